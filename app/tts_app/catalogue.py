@@ -1,0 +1,112 @@
+"""The avatar mapping: which voice of which model speaks a locale and gender. Pure, driven by VoiceModels."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tts_app.resources import LANGUAGE_DEFAULTS, License, Voice, VoiceModel
+
+OPENAI_VOICES = {
+    "alloy": "female_en-US",
+    "ash": "male_en-US",
+    "ballad": "male_en-GB",
+    "cedar": "male_en-US",
+    "coral": "female_en-US",
+    "echo": "male_en-US",
+    "fable": "male_en-GB",
+    "marin": "female_en-US",
+    "nova": "female_en-US",
+    "onyx": "male_en-US",
+    "sage": "female_en-US",
+    "shimmer": "female_en-GB",
+    "verse": "male_en-US",
+}
+"""OpenAI's voice names and the avatar that answers for each, so that its clients work unchanged."""
+
+
+class UnknownVoiceError(LookupError):
+    """No avatar of that name; the message lists those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueVoice:
+    """An avatar and the model that speaks it."""
+
+    model: str
+    engine: str
+    voice: Voice
+    license: License
+
+    @property
+    def id(self) -> str:
+        """The avatar id, such as `female_en-US`."""
+        return self.voice.avatar
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the API tells of this voice, honest about its quality and licence."""
+        voice = self.voice
+        return {
+            "id": self.id,
+            "locale": voice.locale,
+            "language": voice.locale.split("-")[0],
+            "gender": voice.gender,
+            "model": self.model,
+            "engine": self.engine,
+            "quality": voice.quality,
+            "approximation": voice.approximation,
+            "measured": voice.measured.model_dump() if voice.measured else None,
+            "license": {"spdx": self.license.spdx, "commercial_use": self.license.commercial_use},
+        }
+
+
+class Catalogue:
+    """Every avatar that a set of VoiceModels offers.
+
+    Where two models offer one avatar, the model whose name sorts first speaks it: the choice depends on
+    nothing but the resources.
+    """
+
+    def __init__(self, models: Iterable[VoiceModel]) -> None:
+        self.models: Sequence[VoiceModel] = sorted(models, key=lambda model: model.name)
+        self._voices: dict[str, CatalogueVoice] = {}
+        for model in self.models:
+            for voice in model.spec.voices:
+                entry = CatalogueVoice(
+                    model.name, model.spec.engine, voice, voice.license or model.spec.license
+                )
+                self._voices.setdefault(entry.id, entry)
+
+    def __iter__(self) -> Iterator[CatalogueVoice]:
+        """Yield the voices in the order of the resources."""
+        return iter(self._voices.values())
+
+    def __len__(self) -> int:
+        return len(self._voices)
+
+    def find(self, name: str) -> CatalogueVoice:
+        """Return the voice called `name`: an avatar id or an OpenAI voice name, in any case.
+
+        `female_en` means the language's default locale.
+
+        Raises:
+            UnknownVoiceError: there is none; the message lists what there is.
+        """
+        wanted = name.strip().lower()
+        gender, _, locale = OPENAI_VOICES.get(wanted, wanted).lower().partition("_")
+        locale = LANGUAGE_DEFAULTS.get(locale, locale)
+        for voice in self:
+            if voice.id.lower() == f"{gender}_{locale.lower()}":
+                return voice
+        raise UnknownVoiceError(f"Unknown voice {name!r}. Allowed: {', '.join(v.id for v in self)}.")
+
+    def select(
+        self, language: str | None = None, locale: str | None = None, gender: str | None = None
+    ) -> list[CatalogueVoice]:
+        """Return the voices that match every filter given; `None` matches all."""
+        return [
+            v
+            for v in self
+            if (language is None or v.voice.locale.split("-")[0] == language)
+            and (locale is None or v.voice.locale == locale)
+            and (gender is None or v.voice.gender == gender)
+        ]

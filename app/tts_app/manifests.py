@@ -1,0 +1,63 @@
+"""Reads custom resources from YAML files, and finds the embedded samples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tts_app.resources import API_VERSION, VoiceModel
+
+_PACKAGE = Path(__file__).parent
+
+
+class ManifestError(ValueError):
+    """A file does not hold valid resources; the message names the file, the document and the field."""
+
+
+def samples_folder() -> Path:
+    """Return the folder of the sample manifests: inside the installed package, or in the checkout."""
+    installed = _PACKAGE / "samples"
+    return installed if installed.is_dir() else _PACKAGE.parents[1] / "manifests" / "samples"
+
+
+def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
+    """Return the VoiceModels of `paths`, or of the embedded sample where there are none.
+
+    Raises:
+        ManifestError: a file cannot be read, is not YAML, or a resource in it is not valid.
+    """
+    models: list[VoiceModel] = []
+    for path in paths or [samples_folder() / "embedded.yaml"]:
+        models += [_voice_model(document, where) for where, document in _documents(path)]
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ManifestError(f"VoiceModel names must be unique; given twice: {', '.join(twice)}.")
+    return models
+
+
+def _documents(path: Path) -> list[tuple[str, Any]]:
+    """Return the non-empty documents of a YAML file, each with words that say where it is."""
+    try:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"Cannot read {path}: {error}.") from error
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{path} is not YAML: {error}") from error
+    found = [(f"{path}, document {n}", d) for n, d in enumerate(documents, 1) if d is not None]
+    if not found:
+        raise ManifestError(f"{path} is empty: it needs at least one VoiceModel.")
+    return found
+
+
+def _voice_model(document: Any, where: str) -> VoiceModel:
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind != "VoiceModel":
+        raise ManifestError(f"{where}: expected kind VoiceModel of {API_VERSION}, found {kind!r}.")
+    try:
+        return VoiceModel.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
+        raise ManifestError(f"{where}: {faults}.") from error

@@ -1,0 +1,59 @@
+"""The top level of the repository is fixed, and so are a few things that must never be in it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {"operator", "app", "crds", "charts", "manifests", "tests", "docker", "hack", "docs", ".ci"}
+FILES = {"pyproject.toml", "Makefile", "README.md", "LICENSE", "NOTICE"}
+DOT_FILES = {
+    ".gitignore",
+    ".gitattributes",
+    ".editorconfig",
+    ".pre-commit-config.yaml",
+    ".dockerignore",
+    ".github",
+}
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_top_level_holds_nothing_else() -> None:
+    top = {path.parts[0] for path in tracked()}
+    assert top <= FOLDERS | FILES | DOT_FILES, f"not of the layout: {top - FOLDERS - FILES - DOT_FILES}"
+    assert top >= FILES
+
+
+def test_operator_is_a_folder_and_never_a_package() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+def test_no_registry_address_and_no_home_of_a_developer_is_written_down() -> None:
+    hosts = "|".join(
+        ["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "deb\\.debian" + r"\.org"]
+    )
+    forbidden = re.compile(rf"{hosts}|/{'root'}/|/home/[a-z]")
+    found = []
+    for path in tracked():
+        if (
+            path.suffix in {".py", ".md", ".txt", ".toml", ".yaml", ".json", ".html", ""}
+            and path.name != "LICENSE"
+        ):
+            text = (ROOT / path).read_text(encoding="utf-8", errors="replace")
+            found += [f"{path}: {match[0]}" for match in [forbidden.search(text)] if match]
+    assert not found
+
+
+def test_no_lock_file_that_records_addresses() -> None:
+    names = {path.name for path in tracked()}
+    assert not names & {"uv.lock", "poetry.lock", "pdm.lock", "package-lock.json"}
