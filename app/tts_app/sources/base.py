@@ -1,0 +1,33 @@
+"""What the sources share: the error they raise, how they tell progress, where their cache is."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class SourceError(Exception):
+    """A model's files cannot be had; the message says why and what to do."""
+
+
+class Progress(Protocol):
+    """Is told how far a download is."""
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """`name` has `done` of `total` bytes; `total` is None while it is unknown."""
+        ...
+
+
+def no_progress(name: str, done: int, total: int | None) -> None:
+    """Tell nobody."""
+
+
+def cache_folder() -> Path:
+    """Return the folder that models are kept in: `TTSP_CACHE`, else `~/.cache/tts-playground`."""
+    return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

