@@ -1,0 +1,56 @@
+# The targets that people type. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+PY := .venv/bin/python
+PORT ?= 8000
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## set up, fetch the models and start the playground on http://127.0.0.1:8000 (PORT=... to change)
+	@hack/setup app
+	@exec .venv/bin/ttsp serve --port $(PORT)
+
+.PHONY: setup
+setup: ## set up alone: .venv, system packages, models
+	@hack/setup dev
+	@.venv/bin/ttsp models fetch --all
+
+.PHONY: test
+test: setup lint test-unit test-app ## run every test tier, set-up and linters included
+
+.PHONY: lint
+lint: ## ruff, mypy, import-linter
+	@hack/setup dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+.PHONY: test-unit
+test-unit: ## pure tests, and tests with the real models in one process
+	@hack/setup dev
+	$(PY) -m pytest tests/unit tests/quality --cov --cov-report=term:skip-covered --cov-report=xml
+
+.PHONY: test-app
+test-app: ## tests against the playground on a real Ray Serve
+	@hack/setup dev
+	$(PY) -m pytest tests/app
+
+.PHONY: bench
+bench: setup ## measure speed beside kokoro-onnx; writes docs/benchmarks.md
+	$(PY) tests/bench/speech.py
+
+.PHONY: quality
+quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
+	$(PY) tests/quality/measure.py
+
+.PHONY: requirements
+requirements: ## pin the dependencies of pyproject.toml again
+	hack/compile-requirements
+
+.PHONY: clean
+clean: ## remove .venv and what the tools left; models stay in their cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage coverage.xml
