@@ -1,0 +1,286 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from io import BytesIO
+from itertools import pairwise
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from tts_app.audio.decode import decode
+from tts_app.audio.encode import Encoder, completed, encode
+from tts_app.audio.formats import FORMATS, find_format
+from tts_app.audio.resample import Resampler, resample
+from tts_app.audio.samples import AudioError
+from tts_app.audio.tags import speech_tags
+
+RATE = 24_000
+NAMES = list(FORMATS)
+FILES = [name for name in NAMES if name != "pcm"]
+CODECS = ["mp3", "opus", "aac", "flac"]
+HELD_S = 0.09
+
+
+def similarity(first, second):
+    """Return the largest normalised correlation over shifts of up to 100 ms."""
+    size = 1 << (first.size + second.size).bit_length()
+    product = np.fft.irfft(np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size)), size)
+    return product[:2400].max() / np.sqrt(np.square(first).sum() * np.square(second).sum())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_decodes_to_what_went_in(name, speech):
+    audio = speech(2.0)
+    decoded, rate = decode(encode(audio, RATE, name))
+    again = resample(decoded, rate, RATE)
+    assert abs(again.size - audio.size) < 0.1 * RATE
+    assert similarity(audio, again) > 0.98
+    assert np.abs(decoded).max() < 1
+
+
+def test_lossless_formats_keep_every_sample(speech):
+    audio = speech(1.0)
+    expected = np.rint(audio * 32_768).astype(np.int16)
+    assert (np.frombuffer(encode(audio, RATE, "pcm"), "<i2") == expected).all()
+    for name in ("wav", "flac"):
+        decoded, rate = decode(encode(audio, RATE, name))
+        assert rate == RATE
+        assert (np.rint(decoded * 32_768) == expected).all()
+
+
+@pytest.mark.parametrize("rate", [RATE, 22_050])
+@pytest.mark.parametrize("name", NAMES)
+def test_bytes_do_not_depend_on_the_pushes(name, rate, speech, cut):
+    audio = speech(1.5, rate=rate)
+    tags = speech_tags("female_en-US", "en-US", title="A title")
+    whole = Encoder(name, rate, tags=tags)
+    expected = whole.push(audio) + whole.flush()
+    for seed in (1, 2):
+        encoder = Encoder(name, rate, tags=tags)
+        assert b"".join([*map(encoder.push, cut(audio, seed)), encoder.flush()]) == expected
+
+
+def test_bytes_are_the_same_in_another_process(speech):
+    program = (
+        "import sys, hashlib, numpy as np; from tts_app.audio.encode import encode;"
+        "audio = np.frombuffer(sys.stdin.buffer.read(), np.float32);"
+        f"print(*(hashlib.sha256(encode(audio, {RATE}, n)).hexdigest() for n in {NAMES}))"
+    )
+    audio = speech(1.0)
+    here = [sha256(encode(audio, RATE, name)).hexdigest() for name in NAMES]
+    there = subprocess.run(
+        [sys.executable, "-c", program], input=audio.tobytes(), capture_output=True, check=True, timeout=60
+    )
+    assert there.stdout.decode().split() == here
+
+
+def test_bytes_are_the_same_in_threads(speech):
+    audio = speech(1.0)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda name: encode(audio, RATE, name), NAMES * 2))
+    assert made[: len(NAMES)] == made[len(NAMES) :]
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_little_is_held_back(name, speech):
+    audio = speech(2.0)
+    encoder = Encoder(name, RATE)
+    step = 311
+    file, lag = b"", []
+    for start in range(0, audio.size, step):
+        file += encoder.push(audio[start : start + step])
+        if start > RATE and (start // step) % 7 == 0:
+            lag.append((start + step) / RATE - _seconds(file, name))
+    assert max(lag) < HELD_S
+
+
+def _seconds(file, name):
+    with av.open(BytesIO(file), "r", format={"opus": "ogg"}.get(name, name)) as container:
+        stream = container.streams.audio[0]
+        return float(sum(packet.duration or 0 for packet in container.demux(stream)) * stream.time_base)
+
+
+def test_the_first_push_brings_bytes(speech):
+    for name in NAMES:
+        assert len(Encoder(name, RATE).push(speech(0.5))) > 40
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_tags(name, speech):
+    tags = speech_tags("male_ar-EG", "ar-EG", title="\u0645\u0631\u062d\u0628\u0627\x00\ud800!")
+    with av.open(BytesIO(encode(speech(0.5), RATE, name, tags=tags)), "r") as container:
+        found = {k.lower(): v for k, v in {**container.metadata, **container.streams[0].metadata}.items()}
+    assert found["artist"] == "male_ar-EG"
+    assert found["language"] == "ara"
+    assert found["title"] == "\u0645\u0631\u062d\u0628\u0627!"
+    assert "ar-EG" in found["comment"]
+    assert not [key for key in found if "date" in key or "encoder" in key]
+
+
+def test_id3_frames(speech):
+    head = encode(speech(0.5), RATE, "mp3", tags=speech_tags("female_en-GB", "en-GB"))[:400]
+    assert head.startswith(b"ID3\x03")
+    assert b"TPE1" in head
+    assert b"TLAN\x00\x00\x00\x05\x00\x00\x00eng\x00" in head
+
+
+@pytest.mark.parametrize("locale", ["en-AU", "ar-SA", "es-ES", "hi-IN", "ur-PK"])
+def test_languages_have_three_letters(locale):
+    language = speech_tags("female", locale)["language"]
+    assert len(language) == 3
+    assert language != "und"
+    assert speech_tags("female", "tlh")["language"] == "und"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bit_rates(name, speech):
+    audio = speech(4.0)
+    sizes = [len(encode(audio, RATE, name, bitrate=rate)) for rate in FORMATS[name].bitrates]
+    assert all(first < second for first, second in pairwise(sizes))
+    for rate, size in zip(FORMATS[name].bitrates, sizes, strict=True):
+        if name == "mp3":
+            assert size * 8 / 4.0 == pytest.approx(rate, rel=0.03)
+    with pytest.raises(AudioError, match=r"Bit rate 1234 .*Allowed: "):
+        Encoder(name, RATE, bitrate=1234)
+
+
+def test_mp3_goes_from_64_to_128_kbit_s():
+    mp3 = FORMATS["mp3"]
+    assert (mp3.bitrates[0], mp3.default_bitrate, mp3.bitrates[-1]) == (64_000, 96_000, 128_000)
+
+
+def test_rates_that_a_codec_lacks_are_resampled():
+    assert Encoder("opus", 22_050).rate == 24_000
+    assert Encoder("opus", 44_100).rate == 48_000
+    assert Encoder("mp3", 8_000).rate == 16_000
+    assert Encoder("mp3", 96_000).rate == 48_000
+    assert Encoder("pcm", 44_100).rate == RATE
+    assert Encoder("flac", 22_050).rate == 22_050
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_every_rate_has_every_format(name, rate, speech):
+    decoded, found = decode(encode(speech(0.5, rate=rate), rate, name))
+    assert decoded.size / found == pytest.approx(0.5, abs=0.15)
+
+
+def test_unknown_format():
+    with pytest.raises(AudioError, match=r"'ogg'.*mp3, opus, aac, flac, wav, pcm"):
+        find_format("ogg")
+
+
+@pytest.mark.parametrize("rate", [0, -1, 7_999, 192_001])
+def test_impossible_rates(rate):
+    with pytest.raises(AudioError, match="out of range"):
+        Encoder("mp3", rate)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers(name, bad, speech):
+    audio = speech(0.2)
+    audio[100] = bad
+    encoder = Encoder(name, RATE)
+    with pytest.raises(AudioError, match="finite"):
+        encoder.push(audio)
+    assert encoder.push(speech(0.5)) + encoder.flush()  # the encoder itself is unharmed
+
+
+def test_only_mono():
+    with pytest.raises(AudioError, match="mono"):
+        Encoder("wav", RATE).push(np.zeros((2, 10), np.float32))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_audio_is_an_error(name):
+    encoder = Encoder(name, RATE)
+    assert encoder.push(np.zeros(0, np.float32)) == b""
+    with pytest.raises(AudioError, match="no audio"):
+        encoder.flush()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_single_sample_makes_a_file(name):
+    decoded, _ = decode(encode(np.array([0.5], np.float32), RATE, name))
+    assert decoded.size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_encoder_ends_once(name, speech):
+    encoder = Encoder(name, RATE)
+    encoder.push(speech(0.2))
+    encoder.flush()
+    with pytest.raises(AudioError, match="ended"):
+        encoder.flush()
+    with pytest.raises(AudioError, match="ended"):
+        encoder.push(speech(0.2))
+    encoder.close()
+    encoder.close()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_too_loud_saturates(name, speech):
+    audio = speech(0.5, peak=3.0)
+    decoded, rate = decode(encode(audio, RATE, name))
+    assert similarity(np.clip(audio, -1, 1), resample(decoded, rate, RATE)) > 0.95  # no wrapped integers
+
+
+@pytest.mark.parametrize("name", ["wav", "flac"])
+def test_completed_files_know_their_length(name, speech):
+    audio = speech(1.0)
+    encoder = Encoder(name, RATE)
+    streamed = encoder.push(audio) + encoder.flush()
+    whole = completed(streamed, name)
+    assert len(whole) == len(streamed)
+    assert whole == encode(audio, RATE, name)
+    with av.open(BytesIO(whole), "r") as container:
+        assert container.duration == pytest.approx(1_000_000)
+    assert (decode(whole)[0] == decode(streamed)[0]).all()
+
+
+def test_wav_headers(speech):
+    import wave
+
+    encoder = Encoder("wav", RATE)
+    streamed = encoder.push(speech(1.0)) + encoder.flush()
+    assert streamed[4:8] == streamed[40:44] == b"\xff" * 4
+    with wave.open(BytesIO(completed(streamed, "wav"))) as file:
+        assert file.getparams()[:4] == (1, 2, RATE, RATE)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac"])
+def test_only_own_files_are_completed(name):
+    with pytest.raises(AudioError):
+        completed(b"something else", name)
+    assert completed(b"as it is", "mp3") == b"as it is"
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_abandoned_encoders_leave_nothing(name, speech):
+    audio = speech(0.2)
+    process = psutil.Process(os.getpid())
+
+    def abandon(times):
+        for _ in range(times):
+            Encoder(name, RATE).push(audio)
+
+    abandon(50)
+    before = process.memory_info().rss
+    abandon(200)
+    assert process.memory_info().rss - before < 20e6  # 200 that stay would take 60 to 200 MB
+
+
+def test_resampler_keeps_length_and_tone(cut):
+    tone = np.sin(2 * np.pi * 1_000 * np.arange(22_050) / 22_050).astype(np.float32)
+    whole = resample(tone, 22_050, 16_000)
+    assert abs(whole.size - 16_000) <= 1
+    assert np.abs(np.fft.rfft(whole[:16_000])).argmax() == 1_000
+    resampler = Resampler(22_050, 16_000)
+    pieces = [*map(resampler.push, cut(tone, 3)), resampler.flush()]
+    assert (np.concatenate(pieces) == whole).all()
+    assert np.array_equal(resample(tone, 16_000, 16_000), tone)
