@@ -1,0 +1,213 @@
+"""The pipeline: utterance -> segments -> engine -> stitch -> level -> encode, as one async generator.
+
+The first clause is spoken and sent while the rest is still being planned and spoken: that, far more than
+the speed of the model, decides the time to first audio.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+
+import regex
+
+from tts_app.audio.encode import Encoder
+from tts_app.audio.loudness import Leveller
+from tts_app.audio.stitch import Stitcher
+from tts_app.audio.tags import speech_tags
+from tts_app.audio.tempo import Tempo
+from tts_app.catalogue import CatalogueVoice
+from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.language import front_end
+from tts_app.language.split import split
+
+FIRST_SEGMENT = 36
+"""Characters that the first segment may have: about 1.2 s from text to sound on two cores."""
+SEGMENT = 140
+"""Characters that any segment may have: the model's memory and delay grow with it."""
+BLOCK = 600
+"""Characters that are normalised and phonemised at a time: a long text starts as soon as a short one."""
+SPEEDS = (0.25, 4.0)
+"""The range of `Utterance.speed`."""
+
+_SENTENCE = regex.compile(r".+?(?:[.!?؟۔।…]\s+|\n+|\Z)", regex.DOTALL)
+_SOUNDED = regex.compile(r"\p{L}")
+
+Synthesise = Callable[[list[Segment]], Awaitable[Sequence[Audio]]]
+"""Speaks segments; cancelling the call gives the work up."""
+
+
+class TextError(ValueError):
+    """The text holds nothing that can be spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One text to speak with one voice."""
+
+    text: str
+    voice: CatalogueVoice
+    format: str = "mp3"
+    speed: float = 1.0
+    """Tempo, 0.25-4; pitch stays."""
+    bitrate: int | None = None
+    """Bits a second; None is the format's default."""
+
+
+class Chunk(NamedTuple):
+    """A piece of the encoded file, and how much sound it adds."""
+
+    data: bytes
+    seconds: float
+
+
+def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
+    """Yield the segments that speak `utterance`, in order, none of them silent.
+
+    Works block by block, so the first segment does not wait for the text's end. Blocking: run it in a thread.
+
+    Raises:
+        TextError: the text holds nothing that can be spoken.
+    """
+    voice = utterance.voice.voice
+    front = front_end(voice.locale)
+    speed = _model_speed(utterance, capabilities)
+    spoken_any = False
+    for block in _blocks(utterance.text):
+        spoken = front.normalise(block)
+        if not _SOUNDED.search(spoken):
+            continue
+        texts = split(spoken, SEGMENT if spoken_any else FIRST_SEGMENT, SEGMENT)
+        for text, phonemes in _pronounce(texts, front.phonemise, capabilities):
+            spoken_any = True
+            yield Segment(
+                text=text,
+                phonemes=phonemes,
+                locale=voice.locale,
+                speaker=voice.speaker or voice.description or "",
+                speed=speed,
+                parameters=voice.parameters,
+            )
+    if not spoken_any:
+        raise TextError("The text holds nothing that can be spoken: give at least one word or number.")
+
+
+async def speak(
+    utterance: Utterance, capabilities: Capabilities, synthesise: Synthesise, ahead: int = 2
+) -> AsyncIterator[Chunk]:
+    """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
+
+    Up to `ahead` segments are with the engine at a time. Closing the generator gives the rest up.
+
+    Raises:
+        TextError: the text holds nothing that can be spoken (before anything was yielded).
+    """
+    segments = plan(utterance, capabilities)
+    pending: deque[tuple[Segment, asyncio.Task[Sequence[Audio]]]] = deque()
+    finish = _Finish(utterance, capabilities)
+    try:
+        exhausted = False
+        while True:
+            while not exhausted and len(pending) < ahead:
+                segment = await asyncio.to_thread(next, segments, None)
+                if segment is None:
+                    exhausted = True
+                    break
+                pending.append((segment, asyncio.ensure_future(synthesise([segment]))))
+            if not pending:
+                break
+            segment, task = pending[0]
+            (audio,) = await task
+            pending.popleft()
+            chunk = await asyncio.to_thread(finish.add, audio, segment.text)
+            if chunk.data:
+                yield chunk
+        yield await asyncio.to_thread(finish.end)
+    finally:
+        for _, task in pending:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in pending), return_exceptions=True)
+        finish.close()
+
+
+class _Finish:
+    """What happens to the engine's audio: joined, brought to tempo and level, encoded.
+
+    Locked, because a cancelled `speak` closes it while a thread may still be inside `add`.
+    """
+
+    def __init__(self, utterance: Utterance, capabilities: Capabilities) -> None:
+        voice = utterance.voice.voice
+        rate = capabilities.sample_rate
+        self._rate = rate
+        self._lock = Lock()
+        pace = _model_speed(utterance, capabilities)
+        self._stitcher = Stitcher(rate, pace)
+        self._tempo = Tempo(rate, utterance.speed / pace)
+        self._leveller = Leveller(rate, voice.gain)
+        self._encoder = Encoder(
+            utterance.format,
+            rate,
+            bitrate=utterance.bitrate,
+            tags=speech_tags(utterance.voice.id, voice.locale),
+        )
+
+    def add(self, audio: Audio, text: str) -> Chunk:
+        """Take the audio of the segment that speaks `text`; return what is ready."""
+        with self._lock:
+            levelled = self._leveller.push(self._tempo.push(self._stitcher.add(audio, text)))
+            return Chunk(self._encoder.push(levelled), len(levelled) / self._rate)
+
+    def end(self) -> Chunk:
+        """Return the rest of the file."""
+        with self._lock:
+            tail = [
+                self._leveller.push(self._tempo.push(self._stitcher.flush())),
+                self._leveller.push(self._tempo.flush()),
+                self._leveller.flush(),
+            ]
+            data = b"".join([*(self._encoder.push(audio) for audio in tail), self._encoder.flush()])
+            return Chunk(data, sum(map(len, tail)) / self._rate)
+
+    def close(self) -> None:
+        """Release the encoder; a file that was not ended is given up."""
+        with self._lock:
+            self._encoder.close()
+
+
+def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:
+    """Return the part of the utterance's speed that the model renders itself."""
+    slowest, fastest = capabilities.speeds
+    return min(max(utterance.speed, slowest), fastest)
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield `text` in pieces of whole sentences, about BLOCK characters each where sentences allow."""
+    block = ""
+    for match in _SENTENCE.finditer(text):
+        if block and len(block) + len(match[0]) > BLOCK:
+            yield block
+            block = ""
+        block += match[0]
+    if block:
+        yield block
+
+
+def _pronounce(
+    texts: Sequence[str], phonemise: Callable[[Sequence[str]], list[str]], capabilities: Capabilities
+) -> Iterator[tuple[str, str]]:
+    """Yield each text with its phonemes (empty where the engine takes text), none beyond the engine's limit.
+
+    A text whose phonemes are too many is halved, at a word border, until they fit.
+    """
+    if capabilities.takes == "text":
+        yield from ((text, "") for text in texts if _SOUNDED.search(text))
+        return
+    for text, phonemes in zip(texts, phonemise(texts), strict=True):
+        if len(phonemes) > capabilities.max_input and len(text) > 1:
+            half = (len(text) + 1) // 2
+            yield from _pronounce(split(text, half, half), phonemise, capabilities)
+        elif _SOUNDED.search(phonemes):
+            yield text, phonemes

@@ -1,0 +1,139 @@
+"""The pipeline with a simulated engine: what it asks of the engine, and what it gives up when its caller leaves."""
+
+import asyncio
+import io
+from collections.abc import Sequence
+
+import av
+import numpy as np
+import pytest
+from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.manifests import load_voice_models
+from tts_app.resources import LOCALES
+from tts_app.speech import FIRST_SEGMENT, SEGMENT, TextError, Utterance, plan, speak
+
+RATE = 24_000
+CAPABILITIES = Capabilities(
+    sample_rate=RATE,
+    takes="phonemes",
+    voice_kinds=frozenset({"speaker"}),
+    locales=frozenset(LOCALES),
+    max_batch=1,
+    max_input=510,
+    speeds=(0.5, 2.0),
+)
+LONG = "The quiet rooms overlook the old harbour and breakfast is served on the terrace until eleven. " * 20
+
+
+class SimulatedEngine:
+    """Hums for 50 ms a word, and remembers what it was asked."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.segments: list[Segment] = []
+        self.running = 0
+        self.most_running = 0
+        self.cancelled = 0
+        self.delay = delay
+
+    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await asyncio.sleep(self.delay)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        self.segments += segments
+        return [self.hum(len(segment.text.split()) / segment.speed) for segment in segments]
+
+    @staticmethod
+    def hum(words: float) -> Audio:
+        t = np.arange(int(RATE * 0.05 * max(words, 2))) / RATE
+        return (0.3 * np.sin(2 * np.pi * 160 * t) * np.hanning(len(t)) ** 0.2).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def voice() -> CatalogueVoice:
+    return Catalogue(load_voice_models()).find("female_en-US")
+
+
+async def whole(utterance: Utterance, engine: SimulatedEngine, ahead: int = 2) -> tuple[bytes, float]:
+    chunks = [c async for c in speak(utterance, CAPABILITIES, engine.synthesise, ahead)]
+    return b"".join(c.data for c in chunks), sum(c.seconds for c in chunks)
+
+
+def test_segments_are_short_first_and_lose_no_word(voice: CatalogueVoice) -> None:
+    segments = list(plan(Utterance(LONG, voice), CAPABILITIES))
+    assert len(segments[0].text) <= FIRST_SEGMENT
+    assert max(len(s.text) for s in segments) <= SEGMENT
+    spoken = " ".join(s.text for s in segments).split()
+    assert [w.strip(".,").lower() for w in spoken] == [w.strip(".").lower() for w in LONG.split()]
+    assert all(s.phonemes and s.speaker == "af_heart" and s.locale == "en-US" for s in segments)
+
+
+def test_too_many_phonemes_halve_the_segment(voice: CatalogueVoice) -> None:
+    tight = Capabilities(**{f: getattr(CAPABILITIES, f) for f in CAPABILITIES.__slots__} | {"max_input": 40})
+    segments = list(plan(Utterance(LONG, voice), tight))
+    assert max(len(s.phonemes) for s in segments) <= 40
+    assert len(" ".join(s.text for s in segments).split()) == len(LONG.split())
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "😀🎉", "\x00\x07", "... !!! ???", "\u200b\u200e"])
+async def test_nothing_to_speak_is_an_error(voice: CatalogueVoice, text: str) -> None:
+    with pytest.raises(TextError, match="at least one word"):
+        await whole(Utterance(text, voice), SimulatedEngine())
+
+
+async def test_the_file_is_whole_and_the_same_every_time(voice: CatalogueVoice) -> None:
+    utterance = Utterance(LONG, voice)
+    first, seconds = await whole(utterance, SimulatedEngine())
+    second, _ = await whole(utterance, SimulatedEngine(0.001), ahead=5)
+    assert first == second
+    with av.open(io.BytesIO(first)) as container:
+        decoded = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert decoded == pytest.approx(seconds, abs=0.15)
+
+
+async def test_no_more_is_asked_ahead_than_allowed(voice: CatalogueVoice) -> None:
+    engine = SimulatedEngine(0.002)
+    await whole(Utterance(LONG, voice), engine, ahead=3)
+    assert engine.most_running == 3
+
+
+async def test_a_caller_who_leaves_stops_the_synthesis(voice: CatalogueVoice) -> None:
+    class SlowAfterTheFirst(SimulatedEngine):
+        async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+            self.delay, delay = 60, self.delay
+            return await super().synthesise(segments) if delay else [self.hum(5)]
+
+    engine = SlowAfterTheFirst()
+    chunks = speak(Utterance(LONG, voice), CAPABILITIES, engine.synthesise, 3)
+    await anext(chunks)
+    assert engine.running == 2
+    await chunks.aclose()
+    assert (engine.running, engine.cancelled, engine.segments) == (0, 2, [])
+
+
+async def test_an_error_of_the_engine_reaches_the_caller(voice: CatalogueVoice) -> None:
+    class Failing(SimulatedEngine):
+        async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+            if len(self.segments) == 2:
+                raise RuntimeError("the model broke")
+            return await super().synthesise(segments)
+
+    with pytest.raises(RuntimeError, match="the model broke"):
+        await whole(Utterance(LONG, voice), Failing(), ahead=1)
+
+
+@pytest.mark.parametrize(("speed", "model_speed"), [(0.25, 0.5), (0.8, 0.8), (4.0, 2.0)])
+async def test_the_model_renders_the_tempo_that_it_can_and_the_audio_stage_the_rest(
+    voice: CatalogueVoice, speed: float, model_speed: float
+) -> None:
+    engine = SimulatedEngine()
+    _, seconds = await whole(Utterance(LONG, voice, "pcm", speed), engine)
+    _, plain = await whole(Utterance(LONG, voice, "pcm"), SimulatedEngine())
+    assert {s.speed for s in engine.segments} == {model_speed}
+    assert seconds < plain if speed > 1 else seconds > plain
