@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -124,15 +125,36 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
 ) -> None:
     """Start the playground on an embedded Ray. Ctrl-C stops it."""
+    from pydantic import ValidationError
+
+    from tts_app.serving.embedded import ServingError
     from tts_app.serving.embedded import serve as serve_embedded
     from tts_app.settings import Settings
 
     given: dict[str, Any] = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
-    settings = Settings(**given)
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        faults = "; ".join(f"TTSP_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        _fail(f"A setting is not valid. {faults}.", WRONG_USAGE)
     models = _models(file)
     _fetch(models)
     with _reported():
-        serve_embedded(models, settings, lambda message: err.print(message))
+        try:
+            serve_embedded(models, settings, progress=err.print, ready=partial(_invite, Catalogue(models)))
+        except ServingError as error:
+            _fail(str(error), 1)
+
+
+def _invite(catalogue: Catalogue, url: str) -> None:
+    """Say what to try, in three lines."""
+    voice = next(iter(catalogue))
+    body = json.dumps({"model": voice.model, "voice": voice.id, "input": "Hello from the playground!"})
+    typer.echo(
+        f"speak   curl {url}/v1/audio/speech -H 'Content-Type: application/json' -d '{body}' -o hello.mp3"
+    )
+    typer.echo(f"voices  {url}/voices")
+    typer.echo(f"docs    {url}/docs    (Ctrl-C stops the playground)")
 
 
 @models_app.command("fetch")

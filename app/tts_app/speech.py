@@ -6,7 +6,7 @@ the speed of the model, decides the time to first audio.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -96,7 +96,7 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
 
 async def speak(
     utterance: Utterance, capabilities: Capabilities, synthesise: Synthesise, ahead: int = 2
-) -> AsyncIterator[Chunk]:
+) -> AsyncGenerator[Chunk, None]:
     """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
 
     Up to `ahead` segments are with the engine at a time. Closing the generator gives the rest up.
