@@ -1,0 +1,47 @@
+"""The FastAPI application: routes, errors and what surrounds every request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from tts_app.api import catalogue, errors, openai_speech, pages, speeches, system
+from tts_app.api.deps import Context, authorised
+from tts_app.api.middleware import RequestContext
+
+_DESCRIPTION = (
+    "Natural speech in many languages and avatars. `POST /v1/audio/speech` is OpenAI's: its clients work "
+    "unchanged. Every error has one form, and names the parameter at fault."
+)
+
+
+def create_app(context: Context) -> FastAPI:
+    """Return the API that works with `context`."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await context.durable.start()
+        try:
+            yield
+        finally:
+            await context.durable.stop()
+
+    app = FastAPI(
+        title="TextToSpeech Playground",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    errors.install(app)
+    keyed = [Depends(authorised)]
+    app.include_router(openai_speech.router, dependencies=keyed)
+    app.include_router(speeches.router, dependencies=keyed)
+    app.include_router(catalogue.router, dependencies=keyed)
+    app.include_router(system.placeholders, dependencies=keyed)
+    app.include_router(system.router)
+    app.include_router(pages.router)
+    app.add_middleware(RequestContext, max_body=context.settings.max_body)
+    return app

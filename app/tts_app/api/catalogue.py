@@ -1,0 +1,66 @@
+"""What can be asked for: voices and models."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from tts_app.api.deps import Playground
+from tts_app.api.errors import ApiError
+from tts_app.api.schemas import VoiceFilter
+from tts_app.resources import VoiceModel
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/v1/audio/voices", summary="The voices")
+async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playground) -> dict[str, Any]:
+    """List the voices, with their quality as measured, licence, and what of them is an approximation."""
+    catalogue = playground.service.catalogue
+    every = [voice.describe() for voice in catalogue]
+    described = every
+    for name, value in wanted.model_dump(exclude_none=True).items():
+        allowed = sorted({str(voice[name]) for voice in every})
+        matching = {known.lower(): known for known in allowed}
+        if value.lower() not in matching:
+            raise ApiError(
+                400,
+                f"There is no {name} {value!r} here. Allowed: {', '.join(allowed)}.",
+                param=name,
+                code=f"unknown_{name}",
+            )
+        described = [voice for voice in described if voice[name] == matching[value.lower()]]
+    return {"object": "list", "data": described}
+
+
+@router.get("/v1/models", summary="The models")
+async def list_models(playground: Playground) -> dict[str, Any]:
+    """List the models in OpenAI's form, with what they can do."""
+    return {"object": "list", "data": [_model(model) for model in playground.service.models]}
+
+
+@router.get("/v1/models/{name}", summary="A model")
+async def get_model(name: str, playground: Playground) -> dict[str, Any]:
+    """Describe one model."""
+    for model in playground.service.models:
+        if model.name == name:
+            return _model(model)
+    allowed = ", ".join(model.name for model in playground.service.models)
+    raise ApiError(
+        404, f"There is no model {name[:60]!r}. There is: {allowed}.", param="model", code="unknown_model"
+    )
+
+
+def _model(model: VoiceModel) -> dict[str, Any]:
+    spec = model.spec
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": spec.source.uri,
+        "capabilities": ["speech"],
+        "engine": spec.engine,
+        "quantization": spec.quantization,
+        "revision": spec.source.revision,
+        "locales": sorted({voice.locale for voice in spec.voices}),
+        "license": {"spdx": spec.license.spdx, "commercial_use": spec.license.commercial_use},
+    }

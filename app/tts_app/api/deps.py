@@ -1,0 +1,55 @@
+"""What routes depend on: the service of this replica, the caller's key, a JSON body."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from tts_app.api.errors import ApiError
+from tts_app.serving.durable import DurableSpeeches
+from tts_app.serving.service import SpeechService
+from tts_app.settings import Settings
+from tts_app.storage.audio import AudioStore
+from tts_app.telemetry.logs import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the routes work with."""
+
+    settings: Settings
+    service: SpeechService
+    durable: DurableSpeeches
+    store: AudioStore
+    fingerprint: Fingerprint
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Playground = Annotated[Context, Depends(_context)]
+
+
+def authorised(request: Request, playground: Playground) -> None:
+    """Ask for the API key, where one is set."""
+    key = playground.settings.api_key
+    if key is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    right = hmac.compare_digest(given.strip().encode(), key.get_secret_value().encode())
+    if scheme.lower() != "bearer" or not right:
+        raise ApiError(
+            401,
+            "This API asks for a key: send it as `Authorization: Bearer <key>`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def json_only(request: Request) -> None:
+    """Refuse bodies that are not JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(415, "The body must be JSON, with `Content-Type: application/json`.")

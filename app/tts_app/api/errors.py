@@ -1,0 +1,167 @@
+"""Errors in the one form that everything here answers with, OpenAI's, and how exceptions become them."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from tts_app.catalogue import UnknownVoiceError
+from tts_app.engines.base import EngineError
+from tts_app.serving.admission import OverloadedError
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.speech import TextError
+from tts_app.telemetry.logs import request_id
+
+_STARTING_RETRY = 5
+"""Seconds of Retry-After when a model does not answer."""
+_CODES = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "not_ready",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    429: "overloaded",
+    500: "internal_error",
+    501: "not_implemented",
+    503: "model_unavailable",
+}
+
+
+class ApiError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code or _CODES.get(status, "error")
+        self.headers = dict(headers or {})
+
+
+def error_response(error: ApiError) -> JSONResponse:
+    """Return `error` in the one form."""
+    body = {
+        "message": error.message,
+        "type": _type(error.status),
+        "param": error.param,
+        "code": error.code,
+        "request_id": request_id.get() or None,
+    }
+    return JSONResponse({"error": body}, error.status, error.headers)
+
+
+def as_api_error(error: Exception) -> ApiError | None:
+    """Return what a caller is told of `error`; None where it is our fault and none of their business."""
+    match error:
+        case ApiError():
+            known = error
+        case OverloadedError():
+            known = ApiError(429, str(error), headers={"Retry-After": str(error.retry_after)})
+        case ModelUnavailableError():
+            known = ApiError(503, str(error), headers={"Retry-After": str(_STARTING_RETRY)})
+        case TextError():
+            known = ApiError(400, str(error), param="input", code="nothing_to_speak")
+        case UnknownVoiceError():
+            known = ApiError(400, str(error.args[0]), param="voice", code="unknown_voice")
+        case EngineError():
+            known = ApiError(400, str(error), code="engine_refused")
+        case RequestValidationError():
+            known = _from_validation(error.errors())
+        case HTTPException():
+            known = _from_http(error)
+        case _:
+            return None
+    return known
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every foreseen exception in the one form (`middleware` sees to the rest)."""
+    for kind in (
+        ApiError,
+        OverloadedError,
+        ModelUnavailableError,
+        TextError,
+        UnknownVoiceError,
+        EngineError,
+        RequestValidationError,
+        HTTPException,
+    ):
+        app.add_exception_handler(kind, _handle)
+
+
+async def _handle(_request: Request, error: Exception) -> JSONResponse:
+    known = as_api_error(error)
+    if known is None:
+        raise error
+    return error_response(known)
+
+
+def _type(status: int) -> str:
+    """Return OpenAI's name of the kind of error."""
+    match status:
+        case 401:
+            return "authentication_error"
+        case 429:
+            return "rate_limit_error"
+        case _ if status >= 500:
+            return "server_error"
+    return "invalid_request_error"
+
+
+def _from_http(error: HTTPException) -> ApiError:
+    message = str(error.detail)
+    if error.status_code == 404 and message == HTTPStatus.NOT_FOUND.phrase:
+        message = "There is nothing at this address. GET /docs lists what there is."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"This address does not take this method. Allowed: {allowed}."
+    if error.status_code == 400 and "parsing the body" in message:
+        message = "The body is not valid JSON in UTF-8."
+        return ApiError(400, message, code="invalid_json", headers=error.headers)
+    return ApiError(error.status_code, message, headers=error.headers)
+
+
+def _from_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
+    """Tell of the first thing that is wrong, naming the parameter and what it may be."""
+    first = errors[0]
+    kind = str(first["type"])
+    param = ".".join(map(str, first["loc"][1:])) or None
+    match kind:
+        case "json_invalid":
+            reason = first.get("ctx", {}).get("error", "")
+            return ApiError(400, f"The body is not valid JSON: {reason}.", code="invalid_json")
+        case "missing" if param is None:
+            return ApiError(400, "The request needs a JSON body.", code="missing_body")
+        case "missing":
+            message = f"Parameter {param!r} is required."
+        case "extra_forbidden":
+            message = f"There is no parameter {param!r} here."
+        case "model_attributes_type" | "model_type" | "dict_type" if param is None:
+            return ApiError(400, "The body must be a JSON object.", code="invalid_json")
+        case _:
+            message = f"Parameter {param!r} is wrong: {_sentence(first)}"
+    return ApiError(400, message, param=param, code=_VALIDATION_CODES.get(kind, "invalid_value"))
+
+
+_VALIDATION_CODES = {"missing": "missing_parameter", "extra_forbidden": "unknown_parameter"}
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message if message.endswith(".") else f"{message}."

@@ -1,0 +1,29 @@
+"""Examples of `/docs`, one a language."""
+
+from typing import Any
+
+_TEXTS = {
+    "en": ("English", "female_en-US", "Good evening! Your table for four is ready at 7:30 pm."),
+    "ar": ("Arabic", "male_ar-EG", "مساء الخير! الطاولة جاهزة لأربعة أشخاص الساعة السابعة والنصف."),
+    "es": ("Spanish", "female_es-ES", "¡Buenas tardes! Su mesa para cuatro estará lista a las 19:30."),
+    "hi": ("Hindi", "male_hi-IN", "नमस्ते! चार लोगों के लिए आपकी मेज़ 7:30 बजे तैयार है।"),
+    "ur": ("Urdu", "female_ur-PK", "شام بخیر! چار لوگوں کے لیے آپ کی میز ساڑھے سات بجے تیار ہے۔"),
+}
+
+SPEECH: dict[str, Any] = {
+    code: {"summary": name, "value": {"model": "tts-1", "input": text, "voice": voice}}
+    for code, (name, voice, text) in _TEXTS.items()
+}
+
+DURABLE: dict[str, Any] = {
+    code: {
+        "summary": name,
+        "value": {
+            "text": text,
+            "language": code,
+            "dialect": voice.split("-")[1],
+            "gender": voice.split("_")[0],
+        },
+    }
+    for code, (name, voice, text) in _TEXTS.items()
+}

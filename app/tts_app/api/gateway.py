@@ -1,0 +1,59 @@
+"""The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+
+from tts_app.api.app import create_app
+from tts_app.api.deps import Context
+from tts_app.resources import VoiceModel
+from tts_app.serving.config import GATEWAY_DEPLOYMENT
+from tts_app.serving.durable import DurableSpeeches
+from tts_app.serving.service import SpeechService
+from tts_app.settings import Settings
+from tts_app.storage.audio import AudioStore
+from tts_app.storage.metadata import Speeches
+from tts_app.telemetry.logs import Fingerprint, set_up
+from tts_app.telemetry.metrics import SpeechMetrics
+
+
+class Gateway:
+    """A replica of the gateway."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        set_up("gateway", settings.log_level, settings.log_dir)
+        self._service = SpeechService(settings.queue, SpeechMetrics())
+        store = AudioStore(settings.audio_output)
+        self._durable = DurableSpeeches(
+            self._service,
+            Speeches(settings.database),
+            store,
+            workers=settings.durable_workers,
+            limit=settings.durable_queue,
+        )
+        fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
+        self._context = Context(settings, self._service, self._durable, store, fingerprint)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the API; Ray Serve calls it in the replica, once."""
+        return create_app(self._context)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take up the VoiceModels of `user_config`, while requests go on."""
+        models = await asyncio.to_thread(_models, user_config)
+        self._service.reconfigure(models)
+
+
+def build(args: dict[str, Any]) -> serve.Application:
+    """Return the gateway's application (the Serve config's `import_path`). It takes no `args`."""
+    if args:
+        raise ValueError(f"the gateway takes no arguments, and was given {', '.join(args)}")
+    deployment = serve.deployment(name=GATEWAY_DEPLOYMENT)(serve.ingress(None)(Gateway))
+    return deployment.bind()
+
+
+def _models(user_config: dict[str, Any]) -> list[VoiceModel]:
+    return [VoiceModel.model_validate(model) for model in user_config["models"]]

@@ -1,0 +1,136 @@
+"""`POST /v1/audio/speech`: speech as OpenAI's clients ask for it, streamed while it is made."""
+
+import base64
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from tts_app.api.deps import Playground, json_only
+from tts_app.api.errors import ApiError
+from tts_app.api.examples import SPEECH
+from tts_app.api.resolve import by_name, voices_of
+from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.audio.formats import FORMATS
+from tts_app.speech import Utterance
+from tts_app.telemetry.logs import log
+
+router = APIRouter(tags=["speech"])
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+class Begun:
+    """A stream whose first bytes are there already: what fails before them becomes a proper error."""
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    @classmethod
+    async def begin(cls, source: AsyncGenerator[bytes, None]) -> "Begun":
+        """Wait for the first bytes of `source`; close it where that fails or is given up."""
+        try:
+            return cls(await anext(source), source)
+        except BaseException:
+            await source.aclose()
+            raise
+
+    def __aiter__(self) -> "Begun":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first is None:
+            return await anext(self._rest)
+        first, self._first = self._first, None
+        return first
+
+    async def aclose(self) -> None:
+        """Give up what was not sent yet."""
+        await self._rest.aclose()
+
+
+class ClosingStream(StreamingResponse):
+    """A streamed answer whose audio is closed at once when it ends, also where the caller leaves.
+
+    Starlette leaves that to the garbage collector, and a slot would stay taken until then.
+    """
+
+    def __init__(self, audio: Begun, body: AsyncIterator[bytes], media_type: str) -> None:
+        super().__init__(body, media_type=media_type, headers=_HEADERS)
+        self._audio = audio
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._audio.aclose()
+
+
+@router.post(
+    "/v1/audio/speech",
+    dependencies=[Depends(json_only)],
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "The audio.", "content": {f.media_type: {} for f in FORMATS.values()}},
+        **ERRORS,
+    },
+    summary="Speak a text",
+)
+async def create_speech(
+    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)], playground: Playground
+) -> StreamingResponse:
+    """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
+    _check(request, playground)
+    voice = by_name(voices_of(playground.service, request.model), request.voice)
+    utterance = Utterance(request.input, voice, request.response_format, request.speed)
+    log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
+    audio = await Begun.begin(_bytes(playground, utterance))
+    if request.stream_format == "sse":
+        return ClosingStream(audio, _events(audio, len(request.input)), "text/event-stream")
+    return ClosingStream(audio, audio, FORMATS[request.response_format].media_type)
+
+
+def _check(request: SpeechRequest, playground: Playground) -> None:
+    limit = playground.settings.max_input
+    if len(request.input) > limit:
+        raise ApiError(
+            400,
+            f"Parameter 'input' has {len(request.input)} characters, and {limit} are allowed here; "
+            f"POST /v1/speech takes up to {playground.settings.max_text}.",
+            param="input",
+            code="text_too_long",
+        )
+    if request.instructions and request.instructions.strip():
+        raise ApiError(
+            400,
+            "No model here follows 'instructions': leave it out.",
+            param="instructions",
+            code="unsupported_parameter",
+        )
+
+
+async def _bytes(playground: Playground, utterance: Utterance) -> AsyncGenerator[bytes, None]:
+    async with aclosing(playground.service.speak(utterance)) as chunks:
+        async for chunk in chunks:
+            if chunk.data:
+                yield chunk.data
+
+
+async def _events(audio: Begun, characters: int) -> AsyncIterator[bytes]:
+    """Yield OpenAI's events: the audio in Base64, then the end. Tokens are characters here."""
+    sent = 0
+    async for data in audio:
+        sent += len(data)
+        yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode("ascii")})
+    usage = {"input_tokens": characters, "output_tokens": sent, "total_tokens": characters + sent}
+    yield _event({"type": "speech.audio.done", "usage": usage})
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()

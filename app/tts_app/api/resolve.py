@@ -1,0 +1,82 @@
+"""From what a request says to the voice that speaks it."""
+
+from tts_app.api.errors import ApiError
+from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
+from tts_app.resources import resolve_locale
+from tts_app.serving.service import SpeechService
+
+OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+"""OpenAI's model names: any of them means whichever model here has the voice."""
+
+
+def voices_of(service: SpeechService, model: str) -> Catalogue:
+    """Return the voices that the request's `model` offers.
+
+    Raises:
+        ApiError: no such model.
+    """
+    if model in OPENAI_MODELS:
+        return service.catalogue
+    try:
+        return service.catalogue_of(model)
+    except UnknownVoiceError:
+        allowed = [*OPENAI_MODELS, *(known.name for known in service.models)]
+        raise ApiError(
+            400,
+            f"There is no model {model!r}. Allowed: {', '.join(allowed)}.",
+            param="model",
+            code="unknown_model",
+        ) from None
+
+
+def by_name(catalogue: Catalogue, name: str) -> CatalogueVoice:
+    """Return the voice called `name`.
+
+    Raises:
+        ApiError: there is none; the message lists what there is.
+    """
+    try:
+        return catalogue.find(name)
+    except UnknownVoiceError as error:
+        raise ApiError(400, str(error.args[0]), param="voice", code="unknown_voice") from None
+
+
+def by_description(
+    catalogue: Catalogue, language: str | None, dialect: str | None, gender: str | None
+) -> CatalogueVoice:
+    """Return the voice of a language, dialect and gender (female where none is given).
+
+    Raises:
+        ApiError: one of them is unknown, or no model here speaks it; the message lists what is allowed.
+    """
+    if language is None:
+        raise ApiError(
+            400,
+            "Parameter 'language' is required where no 'voice' is given.",
+            param="language",
+            code="missing_parameter",
+        )
+    try:
+        locale = resolve_locale(language, dialect)
+    except ValueError as error:
+        message, param = error.args
+        raise ApiError(400, message, param=param, code=f"unknown_{param}") from None
+    voices = catalogue.select(locale=locale)
+    if not voices:
+        offered = ", ".join(sorted({voice.voice.locale for voice in catalogue}))
+        raise ApiError(
+            400,
+            f"No model here speaks {locale}. Allowed: {offered}.",
+            param="language",
+            code="unknown_language",
+        )
+    wanted = gender or "female"
+    for voice in voices:
+        if voice.voice.gender == wanted:
+            return voice
+    raise ApiError(
+        400,
+        f"{locale} has no {wanted} voice here. Allowed: {', '.join(v.voice.gender for v in voices)}.",
+        param="gender",
+        code="unknown_gender",
+    )

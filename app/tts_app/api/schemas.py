@@ -1,0 +1,168 @@
+"""What requests hold and answers look like."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+
+
+def _proper(text: str) -> str:
+    """Refuse what is no text: null bytes, and halves of surrogate pairs, which JSON can write."""
+    if "\0" in text:
+        raise ValueError("it must not hold null bytes")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it must not hold half a surrogate pair: that is no Unicode text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_proper)]
+Speed = Annotated[
+    float,
+    Field(ge=0.25, le=4.0, allow_inf_nan=False, description="Tempo, from 0.25 to 4; the pitch stays."),
+]
+Word = Annotated[Text, StringConstraints(max_length=100)]
+
+
+class Strict(BaseModel):
+    """Base of requests: no field that we don't know, no value turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _voice_name(value: object) -> object:
+    """Read a voice by its id, as OpenAI's newer clients write it."""
+    if isinstance(value, dict):
+        if set(value) != {"id"} or not isinstance(value["id"], str):
+            raise ValueError('it must be a name, or an object {"id": "<name>"}')
+        return value["id"]
+    return value
+
+
+VoiceName = Annotated[
+    Word,
+    BeforeValidator(_voice_name),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 100},
+                {
+                    "type": "object",
+                    "properties": {"id": {"type": "string", "maxLength": 100}},
+                    "required": ["id"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+
+
+class SpeechRequest(Strict):
+    """OpenAI's request for speech."""
+
+    model: Annotated[
+        Word, Field(description="`tts-1`, `tts-1-hd`, `gpt-4o-mini-tts`, or a model of `/v1/models`.")
+    ] = "tts-1"
+    input: Annotated[Text, Field(description="The text to speak.")]
+    voice: Annotated[
+        VoiceName,
+        Field(description="An avatar such as `female_en-US`, or an OpenAI voice such as `nova`."),
+    ]
+    response_format: AudioFormat = "mp3"
+    speed: Speed = 1.0
+    instructions: Annotated[
+        Text | None, Field(description="How to speak. No model here follows instructions: leave it empty.")
+    ] = None
+    stream_format: Annotated[
+        Literal["audio", "sse"], Field(description="The bare audio, or server-sent events that carry it.")
+    ] = "audio"
+
+
+class DurableRequest(Strict):
+    """A speech to be made and kept."""
+
+    text: Annotated[Text, Field(description="The text to speak.")]
+    language: Annotated[
+        Word | None, Field(description="A language such as `ar`, or a locale such as `ar-EG`.")
+    ] = None
+    dialect: Annotated[Word | None, Field(description="A locale (`en-GB`) or its region (`GB`).")] = None
+    gender: Annotated[
+        Literal["female", "male"] | None, Field(description="`female` where none is given.")
+    ] = None
+    voice: Annotated[
+        Word | None, Field(description="An avatar, in place of language, dialect and gender.")
+    ] = None
+    model: Annotated[Word, Field(description="As in `/v1/audio/speech`.")] = "tts-1"
+    response_format: AudioFormat = "mp3"
+    speed: Speed = 1.0
+
+
+class VoiceFilter(BaseModel):
+    """Filters of the list of voices."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Word | None = None
+    locale: Word | None = None
+    gender: Word | None = None
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    request_id: str | None
+
+
+class ErrorAnswer(BaseModel):
+    """The one form of errors."""
+
+    error: ErrorBody
+
+
+class SpeechLinks(BaseModel):
+    """Where the rest of a speech is."""
+
+    self: str
+    audio: str
+    events: str
+
+
+class SpeechAnswer(BaseModel):
+    """A durable speech."""
+
+    id: str
+    object: Literal["speech"] = "speech"
+    status: Literal["queued", "running", "done", "failed"]
+    created: str
+    finished: str | None
+    model: str
+    voice: str
+    locale: str
+    response_format: str
+    speed: float
+    characters: int
+    seconds: float | None
+    bytes: int | None
+    sha256: str | None
+    error: str | None
+    links: SpeechLinks
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorAnswer, "description": "A parameter is wrong: `param` names it."},
+    429: {"model": ErrorAnswer, "description": "Too much to do; `Retry-After` says when to come back."},
+    503: {"model": ErrorAnswer, "description": "The model is not ready."},
+}

@@ -1,0 +1,224 @@
+"""`/v1/speech`: durable speeches, made in the background and kept."""
+
+import asyncio
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.errors import ApiError
+from tts_app.api.examples import DURABLE
+from tts_app.api.ranges import byte_range
+from tts_app.api.resolve import by_description, by_name, voices_of
+from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
+from tts_app.audio.formats import FORMATS
+from tts_app.catalogue import CatalogueVoice
+from tts_app.serving.durable import file_name
+from tts_app.speech import TextError, Utterance
+from tts_app.storage.metadata import Speech, Status
+from tts_app.telemetry.logs import log
+
+router = APIRouter(prefix="/v1/speech", tags=["durable speech"])
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+_UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "description": "No such speech."}}
+
+
+@router.post(
+    "",
+    dependencies=[Depends(json_only)],
+    status_code=202,
+    response_model=SpeechAnswer,
+    responses={201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."}, **ERRORS},
+    summary="Make a speech and keep it",
+)
+async def create_speech(
+    body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)], request: Request, playground: Playground
+) -> JSONResponse:
+    """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
+    voice = _voice(body, playground)
+    await _check_text(body, voice, playground)
+    speech = Speech(
+        id=f"speech_{secrets.token_hex(12)}",
+        status=Status.QUEUED.value,
+        created=time.time(),
+        model=voice.model,
+        voice=voice.id,
+        locale=voice.voice.locale,
+        format=body.response_format,
+        speed=body.speed,
+        text=body.text,
+        characters=len(body.text),
+        text_hash=playground.fingerprint(body.text),
+    )
+    await playground.durable.submit(speech)
+    log(
+        "durable speech",
+        speech=speech.id,
+        voice=voice.id,
+        characters=speech.characters,
+        text=speech.text_hash,
+    )
+    headers = {"Location": f"/v1/speech/{speech.id}"}
+    wait = _preferred_wait(request, playground.settings.max_wait)
+    if wait is not None:
+        headers["Preference-Applied"] = f"wait={wait:g}"
+        speech = await playground.durable.wait(speech.id, wait) or speech
+    status = 201 if speech.status == Status.DONE else 202
+    return JSONResponse(_answer(speech, playground).model_dump(), status, headers)
+
+
+@router.get("/{speech_id}", response_model=SpeechAnswer, responses=_UNKNOWN, summary="Where a speech stands")
+async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
+    """Tell where a speech stands."""
+    return _answer(await _find(speech_id, playground), playground)
+
+
+@router.api_route(
+    "/{speech_id}/audio",
+    methods=["GET", "HEAD"],
+    response_class=StreamingResponse,
+    responses={
+        **_UNKNOWN,
+        206: {"description": "The part that `Range` asked for."},
+        409: {"model": ErrorAnswer, "description": "Not done yet, or failed."},
+        416: {"model": ErrorAnswer, "description": "The file is shorter than that."},
+    },
+    summary="Its audio",
+)
+async def get_audio(speech_id: str, request: Request, playground: Playground) -> Response:
+    """Send the audio, or the part of it that `Range` asks for."""
+    speech = await _find(speech_id, playground)
+    if speech.status != Status.DONE or speech.bytes is None:
+        failed = speech.status == Status.FAILED
+        reason = f"has failed: {speech.error}" if failed else f"is {speech.status}; ask again later."
+        raise ApiError(409, f"The speech {reason}", code="failed" if failed else "not_ready")
+    if not await asyncio.to_thread(playground.store.exists, file_name(speech)):
+        raise ApiError(404, "The speech's file is gone from the audio store.", param="id", code="file_gone")
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{speech.sha256}"',
+        "Content-Disposition": f'inline; filename="{file_name(speech)}"',
+        "Cache-Control": "private, no-cache",
+    }
+    if headers["ETag"] in _tags(request.headers.get("if-none-match")):
+        return Response(status_code=304, headers=headers)
+    start, end = 0, speech.bytes
+    status = 200
+    condition = request.headers.get("if-range")
+    if (wanted := request.headers.get("range")) and condition in (None, headers["ETag"]):
+        part = byte_range(wanted, speech.bytes)
+        if part is not None:
+            (start, end), status = part, 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{speech.bytes}"
+    headers["Content-Length"] = str(end - start)
+    media_type = FORMATS[speech.format].media_type
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    blocks = playground.store.read(file_name(speech), start, end)
+    return StreamingResponse(blocks, status, headers, media_type)
+
+
+@router.get(
+    "/{speech_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Follow its making"
+)
+async def get_events(speech_id: str, playground: Playground) -> StreamingResponse:
+    """Send an event `speech` now and after each change, until it is done or failed."""
+    await _find(speech_id, playground)
+    return StreamingResponse(
+        _events(speech_id, playground), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.delete("/{speech_id}", status_code=204, responses=_UNKNOWN, summary="Remove it")
+async def delete_speech(speech_id: str, playground: Playground) -> Response:
+    """Stop its making, if that goes on, and remove its record and its file."""
+    if not await playground.durable.delete(speech_id):
+        raise _no_such(speech_id)
+    return Response(status_code=204)
+
+
+async def _events(speech_id: str, playground: Context) -> AsyncIterator[bytes]:
+    async with aclosing(playground.durable.follow(speech_id)) as states:
+        async for speech in states:
+            data = _answer(speech, playground).model_dump()
+            yield f"event: speech\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _voice(body: DurableRequest, playground: Context) -> CatalogueVoice:
+    catalogue = voices_of(playground.service, body.model)
+    if body.voice is None:
+        return by_description(catalogue, body.language, body.dialect, body.gender)
+    for name in ("language", "dialect", "gender"):
+        if getattr(body, name) is not None:
+            raise ApiError(
+                400,
+                f"Parameter {name!r} must be left out where 'voice' is given: a voice has its own.",
+                param=name,
+                code="conflicting_parameter",
+            )
+    return by_name(catalogue, body.voice)
+
+
+async def _check_text(body: DurableRequest, voice: CatalogueVoice, playground: Context) -> None:
+    limit = playground.settings.max_text
+    if len(body.text) > limit:
+        message = f"Parameter 'text' has {len(body.text)} characters, and {limit} are allowed."
+        raise ApiError(400, message, param="text", code="text_too_long")
+    try:
+        await playground.service.check(Utterance(body.text, voice, body.response_format, body.speed))
+    except TextError as error:
+        raise ApiError(400, str(error), param="text", code="nothing_to_speak") from None
+
+
+def _preferred_wait(request: Request, longest: float) -> float | None:
+    """Return the seconds of `Prefer: wait=` (RFC 7240), at most `longest`; what cannot be read is ignored."""
+    found = _WAIT.search(",".join(request.headers.getlist("prefer")))
+    return None if found is None else min(float(found[1]), longest)
+
+
+async def _find(speech_id: str, playground: Context) -> Speech:
+    speech = await playground.durable.get(speech_id)
+    if speech is None:
+        raise _no_such(speech_id)
+    return speech
+
+
+def _no_such(speech_id: str) -> ApiError:
+    return ApiError(404, f"There is no speech {speech_id[:60]!r}.", param="id", code="unknown_speech")
+
+
+def _tags(header: str | None) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
+
+
+def _answer(speech: Speech, playground: Context) -> SpeechAnswer:
+    progress = playground.durable.progress(speech.id)
+    finished = speech.finished_at
+    seconds = progress.seconds if progress and speech.seconds is None else speech.seconds
+    size = progress.bytes if progress and speech.bytes is None else speech.bytes
+    address = f"/v1/speech/{speech.id}"
+    return SpeechAnswer(
+        id=speech.id,
+        status=Status(speech.status).value,
+        created=speech.created_at.isoformat(timespec="milliseconds"),
+        finished=finished.isoformat(timespec="milliseconds") if finished else None,
+        model=speech.model,
+        voice=speech.voice,
+        locale=speech.locale,
+        response_format=speech.format,
+        speed=speech.speed,
+        characters=speech.characters,
+        seconds=None if seconds is None else round(seconds, 3),
+        bytes=size,
+        sha256=speech.sha256,
+        error=speech.error,
+        links=SpeechLinks(self=address, audio=f"{address}/audio", events=f"{address}/events"),
+    )

@@ -1,0 +1,53 @@
+"""Health, readiness, and the places kept for what is not there yet."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from tts_app.api.deps import Playground
+from tts_app.api.errors import ApiError
+from tts_app.api.schemas import ErrorAnswer
+
+router = APIRouter(tags=["system"])
+placeholders = APIRouter()
+
+_PROBE = 2.0
+"""Seconds that a model has to answer a readiness probe."""
+_EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@router.get("/healthz", summary="Whether the API is up")
+async def healthz() -> dict[str, str]:
+    """Answer as long as the API is up, whatever the models do."""
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    responses={503: {"model": ErrorAnswer, "description": "Not every model answers yet."}},
+    summary="Whether every model answers",
+)
+async def readyz(playground: Playground) -> JSONResponse:
+    """Ask every model; answer 503, with the reason of each that does not answer, until all do."""
+    models = [model.name for model in playground.service.models]
+    if not models:
+        raise ApiError(503, "No model is served yet.", code="not_ready", headers={"Retry-After": "5"})
+    reasons = await playground.service.unready(_PROBE)
+    if reasons:
+        raise ApiError(503, " ".join(reasons.values()), code="not_ready", headers={"Retry-After": "5"})
+    load = playground.service.load()
+    details: dict[str, Any] = {
+        name: {"running": load[name][0], "waiting": load[name][1]} for name in models if name in load
+    }
+    return JSONResponse({"status": "ready", "models": details})
+
+
+@placeholders.api_route("/v1/images/{path:path}", methods=_EVERY_METHOD, include_in_schema=False)
+@placeholders.api_route("/v1/videos/{path:path}", methods=_EVERY_METHOD, include_in_schema=False)
+@placeholders.api_route("/v1/images", methods=_EVERY_METHOD, include_in_schema=False)
+@placeholders.api_route("/v1/videos", methods=_EVERY_METHOD, include_in_schema=False)
+async def not_implemented(request: Request) -> None:
+    """Say that images and videos are for a later day."""
+    kind = request.url.path.split("/")[2]
+    raise ApiError(501, f"This playground speaks and does not make {kind} yet.")

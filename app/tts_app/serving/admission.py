@@ -1,0 +1,125 @@
+"""Admission: who may use a model now, who waits, and who is told at once to come back later.
+
+One bounded first-come queue a model. A slot is given back however its holder ends: done, failed, or cancelled
+because the caller left, be it while speaking or while still waiting.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+_FIRST_GUESS = 2.0
+"""Seconds that a request is thought to take before one was measured."""
+_WEIGHT = 0.2
+"""Weight of the newest measurement in the moving average."""
+_LONGEST = 600
+
+
+class OverloadedError(Exception):
+    """The queue is full."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which there is likely to be room; at least 1."""
+
+
+class Admission:
+    """`slots` holders at a time, at most `queue` more waiting. For one event loop."""
+
+    def __init__(self, slots: int, queue: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots = slots
+        self._queue = queue
+        self._clock = clock
+        self._held = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._bounded = 0
+        self._service = _FIRST_GUESS
+
+    @property
+    def running(self) -> int:
+        """Slots that are held."""
+        return self._held
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue, background work included."""
+        return sum(not waiter.done() for waiter in self._waiters)
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds after which one more request is likely to find room, from the measured service time."""
+        rounds = (self._bounded + 1) / max(1, self._slots)
+        return min(_LONGEST, max(1, math.ceil(self._service * rounds)))
+
+    def resize(self, slots: int, queue: int) -> None:
+        """Change the bounds; holders and waiters stay, and new room is handed out at once."""
+        self._slots = slots
+        self._queue = queue
+        self._hand_out()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot, waiting for one if need be.
+
+        Raises:
+            OverloadedError: as many as `queue` are waiting already.
+        """
+        if self._held >= self._slots or self._waiters:
+            if self._bounded >= self._queue:
+                raise OverloadedError("Too many requests are waiting for this model.", self.retry_after)
+            self._bounded += 1
+            try:
+                await self._wait()
+            finally:
+                self._bounded -= 1
+        else:
+            self._held += 1
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self._service += _WEIGHT * (self._clock() - started - self._service)
+            self._release()
+
+    @asynccontextmanager
+    async def background(self) -> AsyncIterator[None]:
+        """Hold a slot for a short piece of background work, waiting in the same line however long it is.
+
+        Callers must bound their number themselves. It never makes `slot` refuse anyone.
+        """
+        if self._held >= self._slots or self._waiters:
+            await self._wait()
+        else:
+            self._held += 1
+        try:
+            yield
+        finally:
+            self._release()
+
+    async def _wait(self) -> None:
+        """Wait until a slot was handed over to this caller."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._release()  # it was handed over at the very moment that the caller left
+            else:
+                self._waiters.remove(turn)
+            raise
+
+    def _release(self) -> None:
+        self._held -= 1
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._held < self._slots and self._waiters:
+            turn = self._waiters.popleft()
+            if not turn.done():
+                self._held += 1
+                turn.set_result(None)

@@ -1,0 +1,130 @@
+"""The pure builder of the Serve config: VoiceModels in, a plain JSON-like dict out. No Ray, no I/O.
+
+The same dict is deployed on an embedded Ray and stands as `serveConfigV2` in a RayService. It is the same to
+the byte for the same resources, in whatever order they come, and it is cut so that a change touches little:
+what needs a new replica is in an application's `args`, what a running one can take up is in `user_config`.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from tts_app.resources import VoiceModel
+
+GATEWAY = "gateway"
+"""Name of the gateway's application, and of its deployment in lower case."""
+GATEWAY_DEPLOYMENT = "Gateway"
+VOICE_DEPLOYMENT = "Voice"
+"""Deployment that every VoiceModel's application has."""
+
+
+def serve_config(
+    models: Iterable[VoiceModel],
+    *,
+    host: str = "0.0.0.0",  # noqa: S104 - in a pod; the embedded playground passes its own
+    port: int = 8000,
+    log_level: str = "INFO",
+) -> dict[str, Any]:
+    """Return the Serve config that serves `models`.
+
+    Raises:
+        ValueError: two models have one name, or one is called as the gateway is.
+    """
+    ordered = sorted(models, key=lambda model: model.name)
+    names = [model.name for model in ordered]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"VoiceModels must have names of their own; given twice: {', '.join(twice)}")
+    if GATEWAY in names:
+        raise ValueError(f"A VoiceModel must not be called {GATEWAY!r}: that is the API's own application")
+    return {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": host, "port": port, "keep_alive_timeout_s": 75},
+        "logging_config": {"encoding": "JSON", "log_level": log_level, "enable_access_log": False},
+        "applications": [_gateway(ordered), *(_voice_application(model) for model in ordered)],
+    }
+
+
+def _gateway(models: list[VoiceModel]) -> dict[str, Any]:
+    return {
+        "name": GATEWAY,
+        "route_prefix": "/",
+        "import_path": "tts_app.api.gateway:build",
+        "args": {},
+        "deployments": [
+            {
+                "name": GATEWAY_DEPLOYMENT,
+                "num_replicas": 1,
+                # Admission is the gateway's own: Serve must hand it every request, to be refused in our form.
+                "max_ongoing_requests": 10_000,
+                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_wait_loop_s": 0.5,
+                "health_check_period_s": 10,
+                "ray_actor_options": {"num_cpus": 0},
+                "user_config": {"models": [_manifest(model) for model in models]},
+            }
+        ],
+    }
+
+
+def _voice_application(model: VoiceModel) -> dict[str, Any]:
+    spec = model.spec
+    return {
+        "name": model.name,
+        "route_prefix": None,
+        "import_path": "tts_app.serving.voice:build",
+        "args": {
+            "model": model.name,
+            "engine": spec.engine,
+            "source": spec.source.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "quantization": spec.quantization,
+            "parameters": dict(sorted(spec.parameters.items())),
+        },
+        "deployments": [
+            {
+                "name": VOICE_DEPLOYMENT,
+                **_scale(model),
+                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_wait_loop_s": 0.5,
+                "health_check_period_s": 10,
+                "ray_actor_options": _actor_options(model),
+                "user_config": {"speakers": sorted(_speakers(model))},
+            }
+        ],
+    }
+
+
+def _scale(model: VoiceModel) -> dict[str, Any]:
+    replicas = model.spec.replicas
+    # A request has a few segments with the engine at a time; more than that waits in the replica, where a
+    # cancelled one never starts, rather than in Serve's router.
+    ongoing = max(8, math.ceil(replicas.target_ongoing_requests * 4))
+    if replicas.min == replicas.max:
+        return {"num_replicas": replicas.max, "max_ongoing_requests": ongoing}
+    return {
+        "max_ongoing_requests": ongoing,
+        "autoscaling_config": {
+            "min_replicas": replicas.min,
+            "max_replicas": replicas.max,
+            "target_ongoing_requests": replicas.target_ongoing_requests,
+        },
+    }
+
+
+def _actor_options(model: VoiceModel) -> dict[str, Any]:
+    resources = model.spec.resources
+    options: dict[str, Any] = {"num_cpus": resources.cpus, "memory": resources.memory_bytes}
+    if resources.gpus:
+        options["num_gpus"] = resources.gpus
+    return options
+
+
+def _speakers(model: VoiceModel) -> set[str]:
+    return {voice.speaker for voice in model.spec.voices if voice.speaker is not None}
+
+
+def _manifest(model: VoiceModel) -> dict[str, Any]:
+    """Return the resource as the gateway gets it: what a user wrote, without status and foreign metadata."""
+    manifest = model.model_dump(mode="json", by_alias=True, exclude={"status"}, exclude_none=True)
+    manifest["metadata"] = {"name": model.name}
+    return manifest

@@ -1,0 +1,1 @@
+"""Where speeches are kept: audio files (fsspec) and metadata (SQLAlchemy)."""

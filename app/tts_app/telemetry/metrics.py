@@ -1,0 +1,82 @@
+"""What the playground counts, as Ray Serve metrics: Ray's agent on each node exports them to Prometheus.
+
+Labels are the avatar and its locale, never anything that a user wrote.
+"""
+
+from typing import Any
+
+from ray.serve.metrics import Counter, Gauge, Histogram
+
+_LABELS: Any = ("voice", "locale")  # Ray annotates a tuple of one
+_SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0]
+
+
+class SpeechMetrics:
+    """The gateway's figures about speech. Make one a replica."""
+
+    def __init__(self) -> None:
+        self._files = Counter("ttsp_speech_files", "Audio files finished.", tag_keys=_LABELS)
+        self._audio = Counter("ttsp_speech_audio_seconds", "Seconds of audio made.", tag_keys=_LABELS)
+        self._request = Histogram(
+            "ttsp_speech_request_seconds",
+            "Seconds from request to last byte.",
+            boundaries=_SECONDS,
+            tag_keys=_LABELS,
+        )
+        self._first = Histogram(
+            "ttsp_speech_first_audio_seconds",
+            "Seconds from request to first audio.",
+            boundaries=_SECONDS,
+            tag_keys=_LABELS,
+        )
+        self._failed = Counter("ttsp_speech_failures", "Requests that failed.", tag_keys=_LABELS)
+        self._abandoned = Counter("ttsp_speech_abandoned", "Requests whose caller left.", tag_keys=_LABELS)
+        self._rejected = Counter("ttsp_speech_rejected", "Requests refused as overload.", tag_keys=("model",))
+        self._waiting = Gauge("ttsp_speech_waiting", "Requests in the queue.", tag_keys=("model",))
+        self._running = Gauge("ttsp_speech_running", "Requests being spoken.", tag_keys=("model",))
+
+    def first_audio(self, voice: str, locale: str, seconds: float) -> None:
+        """Record that a request's first audio was ready after `seconds`."""
+        self._first.observe(seconds, tags={"voice": voice, "locale": locale})
+
+    def audio(self, voice: str, locale: str, seconds: float) -> None:
+        """Record `seconds` of audio made."""
+        if seconds > 0:
+            self._audio.inc(seconds, tags={"voice": voice, "locale": locale})
+
+    def finished(self, voice: str, locale: str, seconds: float) -> None:
+        """Record a file finished, `seconds` after its request."""
+        tags = {"voice": voice, "locale": locale}
+        self._files.inc(1, tags=tags)
+        self._request.observe(seconds, tags=tags)
+
+    def failed(self, voice: str, locale: str) -> None:
+        """Record a request that failed."""
+        self._failed.inc(1, tags={"voice": voice, "locale": locale})
+
+    def abandoned(self, voice: str, locale: str) -> None:
+        """Record a request whose caller left."""
+        self._abandoned.inc(1, tags={"voice": voice, "locale": locale})
+
+    def rejected(self, model: str) -> None:
+        """Record a request refused because the queue was full."""
+        self._rejected.inc(1, tags={"model": model})
+
+    def load(self, model: str, running: int, waiting: int) -> None:
+        """Record how many requests a model has."""
+        self._running.set(running, tags={"model": model})
+        self._waiting.set(waiting, tags={"model": model})
+
+
+class EngineMetrics:
+    """A voice replica's figures. Make one a replica."""
+
+    def __init__(self) -> None:
+        self._segments = Counter("ttsp_engine_segments", "Segments that the engine spoke.")
+        self._busy = Counter("ttsp_engine_seconds", "Seconds that segments waited for and were spoken.")
+
+    def spoke(self, segments: int, seconds: float) -> None:
+        """Record a call of the engine."""
+        self._segments.inc(segments)
+        if seconds > 0:
+            self._busy.inc(seconds)

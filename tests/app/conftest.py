@@ -1,0 +1,130 @@
+"""The real playground, once for all tests here: embedded Ray, Serve and the embedded models."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+START = 240.0
+STOP = 60.0
+API_PATH = "/v1/audio/speech"
+
+
+@dataclass(frozen=True)
+class Playground:
+    """A playground that is up."""
+
+    url: str
+    folder: Path
+    dashboard: str
+    metrics: str
+
+    @property
+    def token(self) -> str:
+        """Ray's token."""
+        return (self.folder / "state" / "ray-token").read_text()
+
+    def logs(self, component: str) -> list[dict[str, Any]]:
+        """A component's log."""
+        path = self.folder / "state" / "logs" / f"{component}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def segments_spoken(self) -> int:
+        """How many calls the engine has had."""
+        return sum(line["event"] == "segments spoken" for line in self.logs("voice-kokoro"))
+
+    def load(self) -> tuple[int, int]:
+        """Requests running and waiting."""
+        model = httpx.get(f"{self.url}/readyz", timeout=30).json()["models"]["kokoro"]
+        return model["running"], model["waiting"]
+
+    def wait_idle(self, timeout: float = 30.0) -> None:
+        """Wait until nothing runs or waits; fail after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self.load() != (0, 0):
+            assert time.monotonic() < deadline, f"slots are not given back: {self.load()}"
+            time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the playground ended with {process.returncode}:\n{output.read_text()[-4000:]}")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=10).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # it does not listen yet
+        time.sleep(0.3)
+    pytest.fail(f"the playground is not ready after {START:.0f} s:\n{output.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
+    folder = tmp_path_factory.mktemp("playground")
+    port, dashboard, metrics = free_port(), free_port(), free_port()
+    environment = os.environ | {
+        "TTSP_STATE_DIR": str(folder / "state"),
+        "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
+        "TTSP_LOG_LEVEL": "DEBUG",
+        "TTSP_DASHBOARD": "true",
+        "TTSP_DASHBOARD_PORT": str(dashboard),
+        "TTSP_METRICS_PORT": str(metrics),
+        "TTSP_QUEUE": "8",
+    }
+    output = folder / "output.txt"
+    command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+        family: list[psutil.Process] = []
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_ready(process, url, output)
+            yield Playground(url, folder, f"http://127.0.0.1:{dashboard}", f"http://127.0.0.1:{metrics}")
+            family = psutil.Process(process.pid).children(recursive=True)
+            assert len(family) > 5, "Ray's processes are children of the playground"
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C: to Ray's processes too
+            assert process.wait(STOP) == 0, output.read_text()[-4000:]
+            _gone, alive = psutil.wait_procs(family, timeout=5)
+            assert alive == [], "processes are left"
+        finally:
+            for left in [*family, *_processes_of_session(process.pid)]:
+                if left.is_running():
+                    left.kill()
+            process.wait(STOP)
+
+
+@pytest.fixture
+def client(playground: Playground) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=playground.url, timeout=120) as client:
+        yield client
+
+
+def _processes_of_session(session: int) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session:
+                found.append(process)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
+    return found

@@ -1,0 +1,48 @@
+"""`/v1/speech` on the real playground."""
+
+import hashlib
+import time
+from typing import Any
+
+import httpx
+
+TEXT = "A guest wrote: the rooms were clean, the breakfast was rich, and the view was splendid. "
+
+
+def test_a_speech_is_made_kept_and_removed(client: httpx.Client, playground: Any) -> None:
+    body = {"text": TEXT, "language": "en", "dialect": "GB", "gender": "male"}
+    answer = client.post("/v1/speech", json=body, headers={"prefer": "wait=60"})
+    assert answer.status_code == 201, answer.text
+    speech = answer.json()
+    assert speech["voice"] == "male_en-GB"
+    audio = client.get(speech["links"]["audio"])
+    assert hashlib.sha256(audio.content).hexdigest() == speech["sha256"]
+    part = client.get(speech["links"]["audio"], headers={"range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, audio.content[100:200])
+    (file,) = (playground.folder / "audio-output").glob(f"{speech['id']}*")
+    assert file.read_bytes() == audio.content
+    streamed = client.post("/v1/audio/speech", json={"input": TEXT, "voice": "male_en-GB"})
+    assert streamed.content == audio.content
+    assert client.delete(speech["links"]["self"]).status_code == 204
+    assert client.get(speech["links"]["audio"]).status_code == 404
+    assert not file.exists()
+
+
+def test_a_long_one_is_followed_and_stopped(client: httpx.Client, playground: Any) -> None:
+    answer = client.post("/v1/speech", json={"text": TEXT * 100, "language": "en"})
+    assert answer.status_code == 202
+    address = answer.headers["location"]
+    seconds = 0.0
+    with client.stream("GET", f"{address}/events") as events:
+        for line in events.iter_lines():
+            if '"running"' in line and '"seconds": 0.0' not in line and '"seconds": null' not in line:
+                seconds = httpx.get(f"{playground.url}{address}").json()["seconds"]
+                break
+    assert seconds > 0
+    spoken = client.post("/v1/audio/speech", json={"input": "Me too, please.", "voice": "alloy"})
+    assert spoken.status_code == 200, "a long speech leaves room for callers"
+    assert client.delete(address).status_code == 204
+    playground.wait_idle()
+    before = playground.segments_spoken()
+    time.sleep(2)
+    assert playground.segments_spoken() == before, "what was removed is spoken no further"

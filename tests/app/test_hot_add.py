@@ -1,0 +1,93 @@
+"""A second VoiceModel is added, changed and removed while requests run, and none of them fails."""
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tts_app.manifests import load_voice_models
+from tts_app.resources import VoiceModel
+from tts_app.serving.config import serve_config
+
+VOICE = "male_en-GB"
+
+
+def apply(playground: Any, models: list[VoiceModel]) -> None:
+    """Give Ray the Serve config as KubeRay does: over its REST API."""
+    port = int(playground.url.rsplit(":", 1)[1])
+    answer = httpx.put(
+        f"{playground.dashboard}/api/serve/applications/",
+        json=serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG"),
+        headers={"authorization": f"Bearer {playground.token}"},
+        timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def wait_for(playground: Any, models: list[str]) -> None:
+    deadline = time.monotonic() + 150
+    while True:
+        answer = httpx.get(f"{playground.url}/readyz", timeout=30)
+        if answer.status_code == 200 and sorted(answer.json()["models"]) == models:
+            return
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.3)
+
+
+@pytest.fixture
+def traffic(playground: Any) -> Any:
+    """Requests one after another until it is stopped; returns their statuses."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        with httpx.Client(base_url=playground.url, timeout=60) as client:
+            while not stop.is_set():
+                body = {"input": "Hello again.", "voice": "alloy", "model": "kokoro"}
+                statuses.append(client.post("/v1/audio/speech", json=body).status_code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield statuses
+    stop.set()
+    thread.join(60)
+    assert len(statuses) > 3
+    assert set(statuses) == {200}
+
+
+def test_a_model_comes_and_goes_in_place(playground: Any, client: httpx.Client, traffic: list[int]) -> None:
+    (kokoro,) = load_voice_models(())
+    voices = [voice for voice in kokoro.spec.voices if voice.avatar == VOICE]
+    second = kokoro.model_copy(
+        update={
+            "metadata": kokoro.metadata.model_copy(update={"name": "second"}),
+            "spec": kokoro.spec.model_copy(update={"voices": voices}),
+        }
+    )
+    replica = _replicas(playground)["kokoro"]
+    apply(playground, [kokoro, second])
+    wait_for(playground, ["kokoro", "second"])
+    body = {"input": "Spoken by the second model.", "voice": VOICE, "model": "second"}
+    assert client.post("/v1/audio/speech", json=body).status_code == 200
+    wrong = client.post("/v1/audio/speech", json=body | {"voice": "alloy"})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "voice")
+    apply(playground, [kokoro])
+    wait_for(playground, ["kokoro"])
+    gone = client.post("/v1/audio/speech", json=body)
+    assert (gone.status_code, gone.json()["error"]["param"]) == (400, "model")
+    assert _replicas(playground)["kokoro"] == replica, "its replica was never replaced"
+    assert len(traffic) > 3
+
+
+def _replicas(playground: Any) -> dict[str, list[str]]:
+    answer = httpx.get(
+        f"{playground.dashboard}/api/serve/applications/",
+        headers={"authorization": f"Bearer {playground.token}"},
+        timeout=60,
+    )
+    return {
+        name: [r["replica_id"] for d in app["deployments"].values() for r in d["replicas"]]
+        for name, app in answer.json()["applications"].items()
+    }

@@ -1,0 +1,183 @@
+"""The API over ASGI, with everything real but the model, the language and the audio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tts_app import speech
+from tts_app.api.app import create_app
+from tts_app.api.deps import Context
+from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.resources import VoiceModel
+from tts_app.serving import service as service_module
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.durable import DurableSpeeches
+from tts_app.serving.service import SpeechService
+from tts_app.settings import Settings
+from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.storage.audio import AudioStore
+from tts_app.storage.metadata import Speeches
+from tts_app.telemetry.logs import Fingerprint
+from tts_app.telemetry.metrics import SpeechMetrics
+
+CAPABILITIES = Capabilities(24_000, "text", frozenset({"speaker"}), frozenset({"en-US"}), 1, 100, (1.0, 1.0))
+
+
+@dataclass
+class SimulatedModel:
+    """Stands for a voice deployment: counts what it speaks, and can be held up, lost or broken."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    spoken: list[str] = field(default_factory=list)
+    cancelled: int = 0
+    down: bool = False
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def capabilities(self, _within: float | None = None) -> Capabilities:
+        return await self.probe(None)
+
+    async def probe(self, _within: float | None) -> Capabilities:
+        if self.down:
+            raise ModelUnavailableError("Model 'kokoro' is not ready.")
+        return CAPABILITIES
+
+    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.error is not None:
+            raise self.error
+        self.spoken.extend(segment.text for segment in segments)
+        return [np.zeros(10, np.float32) for _ in segments]
+
+
+def plan(utterance: Utterance, _capabilities: Capabilities) -> Iterator[Segment]:
+    """A segment a word that has a letter."""
+    words = [word for word in utterance.text.split() if any(map(str.isalnum, word))]
+    if not words:
+        raise TextError("The text holds nothing that can be spoken: give at least one word or number.")
+    for word in words:
+        yield Segment(word, "", utterance.voice.voice.locale, utterance.voice.voice.speaker or "")
+
+
+async def speak(utterance: Utterance, capabilities: Capabilities, synthesise: Any) -> AsyncIterator[Chunk]:
+    """Bytes that tell what was spoken and how."""
+    for segment in plan(utterance, capabilities):
+        await synthesise([segment])
+        yield Chunk(f"{segment.text}@{segment.speaker};".encode(), 0.5)
+
+
+def voice_model(name: str, voices: list[dict[str, Any]], **spec: Any) -> VoiceModel:
+    return VoiceModel.model_validate(
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "engine": "kokoro",
+                "source": {"uri": "package://kokoro-82m/int8", "revision": "1.0"},
+                "license": {"spdx": "Apache-2.0", "commercialUse": True},
+                "replicas": {"targetOngoingRequests": 2},
+                "voices": voices,
+                **spec,
+            },
+        }
+    )
+
+
+MODEL = voice_model(
+    "kokoro",
+    [
+        {"locale": "en-US", "gender": "female", "speaker": "heart"},
+        {"locale": "en-US", "gender": "male", "speaker": "michael"},
+        {"locale": "en-GB", "gender": "female", "speaker": "emma"},
+        {"locale": "ar-EG", "gender": "male", "speaker": "omega", "approximation": "an accent"},
+    ],
+)
+
+
+@dataclass
+class Api:
+    """An API that is up, and what is behind it."""
+
+    client: httpx.AsyncClient
+    model: SimulatedModel
+    context: Context
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """Requests running and waiting."""
+        return self.context.service.load()["kokoro"]
+
+
+Start = Callable[..., Any]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until something is so, for at most ten seconds."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - what is waited for tells nobody of it
+                await asyncio.sleep(0.001)
+
+    return wait
+
+
+@pytest.fixture
+async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    """Start APIs that share a database and an audio store."""
+    for module in (speech, service_module.speech):
+        monkeypatch.setattr(module, "plan", plan)
+        monkeypatch.setattr(module, "speak", speak)
+    async with AsyncExitStack() as stack:
+
+        async def begin(**settings: Any) -> Api:
+            return await stack.enter_async_context(_api(tmp_path, monkeypatch, settings))
+
+        yield begin
+
+
+@pytest.fixture
+async def api(start: Start) -> Api:
+    """An API with the default settings."""
+    started: Api = await start()
+    return started
+
+
+@asynccontextmanager
+async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any]) -> AsyncIterator[Api]:
+    defaults = {"state_dir": folder, "audio_output": str(folder / "out"), "queue": 2}
+    settings = Settings(**{**defaults, **changes})
+    model = SimulatedModel()
+    patch.setattr(service_module, "VoiceClient", lambda _name: model)
+    service = SpeechService(settings.queue, SpeechMetrics())
+    service.reconfigure([MODEL])
+    store = AudioStore(settings.audio_output)
+    durable = DurableSpeeches(
+        service,
+        Speeches(settings.database),
+        store,
+        workers=settings.durable_workers,
+        limit=settings.durable_queue,
+    )
+    context = Context(settings, service, durable, store, Fingerprint(b"key"))
+    app = create_app(context)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://playground") as client,
+    ):
+        yield Api(client, model, context)

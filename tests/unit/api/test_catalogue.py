@@ -1,0 +1,131 @@
+"""What can be asked for, the pages, and that a changed catalogue is taken up while requests run."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.resources import VoiceModel
+
+VOICES = "/v1/audio/voices"
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ({}, ["female_en-US", "male_en-US", "female_en-GB", "male_ar-EG"]),
+        ({"language": "en"}, ["female_en-US", "male_en-US", "female_en-GB"]),
+        ({"locale": "en-gb"}, ["female_en-GB"]),
+        ({"gender": "Male"}, ["male_en-US", "male_ar-EG"]),
+        ({"language": "ar", "gender": "female"}, []),
+        ({"language": "en", "locale": "en-US", "gender": "male"}, ["male_en-US"]),
+    ],
+)
+async def test_voices_are_filtered(api: Any, filters: dict[str, str], ids: list[str]) -> None:
+    answer = await api.client.get(VOICES, params=filters)
+    assert [voice["id"] for voice in answer.json()["data"]] == ids
+
+
+async def test_a_voice_tells_what_it_is(api: Any) -> None:
+    (voice,) = (await api.client.get(VOICES, params={"language": "ar"})).json()["data"]
+    assert voice["quality"] == "preview"
+    assert voice["approximation"] == "an accent"
+    assert voice["license"] == {"spdx": "Apache-2.0", "commercial_use": True}
+
+
+async def test_models_are_listed_as_openai_lists_them(api: Any) -> None:
+    listed = (await api.client.get("/v1/models")).json()
+    (model,) = listed["data"]
+    assert (listed["object"], model["object"], model["id"]) == ("list", "model", "kokoro")
+    assert model["capabilities"] == ["speech"]
+    assert model["locales"] == ["ar-EG", "en-GB", "en-US"]
+    assert (await api.client.get("/v1/models/kokoro")).json() == model
+
+
+async def test_ready_is_who_answers(api: Any) -> None:
+    assert (await api.client.get("/readyz")).json() == {
+        "status": "ready",
+        "models": {"kokoro": {"running": 0, "waiting": 0}},
+    }
+    api.model.down = True
+    answer = await api.client.get("/readyz")
+    assert answer.status_code == 503
+    assert "Model 'kokoro' is not ready" in answer.json()["error"]["message"]
+    assert (await api.client.get("/healthz")).status_code == 200
+    api.context.service.reconfigure([])
+    assert (await api.client.get("/readyz")).status_code == 503
+
+
+async def test_a_new_catalogue_is_taken_up_while_a_request_runs(api: Any, until: Any) -> None:
+    from tts_app.catalogue import CatalogueVoice
+
+    service = api.context.service
+    api.model.gate.clear()
+    body = {"input": "one two", "voice": "male_en-US"}
+    running = asyncio.create_task(api.client.post("/v1/audio/speech", json=body))
+    await until(lambda: api.load == (1, 0))
+    (old,) = service.models
+    spec = old.spec.model_copy(update={"voices": [v for v in old.spec.voices if v.gender == "female"]})
+    fewer = old.model_copy(update={"spec": spec})
+    more: VoiceModel = old.model_copy(update={"metadata": old.metadata.model_copy(update={"name": "second"})})
+    service.reconfigure([fewer, more])
+    assert [model.name for model in service.models] == ["kokoro", "second"]
+    assert api.load == (1, 0)
+    moved: CatalogueVoice = service.catalogue.find("male_en-US")
+    assert moved.model == "second"
+    api.model.gate.set()
+    assert (await running).content == b"one@michael;two@michael;"
+    assert service.load() == {"kokoro": (0, 0), "second": (0, 0)}
+
+
+async def test_the_documentation_has_an_example_a_language(api: Any) -> None:
+    schema = (await api.client.get("/openapi.json")).json()
+    for path in ("/v1/audio/speech", "/v1/speech"):
+        content = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert set(content["examples"]) == {"en", "ar", "es", "hi", "ur"}
+        assert content["schema"]["$ref"].startswith("#/components/schemas/")
+    assert (await api.client.get("/docs")).status_code == 200
+
+
+async def test_the_page_needs_nothing_from_elsewhere(api: Any) -> None:
+    assert (await api.client.get("/")).headers["location"] == "/voices"
+    page = await api.client.get("/voices")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "<script>" not in page.text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert set(links) == {"/ui/voices.css", "/ui/voices.js", "/docs", "data:,"}
+    for link in ("/ui/voices.css", "/ui/voices.js"):
+        part = await api.client.get(link)
+        assert part.status_code == 200
+        assert "//" not in part.text.replace("// ", "")
+
+
+async def test_logs_have_the_id_and_never_the_text(start: Any, tmp_path: Path) -> None:
+    from tts_app.telemetry.logs import set_up
+
+    set_up("gateway", "DEBUG", tmp_path / "logs")
+    api = await start()
+    secret = "confidential words"
+    headers = {"x-request-id": "my-id"}
+    await api.client.post("/v1/audio/speech", json={"input": secret, "voice": "alloy"}, headers=headers)
+    api.model.error = RuntimeError(secret)
+    await api.client.post("/v1/audio/speech", json={"input": secret, "voice": "alloy"}, headers=headers)
+    await api.client.get(f"/v1/speech/{secret}")
+    text = (tmp_path / "logs" / "gateway.jsonl").read_text()
+    set_up("gateway", "INFO", None)
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert "confidential" not in text
+    assert [line["event"] for line in lines if line.get("request_id") == "my-id"] == [
+        "speech",
+        "request",
+        "speech",
+        "request crashed",
+        "request",
+    ]
+    spoken = next(line for line in lines if line["event"] == "speech")
+    assert spoken["characters"] == len(secret)
+    assert re.fullmatch("[0-9a-f]{32}", spoken["text"])

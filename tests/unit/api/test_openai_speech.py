@@ -1,0 +1,114 @@
+"""`POST /v1/audio/speech`: what it answers, and that a slot is never lost."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tts_app.engines.base import EngineError
+
+PATH = "/v1/audio/speech"
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    return {"model": "tts-1", "input": "one two", "voice": "female_en-US", **changes}
+
+
+async def test_it_speaks(api: Any) -> None:
+    answer = await api.client.post(PATH, json=body())
+    assert answer.status_code == 200
+    assert answer.content == b"one@heart;two@heart;"
+    assert answer.headers["content-type"] == "audio/mpeg"
+    assert answer.headers["x-request-id"]
+    assert api.load == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("voice", "speaker"),
+    [
+        ("FEMALE_en-us", "heart"),
+        ("onyx", "michael"),
+        ({"id": "female_en-GB"}, "emma"),
+        ("male_ar-EG", "omega"),
+    ],
+)
+async def test_a_voice_has_many_names(api: Any, voice: Any, speaker: str) -> None:
+    answer = await api.client.post(PATH, json=body(voice=voice, input="x"))
+    assert answer.content == f"x@{speaker};".encode()
+
+
+@pytest.mark.parametrize("model", ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "kokoro"])
+async def test_a_model_may_be_openais_or_one_of_ours(api: Any, model: str) -> None:
+    assert (await api.client.post(PATH, json=body(model=model))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("flac", "audio/flac"), ("aac", "audio/aac")],
+)
+async def test_the_format_decides_the_media_type(api: Any, name: str, media_type: str) -> None:
+    answer = await api.client.post(PATH, json=body(response_format=name))
+    assert answer.headers["content-type"] == media_type
+
+
+async def test_server_sent_events_carry_the_audio(api: Any) -> None:
+    answer = await api.client.post(PATH, json=body(stream_format="sse"))
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n\n") if line]
+    assert [event["type"] for event in events] == ["speech.audio.delta"] * 2 + ["speech.audio.done"]
+    audio = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
+    assert audio == b"one@heart;two@heart;"
+    assert events[-1]["usage"]["total_tokens"] == len("one two") + len(audio)
+
+
+async def test_overload_is_told_at_once_with_a_time_to_come_back(api: Any, until: Any) -> None:
+    api.model.gate.clear()
+    requests = [asyncio.create_task(api.client.post(PATH, json=body())) for _ in range(4)]
+    await until(lambda: api.load == (2, 2))
+    refused = await api.client.post(PATH, json=body())
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    api.model.gate.set()
+    answers = await asyncio.gather(*requests)
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert api.load == (0, 0)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_caller_who_leaves_frees_its_place(api: Any, waits: bool, until: Any) -> None:
+    api.model.gate.clear()
+    before = 2 if waits else 0
+    others = [asyncio.create_task(api.client.post(PATH, json=body())) for _ in range(before)]
+    await until(lambda: api.load == (before, 0))
+    leaving = asyncio.create_task(api.client.post(PATH, json=body()))
+    await until(lambda: sum(api.load) == before + 1)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert api.load == (before, 0)
+    assert api.model.cancelled == (0 if waits else 1)
+    api.model.gate.set()
+    await asyncio.gather(*others)
+    assert api.load == (0, 0)
+
+
+async def test_a_failing_engine_is_an_error_and_frees_its_slot(api: Any) -> None:
+    api.model.error = RuntimeError("secret of the machine")
+    answer = await api.client.post(PATH, json=body())
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "server_error"
+    assert "secret" not in answer.text
+    api.model.error = EngineError("the segment is too long")
+    assert (await api.client.post(PATH, json=body())).status_code == 400
+    assert api.load == (0, 0)
+
+
+async def test_a_model_that_is_away_is_503_with_a_time_to_come_back(api: Any) -> None:
+    api.model.down = True
+    answer = await api.client.post(PATH, json=body())
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.json()["error"]["code"] == "model_unavailable"
+    assert api.load == (0, 0)

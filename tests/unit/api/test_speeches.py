@@ -1,0 +1,205 @@
+"""`/v1/speech`: accepted, made, followed, fetched in parts, taken up again, removed."""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.serving.client import ModelUnavailableError
+
+PATH = "/v1/speech"
+BODY = {"text": "one two three", "language": "en"}
+AUDIO = b"one@heart;two@heart;three@heart;"
+
+
+async def made(api: Any, **changes: Any) -> dict[str, Any]:
+    answer = await api.client.post(PATH, json={**BODY, **changes}, headers={"prefer": "wait=20"})
+    assert answer.status_code == 201, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def test_with_time_enough_it_is_created(api: Any, tmp_path: Path) -> None:
+    answer = await api.client.post(PATH, json=BODY, headers={"prefer": "respond-async, wait=20"})
+    speech = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v1/speech/{speech['id']}"
+    assert answer.headers["preference-applied"] == "wait=20"
+    assert (speech["status"], speech["voice"], speech["seconds"]) == ("done", "female_en-US", 1.5)
+    assert (speech["bytes"], speech["sha256"]) == (len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
+    files = [file for file in (tmp_path / "out").iterdir() if file.is_file()]
+    assert [file.read_bytes() for file in files] == [AUDIO]
+    assert files[0].name == f"{speech['id']}_female_en-US.mp3"
+
+
+async def test_without_it_is_accepted_and_can_be_followed(api: Any) -> None:
+    api.model.gate.clear()
+    accepted = await api.client.post(PATH, json=BODY)
+    assert accepted.status_code == 202
+    address = accepted.headers["location"]
+    early = await api.client.get(f"{address}/audio")
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "not_ready")
+    asyncio.get_running_loop().call_later(0.05, api.model.gate.set)
+    events = await api.client.get(f"{address}/events")
+    states = [
+        json.loads(line[6:])["status"] for line in events.text.splitlines() if line.startswith("data: ")
+    ]
+    assert states[-1] == "done"
+    assert set(states) <= {"queued", "running", "done"}
+    assert (await api.client.get(address)).json()["status"] == "done"
+    assert (await api.client.get(f"{address}/audio")).content == AUDIO
+
+
+async def test_a_wait_that_is_too_short_is_202(api: Any) -> None:
+    api.model.gate.clear()
+    answer = await api.client.post(PATH, json=BODY, headers={"prefer": "wait=0"})
+    assert answer.status_code == 202
+    assert answer.json()["status"] in ("queued", "running")
+
+
+@pytest.mark.parametrize("prefer", ["wait=", "wait=-1", "wait=abc", "awaited=5", "return=minimal"])
+async def test_a_preference_that_makes_no_sense_is_ignored(api: Any, prefer: str) -> None:
+    answer = await api.client.post(PATH, json=BODY, headers={"prefer": prefer})
+    assert answer.status_code == 202
+    assert "preference-applied" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("wanted", "speaker"),
+    [
+        ({"language": "en"}, "heart"),
+        ({"language": "en", "gender": "male"}, "michael"),
+        ({"language": "EN", "dialect": "gb"}, "emma"),
+        ({"language": "en-GB"}, "emma"),
+        ({"language": "en", "dialect": "en-GB"}, "emma"),
+        ({"language": "ar", "dialect": "EG", "gender": "male"}, "omega"),
+        ({"language": None, "voice": "male_ar-EG"}, "omega"),
+    ],
+)
+async def test_language_dialect_and_gender_choose_the_voice(
+    api: Any, wanted: dict[str, Any], speaker: str
+) -> None:
+    speech = await made(api, text="x", **wanted)
+    audio = await api.client.get(speech["links"]["audio"])
+    assert audio.content == f"x@{speaker};".encode()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part", "content_range"),
+    [
+        ("bytes=0-3", AUDIO[:4], "bytes 0-3/32"),
+        ("bytes=4-", AUDIO[4:], "bytes 4-31/32"),
+        ("bytes=-5", AUDIO[-5:], "bytes 27-31/32"),
+        ("bytes=-500", AUDIO, "bytes 0-31/32"),
+        ("bytes=30-99", AUDIO[30:], "bytes 30-31/32"),
+        ("BYTES=0-0", AUDIO[:1], "bytes 0-0/32"),
+    ],
+)
+async def test_a_range_is_partial_content(api: Any, wanted: str, part: bytes, content_range: str) -> None:
+    speech = await made(api)
+    answer = await api.client.get(speech["links"]["audio"], headers={"range": wanted})
+    assert (answer.status_code, answer.content) == (206, part)
+    assert answer.headers["content-range"] == content_range
+    assert answer.headers["content-length"] == str(len(part))
+
+
+@pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=-", "lines=0-1", "bytes=0-1,3-4", "bytes=a-b"])
+async def test_a_range_that_cannot_be_read_is_the_whole_file(api: Any, wanted: str) -> None:
+    speech = await made(api)
+    answer = await api.client.get(speech["links"]["audio"], headers={"range": wanted})
+    assert (answer.status_code, answer.content) == (200, AUDIO)
+
+
+@pytest.mark.parametrize("wanted", ["bytes=32-", "bytes=99-100", "bytes=-0"])
+async def test_a_range_beyond_the_file_is_416(api: Any, wanted: str) -> None:
+    speech = await made(api)
+    answer = await api.client.get(speech["links"]["audio"], headers={"range": wanted})
+    assert answer.status_code == 416
+    assert answer.headers["content-range"] == "bytes */32"
+    assert answer.json()["error"]["param"] == "Range"
+
+
+async def test_conditions_of_a_range_and_head(api: Any) -> None:
+    address = (await made(api))["links"]["audio"]
+    head = await api.client.head(address)
+    tag = head.headers["etag"]
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "32")
+    same = await api.client.get(address, headers={"range": "bytes=0-3", "if-range": tag})
+    other = await api.client.get(address, headers={"range": "bytes=0-3", "if-range": '"old"'})
+    known = await api.client.get(address, headers={"if-none-match": f'"x", {tag}'})
+    assert [same.status_code, other.status_code, known.status_code] == [206, 200, 304]
+
+
+async def test_delete_stops_the_making_and_leaves_nothing(api: Any, tmp_path: Path, until: Any) -> None:
+    api.model.gate.clear()
+    address = (await api.client.post(PATH, json=BODY)).headers["location"]
+    await until(lambda: api.context.durable.progress(address.split("/")[-1]) is not None)
+    assert (await api.client.delete(address)).status_code == 204
+    assert (await api.client.get(address)).status_code == 404
+    assert (await api.client.delete(address)).status_code == 404
+    assert list((tmp_path / "out").glob("**/*")) == []
+    api.model.gate.set()
+    finished = await made(api)
+    assert (await api.client.delete(finished["links"]["self"])).status_code == 204
+    assert list((tmp_path / "out").glob("**/*")) == []
+    assert api.load == (0, 0)
+
+
+async def test_the_text_is_forgotten_when_it_was_spoken(api: Any, tmp_path: Path) -> None:
+    await made(api, text="confidential")
+    with sqlite3.connect(tmp_path / "metadata.sqlite") as database:
+        ((text, characters, text_hash),) = database.execute(
+            "select text, characters, text_hash from speeches"
+        )
+    assert (text, characters) == (None, 12)
+    assert len(text_hash) == 32
+
+
+async def test_what_a_restart_left_unfinished_is_taken_up(start: Any, until: Any) -> None:
+    first = await start()
+    first.model.gate.clear()
+    address = (await first.client.post(PATH, json=BODY)).headers["location"]
+    await until(lambda: first.context.durable.progress(address.split("/")[-1]) is not None)
+    await first.context.durable.stop()
+    second = await start()
+    events = await second.client.get(f"{address}/events")
+    assert '"status": "done"' in events.text.splitlines()[-2]
+    assert (await second.client.get(f"{address}/audio")).content == AUDIO
+
+
+async def test_a_speech_that_cannot_be_made_says_why(api: Any) -> None:
+    api.model.error = ModelUnavailableError("Model 'kokoro' does not answer.")
+    answer = await api.client.post(PATH, json=BODY, headers={"prefer": "wait=20"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "failed")
+    assert answer.json()["error"] == "Model 'kokoro' does not answer."
+    audio = await api.client.get(answer.json()["links"]["audio"])
+    assert (audio.status_code, audio.json()["error"]["code"]) == (409, "failed")
+
+
+async def test_an_unforeseen_failure_fails_one_speech_without_its_internals(api: Any) -> None:
+    api.model.error = RuntimeError("secret")
+    answer = await api.client.post(PATH, json=BODY, headers={"prefer": "wait=20"})
+    assert answer.json()["status"] == "failed"
+    assert "secret" not in answer.text
+    api.model.error = None
+    await made(api)
+
+
+async def test_too_many_unfinished_ones_are_429(start: Any) -> None:
+    api = await start(durable_queue=3)
+    api.model.gate.clear()
+    statuses = [(await api.client.post(PATH, json=BODY)).status_code for _ in range(4)]
+    assert statuses == [202, 202, 202, 429]
+
+
+async def test_a_long_text_leaves_room_for_callers(start: Any) -> None:
+    api = await start(queue=0)
+    await api.client.post(PATH, json={**BODY, "text": "word " * 500})
+    for _ in range(3):
+        answer = await api.client.post("/v1/audio/speech", json={"input": "hi", "voice": "alloy"})
+        assert answer.status_code in (200, 429)
+    assert api.load[0] <= 2

@@ -1,0 +1,88 @@
+"""The table of speeches."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tts_app.storage.metadata import Speech, Speeches, Status
+
+
+@pytest.fixture
+def speeches(tmp_path: Path) -> Speeches:
+    return Speeches(f"sqlite:///{tmp_path / 'state' / 'metadata.sqlite'}")
+
+
+def speech(number: int, status: Status = Status.QUEUED) -> Speech:
+    return Speech(
+        id=f"speech_{number}",
+        status=status.value,
+        created=1000.0 + number,
+        model="kokoro",
+        voice="female_en-US",
+        locale="en-US",
+        format="mp3",
+        speed=1.0,
+        text="secret text",
+        characters=11,
+        text_hash="h",
+    )
+
+
+def test_a_speech_lives_from_queued_to_done(speeches: Speeches) -> None:
+    speeches.add(speech(1))
+    speeches.running("speech_1")
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert (found.status, found.text) == ("running", "secret text")
+    assert speeches.done("speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s")
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert (found.status, found.text, found.seconds, found.bytes) == ("done", None, 1.5, 10)
+    assert found.finished_at is not None
+    assert found.created_at < found.finished_at
+
+
+def test_a_failure_forgets_the_text_too(speeches: Speeches, tmp_path: Path) -> None:
+    speeches.add(speech(1))
+    speeches.failed("speech_1", finished=2000.0, error="no")
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert (found.status, found.text, found.error) == ("failed", None, "no")
+    speeches.close()  # folds the log into the database
+    assert b"secret text" not in (tmp_path / "state" / "metadata.sqlite").read_bytes()
+
+
+def test_the_unfinished_ones_come_oldest_first(speeches: Speeches) -> None:
+    for number, status in ((3, Status.QUEUED), (1, Status.RUNNING), (2, Status.DONE), (0, Status.FAILED)):
+        speeches.add(speech(number, status))
+    assert speeches.unfinished() == ["speech_1", "speech_3"]
+    assert speeches.count_unfinished() == 2
+
+
+def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
+    speeches.add(speech(1))
+    removed = speeches.delete("speech_1")
+    assert removed is not None
+    assert removed.voice == "female_en-US"
+    assert speeches.delete("speech_1") is None
+    assert not speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s")
+    assert speeches.get("speech_1") is None
+
+
+def test_many_threads_write_at_a_time(speeches: Speeches) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: speeches.add(speech(number)), range(64)))
+        list(pool.map(lambda number: speeches.running(f"speech_{number}"), range(64)))
+    assert speeches.count_unfinished() == 64
+
+
+def test_the_database_is_its_owners_only_and_has_a_write_ahead_log(
+    speeches: Speeches, tmp_path: Path
+) -> None:
+    speeches.add(speech(1))
+    file = tmp_path / "state" / "metadata.sqlite"
+    assert file.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(file) as database:
+        assert database.execute("pragma journal_mode").fetchone() == ("wal",)
