@@ -1,4 +1,5 @@
 import pytest
+
 from tts_app.catalogue import OPENAI_VOICES, Catalogue, UnknownVoiceError
 from tts_app.manifests import load_voice_models
 from tts_app.resources import Voice

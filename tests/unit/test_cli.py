@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from tts_app import __version__
 from tts_app.cli import app
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from tts_app.manifests import ManifestError, load_voice_models, samples_folder
 
 EMBEDDED = samples_folder() / "embedded.yaml"

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+
 from tts_app.manifests import load_voice_models
 from tts_app.resources import LOCALES, VoiceModel, resolve_locale
 from tts_app.resources.voice_model import Resources
@@ -62,7 +63,7 @@ def test_faults_are_named(manifest: dict[str, Any], path: tuple[Any, ...], value
     for key in path[:-1]:
         part = part[key]
     part[path[-1]] = value
-    with pytest.raises(ValidationError, match=".*") as caught:
+    with pytest.raises(ValidationError) as caught:
         VoiceModel.model_validate(broken)
     assert message in str(caught.value)
 

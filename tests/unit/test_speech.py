@@ -1,4 +1,4 @@
-"""The pipeline with a simulated engine: what it asks of the engine, and what it gives up when its caller leaves."""
+"""The pipeline with a simulated engine: what it asks for, and what it gives up when its caller leaves."""
 
 import asyncio
 import io
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import av
 import numpy as np
 import pytest
+
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.engines.base import Audio, Capabilities, Segment
 from tts_app.manifests import load_voice_models

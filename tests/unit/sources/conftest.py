@@ -65,7 +65,7 @@ def server() -> Iterator[FileServer]:
                 self.close_connection = True
             self.wfile.write(rest)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

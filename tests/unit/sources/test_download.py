@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from tts_app.sources import SourceError
 from tts_app.sources.base import no_progress
 from tts_app.sources.download import download

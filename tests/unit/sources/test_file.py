@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from tts_app.resources import Source
 from tts_app.sources import SourceError, fetch
 

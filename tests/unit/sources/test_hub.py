@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tts_app.resources import Source
 from tts_app.sources import SourceError, fetch
 
@@ -42,9 +43,9 @@ def test_only_what_matches_is_taken_at_the_pinned_commit(simulated_hub, cache: P
 def test_a_file_that_differs_from_its_checksum_is_refused(simulated_hub) -> None:
     right = hashlib.sha256(b"weights").hexdigest()
     fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": right}))
-    with pytest.raises(SourceError, match=f"model.onnx has SHA-256 {right}, expected {'0' * 64}"):
+    with pytest.raises(SourceError, match=rf"model\.onnx has SHA-256 {right}, expected {'0' * 64}"):
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": "0" * 64}))
-    with pytest.raises(SourceError, match="has no file other.onnx"):
+    with pytest.raises(SourceError, match=r"has no file other\.onnx"):
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"other.onnx": right}))
 
 

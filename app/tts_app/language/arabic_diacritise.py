@@ -1,0 +1,81 @@
+"""Short vowels for unvowelled Arabic: text2tashkeel's bundled model, around what the writer has marked."""
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from tts_app.language.arabic_phonemes import FATHATAN, MARKS, SHADDA
+
+THREADS_VARIABLE = "TT_ORT_THREADS"
+"""text2tashkeel reads its session's thread count here, when the session is made."""
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    """Load the model once a process: one thread, 5 MB; its session may be run by many threads at once."""
+    os.environ.setdefault(THREADS_VARIABLE, "1")
+    from text2tashkeel import Diacritizer  # noqa: PLC0415 - loaded only where Arabic is spoken
+
+    model = Diacritizer()
+    model.diacritize("سلام")  # the session is made on first use
+    return model
+
+
+def load() -> None:
+    """Load the model now, so that the first sentence does not wait for it."""
+    _model()
+
+
+def bare(text: str) -> str:
+    """Return `text` without vowel marks and tatweel."""
+    return "".join(char for char in text if char not in MARKS and char != "ـ")
+
+
+def vowelled(word: str) -> bool:
+    """Tell whether the writer has marked the word's vowels: half of its letters at least bear a mark.
+
+    A lone shadda or the an of an adverb (شكرًا) is common in unvowelled text and settles no vowel.
+    """
+    marks = sum(char in MARKS and char not in {SHADDA, FATHATAN} for char in word)
+    return marks * 2 >= len(bare(word)) - 1 and marks > 0
+
+
+def diacritise(words: list[str]) -> list[str]:
+    """Return the words of one sentence with their vowels.
+
+    The model sees the sentence without marks; words that are `vowelled` are returned as they are written,
+    and single marks that the writer has set (a shadda, a tanwin) win over the model's.
+    """
+    found = str(_model().diacritize(" ".join(bare(word) for word in words))).split(" ")
+    if len(found) != len(words):
+        raise ValueError("the words of a sentence must be neither empty nor hold spaces")
+    return [word if vowelled(word) else _merge(word, guess) for word, guess in zip(words, found, strict=True)]
+
+
+def _merge(word: str, guess: str) -> str:
+    """Put the model's marks on the letters that the writer left without any."""
+    written, guessed = _clusters(word), _clusters(guess)
+    if len(written) != len(guessed):
+        return guess
+    return "".join(
+        letter + (_prefer(own, marks)) for (letter, own), (_, marks) in zip(written, guessed, strict=True)
+    )
+
+
+def _prefer(own: str, guessed: str) -> str:
+    """Join the marks of one letter: the writer's vowel, or the model's beside the writer's shadda."""
+    if own == SHADDA:
+        return SHADDA + guessed.replace(SHADDA, "")
+    return own or guessed
+
+
+def _clusters(word: str) -> list[tuple[str, str]]:
+    """Split a word into letters, each with its marks."""
+    clusters: list[tuple[str, str]] = []
+    for char in word.replace("ـ", ""):
+        if char in MARKS and clusters:
+            letter, marks = clusters[-1]
+            clusters[-1] = (letter, marks + char)
+        else:
+            clusters.append((char, ""))
+    return clusters

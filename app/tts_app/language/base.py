@@ -1,0 +1,113 @@
+"""What a language module offers, and the spoken forms that the shared normaliser asks it for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A date as written: any part may be missing, but not all. `month` is 1-12, `weekday` 0 (Monday)-6."""
+
+    day: int | None = None
+    month: int | None = None
+    year: int | None = None
+    weekday: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time of day as written. `hour` is 0-23, `am`/`pm` applied; `twelve` tells that it was given."""
+
+    hour: int
+    minute: int = 0
+    second: int | None = None
+    twelve: bool = False
+    """Written with am/pm (or the language's own word): speak it with the part of the day."""
+
+
+class Verbaliser(Protocol):
+    """How one locale says the things that are written with digits and symbols.
+
+    The shared normaliser (`semiotics`) finds them in the text and puts what these return in their place,
+    with spaces around. Everything returned is plain words in the language's own script.
+    """
+
+    locale: str
+    day_first: bool
+    """Whether 03/04 is the third of April."""
+    decimal_mark: str
+    """`.` or `,`; the other one groups thousands."""
+
+    def number(self, value: Decimal) -> str:
+        """Say a cardinal, decimal or negative number."""
+        ...
+
+    def ordinal(self, value: int) -> str:
+        """Say `1st`, `2nd`: an ordinal number."""
+        ...
+
+    def digits(self, digits: str) -> str:
+        """Say digits one by one (ASCII digits in), as in phone numbers, codes and room numbers over 999."""
+        ...
+
+    def year(self, value: int) -> str:
+        """Say a year."""
+        ...
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """Say an amount. `currency` is one of USD GBP AUD EUR INR PKR SAR EGP AED."""
+        ...
+
+    def percent(self, value: Decimal) -> str:
+        """Say a percentage."""
+        ...
+
+    def date(self, date: Date) -> str:
+        """Say a date."""
+        ...
+
+    def time(self, time: Time) -> str:
+        """Say a time of day."""
+        ...
+
+    def measure(self, amount: Decimal, unit: str) -> str:
+        """Say a quantity. `unit` is a key of `semiotics.UNITS`, such as `km`, `m2`, `celsius`, `gb`."""
+        ...
+
+    def span(self, first: str, second: str) -> str:
+        """Say a range, such as 10-15, of two things that are already words."""
+        ...
+
+    def letters(self, letters: str) -> str:
+        """Spell Latin letters one by one, as in acronyms and URLs."""
+        ...
+
+    def symbol(self, symbol: str) -> str:
+        """Say a symbol between words: & + @ # = / * % . _ - : (`.` as in a URL); '' drops it."""
+        ...
+
+    def abbreviation(self, written: str) -> str | None:
+        """Return the words of an abbreviation (`Dr.`, `St.`, `approx.`), or None when it is not one."""
+        ...
+
+
+class FrontEnd(Protocol):
+    """One locale's text front-end. Thread-safe; models that it needs are loaded when it is made."""
+
+    locale: str
+
+    def normalise(self, text: str) -> str:
+        """Return `text` as the words that are spoken, with . , ; : ? ! as the only punctuation.
+
+        Digits, symbols, URLs, tags, emoji and words of other scripts are gone: said, or dropped.
+        """
+        ...
+
+    def phonemise(self, texts: Sequence[str]) -> list[str]:
+        """Return the phonemes of each normalised text, in the IPA alphabet that Kokoro was trained with.
+
+        Punctuation . , ; : ? ! is kept: it is what the model phrases by.
+        """
+        ...

@@ -1,0 +1,287 @@
+"""The grammar of things that are not words: a branch for each kind, tried in the order given here.
+
+Every repetition is possessive or bounded, and branches that scan far are anchored where a word or number
+starts, so that matching takes time linear in the text.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from tts_app.language.base import Verbaliser
+from tts_app.language.notation import (
+    CURRENCIES,
+    DOLLARS,
+    DOMAINS,
+    ENGLISH_MONTHS,
+    ENGLISH_WEEKDAYS,
+    MAGNITUDES,
+    MONEY_MAGNITUDES,
+    RUPEES,
+    UNITS,
+)
+
+_NUMBER = r"\d++(?:[.,]\d++)*+"
+_START = r"(?<![\p{L}\p{M}\p{N}_])"
+_LATIN_START = r"(?<![\p{Latin}\p{N}_])"
+"""Digits may follow letters of other scripts: Arabic writes and-5 as one word."""
+_END = r"(?![\p{L}\p{M}\p{N}_])"
+_SIGN = r"(?:(?<![\p{L}\p{N})\]%])[-+])?"
+_ABBREVIATED = r"(?:\.(?=[ ]*+[\p{Ll},;:!?)]))?"
+"""A full stop that belongs to an abbreviation: the sentence goes on after it."""
+_DIALLED = (
+    r"(?=(?:[ .()+-]{0,2}\d){7})"
+    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)|1[- ]\(?\d{3}\)?[- ]"
+    r"|[68]00[- ]|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
+)
+"""What a phone number starts like: at least seven digits, with a sign, a zero or groups of a known shape."""
+_TAG = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
+FRACTIONS = {"½": (1, 2), "¼": (1, 4), "¾": (3, 4), "⅓": (1, 3), "⅔": (2, 3), "⅕": (1, 5), "⅛": (1, 8)}
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """What each written form of one locale means."""
+
+    months: Mapping[str, int]
+    weekdays: Mapping[str, int]
+    units: Mapping[str, str]
+    currencies: Mapping[str, str]
+    factors: Mapping[str, int]
+    am: tuple[str, ...]
+    pm: tuple[str, ...]
+
+    @classmethod
+    def of(cls, verbaliser: Verbaliser) -> "Forms":
+        """Return the forms that every language knows, with the verbaliser's own."""
+        currencies = _meanings(CURRENCIES, option(verbaliser, "currency_forms", {}))
+        home = option(verbaliser, "home_currency", "")
+        signs = RUPEES if home in {"INR", "PKR"} else DOLLARS if home in {"USD", "AUD"} else frozenset()
+        return cls(
+            months=_cased(_meanings(ENGLISH_MONTHS, option(verbaliser, "month_forms", {}))),
+            weekdays=_cased(_meanings(ENGLISH_WEEKDAYS, option(verbaliser, "weekday_forms", {}))),
+            units=_meanings(UNITS, option(verbaliser, "unit_forms", {})),
+            currencies={**currencies, **dict.fromkeys(signs, home)},
+            factors={**MAGNITUDES, **MONEY_MAGNITUDES, **option(verbaliser, "magnitude_forms", {})},
+            am=tuple(option(verbaliser, "am_forms", ())),
+            pm=tuple(option(verbaliser, "pm_forms", ())),
+        )
+
+
+def option(verbaliser: Verbaliser, name: str, default: Any) -> Any:
+    """Return what the verbaliser offers beyond its Protocol, or the default."""
+    return getattr(verbaliser, name, default)
+
+
+class Grammar:
+    """The compiled grammar of one locale.
+
+    Most of a text is plain words: they are passed over at the speed of one small pattern. Whatever else
+    starts with a letter, a digit or a mark is tried against the branches that can start so.
+    """
+
+    def __init__(self, forms: Forms) -> None:
+        branches = {**_of_the_web(), **_amounts(forms), **_dates(forms), **_times(forms), **_numbers()}
+        self._patterns = {
+            start: regex.compile("|".join(rf"(?:{branches[name]})(?P<on_{name}>)" for name in names))
+            for start, names in _ORDER.items()
+        }
+        leading = (
+            *forms.months,
+            *forms.weekdays,
+            *forms.currencies,
+            "No",
+            "Nº",
+            "nº",
+            "Nro",
+            "Núm",
+            "núm",
+            "NO",
+        )
+        self._leading = frozenset(_FIRST_WORD.match(form)[0] for form in leading if form[0].isalpha())  # type: ignore[index]
+
+    def search(self, text: str, position: int) -> "tuple[str, regex.Match[str]] | None":
+        """Return what stands next in the text from `position` on, as the name of its branch and the match.
+
+        An empty group ends each branch and names it; the groups inside share their names with other branches,
+        which leaves `Match.lastgroup` without meaning.
+        """
+        while found := _NEXT.search(text, position):
+            start = found.lastgroup or ""
+            if start == "plain":
+                word = found[0]
+                if word not in self._leading and not word[1:2].isupper():
+                    return "plain", found
+                start = "letter"
+            match = self._patterns[start].match(text, found.start())
+            if match is not None:
+                return next(name for name in _ORDER[start] if match.start(f"on_{name}") >= 0), match
+            position = found.start() + 1
+        return None
+
+
+_ORDER = {
+    "letter": (
+        "url",
+        "email",
+        "idiom",
+        "money",
+        "date",
+        "weekday",
+        "numbered",
+        "initials",
+        "alphanumeric",
+        "word",
+    ),
+    "digit": (
+        *(
+            "url",
+            "email",
+            "idiom",
+            "money",
+            "date",
+            "time",
+            "phone",
+            "percent",
+            "decade",
+            "ordinal",
+            "dimension",
+        ),
+        *("stars", "measure", "fraction", "mixed", "count", "alphanumeric", "number"),
+    ),
+    "sign": (
+        *(
+            "hashtag",
+            "mention",
+            "money",
+            "phone",
+            "percent",
+            "measure",
+            "mixed",
+            "numbered",
+            "count",
+            "number",
+        ),
+        *("plural", "mark"),
+    ),
+    "mark": ("mark",),
+}
+"""The branches by what they start with, in the order in which they are tried."""
+
+_FIRST_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*+")
+_NEXT = regex.compile(
+    r"(?P<plain>\p{L}[\p{L}\p{M}\u200c\u200d]*+(?:'[\p{L}\p{M}]++)*+(?![\p{N}.@_&/-]|:/))"
+    r"|(?P<letter>\p{L})|(?P<digit>\p{Nd})|(?P<mark>[/&*=_~^|<>)\[\]{}\"—•])"
+    r"|(?P<sign>[^\s\p{L}\p{M}\p{Nd}.,;:?!'\u200c\u200d])"
+)
+
+
+def _of_the_web() -> dict[str, str]:
+    label = r"[\p{L}\p{N}][\p{L}\p{N}_-]{0,62}+"
+    rest = r"[^\s<>\"]*+"
+    return {
+        "url": rf"(?:(?:https?|ftp)://|{_START}www\.){rest}"
+        rf"|(?<![\p{{L}}\p{{N}}.@_-])(?:{label}\.){{1,6}}(?:{_any(DOMAINS)})(?![\p{{L}}\p{{N}}_@-]|\.\p{{L}})"
+        rf"(?:[/?#]{rest})?",
+        "email": r"(?<![\p{L}\p{N}.@_+-])[\p{L}\p{N}_+-]++(?:\.[\p{L}\p{N}_+-]++)*+"
+        r"@[\p{L}\p{N}-]++(?:\.[\p{L}\p{N}-]++)++",
+        "hashtag": rf"(?<![\p{{L}}\p{{N}}&])[#＃]\p{{N}}*+(?=[\p{{L}}_]){_TAG}++",
+        "mention": r"(?<![\p{L}\p{N}])@[\p{L}_]\w*+(?:\.\w++)*+",
+    }
+
+
+def _amounts(forms: Forms) -> dict[str, str]:
+    signs = _any(sign for sign in forms.currencies if not _lettered(sign))
+    codes = _any(sign for sign in forms.currencies if _lettered(sign))
+    factor = rf"(?:[ ]?(?P<factor>{_any(forms.factors)}){_END})?"
+    glued_factor = rf"(?:[ ]?(?P<factor>{_any(forms.factors)})(?!\p{{Latin}}))?"
+    unit = _any(unit for unit in forms.units if unit not in {"x", "X", "×", "*"})
+    return {
+        "money": rf"{_SIGN}(?:(?P<before>{signs})|{_START}(?P<before>{codes}))[ ]?"
+        rf"(?P<amount>{_NUMBER}){factor}"
+        rf"|{_SIGN}(?P<amount>{_NUMBER}){glued_factor}[ ]?"
+        rf"(?:(?P<after>{signs})(?![ ]?\d)|(?P<after>{codes}){_END}{_ABBREVIATED})",
+        "percent": rf"{_SIGN}(?P<amount>{_NUMBER})[ ]?%",
+        "dimension": rf"(?P<amount>{_NUMBER})[ ]?(?:mm|cm|m|ft)?[ ]?[xX×][ ]?(?=\d)",
+        "stars": r"(?<!\d)(?P<amount>[1-7](?:[.,]5)?)\*(?![\p{L}\p{N}*])",
+        "measure": rf"{_SIGN}(?P<amount>{_NUMBER})"
+        rf"(?:(?:[ ]|-)?(?P<unit>{unit}){_END}{_ABBREVIATED}|(?P<unit>[xX×]){_END})",
+    }
+
+
+def _dates(forms: Forms) -> dict[str, str]:
+    month, weekday = rf"(?P<month>{_any(forms.months)})", _any(forms.weekdays)
+    led = rf"{_START}(?:(?P<weekday>{weekday})\.?,?[ ])?"
+    day = r"(?P<day>0?[1-9]|[12]\d|3[01])"
+    year = r"(?P<year>1[5-9]\d\d|2[01]\d\d)(?!\d)"
+    of = r"(?:[ ]?(?:of|de|del)[ ]|[ ]|-)"
+    return {
+        "date": r"(?<![\d./-])(?P<iso>\d{4}(?P<dash>[-/.])\d{1,2}(?P=dash)\d{1,2})(?![\d/-]|\.\d)"
+        r"|(?<![\d./-])(?P<numeric>\d{1,2}(?P<slash>[-/.])\d{1,2}(?P=slash)(?:\d{4}|\d\d))(?![\d/-]|\.\d)"
+        r"|(?<![\d./-])(?P<short>0\d/[0-3]\d|[1-3]\d/(?:0\d|1[0-2])|1[0-2]/[1-3]\d)(?![\d/%]|\.\d)"
+        rf"|{led}{day}(?:st|nd|rd|th|\.?[ºª])?{of}{month}{_END}(?:\.(?=,?{of}[12]\d)|{_ABBREVIATED})"
+        rf"(?:,?{of}{year})?"
+        rf"|{led}{month}\.?[ ]{day}(?:st|nd|rd|th)?(?![\d%\p{{L}}]|[.,:]\d)(?:,?[ ]{year}(?!%))?"
+        rf"|{_START}{month}\.?,?{of}{year}",
+        "weekday": rf"{_START}(?P<first>{weekday})\.?[ ]?[-–—][ ]?(?P<last>{weekday}){_END}"
+        rf"|{_START}(?P<first>{weekday}){_END}\.?(?=,?[ ]\d)",
+    }
+
+
+def _times(forms: Forms) -> dict[str, str]:
+    own = f"|{_any((*forms.am, *forms.pm))}" if forms.am or forms.pm else ""
+    half = rf"(?P<half>[aApP](?:\.?[mM]|\.[ ][mM]){own})"
+    hour, minute, second = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)", r"(?P<second>[0-5]\d)"
+    return {
+        "time": rf"(?<![\d:.,]){hour}(?:[:.]{minute}(?::{second})?)?[ ]?{half}{_END}{_ABBREVIATED}"
+        rf"|(?<![\d:.,]){hour}:{minute}(?::{second})?(?![\d:])(?:[ ]?(?:h|hs|hrs|H){_END}{_ABBREVIATED})?"
+        rf"|(?<![\d:.,]){hour}h{minute}{_END}",
+    }
+
+
+def _numbers() -> dict[str, str]:
+    return {
+        "idiom": rf"(?<![\d/])24[/x]7(?![\d/])"
+        rf"|{_START}(?:w/o|w/|c/o|b/c|n/a|N/A|[Ww][Ii]-[Ff][Ii](?!\p{{L}}))",
+        "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?(?:(?:[ .-]|(?<=\)))\(?\d{{1,4}}\)?){{1,6}}+"
+        r"(?!\d|[,.:/]\d|[ ]?%)|\+\d{7,15}(?!\d)",
+        "decade": rf"{_START}'?(?P<amount>(?:1[5-9]|20)?\d0)'?s{_END}",
+        "ordinal": rf"{_LATIN_START}(?P<amount>\d{{1,9}}+)"
+        rf"(?:(?:st|nd|rd|th|ST|ND|RD|TH){_END}|\.?[ºª](?![ ]?[CF]))",
+        "fraction": r"(?<![\d/.,])(?P<above>\d{1,3}(?:[.,]\d)?)/(?P<below>\d{1,3})(?![\d/]|[.,]\d)",
+        "mixed": rf"(?:(?P<whole>\d{{1,9}}+)[ ]?)?(?P<glyph>[{''.join(FRACTIONS)}])",
+        "numbered": rf"{_START}(?:(?:No|Nº|nº|N°|Nro|Núm|núm|NO)\.?|no\.|[nN]\.º)[ ]?(?=\d)|#(?=\d)",
+        "alphanumeric": rf"{_START}(?:\p{{Latin}}{{1,20}}+-?\d|\d++\p{{Latin}})[\p{{Latin}}\d]*+(?:\.\d++)*+",
+        "count": rf"(?![248]K|\d++K (?:run|race|walk|fun|jog)\b){_SIGN}"
+        rf"(?P<amount>{_NUMBER})(?P<factor>{_any(MAGNITUDES)}){_END}",
+        "number": rf"{_SIGN}(?P<amount>{_NUMBER})",
+        "initials": rf"{_START}(?P<left>\p{{Lu}}{{1,2}})[ ]?&[ ]?"
+        rf"(?P<right>\p{{Lu}}{{1,2}})(?P<plural>'?s)?{_END}",
+        "word": r"\p{L}[\p{L}\p{M}\u200c\u200d]*+(?:'[\p{L}\p{M}]++)*+"
+        r"(?:(?:\.\p{L}(?![\p{L}\p{M}]))++\.?|\.)?",
+        "plural": r"(?<=\p{L})\((?P<ending>e?s)\)",
+        "mark": r".",
+    }
+
+
+def _any(forms: Iterable[str]) -> str:
+    """Return a pattern for any of the forms, the longest first."""
+    return "|".join(regex.escape(form) for form in sorted(set(forms), key=lambda form: (-len(form), form)))
+
+
+def _lettered(sign: str) -> bool:
+    """Tell whether a currency sign starts and ends with letters, so that it could be part of a word."""
+    return sign[0].isalpha() and sign.rstrip(".")[-1].isalpha()
+
+
+def _meanings(*tables: Mapping[Any, tuple[str, ...]]) -> dict[str, Any]:
+    return {form: key for table in tables for key, forms in table.items() for form in forms}
+
+
+def _cased(meanings: Mapping[str, int]) -> dict[str, int]:
+    """Return the forms as written, in capitals and capitalised: never lower case where none was written."""
+    return {
+        variant: key for form, key in meanings.items() for variant in (form.upper(), form.capitalize(), form)
+    }

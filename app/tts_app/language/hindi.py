@@ -1,0 +1,73 @@
+"""Hindi: words in Devanagari, phonemes by espeak-ng, as Kokoro's Hindi voices were trained on them."""
+
+from collections.abc import Sequence
+
+from tts_app.language.base import FrontEnd
+from tts_app.language.espeak import Espeak
+from tts_app.language.hindi_latin import WORDS
+from tts_app.language.hindi_letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.hindi_urdu import IndicVerbaliser
+from tts_app.language.hindi_urdu_text import IndicNormaliser, Script
+from tts_app.language.hindi_words import (
+    CURRENCY_FORMS,
+    DIGIT_WORDS,
+    HINDI,
+    MAGNITUDE_FORMS,
+    MONTH_FORMS,
+    UNIT_FORMS,
+    WEEKDAY_FORMS,
+)
+from tts_app.language.urdu_script import to_devanagari
+
+DEVANAGARI = Script(
+    letters=r"\p{Devanagari}",
+    other_word=r"\p{Arabic}[\p{Arabic}\p{Mn}]*+",
+    ordinal_endings={
+        **dict.fromkeys(("वाँ", "वां", "वा"), "वाँ"),
+        **dict.fromkeys(("वीं", "वी"), "वीं"),
+        **dict.fromkeys(("वें", "वे"), "वें"),
+        **dict.fromkeys(("ला", "रा", "था", "ठा"), "ा"),
+        **dict.fromkeys(("ली", "री", "थी", "ठी"), "ी"),
+        **dict.fromkeys(("ले", "रे", "थे", "ठे"), "े"),
+    },
+    either="या",
+    joint="",
+)
+
+
+class HindiVerbaliser(IndicVerbaliser):
+    """A Verbaliser for Hindi, with the written forms that `semiotics` looks for."""
+
+    unit_forms = UNIT_FORMS
+    currency_forms = CURRENCY_FORMS
+    month_forms = MONTH_FORMS
+    weekday_forms = WEEKDAY_FORMS
+    magnitude_forms = MAGNITUDE_FORMS
+    digit_words = DIGIT_WORDS
+
+    def __init__(self) -> None:
+        super().__init__(HINDI, WORDS)
+
+
+class HindiFrontEnd:
+    """A FrontEnd for hi-IN. Thread-safe."""
+
+    def __init__(self, locale: str) -> None:
+        """Raises EspeakError when the espeak-ng program is missing."""
+        self.locale = locale
+        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, DEVANAGARI, in_devanagari, to_devanagari)
+        self._espeak = Espeak("hi")
+        load()
+
+    def normalise(self, text: str) -> str:
+        """Return `text` as Hindi words; words of Latin and Urdu letters are written in Devanagari."""
+        return self._normalise(text)
+
+    def phonemise(self, texts: Sequence[str]) -> list[str]:
+        """Return the phonemes of each text as espeak-ng gives them: the model was trained on these."""
+        return phonemes_of_hindi(self._espeak, texts)
+
+
+def make_front_end(locale: str) -> FrontEnd:
+    """Return the front-end of hi-IN."""
+    return HindiFrontEnd(locale)

@@ -1,0 +1,40 @@
+"""Finds emoji in text, by the emoji library, and rows of stars that rate something."""
+
+from collections.abc import Iterator
+
+import emoji
+import regex
+
+_STAR_ROW = regex.compile(r"(\d ?)?((?:[⭐🌟★☆]\ufe0f?){1,9}+)")
+_PICTURE = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\p{Emoji_Modifier}]")
+
+
+def count_stars(text: str) -> str:
+    """Write rows of stars as a number and one ★; a star after a number is that number's own."""
+    return _STAR_ROW.sub(_counted, text)
+
+
+def _counted(match: "regex.Match[str]") -> str:
+    filled = sum(match[2].count(star) for star in "⭐🌟★")
+    if match[1]:
+        return f"{match[1].strip()}★ "
+    return f" {filled}★ " if filled > 1 else " "
+
+
+def picture_runs(text: str) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """Yield start, end and first characters of each run of emoji, the spaces inside it included."""
+    if not _PICTURE.search(text):
+        return
+    start = end = -1
+    pictures: set[str] = set()
+    for found in emoji.emoji_list(text):
+        first, last = found["match_start"], found["match_end"]
+        if start >= 0 and not text[end:first].strip(" "):
+            end = last
+        else:
+            if start >= 0:
+                yield start, end, frozenset(pictures)
+            start, end, pictures = first, last, set()
+        pictures.add(found["emoji"][0])
+    if start >= 0:
+        yield start, end, frozenset(pictures)

@@ -1,0 +1,579 @@
+"""The shared normaliser: finds what is written with digits and symbols, and has a verbaliser say it.
+
+One scan over the cleaned text with one grammar (`grammar`): the first branch that matches at a place decides
+what stands there, so that words already put in are never looked at again. Two amounts around a dash then
+become a range, and what is left that is neither letter nor . , ; : ? ! goes.
+
+Besides what `base.Verbaliser` demands, a verbaliser may offer, each with the default given:
+
+- `unit_forms`, `currency_forms`: `{key: (written, ...)}` in its own script, besides `UNITS` and
+  `CURRENCIES`; {}
+- `month_forms` {1..12: (written, ...)}, `weekday_forms` {0 (Monday)..6: ...}; {} (English is known)
+- `am_forms`, `pm_forms`: (written, ...) after a time of day; () (am, a.m., pm, p.m. are known)
+- `magnitude_forms`: {written: factor} between a number and its currency, such as {"लाख": 100000}; {}
+- `home_currency`: what a bare `$` (USD, AUD) or `Rs` (INR, PKR) means here; USD, PKR
+- `hashtag`: the word before a hashtag, or before the first of a row of them; ""
+- `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
+- `per`: the word for the slash of $50/night; what `symbol("/")` says
+- `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
+- `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
+- `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
+- `capitals(word: str, shouted: bool)`: says a Latin word in capitals; `shouted` tells that its neighbours
+  are too. By default shouted and long words are words, the others are spelled by `letters`.
+
+`symbol` is also asked for × (2 × 3), ~ (about), ° and ❤ (between two words): it returns "" for what it does
+not say. `measure` is asked for every key of `UNITS`, `star` (5★) and `times` (3x) included. `abbreviation` is
+asked for each word, with its full stop first (`Dr.`), then without, and for `w/`, `w/o`, `24/7`, `pp`.
+`No. 5` is `symbol("#")` and the number.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from decimal import Decimal
+from functools import lru_cache
+from typing import cast
+
+import regex
+
+from tts_app.language.base import Date, Time, Verbaliser
+from tts_app.language.grammar import FRACTIONS, Forms, Grammar, option
+from tts_app.language.notation import UNITS
+from tts_app.language.pictures import count_stars, picture_runs
+from tts_app.language.pieces import RANGED, Piece, assemble, ranges
+from tts_app.language.text import ascii_digits, clean
+from tts_app.language.tidy import tidy
+
+__all__ = ["UNITS", "normalise", "parse_number", "words_of_tag"]
+
+LONGEST_NUMBER = 15
+"""Digits beyond which a number is read digit by digit."""
+
+_HEARTS = frozenset("❤♥💕💖💗💘💙💚💛💜🖤🤍🤎🧡🩷🩵🩶💓💞")
+_BREAKS = frozenset("•●▪■◆►▶➤➜→⇒‣◦∙|—()[]{}")
+_SPEAKABLE = r"\p{L}\p{M}"
+
+
+def normalise(text: str, verbaliser: Verbaliser) -> str:
+    """Return `text` as words, with . , ; : ? ! as the only punctuation and single spaces.
+
+    Words of other scripts are left as they are. Takes time linear in the length of the text.
+    """
+    return _normaliser(cast(Hashable, verbaliser))(text)
+
+
+def parse_number(written: str, decimal_mark: str) -> Decimal | None:
+    """Return the number that `written` (ASCII digits, `.` and `,`) means, or None when it is none (1.2.3).
+
+    Knows 1,299.50, 1.299,50, the Indian 1,25,000, and a mark that can only be the other one's (2.5 where the
+    decimal mark is a comma).
+    """
+    marks = [char for char in written if char in ".,"]
+    if not marks:
+        return Decimal(written)
+    last = marks[-1]
+    if len(set(marks)) == 2:
+        if marks.count(last) > 1 or len(set(marks[:-1])) > 1:
+            return None
+        whole, _, fraction = written.rpartition(last)
+        return Decimal(f"{whole.replace('.', '').replace(',', '')}.{fraction}")
+    groups = written.split(last)
+    grouped = len(groups[-1]) == 3 and 1 <= len(groups[0]) <= 3 and groups[0] != "0"
+    western = grouped and all(len(group) == 3 for group in groups[1:])
+    indian = grouped and len(groups[0]) <= 2 and all(len(group) == 2 for group in groups[1:-1])
+    if (western or indian) and (last != decimal_mark or len(groups) > 2):
+        return Decimal("".join(groups))
+    return Decimal(".".join(groups)) if len(groups) == 2 else None
+
+
+def words_of_tag(tag: str) -> list[str]:
+    """Return the words and numbers that a tag or name is made of: LuxuryStay2026 gives Luxury, Stay, 2026."""
+    return _TAG_WORD.findall(tag)
+
+
+_TAG_WORD = regex.compile(
+    r"\p{Lu}++s(?![\p{Ll}\p{M}])|\p{Lu}\p{Lu}*?(?=\p{Lu}\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]++|\p{Lu}++"
+    r"|[\p{Lo}\p{Lm}\p{M}\u200c\u200d]++|\p{Nd}++"
+)
+
+
+@lru_cache(maxsize=64)
+def _normaliser(verbaliser: Hashable) -> "_Normaliser":
+    return _Normaliser(cast(Verbaliser, verbaliser))
+
+
+class _Normaliser:
+    """The grammar of one verbaliser. Stateless once made: a scan holds what belongs to one text."""
+
+    def __init__(self, verbaliser: Verbaliser) -> None:
+        self.say = verbaliser
+        self.forms = Forms.of(verbaliser)
+        self.grammar = Grammar(self.forms)
+        self.spoken_labels = frozenset(
+            option(verbaliser, "spoken_labels", ("co", "me", "my", "go", "in", "to", "be"))
+        )
+        self.hashtag: str = option(verbaliser, "hashtag", "")
+        self.per: str = option(verbaliser, "per", verbaliser.symbol("/"))
+        self.digit_words = frozenset(option(verbaliser, "digit_words", ()))
+
+    def __call__(self, text: str) -> str:
+        text = self._plain(text)
+        scan = _Scan(self, text)
+        return tidy(assemble(text, ranges(text, list(scan.pieces()), self.say)))
+
+    def _plain(self, text: str) -> str:
+        """Return the text with ASCII digits and marks, and with emoji said or gone."""
+        text = ascii_digits(clean(text))
+        point = self.say.decimal_mark
+        text = text.translate({0x66B: point, 0x66C: "," if point == "." else ".", 0x66A: "%"})
+        text = text.translate(_NATIVE_PUNCTUATION)
+        text = count_stars(text)
+        return self._without_emoji(text)
+
+    def _without_emoji(self, text: str) -> str:
+        """Drop emoji: hearts between two words are said, others break the clause where one may start."""
+        out = []
+        end = 0
+        for start, stop, pictures in picture_runs(text):
+            before = text[max(0, start - 2) : start].rstrip()[-1:]
+            after = text[stop : stop + 2].lstrip(" ")[:1]
+            word = self.say.symbol("❤") if before.isalpha() and after.isalpha() and _HEARTS & pictures else ""
+            goes_on = after.islower() and not _ADDRESS_NEXT.match(text, stop)
+            silent = " . " if after in {"", "\n"} else " " if goes_on else " • "
+            out += [text[end:start], f" {word} " if word else silent]
+            end = stop
+        return "".join([*out, text[end:]])
+
+
+class _Scan:
+    """One pass over one text. Each `_<branch>` method says what that branch of the grammar matched."""
+
+    def __init__(self, normaliser: _Normaliser, text: str) -> None:
+        self._say = normaliser.say
+        self._forms = normaliser.forms
+        self._normaliser = normaliser
+        self._text = text
+        self._shouted = _shouted(text)
+        self._last: Piece | None = None
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield what takes the place of parts of the text, in order."""
+        position = 0
+        grammar = self._normaliser.grammar
+        while found := grammar.search(self._text, position):
+            kind, match = found
+            piece: Piece | None = getattr(self, f"_{kind}")(match)
+            position = match.end()
+            if piece is not None:
+                self._last = piece
+                position = piece.end
+                yield piece
+
+    # -- the web -----------------------------------------------------------------------------------------
+
+    def _url(self, match: "regex.Match[str]") -> Piece:
+        written = match[0].rstrip(".,;:!?)'*_-…")
+        address = _SCHEME.sub("", written)
+        host, _, rest = address.partition("/")
+        host = host.partition("?")[0].partition("#")[0].partition(":")[0].rpartition("@")[2]
+        words = [f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split(".") if label)]
+        step = rest.partition("?")[0].partition("#")[0].partition("/")[0]
+        if _PLAIN_STEP.fullmatch(step):
+            words += [self._say.symbol("/"), self._tag_words(step)]
+        return Piece(match.start(), match.start() + len(written), "url", _join(words))
+
+    def _label(self, label: str) -> str:
+        """Say one label of a host name: a word where it can be one, else letters."""
+        if _SPELLED_LABEL.fullmatch(label) and label.lower() not in self._normaliser.spoken_labels:
+            return self._say.letters(label.upper())
+        return self._tag_words(label)
+
+    def _email(self, match: "regex.Match[str]") -> Piece:
+        name, _, host = match[0].partition("@")
+        parts = [part if part.isalnum() else self._say.symbol(part) for part in _ADDRESS_PART.findall(name)]
+        said = [self._tag_words(part) if part.isascii() and part.isalnum() else part for part in parts]
+        labels = f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split("."))
+        return self._piece(match, "email", _join([*said, self._say.symbol("@"), labels]))
+
+    def _hashtag(self, match: "regex.Match[str]") -> Piece:
+        words = self._tag_words(match[0][1:])
+        if self._last and self._last.kind == "hashtag" and self._between(match.start()).isspace():
+            return self._piece(match, "hashtag", f", {words}")
+        words = _join([self._normaliser.hashtag, words])
+        return self._piece(
+            match, "hashtag", f", {words}" if _TAG_NEXT.match(self._text, match.end()) else words
+        )
+
+    def _mention(self, match: "regex.Match[str]") -> Piece:
+        return self._piece(match, "mention", _join([self._say.symbol("@"), self._tag_words(match[0][1:])]))
+
+    def _tag_words(self, tag: str) -> str:
+        return _join(
+            self._digit_run(word) if word.isdigit() else self._spoken(word) for word in words_of_tag(tag)
+        )
+
+    # -- amounts -----------------------------------------------------------------------------------------
+
+    def _money(self, match: "regex.Match[str]") -> Piece | None:
+        amount = self._amount(match)
+        if amount is None:
+            return self._digits_of(match)
+        currency = self._forms.currencies[match["before"] or match["after"]]
+        return self._piece(match, "money", self._say.money(amount, currency), amount, currency)
+
+    def _percent(self, match: "regex.Match[str]") -> Piece:
+        amount = self._amount(match)
+        if amount is None:
+            return self._digits_of(match)
+        return self._piece(match, "percent", self._say.percent(amount), amount, "%")
+
+    def _dimension(self, match: "regex.Match[str]") -> Piece:
+        return self._piece(match, "dimension", _join([self._written(match["amount"]), self._say.symbol("×")]))
+
+    def _stars(self, match: "regex.Match[str]") -> Piece:
+        amount = Decimal(match["amount"].replace(",", "."))
+        return self._piece(match, "measure", self._say.measure(amount, "star"), amount, "star")
+
+    def _measure(self, match: "regex.Match[str]") -> Piece:
+        amount = self._amount(match)
+        if amount is None:
+            return self._digits_of(match)
+        unit = self._forms.units[match["unit"]]
+        return self._piece(match, "measure", self._say.measure(amount, unit), amount, unit)
+
+    def _amount(self, match: "regex.Match[str]") -> Decimal | None:
+        """Return the signed and scaled amount of a match, or None when it is no number that can be said."""
+        amount = self._parse(match["amount"])
+        if amount is None:
+            return None
+        factor = match.groupdict().get("factor")
+        if factor:
+            amount *= self._forms.factors[factor]
+        return -amount if match[0].startswith("-") else amount
+
+    def _parse(self, written: str) -> Decimal | None:
+        if sum(char.isdigit() for char in written) > LONGEST_NUMBER:
+            return None
+        return parse_number(written, self._say.decimal_mark)
+
+    def _digits_of(self, match: "regex.Match[str]") -> Piece:
+        """Say the digits of a match that is no number; its sign or unit is left to the scan that goes on."""
+        start, end = match.span("amount")
+        return Piece(start, end, "digits", self._written(match["amount"]))
+
+    # -- dates and times ---------------------------------------------------------------------------------
+
+    def _date(self, match: "regex.Match[str]") -> Piece | None:
+        date = (
+            self._numeric_date(match)
+            if match["iso"] or match["numeric"] or match["short"]
+            else Date(
+                day=int(match["day"]) if match["day"] else None,
+                month=self._forms.months[match["month"]],
+                year=int(match["year"]) if match["year"] else None,
+                weekday=self._forms.weekdays[match["weekday"]] if match["weekday"] else None,
+            )
+        )
+        if date is None:
+            return self._number_at(match)
+        return self._piece(match, "date", self._say.date(date))
+
+    def _numeric_date(self, match: "regex.Match[str]") -> Date | None:
+        """Return the date written with digits, or None when there is no such day."""
+        parts = [int(part) for part in _DATE_MARK.split(match["iso"] or match["numeric"] or match["short"])]
+        if match["iso"]:
+            year, month, day = parts
+        else:
+            day, month = parts[:2] if self._say.day_first else parts[1::-1]
+            if month > 12:
+                day, month = month, day
+            year = parts[2] if len(parts) == 3 else 0
+            if len(parts) == 3 and year < 100:
+                year += 2000 if year < 70 else 1900
+        if not (1 <= month <= 12 and 1 <= day <= _MONTH_DAYS[month - 1]):
+            return None
+        return Date(day=day, month=month, year=year or None)
+
+    def _weekday(self, match: "regex.Match[str]") -> Piece:
+        first = self._say.date(Date(weekday=self._forms.weekdays[match["first"]]))
+        if not match["last"]:
+            return self._piece(match, "weekday", first)
+        last = self._say.date(Date(weekday=self._forms.weekdays[match["last"]]))
+        return self._piece(match, "weekday", self._say.span(first, last))
+
+    def _time(self, match: "regex.Match[str]") -> Piece | None:
+        hour, half = int(match["hour"]), match["half"]
+        if half:
+            afternoon = half in self._forms.pm or half[0] in "pP"
+            if hour <= 12:
+                hour = hour % 12 + (12 if afternoon else 0)
+        if hour > 23:
+            hour = 0
+        second = match["second"]
+        time = Time(hour, int(match["minute"] or 0), int(second) if second else None, twelve=bool(half))
+        return self._piece(match, "time", self._say.time(time))
+
+    # -- numbers -----------------------------------------------------------------------------------------
+
+    def _idiom(self, match: "regex.Match[str]") -> Piece | None:
+        written = match[0]
+        if written[0] in "Ww" and "-" in written:
+            return self._piece(match, "word", self._say.abbreviation("WiFi") or "wifi")
+        said = self._say.abbreviation(written)
+        if said is None and written.startswith("24"):
+            said = _join([self._written("24"), self._written("7")])
+        return None if said is None else self._piece(match, "word", said)
+
+    def _phone(self, match: "regex.Match[str]") -> Piece | None:
+        written = match[0]
+        groups = _DIGITS.findall(written)
+        length = sum(map(len, groups))
+        if not 7 <= length <= 15:
+            return self._number_at(match)
+        said = ", ".join(self._long_digits(group) for group in groups)
+        return self._piece(match, "phone", _join([self._say.symbol("+") if "+" in written else "", said]))
+
+    def _decade(self, match: "regex.Match[str]") -> Piece:
+        value = int(match["amount"])
+        decade: Callable[[int], str] | None = option(self._say, "decade", None)
+        said = (
+            decade(value)
+            if decade
+            else self._say.year(value)
+            if value > 99
+            else self._written(match["amount"])
+        )
+        return self._piece(match, "decade", said)
+
+    def _ordinal(self, match: "regex.Match[str]") -> Piece:
+        value = int(match["amount"])
+        return self._piece(match, "ordinal", self._say.ordinal(value), Decimal(value))
+
+    def _fraction(self, match: "regex.Match[str]") -> Piece:
+        above, below = Decimal(match["above"].replace(",", ".")), Decimal(match["below"])
+        fraction: Callable[[Decimal, Decimal], str] | None = option(self._say, "fraction", None)
+        said = (
+            fraction(above, below) if fraction else _join([self._say.number(above), self._say.number(below)])
+        )
+        return self._piece(match, "fraction", said)
+
+    def _mixed(self, match: "regex.Match[str]") -> Piece:
+        above, below = FRACTIONS[match["glyph"]]
+        if match["whole"] or not option(self._say, "fraction", None):
+            value = (
+                Decimal(match["whole"] or 0) + (Decimal(above) / below).quantize(Decimal("0.01")).normalize()
+            )
+            return self._piece(match, "number", self._say.number(value), value)
+        return self._piece(match, "fraction", self._say.fraction(Decimal(above), Decimal(below)))  # type: ignore[attr-defined]
+
+    def _numbered(self, match: "regex.Match[str]") -> Piece:
+        return self._piece(match, "word", self._say.symbol("#"))
+
+    def _alphanumeric(self, match: "regex.Match[str]") -> Piece:
+        parts = _NAME_PART.findall(match[0])
+        longest = max((len(part) for part in parts if not part[0].isdigit()), default=0)
+        said = []
+        for part in parts:
+            if part == ".":
+                said.append(self._say.symbol("."))
+            elif not part.isdigit():
+                said.append(self._say.abbreviation(part) or self._letters_or_word(part))
+            elif longest > 2 or len(part) < 3:
+                said.append(self._digit_run(part))
+            else:
+                said.append(self._say.digits(part))
+        return self._piece(match, "word", _join(said))
+
+    def _letters_or_word(self, part: str) -> str:
+        return self._say.letters(part) if part.isupper() and len(part) <= 3 else self._spoken(part)
+
+    def _count(self, match: "regex.Match[str]") -> Piece:
+        return self._number(match)
+
+    def _number(self, match: "regex.Match[str]") -> Piece:
+        written = match["amount"]
+        amount = self._amount(match)
+        sign = self._say.symbol("+") if match[0].startswith("+") else ""
+        if amount is None or (written[0] == "0" and len(written) > 1 and written.isdigit()):
+            return self._piece(match, "digits", _join([sign, self._written(written)]))
+        plain = written == match[0] and written.isdigit() and len(written) == 4
+        if len(written) > 3 and written.isdigit() and self._follows_digit_word(match.start()):
+            return self._piece(match, "digits", self._say.digits(written))
+        if plain and 1900 <= amount < 2100:
+            return self._piece(match, "number", self._say.year(int(amount)), amount)
+        return self._piece(match, "number", _join([sign, self._say.number(amount)]), amount)
+
+    def _number_at(self, match: "regex.Match[str]") -> Piece | None:
+        """Say the first number of a match that is not what it looked like; the scan goes on after it."""
+        run = _NUMBER_AT.search(match[0])
+        if run is None:
+            return None
+        start, end = match.start() + run.start(), match.start() + run.end()
+        amount = self._parse(run[0])
+        return Piece(start, end, "number", self._written(run[0]), amount)
+
+    def _written(self, written: str) -> str:
+        """Say a number as it is written: as an amount, or, where it is none (007, 1.2.3), piece by piece."""
+        amount = self._parse(written)
+        if amount is not None and not (written.isdigit() and written[0] == "0" and len(written) > 1):
+            return self._say.number(amount)
+        if written.isdigit():
+            return self._long_digits(written)
+        point = self._say.symbol(".")
+        return _join(
+            self._digit_run(part) if part.isdigit() else point if part == "." else ","
+            for part in _NUMBER_PART.findall(written)
+        )
+
+    def _long_digits(self, digits: str) -> str:
+        """Say digits one by one; more than five with pauses, as one says them."""
+        return ", ".join(self._say.digits(part) for part in _phone_parts(digits))
+
+    def _digit_run(self, digits: str) -> str:
+        """Say the digits of a name: as a year, a small number or one by one."""
+        if len(digits) == 4 and 1900 <= int(digits) < 2100:
+            return self._say.year(int(digits))
+        if len(digits) < 4 and (digits == "0" or digits[0] != "0"):
+            return self._say.number(Decimal(digits))
+        return self._say.digits(digits)
+
+    def _follows_digit_word(self, start: int) -> bool:
+        if not self._normaliser.digit_words:
+            return False
+        word = _LAST_WORD.search(self._text[max(0, start - 40) : start])
+        return word is not None and word[1].lower() in self._normaliser.digit_words
+
+    # -- words and marks ---------------------------------------------------------------------------------
+
+    def _initials(self, match: "regex.Match[str]") -> Piece:
+        right = self._say.letters(match["right"]) + ("'s" if match["plural"] else "")
+        return self._piece(
+            match, "word", _join([self._say.letters(match["left"]), self._say.symbol("&"), right])
+        )
+
+    def _word(self, match: "regex.Match[str]") -> Piece | None:
+        written = match[0]
+        start, end = match.span()
+        if written.endswith("."):
+            said = self._dotted(written)
+            if said is not None:
+                closes = _LINE_END.match(self._text, end)
+                return Piece(start, end, "word", f"{said}." if closes else said)
+            written, end = written[:-1], end - 1
+        if "." in written:
+            said = self._dotted(written)
+            if said is None:
+                return None
+        else:
+            said = self._spoken(written, shouted=start in self._shouted)
+        return None if said == written else Piece(start, end, "word", said)
+
+    def _plain(self, match: "regex.Match[str]") -> Piece | None:
+        said = self._say.abbreviation(match[0])
+        return None if said is None or said == match[0] else self._piece(match, "word", said)
+
+    def _dotted(self, written: str) -> str | None:
+        said = self._say.abbreviation(written)
+        if said is None and _INITIALISM.fullmatch(written):
+            said = self._say.letters(written.replace(".", ""))
+        return said
+
+    def _spoken(self, word: str, shouted: bool = False) -> str:
+        """Say a word: an abbreviation, a word in capitals, or itself."""
+        said = self._say.abbreviation(word)
+        if said is not None:
+            return said
+        capitals = _CAPITALS.fullmatch(word)
+        if not capitals:
+            return word
+        ending = "'s" if capitals[2] else ""
+        own: Callable[[str, bool], str] | None = option(self._say, "capitals", None)
+        if own:
+            return own(capitals[1], shouted) + ending
+        if shouted or len(capitals[1]) > 5:
+            return word.lower()
+        return self._say.letters(capitals[1]) + ending
+
+    def _plural(self, match: "regex.Match[str]") -> Piece:
+        return self._piece(match, "suffix", match["ending"])
+
+    def _mark(self, match: "regex.Match[str]") -> Piece:
+        mark = match[0]
+        before = self._text[match.start() - 1 : match.start()]
+        after = self._text[match.end() : match.end() + 1]
+        glued = before.isalnum() and after.isalnum()
+        if mark in _BREAKS or (mark in "-–" and not glued and before.isspace() and after.isspace()):
+            said = ","
+        elif mark in '*_-–"#':
+            said = ""
+        elif mark == "/":
+            amount = self._last is not None and self._last.end == match.start() and self._last.kind in RANGED
+            said = (
+                self._normaliser.per
+                if amount and after.isalpha()
+                else self._say.symbol("/")
+                if glued
+                else ","
+            )
+        else:
+            said = self._say.symbol(mark)
+        return self._piece(match, "dash" if mark in "-–—" else "mark", said)
+
+    # -- what they share ---------------------------------------------------------------------------------
+
+    def _between(self, start: int) -> str:
+        """Return what stands between the last piece and `start`."""
+        return self._text[self._last.end if self._last else 0 : start]
+
+    def _piece(
+        self, match: "regex.Match[str]", kind: str, words: str, value: Decimal | None = None, unit: str = ""
+    ) -> Piece:
+        return Piece(match.start(), match.end(), kind, words, value, unit)
+
+
+_NATIVE_PUNCTUATION = str.maketrans(
+    {"،": ",", "؛": ";", "؟": "?", "۔": ".", "।": ".", "॥": ".", "¿": " ", "¡": " ", "٬": ","}
+)
+_SCHEME = regex.compile(r"^(?:https?://|ftp://)?(?:www\.)?", regex.IGNORECASE)
+_PLAIN_STEP = regex.compile(r"\p{L}{2,20}(?:[-_][\p{L}]{2,20}){0,2}")
+_SPELLED_LABEL = regex.compile(r"\p{Latin}{2}|[b-df-hj-np-tv-xzB-DF-HJ-NP-TV-XZ]{3,4}")
+_ADDRESS_PART = regex.compile(r"[\p{L}\p{N}]++|[._+-]")
+_DATE_MARK = regex.compile(r"[-/.]")
+_DIGITS = regex.compile(r"\d++")
+_NUMBER_AT = regex.compile(r"\d++(?:[.,]\d++)*+")
+_NUMBER_PART = regex.compile(r"\d++|[.,]")
+_NAME_PART = regex.compile(r"\p{Latin}++|\d++|\.")
+_LINE_END = regex.compile(r" *+(?:\n|$)")
+_ADDRESS_NEXT = regex.compile(r" *+(?:https?:|www\.)")
+_TAG_NEXT = regex.compile(r"\s*+#\p{L}")
+_LAST_WORD = regex.compile(r"(\p{L}++)\.? ?$")
+_INITIALISM = regex.compile(r"\p{Lu}\.(?:\p{Lu}\.)*\p{Lu}?\.?")
+_CAPITALS = regex.compile(r"([\p{Lu}--[^\p{Latin}]]{2,})('?s)?", regex.V1)
+_LATIN_WORD = regex.compile(r"\p{Latin}++(?:'\p{Latin}++)*+")
+
+_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _phone_parts(group: str) -> Iterator[str]:
+    """Yield a long run of a phone number in the parts in which one says it: three digits each, four last."""
+    while len(group) > 5:
+        yield group[:3]
+        group = group[3:]
+    yield group
+
+
+def _shouted(text: str) -> frozenset[int]:
+    """Return where the words start that stand in capitals among words in capitals."""
+    shouted: set[int] = set()
+    run: list[regex.Match[str]] = []
+    for match in [*_LATIN_WORD.finditer(text), None]:
+        if match is not None and match[0].isupper():
+            run.append(match)
+            continue
+        longest = max((len(word[0]) for word in run), default=0)
+        if (len(run) > 2 and longest > 3) or (len(run) == 2 and longest > 4):
+            shouted.update(word.start() for word in run)
+        run = []
+    return frozenset(shouted)
+
+
+def _join(words: Iterable[str]) -> str:
+    return " ".join(word for word in words if word)

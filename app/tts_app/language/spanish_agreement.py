@@ -1,0 +1,124 @@
+"""Spanish cardinals that agree with what they count: un euro, veintiuna libras, doscientas habitaciones."""
+
+from functools import lru_cache
+
+import regex
+from num2words import num2words
+
+from tts_app.language.text import word_set
+
+_FEMININE_ENDING = regex.compile(r"(?:as?|ción|ciones|sión|siones|dad|dades|tud|tudes|umbre|umbres)$")
+_FEMININE = word_set(
+    "calle calles carne clase clases flor flores foto fotos gente llave llaves luz luces mano manos "
+    "moto motos mujer mujeres nave naves noche noches parte partes red redes sede sedes serie series "
+    "suite suites tarde tardes vez veces web webs"
+)
+_MASCULINE = word_set(
+    "artista artistas clima día días guardia idioma idiomas mapa mapas pijama pijamas planeta planetas "
+    "poeta problema problemas programa programas sistema sistemas sofá sofás spa spas tema temas "
+    "turista turistas yoga"
+)
+_NUMBER_WORDS = word_set(
+    "y mil veintiún un millón millones veintiuno veintidós veintitrés veinticuatro veinticinco "
+    "veintiséis veintisiete veintiocho veintinueve treinta cuarenta cincuenta sesenta setenta ochenta "
+    "noventa cien ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos "
+    "ochocientos novecientos uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece "
+    "catorce quince dieciséis diecisiete dieciocho diecinueve veinte"
+)
+_NOT_COUNTED = word_set(
+    "a al ante antes bajo cada como con contra cuando de del desde después donde durante e el ella en "
+    "entre era es está están fue ha han hasta hay hoy la las le les lo los más me menos mi ni no o para "
+    "pero por porque punto que se según ser si sin sobre son su sus también te tu u un una ya coma por "
+    "barra arroba"
+)
+_NAMED = word_set("número coma habitación página sala puerta planta teléfono apartado año punto")
+"""After these a number is a name, and agrees with nothing."""
+_TENS = word_set("treinta cuarenta cincuenta sesenta setenta ochenta noventa")
+_WORD = regex.compile(r"[\p{L}\p{M}]++|[^\p{L}\p{M}\s]")
+_BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )\b1 (?=(\p{Ll}{3,}))")
+
+
+@lru_cache(maxsize=4096)
+def cardinal(value: int) -> str:
+    """Return a cardinal as it is counted: uno, dos."""
+    words: str = num2words(value, lang="es")
+    return regex.sub(r"\buno(?= mil)", "un", regex.sub(r"\bveintiuno(?= mil)", "veintiún", words))
+
+
+def counted(value: int, noun: str) -> str:
+    """Return a cardinal as said before `noun`."""
+    return _agreeing(cardinal(value), noun.partition(" ")[0])
+
+
+def feminine(number: str) -> str:
+    """Return the words of a cardinal for things of feminine gender."""
+    said = regex.sub(r"cientos\b", "cientas", number).replace("quinientos", "quinientas")
+    said = regex.sub(r"\bveinti(?:uno|ún)\b(?! mill)", "veintiuna", said)
+    return regex.sub(
+        r"\by uno?(?= mil\b|$)|^uno$|(?<=\s)uno$", lambda m: "y una" if m[0][0] == "y" else "una", said
+    )
+
+
+def masculine(number: str) -> str:
+    """Return the words of a cardinal as said before a masculine noun: un, veintiún."""
+    return regex.sub(r"\buno$", "un", regex.sub(r"veintiuno$", "veintiún", number))
+
+
+def is_feminine(noun: str) -> bool:
+    """Tell a noun's gender by a short list, else by its ending."""
+    return noun in _FEMININE or (noun not in _MASCULINE and _FEMININE_ENDING.search(noun) is not None)
+
+
+def agree_ones(text: str) -> str:
+    """Return written text with a 1 before a noun as un or una: a spelt-out `uno` could be a pronoun."""
+
+    def say(match: "regex.Match[str]") -> str:
+        noun = match[1]
+        if noun in _NOT_COUNTED:
+            return match[0]
+        return "una " if is_feminine(noun) else "un "
+
+    return _BARE_ONE.sub(say, text)
+
+
+def agree(text: str) -> str:
+    """Return spoken text whose numbers agree with the nouns right after them."""
+    tokens = _WORD.findall(text)
+    run: list[int] = []
+    for index, token in enumerate([*tokens, "."]):
+        if token in _NUMBER_WORDS and (run or token not in {"y", "un"}):
+            run.append(index)
+            continue
+        if run:
+            counts = token.islower() and token.isalpha() and token not in _NOT_COUNTED
+            named = run[0] > 0 and tokens[run[0] - 1] in _NAMED
+            if counts and not named and _can_agree([tokens[place] for place in run]):
+                words = _agreeing(" ".join(tokens[place] for place in run), token).split(" ")
+                for place, word in zip(run, words, strict=True):
+                    tokens[place] = word
+        run = []
+        if token.islower() and index and tokens[index - 1] == "medio" and is_feminine(token):
+            tokens[index - 1] = "media"
+    return _spaced(tokens)
+
+
+def _agreeing(number: str, noun: str) -> str:
+    return feminine(number) if is_feminine(noun) else masculine(number)
+
+
+def _can_agree(words: list[str]) -> bool:
+    """Tell whether number words are one number with a part that agrees, and no digits in a row."""
+    if any(word.endswith("cientos") or word == "quinientos" for word in words):
+        return True
+    if words[-1] == "veintiuno":
+        return True
+    if words[-1] != "uno" or len(words) < 2:
+        return False
+    return words[-2] in {"ciento", "mil"} or (words[-2] == "y" and len(words) > 2 and words[-3] in _TENS)
+
+
+def _spaced(tokens: list[str]) -> str:
+    text = ""
+    for token in tokens:
+        text += token if not text or not (token[0].isalpha()) else f" {token}"
+    return text

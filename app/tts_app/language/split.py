@@ -1,0 +1,103 @@
+"""Cuts normalised text into segments: where a speaker would breathe, and never inside a word.
+
+The first segment is kept short, because the listener waits for it; the others are as long as the limit
+allows, because a model phrases long pieces better. Takes time linear in the text: each cut looks at one
+segment's length of it.
+"""
+
+import math
+
+import regex
+
+_JOINTS = (
+    *("and but or so that which while when where because with for from to in on at by",),
+    *("y e o u pero que para con en de por donde cuando",),
+    *("और या लेकिन कि में के से पर",),
+    *("اور یا لیکن کہ میں کے سے پر",),
+    *("في من إلى على مع عن أو لكن ثم",),
+)
+"""Words before which a clause may be parted, a language a line."""
+_BORDER = regex.compile(
+    r"(?P<sentence>[.!?؟۔।॥…。！？]['\")\]]?(?=\s))"
+    r"|(?P<clause>[,;:،؛、—–](?=\s))"
+    rf"|(?P<joint>\s(?=(?:{'|'.join(word for line in _JOINTS for word in line.split())})\s))"
+    r"|(?P<word>\s)"
+)
+_WORD_BORDER = regex.compile(r"\s")
+_GRAPHEMES = regex.compile(r"\X")
+_SOUNDED = regex.compile(r"[\p{L}\p{N}]")
+_LONGEST_JOINT = 10
+_SHORTEST_PART = 0.35
+"""A cut that leaves less than this part of the room in front of it is not worth its pause."""
+
+
+def split(text: str, first: int, limit: int) -> list[str]:
+    """Return the segments of `text`, in order; none empty, none only punctuation.
+
+    None is longer than `limit` characters; the first has at most `first` where a border allows it. A
+    sentence's end is the best border, then a clause's, then the space before a word that joins clauses,
+    then any space. A word of more than `limit` characters is cut between graphemes: it is no word of any
+    language.
+    """
+    text = " ".join(text.split())
+    segments: list[str] = []
+    start = 0
+    while start < len(text):
+        room = limit if segments else min(first, limit)
+        end = _cut(text, start, room, limit)
+        segment = text[start:end].strip()
+        if _SOUNDED.search(segment):
+            segments.append(segment)
+        start = end
+    return segments
+
+
+def _cut(text: str, start: int, room: int, limit: int) -> int:
+    """Return where the segment that starts at `start` ends."""
+    if text[start : start + 1] == " ":
+        start += 1
+    if len(text) - start <= room:
+        return len(text)
+    ends: dict[str, list[int]] = {"sentence": [], "clause": [], "joint": [], "word": []}
+    for border in _BORDER.finditer(text, start, start + room + _LONGEST_JOINT):
+        kind = border.lastgroup or "word"
+        end = border.start() if kind in {"joint", "word"} else border.end()
+        if end <= start + room:
+            ends[kind].append(end)
+    worth = start + room * _SHORTEST_PART
+    for kind in ("sentence", "clause"):
+        if ends[kind] and ends[kind][-1] >= worth:
+            return ends[kind][-1]
+    # Nothing to breathe at: parts of like length sound better than a long one and a stump.
+    even = start + _even_part(text, start, room, limit)
+    for kind in ("joint", "word"):
+        fitting = [end for end in ends[kind] if end >= worth]
+        if fitting:
+            return min(fitting, key=lambda end: (abs(end - even), end))
+    return _next_border(text, start, limit)
+
+
+def _even_part(text: str, start: int, room: int, limit: int) -> int:
+    """Return how long each part is when what comes before the next pause is cut into as few as fit."""
+    stretch = limit + room
+    found = next(
+        (b for b in _BORDER.finditer(text, start, start + stretch) if b.lastgroup in {"sentence", "clause"}),
+        None,
+    )
+    length = (found.end() if found else min(len(text), start + stretch)) - start
+    return math.ceil(length / math.ceil(length / room)) if length else room
+
+
+def _next_border(text: str, start: int, limit: int) -> int:
+    """Return the end of the first word, or of what of it fits the limit."""
+    found = _WORD_BORDER.search(text, start, start + limit + 1)
+    if found:
+        return found.start()
+    if len(text) - start <= limit:
+        return len(text)
+    end = start
+    for grapheme in _GRAPHEMES.finditer(text, start, start + limit + 1):
+        if grapheme.end() > start + limit:
+            break
+        end = grapheme.end()
+    return end if end > start else start + limit

@@ -1,0 +1,33 @@
+"""The last step of normalising: what is left that nobody says goes, and marks fall into place."""
+
+from itertools import zip_longest
+
+import regex
+
+_UNSPEAKABLE = regex.compile(r"[^\p{L}\p{M}'\u200c\u200d\s.,;:?!]")
+_STRAY_APOSTROPHE = regex.compile(r"(?<![\p{L}\p{M}])'+|'+(?![\p{L}\p{M}])")
+_MARKS = regex.compile(r"\s*+[.,;:?!](?:\s*+[.,;:?!])*+\s*+")
+
+
+def tidy(text: str) -> str:
+    """Return the text on one line, with one mark where there were several, and a space after each."""
+    text = _UNSPEAKABLE.sub(" ", text)
+    text = "\n".join(_STRAY_APOSTROPHE.sub(" ", line) for line in text.split("\n"))
+    lines = [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
+    parts = []
+    for line, following in zip_longest(lines, lines[1:]):
+        soft = not following or following[0].islower()
+        parts.append(line if soft else f"{line}.")
+    return _LEADING.sub("", _MARKS.sub(_one_mark, " ".join(parts)).strip())
+
+
+_LEADING = regex.compile(r"^[\s.,;:?!]++")
+
+
+def _one_mark(match: "regex.Match[str]") -> str:
+    """Return the strongest of a run of marks."""
+    marks = match[0]
+    for mark in "?!.;:,":
+        if mark in marks:
+            return f"{mark} "
+    return " "

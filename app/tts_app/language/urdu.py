@@ -1,0 +1,78 @@
+"""Urdu, spoken by Kokoro's Hindi voices: words in Urdu script, phonemes by way of Devanagari.
+
+Urdu and Hindi share their sounds. The voices know them as espeak-ng writes them for Hindi, so Urdu words are
+first spelled in Devanagari (`urdu_script`), short vowels and all, and then phonemised as Hindi is.
+"""
+
+from collections.abc import Sequence
+
+from tts_app.language.base import FrontEnd
+from tts_app.language.espeak import Espeak
+from tts_app.language.hindi_latin import WORDS
+from tts_app.language.hindi_letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.hindi_urdu import IndicVerbaliser
+from tts_app.language.hindi_urdu_text import IndicNormaliser, Script
+from tts_app.language.urdu_script import normal, to_devanagari, to_urdu
+from tts_app.language.urdu_words import (
+    CURRENCY_FORMS,
+    DIGIT_WORDS,
+    MAGNITUDE_FORMS,
+    MONTH_FORMS,
+    UNIT_FORMS,
+    URDU,
+    WEEKDAY_FORMS,
+)
+
+NASTALIQ = Script(
+    letters=r"[\p{Arabic}\p{Mn}]",
+    other_word=r"\p{Devanagari}[\p{Devanagari}\p{Mn}\u200c\u200d]*+",
+    ordinal_endings={
+        "واں": "واں",
+        "ویں": "ویں",
+        **dict.fromkeys(("لا", "را", "تھا", "ٹھا"), "ا"),
+        **dict.fromkeys(("لی", "ری", "تھی", "ٹھی"), "ی"),
+        **dict.fromkeys(("لے", "رے", "تھے", "ٹھے"), "ے"),
+    },
+    either="یا",
+    joint=" ",
+)
+
+
+class UrduVerbaliser(IndicVerbaliser):
+    """A Verbaliser for Urdu, with the written forms that `semiotics` looks for."""
+
+    unit_forms = UNIT_FORMS
+    currency_forms = CURRENCY_FORMS
+    month_forms = MONTH_FORMS
+    weekday_forms = WEEKDAY_FORMS
+    magnitude_forms = MAGNITUDE_FORMS
+    digit_words = DIGIT_WORDS
+
+    def __init__(self) -> None:
+        super().__init__(URDU, WORDS)
+
+
+class UrduFrontEnd:
+    """A FrontEnd for ur-PK. Thread-safe."""
+
+    def __init__(self, locale: str) -> None:
+        """Raises EspeakError when the espeak-ng program is missing."""
+        self.locale = locale
+        self._normalise = IndicNormaliser(
+            UrduVerbaliser(), URDU, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
+        )
+        self._espeak = Espeak("hi")
+        load()
+
+    def normalise(self, text: str) -> str:
+        """Return `text` as Urdu words; words of Latin letters and Devanagari are written in Urdu."""
+        return normal(self._normalise(normal(text)))
+
+    def phonemise(self, texts: Sequence[str]) -> list[str]:
+        """Return the phonemes of each text, in the form that the Hindi voices were trained on."""
+        return phonemes_of_hindi(self._espeak, [to_devanagari(text) for text in texts])
+
+
+def make_front_end(locale: str) -> FrontEnd:
+    """Return the front-end of ur-PK."""
+    return UrduFrontEnd(locale)

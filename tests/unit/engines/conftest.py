@@ -1,0 +1,40 @@
+"""A small make-believe release for what needs no speech, and the real int8 model for what does."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tts_app.engines.kokoro import KokoroEngine
+from tts_app.sources.base import cache_folder
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A release folder with four voices of constant figures; its model is not a graph."""
+    (tmp_path / "voices").mkdir()
+    for number, name in enumerate(("af_one", "am_two", "ef_three", "hm_four"), start=1):
+        np.full((510, 256), number, "<f4").tofile(tmp_path / "voices" / f"{name}.bin")
+    (tmp_path / "vocab.json").write_text(json.dumps({"vocab": {"a": 1, "ə": 2, ".": 3}}), encoding="utf-8")
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def int8_folder() -> Path:
+    """The embedded int8 model, as `make setup` fetches it."""
+    folder = cache_folder() / "models" / "kokoro-82m" / "int8"
+    if not (folder / "model.onnx").is_file():
+        reason = "the embedded model is not in the cache: run `make setup` first"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(int8_folder: Path) -> KokoroEngine:
+    """The real engine, shared: it is thread-safe."""
+    return KokoroEngine.load(int8_folder, "int8", {})

@@ -1,0 +1,145 @@
+"""The engine with the real int8 model; only what is refused before it speaks needs none."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tts_app.engines.base import EngineError, Segment
+from tts_app.engines.kokoro import MAX_TOKENS, SAMPLE_RATE, KokoroEngine
+from tts_app.engines.registry import speech_engine
+from tts_app.resources import LOCALES
+
+HELLO = Segment("Hello, and welcome.", "həlˈoʊ, ænd wˈɛlkəm.", "en-US", "af_heart")
+
+
+def speak(engine: KokoroEngine, segment: Segment) -> np.ndarray:
+    return engine.synthesise([segment])[0]
+
+
+def spectral_centroid(audio: np.ndarray) -> float:
+    power = np.abs(np.fft.rfft(audio)) ** 2
+    return float((power * np.fft.rfftfreq(audio.size, 1 / SAMPLE_RATE)).sum() / power.sum())
+
+
+def test_is_registered() -> None:
+    assert speech_engine("kokoro") is KokoroEngine
+
+
+def test_names_the_files_that_it_needs() -> None:
+    patterns = KokoroEngine.hub_patterns("int8")
+    assert {"onnx/model_quantized.onnx", "tokenizer.json", "voices/*.bin"} <= set(patterns)
+    assert "onnx/model.onnx" not in patterns
+
+
+def test_refuses_a_damaged_model(release: Path) -> None:
+    with pytest.raises(EngineError, match=r"model\.onnx cannot be loaded; is it damaged"):
+        KokoroEngine.load(release, "int8", {})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"temperature": 1}, "no engine parameter 'temperature'. Allowed: threads"),
+        ({"threads": 0}, "at least 1, not 0"),
+        ({"threads": True}, "not True"),
+        ({"threads": 1.5}, r"not 1\.5"),
+    ],
+)
+def test_refuses_parameters_by_name(release: Path, parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        KokoroEngine.load(release, "int8", parameters)
+
+
+def test_capabilities(engine: KokoroEngine) -> None:
+    capabilities = engine.capabilities
+    assert (capabilities.sample_rate, capabilities.takes, capabilities.max_batch) == (24_000, "phonemes", 1)
+    assert capabilities.locales == set(LOCALES)
+    assert not capabilities.clones
+
+
+def test_speaks(engine: KokoroEngine) -> None:
+    audio = speak(engine, HELLO)
+    assert audio.dtype == np.float32
+    assert audio.ndim == 1
+    assert 1.0 < audio.size / SAMPLE_RATE < 4.0
+    assert 0.1 < np.abs(audio).max() <= 1.0
+    assert 0.01 < math.sqrt(np.mean(audio**2)) < 0.3
+
+
+def test_same_segment_same_bytes_alone_or_beside_others(engine: KokoroEngine) -> None:
+    alone = speak(engine, HELLO).tobytes()
+    others = [HELLO, replace(HELLO, speaker="am_michael"), HELLO]
+    with ThreadPoolExecutor(3) as threads:
+        together = [audio.tobytes() for audio in threads.map(lambda s: speak(engine, s), others)]
+    assert together[0] == together[2] == alone
+    assert together[1] != alone
+
+
+def test_a_second_load_gives_the_same_bytes(engine: KokoroEngine, int8_folder: Path) -> None:
+    again = KokoroEngine.load(int8_folder, "int8", {})
+    assert speak(again, HELLO).tobytes() == speak(engine, HELLO).tobytes()
+    again.close()
+
+
+def test_unknown_phonemes_are_dropped(engine: KokoroEngine) -> None:
+    odd = replace(HELLO, phonemes=HELLO.phonemes.replace("ə", "ə☃\u200d", 1))
+    assert speak(engine, odd).tobytes() == speak(engine, HELLO).tobytes()
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
+def test_follows_the_speed(engine: KokoroEngine, speed: float) -> None:
+    normal = speak(engine, HELLO).size
+    assert normal / speak(engine, replace(HELLO, speed=speed)).size == pytest.approx(speed, rel=0.12)
+
+
+def test_a_voices_speed_multiplies_the_segments(engine: KokoroEngine) -> None:
+    slow = replace(HELLO, speed=1.6, parameters={"speed": 0.5})
+    assert speak(engine, slow).tobytes() == speak(engine, replace(HELLO, speed=0.8)).tobytes()
+
+
+def test_a_blend_sounds_between_its_voices(engine: KokoroEngine) -> None:
+    pure = [spectral_centroid(speak(engine, replace(HELLO, speaker=s))) for s in ("hf_beta", "em_alex")]
+    blend = spectral_centroid(speak(engine, replace(HELLO, speaker="hf_beta*0.5+em_alex*0.5")))
+    assert min(pure) * 0.8 < blend < max(pure) * 1.2
+    assert (
+        speak(engine, replace(HELLO, speaker="hf_beta*1")).tobytes()
+        == speak(engine, replace(HELLO, speaker="hf_beta")).tobytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [
+        (replace(HELLO, phonemes=""), "Nothing to speak"),
+        (replace(HELLO, phonemes="☃"), "Nothing to speak"),
+        (replace(HELLO, phonemes="a" * (MAX_TOKENS + 1)), "511 phonemes are too many"),
+        (replace(HELLO, speaker="af_nobody"), "no voice 'af_nobody'"),
+        (replace(HELLO, parameters={"pitch": 2}), "no voice parameter 'pitch'. Allowed: speed"),
+        (replace(HELLO, parameters={"speed": "fast"}), "must be a number, not 'fast'"),
+        (replace(HELLO, speed=0.0), r"speed of 0\.0"),
+        (replace(HELLO, speed=-1.0), "cannot be spoken"),
+        (replace(HELLO, speed=math.nan), "speed of nan"),
+        (replace(HELLO, speed=math.inf), "speed of inf"),
+    ],
+)
+def test_says_what_it_cannot_speak(engine: KokoroEngine, segment: Segment, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        engine.synthesise([segment])
+
+
+def test_speaks_one_segment_a_call(engine: KokoroEngine) -> None:
+    assert engine.synthesise([]) == []
+    with pytest.raises(EngineError, match="one segment at a time, not 2"):
+        engine.synthesise([HELLO, HELLO])
+
+
+def test_close_is_final_and_idempotent(int8_folder: Path) -> None:
+    engine = KokoroEngine.load(int8_folder, "int8", {})
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.synthesise([HELLO])

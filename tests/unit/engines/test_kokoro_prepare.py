@@ -1,0 +1,74 @@
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
+
+from tts_app.engines import kokoro_prepare
+from tts_app.engines.kokoro_prepare import prepare, prepared_path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    onnx.save(make_graph("Relu"), str(path))
+    return path
+
+
+def make_graph(operator: str) -> onnx.ModelProto:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"])], "g", values[:1], values[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def test_prepares_once(model: Path) -> None:
+    prepared = prepare(model)
+    assert prepared == prepared_path(model)
+    written = prepared.stat().st_mtime_ns
+    assert prepare(model) == prepared
+    assert prepared.stat().st_mtime_ns == written
+    session = ort.InferenceSession(str(prepared), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"x": np.array([-1, 2], np.float32)})[0].tolist() == [0, 2]
+    assert sorted(path.name for path in model.parent.iterdir()) == sorted([model.name, prepared.name])
+
+
+def test_the_name_tells_what_the_graph_depends_on(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {prepared_path(model).name}
+    assert ort.__version__ in names.copy().pop()
+    monkeypatch.setattr(kokoro_prepare, "REWRITES_VERSION", 999)
+    names.add(prepared_path(model).name)
+    monkeypatch.setattr(kokoro_prepare, "_cpu_features", lambda: "another CPU")
+    names.add(prepared_path(model).name)
+    monkeypatch.setattr(ort, "__version__", "9.9.9")
+    names.add(prepared_path(model).name)
+    onnx.save(make_graph("Neg"), str(model))
+    names.add(prepared_path(model).name)
+    assert len(names) == 5
+
+
+def test_processes_may_prepare_at_once(model: Path) -> None:
+    code = "import sys, pathlib; from tts_app.engines.kokoro_prepare import prepare\n"
+    code += "print(prepare(pathlib.Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(model)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = {child.communicate(timeout=60)[0].strip() for child in children}
+    assert answers == {str(prepared_path(model))}
+    assert len(list(model.parent.iterdir())) == 2
+
+
+def test_goes_without_where_nothing_can_be_written(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    with caplog.at_level(logging.WARNING):
+        assert prepare(model) is None
+    assert "Permission denied" in caplog.text

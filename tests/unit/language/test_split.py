@@ -1,0 +1,64 @@
+"""Segments: short first, within the limit, at the best border, and never inside a word."""
+
+import time
+
+import pytest
+
+from tts_app.language.split import split
+
+POST = (
+    "Hi. Book your spa day now, and enjoy a free massage with every booking! Call us today; "
+    "we are open until late: see you soon."
+)
+
+
+def test_the_first_segment_is_short_and_the_others_are_long():
+    assert split(POST, 36, 140) == [
+        "Hi. Book your spa day now,",
+        "and enjoy a free massage with every booking! Call us today; we are open until late: see you soon.",
+    ]
+
+
+def test_a_short_text_is_one_segment():
+    assert split("Hello there.", 36, 140) == ["Hello there."]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", " . , ; ", "?"])
+def test_nothing_to_say_gives_no_segment(text):
+    assert split(text, 36, 140) == []
+
+
+def test_text_without_punctuation_is_cut_between_words():
+    words = ("we are delighted to welcome you to our beach resort where every room has a view " * 70)[:5000]
+    segments = split(words, 36, 140)
+    assert " ".join(segments).split() == words.split()
+    assert len(segments[0]) <= 36
+    assert all(50 < len(segment) <= 140 for segment in segments[1:-1])
+
+
+@pytest.mark.parametrize("mark", ["،", "؛", "؟", "۔", "।", ";", ":", "—"])
+def test_every_scripts_punctuation_is_a_border(mark):
+    text = f"{'अब ' * 9}अब{mark} {'तब ' * 30}".strip()
+    assert split(text, 40, 140)[0].endswith(mark)
+
+
+def test_an_endless_word_is_cut_between_graphemes():
+    segments = split("क्षि" * 100, 36, 50)
+    assert "".join(segments) == "क्षि" * 100
+    assert all(len(segment) <= 50 and segment[0] != "्" for segment in segments)
+
+
+def test_a_first_word_over_the_first_limit_stays_whole():
+    assert split(f"{'x' * 60} and more", 36, 140)[0] == "x" * 60
+
+
+@pytest.mark.parametrize("run", ["a", "a ", ".", ". ", "!. ", "a, ", ", ", "अच्छा, ", " a b c d", "आप "])
+def test_any_run_is_cut_within_the_limit_in_linear_time(run):
+    text = run * (100_000 // len(run))
+    started = time.process_time()
+    segments = split(text, 36, 140)
+    assert time.process_time() - started < 2
+    assert all(len(segment) <= 140 and any(c.isalpha() for c in segment) for segment in segments)
+    assert "".join("".join(segments).split()).replace(".", "").replace(",", "") == "".join(
+        text.split()
+    ).replace(".", "").replace(",", "").replace("!", "")
