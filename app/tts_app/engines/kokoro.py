@@ -1,0 +1,182 @@
+"""Kokoro-82M on onnxruntime: phonemes and a style vector in, 24 kHz speech out.
+
+One session is shared by all callers, and a call uses one core: as many callers as there are cores gave the
+most speech a second on a CPU (docs/benchmarks.md).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.engines.kokoro_files import KokoroFiles, Voices, find_files, model_names
+from tts_app.engines.kokoro_prepare import prepare
+from tts_app.resources import LOCALES
+
+SAMPLE_RATE = 24_000
+MAX_TOKENS = 510
+"""The text encoder has 512 positions; two are the padding around the tokens."""
+SPEEDS = (0.5, 2.0)
+"""Tempo that the model follows within a tenth; measured from 0.4 to 3, over 2 it falls short."""
+RELEASE_ABOVE = 150
+"""Tokens of a segment after which its memory goes back: 400 characters take 0.8 GB that 40 never need."""
+
+_DTYPES = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
+
+
+class KokoroEngine:
+    """The `kokoro` SpeechEngine."""
+
+    def __init__(self, files: KokoroFiles, session: ort.InferenceSession) -> None:
+        self._vocabulary = files.vocabulary
+        self._voices = Voices(files.voices)
+        self._session: ort.InferenceSession | None = session
+        self._dtypes = _input_dtypes(session, files.model)
+        self._releasing = ort.RunOptions()
+        self._releasing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+    @classmethod
+    def load(cls, files: Path, quantization: str, parameters: Mapping[str, Any]) -> Self:
+        """Load the model of a release folder; its only parameter is `threads`, the cores that one call uses.
+
+        Raises:
+            EngineError: a file is missing or damaged, or a parameter is unknown or out of range.
+        """
+        threads = _read_threads(parameters)
+        found = find_files(files, quantization)
+        try:
+            session = _open_session(found.model, threads)
+        except Exception as error:  # onnx's and onnxruntime's own exceptions have no other common base
+            raise EngineError(f"{found.model} cannot be loaded; is it damaged? {error}") from error
+        return cls(found, session)
+
+    @staticmethod
+    def hub_patterns(quantization: str) -> list[str]:
+        """Return the patterns of the files that an ONNX release on the Hub keeps for `quantization`.
+
+        Raises:
+            EngineError: Kokoro has no such quantization.
+        """
+        return [*model_names(quantization), "vocab.json", "tokenizer.json", "voices/*.bin"]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine can do."""
+        return Capabilities(
+            sample_rate=SAMPLE_RATE,
+            takes="phonemes",
+            voice_kinds=frozenset({"speaker"}),
+            locales=frozenset(LOCALES),
+            max_batch=1,
+            max_input=MAX_TOKENS,
+            speeds=SPEEDS,
+        )
+
+    def check_speaker(self, speaker: str) -> None:
+        """Raise EngineError unless `speaker` is a voice or a blend of voices (see `Voices`)."""
+        self._voices.check(speaker)
+
+    def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+        """Speak at most one segment: the exported graph has no batch dimension.
+
+        A voice's parameter `speed` multiplies the segment's. Phonemes outside the vocabulary are dropped.
+        The graph draws no random numbers and its sums run in one order: the same segment, the same samples.
+
+        Raises:
+            EngineError: more segments, too many phonemes or none, or an unknown voice or parameter.
+        """
+        if len(segments) > 1:
+            raise EngineError(f"Kokoro speaks one segment at a time, not {len(segments)}.")
+        return [self._speak(segment) for segment in segments]
+
+    def close(self) -> None:
+        """Release the model; a call under way ends first. Idempotent."""
+        self._session = None
+
+    def _speak(self, segment: Segment) -> Audio:
+        session = self._session
+        if session is None:
+            raise EngineError("This Kokoro engine is closed.")
+        tokens = self._tokenise(segment.phonemes)
+        inputs = self._inputs(tokens, segment.speaker, _read_speed(segment))
+        audio = session.run(None, inputs, self._releasing if len(tokens) > RELEASE_ABOVE else None)[0]
+        return np.ascontiguousarray(audio, np.float32).reshape(-1)
+
+    def _tokenise(self, phonemes: str) -> list[int]:
+        tokens = [token for p in phonemes if (token := self._vocabulary.get(p)) is not None]
+        if not tokens:
+            raise EngineError(f"Nothing to speak: no phoneme of {phonemes[:40]!r} is in Kokoro's vocabulary.")
+        if len(tokens) > MAX_TOKENS:
+            raise EngineError(f"{len(tokens)} phonemes are too many for one segment: at most {MAX_TOKENS}.")
+        return tokens
+
+    def _inputs(self, tokens: list[int], speaker: str, speed: float) -> dict[str, NDArray[Any]]:
+        """Return the graph's inputs. A voice's row n - 1 is its style for n tokens."""
+        styles = self._voices.styles(speaker)
+        values: dict[str, Any] = {"style": styles[min(len(tokens), len(styles)) - 1][None], "speed": [speed]}
+        padded = [[0, *tokens, 0]]
+        return {name: np.asarray(values.get(name, padded), dtype) for name, dtype in self._dtypes.items()}
+
+
+def _open_session(model: Path, threads: int) -> ort.InferenceSession:
+    """Open the prepared graph of `model`, with the settings that were measured best."""
+    prepared = prepare(model)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Planned memory is kept for each shape of input ever seen: it would grow with every new length.
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if prepared is not None:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(str(prepared or model), options, providers=["CPUExecutionProvider"])
+
+
+def _input_dtypes(session: ort.InferenceSession, model: Path) -> dict[str, type]:
+    """Return the graph's inputs: `style`, `speed` and the tokens, whose name differs between exports."""
+    dtypes: dict[str, type] = {
+        node.name: _DTYPES[node.type] for node in session.get_inputs() if node.type in _DTYPES
+    }
+    if set(dtypes) not in ({"style", "speed", "tokens"}, {"style", "speed", "input_ids"}):
+        names = ", ".join(node.name for node in session.get_inputs())
+        raise EngineError(f"{model} is not a Kokoro graph: its inputs are {names}.")
+    return dtypes
+
+
+def _read_threads(parameters: Mapping[str, Any]) -> int:
+    _refuse_unknown(parameters, "threads", "engine")
+    threads = parameters.get("threads", 1)
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise EngineError(
+            f"Kokoro's parameter threads must be a whole number of at least 1, not {threads!r}."
+        )
+    return threads
+
+
+def _read_speed(segment: Segment) -> float:
+    """Return the tempo of a segment: its own times its voice's."""
+    _refuse_unknown(segment.parameters, "speed", "voice")
+    own = segment.parameters.get("speed", 1.0)
+    if isinstance(own, bool) or not isinstance(own, int | float):
+        raise EngineError(f"Kokoro's voice parameter speed must be a number, not {own!r}.")
+    speed = float(segment.speed * own)
+    if not (math.isfinite(speed) and speed > 0):
+        raise EngineError(f"A speed of {speed} cannot be spoken: it must be above 0.")
+    return speed
+
+
+def _refuse_unknown(parameters: Mapping[str, Any], allowed: str, whose: str) -> None:
+    for name in parameters:
+        if name != allowed:
+            raise EngineError(f"Kokoro has no {whose} parameter {name!r}. Allowed: {allowed}.")

@@ -1,0 +1,99 @@
+"""A playground of its own: started on a free port, measured from outside, stopped with all its processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+
+START_SECONDS = 300.0
+STOP_SECONDS = 60.0
+
+
+class Server:
+    """`ttsp serve`, ready when entered."""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+        state = Path(self._folder.name)
+        port, metrics = _free_port(), _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environment = os.environ | {
+            "TTSP_STATE_DIR": str(state / "state"),
+            "TTSP_AUDIO_OUTPUT": str(state / "audio"),
+            "TTSP_METRICS_PORT": str(metrics),
+        }
+        command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
+        self._output = state / "output.txt"
+        began = time.perf_counter()
+        with self._output.open("wb") as file:
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=file, stderr=file, start_new_session=True
+            )
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.start_seconds = time.perf_counter() - began
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        family = self._family()
+        self._process.send_signal(signal.SIGINT)
+        _gone, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        for process in alive:
+            process.kill()
+        self._process.wait(STOP_SECONDS)
+        self._folder.cleanup()
+
+    def memory(self) -> int:
+        """Return the bytes that only its processes hold, all together."""
+        return sum(self._each(lambda process: process.memory_full_info().uss))
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that its processes have used, all together."""
+        return sum(self._each(lambda process: sum(process.cpu_times()[:2])))
+
+    def _each(self, measure: object) -> list[float]:
+        found = []
+        for process in self._family():
+            try:
+                found.append(measure(process))  # type: ignore[operator]
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue  # it ended meanwhile
+        return found
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=10).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass  # it does not listen yet
+            time.sleep(0.3)
+        raise RuntimeError(f"the playground did not become ready:\n{self._output.read_text()[-4000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
