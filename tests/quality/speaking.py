@@ -1,0 +1,89 @@
+"""Speaks sentences through the real pipeline, in this process: what the service does, without the server."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from judge import FloatArray
+
+from tts_app.audio.decode import decode
+from tts_app.catalogue import CatalogueVoice
+from tts_app.engines.base import Audio, Segment
+from tts_app.engines.pool import EnginePool
+from tts_app.local import load_model
+from tts_app.resources import VoiceModel
+from tts_app.speech import Synthesise, Utterance, speak
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One utterance, as it leaves the service and as it left the engine."""
+
+    mp3: FloatArray
+    """The decoded MP3 file, shape (n,)."""
+    mp3_rate: int
+    lossless: FloatArray
+    """The same utterance as a WAV file, shape (n,)."""
+    lossless_rate: int
+    raw: FloatArray
+    """What the engine gave, its segments one after the other, before any levelling."""
+    raw_rate: int
+    segments: int
+
+
+class Speaker:
+    """The engines of a set of models, loaded when they are first asked for. Thread-safe."""
+
+    def __init__(self, models: Sequence[VoiceModel]) -> None:
+        self._models = {model.name: model for model in models}
+        self._pools: dict[str, EnginePool] = {}
+        self._lock = Lock()
+
+    def speak(self, voice: CatalogueVoice, text: str) -> Spoken:
+        """Speak `text` with `voice`, once by the engine and twice by the rest of the pipeline."""
+        return asyncio.run(self._speak(voice, text))
+
+    def close(self) -> None:
+        """Release the engines."""
+        for pool in self._pools.values():
+            pool.close()
+
+    async def _speak(self, voice: CatalogueVoice, text: str) -> Spoken:
+        pool = self._pool(voice.model)
+        raw: list[Audio] = []
+
+        async def record(segments: list[Segment]) -> list[Audio]:
+            audio = await pool.synthesise(segments)
+            raw.extend(audio)
+            return audio
+
+        async def replay(segments: list[Segment]) -> list[Audio]:
+            return [next(again) for _ in segments]
+
+        mp3 = await self._file(Utterance(text, voice, "mp3"), pool, record)
+        again = iter(raw)
+        wav = await self._file(Utterance(text, voice, "wav"), pool, replay)
+        decoded, rate = decode(mp3)
+        lossless, lossless_rate = decode(wav)
+        return Spoken(
+            mp3=decoded,
+            mp3_rate=rate,
+            lossless=lossless,
+            lossless_rate=lossless_rate,
+            raw=np.concatenate(raw),
+            raw_rate=pool.capabilities.sample_rate,
+            segments=len(raw),
+        )
+
+    async def _file(self, utterance: Utterance, pool: EnginePool, synthesise: Synthesise) -> bytes:
+        # One segment at a time: the order in which segments are recorded is then the order of the text.
+        chunks = speak(utterance, pool.capabilities, synthesise, ahead=1)
+        return b"".join([chunk.data async for chunk in chunks])
+
+    def _pool(self, name: str) -> EnginePool:
+        with self._lock:
+            if name not in self._pools:
+                self._pools[name] = load_model(self._models[name])
+            return self._pools[name]

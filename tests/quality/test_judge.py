@@ -1,0 +1,83 @@
+"""The recogniser's front-end and loop guard; and, where its files are in the cache, its ears."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from judge import Judge, byte_letters, default_folder, log_mel, loop_period, mel_filters, read_audio, windows
+from measure import RECOGNISER
+from scoring import word_error_rate
+
+from tts_app.sources import fetch
+
+RATE = 16_000
+
+
+def test_filters_are_slaneys() -> None:
+    filters = mel_filters()
+    assert filters.shape == (80, 201)
+    # Every band of Slaney's has the area of 2 / (its edges' distance) * half that distance: 1.
+    area = filters.sum(axis=1) * 40
+    assert area[20:] == pytest.approx(1, abs=0.15)
+    centres = filters.argmax(axis=1) * 40
+    assert (np.diff(centres) >= 0).all()
+
+
+def test_a_tone_lights_its_band() -> None:
+    time = np.arange(RATE) / RATE
+    bands = log_mel(np.sin(2 * np.pi * 1000 * time).astype(np.float32))
+    assert bands.shape == (80, 3000)
+    loudest = bands[:, 50].argmax()
+    assert mel_filters()[loudest].argmax() * 40 == pytest.approx(1000, abs=60)
+    assert bands[:, 200].max() < bands[:, 50].max()
+
+
+def test_long_audio_is_cut_where_it_is_quiet() -> None:
+    rng = np.random.default_rng(0)
+    speech = rng.normal(0, 0.1, 70 * RATE).astype(np.float32)
+    for quiet in (25, 50):
+        speech[quiet * RATE : quiet * RATE + RATE // 2] = 0
+    pieces = windows(speech)
+    assert [round(len(piece) / RATE) for piece in pieces] == [25, 25, 20]
+    assert np.array_equal(np.concatenate(pieces), speech)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "period"),
+    [
+        ([1, 2, 3], 0),
+        ([9, 9, 9, 9], 0),
+        ([5, *[7] * 12], 1),
+        ([5, *[1, 2, 3, 4] * 4], 4),
+        ([*[1, 2, 3, 4] * 3], 0),
+    ],
+)
+def test_loops_are_seen(tokens: list[int], period: int) -> None:
+    assert loop_period(tokens) == period
+
+
+def test_every_byte_has_its_letter() -> None:
+    letters = byte_letters()
+    assert len(set(letters.values())) == 256
+    assert (letters[ord("A")], letters[0x20]) == ("A", "Ġ")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    if os.environ.get("CI") == "true":
+        return Judge(fetch(RECOGNISER))
+    if not (default_folder() / "encoder_model_quantized.onnx").is_file():
+        pytest.skip("the recogniser is not in the cache: `make quality` fetches it")
+    return Judge()
+
+
+def test_it_hears_a_sentence(judge: Judge, tmp_path: Path) -> None:
+    if not shutil.which("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
+    text = "Welcome to the hotel. Breakfast is served from seven to ten in the morning."
+    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(tmp_path / "said.wav"), text], check=True)
+    audio, rate = read_audio(tmp_path / "said.wav")
+    assert word_error_rate(text, judge.transcribe(audio, rate, "en"), "en") <= 0.1

@@ -1,0 +1,47 @@
+"""The sentences themselves: enough of them, in the right script, and none twice."""
+
+import unicodedata
+
+import pytest
+from scoring import fold
+from sentences import KINDS, load_sentences
+
+from tts_app.resources import LOCALES
+
+SCRIPTS = {"en": "LATIN", "es": "LATIN", "ar": "ARABIC", "ur": "ARABIC", "hi": "DEVANAGARI"}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_locale_has_ten_of_each_kind(locale: str) -> None:
+    sentences = load_sentences(locale)
+    for kind in KINDS:
+        assert sum(s.kind == kind for s in sentences) >= 10
+    texts = [s.text for s in sentences]
+    assert len(set(texts)) == len(texts)
+    assert all(s.text.strip() for s in sentences)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_spoken_forms_are_plain_words_of_the_language(locale: str) -> None:
+    language = locale.split("-", maxsplit=1)[0]
+    for sentence in load_sentences(locale):
+        for spoken in sentence.spoken:
+            assert not any(c.isdigit() for c in spoken), spoken
+            assert fold(spoken, language), spoken
+            scripts = {unicodedata.name(c).split()[0] for c in spoken if c.isalpha()}
+            assert scripts == {SCRIPTS[language]}, spoken
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_plain_sentences_need_no_normalising(locale: str) -> None:
+    plain = [s.text for s in load_sentences(locale) if s.kind == "plain"]
+    assert not [text for text in plain if any(c.isdigit() or c in "@#%$€£₹/" for c in text)]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "en-GB", "en-AU", "es-ES", "hi-IN", "ur-PK"])
+def test_stress_sentences_say_how_they_are_spoken(locale: str) -> None:
+    assert all(s.spoken for s in load_sentences(locale) if s.kind == "stress")
+
+
+def test_a_part_of_them_keeps_both_kinds() -> None:
+    assert [s.kind for s in load_sentences("en-US", 2)] == ["plain", "plain", "stress", "stress"]
