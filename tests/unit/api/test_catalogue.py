@@ -87,7 +87,13 @@ async def test_the_documentation_has_an_example_a_language(api: Any) -> None:
         content = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         assert set(content["examples"]) == {"en", "ar", "es", "hi", "ur"}
         assert content["schema"]["$ref"].startswith("#/components/schemas/")
-    assert (await api.client.get("/docs")).status_code == 200
+    docs = await api.client.get("/docs")
+    assert docs.status_code == 200
+    scripts = re.findall(r'(?:src|href)="([^"]+)"', docs.text)
+    assert scripts
+    for address in scripts:
+        assert address.startswith("/"), "the page must work without the internet"
+        assert (await api.client.get(address)).status_code == 200
 
 
 async def test_the_page_needs_nothing_from_elsewhere(api: Any) -> None:
