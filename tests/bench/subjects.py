@@ -32,6 +32,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # As the server's: where Linux shares the CPU between sessions, each subject has one of its own.
+            start_new_session=True,
         )
         self.loaded = self._answer()
 

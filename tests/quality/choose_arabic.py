@@ -2,7 +2,7 @@
 
     python tests/quality/choose_arabic.py sounds --out build/arabic.jsonl     # about 4 minutes a candidate
     python tests/quality/choose_arabic.py voices --out build/arabic.jsonl
-    python tests/quality/choose_arabic.py final --out build/arabic.jsonl      # the quality set: held out
+    python tests/quality/choose_arabic.py final --out build/arabic.jsonl      # the quality set; --kind fresh
 
 Each candidate changes one thing of what the front-end does now (`now`) and speaks the tuning sentences below,
 which are not in the quality set: choose on these, then report both. Two figures a sentence: the character

@@ -395,6 +395,9 @@ def _merge_numbers(words: Sequence[str], language: str) -> list[str]:
         word = words[index]
         if word.isdigit() and out and out[-1].isdigit():
             out[-1] += word
+        elif word.isdigit() and _continues(out, word, language):
+            out.pop()
+            out[-1] = str(int(out[-1]) + int(word))
         elif word in CURRENCY_WORDS[language] and out and _amount_ends(out):
             cents, index = _cents_after(words, index, language)
             out[-1 if out[-1].isdigit() else -2] += cents
@@ -410,6 +413,15 @@ def _merge_numbers(words: Sequence[str], language: str) -> list[str]:
         for word in out
         for part in (list(word) if word.isdigit() and len(word) > LONGEST_NUMBER else [word])
     ]
+
+
+def _continues(out: Sequence[str], word: str, language: str) -> bool:
+    """Tell whether `word` ends a number that the recogniser wrote in parts: "70 y 9", "100 and 89"."""
+    if len(out) < 2 or not out[-2].isdigit():
+        return False
+    if language == "es":
+        return out[-1] == "y" and len(word) == 1 and out[-2][-2:] in {str(tens) for tens in TENS_ES.values()}
+    return out[-1] == "and" and len(word) <= 2 and out[-2].endswith("00")
 
 
 def _cents_after(words: Sequence[str], index: int, language: str) -> tuple[str, int]:

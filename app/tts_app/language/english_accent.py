@@ -9,12 +9,18 @@ recogniser stops understanding.
 import regex
 
 _VOWELS = {
-    "A": "æɪ",
+    "ˌWə": "ˌɑː",
+    "A": "ɛɪ",
     "I": "ɑɪ",
     "Q": "əʊ",
     "W": "æʊ",
     "a": "æ",
 }
+"""The vowel of day stops at ɛɪ. At æɪ, which many Australians say, Whisper heard `today` as `to die`: the
+word errors of twelve stress sentences by bm_george were 10.6%, and 3.3% at ɛɪ (one run each). A wider set
+(æɔ eː aː) was tried together and dropped after `lookout` was heard as `look-art`; which of the three did it
+is not known.
+"""
 _VOWEL = regex.compile("|".join(sorted(_VOWELS, key=len, reverse=True)))
 
 

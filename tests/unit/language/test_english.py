@@ -127,8 +127,8 @@ def test_only_symbols_that_the_model_knows(locale):
 
 
 def test_australian_vowels(au):
-    assert australian("dˈA nˈIt ɡˈQ nˈW") == "dˈæɪ nˈɑɪt ɡˈəʊ nˈæʊ"
-    assert au.phonemise(["day"]) == ["dˈæɪ"]
+    assert australian("dˈA nˈIt ɡˈQ nˈW") == "dˈɛɪ nˈɑɪt ɡˈəʊ nˈæʊ"
+    assert au.phonemise(["our day"]) == ["ˌɑː dˈɛɪ"]
 
 
 def test_texts_stay_apart_and_threads_agree(us):
