@@ -32,7 +32,7 @@ lint: ## ruff, mypy, import-linter
 .PHONY: test-unit
 test-unit: ## pure tests, and tests with the real models in one process
 	@hack/setup dev
-	$(PY) -m pytest tests/unit tests/quality --cov --cov-report=term:skip-covered --cov-report=xml
+	$(PY) -m pytest tests/unit tests/quality tests/bench --cov --cov-report=term:skip-covered --cov-report=xml
 
 .PHONY: test-app
 test-app: ## tests against the playground on a real Ray Serve

@@ -66,9 +66,7 @@ async def say(
     """
     pool = load_model(model, progress)
     try:
-        chunks = speak(
-            Utterance(text, voice, format, speed), pool.capabilities, pool.synthesise, ahead=pool.callers
-        )
+        chunks = speak(Utterance(text, voice, format, speed), pool.capabilities, pool.synthesise)
         if output is None:
             return await _to_stdout(chunks)
         return await _to_file(chunks, output, format)

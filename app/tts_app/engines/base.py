@@ -75,10 +75,11 @@ class SpeechEngine(Protocol):
         """Raise EngineError, naming what there is, when the model has no such speaker."""
         ...
 
-    def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
         """Speak each segment; one array a segment, in order, at `capabilities.sample_rate`.
 
-        Deterministic: the same segments give the same samples.
+        Deterministic: the same segments give the same samples. `alone` tells that no other call is under way,
+        so that the engine may use the whole machine for this one.
 
         Raises:
             EngineError: more segments than `max_batch`, or one longer than `max_input`.

@@ -1,10 +1,11 @@
 """Kokoro-82M on onnxruntime: phonemes and a style vector in, 24 kHz speech out.
 
-One session is shared by all callers, and a call uses one core: as many callers as there are cores gave the
-most speech a second on a CPU (docs/benchmarks.md).
+All callers share two sessions on one copy of the weights: one whose calls take a core each, which gives the
+most speech a second, and one whose calls take all cores, for a caller who is alone.
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,8 @@ MAX_TOKENS = 510
 """The text encoder has 512 positions; two are the padding around the tokens."""
 SPEEDS = (0.5, 2.0)
 """Tempo that the model follows within a tenth; measured from 0.4 to 3, over 2 it falls short."""
+MAX_THREADS = 4
+"""Cores beyond which one call gains little."""
 RELEASE_ABOVE = 150
 """Tokens of a segment after which its memory goes back: 400 characters take 0.8 GB that 40 never need."""
 
@@ -37,28 +40,34 @@ _DTYPES = {
 class KokoroEngine:
     """The `kokoro` SpeechEngine."""
 
-    def __init__(self, files: KokoroFiles, session: ort.InferenceSession) -> None:
+    def __init__(self, files: KokoroFiles, narrow: ort.InferenceSession, wide: ort.InferenceSession) -> None:
         self._vocabulary = files.vocabulary
         self._voices = Voices(files.voices)
-        self._session: ort.InferenceSession | None = session
-        self._dtypes = _input_dtypes(session, files.model)
+        self._dtypes = _input_dtypes(narrow, files.model)
+        self._sessions: tuple[ort.InferenceSession, ort.InferenceSession] | None = (narrow, wide)
         self._releasing = ort.RunOptions()
         self._releasing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     @classmethod
     def load(cls, files: Path, quantization: str, parameters: Mapping[str, Any]) -> Self:
-        """Load the model of a release folder; its only parameter is `threads`, the cores that one call uses.
+        """Load the model of a release folder.
+
+        Its only parameter is `threads`, the cores that a call uses when it is alone. Only int8 uses more than
+        one unless told to: there the samples are the same on any number of threads, while those of
+        floating-point graphs differ by rounding.
 
         Raises:
             EngineError: a file is missing or damaged, or a parameter is unknown or out of range.
         """
-        threads = _read_threads(parameters)
+        threads = _read_threads(parameters, min(_cores(), MAX_THREADS) if quantization == "int8" else 1)
         found = find_files(files, quantization)
         try:
-            session = _open_session(found.model, threads)
+            prepared = prepare(found.model)
+            narrow = _open_session(found.model, prepared, 1)
+            wide = _open_session(found.model, prepared, threads) if threads > 1 else narrow
         except Exception as error:  # onnx's and onnxruntime's own exceptions have no other common base
             raise EngineError(f"{found.model} cannot be loaded; is it damaged? {error}") from error
-        return cls(found, session)
+        return cls(found, narrow, wide)
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
@@ -86,9 +95,10 @@ class KokoroEngine:
         """Raise EngineError unless `speaker` is a voice or a blend of voices (see `Voices`)."""
         self._voices.check(speaker)
 
-    def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
         """Speak at most one segment: the exported graph has no batch dimension.
 
+        A caller who is `alone`, with no other call at the time, is answered soonest: on all cores.
         A voice's parameter `speed` multiplies the segment's. Phonemes outside the vocabulary are dropped.
         The graph draws no random numbers and its sums run in one order: the same segment, the same samples.
 
@@ -97,25 +107,29 @@ class KokoroEngine:
         """
         if len(segments) > 1:
             raise EngineError(f"Kokoro speaks one segment at a time, not {len(segments)}.")
-        return [self._speak(segment) for segment in segments]
+        return [self._speak(segment, alone) for segment in segments]
 
     def close(self) -> None:
         """Release the model; a call under way ends first. Idempotent."""
-        self._session = None
+        self._sessions = None
 
-    def _speak(self, segment: Segment) -> Audio:
-        session = self._session
-        if session is None:
+    def _speak(self, segment: Segment, alone: bool) -> Audio:
+        sessions = self._sessions
+        if sessions is None:
             raise EngineError("This Kokoro engine is closed.")
         tokens = self._tokenise(segment.phonemes)
         inputs = self._inputs(tokens, segment.speaker, _read_speed(segment))
-        audio = session.run(None, inputs, self._releasing if len(tokens) > RELEASE_ABOVE else None)[0]
+        release = self._releasing if len(tokens) > RELEASE_ABOVE else None
+        audio = sessions[alone].run(None, inputs, release)[0]
         return np.ascontiguousarray(audio, np.float32).reshape(-1)
 
     def _tokenise(self, phonemes: str) -> list[int]:
         tokens = [token for p in phonemes if (token := self._vocabulary.get(p)) is not None]
         if not tokens:
-            raise EngineError(f"Nothing to speak: no phoneme of {phonemes[:40]!r} is in Kokoro's vocabulary.")
+            # Without the phonemes themselves: they are what a user wrote, and errors are logged.
+            raise EngineError(
+                f"Nothing to speak: none of {len(phonemes)} phonemes is in Kokoro's vocabulary."
+            )
         if len(tokens) > MAX_TOKENS:
             raise EngineError(f"{len(tokens)} phonemes are too many for one segment: at most {MAX_TOKENS}.")
         return tokens
@@ -128,9 +142,13 @@ class KokoroEngine:
         return {name: np.asarray(values.get(name, padded), dtype) for name, dtype in self._dtypes.items()}
 
 
-def _open_session(model: Path, threads: int) -> ort.InferenceSession:
-    """Open the prepared graph of `model`, with the settings that were measured best."""
-    prepared = prepare(model)
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _open_session(model: Path, prepared: Path | None, threads: int) -> ort.InferenceSession:
+    """Open the prepared graph, or `model` itself, with the settings that were measured best."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -138,6 +156,8 @@ def _open_session(model: Path, threads: int) -> ort.InferenceSession:
     # Planned memory is kept for each shape of input ever seen: it would grow with every new length.
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    # Threads that spin for work take the core from whoever has some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if prepared is not None:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(str(prepared or model), options, providers=["CPUExecutionProvider"])
@@ -154,9 +174,9 @@ def _input_dtypes(session: ort.InferenceSession, model: Path) -> dict[str, type]
     return dtypes
 
 
-def _read_threads(parameters: Mapping[str, Any]) -> int:
+def _read_threads(parameters: Mapping[str, Any], default: int) -> int:
     _refuse_unknown(parameters, "threads", "engine")
-    threads = parameters.get("threads", 1)
+    threads = parameters.get("threads", default)
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise EngineError(
             f"Kokoro's parameter threads must be a whole number of at least 1, not {threads!r}."

@@ -1,7 +1,8 @@
 """A Kokoro graph made ready to load: rewritten for the CPU, optimised by onnxruntime, kept by the original.
 
-Done once for a model, a version of the rewrites, of onnxruntime and a kind of CPU; later loads take the file,
-which spares them the work and, with the optimiser off, more than half of the loading time.
+Done once for a model, a version of the rewrites, of onnxruntime and a kind of CPU; later loads take the
+result, which spares them the work and, with the optimiser off, more than half of the loading time. The
+weights lie in a file of their own, which onnxruntime maps into memory: sessions and processes share it.
 """
 
 import hashlib
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-REWRITES_VERSION = 1
+REWRITES_VERSION = 2
 """Raise with every change to what the rewrites make: prepared graphs are kept under it."""
+
+_GRAPH, _WEIGHTS = "graph.onnx", "weights.bin"
 
 _log = logging.getLogger(__name__)
 
@@ -22,27 +25,25 @@ _log = logging.getLogger(__name__)
 def prepare(model: Path) -> Path | None:
     """Return the prepared graph of `model`, made now unless it was before; None where it cannot be kept.
 
-    Processes may prepare one model at the same time: each renames a whole file into place.
+    Processes may prepare one model at the same time: each renames a whole folder into place.
     """
-    prepared = prepared_path(model)
-    if prepared.is_file():
-        return prepared
-    try:
-        with tempfile.TemporaryDirectory(dir=model.parent, prefix=".preparing-") as folder:
-            optimised = _optimise(model, Path(folder))
-            optimised.replace(prepared)
-    except OSError as error:
-        _log.warning("%s cannot be prepared and will load and run more slowly: %s", model, error)
-        return None
-    return prepared
+    folder = prepared_folder(model)
+    if not folder.is_dir():
+        try:
+            with tempfile.TemporaryDirectory(dir=model.parent, prefix=".preparing-") as work:
+                _put_in_place(_optimise(model, Path(work)), folder)
+        except OSError as error:
+            _log.warning("%s cannot be prepared and will load and run more slowly: %s", model, error)
+            return None
+    return folder / _GRAPH
 
 
-def prepared_path(model: Path) -> Path:
-    """Return where the prepared graph of `model` is kept; what it depends on is in its name."""
+def prepared_folder(model: Path) -> Path:
+    """Return where the prepared graph of `model` is kept; what it depends on is in the name."""
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = hashlib.sha256(_cpu_features().encode()).hexdigest()
-    name = f"{model.stem}.{digest[:16]}-r{REWRITES_VERSION}-ort{ort.__version__}-{kind[:8]}.onnx"
+    name = f"{model.stem}.{digest[:16]}-r{REWRITES_VERSION}-ort{ort.__version__}-{kind[:8]}"
     return model.with_name(name)
 
 
@@ -56,8 +57,8 @@ def _cpu_features() -> str:
     return f"{platform.machine()} {features}"
 
 
-def _optimise(model: Path, folder: Path) -> Path:
-    """Rewrite and optimise `model` into a file in `folder` that has reached the disk."""
+def _optimise(model: Path, work: Path) -> Path:
+    """Rewrite and optimise `model` into a folder in `work` whose files have reached the disk."""
     # Only preparing needs onnx: a start with a prepared graph is spared its import.
     import onnx  # noqa: PLC0415
 
@@ -65,14 +66,26 @@ def _optimise(model: Path, folder: Path) -> Path:
 
     proto = onnx.load(str(model))
     counts = rewrite(proto)
-    rewritten, optimised = folder / "rewritten.onnx", folder / "optimised.onnx"
+    rewritten, folder = work / "rewritten.onnx", work / "prepared"
     onnx.save(proto, str(rewritten))
     del proto
+    folder.mkdir()
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.optimized_model_filepath = str(optimised)
+    options.optimized_model_filepath = str(folder / _GRAPH)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", _WEIGHTS)
     ort.InferenceSession(str(rewritten), options, providers=["CPUExecutionProvider"])
-    with optimised.open("rb") as file:
-        os.fsync(file.fileno())
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     _log.info("Prepared %s: %s", model, ", ".join(f"{name} {count}" for name, count in counts.items()))
-    return optimised
+    return folder
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Rename `made` to `folder`, unless another process was first: theirs is as good."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise

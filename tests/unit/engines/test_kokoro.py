@@ -79,6 +79,16 @@ def test_same_segment_same_bytes_alone_or_beside_others(engine: KokoroEngine) ->
     assert together[1] != alone
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_caller_alone_gets_the_same_bytes_on_more_cores(int8_folder: Path, threads: int) -> None:
+    engine = KokoroEngine.load(int8_folder, "int8", {"threads": threads})
+    for speaker, phonemes in (("af_heart", HELLO.phonemes), ("hm_omega", "nəmˈʌsteː, aːp kˈɛːseː hɛ̃ː?")):
+        segment = replace(HELLO, speaker=speaker, phonemes=phonemes)
+        alone, beside = (engine.synthesise([segment], alone)[0] for alone in (True, False))
+        assert alone.tobytes() == beside.tobytes()
+    engine.close()
+
+
 def test_a_second_load_gives_the_same_bytes(engine: KokoroEngine, int8_folder: Path) -> None:
     again = KokoroEngine.load(int8_folder, "int8", {})
     assert speak(again, HELLO).tobytes() == speak(engine, HELLO).tobytes()

@@ -253,3 +253,7 @@ def test_threads_share_a_front_end(hindi):
 def test_vocabulary_is_composed_as_the_shared_pass_expects():
     words = [*HINDI.months, *HINDI.units["ft"], *WORDS.values()]
     assert all(unicodedata.is_normalized("NFC", word) for word in words)  # फ़ is two code points
+
+
+def test_a_room_number_is_read_digit_by_digit() -> None:
+    assert "एक दो शून्य चार" in make_front_end("hi-IN").normalise("कमरा 1204 में")

@@ -41,7 +41,7 @@ class SimulatedEngine:
         if speaker != "known":
             raise EngineError(f"no speaker {speaker!r}; there is: known")
 
-    def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
         self.started.append(segments[0].text)
         self.entered.set()
         assert self.allowed.acquire(timeout=10)
