@@ -99,8 +99,8 @@ async def speak(
 ) -> AsyncGenerator[Chunk, None]:
     """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
 
-    Up to `ahead` segments are with the engine at a time. One is best where an engine that is alone with a call
-    gives it the whole machine: the first audio came a third sooner than with two, the last a tenth sooner.
+    Up to `ahead` segments are with the engine at a time. One is best where an engine gives a call that is
+    alone the whole machine: the first audio came a third sooner than with two, the last a tenth sooner.
     Closing the generator gives the rest up.
 
     Raises:
