@@ -87,7 +87,9 @@ class Listener:
     def _listen(self, spoken: Spoken, language: judge.Language) -> Heard:
         return Heard(
             text=self._judge.transcribe(spoken.mp3, spoken.mp3_rate, language),
-            measures=metrics.measure(spoken.mp3, spoken.mp3_rate, spoken.lossless, spoken.lossless_rate),
+            measures=metrics.measure(
+                spoken.mp3, spoken.mp3_rate, spoken.lossless, spoken.lossless_rate, spoken.raw
+            ),
             raw_loudness=metrics.loudness(spoken.raw, spoken.raw_rate),
         )
 

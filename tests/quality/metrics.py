@@ -15,7 +15,7 @@ import onnxruntime
 import pyloudnorm
 import speechmos
 from judge import RATE, FloatArray, resample
-from scipy.signal import fftconvolve, firwin, resample_poly
+from scipy.signal import correlate, fftconvolve, firwin, resample_poly
 from speechmos.dnsmos import DNSMOS, INPUT_LENGTH
 
 FULL_SCALE = 32767 / 32768
@@ -43,6 +43,10 @@ CLICK_GUARD = 2
 CLICK_REACH = 20
 CLICK_RISE = 15.0
 CLICK_FLOOR = -56.0
+CLICK_SURROUNDINGS = 0.01
+"""Seconds on either side by which a place is recognised in another recording of the same sound."""
+SAME = 0.99
+"""Normalised correlation from which two recordings are of one sound; the engine's own reach 0.9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,25 @@ class Measures:
     clipped: int
     """Samples at full scale or beyond."""
     clicks: int
-    """In the lossless file."""
+    """In the lossless file, and not in the engine's audio that it was made from: our joins' and gains'."""
+    bursts: int
+    """Clicks of the engine's own: of the lossless file, and in the engine's audio just so."""
     leading: float
     """Seconds of silence before the speech."""
     trailing: float
     """Seconds of silence after it."""
 
 
-def measure(decoded: FloatArray, rate: int, lossless: FloatArray, lossless_rate: int) -> Measures:
-    """Return every figure of an utterance: of its decoded MP3, but clicks of a lossless file."""
+def measure(
+    decoded: FloatArray, rate: int, lossless: FloatArray, lossless_rate: int, raw: FloatArray
+) -> Measures:
+    """Return every figure of an utterance: of its decoded MP3, but clicks of a lossless file.
+
+    `raw` is what the engine gave, at the rate of the lossless file.
+    """
     leading, trailing = silences(decoded, rate)
+    found = clicks(lossless, lossless_rate)
+    added = [at for at in found if not recurs(at, lossless, raw, lossless_rate)]
     return Measures(
         seconds=len(decoded) / rate,
         dnsmos=dnsmos_overall(decoded, rate),
@@ -78,7 +91,8 @@ def measure(decoded: FloatArray, rate: int, lossless: FloatArray, lossless_rate:
         loudness=loudness(decoded, rate),
         true_peak=true_peak(decoded),
         clipped=clipped(decoded),
-        clicks=len(clicks(lossless, lossless_rate)),
+        clicks=len(added),
+        bursts=len(found) - len(added),
         leading=leading,
         trailing=trailing,
     )
@@ -155,10 +169,10 @@ def clicks(audio: FloatArray, rate: int) -> list[float]:
 
     Measured on seven clean utterances full of plosives (36 s, seven voices) with jumps of 0.02, 0.05 and 0.1
     of full scale put in at random: no false alarm, and 43%, 62% and 69% of the jumps found; those that it
-    misses lie under louder fricatives and vowels.
+    misses lie under louder fricatives and vowels. In 16 minutes of clean speech it took nine unaspirated
+    stops, of Hindi, Urdu, Spanish and Arabic, for clicks: see `recurs`.
     """
-    steep = firwin(CLICK_TAPS, CLICK_BAND, pass_zero=False, fs=rate)
-    high = np.abs(fftconvolve(audio, steep, "same"))
+    high = np.abs(_high(audio, rate))
     size = int(rate * CLICK_FRAME)
     peaks = high[: len(high) // size * size].reshape(-1, size).max(axis=1)
     levels = 20 * np.log10(peaks + 1e-6)
@@ -170,6 +184,36 @@ def clicks(audio: FloatArray, rate: int) -> list[float]:
     found = np.flatnonzero(stands_out)
     # Neighbouring frames are one click.
     return [float(i) * size / rate for n, i in enumerate(found) if n == 0 or i - found[n - 1] > reach]
+
+
+def recurs(at: float, audio: FloatArray, source: FloatArray, rate: int) -> bool:
+    """Tell whether what is heard at `at` seconds of `audio` is in `source` too, wherever and however loud.
+
+    The place of `source` that is most like the 10 ms on either side is looked for, by normalised correlation;
+    there the band above 8 kHz, a click's own, must be alike as well. Both signals have `rate` Hz.
+    """
+    middle, reach = round(at * rate), round(CLICK_SURROUNDINGS * rate)
+    around = slice(max(0, middle - reach), middle + reach)
+    whole = _likeness(audio[around], source)
+    if not len(whole) or whole.max() < SAME:
+        return False
+    place = int(whole.argmax())
+    click, candidate = _high(audio, rate)[around], _high(source, rate)[place : place + len(audio[around])]
+    return float(_likeness(click, candidate)[0]) > SAME
+
+
+def _likeness(part: FloatArray, source: FloatArray) -> FloatArray:
+    """Return the normalised correlation, -1 to 1, of `part` with `source` from each of its samples on."""
+    if len(source) < len(part):
+        return np.zeros(0)
+    wanted, offered = part.astype(np.float64), source.astype(np.float64)
+    energy = np.lib.stride_tricks.sliding_window_view(offered**2, len(part)).sum(axis=1)
+    return correlate(offered, wanted, "valid") / np.sqrt(np.maximum(energy * np.sum(wanted**2), 1e-20))
+
+
+def _high(audio: FloatArray, rate: int) -> FloatArray:
+    """Return the part of the signal that clicks are looked for in: above 8 kHz."""
+    return fftconvolve(audio, firwin(CLICK_TAPS, CLICK_BAND, pass_zero=False, fs=rate), "same")
 
 
 def dnsmos_overall(audio: FloatArray, rate: int) -> float:

@@ -31,7 +31,8 @@ pipeline (front-end, engine, joins, levelling, MP3), decodes the MP3 and judges 
 - **LUFS**: integrated loudness (BS.1770) of the quietest and the loudest utterance; **peak**: the highest
   true peak in dBTP; **clipped**: samples at full scale. **Clicks** are counted in the same utterance as
   WAV, since a codec smears them: jumps of a quarter of a millisecond above 8 kHz that stand 15 dB over
-  both sides.
+  both sides, and are not in the engine's audio. Those that are, the releases of unaspirated stops
+  mostly, are the voice's own **bursts**.
 - **Silence**: the longest before and after the speech in any utterance, in seconds.
 """
 
@@ -100,6 +101,7 @@ def _voices(summaries: Sequence[Summary]) -> str:
         "Peak",
         "Clipped",
         "Clicks",
+        "Bursts",
         "Silence before, after",
     )
     rows = [
@@ -114,6 +116,7 @@ def _voices(summaries: Sequence[Summary]) -> str:
             f"{s.true_peak:.1f}",
             str(s.clipped),
             str(s.clicks),
+            str(s.bursts),
             f"{s.leading:.2f}, {s.trailing:.2f}",
         )
         for s in summaries

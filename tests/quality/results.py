@@ -59,6 +59,7 @@ class Summary:
     true_peak: float
     clipped: int
     clicks: int
+    bursts: int
     leading: float
     trailing: float
     gain: float
@@ -102,6 +103,7 @@ def _summary(results: Sequence[Result]) -> Summary:
         true_peak=max(m.true_peak for m in measures),
         clipped=sum(m.clipped for m in measures),
         clicks=sum(m.clicks for m in measures),
+        bursts=sum(m.bursts for m in measures),
         leading=max(m.leading for m in measures),
         trailing=max(m.trailing for m in measures),
         gain=LOUDNESS - statistics.fmean(r.raw_loudness for r in plain),

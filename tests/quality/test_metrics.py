@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from metrics import FloatArray, clicks, clipped, dnsmos_overall, loudness, median_f0, silences, true_peak
+from metrics import (
+    FloatArray,
+    clicks,
+    clipped,
+    dnsmos_overall,
+    loudness,
+    measure,
+    median_f0,
+    recurs,
+    silences,
+    true_peak,
+)
 
 RATE = 24_000
 
@@ -72,10 +83,7 @@ def test_clean_speech_has_no_clicks() -> None:
 
 @pytest.mark.parametrize("at", [0.1, 0.95, 1.6])
 def test_a_jump_is_a_click(at: float) -> None:
-    audio = phrase()
-    place = int(at * RATE)
-    audio[place : place + 240] += 0.1 * np.linspace(1, 0, 240, dtype=np.float32)
-    (found,) = clicks(audio, RATE)
+    (found,) = clicks(jump(phrase(), at), RATE)
     assert found == pytest.approx(at, abs=0.002)
 
 
@@ -86,6 +94,34 @@ def test_a_hard_join_in_a_pause_is_a_click_and_a_faded_one_is_not() -> None:
     faded[-240:] *= np.linspace(1, 0, 240, dtype=np.float32)
     assert len(clicks(np.concatenate([cut, pause]), RATE)) == 1
     assert clicks(np.concatenate([faded, pause]), RATE) == []
+
+
+def jump(audio: FloatArray, at: float) -> FloatArray:
+    """Return a copy with a jump of a tenth of full scale, that dies away in 10 ms, at `at` seconds."""
+    place = int(at * RATE)
+    ramp = 0.1 * np.linspace(1, 0, 240, dtype=np.float32)
+    return np.concatenate([audio[:place], audio[place : place + 240] + ramp, audio[place + 240 :]])
+
+
+def test_a_click_that_the_engine_made_recurs_however_it_was_moved_and_levelled() -> None:
+    engine = jump(phrase(), 0.95)
+    levelled = 1.9 * engine[int(0.3 * RATE) :]
+    (found,) = clicks(levelled, RATE)
+    assert recurs(found, levelled, engine, RATE)
+
+
+@pytest.mark.parametrize("elsewhere", [None, 1.6])
+def test_a_click_of_a_join_does_not_recur(elsewhere: float | None) -> None:
+    engine = phrase() if elsewhere is None else jump(phrase(), elsewhere)
+    joined = jump(engine, 0.95)
+    assert recurs(0.95, joined, engine, RATE) is False
+
+
+def test_clicks_of_joins_and_of_the_engine_are_counted_apart() -> None:
+    engine = jump(phrase(), 0.95)
+    joined = jump(engine, 1.6)
+    figures = measure(joined, RATE, joined, RATE, engine)
+    assert (figures.clicks, figures.bursts) == (1, 1)
 
 
 def test_dnsmos_ranks_noise_below_a_cleaner_signal() -> None:

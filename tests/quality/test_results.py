@@ -20,6 +20,7 @@ FINE = Measures(
     true_peak=-1.2,
     clipped=0,
     clicks=0,
+    bursts=0,
     leading=0.1,
     trailing=0.2,
 )

@@ -35,14 +35,22 @@ class _Codec:
     sample_format: str
     muxer: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    scale: float = 1.0
+    """What the encoder multiplies every sample by, of its own accord."""
 
 
 _CODECS = {
     # ID3v2.3 is what every player reads. No Xing header: it holds the number of frames, which a stream
     # cannot know, and a constant bit rate needs none. LAME's level 7 halves the cost of level 3; on speech
-    # at 96 kbit/s both leave the same signal-to-noise ratio in every band.
+    # at 96 kbit/s both leave the same signal-to-noise ratio in every band. Its presets of constant bit rates
+    # take 5% (0.45 dB) off every sample.
     "mp3": _Codec(
-        "mp3", "libmp3lame", "fltp", {"id3v2_version": "3", "write_xing": "0"}, {"compression_level": "7"}
+        "mp3",
+        "libmp3lame",
+        "fltp",
+        {"id3v2_version": "3", "write_xing": "0"},
+        {"compression_level": "7"},
+        scale=0.95,
     ),
     # Pages of 40 ms: by default they are of one second, and the muxer holds the latest one back.
     "opus": _Codec("ogg", "libopus", "flt", {"page_duration": "40000"}),
@@ -138,7 +146,7 @@ class _CodecWriter:
 
     def _encode(self, blocks: list[Audio]) -> None:
         for block in blocks:
-            samples = np.clip(block, -1.0, 1.0)
+            samples = np.clip(block, -1.0, 1.0) / np.float32(self._codec.scale)
             frame = to_frame(samples, self._rate, self._position, self._codec.sample_format)
             self._position += block.size
             self._container.mux(self._stream.encode(frame))

@@ -14,6 +14,7 @@ import pytest
 from tts_app.audio.decode import decode
 from tts_app.audio.encode import Encoder, completed, encode
 from tts_app.audio.formats import FORMATS, find_format
+from tts_app.audio.meter import measure
 from tts_app.audio.resample import Resampler, resample
 from tts_app.audio.samples import AudioError
 from tts_app.audio.tags import speech_tags
@@ -284,3 +285,11 @@ def test_resampler_keeps_length_and_tone(cut):
     pieces = [*map(resampler.push, cut(tone, 3)), resampler.flush()]
     assert (np.concatenate(pieces) == whole).all()
     assert np.array_equal(resample(tone, 16_000, 16_000), tone)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+@pytest.mark.parametrize("name", FILES)
+def test_is_as_loud_as_what_went_in(name, rate, speech):
+    audio = speech(2.0, rate=rate)
+    decoded, decoded_rate = decode(encode(audio, rate, name))
+    assert measure(decoded, decoded_rate) == pytest.approx(measure(audio, rate), abs=0.15)
