@@ -6,7 +6,7 @@ what needs a new replica is in an application's `args`, what a running one can t
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tts_app.resources import VoiceModel
@@ -24,8 +24,12 @@ def serve_config(
     host: str = "0.0.0.0",  # noqa: S104 - in a pod; the embedded playground passes its own
     port: int = 8000,
     log_level: str = "INFO",
+    placement: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the Serve config that serves `models`.
+
+    `placement` names, for each application, the custom Ray resource that its replicas need one of: on a
+    cluster, where each group of nodes has its own. Without it they run wherever there is room.
 
     Raises:
         ValueError: two models have one name, or one is called as the gateway is.
@@ -37,15 +41,19 @@ def serve_config(
         raise ValueError(f"VoiceModels must have names of their own; given twice: {', '.join(twice)}")
     if GATEWAY in names:
         raise ValueError(f"A VoiceModel must not be called {GATEWAY!r}: that is the API's own application")
+    place = placement or {}
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": host, "port": port, "keep_alive_timeout_s": 75},
         "logging_config": {"encoding": "JSON", "log_level": log_level, "enable_access_log": False},
-        "applications": [_gateway(ordered), *(_voice_application(model) for model in ordered)],
+        "applications": [
+            _gateway(ordered, place.get(GATEWAY)),
+            *(_voice_application(model, place.get(model.name)) for model in ordered),
+        ],
     }
 
 
-def _gateway(models: list[VoiceModel]) -> dict[str, Any]:
+def _gateway(models: list[VoiceModel], place: str | None) -> dict[str, Any]:
     return {
         "name": GATEWAY,
         "route_prefix": "/",
@@ -60,14 +68,14 @@ def _gateway(models: list[VoiceModel]) -> dict[str, Any]:
                 "graceful_shutdown_timeout_s": 10,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
-                "ray_actor_options": {"num_cpus": 0},
+                "ray_actor_options": {"num_cpus": 0} | _resources(place),
                 "user_config": {"models": [_manifest(model) for model in models]},
             }
         ],
     }
 
 
-def _voice_application(model: VoiceModel) -> dict[str, Any]:
+def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
     spec = model.spec
     return {
         "name": model.name,
@@ -87,7 +95,7 @@ def _voice_application(model: VoiceModel) -> dict[str, Any]:
                 "graceful_shutdown_timeout_s": 10,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
-                "ray_actor_options": _actor_options(model),
+                "ray_actor_options": _actor_options(model) | _resources(place),
                 "user_config": {"speakers": sorted(_speakers(model))},
             }
         ],
@@ -117,6 +125,10 @@ def _actor_options(model: VoiceModel) -> dict[str, Any]:
     if resources.gpus:
         options["num_gpus"] = resources.gpus
     return options
+
+
+def _resources(place: str | None) -> dict[str, Any]:
+    return {} if place is None else {"resources": {place: 1}}
 
 
 def _speakers(model: VoiceModel) -> set[str]:

@@ -1,0 +1,1 @@
+"""The operator: VoiceModels in, running RayServices out, and the truth about them in their statuses."""

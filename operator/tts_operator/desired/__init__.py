@@ -1,0 +1,1 @@
+"""Pure builders: resources in, manifests out. No I/O, and the same bytes for the same input."""

@@ -1,0 +1,55 @@
+"""Worker groups: which pods the replicas of a model run in.
+
+One group for each model and size of its replicas, with one pod for each replica, so that a model that goes takes
+its own pods along and no other's. KubeRay takes an appended group in place and answers every other change of the
+list with a new cluster, so groups keep the order in which they came, and one that is not needed any more stays as
+it was, with no pods.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from tts_app.resources import VoiceModel
+from tts_operator.objects import Manifest
+
+
+def group_of(model: VoiceModel) -> str:
+    """Return the name of the group that `model` runs in: also the custom Ray resource that its pods have."""
+    resources = model.spec.resources
+    size = json.dumps([model.spec.engine, resources.cpus, resources.memory_bytes, resources.gpus])
+    return f"{model.name}-{sha256(size.encode()).hexdigest()[:6]}"
+
+
+def in_order(wanted: Mapping[str, dict[str, Any]], live: Sequence[Manifest]) -> list[dict[str, Any]]:
+    """Return the group specs `wanted`, by name, in the order of the `live` ones; new ones come last."""
+    kept = [
+        wanted.get(spec["groupName"]) or {**spec, "replicas": 0, "minReplicas": 0, "maxReplicas": 0}
+        for spec in live
+    ]
+    known = {spec["groupName"] for spec in live}
+    return [*kept, *(spec for name, spec in wanted.items() if name not in known)]
+
+
+def rescale(cluster: Manifest, wanted: Sequence[Manifest]) -> list[dict[str, Any]]:
+    """Return the JSON patch that gives a RayCluster's groups the numbers of pods of the `wanted` ones.
+
+    KubeRay does not hand a change of them on from the RayService (ray-project/kuberay issue 4568).
+    """
+    bounds = {spec["groupName"]: spec for spec in wanted}
+    operations: list[dict[str, Any]] = []
+    for index, spec in enumerate(cluster["spec"].get("workerGroupSpecs", [])):
+        group = bounds.get(spec["groupName"])
+        if group is None:
+            continue
+        changes = [
+            {"op": "add", "path": f"/spec/workerGroupSpecs/{index}/{field}", "value": group[field]}
+            for field in ("replicas", "minReplicas", "maxReplicas")
+            if spec.get(field) != group[field]
+        ]
+        if changes:
+            # Another writer may have changed the list since it was read.
+            name = {"op": "test", "path": f"/spec/workerGroupSpecs/{index}/groupName"}
+            operations += [{**name, "value": spec["groupName"]}, *changes]
+    return operations

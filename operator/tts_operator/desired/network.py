@@ -1,0 +1,68 @@
+"""Who may talk to a service's pods, and whom they may talk to: nobody but those named here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tts_app.resources import Peer, Playground, VoiceModel
+from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
+from tts_operator.objects import SERVICE_LABEL
+
+DNS_PORT = 53
+HTTPS_PORT = 443
+METADATA_ADDRESS = "169.254.169.254/32"
+"""Where clouds hand out the node's credentials: never reached from a pod that loads foreign weights."""
+KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
+"""Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
+
+
+def downloads(models: Sequence[VoiceModel]) -> bool:
+    """Tell whether a model comes from outside the cluster."""
+    return any(model.spec.source.uri.startswith(("hf://", "s3://", "gs://")) for model in models)
+
+
+def network_policy(playground: Playground, models: Sequence[VoiceModel]) -> dict[str, Any]:
+    """Return the body of the service's NetworkPolicy.
+
+    In: the service's own pods, KubeRay to the dashboard, and to the API and the metrics the pods of the
+    namespace and whoever the Playground allows. Out: the service's own pods and DNS, and HTTPS (but the
+    cloud's metadata) only while a model is downloaded from outside.
+    """
+    own = {"podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}}}
+    callers = [{"podSelector": {}}, *map(_peer, playground.spec.network_policy.allow_from)]
+    egress: list[dict[str, Any]] = [
+        {"to": [own]},
+        {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]},
+    ]
+    if downloads(models):
+        outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}
+        egress.append({"to": [outside], "ports": [{"port": HTTPS_PORT, "protocol": "TCP"}]})
+    return {
+        "spec": {
+            "podSelector": own["podSelector"],
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"from": [own]},
+                {
+                    "from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": KUBERAY}}],
+                    "ports": [{"port": DASHBOARD_PORT, "protocol": "TCP"}],
+                },
+                {
+                    "from": callers,
+                    "ports": [
+                        {"port": SERVE_PORT, "protocol": "TCP"},
+                        {"port": METRICS_PORT, "protocol": "TCP"},
+                    ],
+                },
+            ],
+            "egress": egress,
+        }
+    }
+
+
+def _peer(peer: Peer) -> dict[str, Any]:
+    selectors = {"namespaceSelector": peer.namespace_selector, "podSelector": peer.pod_selector}
+    return {
+        name: {"matchLabels": dict(sorted(wanted.items()))} if wanted else {}
+        for name, wanted in selectors.items()
+        if wanted is not None
+    }

@@ -1,0 +1,143 @@
+"""Pod templates that satisfy the `restricted` Pod Security Standard, with nothing a resource could widen."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tts_app.resources import Compute, Playground, Resources
+from tts_operator.objects import labels
+
+USER = 1000
+"""The images' user and group: they have no other, and no shell that could become one."""
+RAY_MEMORY = 1 << 30
+"""Bytes that Ray's own processes, the Serve proxy and the object store take in a pod, beside the model."""
+OBJECT_STORE = 128 << 20
+"""Shared memory of a pod: it holds segments on their way from the model to the gateway."""
+CACHE_PATH = "/cache"
+STATE_PATH = "/state"
+AUDIO_PATH = "/audio-output"
+_SCRATCH = {"tmp": "/tmp", "home": "/home/tts"}  # noqa: S108 - mounts, in a file system that is read-only
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A claim, and where it is mounted."""
+
+    name: str
+    claim: str
+    path: str
+
+
+def pod_template(
+    playground: Playground,
+    container: str,
+    image: str,
+    resources: Mapping[str, Mapping[str, str]],
+    mounts: Sequence[Mount],
+    ports: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return the template of a Ray pod with one container.
+
+    `resources` are the container's requests and limits, `ports` its port numbers by name.
+    """
+    images, scheduling = playground.spec.images, playground.spec.scheduling
+    spec: dict[str, Any] = {
+        "serviceAccountName": playground.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": container,
+                "image": image,
+                "imagePullPolicy": images.pull_policy,
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": True,
+                    "runAsNonRoot": True,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "resources": {name: dict(amounts) for name, amounts in resources.items()},
+                "env": _environment(playground),
+                "ports": [
+                    {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
+                ],
+                "volumeMounts": [
+                    *({"name": name, "mountPath": path} for name, path in _SCRATCH.items()),
+                    *({"name": mount.name, "mountPath": mount.path} for mount in mounts),
+                ],
+            }
+        ],
+        "volumes": [
+            *({"name": name, "emptyDir": {}} for name in _SCRATCH),
+            *(
+                {"name": mount.name, "persistentVolumeClaim": {"claimName": mount.claim}}
+                if mount.claim
+                else {"name": mount.name, "emptyDir": {}}
+                for mount in mounts
+            ),
+        ],
+    }
+    if images.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in images.pull_secrets]
+    if scheduling.node_selector:
+        spec["nodeSelector"] = dict(sorted(scheduling.node_selector.items()))
+    if scheduling.tolerations:
+        spec["tolerations"] = [
+            toleration.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for toleration in scheduling.tolerations
+        ]
+    if scheduling.priority_class_name:
+        spec["priorityClassName"] = scheduling.priority_class_name
+    if scheduling.runtime_class_name:
+        spec["runtimeClassName"] = scheduling.runtime_class_name
+    return {"metadata": {"labels": labels(playground.name)}, "spec": spec}
+
+
+def worker_resources(resources: Resources) -> dict[str, dict[str, str]]:
+    """Return requests and limits of a pod that holds a replica of that size, and Ray beside it."""
+    amounts = _amounts(resources.cpus, resources.memory_bytes + RAY_MEMORY)
+    if resources.gpus:
+        for kind in amounts.values():
+            kind["nvidia.com/gpu"] = str(math.ceil(resources.gpus))
+    return amounts
+
+
+def head_resources(*parts: Compute) -> dict[str, dict[str, str]]:
+    """Return requests and limits of a pod that holds all `parts`."""
+    return _amounts(sum(part.cpus for part in parts), sum(part.memory_bytes for part in parts))
+
+
+def _amounts(cpus: float, memory: int) -> dict[str, dict[str, str]]:
+    """Return requests and limits: the memory is limited to what is asked for, the cores are not, for idle
+    ones would stay idle. Written as the API server writes them.
+    """
+    milli = round(cpus * 1000)
+    cpu = f"{milli}m" if milli % 1000 else str(milli // 1000)
+    return {"requests": {"cpu": cpu, "memory": str(memory)}, "limits": {"memory": str(memory)}}
+
+
+def _environment(playground: Playground) -> list[dict[str, Any]]:
+    values = {
+        "HOME": "/home/tts",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TTSP_CACHE": CACHE_PATH,
+        "TTSP_STATE_DIR": STATE_PATH,
+        "TTSP_AUDIO_OUTPUT": AUDIO_PATH,
+    }
+    environment: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
+    database = playground.spec.storage.database
+    if database is not None:
+        reference = {"name": database.secret_ref.name, "key": database.secret_ref.key}
+        environment.append({"name": "TTSP_DATABASE_URL", "valueFrom": {"secretKeyRef": reference}})
+    return environment

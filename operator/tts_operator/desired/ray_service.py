@@ -1,0 +1,171 @@
+"""The RayService of a service: one Ray cluster, and the Serve config of all its models."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from tts_app.resources import Playground, VoiceModel
+from tts_app.serving.config import GATEWAY, serve_config
+from tts_operator.desired.groups import group_of, in_order
+from tts_operator.desired.pods import (
+    AUDIO_PATH,
+    CACHE_PATH,
+    OBJECT_STORE,
+    STATE_PATH,
+    Mount,
+    head_resources,
+    pod_template,
+    worker_resources,
+)
+from tts_operator.objects import RAY_SERVICE, Manifest, manifest
+
+HEAD = "head"
+"""Custom Ray resource that only the head pod has: the gateway runs there, beside its volumes."""
+HEAD_SLOTS = 100
+"""Gateways that find room there: while one is replaced there are two."""
+SERVE_PORT = 8000
+DASHBOARD_PORT = 8265
+METRICS_PORT = 8080
+_HEAD_PORTS = {
+    "gcs-server": 6379,
+    "dashboard": DASHBOARD_PORT,
+    "client": 10001,
+    "serve": SERVE_PORT,
+    "metrics": METRICS_PORT,
+}
+_WORKER_PORTS = {"serve": SERVE_PORT, "metrics": METRICS_PORT}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the operator's settings say where a Playground says nothing."""
+
+    image: str
+    ray_version: str
+
+
+def ray_service(
+    playground: Playground,
+    models: Sequence[VoiceModel],
+    defaults: Defaults,
+    audio_claim: str,
+    cache_claim: str,
+    live: Manifest | None = None,
+) -> dict[str, Any]:
+    """Return the RayService that serves `models`.
+
+    An empty claim is a volume that lives as long as its pod. `live` is the RayService that there is now: its
+    worker groups keep their places.
+    """
+    images, ray = playground.spec.images, playground.spec.ray
+    cache = Mount("cache", cache_claim, CACHE_PATH)
+    volumes = [cache, Mount("state", "", STATE_PATH), Mount("audio", audio_claim, AUDIO_PATH)]
+    wanted = {
+        group_of(model): _worker_group(playground, model, defaults.image, cache)
+        for model in sorted(models, key=lambda model: model.name)
+    }
+    cluster: dict[str, Any] = {
+        "rayVersion": ray.version or defaults.ray_version,
+        "headGroupSpec": {
+            "serviceType": "ClusterIP",
+            "rayStartParams": {
+                "num-cpus": "0",
+                "num-gpus": "0",
+                "dashboard-host": "0.0.0.0",  # noqa: S104 - behind the token and the NetworkPolicy
+                "object-store-memory": str(OBJECT_STORE),
+                "resources": _custom(HEAD, HEAD_SLOTS),
+            },
+            "template": pod_template(
+                playground,
+                "ray-head",
+                images.gateway or defaults.image,
+                head_resources(ray.head.resources, playground.spec.gateway.resources),
+                volumes,
+                _HEAD_PORTS,
+            ),
+        },
+        "workerGroupSpecs": in_order(wanted, worker_groups(live)),
+    }
+    if ray.auth == "token":
+        cluster["authOptions"] = {"mode": "token"}
+    placement = {GATEWAY: HEAD} | {model.name: group_of(model) for model in models}
+    config = serve_config(models, placement=placement)
+    spec = {
+        "serveConfigV2": yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1 << 20),
+        "rayClusterConfig": cluster,
+    }
+    return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
+
+
+def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
+    """Return the worker groups of a RayService, or of none."""
+    groups: Sequence[Manifest] = live["spec"]["rayClusterConfig"].get("workerGroupSpecs", ()) if live else ()
+    return groups
+
+
+def replacements(desired: Manifest, live: Manifest) -> list[str]:
+    """Return the paths whose change from `live` to `desired` makes KubeRay start a new cluster.
+
+    It takes appended worker groups and the Serve config in place, and overlooks numbers of replicas.
+    """
+    before, after = live["spec"]["rayClusterConfig"], desired["spec"]["rayClusterConfig"]
+    groups_before, groups_after = before.get("workerGroupSpecs", []), after["workerGroupSpecs"]
+    paths = [
+        path
+        for name in sorted((before.keys() | after.keys()) - {"workerGroupSpecs"})
+        if name in after or name in _OURS
+        for path in _changes(name, after.get(name), before.get(name))
+    ]
+    for old, new in zip(groups_before, groups_after, strict=False):
+        paths += [
+            path
+            for name in sorted(new.keys() - _OVERLOOKED)
+            for path in _changes(f"workerGroupSpecs[{new['groupName']}].{name}", new[name], old.get(name))
+        ]
+    return paths
+
+
+_OURS = {"authOptions"}
+"""Fields of a cluster that the builder leaves out at times."""
+_OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}
+
+
+def _changes(path: str, desired: Any, live: Any) -> list[str]:
+    """Return the paths below which `live` lacks what is desired; what the server added is no change."""
+    if isinstance(desired, Mapping) and isinstance(live, Mapping):
+        return [p for key in desired for p in _changes(f"{path}.{key}", desired[key], live.get(key))]
+    if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
+        pairs = enumerate(zip(desired, live, strict=True))
+        return [p for i, (new, old) in pairs for p in _changes(f"{path}[{i}]", new, old)]
+    return [] if desired == live else [path]
+
+
+def _worker_group(playground: Playground, model: VoiceModel, default: str, cache: Mount) -> dict[str, Any]:
+    replicas = model.spec.replicas.max
+    return {
+        "groupName": group_of(model),
+        "replicas": replicas,
+        "minReplicas": replicas,
+        "maxReplicas": replicas,
+        "numOfHosts": 1,
+        "rayStartParams": {
+            "object-store-memory": str(OBJECT_STORE),
+            "resources": _custom(group_of(model), 1),
+        },
+        "template": pod_template(
+            playground,
+            "ray-worker",
+            playground.spec.images.engines.get(model.spec.engine) or default,
+            worker_resources(model.spec.resources),
+            [cache, Mount("state", "", STATE_PATH)],
+            _WORKER_PORTS,
+        ),
+    }
+
+
+def _custom(name: str, amount: int) -> str:
+    """Return a pod's custom Ray resource, quoted as KubeRay hands it to the shell that runs `ray start`."""
+    return json.dumps(json.dumps({name: amount}))

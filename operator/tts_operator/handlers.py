@@ -1,0 +1,31 @@
+"""What Kopf watches: every event only says which service is due; the reconcile reads the rest itself."""
+
+from typing import Any
+
+import kopf
+
+from tts_operator.objects import PLAYGROUND, RAY_CLUSTER, RAY_SERVICE, SERVICE_LABEL, VOICE_MODEL, Kind
+from tts_operator.reconcile.queue import Key, WorkQueue
+
+DEFAULT_SERVICE = "playground"
+
+
+def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
+    """Register the handlers: low-level ones, for which Kopf writes nothing to the resources."""
+
+    def on(kind: Kind, **selector: Any) -> Any:
+        return kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, **selector)
+
+    @on(VOICE_MODEL)
+    async def voice_model(body: kopf.Body, namespace: str | None, **_: Any) -> None:
+        queue.add(Key(namespace or "", body.spec.get("service", DEFAULT_SERVICE)))
+
+    @on(PLAYGROUND)
+    async def playground(name: str | None, namespace: str | None, **_: Any) -> None:
+        queue.add(Key(namespace or "", name or ""))
+
+    async def child(labels: kopf.Labels, namespace: str | None, **_: Any) -> None:
+        queue.add(Key(namespace or "", labels[SERVICE_LABEL]))
+
+    for kind in (RAY_SERVICE, RAY_CLUSTER):
+        on(kind, labels={SERVICE_LABEL: kopf.PRESENT}, id=f"child-{kind.plural}")(child)

@@ -1,0 +1,108 @@
+"""Leader election by a Lease, as Kubernetes' own controllers do it: one of several operators works."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tts_operator import metrics
+from tts_operator.objects import LEASE, Ref
+from tts_operator.reconcile.kube import Kube, KubeError
+
+logger = logging.getLogger(__name__)
+
+NAME = "tts-operator"
+DURATION = timedelta(seconds=15)
+"""How long a Lease holds that is not renewed."""
+RENEWAL = 5.0
+"""Seconds between renewals, and between tries to get it."""
+
+
+class LeaseLostError(Exception):
+    """Another operator may lead now: this one must stop."""
+
+
+class Leader:
+    """One candidate."""
+
+    def __init__(self, kube: Kube, namespace: str, identity: str) -> None:
+        self._kube, self._namespace, self._identity = kube, namespace, identity
+
+    async def acquire(self) -> None:
+        """Wait until this candidate leads."""
+        while not await self._try():
+            await asyncio.sleep(RENEWAL)
+        metrics.LEADER.set(1)
+        logger.info("leading", extra={"identity": self._identity})
+
+    async def hold(self) -> None:
+        """Renew the Lease for ever.
+
+        Raises:
+            LeaseLostError: another one has it, or it could not be renewed in time.
+        """
+        renewed = asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(RENEWAL)
+            now = asyncio.get_running_loop().time()
+            try:
+                held = await self._renew()
+            except KubeError as error:
+                logger.warning("the Lease could not be renewed: %s", error)
+                held = now - renewed < DURATION.total_seconds() - RENEWAL
+            else:
+                renewed = now
+            if not held:
+                metrics.LEADER.set(0)
+                raise LeaseLostError(f"Lease {self._namespace}/{NAME} is lost.")
+
+    async def release(self) -> None:
+        """Let the next candidate lead at once. Best effort: a Lease runs out by itself."""
+        try:
+            lease = await self._kube.get(Ref(LEASE, NAME), self._namespace)
+            if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
+                await self._write(lease, holder="")
+        except KubeError as error:
+            logger.warning("the Lease could not be released: %s", error)
+
+    async def _try(self) -> bool:
+        try:
+            lease = await self._kube.get(Ref(LEASE, NAME), self._namespace)
+            if lease is not None and _held(lease) and lease["spec"]["holderIdentity"] != self._identity:
+                return False
+            await self._write(lease, holder=self._identity)
+        except KubeError as error:
+            logger.warning("the Lease could not be taken: %s", error)
+            return False
+        return True
+
+    async def _renew(self) -> bool:
+        lease = await self._kube.get(Ref(LEASE, NAME), self._namespace)
+        if lease is None or lease["spec"].get("holderIdentity") != self._identity:
+            return False
+        await self._write(lease, holder=self._identity)
+        return True
+
+    async def _write(self, lease: dict[str, Any] | None, holder: str) -> None:
+        """Write the Lease as it was read: refused with a conflict when another candidate was faster."""
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        spec = {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": int(DURATION.total_seconds()),
+            "renewTime": now,
+        }
+        metadata: dict[str, Any] = {"name": NAME}
+        manifest = {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
+        if lease is None:
+            await self._kube.create(manifest, self._namespace)
+            return
+        metadata["resourceVersion"] = lease["metadata"]["resourceVersion"]
+        await self._kube.replace(manifest, self._namespace)
+
+
+def _held(lease: dict[str, Any]) -> bool:
+    spec = lease["spec"]
+    if not spec.get("holderIdentity") or not spec.get("renewTime"):
+        return False
+    renewed = datetime.fromisoformat(spec["renewTime"])
+    return datetime.now(UTC) < renewed + timedelta(seconds=spec.get("leaseDurationSeconds", 0))

@@ -1,0 +1,161 @@
+"""The operator's process: settings, health, leader election, watches and workers."""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from datetime import UTC, datetime
+
+import kopf
+from lightkube import KubeConfig
+from lightkube.core.exceptions import ConfigError
+
+from tts_operator import metrics
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.handlers import register
+from tts_operator.leader import Leader, LeaseLostError
+from tts_operator.reconcile.kube import LightKube
+from tts_operator.reconcile.queue import Key, WorkQueue, work
+from tts_operator.reconcile.service import Reconciler
+from tts_operator.server import serve
+from tts_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STALLED_SECONDS = 120.0
+"""A reconcile that takes longer hangs, and the operator is better started anew."""
+
+
+def main() -> int:
+    """Run the operator until it is told to stop; return the exit status."""
+    settings = Settings()
+    kopf.configure(log_format=kopf.LogFormat.JSON, verbose=settings.log_level == "DEBUG")
+    logging.getLogger().setLevel(settings.log_level)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        config = KubeConfig.from_env()
+    except ConfigError as error:
+        logger.error("no cluster: %s; set KUBECONFIG or run in a pod", error)
+        return 2
+    try:
+        asyncio.run(run(settings, config))
+    except LeaseLostError as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+async def run(settings: Settings, config: KubeConfig) -> None:
+    """Run until a signal says stop.
+
+    Raises:
+        LeaseLostError: another operator leads now.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    kube = LightKube(config, settings.request_timeout)
+    identity = settings.identity or socket.gethostname()
+    leader = Leader(kube, settings.namespace, identity)
+    busy: dict[Key, float] = {}
+    try:
+        async with serve(settings.host, settings.port, lambda: _alive(busy)):
+            if settings.leader_election:
+                await _first(leader.acquire(), stop.wait())
+            if stop.is_set():
+                return
+            await _lead(settings, kube, leader, stop, identity, busy)
+            if settings.leader_election:
+                await leader.release()
+    finally:
+        await kube.close()
+
+
+async def _lead(
+    settings: Settings,
+    kube: LightKube,
+    leader: Leader,
+    stop: asyncio.Event,
+    identity: str,
+    busy: dict[Key, float],
+) -> None:
+    queue = WorkQueue(asyncio.get_running_loop().time)
+    metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    reconciler = Reconciler(
+        kube=kube,
+        defaults=Defaults(settings.image, settings.ray_version),
+        poll_seconds=settings.poll_seconds,
+        resync_seconds=settings.resync_seconds,
+        now=lambda: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        instance=identity,
+    )
+
+    async def reconcile(key: Key, waited: float) -> float | None:
+        metrics.QUEUE_SECONDS.observe(waited)
+        busy[key] = started = time.monotonic()
+        outcome = "failed"
+        try:
+            again = await reconciler.reconcile(key)
+            outcome = "done"
+        finally:
+            del busy[key]
+            metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
+            metrics.RECONCILES.labels(outcome).inc()
+        return again
+
+    registry = kopf.OperatorRegistry()
+    register(registry, queue)
+    ready = asyncio.Event()
+    tasks = [asyncio.create_task(work(queue, reconcile)) for _ in range(settings.workers)]
+    tasks.append(
+        asyncio.create_task(
+            kopf.operator(
+                registry=registry,
+                settings=_kopf_settings(settings),
+                standalone=True,
+                clusterwide=not settings.watched,
+                namespaces=settings.watched,
+                stop_flag=stop,
+                ready_flag=ready,
+            )
+        )
+    )
+    if settings.leader_election:
+        tasks.append(asyncio.create_task(leader.hold()))
+    try:
+        await _first(*tasks, stop.wait())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False  # Events are told by `transitions`
+    chosen.watching.server_timeout = 270
+    chosen.watching.client_timeout = 300
+    chosen.watching.connect_timeout = settings.request_timeout
+    chosen.networking.request_timeout = settings.request_timeout
+    return chosen
+
+
+def _alive(busy: dict[Key, float]) -> bool:
+    now = time.monotonic()
+    return all(now - started < STALLED_SECONDS for started in busy.values())
+
+
+async def _first(*things: object) -> None:
+    """Wait for the first of several to end, raise what it raised, and give the others up."""
+    tasks = [asyncio.ensure_future(thing) for thing in things]  # type: ignore[call-overload]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+

@@ -1,0 +1,104 @@
+"""Kubernetes objects as plain dicts: the kinds that the operator knows, and how they are told apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Manifest = Mapping[str, Any]
+
+GROUP: Final = "ttsplayground.dev"
+FIELD_MANAGER: Final = "tts-operator"
+"""Owner, in server-side apply, of what the operator writes."""
+SERVICE_LABEL: Final = f"{GROUP}/service"
+"""On every child: the service that it is part of."""
+MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
+APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
+"""Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A resource type of the API."""
+
+    api_version: str
+    name: str
+    plural: str
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        """The version within the group."""
+        return self.api_version.rpartition("/")[2]
+
+
+VOICE_MODEL = Kind(f"{GROUP}/v1alpha1", "VoiceModel", "voicemodels")
+PLAYGROUND = Kind(f"{GROUP}/v1alpha1", "Playground", "playgrounds")
+RAY_SERVICE = Kind("ray.io/v1", "RayService", "rayservices")
+RAY_CLUSTER = Kind("ray.io/v1", "RayCluster", "rayclusters")
+POD = Kind("v1", "Pod", "pods")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
+EVENT = Kind("events.k8s.io/v1", "Event", "events")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        VOICE_MODEL,
+        PLAYGROUND,
+        RAY_SERVICE,
+        RAY_CLUSTER,
+        POD,
+        SERVICE_ACCOUNT,
+        CLAIM,
+        NETWORK_POLICY,
+        INGRESS,
+        DISRUPTION_BUDGET,
+        POD_MONITOR,
+        EVENT,
+        LEASE,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object within a namespace."""
+
+    kind: Kind
+    name: str
+
+
+def ref_of(manifest: Manifest) -> Ref:
+    """Return what `manifest` describes."""
+    return Ref(KINDS[manifest["kind"]], manifest["metadata"]["name"])
+
+
+def labels(service: str) -> dict[str, str]:
+    """Return the labels of every child of a service."""
+    return {
+        "app.kubernetes.io/name": "tts-playground",
+        "app.kubernetes.io/instance": service,
+        MANAGED_LABEL: FIELD_MANAGER,
+        SERVICE_LABEL: service,
+    }
+
+
+def manifest(
+    kind: Kind, name: str, service: str, body: Mapping[str, Any], extra: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the manifest of a child of `service`, with the labels that all of them have, and `extra` ones."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": {"name": name, "labels": {**(extra or {}), **labels(service)}},
+        **body,
+    }

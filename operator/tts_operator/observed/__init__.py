@@ -1,0 +1,1 @@
+"""Pure readers: children in, conditions out. No I/O."""

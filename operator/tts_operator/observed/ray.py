@@ -1,0 +1,78 @@
+"""What a RayService says of its clusters and applications, without trusting more of it than is so."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tts_operator.objects import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One Serve application, as KubeRay saw it last."""
+
+    status: str
+    """Ray Serve's: RUNNING, DEPLOYING, DEPLOY_FAILED, UNHEALTHY ...; empty where Serve knows none yet."""
+    message: str
+    healthy: bool
+    """Running, and every deployment of it has as many healthy replicas as it should."""
+
+
+NOT_THERE = Application("", "", False)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A RayService, read."""
+
+    exists: bool
+    current: bool
+    """Whether the status is of the spec as it is now."""
+    active_cluster: str
+    pending_cluster: str
+    """The cluster that is being made to take over, or to be the first; empty where there is none."""
+    applications: dict[str, Application]
+    """Of the active cluster or, while there is none, of the pending one."""
+
+    @property
+    def replacing(self) -> bool:
+        """Whether a cluster is being made that will take over from a running one."""
+        return bool(self.active_cluster and self.pending_cluster)
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that serves or will serve first."""
+        return self.active_cluster or self.pending_cluster
+
+    def application(self, name: str) -> Application:
+        """Return the application called `name`."""
+        return self.applications.get(name, NOT_THERE)
+
+
+def read_service(live: Manifest | None) -> Service:
+    """Return what `live`, a RayService or None, says."""
+    if live is None:
+        return Service(False, False, "", "", {})
+    status = live.get("status", {})
+    active, pending = status.get("activeServiceStatus") or {}, status.get("pendingServiceStatus") or {}
+    serving = active if active.get("rayClusterName") else pending
+    return Service(
+        exists=True,
+        current=status.get("observedGeneration", 0) == live["metadata"].get("generation"),
+        active_cluster=active.get("rayClusterName", ""),
+        pending_cluster=pending.get("rayClusterName", ""),
+        applications={
+            name: _application(app) for name, app in (serving.get("applicationStatuses") or {}).items()
+        },
+    )
+
+
+def _application(status: dict[str, Any]) -> Application:
+    deployments = (status.get("serveDeploymentStatuses") or {}).values()
+    messages = [status.get("message") or "", *(d.get("message") or "" for d in deployments)]
+    return Application(
+        status=status.get("status", ""),
+        message=" ".join(dict.fromkeys(message for message in messages if message)),
+        healthy=status.get("status") == "RUNNING"
+        and bool(deployments)
+        and all(deployment.get("status") == "HEALTHY" for deployment in deployments),
+    )

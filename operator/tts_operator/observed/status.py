@@ -1,0 +1,157 @@
+"""The status of VoiceModels and of their Playground: the one place where conditions are decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tts_app.resources import VoiceModel
+from tts_operator.desired.groups import group_of
+from tts_operator.desired.ray_service import SERVE_PORT
+from tts_operator.desired.selection import Verdict
+from tts_operator.objects import Manifest
+from tts_operator.observed.conditions import Condition
+from tts_operator.observed.pods import HEAD_GROUP, Problem, problems
+from tts_operator.observed.ray import Application, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read of a service."""
+
+    namespace: str
+    name: str
+    ray: Service
+    pods: Sequence[Manifest] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """The last lines of crashed pods, by the pod's name."""
+    failure: Condition | None = None
+    """Why the children could not be brought to what they should be: a `Degraded` condition."""
+    replaced: Sequence[str] = ()
+    """Paths of the cluster's spec whose change is about to start a new cluster."""
+
+    @property
+    def url(self) -> str:
+        """Where the API answers within the cluster."""
+        return f"http://{self.name}-serve-svc.{self.namespace}.svc:{SERVE_PORT}"
+
+
+def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
+    """Return the status of one VoiceModel, without its conditions, and these."""
+    model = verdict.model
+    if model is None:
+        return {"locales": [], "avatars": 0, "readyReplicas": 0}, [
+            Condition("Ready", False, verdict.reason, verdict.message),
+            Condition("Progressing", False, verdict.reason, "Nothing is done until the resource is changed."),
+            Condition("Degraded", True, verdict.reason, verdict.message),
+        ]
+    application = facts.ray.application(model.name)
+    ready = facts.ray.exists and facts.ray.current and application.healthy
+    replicas = model.spec.replicas
+    status = {
+        "locales": sorted({voice.locale for voice in model.spec.voices}),
+        "avatars": len(model.spec.voices),
+        "readyReplicas": replicas.min if application.healthy else 0,
+        "replicas": replicas.max,
+        "rayService": facts.name,
+        "url": facts.url,
+    }
+    if facts.ray.cluster:
+        status["rayCluster"] = facts.ray.cluster
+    found = problems(facts.pods, facts.logs, frozenset({HEAD_GROUP, group_of(model)}))
+    return status, [
+        _ready(ready, application, facts, found),
+        _progressing(ready, application, facts),
+        _degraded(verdict, application, facts, found),
+    ]
+
+
+def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
+    """Return the status of the Playground, without its conditions, and these."""
+    served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
+    ready = [model for model in served if facts.ray.current and facts.ray.application(model.name).healthy]
+    total, up = len(verdicts), len(ready)
+    status: dict[str, Any] = {"models": {"total": total, "ready": up, "summary": f"{up}/{total}"}}
+    if facts.ray.exists:
+        status |= {"rayService": facts.name, "url": facts.url}
+    if facts.ray.cluster:
+        status["rayCluster"] = facts.ray.cluster
+    gateway = facts.ray.application("gateway")
+    found = problems(facts.pods, facts.logs, _groups(served))
+    if not facts.ray.exists and not served:
+        idle = "The service has no VoiceModel: nothing runs."
+        return status, [
+            Condition("Ready", False, "NoModels", idle),
+            Condition("Progressing", False, "NoModels", idle),
+            Condition("Degraded", False, "NoModels", idle),
+        ]
+    serving = facts.ray.exists and facts.ray.current and gateway.healthy
+    return status, [
+        _ready(serving, gateway, facts, found),
+        _progressing(serving, gateway, facts),
+        _degraded(None, gateway, facts, found),
+    ]
+
+
+def _groups(models: Sequence[VoiceModel]) -> frozenset[str]:
+    return frozenset({HEAD_GROUP, *(group_of(model) for model in models)})
+
+
+def _ready(ready: bool, application: Application, facts: Facts, found: Sequence[Problem]) -> Condition:
+    if ready:
+        return Condition("Ready", True, "Serving", "The application runs, with all its replicas healthy.")
+    cause = _cause(application, facts, found)
+    if cause is not None:
+        return Condition("Ready", False, cause.reason, cause.message)
+    return Condition("Ready", False, *_stage(application, facts))
+
+
+def _progressing(ready: bool, application: Application, facts: Facts) -> Condition:
+    if facts.replaced or facts.ray.replacing:
+        paths = f" The change: {', '.join(facts.replaced)}." if facts.replaced else ""
+        return Condition(
+            "Progressing",
+            True,
+            "ClusterReplacement",
+            f"A new Ray cluster takes over from {facts.ray.active_cluster} when it is ready; until then both "
+            f"hold their resources.{paths}",
+        )
+    if ready:
+        return Condition("Progressing", False, "Settled", "There is nothing left to do.")
+    return Condition("Progressing", True, *_stage(application, facts))
+
+
+def _degraded(
+    verdict: Verdict | None, application: Application, facts: Facts, found: Sequence[Problem]
+) -> Condition:
+    cause = _cause(application, facts, found)
+    if cause is not None:
+        return Condition("Degraded", True, cause.reason, cause.message)
+    if verdict is not None and verdict.taken:
+        return Condition("Degraded", True, "AvatarsTaken", verdict.message)
+    return Condition("Degraded", False, "AsExpected", "Nothing is wrong.")
+
+
+def _cause(application: Application, facts: Facts, found: Sequence[Problem]) -> Condition | None:
+    """Return what is wrong, the nearest to the cause; None when nothing is known to be."""
+    if facts.failure is not None:
+        return facts.failure
+    if found:
+        return Condition("Degraded", True, found[0].reason, found[0].message)
+    if application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+        reason = "ApplicationFailed" if application.status == "DEPLOY_FAILED" else "ApplicationUnhealthy"
+        return Condition("Degraded", True, reason, application.message or f"Serve says {application.status}.")
+    return None
+
+
+def _stage(application: Application, facts: Facts) -> tuple[str, str]:
+    """Return the reason and the message of what is under way."""
+    if not facts.ray.exists:
+        return "Creating", "The RayService is being made."
+    if not facts.ray.cluster:
+        return "ClusterStarting", "KubeRay has not made the Ray cluster yet."
+    if not application.status:
+        return "ClusterStarting", f"Ray cluster {facts.ray.cluster} starts; Serve does not answer yet."
+    if not facts.ray.current:
+        return "Updating", "KubeRay has not taken up the latest change yet."
+    said = f": {application.message}" if application.message else ""
+    return "Deploying", f"Serve's application is {application.status}{said}."

@@ -1,0 +1,124 @@
+"""The work queue: what is due, once each, no key twice at a time, failures later and later."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """A service."""
+
+    namespace: str
+    service: str
+
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 60.0
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    at: float
+    key: Key = field(compare=False)
+
+
+class WorkQueue:
+    """Keys that are due, now or later. For one event loop.
+
+    A key that is added while it waits is worked on once, at the earlier of the times; one that is added while
+    it is worked on is due again right after. It is controller-runtime's queue, as Kubernetes' own controllers
+    have it.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds that only grow, and is the event loop's."""
+        self._clock = clock
+        self._due: dict[Key, float] = {}
+        self._heap: list[_Due] = []
+        self._working: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Return how many keys are due now and wait."""
+        now = self._clock()
+        return sum(at <= now for key, at in self._due.items() if key not in self._working)
+
+    def add(self, key: Key, delay: float = 0.0) -> None:
+        """Make a key due in `delay` seconds, unless it is due before that."""
+        at = self._clock() + delay
+        if at < self._due.get(key, float("inf")):
+            self._due[key] = at
+            heapq.heappush(self._heap, _Due(at, key))
+            self._changed.set()
+
+    async def get(self) -> tuple[Key, float]:
+        """Wait for a key that is due and not worked on; return it and how long it had to wait, in seconds."""
+        while True:
+            self._changed.clear()
+            found, wake = self._next()
+            if found is not None:
+                return found
+            try:
+                async with asyncio.timeout(wake):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def done(self, key: Key, *, failed: bool = False) -> None:
+        """End the work on a key; one that failed is due again after a while, longer each time."""
+        self._working.discard(key)
+        if failed:
+            count = self._failures[key] = self._failures.get(key, 0) + 1
+            self.add(key, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (count - 1)))
+        else:
+            self._failures.pop(key, None)
+        self._changed.set()
+
+    def _next(self) -> tuple[tuple[Key, float] | None, float | None]:
+        """Take the key that is due; or return None and in how many seconds to look again, None for never."""
+        now = self._clock()
+        held: list[_Due] = []
+        found: tuple[Key, float] | None = None
+        wake: float | None = None
+        while self._heap and found is None:
+            due = heapq.heappop(self._heap)
+            if self._due.get(due.key) != due.at:
+                continue  # it was taken, or is due earlier
+            if due.at > now:
+                held.append(due)
+                wake = due.at - now
+                break
+            if due.key in self._working:
+                held.append(due)
+                continue
+            del self._due[due.key]
+            self._working.add(due.key)
+            found = due.key, now - due.at
+        for due in held:
+            heapq.heappush(self._heap, due)
+        return found, wake
+
+
+async def work(queue: WorkQueue, reconcile: Callable[[Key, float], Awaitable[float | None]]) -> None:
+    """Take keys and reconcile them, for ever; one that fails is tried again, later and later.
+
+    `reconcile` gets the seconds that its key had to wait, and returns in how many to look again, or None.
+    """
+    while True:
+        key, waited = await queue.get()
+        try:
+            again = await reconcile(key, waited)
+        except Exception:
+            # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
+            logger.exception("reconcile failed", extra=key._asdict())
+            queue.done(key, failed=True)
+        else:
+            queue.done(key)
+            if again is not None:
+                queue.add(key, again)

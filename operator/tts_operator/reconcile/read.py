@@ -1,0 +1,82 @@
+"""Reads all that a service is made of."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+
+from tts_app.resources import Metadata, Playground
+from tts_operator.objects import (
+    PLAYGROUND,
+    POD,
+    RAY_CLUSTER,
+    RAY_SERVICE,
+    SERVICE_LABEL,
+    VOICE_MODEL,
+    Ref,
+)
+from tts_operator.observed.pods import crashed
+from tts_operator.reconcile.kube import Kube
+from tts_operator.reconcile.queue import Key
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The resources of a service, and its RayService."""
+
+    voice_models: list[dict[str, Any]]
+    playground: dict[str, Any] | None
+    ray_service: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs of a service."""
+
+    ray_clusters: list[dict[str, Any]]
+    pods: list[dict[str, Any]]
+    logs: dict[str, str]
+    """The last lines of crashed pods, by the pod's name."""
+
+
+async def read_state(kube: Kube, key: Key) -> State:
+    """Return the service's resources. Raises KubeError."""
+    models, playground, ray_service = await asyncio.gather(
+        kube.list(VOICE_MODEL, key.namespace, fields={"spec.service": key.service}),
+        kube.get(Ref(PLAYGROUND, key.service), key.namespace),
+        kube.get(Ref(RAY_SERVICE, key.service), key.namespace),
+    )
+    alive = [model for model in models if not model["metadata"].get("deletionTimestamp")]
+    return State(alive, playground, ray_service)
+
+
+async def read_runtime(kube: Kube, key: Key) -> Runtime:
+    """Return the service's clusters and pods. Raises KubeError."""
+    labels = {SERVICE_LABEL: key.service}
+    clusters, pods = await asyncio.gather(
+        kube.list(RAY_CLUSTER, key.namespace, labels={"ray.io/originated-from-cr-name": key.service}),
+        kube.list(POD, key.namespace, labels=labels),
+    )
+    ailing = [pod for pod in pods if crashed(pod)]
+    logs = await asyncio.gather(*(_log(kube, key, pod) for pod in ailing))
+    names = [pod["metadata"]["name"] for pod in ailing]
+    return Runtime(clusters, pods, dict(zip(names, logs, strict=True)))
+
+
+def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
+    """Return the service's Playground: the one that there is, or one with every default.
+
+    Raises:
+        ValidationError: there is one, and it is not valid.
+    """
+    if manifest is None:
+        return Playground(metadata=Metadata(name=key.service, namespace=key.namespace))
+    metadata = {"name": key.service, "namespace": key.namespace}
+    return Playground.model_validate({"metadata": metadata, "spec": manifest.get("spec", {})})
+
+
+async def _log(kube: Kube, key: Key, pod: dict[str, Any]) -> str:
+    container = pod["spec"]["containers"][0]["name"]
+    return await kube.log(pod["metadata"]["name"], container, key.namespace)
+
+

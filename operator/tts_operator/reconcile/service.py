@@ -1,0 +1,213 @@
+"""The reconcile: one idempotent function that brings a service to what its resources say, and says how it went."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from tts_app.resources import Playground
+from tts_operator.desired.children import children
+from tts_operator.desired.groups import rescale
+from tts_operator.desired.ray_service import Defaults, replacements, worker_groups
+from tts_operator.desired.selection import Verdict, explain, select, served
+from tts_operator.objects import (
+    FIELD_MANAGER,
+    MANAGED_LABEL,
+    PLAYGROUND,
+    RAY_CLUSTER,
+    RAY_SERVICE,
+    VOICE_MODEL,
+    Manifest,
+    Ref,
+    ref_of,
+)
+from tts_operator.observed.conditions import Condition, conditions_of
+from tts_operator.observed.ray import read_service
+from tts_operator.observed.status import Facts, model_status, service_status
+from tts_operator.reconcile.drift import matches, stamped
+from tts_operator.reconcile.kube import NOT_FOUND, Kube, KubeError
+from tts_operator.reconcile.queue import Key
+from tts_operator.reconcile.read import State, playground_of, read_runtime, read_state
+from tts_operator.reconcile.transitions import event_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Reconciles services. It keeps nothing between two calls: all that counts is in the API server."""
+
+    kube: Kube
+    defaults: Defaults
+    poll_seconds: float
+    """In how many seconds to look again at a service that is not ready."""
+    resync_seconds: float
+    now: Callable[[], str]
+    """Returns the time in RFC 3339."""
+    instance: str = "tts-operator"
+    """Who reports Events."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the service `key` to what its resources say.
+
+        Returns the seconds after which to look again; None when nothing is left of it. Raises KubeError when
+        the API server could not be read, or a status not be written: then it is to be tried again.
+        """
+        state = await read_state(self.kube, key)
+        verdicts = select(state.voice_models)
+        work = _Work(key, state, verdicts)
+        try:
+            playground = playground_of(key, state.playground)
+        except ValidationError as error:
+            work.failure = Condition("Degraded", True, "InvalidPlayground", explain(error))
+        else:
+            await self._bring_about(work, playground)
+        facts = await self._observe(work)
+        settled = await self._report(work, facts)
+        if not state.voice_models and state.playground is None and work.live is None:
+            return None
+        return self.resync_seconds if settled else self.poll_seconds
+
+    async def _bring_about(self, work: "_Work", playground: Playground) -> None:
+        """Apply what differs, remove what should not be there. What the API refuses is kept for the status."""
+        wanted = children(playground, served(work.verdicts), self.defaults, work.live)
+        try:
+            for manifest in wanted.present:
+                await self._apply(work, stamped(manifest))
+            for ref in wanted.absent:
+                await self._remove(work, ref)
+        except KubeError as error:
+            if error.status is None:
+                raise
+            work.failure = _refusal(error)
+
+    async def _apply(self, work: "_Work", manifest: Manifest) -> None:
+        ref, namespace = ref_of(manifest), work.key.namespace
+        live = work.live if ref.kind is RAY_SERVICE else await self.kube.get(ref, namespace)
+        if ref.kind is RAY_SERVICE and live is not None:
+            work.replaced = replacements(manifest, live)
+        if live is not None and not _ours(live):
+            raise KubeError(
+                f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two", 409
+            )
+        if live is not None and matches(manifest, live):
+            return
+        applied = await self.kube.apply(manifest, namespace)
+        if ref.kind is RAY_SERVICE:
+            work.live = applied
+
+    async def _remove(self, work: "_Work", ref: Ref) -> None:
+        live = work.live if ref.kind is RAY_SERVICE else await self.kube.get(ref, work.key.namespace)
+        if live is None or not _ours(live):
+            return
+        if not live["metadata"].get("deletionTimestamp"):
+            await self.kube.delete(ref, work.key.namespace)
+        if ref.kind is RAY_SERVICE:
+            work.live = None
+
+    async def _observe(self, work: "_Work") -> Facts:
+        """Read what runs, and scale the worker groups of the clusters, as KubeRay does not."""
+        ray = read_service(work.live)
+        if work.live is None:
+            return Facts(work.key.namespace, work.key.service, ray, failure=work.failure)
+        runtime = await read_runtime(self.kube, work.key)
+        for cluster in runtime.ray_clusters:
+            operations = rescale(cluster, worker_groups(work.live))
+            if operations and not cluster["metadata"].get("deletionTimestamp"):
+                await self.kube.patch(
+                    Ref(RAY_CLUSTER, cluster["metadata"]["name"]), work.key.namespace, operations
+                )
+        return Facts(
+            work.key.namespace,
+            work.key.service,
+            ray,
+            runtime.pods,
+            runtime.logs,
+            work.failure,
+            work.replaced,
+        )
+
+    async def _report(self, work: "_Work", facts: Facts) -> bool:
+        """Write the statuses that changed. Return whether nothing is under way or wrong."""
+        reports = [
+            (manifest, *model_status(work.verdicts[manifest["metadata"]["name"]], facts))
+            for manifest in work.state.voice_models
+        ]
+        if work.state.playground is not None:
+            reports.append((work.state.playground, *service_status(work.verdicts, facts)))
+        await asyncio.gather(*(self._write(work.key, *report) for report in reports))
+        return all(
+            _settled(work.verdicts.get(manifest["metadata"]["name"]), conditions)
+            for manifest, _, conditions in reports
+        )
+
+    async def _write(
+        self, key: Key, manifest: Manifest, status: Mapping[str, Any], conditions: Sequence[Condition]
+    ) -> None:
+        """Write a resource's status, if it changed, and an Event for what a person would want to know."""
+        before = manifest.get("status") or {}
+        metadata = manifest["metadata"]
+        generation = metadata["generation"]
+        after = {
+            **status,
+            "observedGeneration": generation,
+            "conditions": conditions_of(conditions, before.get("conditions", []), generation, self.now()),
+        }
+        if before == after:
+            return
+        body = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {"name": metadata["name"]},
+            "status": after,
+        }
+        try:
+            await self.kube.apply_status(body, key.namespace)
+        except KubeError as error:
+            if error.status == NOT_FOUND:  # it was deleted meanwhile
+                return
+            raise
+        event = event_of(manifest, before.get("conditions", []), after["conditions"], self.now(), self.instance)
+        if event is not None:
+            await self.kube.create(event, key.namespace)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One reconcile, as far as it has come."""
+
+    key: Key
+    state: State
+    verdicts: Mapping[str, Verdict]
+    failure: Condition | None = None
+    replaced: Sequence[str] = ()
+    live: dict[str, Any] | None = field(init=False)
+    """The RayService as it is now."""
+
+    def __post_init__(self) -> None:
+        self.live = self.state.ray_service
+
+
+def _ours(live: Manifest) -> bool:
+    return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
+
+
+def _refusal(error: KubeError) -> Condition:
+    if error.status == NOT_FOUND:
+        text = "The cluster has no RayService kind, or no such namespace any more: install the KubeRay operator."
+        return Condition("Degraded", True, "KubeRayMissing", f"{text} ({error})")
+    reason = {403: "Forbidden", 409: "NameTaken", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
+    return Condition("Degraded", True, reason, str(error))
+
+
+def _settled(verdict: Verdict | None, conditions: Sequence[Condition]) -> bool:
+    """Tell whether only a change of a watched resource can change this status."""
+    if verdict is not None and verdict.model is None:
+        return True
+    states = {condition.type: condition.status for condition in conditions}
+    return states == {"Ready": True, "Progressing": False, "Degraded": False}
+
+

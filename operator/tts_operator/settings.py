@@ -1,0 +1,47 @@
+"""Settings of the operator: each has a default, and an environment variable `TTSP_OPERATOR_<NAME>`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be configured where the operator runs. The chart sets these variables from its values."""
+
+    model_config = SettingsConfigDict(env_prefix="TTSP_OPERATOR_", frozen=True, env_ignore_empty=True)
+
+    namespaces: str = ""
+    """Namespaces to watch, separated by commas; the whole cluster when empty."""
+    namespace: str = "default"
+    """The operator's own namespace: its Lease lives there."""
+    identity: str = ""
+    """Who holds the Lease: the pod's name; the host's name when empty."""
+    leader_election: bool = True
+    """Whether a Lease is held while reconciling, so that only one of several operators works."""
+
+    image: str = "tts-playground-kokoro:0.1.0"
+    """Image of the head and of every engine that a Playground names no image for."""
+    ray_version: str = "2.60.0"
+    """Version of Ray in those images."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 4
+    """Services that are reconciled at a time."""
+    resync_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Every service is reconciled at least this often, whatever the watches say."""
+    poll_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """A service that is not ready is looked at this often: not all that holds it up is watched."""
+    request_timeout: Annotated[float, Field(gt=0)] = 15.0
+    """Seconds that an API request may take."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - in a pod, behind the chart's NetworkPolicy
+    """Address of /healthz, /readyz and /metrics."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port of /healthz, /readyz and /metrics; 0 takes a free one."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least serious level that is logged."""
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The namespaces to watch; empty for all."""
+        return tuple(name.strip() for name in self.namespaces.split(",") if name.strip())

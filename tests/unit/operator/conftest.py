@@ -1,0 +1,73 @@
+"""Builders of resources and children as the API server hands them out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tts_app.resources import Metadata, Playground, VoiceModel
+
+Manifest = dict[str, Any]
+
+
+def _voice_model(name: str = "kokoro", *, created: str = "2026-01-01T00:00:00Z", **spec: Any) -> Manifest:
+    avatars = spec.pop("avatars", [("en-US", "female")])
+    voices = [{"locale": locale, "gender": gender, "speaker": "af_heart"} for locale, gender in avatars]
+    return {
+        "apiVersion": "ttsplayground.dev/v1alpha1",
+        "kind": "VoiceModel",
+        "metadata": {
+            "name": name,
+            "namespace": "speech",
+            "uid": f"uid-{name}",
+            "generation": 1,
+            "creationTimestamp": created,
+        },
+        "spec": {
+            "service": "playground",
+            "engine": "kokoro",
+            "source": {"uri": "package://kokoro-82m/int8", "revision": "1.0"},
+            "quantization": "int8",
+            "license": {"spdx": "Apache-2.0", "commercialUse": True},
+            "voices": voices,
+            **spec,
+        },
+    }
+
+
+@pytest.fixture
+def voice_model() -> Callable[..., Manifest]:
+    """Return a builder of VoiceModels as the API server has them."""
+    return _voice_model
+
+
+@pytest.fixture
+def model() -> Callable[..., VoiceModel]:
+    """Return a builder of VoiceModels as Python has them."""
+
+    def build(name: str = "kokoro", **spec: Any) -> VoiceModel:
+        manifest = _voice_model(name, **spec)
+        return VoiceModel.model_validate({**manifest, "metadata": {"name": name}})
+
+    return build
+
+
+@pytest.fixture
+def playground() -> Callable[..., Playground]:
+    """Return a builder of Playgrounds."""
+
+    def build(**spec: Any) -> Playground:
+        return Playground.model_validate({"metadata": Metadata(name="playground"), "spec": spec})
+
+    return build
+
+
+@pytest.fixture
+def pod() -> Callable[..., Manifest]:
+    """Return a builder of pods of a Ray cluster."""
+
+    def build(name: str = "worker", group: str = "headgroup", **status: Any) -> Manifest:
+        labels = {"ray.io/group": group}
+        return {"metadata": {"name": name, "labels": labels}, "status": status}
+
+    return build

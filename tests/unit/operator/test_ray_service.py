@@ -1,0 +1,150 @@
+"""The RayService that is built, and which of its changes KubeRay takes in place."""
+
+import copy
+import json
+import random
+
+import pytest
+import yaml
+
+from tts_operator.desired.groups import group_of, rescale
+from tts_operator.desired.ray_service import Defaults, ray_service, replacements
+
+DEFAULTS = Defaults("registry/tts:1", "2.60.0")
+
+
+@pytest.fixture
+def build(playground):
+    def built(models, live=None, **spec):
+        return ray_service(playground(**spec), models, DEFAULTS, "audio", "", live)
+
+    return built
+
+
+def names(manifest):
+    return [group["groupName"] for group in manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]]
+
+
+def serve(manifest):
+    return yaml.safe_load(manifest["spec"]["serveConfigV2"])
+
+
+def test_the_same_bytes_whatever_the_order(build, model):
+    models = [model(name) for name in ("c", "a", "b")]
+    expected = json.dumps(build(models))
+    for seed in range(5):
+        shuffled = list(models)
+        random.Random(seed).shuffle(shuffled)
+        assert json.dumps(build(shuffled)) == expected
+
+
+def test_every_application_has_pods_of_its_own(build, model):
+    models = [model("a"), model("b", replicas={"min": 2, "max": 3})]
+    manifest = build(models)
+    groups = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert [group["replicas"] for group in groups] == [1, 3]
+    offered = [json.loads(json.loads(group["rayStartParams"]["resources"])) for group in groups]
+    asked = {
+        app["name"]: app["deployments"][0]["ray_actor_options"]["resources"]
+        for app in serve(manifest)["applications"]
+    }
+    assert asked == {"gateway": {"head": 1}, "a": offered[0], "b": offered[1]}
+
+
+def test_adding_a_model_appends_a_group_and_an_application(build, model):
+    live = build([model("m")])
+    desired = build([model("m"), model("a")], live)
+    assert names(desired) == [group_of(model("m")), group_of(model("a"))]
+    assert replacements(desired, live) == []
+
+
+def test_a_model_that_goes_leaves_its_group_without_pods(build, model):
+    live = build([model("a"), model("b")])
+    desired = build([model("b")], live)
+    assert names(desired) == names(live)
+    assert desired["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["replicas"] == 0
+    assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "b"]
+    assert replacements(desired, live) == []
+
+
+def test_a_model_that_comes_back_has_its_group_again(build, model):
+    first = build([model("a"), model("b")])
+    gone = build([model("b")], first)
+    assert build([model("a"), model("b")], gone) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"avatars": [("en-GB", "male"), ("en-US", "female")]},
+        {"replicas": {"min": 1, "max": 4}},
+        {"resources": {"cpu": "3", "memory": "5Gi"}},
+        {"source": {"uri": "package://kokoro-82m/int8", "revision": "2.0"}},
+        {"quantization": "fp16"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_no_change_of_a_model_makes_a_new_cluster(build, model, change):
+    live = build([model("a"), model("b")])
+    assert replacements(build([model("a", **change), model("b")], live), live) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "where"),
+    [
+        ({"images": {"gateway": "registry/tts:2"}}, "headGroupSpec.template"),
+        ({"images": {"engines": {"kokoro": "registry/tts:2"}}}, "workerGroupSpecs[a-"),
+        ({"ray": {"version": "2.61.0"}}, "rayVersion"),
+        ({"ray": {"auth": "none"}}, "authOptions"),
+        ({"scheduling": {"nodeSelector": {"disk": "fast"}}}, "headGroupSpec.template.spec.nodeSelector"),
+    ],
+)
+def test_what_makes_a_new_cluster_is_named(build, model, spec, where):
+    live = build([model("a")])
+    paths = replacements(build([model("a")], live, **spec), live)
+    assert any(path.startswith(where) for path in paths), paths
+
+
+def test_what_the_server_added_is_no_change(build, model):
+    live = copy.deepcopy(build([model("a")]))
+    cluster = live["spec"]["rayClusterConfig"]
+    cluster["headGroupSpec"]["enableIngress"] = False
+    cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/log"
+    assert replacements(build([model("a")], live), live) == []
+
+
+def test_numbers_of_pods_are_patched_into_the_cluster(build, model):
+    live = build([model("a"), model("b")])
+    cluster = {"spec": live["spec"]["rayClusterConfig"]}
+    wanted = build([model("b", replicas={"min": 2, "max": 2})], live)["spec"]["rayClusterConfig"]
+    operations = rescale(cluster, wanted["workerGroupSpecs"])
+    assert [op["value"] for op in operations if op["op"] == "test"] == names(live)
+    assert [op["value"] for op in operations if op["path"].endswith("/replicas")] == [0, 2]
+    assert rescale({"spec": wanted}, wanted["workerGroupSpecs"]) == []
+
+
+def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, model):
+    cluster = build([model("a", parameters={"securityContext": {"privileged": True}})])["spec"][
+        "rayClusterConfig"
+    ]
+    for template in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
+        spec = template["spec"]
+        (container,) = spec["containers"]
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert not spec["automountServiceAccountToken"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]} <= {
+            "emptyDir",
+            "persistentVolumeClaim",
+        }
+        assert "privileged" not in json.dumps(template)
+
+
+def test_a_gpu_model_asks_for_whole_gpus(build, model):
+    group = build([model("a", resources={"cpu": "4", "memory": "16Gi", "gpu": "0.5"})])["spec"][
+        "rayClusterConfig"
+    ]["workerGroupSpecs"][0]
+    resources = group["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"]["nvidia.com/gpu"] == resources["requests"]["nvidia.com/gpu"] == "1"
