@@ -94,8 +94,8 @@ class Volume(Resource):
             cel="quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
         ),
         Rule(
-            "accessMode and storageClassName cannot be changed: make a claim yourself, move the files and name "
-            "it in existingClaim",
+            "accessMode and storageClassName cannot be changed: make a claim yourself, move the files and "
+            "name it in existingClaim",
             cel="has(self.existingClaim) || (self.accessMode == oldSelf.accessMode && "
             "self.?storageClassName.orValue('') == oldSelf.?storageClassName.orValue(''))",
         ),
@@ -248,7 +248,7 @@ class PlaygroundSpec(Resource):
     ingress: Ingress | None = None
     """An Ingress in front of the API; default: none."""
     pod_disruption_budget: bool = True
-    """Whether the operator makes PodDisruptionBudgets, so that a drained node leaves each engine a replica."""
+    """Whether the operator makes PodDisruptionBudgets, so that a node's drain leaves every engine one."""
     scheduling: Scheduling = Scheduling()
     """Where the service's pods run."""
 
