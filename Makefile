@@ -22,12 +22,13 @@ setup: ## set up alone: .venv, system packages, models
 test: setup lint test-unit test-app ## run every test tier, set-up and linters included
 
 .PHONY: lint
-lint: ## ruff, mypy, import-linter
+lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
 	@hack/setup dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PY) hack/generate-crds --check
 
 .PHONY: test-unit
 test-unit: ## pure tests, and tests with the real models in one process
@@ -46,6 +47,11 @@ bench: setup ## measure speed beside kokoro-onnx; writes docs/benchmarks.md
 .PHONY: quality
 quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
 	$(PY) tests/quality/measure.py
+
+.PHONY: crds
+crds: ## write crds/ from the types in app/tts_app/resources
+	@hack/setup dev
+	$(PY) hack/generate-crds
 
 .PHONY: requirements
 requirements: ## pin the dependencies of pyproject.toml again

@@ -5,8 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from tts_app.manifests import load_voice_models
-from tts_app.resources import LOCALES, VoiceModel, resolve_locale
-from tts_app.resources.voice_model import Resources
+from tts_app.resources import LOCALES, Resources, VoiceModel, resolve_locale
 
 
 @pytest.fixture

@@ -1,32 +1,51 @@
 """Types of the custom resources (`ttsplayground.dev/v1alpha1`): pure data and validation, no I/O."""
 
-from tts_app.resources.locales import LANGUAGE_DEFAULTS, LOCALES, Gender, Locale, resolve_locale
-from tts_app.resources.voice_model import (
+from types import MappingProxyType
+
+from tts_app.resources.base import (
     API_VERSION,
+    GROUP,
+    VERSION,
+    CustomResource,
     License,
-    Measured,
     Metadata,
     Replicas,
-    Resources,
     Source,
-    Voice,
-    VoiceModel,
-    VoiceModelSpec,
-    VoiceReference,
 )
+from tts_app.resources.locales import LANGUAGE_DEFAULTS, LOCALES, Gender, Locale, resolve_locale
+from tts_app.resources.playground import Playground, PlaygroundSpec
+from tts_app.resources.quantities import Resources
+from tts_app.resources.text_model import TextModel, TextModelSpec
+from tts_app.resources.tts_job import TTSJob, TTSJobSpec
+from tts_app.resources.voice_model import Measured, Voice, VoiceModel, VoiceModelSpec, VoiceReference
+
+KINDS = MappingProxyType(
+    {"VoiceModel": VoiceModel, "TextModel": TextModel, "TTSJob": TTSJob, "Playground": Playground}
+)
+"""The kinds by name."""
 
 __all__ = [
     "API_VERSION",
+    "GROUP",
+    "KINDS",
     "LANGUAGE_DEFAULTS",
     "LOCALES",
+    "VERSION",
+    "CustomResource",
     "Gender",
     "License",
     "Locale",
     "Measured",
     "Metadata",
+    "Playground",
+    "PlaygroundSpec",
     "Replicas",
     "Resources",
     "Source",
+    "TTSJob",
+    "TTSJobSpec",
+    "TextModel",
+    "TextModelSpec",
     "Voice",
     "VoiceModel",
     "VoiceModelSpec",

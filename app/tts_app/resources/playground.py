@@ -1,0 +1,276 @@
+"""The Playground resource: what a service as a whole needs. Its name is the service's name."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, StringConstraints
+
+from tts_app.resources.base import Column, CustomResource, ObjectKey, ObjectName, Resource
+from tts_app.resources.quantities import Bytes, Compute
+from tts_app.resources.rules import Rule, Unique, cel_list
+from tts_app.resources.status import PlaygroundStatus
+from tts_app.resources.text_model import TextEngineName
+from tts_app.resources.voice_model import EngineName
+
+ENGINES = (*get_args(EngineName), *get_args(TextEngineName))
+
+Image = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)]
+"""A container image by tag or digest."""
+Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
+"""Labels and their values."""
+
+
+class Images(Resource):
+    """Images that the service's pods run; what is left out is the operator's default."""
+
+    rules = (
+        Rule(
+            f"images.engines must be keyed by engines: {', '.join(sorted(ENGINES))}",
+            cel=f"!has(self.engines) || self.engines.all(engine, engine in {cel_list(ENGINES)})",
+            holds=lambda images: set(images.engines) <= set(ENGINES),
+            found=lambda images: f"it has {', '.join(sorted(set(images.engines) - set(ENGINES)))}",
+        ),
+    )
+
+    gateway: Image | None = None
+    """Image of the head, where the gateway runs."""
+    engines: Annotated[dict[str, Image], Field(max_length=len(ENGINES))] = {}
+    """Images of the workers by engine, such as kokoro; all must have the head's Ray and Python."""
+    pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    """When a node pulls an image."""
+    pull_secrets: Annotated[list[ObjectName], Field(max_length=16), Unique()] = []
+    """Secrets of the namespace that hold registry credentials."""
+
+
+class GatewayResources(Compute):
+    """What the gateway asks of its node."""
+
+    memory: Bytes = "2Gi"
+    """Memory, such as 2Gi."""
+
+
+class Gateway(Resource):
+    """The API's own process, which takes every request."""
+
+    resources: GatewayResources = GatewayResources()
+    """What the gateway asks of its node."""
+
+
+class HeadResources(Compute):
+    """What Ray's head asks of its node, the gateway not counted."""
+
+    memory: Bytes = "4Gi"
+    """Memory, such as 4Gi."""
+
+
+class Head(Resource):
+    """Ray's head pod."""
+
+    resources: HeadResources = HeadResources()
+    """What the head asks of its node, the gateway not counted."""
+
+
+class Ray(Resource):
+    """The service's Ray cluster."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=16)] | None = (
+        None
+    )
+    """Ray's version in the images; default: the one that the operator was made for."""
+    head: Head = Head()
+    """Ray's head pod."""
+    auth: Literal["token", "none"] = "token"
+    """Whether the cluster's own ports ask for a token; the operator makes it and keeps it in a Secret."""
+
+
+VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]
+
+
+class Volume(Resource):
+    """A PersistentVolumeClaim: one that the operator makes, or one that is there."""
+
+    rules = (
+        Rule(
+            "size cannot become less: volumes only grow",
+            cel="quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
+        ),
+        Rule(
+            "accessMode and storageClassName cannot be changed: make a claim yourself, move the files and "
+            "name it in existingClaim",
+            cel="has(self.existingClaim) || (self.accessMode == oldSelf.accessMode && "
+            "self.?storageClassName.orValue('') == oldSelf.?storageClassName.orValue(''))",
+        ),
+    )
+
+    size: VolumeSize = "20Gi"
+    """Size of the volume, such as 20Gi; it can only grow."""
+    storage_class_name: ObjectName | None = None
+    """Storage class of the volume; default: the cluster's."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
+    """ReadWriteMany where pods of the service run on several nodes, if the storage class has it."""
+    existing_claim: ObjectName | None = None
+    """A claim of the namespace to use instead; the other fields then count for nothing."""
+
+
+class SecretRef(Resource):
+    """A key of a Secret in the service's namespace."""
+
+    name: ObjectName
+    """Name of the Secret."""
+    key: ObjectKey = "url"
+    """Key whose value is wanted."""
+
+
+class Database(Resource):
+    """The database of durable speeches and batches."""
+
+    secret_ref: SecretRef
+    """Where the database's SQLAlchemy URL is, such as postgresql+psycopg://user:password@host/name."""
+
+
+class Storage(Resource):
+    """Where the service keeps audio, model files and metadata."""
+
+    audio: Volume = Volume()
+    """Volume of the durable speeches' audio."""
+    cache: Volume = Volume()
+    """Volume of the model files, fetched once for all replicas."""
+    database: Database | None = None
+    """Database of durable speeches and batches; default: SQLite on the audio volume."""
+
+
+class Peer(Resource):
+    """Pods that may call the API, by the labels of their namespaces, their own, or both."""
+
+    rules = (
+        Rule(
+            "a peer needs namespaceSelector, podSelector or both",
+            cel="has(self.namespaceSelector) || has(self.podSelector)",
+            holds=lambda peer: peer.namespace_selector is not None or peer.pod_selector is not None,
+        ),
+    )
+
+    namespace_selector: Labels | None = None
+    """Labels of the pods' namespaces; {} means all namespaces, leaving it out means the service's own."""
+    pod_selector: Labels | None = None
+    """Labels of the pods; {} or leaving it out means all pods."""
+
+
+class NetworkPolicy(Resource):
+    """Who may reach the service's pods."""
+
+    enabled: bool = True
+    """Whether the operator makes NetworkPolicies: Ray's ports for its own pods, the API for `allowFrom`."""
+    allow_from: Annotated[list[Peer], Field(max_length=32)] = []
+    """Pods that may call the API besides those of the service's own namespace."""
+
+
+class Monitoring(Resource):
+    """How Prometheus finds the service."""
+
+    pod_monitor: bool = False
+    """Whether the operator makes a PodMonitor; its kind must be installed."""
+    labels: Labels = {}
+    """Labels of the PodMonitor, by which Prometheus selects it."""
+
+
+class Ingress(Resource):
+    """An Ingress in front of the API."""
+
+    host: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^([*]\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            max_length=253,
+        ),
+    ]
+    """Host name that the API answers for."""
+    class_name: ObjectName | None = None
+    """Ingress class; default: the cluster's."""
+    tls_secret: ObjectName | None = None
+    """Secret of the namespace that holds the host's certificate; without it there is no TLS."""
+
+
+class Toleration(Resource):
+    """A taint that the pods may be scheduled in spite of."""
+
+    rules = (
+        Rule(
+            "operator Exists takes no value, and a toleration without key needs operator Exists",
+            cel="self.operator == 'Exists' ? !has(self.value) : has(self.key)",
+            holds=lambda toleration: (
+                toleration.value is None if toleration.operator == "Exists" else toleration.key is not None
+            ),
+        ),
+    )
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=316)] | None = None
+    """Key of the taint; default: any."""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    """Whether the taint's value must be equal or anything."""
+    value: Annotated[str, StringConstraints(max_length=63)] | None = None
+    """Value of the taint."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; default: any."""
+    toleration_seconds: Annotated[int, Field(ge=0)] | None = None
+    """Seconds that a NoExecute taint is tolerated; default: for ever."""
+
+
+class Scheduling(Resource):
+    """Where the service's pods run. Nothing else of a pod can be set: no resource widens what pods may do."""
+
+    node_selector: Labels = {}
+    """Labels that a node must have."""
+    tolerations: Annotated[list[Toleration], Field(max_length=32)] = []
+    """Taints that the pods may be scheduled in spite of."""
+    priority_class_name: ObjectName | None = None
+    """Priority class of the pods."""
+    runtime_class_name: ObjectName | None = None
+    """Runtime class of the pods, such as nvidia."""
+
+
+class PlaygroundSpec(Resource):
+    """What the service needs; everything has a default."""
+
+    images: Images = Images()
+    """Images that the service's pods run."""
+    gateway: Gateway = Gateway()
+    """The API's own process."""
+    ray: Ray = Ray()
+    """The service's Ray cluster."""
+    when_empty: Literal["Remove", "KeepGateway"] = "Remove"
+    """Whether the service is removed with its last model, or its API stays and says that there is none."""
+    storage: Storage = Storage()
+    """Where the service keeps audio, model files and metadata."""
+    network_policy: NetworkPolicy = NetworkPolicy()
+    """Who may reach the service's pods."""
+    monitoring: Monitoring = Monitoring()
+    """How Prometheus finds the service."""
+    ingress: Ingress | None = None
+    """An Ingress in front of the API; default: none."""
+    pod_disruption_budget: bool = True
+    """Whether the operator makes PodDisruptionBudgets, so that a node's drain leaves every engine one."""
+    scheduling: Scheduling = Scheduling()
+    """Where the service's pods run."""
+
+
+class Playground(CustomResource):
+    """What a service as a whole needs. Its name is the service's; a service without one has every default."""
+
+    plural = "playgrounds"
+    short_name = "pg"
+    columns = (
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Models", ".status.models.summary"),
+        Column("URL", ".status.url"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Cluster", ".status.rayCluster", wide=True),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+    )
+
+    kind: Literal["Playground"] = "Playground"
+    """Kind of the resource: Playground."""
+    spec: PlaygroundSpec = PlaygroundSpec()
+    """What the service needs; everything has a default."""
+    status: PlaygroundStatus | None = None
+    """What the operator found."""

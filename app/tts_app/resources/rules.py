@@ -1,0 +1,101 @@
+"""Rules over several fields, said once for Python and for the API server, so that the two never drift."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What must hold between the fields of a part of a resource."""
+
+    message: str
+    """What would be right."""
+    cel: str
+    """The rule as the API server checks it."""
+    holds: Callable[[Any], bool] | None = None
+    """The same in Python; None where only the API server can tell, for it knows the resource as it was."""
+    found: Callable[[Any], str] | None = None
+    """What is there instead; follows the message."""
+
+    def fault(self, part: Any) -> str:
+        """Return what is wrong with `part`, or an empty string."""
+        if self.holds is None or self.holds(part):
+            return ""
+        return f"{self.message}; {self.found(part)}" if self.found else self.message
+
+
+def exactly_one(what: str, **fields: str) -> Rule:
+    """Return the rule that exactly one of `fields` (name in Python: name in YAML) is given."""
+    names = ", ".join(fields.values())
+    has = ", ".join(f"has(self.{name})" for name in fields.values())
+
+    def given(part: Any) -> list[str]:
+        return [yaml for python, yaml in fields.items() if getattr(part, python) is not None]
+
+    return Rule(
+        f"{what} needs exactly one of {names}",
+        cel=f"[{has}].filter(given, given).size() == 1",
+        holds=lambda part: len(given(part)) == 1,
+        found=lambda part: f"it has {' and '.join(given(part)) or 'none'}",
+    )
+
+
+def known_quantization(engines: Mapping[str, Set[str]]) -> tuple[Rule, ...]:
+    """Return a rule for each engine: which quantizations it has."""
+    return tuple(_known_quantization(engine, allowed) for engine, allowed in engines.items())
+
+
+def _known_quantization(engine: str, allowed: Set[str]) -> Rule:
+    return Rule(
+        f"engine {engine} has no such quantization; allowed: {', '.join(sorted(allowed))}",
+        cel=f"self.engine != '{engine}' || self.quantization in {cel_list(allowed)}",
+        holds=lambda spec: spec.engine != engine or spec.quantization in allowed,
+        found=lambda spec: f"it is {spec.quantization}",
+    )
+
+
+def immutable(field: str, why: str) -> Rule:
+    """Return the rule that `field` of this part never changes, be it there or not."""
+    return Rule(
+        f"{field} cannot be changed: {why}",
+        cel=f"has(self.{field}) == has(oldSelf.{field}) && "
+        f"(!has(self.{field}) || self.{field} == oldSelf.{field})",
+    )
+
+
+def cel_list(values: Iterable[str]) -> str:
+    """Return the words as a list in CEL, sorted."""
+    return f"[{', '.join(repr(value) for value in sorted(values))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Annotates a list whose items differ: in the fields `keys`, or as wholes where there are none.
+
+    The API server then merges the lists of two appliers item by item; it would else replace one by the other.
+    """
+
+    keys: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._refuse_twins, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        kind = {"x-kubernetes-list-type": "map" if self.keys else "set"}
+        keys = {"x-kubernetes-list-map-keys": list(self.keys)} if self.keys else {}
+        return {**handler(schema), **kind, **keys}
+
+    def _refuse_twins(self, items: list[Any]) -> list[Any]:
+        names = ["_".join(str(getattr(item, key)) for key in self.keys) or str(item) for item in items]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            by = f" by {' and '.join(self.keys)}" if self.keys else ""
+            raise ValueError(f"items must be unique{by}; given twice: {', '.join(twice)}")
+        return items

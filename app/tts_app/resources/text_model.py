@@ -1,0 +1,82 @@
+"""The TextModel resource: a language model that writes text."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from tts_app.resources.base import (
+    NOT_THE_GATEWAYS_NAME,
+    Column,
+    CustomResource,
+    License,
+    Name,
+    Quantization,
+    Replicas,
+    Resource,
+    Source,
+)
+from tts_app.resources.quantities import Resources
+from tts_app.resources.rules import immutable, known_quantization
+from tts_app.resources.status import TextModelStatus
+
+TextEngineName = Literal["llamacpp", "transformers", "vllm"]
+
+TEXT_QUANTIZATIONS: dict[str, frozenset[str]] = {
+    "llamacpp": frozenset({"none"}),
+    "transformers": frozenset({"none", "int8", "int4", "gptq-int4", "awq-int4"}),
+    "vllm": frozenset({"none", "fp8", "gptq-int4", "awq-int4"}),
+}
+
+
+class TextModelSpec(Resource):
+    """Which language model is served, and how."""
+
+    rules = (
+        *known_quantization(TEXT_QUANTIZATIONS),
+        immutable("service", "make a TextModel of another name in the other service and delete this one"),
+    )
+
+    service: Name = "playground"
+    """Service that serves the model; models of one service share a Ray cluster and an address."""
+    engine: TextEngineName
+    """Engine that runs the model."""
+    source: Source
+    """Where the model's files come from."""
+    quantization: Quantization = "none"
+    """How the weights are compressed; a GGUF file of llamacpp has its own compression and takes none."""
+    license: License
+    """What the model's weights may be used for."""
+    context_length: Annotated[int, Field(ge=128, le=1 << 20)] = 4096
+    """Tokens that a prompt and its answer may have together."""
+    replicas: Replicas = Replicas()
+    """How many copies of the model run."""
+    resources: Resources = Resources()
+    """What each copy asks of its node."""
+    parameters: dict[str, JsonValue] = {}
+    """The engine's own settings."""
+
+
+class TextModel(CustomResource):
+    """A language model, served as one Ray Serve application."""
+
+    plural = "textmodels"
+    short_name = "tm"
+    columns = (
+        Column("Service", ".spec.service"),
+        Column("Engine", ".spec.engine"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Replicas", ".status.readyReplicas", "integer"),
+        Column("Context", ".spec.contextLength", "integer"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Quantization", ".spec.quantization", wide=True),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+    )
+    rules = (*CustomResource.rules, NOT_THE_GATEWAYS_NAME)
+
+    kind: Literal["TextModel"] = "TextModel"
+    """Kind of the resource: TextModel."""
+    spec: TextModelSpec
+    """Which language model is served, and how."""
+    status: TextModelStatus | None = None
+    """What the operator found."""

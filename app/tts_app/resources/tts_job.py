@@ -1,0 +1,186 @@
+"""The TTSJob resource: a batch of posts, spoken by many avatars."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from tts_app.resources.base import (
+    Column,
+    CustomResource,
+    Name,
+    ObjectKey,
+    ObjectName,
+    Resource,
+    StorageUri,
+)
+from tts_app.resources.locales import LANGUAGE_DEFAULTS, LOCALES, Gender, Locale
+from tts_app.resources.rules import Rule, Unique, cel_list, exactly_one, immutable
+from tts_app.resources.status import TTSJobStatus
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav"]
+DEFAULT_SERVICE = "playground"
+
+_LANGUAGES = (*LANGUAGE_DEFAULTS, *LOCALES)
+_TEMPLATE = r"([-A-Za-z0-9_.]|[{]post(:0[1-9]d)?[}]|[{]gender[}]|[{]locale[}])+"
+_NUMBERED = r"[{]post(:0[1-9]d)?[}]"
+_WHY_NOT = "make a new TTSJob on the same output, which renders only what is missing"
+
+
+class Post(Resource):
+    """A text to speak, in one or more languages."""
+
+    rules = (
+        Rule(
+            f"text must be keyed by a language or locale: {', '.join(_LANGUAGES)}",
+            cel=f"self.text.all(key, key in {cel_list(_LANGUAGES)})",
+            holds=lambda post: set(post.text) <= set(_LANGUAGES),
+            found=lambda post: f"it has {', '.join(sorted(set(post.text) - set(_LANGUAGES)))}",
+        ),
+    )
+
+    id: Annotated[int, Field(ge=0, le=999_999_999)]
+    """Number of the post: `{post}` in a file's name."""
+    text: Annotated[
+        dict[str, Annotated[str, StringConstraints(min_length=1, max_length=100_000)]],
+        Field(min_length=1, max_length=len(_LANGUAGES)),
+    ]
+    """The text by locale or language; a locale that is not there takes its language's text."""
+
+
+class ConfigMapRef(Resource):
+    """A key of a ConfigMap in the job's namespace."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: ObjectKey = "posts.jsonl"
+    """Key whose value is the posts, a JSON record a line."""
+
+
+class Posts(Resource):
+    """Where the posts are: exactly one of a file, the resource itself or a ConfigMap."""
+
+    rules = (exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),)
+
+    uri: StorageUri | None = None
+    """A file of JSON records, one a line: pvc://claim/path, s3://, gs:// or file://."""
+    inline: Annotated[list[Post], Field(min_length=1, max_length=500), Unique(("id",))] | None = None
+    """The posts themselves, where they are few."""
+    config_map_ref: ConfigMapRef | None = None
+    """A ConfigMap that holds the posts."""
+
+
+class Avatars(Resource):
+    """Which avatars speak: each gender of each locale; what is left out means all that the service offers."""
+
+    locales: Annotated[list[Locale], Field(max_length=len(LOCALES)), Unique()] = []
+    """Locales to speak; default: all that the service offers."""
+    genders: Annotated[list[Gender], Field(max_length=2), Unique()] = []
+    """Genders to speak with; default: both."""
+
+
+class Output(Resource):
+    """Where the audio goes, and what its files are called."""
+
+    rules = (
+        Rule(
+            "nameTemplate may hold letters, digits, '-', '_', '.', and {post} or {post:02d}, {gender}, "
+            "{locale}",
+            cel=f"self.nameTemplate.matches('^{_TEMPLATE}$')",
+            holds=lambda output: re.fullmatch(_TEMPLATE, output.name_template) is not None,
+        ),
+        Rule(
+            "nameTemplate needs {post} and {locale}, so that no two files have one name",
+            cel=f"self.nameTemplate.matches('{_NUMBERED}') && self.nameTemplate.contains('{{locale}}')",
+            holds=lambda output: (
+                re.search(_NUMBERED, output.name_template) is not None and "{locale}" in output.name_template
+            ),
+        ),
+    )
+
+    uri: StorageUri
+    """Folder of the audio: pvc://claim/path, s3://, gs:// or file://."""
+    format: AudioFormat = "mp3"
+    """Format of the audio, and extension of its files."""
+    name_template: Annotated[str, StringConstraints(min_length=1, max_length=128)] = (
+        "post_{post:02d}_{gender}_{locale}"
+    )
+    """Name of a file, without extension, from {post} (with zeros: {post:02d}), {gender} and {locale}."""
+
+
+class Ephemeral(Resource):
+    """A Ray cluster for this job alone, made when it starts and removed when it ends."""
+
+    copy_of: Name = "playground"
+    """Service whose models and Playground the cluster is made like."""
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Copies of each model."""
+
+
+class TTSJobSpec(Resource):
+    """Which posts are spoken by which avatars, where to, and how."""
+
+    rules = (
+        Rule(
+            "a job runs on a `service` or on a cluster of its own, `ephemeral`: give one, not both",
+            cel="!(has(self.service) && has(self.ephemeral))",
+            holds=lambda spec: spec.service is None or spec.ephemeral is None,
+        ),
+        Rule(
+            "nameTemplate needs {gender} unless avatars.genders names one gender, so that no two files have "
+            "one name",
+            cel="self.output.nameTemplate.contains('{gender}') || "
+            "(has(self.avatars) && has(self.avatars.genders) && self.avatars.genders.size() == 1)",
+            holds=lambda spec: "{gender}" in spec.output.name_template or len(spec.avatars.genders) == 1,
+        ),
+        *(immutable(field, _WHY_NOT) for field in ("service", "ephemeral", "posts", "avatars", "output")),
+    )
+
+    service: Name | None = None
+    """Service that speaks; without it and without `ephemeral`: playground."""
+    ephemeral: Ephemeral | None = None
+    """A cluster for this job alone, instead of a service."""
+    posts: Posts
+    """The posts to speak."""
+    avatars: Avatars = Avatars()
+    """The avatars that speak each post; default: all that the service offers."""
+    output: Output
+    """Where the audio goes."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often an item that failed is tried again."""
+    parallelism: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Items that are spoken at a time."""
+    suspend: bool = False
+    """Whether the job waits; one that runs stops after the items in hand, and goes on where it stopped."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Seconds after which the ended job is deleted; without it, it stays. The audio stays in any case."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which a job that still runs is stopped and has failed."""
+
+    @property
+    def service_name(self) -> str | None:
+        """The service that speaks, or None for a cluster of its own."""
+        return self.service or (None if self.ephemeral else DEFAULT_SERVICE)
+
+
+class TTSJob(CustomResource):
+    """A batch of posts, each spoken by every avatar that is asked for, into audio files."""
+
+    plural = "ttsjobs"
+    short_name = "ttsj"
+    columns = (
+        Column("Phase", ".status.phase"),
+        Column("Done", ".status.progress.summary"),
+        Column("Failed", ".status.progress.failed", "integer"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Service", ".spec.service", wide=True),
+        Column("Output", ".spec.output.uri", wide=True),
+        Column("Completed", ".status.completionTime", "date", wide=True),
+    )
+
+    kind: Literal["TTSJob"] = "TTSJob"
+    """Kind of the resource: TTSJob."""
+    spec: TTSJobSpec
+    """Which posts are spoken by which avatars, where to, and how."""
+    status: TTSJobStatus | None = None
+    """How far the job is."""
