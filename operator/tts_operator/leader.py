@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tts_operator import metrics
-from tts_operator.objects import LEASE, Ref
+from tts_operator.objects import LEASE, Ref, rfc3339
 from tts_operator.reconcile.kube import Kube, KubeError
 
 logger = logging.getLogger(__name__)
@@ -85,11 +85,10 @@ class Leader:
 
     async def _write(self, lease: dict[str, Any] | None, holder: str) -> None:
         """Write the Lease as it was read: refused with a conflict when another candidate was faster."""
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": int(DURATION.total_seconds()),
-            "renewTime": now,
+            "renewTime": rfc3339(datetime.now(UTC), "microseconds"),
         }
         metadata: dict[str, Any] = {"name": NAME}
         manifest = {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}

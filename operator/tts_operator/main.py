@@ -88,7 +88,7 @@ async def _lead(
         defaults=Defaults(settings.image, settings.ray_version),
         poll_seconds=settings.poll_seconds,
         resync_seconds=settings.resync_seconds,
-        now=lambda: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        now=lambda: datetime.now(UTC),
         instance=identity,
     )
 

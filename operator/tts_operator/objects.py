@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 Manifest = Mapping[str, Any]
 
@@ -102,3 +103,8 @@ def manifest(
         "metadata": {"name": name, "labels": {**(extra or {}), **labels(service)}},
         **body,
     }
+
+
+def rfc3339(moment: datetime, precision: Literal["seconds", "microseconds"] = "seconds") -> str:
+    """Return a moment in UTC as the API writes times."""
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")

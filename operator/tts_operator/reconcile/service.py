@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,13 +17,12 @@ from tts_operator.desired.selection import Verdict, explain, select, served
 from tts_operator.objects import (
     FIELD_MANAGER,
     MANAGED_LABEL,
-    PLAYGROUND,
     RAY_CLUSTER,
     RAY_SERVICE,
-    VOICE_MODEL,
     Manifest,
     Ref,
     ref_of,
+    rfc3339,
 )
 from tts_operator.observed.conditions import Condition, conditions_of
 from tts_operator.observed.ray import read_service
@@ -45,8 +45,8 @@ class Reconciler:
     poll_seconds: float
     """In how many seconds to look again at a service that is not ready."""
     resync_seconds: float
-    now: Callable[[], str]
-    """Returns the time in RFC 3339."""
+    now: Callable[[], datetime]
+    """Returns the time, in UTC."""
     instance: str = "tts-operator"
     """Who reports Events."""
 
@@ -150,11 +150,12 @@ class Reconciler:
         """Write a resource's status, if it changed, and an Event for what a person would want to know."""
         before = manifest.get("status") or {}
         metadata = manifest["metadata"]
-        generation = metadata["generation"]
+        generation, now = metadata["generation"], self.now()
+        known = before.get("conditions", [])
         after = {
             **status,
             "observedGeneration": generation,
-            "conditions": conditions_of(conditions, before.get("conditions", []), generation, self.now()),
+            "conditions": conditions_of(conditions, known, generation, rfc3339(now)),
         }
         if before == after:
             return
@@ -170,7 +171,7 @@ class Reconciler:
             if error.status == NOT_FOUND:  # it was deleted meanwhile
                 return
             raise
-        event = event_of(manifest, before.get("conditions", []), after["conditions"], self.now(), self.instance)
+        event = event_of(manifest, known, after["conditions"], rfc3339(now, "microseconds"), self.instance)
         if event is not None:
             await self.kube.create(event, key.namespace)
 

@@ -36,7 +36,9 @@ def test_a_service_with_defaults(build, model):
 
 
 def test_everything_that_can_be_asked_for(build, model):
-    found = build([model()], monitoring={"podMonitor": True, "labels": {"team": "voice"}}, ingress={"host": "a.b"})
+    found = build(
+        [model()], monitoring={"podMonitor": True, "labels": {"team": "voice"}}, ingress={"host": "a.b"}
+    )
     assert not found.absent
     monitor = of_kind(found, "PodMonitor")
     assert monitor["metadata"]["labels"]["team"] == "voice"
@@ -76,7 +78,11 @@ def test_a_claim_that_is_there_is_used(build, model):
     found = build([model()], storage={"audio": {"existingClaim": "mine"}})
     assert "PersistentVolumeClaim" not in kinds(found)
     head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]
-    claims = [v["persistentVolumeClaim"] for v in head["template"]["spec"]["volumes"] if "persistentVolumeClaim" in v]
+    claims = [
+        v["persistentVolumeClaim"]
+        for v in head["template"]["spec"]["volumes"]
+        if "persistentVolumeClaim" in v
+    ]
     assert claims == [{"claimName": "mine"}]
 
 

@@ -1,0 +1,215 @@
+"""The operator as a process of its own, and a client with which tests look at the cluster."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from lightkube import Client, KubeConfig
+from lightkube.core.exceptions import ApiError
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.types import PatchType
+
+from tts_operator.objects import KINDS, VOICE_MODEL, Kind, Ref
+
+PATIENCE = 60.0
+"""Seconds that anything may take before a test fails: generous, for machines are shared."""
+STEP = 0.05
+
+Object = dict[str, Any]
+
+
+def eventually(look: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Return the first true value that `look` returns; fail with what was found last when it never is."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {patience:.0f} s; found {found!r}")
+        time.sleep(STEP)
+
+
+class Api:
+    """The API server, as an administrator sees it in one namespace; objects are dicts."""
+
+    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+        self.namespace = namespace
+        config = KubeConfig.from_file(kubeconfig).get()
+        self._client = Client(config, namespace=namespace, field_manager="a-test", trust_env=False)
+        self._classes = {
+            kind: create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
+            for kind in KINDS.values()
+        }
+
+    def get(self, kind: Kind, name: str) -> Object | None:
+        """Return an object, None where there is none."""
+        try:
+            return dict(self._client.get(self._classes[kind], name))
+        except ApiError as error:
+            if error.status.code == 404:
+                return None
+            raise
+
+    def list(self, kind: Kind) -> list[Object]:
+        """Return all objects of the namespace."""
+        return [dict(item) for item in self._client.list(self._classes[kind])]
+
+    def apply(self, manifest: Object, manager: str = "a-test") -> Object:
+        """Apply a manifest, as `kubectl apply --server-side` does."""
+        kind = KINDS[manifest["kind"]]
+        name = manifest["metadata"]["name"]
+        return dict(
+            self._client.patch(
+                self._classes[kind],
+                name,
+                manifest,
+                patch_type=PatchType.APPLY,
+                field_manager=manager,
+                force=True,
+            )
+        )
+
+    def merge(self, kind: Kind, name: str, patch: Object) -> Object:
+        """Apply a merge patch."""
+        return dict(self._client.patch(self._classes[kind], name, patch, patch_type=PatchType.MERGE))
+
+    def merge_status(self, kind: Kind, name: str, status: Object) -> None:
+        """Write a part of the status, as the object's own controller would."""
+        self._client.patch(self._classes[kind].Status, name, {"status": status}, patch_type=PatchType.MERGE)
+
+    def delete(self, kind: Kind, name: str) -> None:
+        """Delete an object."""
+        self._client.delete(self._classes[kind], name)
+
+    def condition(self, kind: Kind, name: str, type_: str) -> Object:
+        """Return a condition of an object, an empty one where it has none."""
+        found = self.get(kind, name) or {}
+        conditions = found.get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == type_), {})
+
+    def await_condition(
+        self, name: str, type_: str, status: str, reason: str, kind: Kind = VOICE_MODEL
+    ) -> Object:
+        """Wait for a condition of that status and reason; return it."""
+        seen: list[tuple[str, str]] = []
+
+        def look() -> Object | None:
+            found = self.condition(kind, name, type_)
+            state = found.get("status", ""), found.get("reason", "")
+            if not seen or seen[-1] != state:
+                seen.append(state)
+            return found if state == (status, reason) else None
+
+        try:
+            return eventually(look, f"{type_}={status} {reason} of {name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it went {seen}") from None
+
+    def await_object(self, ref: Ref) -> Object:
+        """Wait until an object is there; return it."""
+        return eventually(lambda: self.get(ref.kind, ref.name), f"{ref.kind.name} {ref.name}")
+
+    def await_absence(self, ref: Ref) -> None:
+        """Wait until an object is gone."""
+        eventually(lambda: self.get(ref.kind, ref.name) is None, f"{ref.kind.name} {ref.name} gone")
+
+
+class Operator:
+    """A process of the operator, for the namespaces that it is told."""
+
+    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+        self._log = log
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "TTSP_OPERATOR_HOST": "127.0.0.1",
+            "TTSP_OPERATOR_PORT": "0",
+            "TTSP_OPERATOR_LEADER_ELECTION": "false",
+            "TTSP_OPERATOR_POLL_SECONDS": "0.5",
+            **{f"TTSP_OPERATOR_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it; return when it answers."""
+        with self._log.open("ab") as log:
+            self._start = log.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tts_operator"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: self.port, "the operator's port")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as Kubernetes does; return its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; return its exit status."""
+        process, self._process = self._process, None
+        assert process is not None
+        return process.wait(timeout=PATIENCE)
+
+    @property
+    def log(self) -> str:
+        """What it wrote since it was started."""
+        with self._log.open("rb") as log:
+            log.seek(self._start)
+            return log.read().decode()
+
+    @property
+    def port(self) -> int | None:
+        """Where it serves its health and metrics."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the operator ended with {self._process.returncode}: {self.log[-2000:]}")
+        found = re.search(r'"port": (\d+)', self.log)
+        return int(found[1]) if found else None
+
+    @property
+    def records(self) -> list[Object]:
+        """What it logged since it was started; every line must be JSON."""
+        return [json.loads(line) for line in self.log.splitlines()]
+
+    def fetch(self, path: str) -> str:
+        """Return what it serves at `path`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            return str(response.read().decode())
+
+    def writes(self) -> float:
+        """Return how many requests that write it has made."""
+        reading = ("get", "list", "log")
+        pattern = r'^tts_operator_api_calls_total\{.*verb="(\w+)".*\} (\S+)$'
+        calls = re.findall(pattern, self.fetch("/metrics"), re.MULTILINE)
+        return sum(float(count) for verb, count in calls if verb not in reading)
+
+    def _end(self, number: int) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(number)
+        return process.wait(timeout=PATIENCE)

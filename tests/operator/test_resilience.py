@@ -1,0 +1,261 @@
+"""Crashes, outages, races, rights: whatever happens, the operator ends where it should, and nothing twice."""
+
+import asyncio
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from lightkube import KubeConfig
+from resources import playground, voice_model
+from running import Operator, eventually
+
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.objects import LEASE, NETWORK_POLICY, RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.reconcile.kube import LightKube
+from tts_operator.reconcile.queue import Key
+from tts_operator.reconcile.service import Reconciler
+
+
+class CrashError(Exception):
+    """The operator was killed, in a test."""
+
+
+class CrashingKube(LightKube):
+    """Is killed after some writes: the last one has happened, and nobody saw its answer."""
+
+    def __init__(self, config: KubeConfig, writes: int) -> None:
+        super().__init__(config, 10)
+        self.left = writes
+        self.written: list[str] = []
+
+    async def _write(self, name, call):
+        if self.left == 0:
+            raise CrashError
+        self.left -= 1
+        result = await call
+        self.written.append(name)
+        if self.left == 0:
+            raise CrashError
+        return result
+
+    async def apply(self, manifest, namespace):
+        return await self._write(manifest["kind"], super().apply(manifest, namespace))
+
+    async def apply_status(self, manifest, namespace):
+        return await self._write("status", super().apply_status(manifest, namespace))
+
+    async def create(self, manifest, namespace):
+        return await self._write(manifest["kind"], super().create(manifest, namespace))
+
+    async def patch(self, ref, namespace, operations):
+        return await self._write(ref.kind.name, super().patch(ref, namespace, operations))
+
+    async def delete(self, ref, namespace):
+        return await self._write(f"-{ref.kind.name}", super().delete(ref, namespace))
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def reconcile(control_plane, namespace, writes=-1):
+    """Reconcile the service once, in this process; return what was written before it ended or crashed."""
+
+    async def once():
+        kube = CrashingKube(KubeConfig.from_file(control_plane.kubeconfig), writes)
+        reconciler = Reconciler(kube, Defaults("registry/tts:1", "2.60.0"), 5, 300, now)
+        try:
+            await reconciler.reconcile(Key(namespace, "playground"))
+        except CrashError:
+            pass
+        finally:
+            await kube.close()
+        return kube.written
+
+    return asyncio.run(once())
+
+
+def snapshot(api):
+    """Return all that the operator wrote, without what is of the moment."""
+    ray = api.get(RAY_SERVICE, "playground")
+    policy = api.get(NETWORK_POLICY, "playground")
+    models = [model.get("status", {}) for model in api.list(VOICE_MODEL)]
+    conditions = [
+        [(c["type"], c["status"], c["reason"]) for c in status.get("conditions", [])] for status in models
+    ]
+    return ray and ray["spec"], policy and policy["spec"], conditions, len(api.list(RAY_SERVICE))
+
+
+@pytest.mark.usefixtures("kuberay_stopped")
+@pytest.mark.parametrize("writes", range(1, 9))
+def test_killed_after_any_write_it_converges(api, control_plane, writes):
+    api.apply(voice_model())
+    api.apply(voice_model("second", ("male_en-US",)))
+    written = reconcile(control_plane, api.namespace, writes)
+    assert len(written) <= writes
+    rest = reconcile(control_plane, api.namespace)
+    assert reconcile(control_plane, api.namespace) == [], "a third time there is nothing to write"
+    assert sorted(written + rest) == [
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "RayService",
+        "ServiceAccount",
+        "status",
+        "status",
+    ], "each thing was written once"
+
+
+@pytest.mark.usefixtures("kuberay_stopped")
+@pytest.mark.parametrize("writes", range(1, 5))
+def test_killed_while_it_removes_a_service_it_removes_the_rest(api, control_plane, writes):
+    api.apply(voice_model())
+    reconcile(control_plane, api.namespace)
+    api.delete(VOICE_MODEL, "kokoro")
+    reconcile(control_plane, api.namespace, writes)
+    reconcile(control_plane, api.namespace)
+    assert snapshot(api) == (None, None, [], 0)
+    assert reconcile(control_plane, api.namespace) == []
+
+
+@pytest.mark.usefixtures("kuberay_stopped")
+def test_two_operators_at_once_make_one_of_each(api, control_plane):
+    api.apply(voice_model())
+    threads = [threading.Thread(target=reconcile, args=(control_plane, api.namespace)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reconcile(control_plane, api.namespace) == []
+    assert len(api.list(RAY_SERVICE)) == 1
+
+
+def test_a_restart_writes_nothing(api, operator):
+    api.apply(voice_model())
+    api.apply(playground())
+    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
+    time.sleep(2)
+    assert operator.stop() == 0
+    operator.start()
+    eventually(lambda: 'outcome="done"' in operator.fetch("/metrics"), "a reconcile after the restart")
+    time.sleep(1)
+    assert operator.writes() == 0
+
+
+def test_what_happened_while_it_was_down_is_made_up_for(api, operator):
+    api.apply(voice_model())
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+    operator.kill()
+    api.apply(voice_model("another", ("male_en-US",)))
+    api.delete(VOICE_MODEL, "kokoro")
+    operator.start()
+
+    def config():
+        return api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"]
+
+    eventually(
+        lambda: "name: another" in config() and "name: kokoro" not in config(), "the other model alone"
+    )
+
+
+@pytest.mark.parametrize("seconds", [5, 30])
+def test_the_api_server_may_go_away(api, operator, control_plane, seconds):
+    api.apply(voice_model())
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+    control_plane.stop_api()
+    time.sleep(seconds)
+    control_plane.start_api()
+    api.apply(voice_model("another", ("male_en-US",)))
+    eventually(
+        lambda: "another" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "the watch resumed"
+    )
+    assert operator.fetch("/healthz") == "ok\n"
+
+
+def test_writers_who_disagree_do_not_stop_it(api, operator):
+    api.apply(voice_model())
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+    for n in range(20):
+        api.merge(RAY_SERVICE, "playground", {"spec": {"serveConfigV2": f"applications: [] # {n}"}})
+    eventually(
+        lambda: "kokoro" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "the operator's word"
+    )
+
+
+def test_one_of_two_operators_leads_and_the_other_takes_over(api, operator_factory):
+    settings = {"leader_election": "true", "namespace": api.namespace}
+    first = operator_factory("first", identity="first", **settings)
+    first.start()
+
+    def holder():
+        lease = api.get(LEASE, "tts-operator")
+        return lease and lease["spec"]["holderIdentity"]
+
+    eventually(lambda: holder() == "first", "the first leads")
+    second = operator_factory("second", identity="second", **settings)
+    second.start()
+    api.apply(voice_model())
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+    assert second.writes() == 0
+    assert "tts_operator_leader 0.0" in second.fetch("/metrics")
+    assert first.stop() == 0
+    eventually(lambda: holder() == "second", "the second leads")
+    api.apply(voice_model("another", ("male_en-US",)))
+    eventually(lambda: "another" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "its work")
+
+
+def test_a_leader_that_loses_its_lease_stops(api, operator_factory):
+    first = operator_factory("first", identity="first", leader_election="true", namespace=api.namespace)
+    first.start()
+    eventually(lambda: api.get(LEASE, "tts-operator"), "the Lease")
+    api.merge(LEASE, "tts-operator", {"spec": {"holderIdentity": "an-usurper"}})
+    assert first.wait() == 1
+    assert "is lost" in first.log
+
+
+def test_without_rights_the_status_says_which_are_missing(api, control_plane, operator_factory):
+    control_plane.kubectl("create", "serviceaccount", "weak", "-n", api.namespace)
+    rights = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": f"weak-{api.namespace}"},
+        "rules": [
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["ttsplayground.dev"], "resources": ["*"], "verbs": ["*"]},
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+        ],
+    }
+    import json  # noqa: PLC0415
+
+    control_plane.kubectl("apply", "-f", "-", input=json.dumps(rights))
+    control_plane.kubectl(
+        "create", "clusterrolebinding", f"weak-{api.namespace}", f"--clusterrole=weak-{api.namespace}",
+        f"--serviceaccount={api.namespace}:weak",
+    )  # fmt: skip
+    kubeconfig = control_plane.kubeconfig_for("weak", api.namespace)
+    with operator_factory("weak", kubeconfig=kubeconfig):
+        api.apply(voice_model())
+        degraded = api.await_condition("kokoro", "Degraded", "True", "Forbidden")
+    assert "cannot patch" in degraded["message"] or "cannot create" in degraded["message"]
+
+
+def test_it_says_json_and_nothing_of_what_is_spoken(api, operator):
+    api.apply(voice_model())
+    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
+    assert all(isinstance(record, dict) for record in operator.records)
+
+
+def test_its_metrics(api, operator):
+    api.apply(voice_model())
+    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
+    found = operator.fetch("/metrics")
+    for name in ("reconciles_total", "reconcile_seconds_count", "queue_seconds_count", "queue_depth"):
+        assert f"tts_operator_{name}" in found
+    assert 'tts_operator_api_calls_total{code="200",kind="RayService",verb="apply"}' in found
+
+
+def test_no_cluster_is_an_error_that_says_what_to_do(tmp_path):
+    broken = Operator(tmp_path / "none", tmp_path / "log")
+    with pytest.raises(AssertionError, match="KUBECONFIG"):
+        broken.start()

@@ -1,0 +1,207 @@
+"""What the status says of every trouble. KubeRay stands still, and the tests write what it and kubelets would."""
+
+import pytest
+from resources import CLUSTER, application, playground, pod, serving, voice_model
+from running import eventually
+
+from tts_app.resources import VoiceModel
+from tts_operator.desired.groups import group_of
+from tts_operator.objects import EVENT, PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
+
+pytestmark = pytest.mark.usefixtures("kuberay_stopped", "operator")
+
+
+@pytest.fixture
+def served(api):
+    """Return a function that reports the applications' states, as KubeRay does."""
+    api.apply(voice_model())
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+
+    def report(pending="", **applications):
+        found = api.get(RAY_SERVICE, "playground")
+        api.merge_status(
+            RAY_SERVICE, "playground", serving(found["metadata"]["generation"], pending, **applications)
+        )
+
+    return report
+
+
+def put_pod(api, group="headgroup", **status):
+    api.apply(pod("a-pod", group))
+    api.merge_status(POD, "a-pod", status)
+
+
+def container(**state):
+    status = {
+        "image": "registry/tts:1",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 3,
+        "name": "ray-worker",
+    }
+    return {"containerStatuses": [{**status, **state}]}
+
+
+GROUP = group_of(VoiceModel.model_validate(voice_model()))
+
+
+def test_ready_when_its_application_runs(api, served):
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    status = api.get(VOICE_MODEL, "kokoro")["status"]
+    assert status["readyReplicas"] == 1
+    assert status["rayCluster"] == CLUSTER
+    assert status["url"] == f"http://playground-serve-svc.{api.namespace}.svc:8000"
+
+
+def test_kuberays_own_ready_is_not_enough(api, served):
+    served(gateway=application(), kokoro=application("DEPLOYING", "UPDATING"))
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "NonZeroServeEndpoints",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    api.merge_status(RAY_SERVICE, "playground", {"conditions": [condition], "serviceStatus": "Running"})
+    api.await_condition("kokoro", "Ready", "False", "Deploying")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (application("DEPLOYING", "UPDATING", "loading"), "Deploying"),
+        (application("DEPLOY_FAILED", "DEPLOY_FAILED", "no speaker af_nobody"), "ApplicationFailed"),
+        (application("UNHEALTHY", "UNHEALTHY", "replica died"), "ApplicationUnhealthy"),
+        (application("RUNNING", "UNHEALTHY"), "Deploying"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_application_that_does_not_serve_is_told_in_its_own_words(api, served, state, reason):
+    served(gateway=application(), kokoro=state)
+    ready = api.await_condition("kokoro", "Ready", "False", reason)
+    assert state["message"] in ready["message"]
+
+
+def test_a_failure_after_it_served_is_told_and_its_end_too(api, served):
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    served(gateway=application(), kokoro=application("UNHEALTHY", "UNHEALTHY", "replica died"))
+    api.await_condition("kokoro", "Degraded", "True", "ApplicationUnhealthy")
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Degraded", "False", "AsExpected")
+    reasons = [e["reason"] for e in api.list(EVENT) if e["regarding"]["name"] == "kokoro"]
+    assert {"Serving", "ApplicationUnhealthy", "AsExpected"} <= set(reasons)
+
+
+def test_one_models_failure_is_not_anothers(api, served):
+    api.apply(voice_model("other", ("male_en-US",)))
+    eventually(lambda: "other" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "both")
+    served(gateway=application(), kokoro=application(), other=application("DEPLOY_FAILED", message="no"))
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    api.await_condition("other", "Ready", "False", "ApplicationFailed")
+    assert api.condition(VOICE_MODEL, "kokoro", "Degraded")["status"] == "False"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (
+            container(state={"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}),
+            "ImagePullFailed",
+            "registry/tts:1",
+        ),
+        (container(state={"waiting": {"reason": "ErrImageNeverPull"}}), "ImagePullFailed", "registry/tts:1"),
+        (
+            container(
+                state={"waiting": {"reason": "CrashLoopBackOff"}},
+                lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+            ),
+            "OutOfMemory",
+            "limit",
+        ),
+        (
+            container(
+                state={"waiting": {"reason": "CrashLoopBackOff"}},
+                lastState={"terminated": {"reason": "Error", "exitCode": 3}},
+            ),
+            "CrashLoop",
+            "exit code 3",
+        ),
+        (
+            container(state={"waiting": {"reason": "CreateContainerConfigError", "message": "no secret db"}}),
+            "ContainerConfigError",
+            "no secret db",
+        ),
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+                    }
+                ]
+            },
+            "Unschedulable",
+            "nvidia.com/gpu",
+        ),
+    ],
+    ids=["backoff", "never-pull", "oom", "crash", "secret", "gpu"],
+)
+@pytest.mark.parametrize("group", ["headgroup", GROUP], ids=["head", "worker"])
+def test_the_true_cause_of_a_pod_that_does_not_run(api, served, group, status, reason, words):
+    served()
+    put_pod(api, group, **status)
+    ready = api.await_condition("kokoro", "Ready", "False", reason)
+    assert words in ready["message"]
+    assert api.condition(VOICE_MODEL, "kokoro", "Degraded")["reason"] == reason
+
+
+def test_a_pod_of_another_model_is_not_this_ones_trouble(api, served):
+    served(gateway=application(), kokoro=application())
+    put_pod(api, "another-abc123", **container(state={"waiting": {"reason": "ErrImagePull"}}))
+    api.await_condition("kokoro", "Degraded", "False", "AsExpected")
+
+
+def test_a_replacement_of_the_cluster_is_told_while_it_lasts(api, served):
+    served("playground-fghij", gateway=application(), kokoro=application())
+    progressing = api.await_condition("kokoro", "Progressing", "True", "ClusterReplacement")
+    assert CLUSTER in progressing["message"]
+    assert api.condition(VOICE_MODEL, "kokoro", "Ready")["status"] == "True"
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Progressing", "False", "Settled")
+
+
+def test_a_status_of_an_older_spec_is_not_believed(api, served):
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    api.apply(voice_model(avatars=("female_en-US", "male_en-US")))
+    api.await_condition("kokoro", "Ready", "False", "Updating")
+    served(gateway=application(), kokoro=application())
+    ready = api.await_condition("kokoro", "Ready", "True", "Serving")
+    assert ready["observedGeneration"] == 2
+
+
+def test_the_playground_counts_what_is_ready(api, served):
+    api.apply(playground())
+    served(gateway=application(), kokoro=application())
+    api.await_condition("playground", "Ready", "True", "Serving", PLAYGROUND)
+    status = api.get(PLAYGROUND, "playground")["status"]
+    assert status["models"] == {"total": 1, "ready": 1, "summary": "1/1"}
+
+
+def test_the_status_is_written_by_the_operator_alone_and_put_right(api, served):
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    api.merge_status(VOICE_MODEL, "kokoro", {"readyReplicas": 99})
+    eventually(lambda: api.get(VOICE_MODEL, "kokoro")["status"]["readyReplicas"] == 1, "the truth")
+
+
+def test_kubectl_get_tells_the_story(api, served, control_plane):
+    served(gateway=application(), kokoro=application("DEPLOY_FAILED", message="x"))
+    api.await_condition("kokoro", "Ready", "False", "ApplicationFailed")
+    lines = control_plane.kubectl("get", "vm", "-n", api.namespace).splitlines()
+    assert "READY" in lines[0]
+    assert {"kokoro", "playground", "False", "ApplicationFailed"} <= set(lines[1].split())

@@ -1,0 +1,171 @@
+"""The parts of the reconcile that need no API server."""
+
+import asyncio
+
+import pytest
+
+from tts_operator.reconcile.drift import matches, stamped
+from tts_operator.reconcile.queue import Key, WorkQueue, work
+from tts_operator.reconcile.transitions import event_of
+
+A, B = Key("ns", "a"), Key("ns", "b")
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "same"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": {"b": []}}, {"a": {}}, True),
+        ({"a": {}}, {}, True),
+        ({"a": False}, {}, False),
+        ({"a": 0}, {}, False),
+        ([{"a": 1}], [{"a": 1, "b": 1}], True),
+        ([1], [1, 2], False),
+        ([{"a": 1}, {"a": 2}], [{"a": 2}, {"a": 1}], False),
+        ({"a": {"b": 1}}, {"a": None}, False),
+    ],
+)
+def test_matches(desired, live, same):
+    assert matches(desired, live) is same
+
+
+def test_a_field_that_is_wanted_no_more_shows_in_the_stamp():
+    more = stamped({"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}})
+    less = stamped({"metadata": {"name": "x"}, "spec": {"a": 1}})
+    assert not matches(less, more)
+    assert matches(less, {**less, "status": {}})
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock):
+    return WorkQueue(clock)
+
+
+async def test_a_key_is_due_once_however_often_it_is_added(queue):
+    for _ in range(3):
+        queue.add(A)
+    assert (await queue.get())[0] == A
+    assert len(queue) == 0
+
+
+async def test_a_key_is_never_worked_on_twice_at_a_time(queue):
+    queue.add(A)
+    await queue.get()
+    queue.add(A)
+    queue.add(B)
+    assert (await queue.get())[0] == B
+    queue.done(A)
+    assert (await queue.get())[0] == A
+
+
+async def test_the_earlier_time_counts(queue, clock):
+    queue.add(A, 100)
+    queue.add(A, 5)
+    queue.add(A, 50)
+    clock.now = 5
+    assert await queue.get() == (A, 0)
+    queue.done(A)
+    clock.now = 100
+    queue.add(B)
+    assert (await queue.get())[0] == B
+
+
+async def test_what_waits_is_reported(queue, clock):
+    queue.add(A)
+    clock.now = 3
+    assert await queue.get() == (A, 3)
+
+
+async def test_a_key_that_fails_comes_back_later_and_later(queue, clock):
+    delays = []
+    queue.add(A)
+    for _ in range(9):
+        await queue.get()
+        before = clock.now
+        queue.done(A, failed=True)
+        clock.now = next(iter(queue._due.values()))
+        delays.append(clock.now - before)
+    assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    await queue.get()
+    queue.done(A)
+    queue.add(A)
+    await queue.get()
+    queue.done(A, failed=True)
+    assert next(iter(queue._due.values())) - clock.now == 1
+
+
+async def test_get_waits_for_what_is_added_later():
+    queue = WorkQueue(asyncio.get_running_loop().time)
+    getting = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0.01)
+    assert not getting.done()
+    queue.add(A, 0.01)
+    async with asyncio.timeout(5):
+        assert (await getting)[0] == A
+
+
+async def test_a_reconcile_that_raises_does_not_stop_the_worker(caplog):
+    queue = WorkQueue(asyncio.get_running_loop().time)
+    done = asyncio.Event()
+
+    async def reconcile(key, waited):
+        assert waited >= 0
+        if key == A:
+            raise RuntimeError("broken")
+        done.set()
+
+    worker = asyncio.ensure_future(work(queue, reconcile))
+    queue.add(A)
+    queue.add(B)
+    async with asyncio.timeout(5):
+        await done.wait()
+    worker.cancel()
+    assert "broken" in caplog.text
+
+
+def conditions(ready="False", degraded="False", reason="Deploying", progress="Deploying"):
+    return [
+        {"type": "Ready", "status": ready, "reason": reason, "message": "m"},
+        {"type": "Progressing", "status": "True", "reason": progress, "message": "m"},
+        {"type": "Degraded", "status": degraded, "reason": reason, "message": "m"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([], conditions(), None),
+        (conditions(), conditions(reason="Other"), None),
+        (conditions(), conditions("True", reason="Serving"), ("Normal", "Serving")),
+        (conditions("True"), conditions(reason="Deploying"), ("Normal", "Deploying")),
+        (conditions(), conditions(degraded="True", reason="CrashLoop"), ("Warning", "CrashLoop")),
+        ([], conditions(degraded="True", reason="InvalidSpec"), ("Warning", "InvalidSpec")),
+        (
+            conditions(degraded="True", reason="CrashLoop"),
+            conditions(degraded="True", reason="OutOfMemory"),
+            ("Warning", "OutOfMemory"),
+        ),
+        (conditions(), conditions(progress="ClusterReplacement"), ("Normal", "ClusterReplacement")),
+        (conditions(progress="ClusterReplacement"), conditions(progress="ClusterReplacement"), None),
+    ],
+)
+def test_events(voice_model, before, after, told):
+    event = event_of(voice_model(), before, after, "2026-01-01T00:00:00.000000Z", "me")
+    assert (event and (event["type"], event["reason"])) == told
+    if event:
+        assert event["regarding"]["name"] == "kokoro"
+        assert len(event["metadata"]["name"]) < 253
