@@ -180,6 +180,7 @@ RULES = [
     Case("clones", {"spec.engine": "parler"}, "the engine does not clone: use `speaker`"),
     Case("speakers", {"spec.replicas": {"min": 3, "max": 2}}, "replicas.min must not exceed replicas.max"),
     Case("speakers", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
+    Case("text", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
     Case("job", {"spec.posts": {}}, ONE_KIND_OF_POSTS),
     Case("job", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
     Case("job-of-a-service", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
