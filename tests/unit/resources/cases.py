@@ -224,15 +224,7 @@ CHANGES = [
     Case("job-of-a-service", {"spec.avatars.locales": None}, "avatars cannot be changed"),
     Case("job", {"spec.output.format": "wav"}, "output cannot be changed"),
     Case("playground", {"spec.storage.audio.size": "9Gi"}, "size cannot become less: volumes only grow"),
-    Case(
-        "playground",
-        {"spec.storage.audio.storageClassName": None},
-        "accessMode and storageClassName cannot be changed",
-    ),
-    Case(
-        "playground",
-        {"spec.storage.audio.accessMode": "ReadWriteMany"},
-        "accessMode and storageClassName cannot be changed",
-    ),
+    Case("playground", {"spec.storage.audio.storageClassName": None}, "storageClassName cannot be changed"),
+    Case("playground", {"spec.storage.audio.accessMode": "ReadWriteMany"}, "accessMode cannot be changed"),
 ]
 """Changes that only the API server can refuse: it knows the resource as it was."""
