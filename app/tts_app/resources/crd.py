@@ -131,14 +131,15 @@ def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappin
 def _set_default(schema: dict[str, Any], value: Any) -> None:
     """Give `schema` its default, unless that is what an absent field means anyway.
 
-    An object's default is an empty one, which the API server then fills from the fields' own defaults.
+    An object's default is an empty one, which the API server then fills from the fields' own defaults. Where
+    the object has rules, it is filled here: the API server holds the default against them as it stands.
     """
     if value is None:
         return
     if "properties" in schema:
         if _without_empty(value) != _without_empty(_filled(schema)):
             raise ValueError(f"The default {value} is not what its fields' defaults make: {_filled(schema)}.")
-        schema["default"] = {}
+        schema["default"] = _filled(schema) if "x-kubernetes-validations" in schema else {}
     elif value not in ([], {}):
         schema["default"] = _number(value)
 
