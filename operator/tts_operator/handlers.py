@@ -16,6 +16,10 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
     def on(kind: Kind, **selector: Any) -> Any:
         return kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, **selector)
 
+    @kopf.on.login(registry=registry)
+    async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
     @on(VOICE_MODEL)
     async def voice_model(body: kopf.Body, namespace: str | None, **_: Any) -> None:
         queue.add(Key(namespace or "", body.spec.get("service", DEFAULT_SERVICE)))

@@ -1,6 +1,7 @@
 """Crashes, outages, races, rights: whatever happens, the operator ends where it should, and nothing twice."""
 
 import asyncio
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -226,7 +227,6 @@ def test_without_rights_the_status_says_which_are_missing(api, control_plane, op
             {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
         ],
     }
-    import json  # noqa: PLC0415
 
     control_plane.kubectl("apply", "-f", "-", input=json.dumps(rights))
     control_plane.kubectl(

@@ -60,11 +60,19 @@ def definition(kind: type[CustomResource]) -> dict[str, Any]:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in kind.columns],
+                    **_selectable(kind),
                     "schema": {"openAPIV3Schema": _root(kind)},
                 }
             ],
         },
     }
+
+
+def _selectable(kind: type[CustomResource]) -> dict[str, Any]:
+    """Return the fields by which the server can list: the service, so that its reconcile reads no others."""
+    if "service" not in kind.model_fields["spec"].annotation.model_fields:
+        return {}
+    return {"selectableFields": [{"jsonPath": ".spec.service"}]}
 
 
 def _column(column: Column) -> dict[str, Any]:

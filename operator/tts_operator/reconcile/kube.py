@@ -75,7 +75,9 @@ class LightKube:
     """Kube on lightkube, with every object as a plain dict."""
 
     def __init__(self, config: KubeConfig, timeout: float) -> None:
-        self._client = AsyncClient(config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER)
+        self._client = AsyncClient(
+            config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER, trust_env=False
+        )
         self._classes = {
             kind: create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
             for kind in KINDS.values()
