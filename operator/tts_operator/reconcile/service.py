@@ -1,4 +1,4 @@
-"""The reconcile: one idempotent function brings a service to what its resources say, and tells how it went."""
+"""The reconcile: one idempotent function that brings a service to what its resources say."""
 
 import asyncio
 import logging
