@@ -15,7 +15,7 @@ from cluster.binaries import BINARIES, NODE, Binary
 def test_the_wrapper_modules_pin_the_versions_of_the_table(binary: Binary) -> None:
     assert binary.module
     text = (build.MODULES / binary.folder / "go.mod").read_text()
-    assert re.search(rf"^(require|\t) ?{re.escape(binary.module)} {re.escape(binary.version)}$", text, re.M)
+    assert re.search(rf"^(require|\t) ?{re.escape(binary.module)} {re.escape(binary.version)}\b", text, re.M)
     assert re.search(rf"^(tool |\t){re.escape(binary.package)}$", text, re.M)
 
 
