@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tts_app.resources.base import GROUP, VERSION, Column, CustomResource
+from tts_app.resources.base import GROUP, VERSION, Column, CustomResource, Resource
 
 _IN_ORDER = (
     "description",
@@ -70,7 +70,8 @@ def definition(kind: type[CustomResource]) -> dict[str, Any]:
 
 def _selectable(kind: type[CustomResource]) -> dict[str, Any]:
     """Return the fields by which the server can list: the service, so that its reconcile reads no others."""
-    if "service" not in kind.model_fields["spec"].annotation.model_fields:
+    spec = kind.model_fields["spec"].annotation
+    if not (isinstance(spec, type) and issubclass(spec, Resource) and "service" in spec.model_fields):
         return {}
     return {"selectableFields": [{"jsonPath": ".spec.service"}]}
 

@@ -82,7 +82,8 @@ class LightKube:
     """Kube on lightkube, with every object as a plain dict."""
 
     def __init__(self, config: KubeConfig, timeout: float) -> None:
-        self._client = AsyncClient(
+        # Its overloads know nothing of resources that are plain dicts.
+        self._client: Any = AsyncClient(
             config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER, trust_env=False
         )
 
@@ -188,5 +189,5 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
         metrics.API_CALLS.labels(verb, kind.name, "200").inc()
 
 
-def _selector(wanted: Mapping[str, str] | None) -> dict[str, str] | None:
+def _selector(wanted: Mapping[str, str] | None) -> dict[str, Any] | None:
     return dict(wanted) if wanted else None
