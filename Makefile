@@ -45,6 +45,12 @@ test-operator: ## tests against a real Kubernetes API server and KubeRay (the fi
 	$(PY) hack/cluster build control-plane
 	$(PY) -m pytest tests/operator
 
+.PHONY: e2e
+e2e: ## tests on a real Kubernetes that runs pods on this machine (root; the first run builds it)
+	@hack/setup dev
+	$(PY) hack/cluster build
+	$(PY) -m pytest tests/e2e
+
 .PHONY: cluster-up
 cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs pods (root; the first time builds it)
 	@hack/setup dev
