@@ -6,7 +6,7 @@ PORT ?= 8000
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## set up, fetch the models and start the playground on http://127.0.0.1:8000 (PORT=... to change)
@@ -45,6 +45,12 @@ test-operator: ## tests against a real Kubernetes API server and KubeRay (the fi
 	@hack/setup dev
 	$(PY) hack/cluster build control-plane
 	$(PY) -m pytest tests/operator
+
+.PHONY: e2e
+e2e: ## tests on a real Kubernetes that runs pods on this machine (root; the first run builds it)
+	@hack/setup dev
+	$(PY) hack/cluster build
+	$(PY) -m pytest tests/e2e
 
 .PHONY: cluster-up
 cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs pods (root; the first time builds it)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from cluster.binaries import BINARIES
 from cluster.process import Process
 
 PAUSE = f"localhost/ttsp/pause:{BINARIES['pause'].version}"
+_NAMESPACE = ("--namespace", "k8s.io")
 _START = 60.0
+_STOP = 30.0
 _CONFIG = """
 version = 2
 root = "{root}"
@@ -75,13 +78,20 @@ class Containerd:
         """Remove every container, with its processes, its mounts and its network namespace."""
         names = self._ctr("containers", "list", "--quiet").split()
         namespaces = {path for name in names for path in self._network_namespaces(name)}
-        tasks = set(self._ctr("tasks", "list", "--quiet").split())
+        self._end_tasks()
         for name in names:
-            if name in tasks:
-                self._ctr("tasks", "delete", "--force", name)
             self._ctr("containers", "delete", name)
+            network.forget(name)
         for path in namespaces:
             network.remove_namespace(path)
+
+    def _end_tasks(self) -> None:
+        """End what runs in the containers; containerd's Kubernetes part deletes what ends, too."""
+        deadline = time.monotonic() + _STOP
+        while names := self._ctr("tasks", "list", "--quiet").split():
+            done = [self._run_ctr(*_NAMESPACE, "tasks", "delete", "--force", name) for name in names]
+            if time.monotonic() > deadline:
+                raise build.BuildError(f"containers do not end: {[one.stderr for one in done]}")
 
     def _network_namespaces(self, container: str) -> Iterator[Path]:
         info = json.loads(self._ctr("containers", "info", container))
@@ -93,7 +103,7 @@ class Containerd:
         return self.socket.exists() and self._run_ctr("version").returncode == 0
 
     def _ctr(self, *arguments: str) -> str:
-        done = self._run_ctr("--namespace", "k8s.io", *arguments)
+        done = self._run_ctr(*_NAMESPACE, *arguments)
         if done.returncode:
             raise build.BuildError(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout

@@ -12,6 +12,7 @@ GATEWAY = "10.244.0.1"
 PODS = "10.244.0.0/24"
 
 _PLUGINS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
+_NOTES = Path("/var/lib/cni/results")
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -48,6 +49,12 @@ def remove_namespace(path: Path) -> None:
     """Remove a pod's network namespace."""
     if path.exists():
         _ip("netns", "delete", path.name)
+
+
+def forget(container: str) -> None:
+    """Remove what containerd noted of a container's network."""
+    for note in _NOTES.glob(f"*-{container}-*"):
+        note.unlink()
 
 
 def write_cni(folder: Path, addresses: Path) -> None:

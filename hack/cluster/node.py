@@ -132,6 +132,10 @@ class Cluster(ControlPlane):
         run_folder().mkdir(parents=True)
         super().start()
 
+    def import_image(self, archive: Path) -> None:
+        """Give it the images of a docker-archive or an OCI archive."""
+        self._containerd.import_image(archive)
+
     def _start(self) -> None:
         if not network.forwards():
             _forwards_not(run_folder()).touch()
@@ -225,6 +229,7 @@ class Cluster(ControlPlane):
                 "localStorageCapacityIsolation": False,
                 "enforceNodeAllocatable": [],
                 "resolvConf": "/dev/null",
+                "makeIPTablesUtilChains": False,  # kube-proxy has nftables
                 "clusterDomain": "cluster.local",
                 "clusterDNS": [network.GATEWAY],
                 "podLogsDir": str(self.folder / "pod-logs"),

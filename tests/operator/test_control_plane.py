@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -154,12 +153,14 @@ def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
         text=True,
         env=os.environ | {"PYTHONPATH": str(HACK), "TMPDIR": str(tmp_path)},
     )
-    assert run.stdout is not None
-    pids = [int(pid) for pid in run.stdout.readline().split()]
-    assert len(pids) == 2
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    run.stdout.close()
+    try:
+        assert run.stdout is not None
+        pids = [int(pid) for pid in run.stdout.readline().split()]
+        run.stdout.close()
+        assert len(pids) == 2
+    finally:
+        run.kill()
+        run.wait()
     until(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout=10)
 
 
