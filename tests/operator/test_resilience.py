@@ -29,16 +29,19 @@ class CrashingKube(LightKube):
         super().__init__(config, 10)
         self.left = writes
         self.written: list[str] = []
+        self._one_at_a_time = asyncio.Lock()
 
     async def _write(self, name, call):
-        if self.left == 0:
-            raise CrashError
-        self.left -= 1
-        result = await call
-        self.written.append(name)
-        if self.left == 0:
-            raise CrashError
-        return result
+        async with self._one_at_a_time:
+            if self.left == 0:
+                call.close()
+                raise CrashError
+            self.left -= 1
+            result = await call
+            self.written.append(name)
+            if self.left == 0:
+                raise CrashError
+            return result
 
     async def apply(self, manifest, namespace):
         return await self._write(manifest["kind"], super().apply(manifest, namespace))
