@@ -6,7 +6,7 @@ PORT ?= 8000
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## set up, fetch the models and start the playground on http://127.0.0.1:8000 (PORT=... to change)
@@ -19,7 +19,7 @@ setup: ## set up alone: .venv, system packages, models
 	@.venv/bin/ttsp models fetch --all
 
 .PHONY: test
-test: setup lint test-unit test-app ## run every test tier, set-up and linters included
+test: setup lint test-unit test-app test-operator ## run every test tier, set-up and linters included
 
 .PHONY: lint
 lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
@@ -39,6 +39,27 @@ test-unit: ## pure tests, and tests with the real models in one process
 test-app: ## tests against the playground on a real Ray Serve
 	@hack/setup dev
 	$(PY) -m pytest tests/app
+
+.PHONY: test-operator
+test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, about 10 minutes)
+	@hack/setup dev
+	$(PY) hack/cluster build control-plane
+	$(PY) -m pytest tests/operator
+
+.PHONY: e2e
+e2e: ## tests on a real Kubernetes that runs pods on this machine (root; the first run builds it)
+	@hack/setup dev
+	$(PY) hack/cluster build
+	$(PY) -m pytest tests/e2e
+
+.PHONY: cluster-up
+cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs pods (root; the first time builds it)
+	@hack/setup dev
+	@$(PY) hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## end it; nothing of it stays but its images
+	@$(PY) hack/cluster down
 
 .PHONY: bench
 bench: setup ## measure speed beside kokoro-onnx; writes docs/benchmarks.md

@@ -30,7 +30,7 @@ class Leader:
 
     async def acquire(self) -> None:
         """Wait until this candidate leads."""
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110 - what is waited for is in the API server
             await asyncio.sleep(RENEWAL)
         metrics.LEADER.set(1)
         logger.info("leading", extra={"identity": self._identity})

@@ -157,5 +157,3 @@ async def _first(*things: object) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-

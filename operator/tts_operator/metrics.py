@@ -14,7 +14,9 @@ QUEUE_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
 )
 QUEUE_DEPTH = Gauge("tts_operator_queue_depth", "Services that wait to be reconciled.")
-API_CALLS = Counter("tts_operator_api_calls_total", "Requests to the Kubernetes API.", ["verb", "kind", "code"])
+API_CALLS = Counter(
+    "tts_operator_api_calls_total", "Requests to the Kubernetes API.", ["verb", "kind", "code"]
+)
 CONDITIONS = Gauge(
     "tts_operator_conditions",
     "VoiceModels by condition, status and reason.",

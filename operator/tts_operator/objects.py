@@ -96,7 +96,7 @@ def labels(service: str) -> dict[str, str]:
 def manifest(
     kind: Kind, name: str, service: str, body: Mapping[str, Any], extra: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the manifest of a child of `service`, with the labels that all of them have, and `extra` ones."""
+    """Return the manifest of a child of `service`, with the labels that all have, and `extra` ones."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,

@@ -25,9 +25,7 @@ async def serve(host: str, port: int, alive: Callable[[], bool]) -> AsyncIterato
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes(
-        [web.get("/healthz", health), web.get("/readyz", health), web.get("/metrics", exposition)]
-    )
+    app.add_routes([web.get("/healthz", health), web.get("/readyz", health), web.get("/metrics", exposition)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

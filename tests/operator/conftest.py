@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from running import Api, Operator
+
 from cluster.binaries import CONTROL_PLANE
 from cluster.build import PrerequisiteError, build
 from cluster.control_plane import ControlPlane
-from running import Api, Operator
 
 OperatorFactory = Callable[..., Operator]
 

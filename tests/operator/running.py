@@ -14,10 +14,10 @@ from typing import Any, Self
 
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ApiError
-from lightkube.generic_resource import create_namespaced_resource
 from lightkube.types import PatchType
 
 from tts_operator.objects import KINDS, VOICE_MODEL, Kind, Ref
+from tts_operator.reconcile.kube import resource_class
 
 PATIENCE = 60.0
 """Seconds that anything may take before a test fails: generous, for machines are shared."""
@@ -45,15 +45,11 @@ class Api:
         self.namespace = namespace
         config = KubeConfig.from_file(kubeconfig).get()
         self._client = Client(config, namespace=namespace, field_manager="a-test", trust_env=False)
-        self._classes = {
-            kind: create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
-            for kind in KINDS.values()
-        }
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """Return an object, None where there is none."""
         try:
-            return dict(self._client.get(self._classes[kind], name))
+            return dict(self._client.get(resource_class(kind), name))
         except ApiError as error:
             if error.status.code == 404:
                 return None
@@ -61,7 +57,7 @@ class Api:
 
     def list(self, kind: Kind) -> list[Object]:
         """Return all objects of the namespace."""
-        return [dict(item) for item in self._client.list(self._classes[kind])]
+        return [dict(item) for item in self._client.list(resource_class(kind))]
 
     def apply(self, manifest: Object, manager: str = "a-test") -> Object:
         """Apply a manifest, as `kubectl apply --server-side` does."""
@@ -69,7 +65,7 @@ class Api:
         name = manifest["metadata"]["name"]
         return dict(
             self._client.patch(
-                self._classes[kind],
+                resource_class(kind),
                 name,
                 manifest,
                 patch_type=PatchType.APPLY,
@@ -80,15 +76,15 @@ class Api:
 
     def merge(self, kind: Kind, name: str, patch: Object) -> Object:
         """Apply a merge patch."""
-        return dict(self._client.patch(self._classes[kind], name, patch, patch_type=PatchType.MERGE))
+        return dict(self._client.patch(resource_class(kind), name, patch, patch_type=PatchType.MERGE))
 
     def merge_status(self, kind: Kind, name: str, status: Object) -> None:
         """Write a part of the status, as the object's own controller would."""
-        self._client.patch(self._classes[kind].Status, name, {"status": status}, patch_type=PatchType.MERGE)
+        self._client.patch(resource_class(kind).Status, name, {"status": status}, patch_type=PatchType.MERGE)
 
     def delete(self, kind: Kind, name: str) -> None:
         """Delete an object."""
-        self._client.delete(self._classes[kind], name)
+        self._client.delete(resource_class(kind), name)
 
     def condition(self, kind: Kind, name: str, type_: str) -> Object:
         """Return a condition of an object, an empty one where it has none."""

@@ -126,12 +126,13 @@ def test_a_number_of_replicas_changes_in_place(api):
 
 def test_a_voice_that_is_added_changes_the_serve_config_alone(api):
     api.apply(voice_model())
-    cluster(api)
-    before = service(api)["spec"]["rayClusterConfig"]
+    before = cluster(api)
     api.apply(voice_model(avatars=("female_en-US", "male_en-GB")))
     eventually(lambda: "en-GB" in service(api)["spec"]["serveConfigV2"], "the voice in the Serve config")
-    assert service(api)["spec"]["rayClusterConfig"] == before
     eventually(lambda: api.get(VOICE_MODEL, "kokoro")["status"].get("avatars") == 2, "two avatars")
+    assert [(c["metadata"]["uid"], c["spec"]) for c in api.list(RAY_CLUSTER)] == [
+        (before["metadata"]["uid"], before["spec"])
+    ]
 
 
 def test_with_the_last_model_everything_goes_but_the_audio(api):

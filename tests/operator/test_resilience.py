@@ -1,6 +1,7 @@
 """Crashes, outages, races, rights: whatever happens, the operator ends where it should, and nothing twice."""
 
 import asyncio
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -28,16 +29,19 @@ class CrashingKube(LightKube):
         super().__init__(config, 10)
         self.left = writes
         self.written: list[str] = []
+        self._one_at_a_time = asyncio.Lock()
 
     async def _write(self, name, call):
-        if self.left == 0:
-            raise CrashError
-        self.left -= 1
-        result = await call
-        self.written.append(name)
-        if self.left == 0:
-            raise CrashError
-        return result
+        async with self._one_at_a_time:
+            if self.left == 0:
+                call.close()
+                raise CrashError
+            self.left -= 1
+            result = await call
+            self.written.append(name)
+            if self.left == 0:
+                raise CrashError
+            return result
 
     async def apply(self, manifest, namespace):
         return await self._write(manifest["kind"], super().apply(manifest, namespace))
@@ -226,7 +230,6 @@ def test_without_rights_the_status_says_which_are_missing(api, control_plane, op
             {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
         ],
     }
-    import json  # noqa: PLC0415
 
     control_plane.kubectl("apply", "-f", "-", input=json.dumps(rights))
     control_plane.kubectl(

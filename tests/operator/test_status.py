@@ -1,4 +1,4 @@
-"""What the status says of every trouble. KubeRay stands still, and the tests write what it and kubelets would."""
+"""What the status says of every trouble. KubeRay stands still; the tests write what it and kubelets would."""
 
 import pytest
 from resources import CLUSTER, application, playground, pod, serving, voice_model

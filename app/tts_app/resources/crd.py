@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tts_app.resources.base import GROUP, VERSION, Column, CustomResource
+from tts_app.resources.base import GROUP, VERSION, Column, CustomResource, Resource
 
 _IN_ORDER = (
     "description",
@@ -60,11 +60,20 @@ def definition(kind: type[CustomResource]) -> dict[str, Any]:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in kind.columns],
+                    **_selectable(kind),
                     "schema": {"openAPIV3Schema": _root(kind)},
                 }
             ],
         },
     }
+
+
+def _selectable(kind: type[CustomResource]) -> dict[str, Any]:
+    """Return the fields by which the server can list: the service, so that its reconcile reads no others."""
+    spec = kind.model_fields["spec"].annotation
+    if not (isinstance(spec, type) and issubclass(spec, Resource) and "service" in spec.model_fields):
+        return {}
+    return {"selectableFields": [{"jsonPath": ".spec.service"}]}
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -131,14 +140,15 @@ def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappin
 def _set_default(schema: dict[str, Any], value: Any) -> None:
     """Give `schema` its default, unless that is what an absent field means anyway.
 
-    An object's default is an empty one, which the API server then fills from the fields' own defaults.
+    An object's default is an empty one, which the API server then fills from the fields' own defaults. Where
+    the object has rules, it is filled here: the API server holds the default against them as it stands.
     """
     if value is None:
         return
     if "properties" in schema:
         if _without_empty(value) != _without_empty(_filled(schema)):
             raise ValueError(f"The default {value} is not what its fields' defaults make: {_filled(schema)}.")
-        schema["default"] = {}
+        schema["default"] = _filled(schema) if "x-kubernetes-validations" in schema else {}
     elif value not in ([], {}):
         schema["default"] = _number(value)
 

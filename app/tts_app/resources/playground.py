@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from tts_app.resources.base import Column, CustomResource, ObjectKey, ObjectName, Resource
 from tts_app.resources.quantities import Bytes, Compute
-from tts_app.resources.rules import Rule, Unique, cel_list
+from tts_app.resources.rules import Rule, Unique, cel_list, immutable
 from tts_app.resources.status import PlaygroundStatus
 from tts_app.resources.text_model import TextEngineName
 from tts_app.resources.voice_model import EngineName
@@ -85,6 +85,9 @@ class Ray(Resource):
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]
 
 
+_WHY_NOT = "make a claim yourself, move the files and name it in existingClaim"
+
+
 class Volume(Resource):
     """A PersistentVolumeClaim: one that the operator makes, or one that is there."""
 
@@ -93,12 +96,8 @@ class Volume(Resource):
             "size cannot become less: volumes only grow",
             cel="quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
         ),
-        Rule(
-            "accessMode and storageClassName cannot be changed: make a claim yourself, move the files and "
-            "name it in existingClaim",
-            cel="has(self.existingClaim) || (self.accessMode == oldSelf.accessMode && "
-            "self.?storageClassName.orValue('') == oldSelf.?storageClassName.orValue(''))",
-        ),
+        immutable("accessMode", _WHY_NOT, unless="has(self.existingClaim)"),
+        immutable("storageClassName", _WHY_NOT, unless="has(self.existingClaim)"),
     )
 
     size: VolumeSize = "20Gi"
@@ -216,7 +215,7 @@ class Toleration(Resource):
 
 
 class Scheduling(Resource):
-    """Where the service's pods run. Nothing else of a pod can be set: no resource widens what pods may do."""
+    """Where the service's pods run; nothing else of a pod can be set, so that none widens its rights."""
 
     node_selector: Labels = {}
     """Labels that a node must have."""
@@ -250,7 +249,7 @@ class PlaygroundSpec(Resource):
     pod_disruption_budget: bool = True
     """Whether the operator makes PodDisruptionBudgets, so that a node's drain leaves every engine one."""
     scheduling: Scheduling = Scheduling()
-    """Where the service's pods run."""
+    """Where the service's pods run; nothing else of a pod can be set."""
 
 
 class Playground(CustomResource):

@@ -59,13 +59,13 @@ def _known_quantization(engine: str, allowed: Set[str]) -> Rule:
     )
 
 
-def immutable(field: str, why: str) -> Rule:
-    """Return the rule that `field` of this part never changes, be it there or not."""
-    return Rule(
-        f"{field} cannot be changed: {why}",
-        cel=f"has(self.{field}) == has(oldSelf.{field}) && "
-        f"(!has(self.{field}) || self.{field} == oldSelf.{field})",
+def immutable(field: str, why: str, unless: str = "") -> Rule:
+    """Return the rule that `field` never changes, be it there or not, unless `unless` (in CEL) holds."""
+    same = (
+        f"has(self.{field}) == has(oldSelf.{field}) && "
+        f"(!has(self.{field}) || self.{field} == oldSelf.{field})"
     )
+    return Rule(f"{field} cannot be changed: {why}", cel=f"{unless} || {same}" if unless else same)
 
 
 def cel_list(values: Iterable[str]) -> str:

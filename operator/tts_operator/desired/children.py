@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tts_app.resources import Playground, VoiceModel, Volume
+from tts_app.resources import Playground, VoiceModel
+from tts_app.resources.playground import Volume
 from tts_operator.desired.network import downloads, network_policy
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, ray_service
 from tts_operator.objects import (
@@ -20,7 +21,6 @@ from tts_operator.objects import (
     Ref,
     manifest,
 )
-
 
 _REMOVED = (RAY_SERVICE, INGRESS, POD_MONITOR, DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
 

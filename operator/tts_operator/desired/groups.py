@@ -1,9 +1,9 @@
 """Worker groups: which pods the replicas of a model run in.
 
-One group for each model and size of its replicas, with one pod for each replica, so that a model that goes takes
-its own pods along and no other's. KubeRay takes an appended group in place and answers every other change of the
-list with a new cluster, so groups keep the order in which they came, and one that is not needed any more stays as
-it was, with no pods.
+One group for each model and size of its replicas, with one pod for each replica, so that a model that goes
+takes its own pods along and no other's. KubeRay takes an appended group in place and answers any other change
+of the list with a new cluster. So groups keep the order in which they came, and one that is not needed any
+more stays as it was, with no pods.
 """
 
 import json

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tts_app.resources import Peer, Playground, VoiceModel
+from tts_app.resources import Playground, VoiceModel
+from tts_app.resources.playground import Peer
 from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
 from tts_operator.objects import SERVICE_LABEL
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tts_app.resources import Compute, Playground, Resources
+from tts_app.resources import Playground, Resources
+from tts_app.resources.quantities import Compute
 from tts_operator.objects import labels
 
 USER = 1000

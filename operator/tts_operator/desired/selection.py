@@ -10,6 +10,7 @@ from tts_app.resources import VoiceModel
 from tts_app.serving.config import GATEWAY
 from tts_operator.objects import Manifest
 
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of one VoiceModel."""
@@ -69,7 +70,9 @@ def _age(manifest: Manifest) -> tuple[str, str]:
 
 def _written(manifest: Manifest) -> dict[str, Any]:
     """Return what a user wrote: no status, whose form may be a newer operator's, and no server's metadata."""
-    metadata = {key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]}
+    metadata = {
+        key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]
+    }
     return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata} | {
         "spec": manifest.get("spec")
     }

@@ -21,13 +21,16 @@ def matches(desired: Any, live: Any) -> bool:
 
     A field that the last manifest had and this one has not is no difference here: the stamp is one then.
     """
+    if live is None:  # the server drops what is empty
+        return desired in (None, "", [], {})
     if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and all(matches(want, live.get(key)) for key, want in desired.items())
+        return isinstance(live, Mapping) and all(
+            matches(want, live.get(key)) for key, want in desired.items()
+        )
     if isinstance(desired, list):
         return (
             isinstance(live, list)
             and len(desired) == len(live)
             and all(matches(want, have) for want, have in zip(desired, live, strict=True))
         )
-    # An empty value and none at all are the same to the server, which drops the empty.
-    return bool(desired == live or (live is None and not desired and desired is not False and desired != 0))
+    return bool(desired == live)

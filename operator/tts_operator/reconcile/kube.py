@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Protocol
 
 import httpx2
@@ -71,15 +72,20 @@ class Kube(Protocol):
         ...
 
 
+@cache
+def resource_class(kind: Kind) -> Any:
+    """Return lightkube's class for a kind, whose objects are dicts. It takes each kind once a process."""
+    return create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
+
+
 class LightKube:
     """Kube on lightkube, with every object as a plain dict."""
 
     def __init__(self, config: KubeConfig, timeout: float) -> None:
-        self._client = AsyncClient(config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER)
-        self._classes = {
-            kind: create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
-            for kind in KINDS.values()
-        }
+        # Its overloads know nothing of resources that are plain dicts.
+        self._client: Any = AsyncClient(
+            config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER, trust_env=False
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -88,7 +94,7 @@ class LightKube:
     async def get(self, ref: Ref, namespace: str) -> dict[str, Any] | None:
         """See Kube."""
         with _counted("get", ref.kind, missing_is_none=True):
-            return dict(await self._client.get(self._classes[ref.kind], ref.name, namespace=namespace))
+            return dict(await self._client.get(resource_class(ref.kind), ref.name, namespace=namespace))
         return None
 
     async def list(
@@ -102,7 +108,7 @@ class LightKube:
         with _counted("list", kind, missing_is_none=True):
             where = ALL_NS if namespace is None else namespace
             found = self._client.list(
-                self._classes[kind], namespace=where, labels=_selector(labels), fields=_selector(fields)
+                resource_class(kind), namespace=where, labels=_selector(labels), fields=_selector(fields)
             )
             return [dict(item) async for item in found]
         return []
@@ -111,19 +117,19 @@ class LightKube:
         """See Kube."""
         kind, name = KINDS[manifest["kind"]], manifest["metadata"]["name"]
         with _counted("apply", kind):
-            return dict(await self._apply(self._classes[kind], name, manifest, namespace))
+            return dict(await self._apply(resource_class(kind), name, manifest, namespace))
 
     async def apply_status(self, manifest: Manifest, namespace: str) -> None:
         """See Kube."""
         kind, name = KINDS[manifest["kind"]], manifest["metadata"]["name"]
         with _counted("status", kind):
-            await self._apply(self._classes[kind].Status, name, manifest, namespace)
+            await self._apply(resource_class(kind).Status, name, manifest, namespace)
 
     async def patch(self, ref: Ref, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
         """See Kube."""
         with _counted("patch", ref.kind):
             await self._client.patch(
-                self._classes[ref.kind],
+                resource_class(ref.kind),
                 ref.name,
                 list(operations),
                 namespace=namespace,
@@ -134,18 +140,18 @@ class LightKube:
         """See Kube."""
         kind = KINDS[manifest["kind"]]
         with _counted("create", kind):
-            await self._client.create(self._classes[kind](manifest), namespace=namespace)
+            await self._client.create(resource_class(kind)(manifest), namespace=namespace)
 
     async def replace(self, manifest: Manifest, namespace: str) -> None:
         """See Kube."""
         kind = KINDS[manifest["kind"]]
         with _counted("replace", kind):
-            await self._client.replace(self._classes[kind](manifest), namespace=namespace)
+            await self._client.replace(resource_class(kind)(manifest), namespace=namespace)
 
     async def delete(self, ref: Ref, namespace: str) -> None:
         """See Kube."""
         with _counted("delete", ref.kind, missing_is_none=True):
-            await self._client.delete(self._classes[ref.kind], ref.name, namespace=namespace)
+            await self._client.delete(resource_class(ref.kind), ref.name, namespace=namespace)
 
     async def log(self, pod: str, container: str, namespace: str) -> str:
         """See Kube."""
@@ -183,5 +189,5 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
         metrics.API_CALLS.labels(verb, kind.name, "200").inc()
 
 
-def _selector(wanted: Mapping[str, str] | None) -> dict[str, str] | None:
+def _selector(wanted: Mapping[str, str] | None) -> dict[str, Any] | None:
     return dict(wanted) if wanted else None

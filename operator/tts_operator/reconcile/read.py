@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-
 from tts_app.resources import Metadata, Playground
 from tts_operator.objects import (
     PLAYGROUND,
@@ -78,5 +77,3 @@ def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
 async def _log(kube: Kube, key: Key, pod: dict[str, Any]) -> str:
     container = pod["spec"]["containers"][0]["name"]
     return await kube.log(pod["metadata"]["name"], container, key.namespace)
-
-

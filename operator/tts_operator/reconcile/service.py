@@ -1,4 +1,4 @@
-"""The reconcile: one idempotent function that brings a service to what its resources say, and says how it went."""
+"""The reconcile: one idempotent function that brings a service to what its resources say."""
 
 import asyncio
 import logging
@@ -72,7 +72,7 @@ class Reconciler:
         return self.resync_seconds if settled else self.poll_seconds
 
     async def _bring_about(self, work: "_Work", playground: Playground) -> None:
-        """Apply what differs, remove what should not be there. What the API refuses is kept for the status."""
+        """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
         wanted = children(playground, served(work.verdicts), self.defaults, work.live)
         try:
             for manifest in wanted.present:
@@ -91,7 +91,8 @@ class Reconciler:
             work.replaced = replacements(manifest, live)
         if live is not None and not _ours(live):
             raise KubeError(
-                f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two", 409
+                f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two",
+                409,
             )
         if live is not None and matches(manifest, live):
             return
@@ -198,7 +199,9 @@ def _ours(live: Manifest) -> bool:
 
 def _refusal(error: KubeError) -> Condition:
     if error.status == NOT_FOUND:
-        text = "The cluster has no RayService kind, or no such namespace any more: install the KubeRay operator."
+        text = (
+            "The cluster has no RayService kind, or no such namespace any more: install the KubeRay operator."
+        )
         return Condition("Degraded", True, "KubeRayMissing", f"{text} ({error})")
     reason = {403: "Forbidden", 409: "NameTaken", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
     return Condition("Degraded", True, reason, str(error))
@@ -210,5 +213,3 @@ def _settled(verdict: Verdict | None, conditions: Sequence[Condition]) -> bool:
         return True
     states = {condition.type: condition.status for condition in conditions}
     return states == {"Ready": True, "Progressing": False, "Degraded": False}
-
-

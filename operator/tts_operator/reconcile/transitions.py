@@ -20,8 +20,8 @@ def event_of(
     """Return an Event where a change of conditions is worth one; None where not.
 
     Told is what is wrong, that it is right again, that the resource became ready or is so no more, and that a
-    cluster is replaced; of several at once the first of these. `now` is an RFC 3339 time, `instance` the operator
-    that tells.
+    cluster is replaced; of several at once the first of these. `now` is an RFC 3339 time, `instance` is the
+    operator that tells.
     """
     known = {c["type"]: (c["status"], c["reason"]) for c in before}
     news = {c["type"]: c for c in after if _is_news(c, *known.get(c["type"], ("False", "")))}

@@ -1,0 +1,78 @@
+"""The programs that the cluster is made of, and their versions: the one place where these are written.
+
+After a change here, `python hack/cluster pin` writes `modules/` again.
+"""
+
+from dataclasses import dataclass
+
+KUBERNETES = "k8s.io/kubernetes"
+KUBERAY = "github.com/ray-project/kuberay/ray-operator"
+
+VERSIONS = {
+    KUBERNETES: "v1.34.4",
+    "go.etcd.io/etcd/server/v3": "v3.6.4",  # what Kubernetes' own go.mod pins
+    KUBERAY: "v1.6.2",
+    "github.com/coredns/coredns": "v1.12.4",
+    "helm.sh/helm/v4": "v4.3.1",
+    "github.com/yannh/kubeconform": "v0.8.0",
+}
+"""Go modules and the versions that are built."""
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A program, and the Go package that it is built from."""
+
+    name: str
+    folder: str
+    """The wrapper module below `modules/` that it is built in."""
+    package: str
+    version: str
+    module: str | None
+    """The Go module that it comes from; None: the wrapper holds its source."""
+    version_variables: tuple[str, ...] = ()
+    """Go variables that tell the program its version."""
+
+
+def _kubernetes(name: str) -> Binary:
+    stamps = ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")
+    return Binary(name, "kubernetes", f"{KUBERNETES}/cmd/{name}", VERSIONS[KUBERNETES], KUBERNETES, stamps)
+
+
+def _other(name: str, folder: str, module: str, package: str = "", stamp: str = "") -> Binary:
+    return Binary(name, folder, module + package, VERSIONS[module], module, (stamp,) if stamp else ())
+
+
+BINARIES = {
+    binary.name: binary
+    for binary in (
+        # etcd shares Kubernetes' wrapper: the two agree on their dependencies.
+        _other("etcd", "kubernetes", "go.etcd.io/etcd/server/v3"),
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kubectl"),
+        _other("kuberay", "kuberay", KUBERAY),
+        _other("helm", "helm", "helm.sh/helm/v4", "/cmd/helm", "helm.sh/helm/v4/internal/version.version"),
+        _other(
+            "kubeconform", "kubeconform", "github.com/yannh/kubeconform", "/cmd/kubeconform", "main.version"
+        ),
+        _kubernetes("kube-scheduler"),
+        _kubernetes("kube-proxy"),
+        _kubernetes("kubelet"),
+        _other("coredns", "coredns", "github.com/coredns/coredns"),
+        Binary("pause", "pause", ".", "v1", None),
+    )
+}
+
+CONTROL_PLANE = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kubectl",
+    "kuberay",
+    "helm",
+    "kubeconform",
+)
+NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet", "coredns", "pause")
+SETS = {"control-plane": CONTROL_PLANE, "node": NODE}
+"""What is built for operator tests, and for a cluster that runs pods."""

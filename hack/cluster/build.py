@@ -1,0 +1,145 @@
+"""Build the binaries once a machine, and keep them in the cache."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.binaries import BINARIES, KUBERAY, VERSIONS, Binary
+
+MODULES = Path(__file__).parent / "modules"
+
+
+class PrerequisiteError(Exception):
+    """Something that the machine must have is missing; the message says what to do."""
+
+
+class BuildError(Exception):
+    """Go could not build; the message is Go's."""
+
+
+def cache_folder() -> Path:
+    """Return the project's cache: `TTSP_CACHE`, else `~/.cache/tts-playground`."""
+    return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser()
+
+
+def path_of(name: str) -> Path:
+    """Return where a binary is, or will be."""
+    return cache_folder() / "bin" / f"{name}-{BINARIES[name].version}"
+
+
+def kuberay_crds() -> Path:
+    """Return the folder of KubeRay's CRDs."""
+    return cache_folder() / "bin" / f"kuberay-crds-{VERSIONS[KUBERAY]}"
+
+
+def require(program: str, purpose: str) -> None:
+    """Fail with what to do where a program is missing."""
+    if shutil.which(program) is None:
+        raise PrerequisiteError(f"{program} is missing ({purpose}). Install it, then run this again.")
+
+
+def build(names: Iterable[str]) -> None:
+    """Build what is not in the cache yet; a second run at the same time waits for the first."""
+    wanted = list(names)
+    if not _missing(wanted):
+        return
+    _check_go()
+    folder = cache_folder() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder / ".lock"):
+        missing = _missing(wanted)
+        for number, name in enumerate(missing, start=1):
+            _tell(f"[{number}/{len(missing)}] building {name} {BINARIES[name].version} ...")
+            begin = time.monotonic()
+            _build(BINARIES[name], path_of(name))
+            if name == "kuberay":
+                _copy_crds()
+            _tell(f"[{number}/{len(missing)}] {name} took {time.monotonic() - begin:.0f} s")
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    def is_there(name: str) -> bool:
+        return path_of(name).is_file() and (name != "kuberay" or kuberay_crds().is_dir())
+
+    return [name for name in names if not is_there(name)]
+
+
+def _check_go() -> None:
+    """Ask Go itself whether it is new enough, or may fetch what is (`GOTOOLCHAIN`), for every module."""
+    require("go", "the cluster's programs are built from Go modules: https://go.dev/dl")
+    for folder in sorted({binary.folder for binary in BINARIES.values()}):
+        answer = subprocess.run(
+            ["go", "list", "-m"],
+            cwd=MODULES / folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode:
+            raise PrerequisiteError(
+                f"This Go cannot build {folder}: {answer.stderr.strip()}\n"
+                "Install a newer one (https://go.dev/dl), or let Go fetch it: GOTOOLCHAIN=auto."
+            )
+
+
+def _build(binary: Binary, target: Path) -> None:
+    flags = ["-s", "-w", *(f"-X {variable}={binary.version}" for variable in binary.version_variables)]
+    with _beside(target) as unfinished:
+        command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+        command += ["-ldflags", " ".join(flags), "-o", str(unfinished), binary.package]
+        _go(command, binary.folder)
+        unfinished.replace(target)
+
+
+def _copy_crds() -> None:
+    described = _go(["go", "mod", "download", "-json", KUBERAY], "kuberay")
+    source = Path(json.loads(described)["Dir"]) / "config" / "crd" / "bases"
+    with _beside(kuberay_crds()) as unfinished:
+        unfinished.mkdir()
+        for file in source.glob("*.yaml"):
+            shutil.copyfile(file, unfinished / file.name)  # the module's own files are read-only
+        unfinished.replace(kuberay_crds())
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Give a path on the same file system, so that what is finished is renamed and never seen half."""
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=target.parent) as folder:
+        yield Path(folder) / target.name
+
+
+def _go(command: list[str], folder: str) -> str:
+    done = subprocess.run(
+        command, cwd=MODULES / folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BuildError(f"`{' '.join(command[:2])}` failed in {MODULES / folder}:\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _tell("another build is under way: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

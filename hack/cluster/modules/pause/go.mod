@@ -1,0 +1,3 @@
+module ttsplayground.dev/cluster/pause
+
+go 1.24.0

@@ -1,0 +1,87 @@
+"""The cluster itself: pods run, find each other by name through Services, and keep files on volumes."""
+
+import json
+
+from cluster.base_image import NAME
+from cluster.node import Cluster
+
+SERVER = (
+    "use IO::Socket::INET; my $s = IO::Socket::INET->new(Listen => 9, LocalPort => 8080) or die $@;"
+    "while (my $c = $s->accept) {"
+    ' while (<$c>) { last if /^\\s*$/ } print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhello"; close $c }'
+)
+CLIENT = (
+    'use IO::Socket::INET; my $c = IO::Socket::INET->new(PeerAddr => "web", PeerPort => 80) or die $@;'
+    'print $c "GET / HTTP/1.0\\r\\n\\r\\n"; print while <$c>'
+)
+
+
+def pod(name: str, *command: str, **spec: object) -> dict[str, object]:
+    container = {"name": name, "image": NAME, "imagePullPolicy": "Never", "command": list(command)}
+    if volume_mounts := spec.pop("volumeMounts", None):
+        container["volumeMounts"] = volume_mounts  # type: ignore[assignment]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "containers": [container],
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            **spec,
+        },
+    }
+
+
+def apply(cluster: Cluster, namespace: str, *resources: object) -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": list(resources)}
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(items))
+
+
+def wait(cluster: Cluster, namespace: str, what: str, condition: str) -> None:
+    cluster.kubectl("wait", "-n", namespace, what, f"--for={condition}", "--timeout=90s")
+
+
+def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: str) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    apply(cluster, namespace, pod("server", "perl", "-e", SERVER), service)
+    wait(cluster, namespace, "pod/server", "condition=Ready")
+    through_the_api = f"/api/v1/namespaces/{namespace}/services/web:80/proxy/"
+    assert cluster.kubectl("get", "--raw", through_the_api) == "hello"
+    apply(cluster, namespace, pod("client", "perl", "-e", CLIENT))
+    wait(cluster, namespace, "pod/client", "jsonpath={.status.phase}=Succeeded")
+    assert cluster.kubectl("logs", "client", "-n", namespace).endswith("hello")
+    assert cluster.kubectl("exec", "server", "-n", namespace, "--", "cat", "/etc/debian_version").strip()
+
+
+def test_files_stay_on_a_volume(cluster: Cluster, namespace: str) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "kept"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+    on_volume = {
+        "volumes": [{"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}],
+        "volumeMounts": [{"name": "kept", "mountPath": "/kept"}],
+    }
+    apply(cluster, namespace, claim, pod("writer", "sh", "-c", "echo word > /kept/file", **on_volume))
+    wait(cluster, namespace, "pod/writer", "jsonpath={.status.phase}=Succeeded")
+    apply(cluster, namespace, pod("reader", "cat", "/kept/file", **on_volume))
+    wait(cluster, namespace, "pod/reader", "jsonpath={.status.phase}=Succeeded")
+    assert cluster.kubectl("logs", "reader", "-n", namespace) == "word\n"
+
+
+def test_a_pod_knows_the_api_server(cluster: Cluster, namespace: str) -> None:
+    script = (
+        "use IO::Socket::INET; IO::Socket::INET->new(PeerAddr => $ENV{KUBERNETES_SERVICE_HOST},"
+        ' PeerPort => $ENV{KUBERNETES_SERVICE_PORT}) or die $@; print "ok"'
+    )
+    apply(cluster, namespace, pod("asker", "perl", "-e", script))
+    wait(cluster, namespace, "pod/asker", "jsonpath={.status.phase}=Succeeded")
+    assert cluster.kubectl("logs", "asker", "-n", namespace) == "ok"

@@ -1,0 +1,292 @@
+"""The CRDs on a real API server: taken whole, each rule refuses in its own words, good ones come back."""
+
+import json
+import runpy
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.manifests import samples_folder
+from tts_app.resources import KINDS
+
+ROOT = Path(__file__).parents[2]
+CASES = runpy.run_path(str(ROOT / "tests" / "unit" / "resources" / "cases.py"))
+GOOD: dict[str, dict[str, Any]] = CASES["GOOD"]
+NAMESPACE = "crds"
+SAMPLES = sorted(path for path in samples_folder().glob("*.yaml"))
+
+
+class Client:
+    """kubectl in a namespace of our own."""
+
+    def __init__(self, control_plane: Any) -> None:
+        self.control_plane = control_plane
+
+    def kubectl(self, *args: str, document: Any = None) -> str:
+        given = None if document is None else json.dumps(document)
+        output: str = self.control_plane.kubectl("--namespace", NAMESPACE, *args, input=given)
+        return output
+
+    def apply(self, document: Any, *args: str, manager: str = "someone") -> str:
+        apply = ("apply", "--server-side", f"--field-manager={manager}", "--filename=-")
+        return self.kubectl(*apply, *args, document=document)
+
+    def get(self, document: dict[str, Any]) -> dict[str, Any]:
+        resource = f"{KINDS[document['kind']].plural}.ttsplayground.dev/{document['metadata']['name']}"
+        found: dict[str, Any] = json.loads(self.kubectl("get", resource, "--output=json"))
+        return found
+
+    def refusal(self, *args: str, document: Any = None) -> str:
+        """Return the words with which kubectl or the API server refuses."""
+        with pytest.raises(Exception) as caught:
+            self.kubectl(*args, *(["--filename=-"] if document else []), document=document)
+        return str(caught.value)
+
+    def delete(self, document: dict[str, Any]) -> None:
+        self.kubectl("delete", "--ignore-not-found", "--filename=-", document=document)
+
+
+@pytest.fixture(scope="module")
+def client(control_plane: Any) -> Client:
+    names = [f"crd/{kind.plural}.ttsplayground.dev" for kind in KINDS.values()]
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    # kubectl keeps what it discovered; this asks anew, until the API server tells of the new kinds.
+    deadline = time.monotonic() + 30
+    while len(control_plane.kubectl("api-resources", "--categories=tts", "--output=name").split()) < len(
+        names
+    ):
+        assert time.monotonic() < deadline, "the API server does not tell of the new kinds"
+        time.sleep(0.2)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    control_plane.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(namespace))
+    return Client(control_plane)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crd_is_taken_whole(client: Client, kind: str) -> None:
+    crd = json.loads(client.kubectl("get", f"crd/{KINDS[kind].plural}.ttsplayground.dev", "--output=json"))
+    conditions = {condition["type"]: condition["status"] for condition in crd["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}, "NonStructuralSchema would be here"
+    assert crd["status"]["acceptedNames"]["shortNames"] == [KINDS[kind].short_name]
+
+
+@pytest.mark.parametrize("case", [*CASES["RULES"], *CASES["NAMES"]], ids=str)
+def test_a_broken_rule_is_refused_in_its_own_words(client: Client, case: Any) -> None:
+    assert case.says in client.refusal("create", "--dry-run=server", document=case.resource)
+
+
+@pytest.mark.parametrize("case", CASES["CHANGES"], ids=str)
+def test_a_change_that_may_not_be_is_refused_in_its_own_words(client: Client, case: Any) -> None:
+    client.apply(GOOD[case.good])
+    try:
+        assert case.says in client.refusal("replace", document=case.resource)
+    finally:
+        client.delete(GOOD[case.good])
+
+
+@pytest.mark.parametrize(
+    ("good", "change"),
+    [
+        ("speakers", {"spec.voices.0.speaker": "af_bella", "spec.replicas": {"min": 1, "max": 1}}),
+        ("text", {"spec.source.uri": "pvc://models/b", "spec.contextLength": 8192}),
+        ("job", {"spec.suspend": True, "spec.retries": 0, "spec.parallelism": 1}),
+        ("job-of-a-service", {"spec.ttlSecondsAfterFinished": None, "metadata.labels": {"a": "b"}}),
+        ("playground", {"spec.storage.audio.size": "1Ti"}),
+        ("playground", {"spec.storage.audio": {"existingClaim": "mine", "size": "20Gi"}}),
+        ("playground", {"spec.ray.version": "2.61.0", "spec.whenEmpty": "KeepGateway"}),
+    ],
+)
+def test_a_change_that_may_be_is_taken(client: Client, good: str, change: dict[str, Any]) -> None:
+    changed = CASES["Case"](good, change, "").resource
+    try:
+        client.apply(GOOD[good])
+        client.kubectl("replace", "--filename=-", document=changed)
+        kind = KINDS[changed["kind"]]
+        assert kind.model_validate(client.get(changed)).spec == kind.model_validate(changed).spec
+    finally:
+        client.delete(changed)
+
+
+@pytest.mark.parametrize(
+    ("good", "change", "says"),
+    [
+        ("speakers", {"spec.engine": "espeak"}, 'Unsupported value: "espeak": supported values: "kokoro"'),
+        ("speakers", {"spec.engine": None}, "spec.engine: Required value"),
+        ("speakers", {"spec.voices": []}, "spec.voices: Invalid value"),
+        ("speakers", {"spec.voices.0.locale": "fr-FR"}, 'Unsupported value: "fr-FR"'),
+        ("speakers", {"spec.voices.1.gender": "female"}, "spec.voices[1]: Duplicate value"),
+        ("speakers", {"spec.source.uri": "https://example.com/a"}, "spec.source.uri: Invalid value"),
+        ("speakers", {"spec.resources.cpu": "two"}, "spec.resources.cpu: Invalid value"),
+        ("speakers", {"spec.resources.cpu": -1}, "spec.resources.cpu: Invalid value"),
+        ("speakers", {"spec.replicas.targetOngoingRequests": 0}, "should be greater than 0"),
+        ("speakers", {"spec.colour": "red"}, 'unknown field "spec.colour"'),
+        ("clones", {"spec.voices.0.reference.consent": None}, "spec.voices[0].reference.consent: Required"),
+        ("clones", {"spec.voices.0.reference.consent.by": ""}, "consent.by: Invalid value"),
+        ("job", {"spec.avatars": {"genders": ["male", "male"]}}, "spec.avatars.genders[1]: Duplicate value"),
+        ("job", {"spec.parallelism": 0}, "spec.parallelism: Invalid value"),
+        ("playground", {"spec.ray.auth": "password"}, 'Unsupported value: "password"'),
+        ("playground", {"spec.scheduling.hostNetwork": True}, 'unknown field "spec.scheduling.hostNetwork"'),
+        ("playground", {"spec.podTemplate": {}}, 'unknown field "spec.podTemplate"'),
+    ],
+)
+def test_what_the_schema_alone_refuses(client: Client, good: str, change: dict[str, Any], says: str) -> None:
+    broken = CASES["Case"](good, change, says).resource
+    assert says in client.refusal("create", "--dry-run=server", document=broken)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_resource_comes_back_without_a_difference(client: Client, name: str) -> None:
+    document = GOOD[name]
+    try:
+        client.apply(document)
+        before = client.get(document)
+        client.apply(document)
+        assert client.get(document)["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+        differs = ("diff", "--server-side", "--field-manager=someone", "--filename=-")
+        assert client.kubectl(*differs, document=document) == ""
+        # The server's defaults are Python's.
+        kind = KINDS[document["kind"]]
+        assert kind.model_validate(before).spec == kind.model_validate(document).spec
+    finally:
+        client.delete(document)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_can_be_applied_and_then_differs_in_nothing(client: Client, path: Path) -> None:
+    try:
+        client.kubectl("apply", "--server-side", f"--filename={path}")
+        assert client.kubectl("diff", "--server-side", f"--filename={path}") == ""
+    finally:
+        client.kubectl("delete", "--ignore-not-found", f"--filename={path}")
+
+
+def test_parameters_keep_whatever_an_engine_may_want(client: Client) -> None:
+    document = GOOD["speakers"]
+    try:
+        client.apply(document)
+        assert client.get(document)["spec"]["parameters"] == document["spec"]["parameters"]
+    finally:
+        client.delete(document)
+
+
+def test_two_appliers_can_each_have_a_voice_of_one_model(client: Client) -> None:
+    document = GOOD["speakers"]
+    own = {"locale": "es-ES", "gender": "male", "speaker": "em_alex"}
+    try:
+        client.apply(document)
+        spec = {k: v for k, v in document["spec"].items() if k in {"engine", "source", "license"}}
+        client.apply({**document, "spec": {**spec, "voices": [own]}}, manager="someone-else")
+        voices = client.get(document)["spec"]["voices"]
+        assert [voice["speaker"] for voice in voices] == ["af_heart", "am_michael", "em_alex"]
+    finally:
+        client.delete(document)
+
+
+def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client) -> None:
+    """A rule is given up, and the resource refused, when it takes the API server too long."""
+    texts = dict.fromkeys(CASES["LANGUAGES"], "Welcome to the hotel. " * 8)
+    posts = [{"id": number, "text": texts} for number in range(500)]
+    job = {**GOOD["job"], "spec": {**GOOD["job"]["spec"], "posts": {"inline": posts}}}
+    try:
+        client.kubectl("create", "--filename=-", document=job)
+        client.kubectl("patch", "ttsj/job", "--type=merge", '--patch={"spec": {"suspend": true}}')
+        posts[-1]["text"] = {"en": "Hi."}
+        assert "posts cannot be changed" in client.refusal("replace", document=job)
+    finally:
+        client.delete(job)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("vm", "A speech model and its voices"),
+        ("vm.spec.voices.reference.consent", "Proof that the speaker agreed to be cloned"),
+        ("vm.spec.quantization", "fp16"),
+        ("vm.spec.resources.cpu", "CPU cores"),
+        ("vm.status.download.percent", "in per cent"),
+        ("tm.spec.contextLength", "Tokens that a prompt and its answer may have together"),
+        ("ttsj.spec.output.nameTemplate", "Name of a file, without extension"),
+        ("ttsj.status.progress.skipped", "before the job began"),
+        ("pg.spec.whenEmpty", "removed with its last model"),
+        ("pg.spec.scheduling", "nothing else of a pod can be set"),
+    ],
+)
+def test_explain_tells_what_a_field_is(client: Client, path: str, says: str) -> None:
+    told = " ".join(client.kubectl("explain", path).split())
+    assert says in told
+    assert "<empty>" not in told
+
+
+READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "ImageCannotBePulled",
+    "message": "No such image.",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+PROGRESS = {"total": 8, "done": 3, "failed": 1, "skipped": 0, "percent": 50, "summary": "3/8"}
+MODELS = {"total": 2, "ready": 1, "summary": "1/2"}
+
+
+@pytest.mark.parametrize(
+    ("good", "status", "columns"),
+    [
+        (
+            "speakers",
+            {"conditions": [READY], "readyReplicas": 1, "avatars": 2, "locales": ["en-US"]},
+            ["speakers", "playground", "kokoro", "False", "ImageCannotBePulled", "1", "2"],
+        ),
+        (
+            "text",
+            {"conditions": [READY], "readyReplicas": 1},
+            ["text", "playground", "transformers", "False", "ImageCannotBePulled", "1", "4096"],
+        ),
+        ("job", {"phase": "Running", "progress": PROGRESS}, ["job", "Running", "3/8", "1"]),
+        (
+            "playground",
+            {"conditions": [READY], "url": "http://playground", "models": MODELS},
+            ["playground", "False", "ImageCannotBePulled", "1/2", "http://playground"],
+        ),
+    ],
+)
+def test_get_tells_the_story_at_a_glance(
+    client: Client, good: str, status: dict[str, Any], columns: list[str]
+) -> None:
+    document = GOOD[good]
+    short_name = KINDS[document["kind"]].short_name
+    try:
+        client.apply(document)
+        patch = f"--patch={json.dumps({'status': status})}"
+        client.kubectl("patch", f"{short_name}/{good}", "--subresource=status", "--type=merge", patch)
+        row = client.kubectl("get", short_name, "--no-headers").split()
+        assert row[:-1] == columns, "and the age"
+        assert client.get(document)["status"] == status
+        assert f"/{good}\n" in client.kubectl("get", "tts", "--output=name")
+        # Whoever applies the resource again leaves the status alone, and a status makes no new generation.
+        client.apply(document)
+        assert client.get(document)["status"] == status
+        assert client.get(document)["metadata"]["generation"] == 1
+    finally:
+        client.delete(document)
+
+
+@pytest.mark.parametrize(
+    ("good", "status", "says"),
+    [
+        ("job", {"phase": "Bored"}, 'Unsupported value: "Bored"'),
+        ("job", {"progress": {"percent": 101}}, "status.progress.percent: Invalid value"),
+        ("speakers", {"conditions": [{**READY, "status": "Perhaps"}]}, 'Unsupported value: "Perhaps"'),
+        ("speakers", {"conditions": [{"type": "Ready"}]}, "lastTransitionTime: Required value"),
+    ],
+)
+def test_a_status_that_is_not_one_is_refused(client: Client, good: str, status: Any, says: str) -> None:
+    name = f"{KINDS[GOOD[good]['kind']].short_name}/{good}"
+    try:
+        client.apply(GOOD[good])
+        patch = f"--patch={json.dumps({'status': status})}"
+        assert says in client.refusal("patch", name, "--subresource=status", "--type=merge", patch)
+    finally:
+        client.delete(GOOD[good])

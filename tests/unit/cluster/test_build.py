@@ -1,0 +1,59 @@
+"""What is built, and what is said when it cannot be."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cluster import build
+from cluster.binaries import BINARIES, NODE, Binary
+
+
+@pytest.mark.parametrize(
+    "binary", [binary for binary in BINARIES.values() if binary.module], ids=lambda b: b.name
+)
+def test_the_wrapper_modules_pin_the_versions_of_the_table(binary: Binary) -> None:
+    assert binary.module
+    text = (build.MODULES / binary.folder / "go.mod").read_text()
+    assert re.search(rf"^(require|\t) ?{re.escape(binary.module)} {re.escape(binary.version)}\b", text, re.M)
+    assert re.search(rf"^(tool |\t){re.escape(binary.package)}$", text, re.M)
+
+
+def test_without_go_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(build.PrerequisiteError, match=r"go is missing .*go\.dev/dl.* run this again"):
+        build.build(NODE)
+
+
+def test_a_go_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = "go: go.mod requires go >= 1.26.0 (running go 1.21; GOTOOLCHAIN=local)"
+    go = tmp_path / "go"
+    go.write_text(f'#!/bin/sh\necho "{old}" >&2\nexit 1\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(build.PrerequisiteError, match=re.escape(old)):
+        build.build(NODE)
+
+
+def test_what_is_in_the_cache_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    build.kuberay_crds().mkdir(parents=True)
+    for name in NODE:
+        build.path_of(name).touch()
+    build.build(NODE)
+
+
+def test_what_go_cannot_build_leaves_nothing_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    go.write_text('#!/bin/sh\n[ "$1" = list ] && exit 0\necho "undefined: x" >&2\nexit 1\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(build.BuildError, match="undefined: x"):
+        build.build(["etcd"])
+    assert [path.name for path in (tmp_path / "cache" / "bin").iterdir()] == [".lock"]

@@ -1,0 +1,230 @@
+"""Good resources, and changes that break one rule each: for Python here, an API server in tests/operator."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+API_VERSION = "ttsplayground.dev/v1alpha1"
+LICENSE = {"spdx": "Apache-2.0", "commercialUse": True}
+CONSENT = {"id": "1", "by": "A", "date": "2026-01-01"}
+CLIP = {"uri": "pvc://voices/a.wav", "transcript": "Hello.", "consent": CONSENT}
+LANGUAGES = [
+    "en",
+    "ar",
+    "es",
+    "hi",
+    "ur",
+    "en-US",
+    "en-GB",
+    "en-AU",
+    "ar-SA",
+    "ar-EG",
+    "ar-AE",
+    "es-ES",
+    "hi-IN",
+    "ur-PK",
+]
+POST = {"id": 1, "text": {"en": "Hello.", "ar-EG": "أهلا."}}
+
+
+def resource(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+GOOD = {
+    "speakers": resource(
+        "VoiceModel",
+        "speakers",
+        engine="kokoro",
+        source={"uri": "package://kokoro-82m/int8"},
+        license=LICENSE,
+        voices=[
+            {"locale": "en-US", "gender": "female", "speaker": "af_heart", "parameters": {"speed": 0.9}},
+            {"locale": "en-US", "gender": "male", "speaker": "am_michael"},
+        ],
+        replicas={"min": 0, "max": 2, "targetOngoingRequests": 1.5},
+        resources={"cpu": 2, "memory": "1Gi", "gpu": "0"},
+        parameters={"threads": 2, "nested": {"list": [1, None, "x"]}},
+    ),
+    "clones": resource(
+        "VoiceModel",
+        "clones",
+        engine="chatterbox",
+        source={"uri": "hf://someone/model", "revision": "0123abc"},
+        license=LICENSE,
+        voices=[{"locale": "ar-EG", "gender": "male", "reference": CLIP}],
+    ),
+    "described": resource(
+        "VoiceModel",
+        "described",
+        engine="parler",
+        source={"uri": "s3://bucket/model"},
+        license=LICENSE,
+        voices=[{"locale": "ur-PK", "gender": "female", "description": "A calm, low voice."}],
+    ),
+    "text": resource(
+        "TextModel", "text", engine="transformers", source={"uri": "pvc://models/a"}, license=LICENSE
+    ),
+    "job": resource("TTSJob", "job", posts={"inline": [POST]}, output={"uri": "pvc://audio-output"}),
+    "job-of-a-service": resource(
+        "TTSJob",
+        "job-of-a-service",
+        service="playground",
+        posts={"configMapRef": {"name": "posts"}},
+        avatars={"locales": ["en-US"], "genders": ["male"]},
+        output={"uri": "s3://bucket/a", "format": "opus", "nameTemplate": "{locale}.{post}"},
+        ttlSecondsAfterFinished=0,
+        activeDeadlineSeconds=60,
+    ),
+    "job-of-its-own": resource(
+        "TTSJob",
+        "job-of-its-own",
+        ephemeral={},
+        posts={"uri": "gs://bucket/posts.jsonl"},
+        output={"uri": "file:///out"},
+    ),
+    "defaults": resource("Playground", "defaults"),
+    "playground": resource(
+        "Playground",
+        "playground",
+        images={"gateway": "gateway:1", "engines": {"kokoro": "kokoro:1"}, "pullSecrets": ["registry"]},
+        ray={"version": "2.60.0", "head": {"resources": {"cpu": "500m"}}},
+        storage={
+            "audio": {"size": "10Gi", "storageClassName": "fast"},
+            "cache": {"existingClaim": "cache"},
+            "database": {"secretRef": {"name": "database"}},
+        },
+        networkPolicy={"allowFrom": [{"namespaceSelector": {}}, {"podSelector": {"app": "site"}}]},
+        ingress={"host": "speech.example.com"},
+        scheduling={
+            "tolerations": [{"operator": "Exists"}, {"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
+        },
+    ),
+}
+"""Good resources by name, at least one a kind and one a way of saying things."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change of a good resource that breaks a rule."""
+
+    good: str
+    change: dict[str, Any]
+    """Values by dotted path; None removes."""
+    says: str
+    """Part of the rule's message."""
+
+    def __str__(self) -> str:
+        return f"{self.good}: {', '.join(self.change)}: {self.says}"
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The resource after the change."""
+        document = copy.deepcopy(GOOD[self.good])
+        for path, value in self.change.items():
+            *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
+            part: Any = document
+            for key in parents:
+                part = part[key] if isinstance(key, int) else part.setdefault(key, {})
+            if value is None:
+                del part[last]
+            else:
+                part[last] = value
+        return document
+
+
+NAME = "metadata.name must be a DNS-1035 label of at most 47 characters"
+ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, description"
+ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
+TEMPLATE = "nameTemplate may hold letters, digits"
+UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
+GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
+TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
+
+NAMES = [
+    Case(good, {"metadata.name": name}, NAME)
+    for good in ("speakers", "text", "job", "playground")
+    for name in ("k" * 48, "9-lives", "a.b")
+]
+"""Names that other kinds of Kubernetes may have, but ours may not."""
+
+QUANTIZATIONS = [
+    Case(
+        good,
+        {"spec.engine": engine, "spec.quantization": wrong},
+        f"engine {engine} has no such quantization; allowed: {allowed}",
+    )
+    for good, engine, wrong, allowed in (
+        ("speakers", "kokoro", "fp8", "fp16, int8, none"),
+        ("speakers", "vits", "fp16", "int8, none"),
+        ("clones", "chatterbox", "fp16", "int4, int8, none"),
+        ("clones", "omnivoice", "fp8", "int4, int8, none"),
+        ("clones", "habibi", "awq-int4", "int4, int8, none"),
+        ("described", "parler", "gptq-int4", "int4, int8, none"),
+        ("text", "transformers", "fp8", "awq-int4, gptq-int4, int4, int8, none"),
+        ("text", "llamacpp", "int8", "none"),
+        ("text", "vllm", "int8", "awq-int4, fp8, gptq-int4, none"),
+    )
+]
+"""A quantization that each engine has not."""
+
+RULES = [
+    *QUANTIZATIONS,
+    Case("speakers", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
+    Case("text", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
+    Case("clones", {"spec.source.revision": None}, "an hf:// source needs `revision`"),
+    Case("text", {"spec.source.uri": "hf://a/b"}, "an hf:// source needs `revision`"),
+    Case("speakers", {"spec.voices.0.speaker": None}, ONE_KIND_OF_VOICE),
+    Case("speakers", {"spec.voices.1.description": "A calm voice."}, ONE_KIND_OF_VOICE),
+    Case("clones", {"spec.voices.0.speaker": "x"}, ONE_KIND_OF_VOICE),
+    Case("clones", {"spec.engine": "parler"}, "the engine does not clone: use `speaker`"),
+    Case("speakers", {"spec.replicas": {"min": 3, "max": 2}}, "replicas.min must not exceed replicas.max"),
+    Case("speakers", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
+    Case("text", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
+    Case("job", {"spec.posts": {}}, ONE_KIND_OF_POSTS),
+    Case("job", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
+    Case("job-of-a-service", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
+    Case(
+        "job", {"spec.posts.inline.0.text.fr": "Bonjour."}, "text must be keyed by a language or locale: en,"
+    ),
+    Case("job", {"spec.output.nameTemplate": "a/{post}_{gender}_{locale}"}, TEMPLATE),
+    Case("job", {"spec.output.nameTemplate": "{post}_{gender}_{locale}_{mood}"}, TEMPLATE),
+    Case("job", {"spec.output.nameTemplate": "{post:2}_{gender}_{locale}"}, TEMPLATE),
+    Case("job", {"spec.output.nameTemplate": "{gender}_{locale}"}, UNIQUE_NAMES),
+    Case("job", {"spec.output.nameTemplate": "{post:03d}_{gender}"}, UNIQUE_NAMES),
+    Case("job", {"spec.output.nameTemplate": "{post}_{locale}"}, GENDER),
+    Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
+    Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
+    Case(
+        "playground",
+        {"spec.images.engines.espeak": "a:1"},
+        "images.engines must be keyed by engines: chatterbox,",
+    ),
+    Case(
+        "playground",
+        {"spec.networkPolicy.allowFrom.0": {}},
+        "a peer needs namespaceSelector, podSelector or both",
+    ),
+    Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
+    Case("playground", {"spec.scheduling.tolerations.1.key": None}, TOLERATION),
+]
+"""Changes that both Python and the API server refuse, in the same words."""
+
+CHANGES = [
+    Case(
+        "speakers", {"spec.service": "other"}, "service cannot be changed: make a VoiceModel of another name"
+    ),
+    Case("text", {"spec.service": "other"}, "service cannot be changed: make a TextModel of another name"),
+    Case("job", {"spec.service": "other"}, "service cannot be changed: make a new TTSJob"),
+    Case("job-of-a-service", {"spec.service": None}, "service cannot be changed: make a new TTSJob"),
+    Case("job-of-its-own", {"spec.ephemeral.replicas": 2}, "ephemeral cannot be changed"),
+    Case("job-of-its-own", {"spec.ephemeral": None}, "ephemeral cannot be changed"),
+    Case("job", {"spec.posts.inline.0.text.en": "Hi."}, "posts cannot be changed"),
+    Case("job", {"spec.avatars": {"genders": ["male"]}}, "avatars cannot be changed"),
+    Case("job-of-a-service", {"spec.avatars.locales": None}, "avatars cannot be changed"),
+    Case("job", {"spec.output.format": "wav"}, "output cannot be changed"),
+    Case("playground", {"spec.storage.audio.size": "9Gi"}, "size cannot become less: volumes only grow"),
+    Case("playground", {"spec.storage.audio.storageClassName": None}, "storageClassName cannot be changed"),
+    Case("playground", {"spec.storage.audio.accessMode": "ReadWriteMany"}, "accessMode cannot be changed"),
+]
+"""Changes that only the API server can refuse: it knows the resource as it was."""
