@@ -18,7 +18,7 @@ OBJECT_STORE = 128 << 20
 CACHE_PATH = "/cache"
 STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
-_SCRATCH = {"tmp": "/tmp", "home": "/home/tts"}  # noqa: S108 - mounts, in a file system that is read-only
+_SCRATCH = {"tmp": "/tmp"}  # noqa: S108 - a mount: the rest of the file system is read-only
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _amounts(cpus: float, memory: int) -> dict[str, dict[str, str]]:
 
 def _environment(playground: Playground) -> list[dict[str, Any]]:
     values = {
-        "HOME": "/home/tts",
+        "HOME": "/tmp",  # noqa: S108 - the mount
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TTSP_CACHE": CACHE_PATH,
