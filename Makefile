@@ -43,7 +43,8 @@ test-app: ## tests against the playground on a real Ray Serve
 .PHONY: test-operator
 test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, about 10 minutes)
 	@hack/setup dev
-	$(PY) hack/cluster build control-plane
+	@# Where it cannot be built, the tests say so themselves: skipped on a laptop, failed in CI.
+	$(PY) hack/cluster build control-plane || [ "$$CI" != true ]
 	$(PY) -m pytest tests/operator
 
 .PHONY: e2e
