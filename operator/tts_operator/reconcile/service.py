@@ -73,7 +73,10 @@ class Reconciler:
 
     async def _bring_about(self, work: "_Work", playground: Playground) -> None:
         """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
-        wanted = children(playground, served(work.verdicts), self.defaults, work.live)
+        models = served(work.verdicts)
+        if work.state.voice_models and not models and work.live is not None:
+            return  # all are invalid, perhaps to a newer operator only: what runs is not torn down for it
+        wanted = children(playground, models, self.defaults, work.live)
         try:
             for manifest in wanted.present:
                 await self._apply(work, stamped(manifest))
