@@ -182,4 +182,4 @@ def test_takes_time_linear_in_the_text(front_ends):
     front_end.normalise("أ")
     started = time.perf_counter()
     front_end.normalise("ب" * 20_000 + " و " * 5_000 + "1 " * 2_000)
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 60
