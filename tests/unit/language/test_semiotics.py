@@ -254,7 +254,7 @@ def test_only_words_and_six_marks_are_left():
     ],
 )
 def test_long_runs_take_linear_time(run):
-    """16 times the length takes some 16 times the time, 256 times where a pattern backtracks: it is far between."""
+    """16 times the length takes some 16 times the time, and 256 times where a pattern backtracks."""
     times = []
     for length in (500, 8_000):
         text = run * (length // len(run))
