@@ -17,9 +17,4 @@ QUEUE_DEPTH = Gauge("tts_operator_queue_depth", "Services that wait to be reconc
 API_CALLS = Counter(
     "tts_operator_api_calls_total", "Requests to the Kubernetes API.", ["verb", "kind", "code"]
 )
-CONDITIONS = Gauge(
-    "tts_operator_conditions",
-    "VoiceModels by condition, status and reason.",
-    ["type", "status", "reason"],
-)
 LEADER = Gauge("tts_operator_leader", "1 while this operator holds the Lease.")

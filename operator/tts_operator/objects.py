@@ -105,6 +105,22 @@ def manifest(
     }
 
 
+def differences(desired: Any, live: Any, path: str = "") -> list[str]:
+    """Return the paths, below `path`, where `live` lacks what is desired; what else it has does not count.
+
+    Lists must be as long as desired, item by item. What is empty and what is absent are the same: the server
+    drops what is empty.
+    """
+    if live is None and desired in (None, "", [], {}):
+        return []
+    if isinstance(desired, Mapping) and isinstance(live, Mapping):
+        return [p for key in desired for p in differences(desired[key], live.get(key), f"{path}.{key}")]
+    if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
+        pairs = enumerate(zip(desired, live, strict=True))
+        return [p for i, (new, old) in pairs for p in differences(new, old, f"{path}[{i}]")]
+    return [] if desired == live else [path]
+
+
 def rfc3339(moment: datetime, precision: Literal["seconds", "microseconds"] = "seconds") -> str:
     """Return a moment in UTC as the API writes times."""
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")

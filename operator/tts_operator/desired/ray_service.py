@@ -1,7 +1,7 @@
 """The RayService of a service: one Ray cluster, and the Serve config of all its models."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from tts_operator.desired.pods import (
     pod_template,
     worker_resources,
 )
-from tts_operator.objects import RAY_SERVICE, Manifest, manifest
+from tts_operator.objects import RAY_SERVICE, Manifest, differences, manifest
 
 HEAD = "head"
 """Custom Ray resource that only the head pod has: the gateway runs there, beside its volumes."""
@@ -117,13 +117,13 @@ def replacements(desired: Manifest, live: Manifest) -> list[str]:
         path
         for name in sorted((before.keys() | after.keys()) - {"workerGroupSpecs"})
         if name in after or name in _OURS
-        for path in _changes(name, after.get(name), before.get(name))
+        for path in differences(after.get(name), before.get(name), name)
     ]
     for old, new in zip(groups_before, groups_after, strict=False):
         paths += [
             path
             for name in sorted(new.keys() - _OVERLOOKED)
-            for path in _changes(f"workerGroupSpecs[{new['groupName']}].{name}", new[name], old.get(name))
+            for path in differences(new[name], old.get(name), f"workerGroupSpecs[{new['groupName']}].{name}")
         ]
     return paths
 
@@ -131,16 +131,6 @@ def replacements(desired: Manifest, live: Manifest) -> list[str]:
 _OURS = {"authOptions"}
 """Fields of a cluster that the builder leaves out at times."""
 _OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}
-
-
-def _changes(path: str, desired: Any, live: Any) -> list[str]:
-    """Return the paths below which `live` lacks what is desired; what the server added is no change."""
-    if isinstance(desired, Mapping) and isinstance(live, Mapping):
-        return [p for key in desired for p in _changes(f"{path}.{key}", desired[key], live.get(key))]
-    if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-        pairs = enumerate(zip(desired, live, strict=True))
-        return [p for i, (new, old) in pairs for p in _changes(f"{path}[{i}]", new, old)]
-    return [] if desired == live else [path]
 
 
 def _worker_group(playground: Playground, model: VoiceModel, default: str, cache: Mount) -> dict[str, Any]:
