@@ -6,7 +6,8 @@ from typing import Any
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.resources.playground import Volume
-from tts_operator.desired.network import downloads, network_policy
+from tts_operator.desired.groups import downloads
+from tts_operator.desired.network import network_policy
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, ray_service
 from tts_operator.objects import (
     CLAIM,
@@ -74,7 +75,7 @@ def children(
 
 def _cache_claim(playground: Playground, models: Sequence[VoiceModel]) -> str:
     """Return the claim that downloads are kept in; empty where nothing is downloaded."""
-    if not downloads(models):
+    if not any(map(downloads, models)):
         return ""
     return playground.spec.storage.cache.existing_claim or f"{playground.name}-cache"
 

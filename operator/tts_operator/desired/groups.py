@@ -1,6 +1,6 @@
 """Worker groups: which pods the replicas of a model run in.
 
-One group for each model and size of its replicas, with one pod for each replica, so that a model that goes
+One group for each model and kind of its replicas, with one pod for each replica, so that a model that goes
 takes its own pods along and no other's. KubeRay takes an appended group in place and answers any other change
 of the list with a new cluster. So groups keep the order in which they came, and one that is not needed any
 more stays as it was, with no pods.
@@ -15,10 +15,17 @@ from tts_app.resources import VoiceModel
 from tts_operator.objects import Manifest
 
 
+def downloads(model: VoiceModel) -> bool:
+    """Tell whether the model's files come from outside the cluster."""
+    return model.spec.source.uri.startswith(("hf://", "s3://", "gs://"))
+
+
 def group_of(model: VoiceModel) -> str:
     """Return the name of the group that `model` runs in: also the custom Ray resource that its pods have."""
     resources = model.spec.resources
-    size = json.dumps([model.spec.engine, resources.cpus, resources.memory_bytes, resources.gpus])
+    size = json.dumps(
+        [model.spec.engine, resources.cpus, resources.memory_bytes, resources.gpus, downloads(model)]
+    )
     return f"{model.name}-{sha256(size.encode()).hexdigest()[:6]}"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.resources.playground import Peer
+from tts_operator.desired.groups import downloads
 from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
 from tts_operator.objects import SERVICE_LABEL
 
@@ -14,11 +15,6 @@ METADATA_ADDRESS = "169.254.169.254/32"
 """Where clouds hand out the node's credentials: never reached from a pod that loads foreign weights."""
 KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
-
-
-def downloads(models: Sequence[VoiceModel]) -> bool:
-    """Tell whether a model comes from outside the cluster."""
-    return any(model.spec.source.uri.startswith(("hf://", "s3://", "gs://")) for model in models)
 
 
 def network_policy(playground: Playground, models: Sequence[VoiceModel]) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def network_policy(playground: Playground, models: Sequence[VoiceModel]) -> dict
         {"to": [own]},
         {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]},
     ]
-    if downloads(models):
+    if any(map(downloads, models)):
         outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}
         egress.append({"to": [outside], "ports": [{"port": HTTPS_PORT, "protocol": "TCP"}]})
     return {

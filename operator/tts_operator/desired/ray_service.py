@@ -9,7 +9,7 @@ import yaml
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.serving.config import GATEWAY, serve_config
-from tts_operator.desired.groups import group_of, in_order
+from tts_operator.desired.groups import downloads, group_of, in_order
 from tts_operator.desired.pods import (
     AUDIO_PATH,
     CACHE_PATH,
@@ -61,10 +61,9 @@ def ray_service(
     worker groups keep their places.
     """
     images, ray = playground.spec.images, playground.spec.ray
-    cache = Mount("cache", cache_claim, CACHE_PATH)
-    volumes = [cache, Mount("state", "", STATE_PATH), Mount("audio", audio_claim, AUDIO_PATH)]
+    volumes = [*_volumes(""), Mount("audio", audio_claim, AUDIO_PATH)]
     wanted = {
-        group_of(model): _worker_group(playground, model, defaults.image, cache)
+        group_of(model): _worker_group(playground, model, defaults.image, cache_claim)
         for model in sorted(models, key=lambda model: model.name)
     }
     cluster: dict[str, Any] = {
@@ -133,7 +132,13 @@ _OURS = {"authOptions"}
 _OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}
 
 
-def _worker_group(playground: Playground, model: VoiceModel, default: str, cache: Mount) -> dict[str, Any]:
+def _volumes(cache_claim: str) -> list[Mount]:
+    return [Mount("cache", cache_claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
+
+
+def _worker_group(
+    playground: Playground, model: VoiceModel, default: str, cache_claim: str
+) -> dict[str, Any]:
     replicas = model.spec.replicas.max
     return {
         "groupName": group_of(model),
@@ -150,7 +155,8 @@ def _worker_group(playground: Playground, model: VoiceModel, default: str, cache
             "ray-worker",
             playground.spec.images.engines.get(model.spec.engine) or default,
             worker_resources(model.spec.resources),
-            [cache, Mount("state", "", STATE_PATH)],
+            # Only where files are downloaded: a model that is added must not change the pods of the others.
+            _volumes(cache_claim if downloads(model) else ""),
             _WORKER_PORTS,
         ),
     }

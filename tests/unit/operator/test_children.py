@@ -3,7 +3,7 @@
 import pytest
 
 from tts_operator.desired.children import children
-from tts_operator.desired.ray_service import Defaults
+from tts_operator.desired.ray_service import Defaults, replacements
 from tts_operator.objects import SERVICE_LABEL
 
 DEFAULTS = Defaults("registry/tts:1", "2.60.0")
@@ -72,6 +72,18 @@ def test_only_models_from_outside_need_a_cache_and_a_way_out(build, model):
     assert ways == [2, 3]
     (block,) = [to["ipBlock"] for to in of_kind(outside, "NetworkPolicy")["spec"]["egress"][2]["to"]]
     assert "169.254.169.254/32" in block["except"]
+
+
+def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
+    outside = model("z", source={"uri": "hf://a/b", "revision": "c"}, quantization="none")
+    before = of_kind(children(playground(), [model("a")], DEFAULTS, None), "RayService")
+    after = of_kind(children(playground(), [model("a"), outside], DEFAULTS, before), "RayService")
+    assert replacements(after, before) == []
+    groups = after["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    claims = [
+        "persistentVolumeClaim" in volume for g in groups for volume in g["template"]["spec"]["volumes"]
+    ]
+    assert claims.count(True) == 1
 
 
 def test_a_claim_that_is_there_is_used(build, model):

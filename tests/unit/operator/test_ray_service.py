@@ -79,6 +79,7 @@ def test_a_model_that_comes_back_has_its_group_again(build, model):
         {"resources": {"cpu": "3", "memory": "5Gi"}},
         {"source": {"uri": "package://kokoro-82m/int8", "revision": "2.0"}},
         {"quantization": "fp16"},
+        {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none"},
     ],
     ids=lambda change: next(iter(change)),
 )
