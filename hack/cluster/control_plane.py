@@ -96,8 +96,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Build what is missing, start everything, return when all is ready."""
-        build.build(CONTROL_PLANE)
-        build.require("openssl", "keys that sign the tokens of ServiceAccounts")
+        self._prepare()
         self.folder = self._wanted_folder or Path(tempfile.mkdtemp(prefix="ttsp-cluster-"))
         try:
             self._start()
@@ -110,6 +109,10 @@ class ControlPlane:
         while self._processes:
             self._processes.pop().stop()
         self._remove()
+
+    def _prepare(self) -> None:
+        build.build(CONTROL_PLANE)
+        build.require("openssl", "keys that sign the tokens of ServiceAccounts")
 
     def _remove(self) -> None:
         if self.folder.exists():
@@ -125,11 +128,14 @@ class ControlPlane:
         if self._with_controller_manager:
             self._start_controller_manager()
         if self._with_kuberay:
-            crds = str(build.kuberay_crds())
-            self.kubectl("apply", "--server-side", "-f", crds)
-            self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
-            self._kuberay, self._kuberay_probe = self._kuberay_operator()
-            self.start_kuberay()
+            self._install_kuberay()
+
+    def _install_kuberay(self) -> None:
+        crds = str(build.kuberay_crds())
+        self.kubectl("apply", "--server-side", "-f", crds)
+        self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+        self._kuberay, self._kuberay_probe = self._kuberay_operator()
+        self.start_kuberay()
 
     def start_api(self) -> None:
         """Start the API server, on the port that it had before."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import kopf
 
-from tts_operator.objects import PLAYGROUND, RAY_CLUSTER, RAY_SERVICE, SERVICE_LABEL, VOICE_MODEL, Kind
+from tts_operator.objects import JOB, PLAYGROUND, RAY_CLUSTER, RAY_SERVICE, SERVICE_LABEL, VOICE_MODEL, Kind
 from tts_operator.reconcile.queue import Key, WorkQueue
 
 DEFAULT_SERVICE = "playground"
@@ -32,5 +32,5 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
 
     on(VOICE_MODEL, voice_model)
     on(PLAYGROUND, playground)
-    for kind in (RAY_SERVICE, RAY_CLUSTER):
+    for kind in (RAY_SERVICE, RAY_CLUSTER, JOB):
         on(kind, child, labels={SERVICE_LABEL: kopf.PRESENT}, id=f"child-{kind.plural}")

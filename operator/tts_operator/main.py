@@ -85,7 +85,7 @@ async def _lead(
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     reconciler = Reconciler(
         kube=kube,
-        defaults=Defaults(settings.image, settings.ray_version),
+        defaults=Defaults(settings.gateway_image, settings.engine_images, settings.ray_version),
         poll_seconds=settings.poll_seconds,
         resync_seconds=settings.resync_seconds,
         now=lambda: datetime.now(UTC),

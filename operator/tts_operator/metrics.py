@@ -1,5 +1,8 @@
 """What the operator measures of itself, for Prometheus."""
 
+from collections import Counter as Count
+from collections.abc import Hashable, Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 RECONCILES = Counter("tts_operator_reconciles_total", "Services reconciled.", ["outcome"])
@@ -17,4 +20,26 @@ QUEUE_DEPTH = Gauge("tts_operator_queue_depth", "Services that wait to be reconc
 API_CALLS = Counter(
     "tts_operator_api_calls_total", "Requests to the Kubernetes API.", ["verb", "kind", "code"]
 )
+RESOURCES = Gauge(
+    "tts_operator_resources", "Resources by the state of a condition.", ["kind", "type", "status"]
+)
 LEADER = Gauge("tts_operator_leader", "1 while this operator holds the Lease.")
+
+
+class Conditions:
+    """Keeps RESOURCES: what each service's resources said last."""
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, Count[tuple[str, str, str]]] = {}
+
+    def tell(self, service: Hashable, conditions: Iterable[tuple[str, str, bool]]) -> None:
+        """Take up the kind, type and status of every condition of a service; of none, it is forgotten."""
+        now = Count((kind, type_, str(status)) for kind, type_, status in conditions)
+        before = self._told.pop(service, Count())
+        if now:
+            self._told[service] = now
+        for state in now.keys() | before.keys():
+            RESOURCES.labels(*state).inc(now[state] - before[state])
+
+
+CONDITIONS = Conditions()

@@ -12,6 +12,8 @@ FIELD_MANAGER: Final = "tts-operator"
 """Owner, in server-side apply, of what the operator writes."""
 SERVICE_LABEL: Final = f"{GROUP}/service"
 """On every child: the service that it is part of."""
+MODEL_LABEL: Final = f"{GROUP}/model"
+"""On a loader Job and its pods: the model whose files it fetches."""
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 """Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
@@ -47,6 +49,8 @@ NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
+JOB = Kind("batch/v1", "Job", "jobs")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
@@ -64,6 +68,8 @@ KINDS: Final = {
         INGRESS,
         DISRUPTION_BUDGET,
         POD_MONITOR,
+        JOB,
+        HTTP_ROUTE,
         EVENT,
         LEASE,
     )

@@ -20,8 +20,10 @@ class Settings(BaseSettings):
     leader_election: bool = True
     """Whether a Lease is held while reconciling, so that only one of several operators works."""
 
-    image: str = "tts-playground-kokoro:0.1.0"
-    """Image of the head and of every engine that a Playground names no image for."""
+    gateway_image: str = "tts-playground-app:0.1.0"
+    """Image of the head, where the gateway runs, of a service whose Playground names none."""
+    engine_images: dict[str, str] = {"kokoro": "tts-playground-kokoro:0.1.0"}
+    """Images of engines that a Playground names no image for: a JSON object."""
     ray_version: str = "2.60.0"
     """Version of Ray in those images."""
 

@@ -26,7 +26,6 @@ CHILDREN = [
     Ref(RAY_SERVICE, "playground"),
     Ref(SERVICE_ACCOUNT, "playground"),
     Ref(NETWORK_POLICY, "playground"),
-    Ref(DISRUPTION_BUDGET, "playground"),
     Ref(CLAIM, "playground-audio"),
 ]
 pytestmark = pytest.mark.usefixtures("operator")
@@ -272,14 +271,22 @@ def test_an_optional_child_that_is_somebody_elses_stays(api):
     theirs = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": {"name": "playground"},
+        "metadata": {"name": "playground-kokoro"},
         "spec": {"maxUnavailable": 7, "selector": {}},
     }
     api.apply(theirs)
     api.apply(playground(podDisruptionBudget=False))
-    api.apply(voice_model())
+    api.apply(voice_model(replicas={"min": 1, "max": 2}))
     service(api)
-    assert api.get(DISRUPTION_BUDGET, "playground")["spec"]["maxUnavailable"] == 7
+    assert api.get(DISRUPTION_BUDGET, "playground-kokoro")["spec"]["maxUnavailable"] == 7
+
+
+def test_a_drain_leaves_a_model_one_of_its_pods(api):
+    """The budget is one that Kubernetes can compute: with another it would let no pod go."""
+    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    api.await_object(Ref(DISRUPTION_BUDGET, "playground-kokoro"))
+    api.apply(voice_model(replicas={"min": 1, "max": 1}))
+    api.await_absence(Ref(DISRUPTION_BUDGET, "playground-kokoro"))
 
 
 def test_a_name_that_is_taken_is_said(api):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from tts_app.sources.base import cache_folder
+
 REWRITES_VERSION = 2
 """Raise with every change to what the rewrites make: prepared graphs are kept under it."""
 
@@ -30,7 +32,8 @@ def prepare(model: Path) -> Path | None:
     folder = prepared_folder(model)
     if not folder.is_dir():
         try:
-            with tempfile.TemporaryDirectory(dir=model.parent, prefix=".preparing-") as work:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".preparing-") as work:
                 _put_in_place(_optimise(model, Path(work)), folder)
         except OSError as error:
             _log.warning("%s cannot be prepared and will load and run more slowly: %s", model, error)
@@ -39,12 +42,16 @@ def prepare(model: Path) -> Path | None:
 
 
 def prepared_folder(model: Path) -> Path:
-    """Return where the prepared graph of `model` is kept; what it depends on is in the name."""
+    """Return where the prepared graph of `model` is kept; what it depends on is in the name.
+
+    That is beside the model or, where nothing can be written there (an image, a claim), in the cache.
+    """
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = hashlib.sha256(_cpu_features().encode()).hexdigest()
     name = f"{model.stem}.{digest[:16]}-r{REWRITES_VERSION}-ort{ort.__version__}-{kind[:8]}"
-    return model.with_name(name)
+    shelf = model.parent if os.access(model.parent, os.W_OK) else cache_folder() / "prepared"
+    return shelf / name
 
 
 def _cpu_features() -> str:

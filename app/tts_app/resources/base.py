@@ -7,6 +7,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    JsonValue,
     StringConstraints,
     model_validator,
 )
@@ -122,6 +123,11 @@ class CustomResource(Resource):
     def name(self) -> str:
         """The resource's name."""
         return self.metadata.name
+
+    def written(self) -> dict[str, JsonValue]:
+        """Return the resource as a user wrote it: without status, foreign metadata and what is left out."""
+        manifest = self.model_dump(mode="json", by_alias=True, exclude={"status"}, exclude_none=True)
+        return {**manifest, "metadata": {"name": self.name}}
 
 
 NOT_THE_GATEWAYS_NAME = Rule(

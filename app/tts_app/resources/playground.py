@@ -119,6 +119,22 @@ class SecretRef(Resource):
     """Key whose value is wanted."""
 
 
+class ApiKeyRef(Resource):
+    """A key of a Secret that holds the API's bearer token."""
+
+    name: ObjectName
+    """Name of the Secret."""
+    key: ObjectKey = "key"
+    """Key whose value is the token."""
+
+
+class Security(Resource):
+    """Who may call the API."""
+
+    api_key: ApiKeyRef | None = None
+    """The bearer token that /v1 asks for; default: none, and the NetworkPolicy alone decides who calls."""
+
+
 class Database(Resource):
     """The database of durable speeches and batches."""
 
@@ -135,6 +151,8 @@ class Storage(Resource):
     """Volume of the model files, fetched once for all replicas."""
     database: Database | None = None
     """Database of durable speeches and batches; default: SQLite on the audio volume."""
+    credentials_secret: ObjectName | None = None
+    """Secret whose keys the loader of model files gets as variables: HF_TOKEN, AWS_ACCESS_KEY_ID ..."""
 
 
 class Peer(Resource):
@@ -172,21 +190,44 @@ class Monitoring(Resource):
     """Labels of the PodMonitor, by which Prometheus selects it."""
 
 
+HostName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([*]\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max_length=253,
+    ),
+]
+
+
 class Ingress(Resource):
     """An Ingress in front of the API."""
 
-    host: Annotated[
-        str,
-        StringConstraints(
-            pattern=r"^([*]\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-            max_length=253,
-        ),
-    ]
+    host: HostName
     """Host name that the API answers for."""
     class_name: ObjectName | None = None
     """Ingress class; default: the cluster's."""
     tls_secret: ObjectName | None = None
     """Secret of the namespace that holds the host's certificate; without it there is no TLS."""
+
+
+class RouteGateway(Resource):
+    """A Gateway of the Gateway API."""
+
+    name: ObjectName
+    """Name of the Gateway."""
+    namespace: ObjectName | None = None
+    """Its namespace; default: the service's own."""
+    section_name: ObjectName | None = None
+    """Listener of the Gateway; default: any that takes the host."""
+
+
+class Route(Resource):
+    """An HTTPRoute in front of the API, where the cluster has the Gateway API."""
+
+    host: HostName
+    """Host name that the API answers for."""
+    gateway: RouteGateway
+    """The Gateway that takes the requests."""
 
 
 class Toleration(Resource):
@@ -246,8 +287,12 @@ class PlaygroundSpec(Resource):
     """How Prometheus finds the service."""
     ingress: Ingress | None = None
     """An Ingress in front of the API; default: none."""
+    route: Route | None = None
+    """An HTTPRoute of the Gateway API in front of the API; default: none."""
+    security: Security = Security()
+    """Who may call the API."""
     pod_disruption_budget: bool = True
-    """Whether the operator makes PodDisruptionBudgets, so that a node's drain leaves every engine one."""
+    """Whether a node's drain leaves a model that has several pods one (by PodDisruptionBudgets)."""
     scheduling: Scheduling = Scheduling()
     """Where the service's pods run; nothing else of a pod can be set."""
 

@@ -69,7 +69,7 @@ def _gateway(models: list[VoiceModel], place: str | None) -> dict[str, Any]:
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
                 "ray_actor_options": {"num_cpus": 0} | _resources(place),
-                "user_config": {"models": [_manifest(model) for model in models]},
+                "user_config": {"models": [model.written() for model in models]},
             }
         ],
     }
@@ -133,10 +133,3 @@ def _resources(place: str | None) -> dict[str, Any]:
 
 def _speakers(model: VoiceModel) -> set[str]:
     return {voice.speaker for voice in model.spec.voices if voice.speaker is not None}
-
-
-def _manifest(model: VoiceModel) -> dict[str, Any]:
-    """Return the resource as the gateway gets it: what a user wrote, without status and foreign metadata."""
-    manifest = model.model_dump(mode="json", by_alias=True, exclude={"status"}, exclude_none=True)
-    manifest["metadata"] = {"name": model.name}
-    return manifest

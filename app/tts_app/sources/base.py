@@ -27,6 +27,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser()
 
 
+def baked_folder() -> Path | None:
+    """Return the folder of models that came with the image, `TTSP_MODELS`: looked at first, never written."""
+    named = os.environ.get("TTSP_MODELS")
+    return Path(named) if named else None
+
+
+def claims_folder() -> Path:
+    """Return the folder that a cluster's volume claims are mounted in, by name: `TTSP_CLAIMS`."""
+    return Path(os.environ.get("TTSP_CLAIMS") or "/claims")
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:

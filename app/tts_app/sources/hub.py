@@ -3,14 +3,18 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from tqdm import tqdm
 
-from tts_app.sources.base import SourceError, cache_folder
+from tts_app.sources.base import Progress, SourceError, cache_folder, no_progress
 
 
-def fetch_hub(repository: str, revision: str, patterns: Sequence[str] | None) -> Path:
+def fetch_hub(
+    repository: str, revision: str, patterns: Sequence[str] | None, progress: Progress = no_progress
+) -> Path:
     """Return the folder of `repository` at `revision`, downloading the files that match `patterns`.
 
     The client's own settings hold: HF_TOKEN, HF_ENDPOINT (a mirror), HF_HUB_OFFLINE.
@@ -25,6 +29,7 @@ def fetch_hub(repository: str, revision: str, patterns: Sequence[str] | None) ->
             cache_dir=cache_folder() / "hub",
             endpoint=os.environ.get("HF_ENDPOINT"),
             allow_patterns=list(patterns) if patterns else None,
+            tqdm_class=_telling(repository, progress),
         )
     except RepositoryNotFoundError as error:
         raise SourceError(
@@ -39,3 +44,23 @@ def fetch_hub(repository: str, revision: str, patterns: Sequence[str] | None) ->
     except HfHubHTTPError as error:
         raise SourceError(f"The hub refuses hf://{repository} at {revision}: {error}.") from error
     return Path(folder)
+
+
+def _telling(repository: str, progress: Progress) -> type[Any]:
+    """Return a progress bar that shows nothing and tells `progress` the bytes of all files together.
+
+    The client counts what it writes in one bar of bytes, and files and network transfers in others.
+    """
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self._counts = options.get("unit") == "B"
+            self._written = 0.0
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            if self._counts and n:
+                self._written += n
+                progress(repository, int(self._written), int(self.total) if self.total else None)
+
+    return Bar

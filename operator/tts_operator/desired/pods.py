@@ -18,6 +18,8 @@ OBJECT_STORE = 128 << 20
 CACHE_PATH = "/cache"
 STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
+CLAIMS_PATH = "/claims"
+"""Where claims are mounted that models are read from, each by its name."""
 _SCRATCH = {"tmp": "/tmp"}  # noqa: S108 - a mount: the rest of the file system is read-only
 
 
@@ -27,7 +29,13 @@ class Mount:
 
     name: str
     claim: str
+    """Empty for a volume that lives as long as its pod."""
     path: str
+    read_only: bool = False
+
+
+OFFLINE = {"name": "HF_HUB_OFFLINE", "value": "1"}
+"""Of pods that serve: their models were fetched before, and they reach nothing outside."""
 
 
 def pod_template(
@@ -37,10 +45,12 @@ def pod_template(
     resources: Mapping[str, Mapping[str, str]],
     mounts: Sequence[Mount],
     ports: Mapping[str, int],
+    environment: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the template of a Ray pod with one container.
+    """Return the template of a pod with one container.
 
-    `resources` are the container's requests and limits, `ports` its port numbers by name.
+    `resources` are the container's requests and limits, `ports` its port numbers by name, `environment` the
+    variables that it has beside those of every pod.
     """
     images, scheduling = playground.spec.images, playground.spec.scheduling
     spec: dict[str, Any] = {
@@ -68,13 +78,13 @@ def pod_template(
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "resources": {name: dict(amounts) for name, amounts in resources.items()},
-                "env": _environment(playground),
+                "env": [*_environment(), *map(dict, environment)],
                 "ports": [
                     {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
                 ],
                 "volumeMounts": [
                     *({"name": name, "mountPath": path} for name, path in _SCRATCH.items()),
-                    *({"name": mount.name, "mountPath": mount.path} for mount in mounts),
+                    *map(_volume_mount, mounts),
                 ],
             }
         ],
@@ -104,6 +114,11 @@ def pod_template(
     return {"metadata": {"labels": labels(playground.name)}, "spec": spec}
 
 
+def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
+    """Return an environment variable whose value a Secret holds."""
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
 def worker_resources(resources: Resources) -> dict[str, dict[str, str]]:
     """Return requests and limits of a pod that holds a replica of that size, and Ray beside it."""
     amounts = _amounts(resources.cpus, resources.memory_bytes + RAY_MEMORY)
@@ -127,18 +142,19 @@ def _amounts(cpus: float, memory: int) -> dict[str, dict[str, str]]:
     return {"requests": {"cpu": cpu, "memory": str(memory)}, "limits": {"memory": str(memory)}}
 
 
-def _environment(playground: Playground) -> list[dict[str, Any]]:
+def _volume_mount(mount: Mount) -> dict[str, Any]:
+    read_only = {"readOnly": True} if mount.read_only else {}
+    return {"name": mount.name, "mountPath": mount.path, **read_only}
+
+
+def _environment() -> list[dict[str, Any]]:
     values = {
         "HOME": "/tmp",  # noqa: S108 - the mount
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TTSP_CACHE": CACHE_PATH,
+        "TTSP_CLAIMS": CLAIMS_PATH,
         "TTSP_STATE_DIR": STATE_PATH,
         "TTSP_AUDIO_OUTPUT": AUDIO_PATH,
     }
-    environment: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
-    database = playground.spec.storage.database
-    if database is not None:
-        reference = {"name": database.secret_ref.name, "key": database.secret_ref.key}
-        environment.append({"name": "TTSP_DATABASE_URL", "valueFrom": {"secretKeyRef": reference}})
-    return environment
+    return [{"name": name, "value": value} for name, value in values.items()]

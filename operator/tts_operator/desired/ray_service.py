@@ -1,7 +1,7 @@
 """The RayService of a service: one Ray cluster, and the Serve config of all its models."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,18 @@ import yaml
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.serving.config import GATEWAY, serve_config
-from tts_operator.desired.groups import downloads, group_of, in_order
+from tts_operator.desired.groups import claims_of, downloads, group_of, in_order
 from tts_operator.desired.pods import (
     AUDIO_PATH,
     CACHE_PATH,
+    CLAIMS_PATH,
     OBJECT_STORE,
+    OFFLINE,
     STATE_PATH,
     Mount,
     head_resources,
     pod_template,
+    secret_variable,
     worker_resources,
 )
 from tts_operator.objects import RAY_SERVICE, Manifest, differences, manifest
@@ -43,8 +46,15 @@ _WORKER_PORTS = {"serve": SERVE_PORT, "metrics": METRICS_PORT}
 class Defaults:
     """What the operator's settings say where a Playground says nothing."""
 
-    image: str
+    gateway_image: str
+    engine_images: Mapping[str, str]
+    """By engine; one that is missing must be named in the Playground."""
     ray_version: str
+
+
+def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
+    """Return the images that there are, by engine."""
+    return {**defaults.engine_images, **playground.spec.images.engines}
 
 
 def ray_service(
@@ -60,10 +70,11 @@ def ray_service(
     An empty claim is a volume that lives as long as its pod. `live` is the RayService that there is now: its
     worker groups keep their places.
     """
-    images, ray = playground.spec.images, playground.spec.ray
+    ray = playground.spec.ray
     volumes = [*_volumes(""), Mount("audio", audio_claim, AUDIO_PATH)]
+    images = engine_images(playground, defaults)
     wanted = {
-        group_of(model): _worker_group(playground, model, defaults.image, cache_claim)
+        group_of(model): _worker_group(playground, model, images[model.spec.engine], cache_claim)
         for model in sorted(models, key=lambda model: model.name)
     }
     cluster: dict[str, Any] = {
@@ -80,10 +91,11 @@ def ray_service(
             "template": pod_template(
                 playground,
                 "ray-head",
-                images.gateway or defaults.image,
+                playground.spec.images.gateway or defaults.gateway_image,
                 head_resources(ray.head.resources, playground.spec.gateway.resources),
                 volumes,
                 _HEAD_PORTS,
+                [OFFLINE, *_gateway_secrets(playground)],
             ),
         },
         "workerGroupSpecs": in_order(wanted, worker_groups(live)),
@@ -136,10 +148,25 @@ def _volumes(cache_claim: str) -> list[Mount]:
     return [Mount("cache", cache_claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
 
 
-def _worker_group(
-    playground: Playground, model: VoiceModel, default: str, cache_claim: str
-) -> dict[str, Any]:
+def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
+    database, key = playground.spec.storage.database, playground.spec.security.api_key
+    variables = []
+    if database is not None:
+        reference = database.secret_ref
+        variables.append(secret_variable("TTSP_DATABASE_URL", reference.name, reference.key))
+    if key is not None:
+        variables.append(secret_variable("TTSP_API_KEY", key.name, key.key))
+    return variables
+
+
+def _worker_group(playground: Playground, model: VoiceModel, image: str, cache_claim: str) -> dict[str, Any]:
     replicas = model.spec.replicas.max
+    # Only where files are downloaded: a model that is added must not change the pods of the others.
+    volumes = _volumes(cache_claim if downloads(model) else "")
+    volumes += [
+        Mount(f"claim-{number}", claim, f"{CLAIMS_PATH}/{claim}", read_only=True)
+        for number, claim in enumerate(claims_of(model))
+    ]
     return {
         "groupName": group_of(model),
         "replicas": replicas,
@@ -153,11 +180,11 @@ def _worker_group(
         "template": pod_template(
             playground,
             "ray-worker",
-            playground.spec.images.engines.get(model.spec.engine) or default,
+            image,
             worker_resources(model.spec.resources),
-            # Only where files are downloaded: a model that is added must not change the pods of the others.
-            _volumes(cache_claim if downloads(model) else ""),
+            volumes,
             _WORKER_PORTS,
+            [OFFLINE],
         ),
     }
 

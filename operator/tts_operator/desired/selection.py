@@ -1,13 +1,12 @@
 """Which of a service's VoiceModels are served, and why the others, or some of their avatars, are not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from tts_app.resources import VoiceModel
-from tts_app.serving.config import GATEWAY
 from tts_operator.objects import Manifest
 
 
@@ -25,8 +24,8 @@ class Verdict:
     """Avatars that another VoiceModel speaks, each with that one's name."""
 
 
-def select(manifests: Iterable[Manifest]) -> dict[str, Verdict]:
-    """Return a verdict for each VoiceModel of one service, by name.
+def select(manifests: Iterable[Manifest], engines: Collection[str]) -> dict[str, Verdict]:
+    """Return a verdict for each VoiceModel of one service, by name. `engines` are those that have an image.
 
     Of two that offer the same avatar the older one has it, and of two of one age the first by name: what is
     served already is never taken over by what comes later.
@@ -35,7 +34,7 @@ def select(manifests: Iterable[Manifest]) -> dict[str, Verdict]:
     owners: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
         name = manifest["metadata"]["name"]
-        verdicts[name] = _verdict(name, manifest, owners)
+        verdicts[name] = _verdict(manifest, engines, owners)
     return dict(sorted(verdicts.items()))
 
 
@@ -44,15 +43,17 @@ def served(verdicts: Mapping[str, Verdict]) -> tuple[VoiceModel, ...]:
     return tuple(verdict.model for _, verdict in sorted(verdicts.items()) if verdict.model is not None)
 
 
-def _verdict(name: str, manifest: Manifest, owners: dict[str, str]) -> Verdict:
-    if name == GATEWAY:
-        return Verdict(
-            None, "InvalidName", f"A VoiceModel cannot be called {GATEWAY!r}: the API has that name."
-        )
+def _verdict(manifest: Manifest, engines: Collection[str], owners: dict[str, str]) -> Verdict:
     try:
         model = VoiceModel.model_validate(_written(manifest))
     except ValidationError as error:
         return Verdict(None, "InvalidSpec", explain(error))
+    name, engine = model.name, model.spec.engine
+    if engine not in engines:
+        text = (
+            f"There is no image of engine {engine!r}: name one in images.engines.{engine} of the Playground."
+        )
+        return Verdict(None, "ImageMissing", text)
     taken = tuple((v.avatar, owners[v.avatar]) for v in model.spec.voices if v.avatar in owners)
     voices = [voice for voice in model.spec.voices if voice.avatar not in owners]
     if not voices:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_operator.objects import Manifest
+from tts_operator.observed.loads import job_of_pod
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
@@ -24,14 +25,15 @@ class Problem:
     """Less is nearer to the cause."""
 
 
-def crashed(pod: Manifest) -> bool:
-    """Tell whether a container of the pod keeps ending, so that its log is worth reading."""
-    return any(_waiting(status) == "CrashLoopBackOff" for status in _containers(pod))
+def worth_reading(pod: Manifest) -> bool:
+    """Tell whether the pod's log says what nothing else does: why it keeps ending, or how far a loader is."""
+    loads = bool(job_of_pod(pod)) and pod.get("status", {}).get("phase") == "Running"
+    return loads or any(_waiting(status) == "CrashLoopBackOff" for status in _containers(pod))
 
 
 def group_of_pod(pod: Manifest) -> str:
-    """Return the worker group that the pod is of, `headgroup` for the head."""
-    return str(pod["metadata"].get("labels", {}).get("ray.io/group", ""))
+    """Return the worker group that the pod is of, `headgroup` for the head, a loader's Job for its pod."""
+    return str(pod["metadata"].get("labels", {}).get("ray.io/group", "")) or job_of_pod(pod)
 
 
 def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozenset[str]) -> list[Problem]:
@@ -42,10 +44,15 @@ def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozense
     found = [
         problem
         for pod in sorted(pods, key=lambda pod: pod["metadata"]["name"])
-        if group_of_pod(pod) in groups and not pod["metadata"].get("deletionTimestamp")
+        if group_of_pod(pod) in groups and not _gone(pod)
         for problem in _problems(pod, logs.get(pod["metadata"]["name"], ""))
     ]
     return sorted(found, key=lambda problem: problem.rank)
+
+
+def _gone(pod: Manifest) -> bool:
+    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return ended or bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def _problems(pod: Manifest, log: str) -> Iterable[Problem]:

@@ -6,10 +6,12 @@ from typing import Any
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
+from tts_operator.desired.loading import RETRY_SECONDS, load_name
 from tts_operator.desired.ray_service import SERVE_PORT
 from tts_operator.desired.selection import Verdict
 from tts_operator.objects import Manifest
 from tts_operator.observed.conditions import Condition
+from tts_operator.observed.loads import Load
 from tts_operator.observed.pods import HEAD_GROUP, Problem, problems
 from tts_operator.observed.ray import Application, Service
 
@@ -28,6 +30,8 @@ class Facts:
     """Why the children could not be brought to what they should be: a `Degraded` condition."""
     replaced: Sequence[str] = ()
     """Paths of the cluster's spec whose change is about to start a new cluster."""
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    """How far the files of each model are that waits for them, by the model's name."""
 
     @property
     def url(self) -> str:
@@ -45,7 +49,8 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
             Condition("Degraded", True, verdict.reason, verdict.message),
         ]
     application = facts.ray.application(model.name)
-    ready = facts.ray.exists and facts.ray.current and application.healthy
+    load = facts.loads.get(model.name)
+    ready = facts.ray.exists and facts.ray.current and application.healthy and load is None
     replicas = model.spec.replicas
     status = {
         "locales": sorted({voice.locale for voice in model.spec.voices}),
@@ -57,6 +62,10 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
     }
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
+    if load is not None:
+        total = {} if load.total is None else {"totalBytes": load.total}
+        status["download"] = {"percent": load.percent, "bytes": load.fetched, **total}
+        return status, _loading(model, load, application, facts)
     found = problems(facts.pods, facts.logs, frozenset({HEAD_GROUP, group_of(model)}))
     return status, [
         _ready(ready, application, facts, found),
@@ -68,7 +77,11 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
 def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
     """Return the status of the Playground, without its conditions, and these."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
-    ready = [model for model in served if facts.ray.current and facts.ray.application(model.name).healthy]
+    ready = [
+        model
+        for model in served
+        if facts.ray.current and facts.ray.application(model.name).healthy and model.name not in facts.loads
+    ]
     total, up = len(verdicts), len(ready)
     status: dict[str, Any] = {"models": {"total": total, "ready": up, "summary": f"{up}/{total}"}}
     if facts.ray.exists:
@@ -89,6 +102,34 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
         _ready(serving, gateway, facts, found),
         _progressing(serving, gateway, facts),
         _degraded(None, gateway, facts, found),
+    ]
+
+
+def _loading(model: VoiceModel, load: Load, application: Application, facts: Facts) -> list[Condition]:
+    """Return the conditions of a model whose files are being fetched."""
+    size = f"{load.percent}% of {load.total / 1e6:.0f} MB" if load.total else f"{load.fetched / 1e6:.0f} MB"
+    stage = f"{size} of {model.spec.source.uri} fetched."
+    if application.healthy:
+        stage += " Until all is there the model is served as it was before."
+    found = problems(facts.pods, facts.logs, frozenset({load_name(model)}))
+    cause = facts.failure
+    if cause is None and found:
+        cause = Condition("Degraded", True, found[0].reason, found[0].message)
+    if cause is None and load.failure:
+        again = f"in {RETRY_SECONDS // 60} minutes" if load.given_up else "soon"
+        said = f"{model.spec.source.uri} could not be fetched, and is tried again {again}: {load.failure}"
+        cause = Condition("Degraded", True, "DownloadFailed", said)
+    if cause is None:
+        degraded = Condition("Degraded", False, "AsExpected", "Nothing is wrong.")
+        return [
+            Condition("Ready", False, "Downloading", stage),
+            Condition("Progressing", True, "Downloading", stage),
+            degraded,
+        ]
+    return [
+        Condition("Ready", False, cause.reason, cause.message),
+        Condition("Progressing", not load.given_up, "Downloading", stage),
+        Condition("Degraded", True, cause.reason, cause.message),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx2
 from lightkube import ALL_NS, AsyncClient, KubeConfig
 from lightkube.generic_resource import create_namespaced_resource
-from lightkube.types import PatchType
+from lightkube.types import CascadeType, PatchType
 
 from tts_operator import metrics
 from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
@@ -64,7 +64,7 @@ class Kube(Protocol):
         ...
 
     async def delete(self, ref: Ref, namespace: str) -> None:
-        """Delete an object; nothing happens where it is gone."""
+        """Delete an object, and what it owns after it; nothing happens where it is gone."""
         ...
 
     async def log(self, pod: str, container: str, namespace: str) -> str:
@@ -151,7 +151,9 @@ class LightKube:
     async def delete(self, ref: Ref, namespace: str) -> None:
         """See Kube."""
         with _counted("delete", ref.kind, missing_is_none=True):
-            await self._client.delete(resource_class(ref.kind), ref.name, namespace=namespace)
+            await self._client.delete(
+                resource_class(ref.kind), ref.name, namespace=namespace, cascade=CascadeType.BACKGROUND
+            )
 
     async def log(self, pod: str, container: str, namespace: str) -> str:
         """See Kube."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_app.resources import Metadata, Playground
+from tts_operator.desired.children import CHILDREN
 from tts_operator.objects import (
     PLAYGROUND,
     POD,
@@ -14,18 +15,20 @@ from tts_operator.objects import (
     VOICE_MODEL,
     Ref,
 )
-from tts_operator.observed.pods import crashed
+from tts_operator.observed.pods import worth_reading
 from tts_operator.reconcile.kube import Kube
 from tts_operator.reconcile.queue import Key
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The resources of a service, and its RayService."""
+    """The resources of a service, and its children."""
 
     voice_models: list[dict[str, Any]]
     playground: dict[str, Any] | None
     ray_service: dict[str, Any] | None
+    children: dict[Ref, dict[str, Any]]
+    """Of the kinds CHILDREN, those that carry the service's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +38,25 @@ class Runtime:
     ray_clusters: list[dict[str, Any]]
     pods: list[dict[str, Any]]
     logs: dict[str, str]
-    """The last lines of crashed pods, by the pod's name."""
+    """The last lines of the pods whose log is worth reading, by the pod's name."""
 
 
 async def read_state(kube: Kube, key: Key) -> State:
     """Return the service's resources. Raises KubeError."""
-    models, playground, ray_service = await asyncio.gather(
+    labels = {SERVICE_LABEL: key.service}
+    models, playground, ray_service, *children = await asyncio.gather(
         kube.list(VOICE_MODEL, key.namespace, fields={"spec.service": key.service}),
         kube.get(Ref(PLAYGROUND, key.service), key.namespace),
         kube.get(Ref(RAY_SERVICE, key.service), key.namespace),
+        *(kube.list(kind, key.namespace, labels=labels) for kind in CHILDREN),
     )
     alive = [model for model in models if not model["metadata"].get("deletionTimestamp")]
-    return State(alive, playground, ray_service)
+    found = {
+        Ref(kind, child["metadata"]["name"]): child
+        for kind, listed in zip(CHILDREN, children, strict=True)
+        for child in listed
+    }
+    return State(alive, playground, ray_service, found)
 
 
 async def read_runtime(kube: Kube, key: Key) -> Runtime:
@@ -56,9 +66,9 @@ async def read_runtime(kube: Kube, key: Key) -> Runtime:
         kube.list(RAY_CLUSTER, key.namespace, labels={"ray.io/originated-from-cr-name": key.service}),
         kube.list(POD, key.namespace, labels=labels),
     )
-    ailing = [pod for pod in pods if crashed(pod)]
-    logs = await asyncio.gather(*(_log(kube, key, pod) for pod in ailing))
-    names = [pod["metadata"]["name"] for pod in ailing]
+    read = [pod for pod in pods if worth_reading(pod)]
+    logs = await asyncio.gather(*(_log(kube, key, pod) for pod in read))
+    names = [pod["metadata"]["name"] for pod in read]
     return Runtime(clusters, pods, dict(zip(names, logs, strict=True)))
 
 

@@ -2,20 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from tts_app.resources import Playground
-from tts_operator.desired.children import children
+from tts_app.resources import Playground, VoiceModel
+from tts_app.resources.playground import ENGINES
+from tts_operator import metrics
+from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.groups import rescale
-from tts_operator.desired.ray_service import Defaults, replacements, worker_groups
+from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
+from tts_operator.desired.ray_service import Defaults, engine_images, replacements, worker_groups
 from tts_operator.desired.selection import Verdict, explain, select, served
 from tts_operator.objects import (
     FIELD_MANAGER,
+    JOB,
     MANAGED_LABEL,
     RAY_CLUSTER,
     RAY_SERVICE,
@@ -24,6 +28,7 @@ from tts_operator.objects import (
     ref_of,
     rfc3339,
 )
+from tts_operator.observed import loads
 from tts_operator.observed.conditions import Condition, conditions_of
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
@@ -57,30 +62,35 @@ class Reconciler:
         the API server could not be read, or a status not be written: then it is to be tried again.
         """
         state = await read_state(self.kube, key)
-        verdicts = select(state.voice_models)
-        work = _Work(key, state, verdicts)
         try:
             playground = playground_of(key, state.playground)
         except ValidationError as error:
+            work = _Work(key, state, select(state.voice_models, ENGINES))
             work.failure = Condition("Degraded", True, "InvalidPlayground", explain(error))
         else:
-            await self._bring_about(work, playground)
+            images = engine_images(playground, self.defaults)
+            work = _Work(key, state, select(state.voice_models, images))
+            await self._bring_about(work, playground, images)
         facts = await self._observe(work)
         settled = await self._report(work, facts)
         if not state.voice_models and state.playground is None and work.live is None:
             return None
         return self.resync_seconds if settled else self.poll_seconds
 
-    async def _bring_about(self, work: "_Work", playground: Playground) -> None:
+    async def _bring_about(self, work: "_Work", playground: Playground, images: Collection[str]) -> None:
         """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
         models = served(work.verdicts)
         if work.state.voice_models and not models and work.live is not None:
             return  # all are invalid, perhaps to a newer operator only: what runs is not torn down for it
-        wanted = children(playground, models, self.defaults, work.live)
+        jobs = {ref.name: job for ref, job in work.state.children.items() if ref.kind is JOB}
+        fetched = {name for name, job in jobs.items() if loads.done(job)}
+        serve, work.waiting = admit(models, fetched, work.live)
+        serve = [model for model in serve if model.spec.engine in images]
+        wanted = children(playground, serve, work.waiting, self.defaults, work.live)
         try:
-            for manifest in wanted.present:
+            for manifest in wanted:
                 await self._apply(work, stamped(manifest))
-            for ref in wanted.absent:
+            for ref in _superfluous(work.present - {ref_of(manifest) for manifest in wanted}):
                 await self._remove(work, ref)
         except KubeError as error:
             if error.status is None:
@@ -89,7 +99,9 @@ class Reconciler:
 
     async def _apply(self, work: "_Work", manifest: Manifest) -> None:
         ref, namespace = ref_of(manifest), work.key.namespace
-        live = work.live if ref.kind is RAY_SERVICE else await self.kube.get(ref, namespace)
+        live = work.child(ref)
+        if live is None and ref.kind is not RAY_SERVICE:
+            live = await self.kube.get(ref, namespace)  # somebody else's has no label of ours
         if ref.kind is RAY_SERVICE and live is not None:
             work.replaced = replacements(manifest, live)
         if live is not None and not _ours(live):
@@ -97,14 +109,23 @@ class Reconciler:
                 f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two",
                 409,
             )
+        if live is not None and ref.kind is JOB:  # a Job cannot be changed: what it fetches is in its name
+            await self._retry(work, ref, live)
+            return
         if live is not None and matches(manifest, live):
             return
         applied = await self.kube.apply(manifest, namespace)
         if ref.kind is RAY_SERVICE:
             work.live = applied
 
+    async def _retry(self, work: "_Work", ref: Ref, job: Manifest) -> None:
+        """Remove a loader that failed a while ago: it is made anew when it is gone."""
+        failed = loads.failed_at(job)
+        if failed and (self.now() - datetime.fromisoformat(failed)).total_seconds() > RETRY_SECONDS:
+            await self._remove(work, ref)
+
     async def _remove(self, work: "_Work", ref: Ref) -> None:
-        live = work.live if ref.kind is RAY_SERVICE else await self.kube.get(ref, work.key.namespace)
+        live = work.child(ref)
         if live is None or not _ours(live):
             return
         if not live["metadata"].get("deletionTimestamp"):
@@ -115,7 +136,7 @@ class Reconciler:
     async def _observe(self, work: "_Work") -> Facts:
         """Read what runs, and scale the worker groups of the clusters, as KubeRay does not."""
         ray = read_service(work.live)
-        if work.live is None:
+        if work.live is None and not work.waiting:
             return Facts(work.key.namespace, work.key.service, ray, failure=work.failure)
         runtime = await read_runtime(self.kube, work.key)
         for cluster in runtime.ray_clusters:
@@ -132,6 +153,12 @@ class Reconciler:
             runtime.logs,
             work.failure,
             work.replaced,
+            {
+                model.name: loads.read_load(
+                    work.state.children.get(Ref(JOB, load_name(model))), runtime.pods, runtime.logs
+                )
+                for model in work.waiting
+            },
         )
 
     async def _report(self, work: "_Work", facts: Facts) -> bool:
@@ -143,6 +170,14 @@ class Reconciler:
         if work.state.playground is not None:
             reports.append((work.state.playground, *service_status(work.verdicts, facts)))
         await asyncio.gather(*(self._write(work.key, *report) for report in reports))
+        metrics.CONDITIONS.tell(
+            work.key,
+            [
+                (manifest["kind"], condition.type, condition.status)
+                for manifest, _, conditions in reports
+                for condition in conditions
+            ],
+        )
         return all(
             _settled(work.verdicts.get(manifest["metadata"]["name"]), conditions)
             for manifest, _, conditions in reports
@@ -189,11 +224,29 @@ class _Work:
     verdicts: Mapping[str, Verdict]
     failure: Condition | None = None
     replaced: Sequence[str] = ()
+    waiting: Sequence[VoiceModel] = ()
+    """Models whose files are still to be fetched."""
     live: dict[str, Any] | None = field(init=False)
     """The RayService as it is now."""
 
     def __post_init__(self) -> None:
         self.live = self.state.ray_service
+
+    @property
+    def present(self) -> set[Ref]:
+        """The children that there are."""
+        ray_service = {Ref(RAY_SERVICE, self.key.service)} if self.live is not None else set()
+        return ray_service | self.state.children.keys()
+
+    def child(self, ref: Ref) -> dict[str, Any] | None:
+        """Return a child as it is now, None where there is none with the service's label."""
+        return self.live if ref.kind is RAY_SERVICE else self.state.children.get(ref)
+
+
+def _superfluous(refs: Collection[Ref]) -> list[Ref]:
+    """Return what is to be removed of children that nothing wants, in order: what runs goes first."""
+    removed = [ref for ref in refs if ref.kind not in KEPT]
+    return sorted(removed, key=lambda ref: (ref.kind is not RAY_SERVICE, ref.kind.name, ref.name))
 
 
 def _ours(live: Manifest) -> bool:

@@ -52,12 +52,23 @@ def test_the_name_tells_what_the_graph_depends_on(model: Path, monkeypatch: pyte
     assert len(names) == 5
 
 
+def test_where_the_model_lies_on_something_read_only_the_cache_has_the_graph(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(kokoro_prepare.os, "access", lambda path, mode: False)
+    prepared = prepare(model)
+    assert prepared is not None
+    assert prepared.parent.parent == tmp_path / "cache" / "prepared"
+    assert [path.name for path in model.parent.glob("model.*")] == [model.name]
+
+
 def test_processes_may_prepare_at_once(model: Path) -> None:
     code = "import sys, pathlib; from tts_app.engines.kokoro_prepare import prepare\n"
     code += "print(prepare(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(model)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = {child.communicate(timeout=60)[0].strip() for child in children}
+    answers = {child.communicate(timeout=600)[0].strip() for child in children}
     assert answers == {str(prepared_folder(model) / "graph.onnx")}
     assert len(list(model.parent.iterdir())) == 2
 

@@ -2,82 +2,96 @@
 
 import pytest
 
-from tts_operator.desired.children import children
+from tts_operator.desired.children import CHILDREN, children
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.ray_service import Defaults, replacements
-from tts_operator.objects import SERVICE_LABEL
+from tts_operator.objects import RAY_SERVICE, SERVICE_LABEL
 
-DEFAULTS = Defaults("registry/tts:1", "2.60.0")
+DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+
+
+OUTSIDE = {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none"}
 
 
 @pytest.fixture
 def build(playground):
-    return lambda models, **spec: children(playground(**spec), models, DEFAULTS, None)
+    return lambda models, waiting=(), **spec: children(playground(**spec), models, waiting, DEFAULTS, None)
 
 
 def kinds(found):
-    return [manifest["kind"] for manifest in found.present]
+    return [manifest["kind"] for manifest in found]
 
 
 def of_kind(found, kind):
-    return next(manifest for manifest in found.present if manifest["kind"] == kind)
+    return next(manifest for manifest in found if manifest["kind"] == kind)
 
 
 def test_a_service_with_defaults(build, model):
     found = build([model()])
-    assert kinds(found) == [
-        "ServiceAccount",
-        "PersistentVolumeClaim",
-        "NetworkPolicy",
-        "PodDisruptionBudget",
-        "RayService",
-    ]
-    assert [ref.kind.name for ref in found.absent] == ["PodMonitor", "Ingress"]
-    assert all(m["metadata"]["labels"][SERVICE_LABEL] == "playground" for m in found.present)
+    assert kinds(found) == ["ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "RayService"]
+    assert all(m["metadata"]["labels"][SERVICE_LABEL] == "playground" for m in found)
 
 
 def test_everything_that_can_be_asked_for(build, model):
     found = build(
-        [model()], monitoring={"podMonitor": True, "labels": {"team": "voice"}}, ingress={"host": "a.b"}
+        [model(replicas={"min": 1, "max": 2})],
+        [model("z", **OUTSIDE)],
+        monitoring={"podMonitor": True, "labels": {"team": "voice"}},
+        ingress={"host": "a.b"},
+        route={"host": "c.d", "gateway": {"name": "public", "namespace": "edge"}},
     )
-    assert not found.absent
+    assert set(kinds(found)) == {kind.name for kind in (*CHILDREN, RAY_SERVICE)}
     monitor = of_kind(found, "PodMonitor")
     assert monitor["metadata"]["labels"]["team"] == "voice"
     assert monitor["metadata"]["labels"][SERVICE_LABEL] == "playground"
     assert of_kind(found, "Ingress")["spec"]["rules"][0]["host"] == "a.b"
+    route = of_kind(found, "HTTPRoute")["spec"]
+    assert route["parentRefs"] == [{"name": "public", "namespace": "edge"}]
+    assert route["hostnames"] == ["c.d"]
 
 
-def test_what_is_turned_off_goes(build, model):
-    found = build([model()], networkPolicy={"enabled": False}, podDisruptionBudget=False)
-    assert {"NetworkPolicy", "PodDisruptionBudget"} <= {ref.kind.name for ref in found.absent}
+def test_what_is_turned_off_is_not_there(build, model):
+    several = model(replicas={"min": 1, "max": 2})
+    found = build([several], networkPolicy={"enabled": False}, podDisruptionBudget=False)
     assert not {"NetworkPolicy", "PodDisruptionBudget"} & set(kinds(found))
 
 
-def test_without_a_model_all_goes_but_the_files(build):
-    found = build([])
-    assert found.present == ()
-    assert "PersistentVolumeClaim" not in {ref.kind.name for ref in found.absent}
-    assert "RayService" in {ref.kind.name for ref in found.absent}
+def test_a_drain_leaves_one_pod_of_a_model_that_has_several(build, model):
+    several = model("b", replicas={"min": 1, "max": 3})
+    budgets = [m for m in build([model("a"), several]) if m["kind"] == "PodDisruptionBudget"]
+    assert [budget["metadata"]["name"] for budget in budgets] == ["playground-b"]
+    assert budgets[0]["spec"] == {
+        "minAvailable": 1,
+        "selector": {"matchLabels": {SERVICE_LABEL: "playground", "ray.io/group": group_of(several)}},
+    }
+
+
+def test_without_a_model_there_is_nothing(build):
+    assert build([]) == ()
 
 
 def test_without_a_model_the_gateway_can_stay(build):
     assert "RayService" in kinds(build([], whenEmpty="KeepGateway"))
 
 
-def test_only_models_from_outside_need_a_cache_and_a_way_out(build, model):
-    inside = build([model()])
-    outside = build([model(source={"uri": "hf://a/b", "revision": "c"}, quantization="none")])
+def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
+    inside, outside = build([model()]), build([model(**OUTSIDE)])
     assert kinds(inside).count("PersistentVolumeClaim") == 1
     assert kinds(outside).count("PersistentVolumeClaim") == 2
-    ways = [len(of_kind(found, "NetworkPolicy")["spec"]["egress"]) for found in (inside, outside)]
-    assert ways == [2, 3]
-    (block,) = [to["ipBlock"] for to in of_kind(outside, "NetworkPolicy")["spec"]["egress"][2]["to"]]
+    policies = {m["metadata"]["name"]: m["spec"] for m in outside if m["kind"] == "NetworkPolicy"}
+    assert set(policies) == {"playground", "playground-loader"}
+    assert not any("ipBlock" in to for rule in policies["playground"]["egress"] for to in rule.get("to", ()))
+    loader = policies["playground-loader"]
+    (block,) = [to["ipBlock"] for to in loader["egress"][0]["to"]]
     assert "169.254.169.254/32" in block["except"]
+    pods = of_kind(outside, "Job")["spec"]["template"]["metadata"]["labels"]
+    assert loader["podSelector"]["matchLabels"].items() <= pods.items()
 
 
 def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
-    outside = model("z", source={"uri": "hf://a/b", "revision": "c"}, quantization="none")
-    before = of_kind(children(playground(), [model("a")], DEFAULTS, None), "RayService")
-    after = of_kind(children(playground(), [model("a"), outside], DEFAULTS, before), "RayService")
+    outside = model("z", **OUTSIDE)
+    before = of_kind(children(playground(), [model("a")], [], DEFAULTS, None), "RayService")
+    after = of_kind(children(playground(), [model("a"), outside], [], DEFAULTS, before), "RayService")
     assert replacements(after, before) == []
     groups = after["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     claims = [
@@ -106,3 +120,35 @@ def test_callers_beyond_the_namespace_are_those_named(build, model):
         {"namespaceSelector": {"matchLabels": {"team": "web"}}},
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "x"}}},
     ]
+
+
+def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, model):
+    found = build([model("a"), model("b", source={"uri": "pvc://models/kokoro/int8"})])
+    groups = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    specs = {g["groupName"].rpartition("-")[0]: g["template"]["spec"] for g in groups}
+
+    def claims(spec):
+        return [
+            v["persistentVolumeClaim"]["claimName"] for v in spec["volumes"] if "persistentVolumeClaim" in v
+        ]
+
+    assert {name: claims(spec) for name, spec in specs.items()} == {"a": [], "b": ["models"]}
+    mounts = specs["b"]["containers"][0]["volumeMounts"]
+    assert {"name": "claim-0", "mountPath": "/claims/models", "readOnly": True} in mounts
+
+
+def test_secrets_reach_the_head_and_no_worker(build, model):
+    found = build(
+        [model()],
+        security={"apiKey": {"name": "api"}},
+        storage={"database": {"secretRef": {"name": "db"}}},
+    )
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+
+    def secrets(template):
+        (container,) = template["spec"]["containers"]
+        references = [e["valueFrom"]["secretKeyRef"] for e in container["env"] if "valueFrom" in e]
+        return [(reference["name"], reference["key"]) for reference in references]
+
+    assert secrets(cluster["headGroupSpec"]["template"]) == [("db", "url"), ("api", "key")]
+    assert secrets(cluster["workerGroupSpecs"][0]["template"]) == []

@@ -5,7 +5,7 @@ import pytest
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.selection import Verdict
 from tts_operator.observed.conditions import Condition, conditions_of
-from tts_operator.observed.pods import crashed, problems
+from tts_operator.observed.pods import problems, worth_reading
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
 
@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_pod(pod, status, reason, words):
 def test_nothing_is_wrong_with_a_pod_that_runs_or_recovered(pod):
     running = pod("p", **container(state={"running": {}}, lastState=OOM, ready=True))
     assert problems([running], {}, HEAD) == []
-    assert not crashed(running)
+    assert not worth_reading(running)
 
 
 def test_pods_of_other_groups_and_going_ones_do_not_count(pod):

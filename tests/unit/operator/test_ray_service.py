@@ -10,7 +10,7 @@ import yaml
 from tts_operator.desired.groups import group_of, rescale
 from tts_operator.desired.ray_service import Defaults, ray_service, replacements
 
-DEFAULTS = Defaults("registry/tts:1", "2.60.0")
+DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
 
 
 @pytest.fixture

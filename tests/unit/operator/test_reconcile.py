@@ -47,7 +47,7 @@ class FakeKube:
 def reconcile():
     async def run(models, ray_service=None):
         kube = FakeKube(models, ray_service)
-        defaults = Defaults("registry/tts:1", "2.60.0")
+        defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
         again = await Reconciler(kube, defaults, 5, 300, lambda: datetime(2026, 1, 1, tzinfo=UTC)).reconcile(
             Key("speech", "playground")
         )

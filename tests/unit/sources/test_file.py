@@ -20,9 +20,3 @@ def test_a_local_folder_is_used_where_it_is(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there() -> None:
     with pytest.raises(SourceError, match="there is no folder /no/such/model"):
         fetch(Source(uri="file:///no/such/model"))
-
-
-@pytest.mark.parametrize("uri", ["pvc://models/kokoro", "s3://models/kokoro", "gs://models/kokoro"])
-def test_what_only_a_cluster_reads_says_so(uri: str) -> None:
-    with pytest.raises(SourceError, match=r"on a cluster.*Here use package://, hf:// or file://"):
-        fetch(Source(uri=uri))

@@ -94,6 +94,21 @@ def test_members_are_joined_in_order(fetch_tiny, server, cache: Path) -> None:
     assert len(server.requests) == 2
 
 
+def test_a_folder_that_came_with_the_image_is_used_and_left_alone(
+    fetch_tiny, server, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fetch_tiny()
+    baked = tmp_path / "baked"
+    (baked / "tiny").mkdir(parents=True)
+    made.rename(baked / "tiny" / "int8")
+    server.files.clear()
+    monkeypatch.setenv("TTSP_MODELS", str(baked))
+    assert fetch_tiny() == baked / "tiny" / "int8"
+    (baked / "tiny" / "int8" / ".bundle.sha256").write_text("another recipe's")
+    with pytest.raises(SourceError, match="404"):
+        fetch_tiny()
+
+
 def test_a_changed_recipe_makes_the_folder_anew(fetch_tiny) -> None:
     folder = fetch_tiny()
     changed = recipe(file={"sha256": sha(b"first "), "join": ["a:a/part.bin"]})

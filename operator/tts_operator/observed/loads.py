@@ -1,0 +1,86 @@
+"""How far the fetching of a model's files is."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tts_operator.objects import Manifest
+
+_JOB_LABEL = "batch.kubernetes.io/job-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The loader Job of a model that waits for its files."""
+
+    fetched: int = 0
+    """Bytes."""
+    total: int | None = None
+    """Bytes, where the source tells."""
+    failure: str = ""
+    """What the last try said that failed; empty where none did."""
+    given_up: bool = False
+    """Whether no further try follows by itself."""
+
+    @property
+    def percent(self) -> int:
+        """How much is there; 0 where the source does not tell how much there will be."""
+        return min(100, self.fetched * 100 // self.total) if self.total else 0
+
+
+def job_of_pod(pod: Manifest) -> str:
+    """Return the name of the Job that the pod is of; empty for another kind of pod."""
+    return str(pod["metadata"].get("labels", {}).get(_JOB_LABEL, ""))
+
+
+def done(job: Manifest) -> bool:
+    """Tell whether a Job ended well."""
+    return _condition(job, "Complete") is not None
+
+
+def failed_at(job: Manifest) -> str | None:
+    """Return when a Job failed for good, in RFC 3339; None where it did not."""
+    condition = _condition(job, "Failed")
+    return condition["lastTransitionTime"] if condition else None
+
+
+def read_load(job: Manifest | None, pods: Iterable[Manifest], logs: Mapping[str, str]) -> Load:
+    """Return how far a Job is. `pods` are the service's, `logs` the last lines of those that run, by name."""
+    if job is None:
+        return Load()
+    own = [pod for pod in pods if job_of_pod(pod) == job["metadata"]["name"]]
+    told = [count for pod in own for count in [_told(logs.get(pod["metadata"]["name"], ""))] if count]
+    fetched, total = max(told, key=lambda count: count[0], default=(0, None))
+    failures = sorted(failure for pod in own for failure in _failures(pod))
+    said = failures[-1][1] if failures else ""
+    given_up = _condition(job, "Failed")
+    if given_up is not None and not said:
+        said = given_up.get("message", "")
+    return Load(fetched, total, said, given_up is not None)
+
+
+def _condition(job: Manifest, type_: str) -> dict[str, Any] | None:
+    conditions = job.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == type_ and c["status"] == "True"), None)
+
+
+def _told(log: str) -> tuple[int, int | None] | None:
+    """Return the bytes, and of how many, of the last line of progress in a loader's log."""
+    for line in reversed(log.splitlines()):
+        try:
+            told = json.loads(line)
+            return int(told["bytes"]), told["total_bytes"]
+        except (ValueError, KeyError, TypeError):  # a line of another kind
+            continue
+    return None
+
+
+def _failures(pod: Manifest) -> Iterable[tuple[str, str]]:
+    """Yield when a container of the pod ended badly, and its last words."""
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        ended = status.get("state", {}).get("terminated", {})
+        if ended.get("exitCode"):
+            said = " ".join(line for line in ended.get("message", "").split("\n") if not line.startswith("{"))
+            reason = ended.get("reason", "")
+            yield ended.get("finishedAt", ""), f"{said.strip() or reason} (exit code {ended['exitCode']})"

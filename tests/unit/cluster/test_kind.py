@@ -1,0 +1,47 @@
+"""The form on kind, with programs that simulate kind and Docker: what they are told."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster import build, kind
+from cluster.build import PrerequisiteError
+from cluster.control_plane import CommandError
+from cluster.kind import KindCluster
+
+
+@pytest.fixture
+def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the log of a simulated kind; KubeRay is not started."""
+    log = tmp_path / "log"
+    for name in ("kind", "docker"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n[ "$1" != load ] || [ -f "$3" ]\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(build, "build", lambda names: None)
+    monkeypatch.setattr(KindCluster, "_install_kuberay", lambda self: None)
+    return log
+
+
+def test_it_is_made_filled_and_removed(simulated: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    archive.touch()
+    with KindCluster() as cluster:
+        folder = cluster.folder
+        cluster.import_image(archive)
+        with pytest.raises(CommandError, match="load image-archive /no/such"):
+            cluster.import_image(Path("/no/such"))
+    assert simulated.read_text().splitlines() == [
+        f"kind create cluster --kubeconfig {folder / 'admin.kubeconfig'} --wait 180s --name {kind.NAME}",
+        f"kind load image-archive {archive} --name {kind.NAME}",
+        f"kind load image-archive /no/such --name {kind.NAME}",
+        f"kind delete cluster --name {kind.NAME}",
+    ]
+    assert not folder.exists()
+
+
+def test_without_docker_the_message_says_so(simulated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PrerequisiteError, match="docker is missing"), KindCluster():
+        pass

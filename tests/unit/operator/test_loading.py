@@ -1,0 +1,169 @@
+"""Fetching a model's files once: which Job, and what is served meanwhile."""
+
+import json
+
+import pytest
+
+from tts_operator.desired.loading import admit, load_name, loader
+from tts_operator.desired.ray_service import Defaults, ray_service
+from tts_operator.desired.selection import Verdict
+from tts_operator.observed import loads
+from tts_operator.observed.conditions import Condition
+from tts_operator.observed.loads import Load, read_load
+from tts_operator.observed.ray import Application, Service
+from tts_operator.observed.status import Facts, model_status
+
+DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+
+
+def hub(revision="c"):
+    return {"source": {"uri": "hf://a/b", "revision": revision}, "quantization": "none"}
+
+
+@pytest.fixture
+def live(playground):
+    return lambda *models: ray_service(playground(), models, DEFAULTS, "audio", "cache")
+
+
+def names(models):
+    return [(model.name, model.spec.source.revision) for model in models]
+
+
+def test_a_model_is_served_when_its_files_are_there(model):
+    outside = model("b", **hub())
+    assert [names(part) for part in admit([model("a"), outside], (), None)] == [
+        [("a", "1.0")],
+        [("b", "c")],
+    ]
+    served, waiting = admit([model("a"), outside], {load_name(outside)}, None)
+    assert names(served) == [("a", "1.0"), ("b", "c")]
+    assert waiting == []
+
+
+def test_until_the_new_files_are_there_a_model_is_served_as_it_was(model, live):
+    served, waiting = admit([model(**hub("new"))], (), live(model(**hub("old"))))
+    assert names(served) == [("kokoro", "old")]
+    assert names(waiting) == [("kokoro", "new")]
+
+
+def test_what_is_served_has_its_files_though_its_job_is_gone(model, live):
+    changed = model(**hub(), avatars=[("en-GB", "male")])
+    served, waiting = admit([changed], (), live(model(**hub())))
+    assert [voice.avatar for voice in served[0].spec.voices] == ["male_en-GB"]
+    assert waiting == []
+
+
+def test_what_another_version_served_counts_for_nothing(model, live):
+    broken = live(model(**hub()))
+    broken["spec"]["serveConfigV2"] = broken["spec"]["serveConfigV2"].replace("engine: kokoro", "engine: x")
+    assert [names(part) for part in admit([model(**hub())], (), broken)] == [[], [("kokoro", "c")]]
+
+
+def test_the_job_fetches_what_the_resource_says_and_nothing_more_is_allowed(playground, model):
+    outside = model(**hub())
+    where = playground(storage={"credentialsSecret": "hub-token"})
+    job = loader(where, outside, "registry/kokoro:1", "cache")
+    spec = job["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert json.loads(container["command"][-1]) == outside.written()
+    assert container["envFrom"] == [{"secretRef": {"name": "hub-token"}}]
+    assert not any(variable["name"] == "HF_HUB_OFFLINE" for variable in container["env"])
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert {"name": "cache", "mountPath": "/cache"} in container["volumeMounts"]
+    assert spec["restartPolicy"] == "Never"
+
+
+def test_another_source_is_another_job(model):
+    assert load_name(model(**hub("a"))) != load_name(model(**hub("b")))
+    assert load_name(model(**hub())) == load_name(model(**hub(), avatars=[("en-GB", "male")]))
+
+
+def job_pod(name, job="load", **status):
+    return {"metadata": {"name": name, "labels": {"batch.kubernetes.io/job-name": job}}, "status": status}
+
+
+def ended(code, message, at="2026-01-01T00:00:00Z"):
+    state = {"terminated": {"exitCode": code, "message": message, "reason": "Error", "finishedAt": at}}
+    return {"containerStatuses": [{"name": "loader", "state": state}]}
+
+
+JOB = {"metadata": {"name": "load"}, "status": {}}
+FAILED = {
+    "type": "Failed",
+    "status": "True",
+    "message": "Job has reached the specified backoff limit",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
+
+def test_progress_is_the_last_line_that_tells_it():
+    log = '{"bytes": 10, "total_bytes": 200}\n{"bytes": 50, "total_bytes": 200}\na warning\n'
+    load = read_load(JOB, [job_pod("p"), job_pod("q", "another")], {"p": log, "q": '{"bytes": 99}'})
+    assert load == Load(50, 200)
+    assert load.percent == 25
+
+
+def test_a_source_that_tells_no_size_has_no_per_cent():
+    assert read_load(JOB, [job_pod("p")], {"p": '{"bytes": 10, "total_bytes": null}'}) == Load(10, None)
+    assert Load(10, None).percent == 0
+
+
+def test_what_the_last_try_said_is_told():
+    pods = [
+        job_pod("b", **ended(3, "second", "2026-01-01T00:01:00Z")),
+        job_pod("a", **ended(3, '{"bytes": 1}\nfirst')),
+    ]
+    assert read_load(JOB, pods, {}) == Load(failure="second (exit code 3)")
+    given_up = read_load(JOB | {"status": {"conditions": [FAILED]}}, [], {})
+    assert given_up == Load(failure=FAILED["message"], given_up=True)
+
+
+def test_a_job_ends_well_or_badly():
+    complete = {"type": "Complete", "status": "True"}
+    assert loads.done({"status": {"conditions": [complete]}})
+    assert not loads.done(JOB)
+    assert loads.failed_at({"status": {"conditions": [FAILED]}}) == "2026-01-01T00:00:00Z"
+    assert loads.failed_at(JOB) is None
+
+
+def status_of(model, load, application=None, pods=()):
+    applications = {} if application is None else {model.name: application}
+    ray = Service(True, True, "cluster", "", applications)
+    facts = Facts("speech", "playground", ray, pods=pods, loads={model.name: load})
+    status, conditions = model_status(Verdict(model), facts)
+    return status, {condition.type: condition for condition in conditions}
+
+
+def test_the_status_tells_how_far_the_files_are(model):
+    status, found = status_of(model(**hub()), Load(50_000_000, 200_000_000))
+    assert status["download"] == {"percent": 25, "bytes": 50_000_000, "totalBytes": 200_000_000}
+    stage = "25% of 200 MB of hf://a/b fetched."
+    assert found == {
+        "Ready": Condition("Ready", False, "Downloading", stage),
+        "Progressing": Condition("Progressing", True, "Downloading", stage),
+        "Degraded": Condition("Degraded", False, "AsExpected", "Nothing is wrong."),
+    }
+
+
+def test_a_failed_fetch_says_why_and_whether_it_goes_on(model):
+    _, found = status_of(model(**hub()), Load(failure="no such repository (exit code 3)"))
+    assert found["Degraded"].reason == found["Ready"].reason == "DownloadFailed"
+    assert "no such repository" in found["Degraded"].message
+    assert found["Progressing"].status
+    _, found = status_of(model(**hub()), Load(failure="no", given_up=True))
+    assert not found["Progressing"].status
+    assert "10 minutes" in found["Degraded"].message
+
+
+def test_a_model_that_waits_for_new_files_is_not_ready_though_the_old_ones_serve(model):
+    _, found = status_of(model(**hub()), Load(), Application("RUNNING", "", True))
+    assert not found["Ready"].status
+    assert "as it was before" in found["Ready"].message
+
+
+def test_a_loader_whose_image_is_missing_says_so(model):
+    outside = model(**hub())
+    waiting = {"name": "loader", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    pod = job_pod("p", load_name(outside), containerStatuses=[waiting])
+    _, found = status_of(outside, Load(), pods=[pod])
+    assert found["Degraded"].reason == "ImagePullFailed"

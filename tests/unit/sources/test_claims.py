@@ -1,0 +1,40 @@
+"""`pvc://`: folders of claims that the operator has mounted."""
+
+from pathlib import Path
+
+import pytest
+
+from tts_app.resources import Source
+from tts_app.sources import SourceError, fetch
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "claims"
+    (folder / "models" / "kokoro").mkdir(parents=True)
+    monkeypatch.setenv("TTSP_CLAIMS", str(folder))
+    return folder
+
+
+def test_a_folder_of_a_claim_is_used_where_it_is(claims: Path) -> None:
+    assert fetch(Source(uri="pvc://models/kokoro")) == claims / "models" / "kokoro"
+    assert fetch(Source(uri="pvc://models")) == claims / "models"
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("pvc://other/kokoro", "no claim 'other' is mounted"),
+        ("pvc://models/absent", "has no folder 'absent'"),
+        ("pvc://models/../../etc", "leads out of the claim"),
+    ],
+)
+def test_what_is_not_there_is_named(claims: Path, uri: str, words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        fetch(Source(uri=uri))
+
+
+def test_a_link_out_of_the_claim_is_not_followed(claims: Path, tmp_path: Path) -> None:
+    (claims / "models" / "link").symlink_to(tmp_path)
+    with pytest.raises(SourceError, match="leads out"):
+        fetch(Source(uri="pvc://models/link"))
