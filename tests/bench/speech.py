@@ -48,6 +48,7 @@ def main() -> int:
             _tell(f"load {number + 1}/{options.loads}: {name}")
     findings.rewrites = rewrites.measure(folder, options.rewrite_rounds)
     _tell("graph rewrites")
+    _write(findings, options.output)
     with nullcontext() if options.url else Server() as server:
         if server is not None:
             findings.conditions["Server ready after"] = f"{server.start_seconds:.1f} s"
@@ -57,9 +58,10 @@ def main() -> int:
             _compare(findings, subjects, server, posts, options)
         if server is not None and options.requests:
             with _closing({HTTP: Http(server.url)}) as fresh:
-                findings.memory = _soak(fresh[HTTP], server, posts, options.requests)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(render(findings), encoding="utf-8")
+                for sample in _soak(fresh[HTTP], server, posts, options.requests):
+                    findings.memory.append(sample)
+                    _write(findings, options.output)
+    _write(findings, options.output)
     _tell(f"wrote {options.output}")
     reached = targets(findings)
     for target in reached:
@@ -134,6 +136,12 @@ def _load(name: str, arguments: tuple[str, ...], posts: Posts) -> Fresh:
     return Fresh(name, loaded["start"], loaded["load"], loaded["rss"], peaks)
 
 
+def _write(findings: Findings, page: Path) -> None:
+    """Write what was measured so far: a run that is stopped leaves what it has."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(findings), encoding="utf-8")
+
+
 def _compare(
     findings: Findings,
     subjects: dict[str, Worker | Http],
@@ -167,6 +175,7 @@ def _compare(
                 _tell(
                     f"round {number + 1}/{options.rounds}: {length} letters, {name}: {spoken['first']:.2f} s"
                 )
+        _write(findings, options.output)
     findings.idle_share = idle.share()
 
 
@@ -192,15 +201,14 @@ class _IdleCost:
         return self._server.cpu_seconds() if self._server is not None else 0.0
 
 
-def _soak(http: Http, server: Server, posts: Posts, requests: int) -> list[tuple[int, int]]:
-    """Make short requests; return the server's memory every MEMORY_STEP of them."""
-    samples = []
+def _soak(http: Http, server: Server, posts: Posts, requests: int) -> Iterator[tuple[int, int]]:
+    """Make short requests; yield how many, and the server's memory, every MEMORY_STEP of them."""
     for done in range(MEMORY_STEP, requests + 1, MEMORY_STEP):
         http.throughput(posts.posts((SHORT,), MEMORY_STEP), MEMORY_CALLERS)
-        samples.append((done, server.memory()))
+        held = server.memory()
+        yield done, held
         if done % 100 == 0:
-            _tell(f"{done}/{requests} requests: the server holds {samples[-1][1] / MIB:.0f} MiB")
-    return samples
+            _tell(f"{done}/{requests} requests: the server holds {held / MIB:.0f} MiB")
 
 
 @contextmanager
