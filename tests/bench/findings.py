@@ -67,8 +67,6 @@ class Findings:
     """Requests so far, and bytes that the server's processes hold."""
     rewrites: dict[str, list[float]] = field(default_factory=dict)
     """CPU seconds of a model call by graph, in the same rounds."""
-    idle_share: float | None = None
-    """Share of one core that the idle server used while kokoro-onnx was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,7 @@ def render(findings: Findings) -> str:
         "and machine, taken in turns in one run. No subject speaks a text twice: no cache can help.",
         _section("Targets", _target_rows(findings)),
         _section("Conditions", [["", ""], *([name, value] for name, value in findings.conditions.items())]),
-        _section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE + _idle_note(findings)),
+        _section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE),
         _section("Time to first audio", _first_audio_rows(findings), _FIRST_AUDIO_NOTE),
         _section("Loading and memory", _fresh_rows(findings), _FRESH_NOTE),
         _section("The server's memory", _memory_rows(findings), _MEMORY_NOTE),
@@ -155,7 +153,8 @@ def render(findings: Findings) -> str:
 _THROUGHPUT_NOTE = (
     "All rounds together; the ratio is the median of the rounds' ratios in texts a second, least to most in "
     "brackets. kokoro-onnx trims silence and we pause between sentences, so audio seconds are not compared. "
-    "kokoro-onnx runs with its defaults, called from as many threads as there are callers."
+    "kokoro-onnx runs with its defaults, called from as many threads as there are callers. While a subject "
+    "in process is measured, the server's processes are suspended."
 )
 _FIRST_AUDIO_NOTE = (
     "Medians, one caller, everything else idle. For kokoro-onnx, first is the first chunk of its own "
@@ -174,12 +173,6 @@ _REWRITES_NOTE = (
     "CPU time of the same model call, on one thread, the graphs taken in turns; the ratio is the median of "
     "the rounds'. tests/unit/engines/test_kokoro_noise.py proves that the speech stays the same within noise."
 )
-
-
-def _idle_note(findings: Findings) -> str:
-    if findings.idle_share is None:
-        return ""
-    return f" While kokoro-onnx was measured, the idle server used {findings.idle_share:.1%} of one core."
 
 
 def _section(title: str, rows: Sequence[Sequence[str]], note: str = "") -> str:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -58,9 +60,17 @@ class Server:
         """Return the bytes that only its processes hold, all together."""
         return sum(self._each(lambda process: process.memory_full_info().uss))
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that its processes have used, all together."""
-        return sum(self._each(lambda process: sum(process.cpu_times()[:2])))
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Suspend its processes while the block lasts: idle, they too take time from what is measured."""
+        family = self._family()
+        for process in family:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(family):
+                process.resume()
 
     def _each(self, measure: object) -> list[float]:
         found = []

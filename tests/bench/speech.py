@@ -7,7 +7,6 @@ import argparse
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -75,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--url", help="a playground that runs already (its memory is not measured)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of throughput and of first audio")
     parser.add_argument("--texts", type=int, default=8, help="texts in a throughput run")
+    parser.add_argument("--callers", type=int, nargs="+", default=CALLERS, help="callers at a time")
     parser.add_argument("--loads", type=int, default=3, help="fresh processes each")
     parser.add_argument("--requests", type=int, default=500, help="short requests while memory is watched")
     parser.add_argument(
@@ -151,13 +151,12 @@ def _compare(
 ) -> None:
     for subject in subjects.values():
         subject.throughput([posts.post(SHORT)], 1)
-    idle = _IdleCost(server)
     for number in range(options.rounds):
         order = list(subjects) if number % 2 else list(subjects)[::-1]
-        for callers in CALLERS:
+        for callers in options.callers:
             texts = posts.posts(POST_LENGTHS, options.texts)
             for name in order:
-                with idle if name == PEER else nullcontext():
+                with server.standing_still() if server and name != HTTP else nullcontext():
                     run = subjects[name].throughput(texts, callers)
                 findings.throughput.append(
                     Throughput(name, callers, number, len(texts), run["seconds"], run["audio"])
@@ -168,7 +167,8 @@ def _compare(
         for length in LENGTHS:
             text = posts.post(length)
             for name in order:
-                spoken = subjects[name].first_audio(text)
+                with server.standing_still() if server and name != HTTP else nullcontext():
+                    spoken = subjects[name].first_audio(text)
                 findings.first_audio.append(
                     FirstAudio(name, length, spoken["first"], spoken["whole"], spoken.get("create"))
                 )
@@ -176,29 +176,6 @@ def _compare(
                     f"round {number + 1}/{options.rounds}: {length} letters, {name}: {spoken['first']:.2f} s"
                 )
         _write(findings, options.output)
-    findings.idle_share = idle.share()
-
-
-class _IdleCost:
-    """The share of one core that the server uses while another subject is measured."""
-
-    def __init__(self, server: Server | None) -> None:
-        self._server = server
-        self._used = self._elapsed = 0.0
-
-    def share(self) -> float | None:
-        """Return the share, None without a server of our own."""
-        return self._used / self._elapsed if self._elapsed and self._server is not None else None
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter(), self._cpu_seconds()
-
-    def __exit__(self, *_: object) -> None:
-        self._elapsed += time.perf_counter() - self._began[0]
-        self._used += self._cpu_seconds() - self._began[1]
-
-    def _cpu_seconds(self) -> float:
-        return self._server.cpu_seconds() if self._server is not None else 0.0
 
 
 def _soak(http: Http, server: Server, posts: Posts, requests: int) -> Iterator[tuple[int, int]]:
