@@ -1,4 +1,4 @@
-"""A cluster on kind, for machines that have Docker; KubeRay's operator runs beside it, as in the node form."""
+"""A cluster on kind, for machines that have Docker; KubeRay's operator runs beside it, as elsewhere."""
 
 import shutil
 import subprocess

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,8 @@ class Cluster(ControlPlane):
             controller_manager_arguments=["--enable-hostpath-provisioner=true"],
         )
         self._containerd = _containerd()
+        self._ended = threading.Event()
+        self._opener = threading.Thread(target=_open_volumes, args=(self._ended,), daemon=True)
 
     def start(self) -> None:
         """Build and install what is missing, start everything, return when the node is ready."""
@@ -151,8 +155,12 @@ class Cluster(ControlPlane):
         self._start_proxy()
         self._start_name_server()
         self._start_kubelet()
+        self._opener.start()
 
     def _remove(self) -> None:
+        self._ended.set()
+        if self._opener.is_alive():
+            self._opener.join()
         self._containerd.process.stop()
         remove_everything()
         self._lock.close()
@@ -268,6 +276,16 @@ class Cluster(ControlPlane):
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         return path
+
+
+def _open_volumes(ended: threading.Event) -> None:
+    """Let every pod write to its volumes, until `ended`: Kubernetes makes these folders for root alone, and
+    heeds no fsGroup where a volume is a folder of the node. On a real cluster the storage driver does.
+    """
+    while not ended.wait(0.1):
+        for folder in _VOLUMES.glob("*"):
+            with suppress(FileNotFoundError):  # it goes with its claim
+                folder.chmod(0o777)
 
 
 def _forwards_not(run: Path) -> Path:

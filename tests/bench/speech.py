@@ -6,6 +6,7 @@ kokoro-onnx, our pipeline in process and our pipeline over HTTP have processes o
 import argparse
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -37,6 +38,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 def main() -> int:
     """Measure, write the page, return the exit status."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     folder = fetch_model(load_voice_models()[0])
     arguments = {PEER: (str(folder / "model.onnx"), str(_peer_voices(folder))), OURS: ()}
     findings = Findings(_conditions(folder, options))

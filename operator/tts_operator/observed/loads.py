@@ -81,6 +81,12 @@ def _failures(pod: Manifest) -> Iterable[tuple[str, str]]:
     for status in pod.get("status", {}).get("containerStatuses", []):
         ended = status.get("state", {}).get("terminated", {})
         if ended.get("exitCode"):
-            said = " ".join(line for line in ended.get("message", "").split("\n") if not line.startswith("{"))
-            reason = ended.get("reason", "")
-            yield ended.get("finishedAt", ""), f"{said.strip() or reason} (exit code {ended['exitCode']})"
+            said = _error(ended.get("message", "")) or ended.get("reason", "")
+            yield ended.get("finishedAt", ""), f"{said} (exit code {ended['exitCode']})"
+
+
+def _error(log: str) -> str:
+    """Return the error that `ttsp` ended with, without what libraries wrote before; else the last line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("{")]
+    begin = next((i for i, line in enumerate(lines) if line.startswith("ttsp: ")), -1)
+    return " ".join(lines[begin:]).removeprefix("ttsp: ")

@@ -118,6 +118,12 @@ def test_what_the_last_try_said_is_told():
     assert given_up == Load(failure=FAILED["message"], given_up=True)
 
 
+def test_of_a_long_log_the_error_is_told():
+    log = "a library warns\na library warns\nttsp: hf://a/b does not exist\nor is private."
+    (failure,) = [read_load(JOB, [job_pod("p", **ended(3, log))], {}).failure]
+    assert failure == "hf://a/b does not exist or is private. (exit code 3)"
+
+
 def test_a_job_ends_well_or_badly():
     complete = {"type": "Complete", "status": "True"}
     assert loads.done({"status": {"conditions": [complete]}})
