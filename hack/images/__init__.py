@@ -1,0 +1,1 @@
+"""The project's container images: what goes into each, and their builders."""

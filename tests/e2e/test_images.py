@@ -1,0 +1,265 @@
+"""The images as they are built here: what is in their archives, file by file, and what must not be."""
+
+import json
+import mmap
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from cluster.build import PrerequisiteError
+from images.build import archives
+from images.levels import LEVELS, ROOT, version
+from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
+
+MEGABYTES = {"operator": 200, "app": 980, "kokoro": 1110}
+"""What an image may have, unpacked; docker/README.md has what it has."""
+TEMPORARY = "tmp"
+WRITABLE = {TEMPORARY, "var/tmp", "run/lock"}
+"""Folders that everybody may write to, if the root file system were not read-only: Debian's."""
+TOOLS = {
+    "cc",
+    "gcc",
+    "g++",
+    "c++",
+    "cpp",
+    "clang",
+    "tcc",
+    "as",
+    "ld",
+    "make",
+    "cmake",
+    "cargo",
+    "rustc",
+    "go",
+}
+PROGRAMS = {
+    "operator": {"python", "tts-operator"},
+    "app": {"python", "ray", "serve", "ttsp", "bash", "grep", "wget", "espeak-ng", "tini"},
+}
+PROGRAMS["kokoro"] = PROGRAMS["app"]
+
+
+@dataclass
+class Image:
+    """An archive, its config, and its file system as the layers make it, by path."""
+
+    level: str
+    archive: Path
+    tags: list[str]
+    document: dict[str, Any]
+    layers: list[dict[str, tarfile.TarInfo]]
+    files: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = self.document["config"]
+        return config
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.config["Env"])
+
+    @property
+    def programs(self) -> set[str]:
+        folders = [folder.lstrip("/") for folder in self.environment["PATH"].split(":")]
+        folders += ["usr/sbin", "sbin"]
+        paths = (PurePosixPath(path) for path in self.files)
+        return {path.name for path in paths if str(path.parent) in folders}
+
+    def below(self, path: str) -> set[str]:
+        return {name for name in self.files if name.startswith(f"{path}/")}
+
+
+@pytest.fixture(scope="session")
+def built() -> dict[str, Path]:
+    """Build what has changed."""
+    try:
+        return dict(zip(LEVELS, archives(), strict=True))
+    except PrerequisiteError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def image(request: pytest.FixtureRequest, built: dict[str, Path]) -> Image:
+    return read(request.param, built[request.param])
+
+
+def test_is_named_as_pods_name_it(image: Image) -> None:
+    assert f"docker.io/library/tts-playground-{image.level}:{version()}" in image.tags
+
+
+def test_runs_as_the_user_of_the_pods(image: Image) -> None:
+    assert image.config["User"] == f"{USER}:{USER}"
+    assert image.environment["HOME"] == f"/{TEMPORARY}"
+
+
+def test_starts_what_its_name_says(image: Image) -> None:
+    command = [*image.config["Entrypoint"], *(image.config.get("Cmd") or ())]
+    serve = ["tini", "--", "ttsp", "serve", "--host", "0.0.0.0"]
+    assert command == (["tts-operator"] if image.level == "operator" else serve)
+
+
+def test_tells_its_health(image: Image) -> None:
+    kind, command = image.config["Healthcheck"]["Test"]
+    port = 8080 if image.level == "operator" else 8000
+    assert kind == "CMD-SHELL"
+    assert re.search(rf"http://127\.0\.0\.1:\$\{{TTSP_(OPERATOR_)?PORT:-{port}\}}/healthz", command)
+    assert list(image.config["ExposedPorts"]) == [f"{port}/tcp"]
+
+
+def test_says_what_it_is(image: Image) -> None:
+    labels = image.config["Labels"]
+    assert labels["org.opencontainers.image.title"].startswith("TextToSpeech Playground: ")
+    assert labels["org.opencontainers.image.version"] == version()
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_has_the_programs_that_run_in_it(image: Image) -> None:
+    assert image.programs >= PROGRAMS[image.level]
+
+
+def test_has_no_compiler(image: Image) -> None:
+    assert image.programs & TOOLS == set()
+    assert not [name for name in image.programs if re.fullmatch(r".*-(gcc|g\+\+|cpp|ld|as)(-\d+)?", name)]
+    assert not [path for path in image.files if re.match(r"usr/include/.*\.h$|usr/lib/gcc/", path)]
+
+
+def test_has_no_cache_of_packages_and_no_build_backend(image: Image) -> None:
+    caches = (
+        r"(root|tmp|home/[^/]+)/\.cache/|.*/pip/cache/|wheels/|var/lib/apt/lists/.|var/cache/apt/.*\.deb$"
+    )
+    assert not [path for path in image.files if re.match(caches, path)]
+    packages = r".*/site-packages/(hatchling|setuptools|wheel|pytest|mypy)(/|-)"
+    assert not [path for path in image.files if re.match(packages, path)]
+
+
+def test_has_no_program_that_gives_rights(image: Image) -> None:
+    assert not [path for path, entry in image.files.items() if entry.isfile() and entry.mode & 0o6000]
+
+
+def test_is_written_by_its_user_only_where_volumes_are_mounted(image: Image) -> None:
+    mounts = {path.lstrip("/") for path in (AUDIO_PATH, CACHE_PATH, STATE_PATH)}
+
+    def written(entry: tarfile.TarInfo) -> bool:
+        if entry.issym() or entry.ischr():
+            return False
+        mine = (entry.uid == USER, entry.gid == USER and entry.mode & 0o020, entry.mode & 0o002)
+        return any(mine)
+
+    writable = {path for path, entry in image.files.items() if written(entry)}
+    assert writable - WRITABLE == (set() if image.level == "operator" else mounts)
+
+
+def test_can_be_read_by_its_user(image: Image) -> None:
+    code = [entry for path, entry in image.files.items() if path.startswith("opt/") and not entry.issym()]
+    assert len(code) > 1000
+    assert not [
+        entry.name for entry in code if not entry.mode & 0o004 or (entry.isdir() and not entry.mode & 0o001)
+    ]
+
+
+def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
+    sources = [PurePosixPath(path) for path in image.below("opt/venv/lib") if path.endswith(".py")]
+    assert len(sources) > 500
+    missing = [
+        str(path)
+        for path in sources
+        if f"{path.parent}/__pycache__/{path.stem}.cpython-311.pyc" not in image.files
+    ]
+    assert not missing
+
+
+def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Image) -> None:
+    models = image.below("opt/tts-playground/models")
+    if image.level != "kokoro":
+        assert models == set()
+        assert "TTSP_MODELS" not in image.environment
+        return
+    assert image.environment["TTSP_MODELS"] == "/opt/tts-playground/models"
+    folder = "opt/tts-playground/models/kokoro-82m/int8"
+    assert {f"{folder}/model.onnx", f"{folder}/vocab.json", f"{folder}/.bundle.sha256"} <= models
+    assert f"{folder}/voices/af_heart.bin" in models
+    assert not [path for path in models if re.search(r"-ort\d|\.lock$", path)]
+
+
+def test_has_the_project_of_this_checkout(image: Image) -> None:
+    packages = "opt/venv/lib/python3.11/site-packages"
+    entry = image.files[f"{packages}/tts_app/__init__.py"]
+    assert entry.size == (ROOT / "app/tts_app/__init__.py").stat().st_size
+    assert f"{packages}/tts_operator/main.py" in image.files
+    assert f"{packages}/tts_app/samples/embedded.yaml" in image.files
+    assert f"{packages}/tts_playground-{version()}.dist-info/licenses/LICENSE" in image.files
+
+
+def test_is_not_larger_than_it_was(image: Image) -> None:
+    size = sum(entry.size for layer in image.layers for entry in layer.values())
+    assert size / 1e6 < MEGABYTES[image.level]
+
+
+def test_shows_nothing_of_the_machine_that_built_it(image: Image) -> None:
+    entries = [(path, entry) for layer in image.layers for path, entry in layer.items()]
+    settings = ("etc/hostname", "etc/resolv.conf", "etc/hosts")
+    assert {entry.size for path, entry in entries if path in settings} <= {0}
+    private = r"etc/pip\.conf|root/\.(?!bashrc|profile)|(run/secrets|etc/apt/auth\.conf\.d)/."
+    assert not [path for path, _ in entries if re.match(private, path)]
+    assert not [path for path, _ in entries if path.startswith("usr/local/share/ca-certificates/")]
+    written = json.dumps(image.document)
+    assert str(ROOT) not in written
+    assert str(Path.home() / ".cache") not in written
+    found = [needle for needle in settings_of_this_machine() if contains(image.archive, needle)]
+    assert not found
+
+
+def read(level: str, archive: Path) -> Image:
+    """Read an archive's documents and the names of what is in its layers."""
+    with tarfile.open(archive) as tar:
+        (manifest,) = json.load(content(tar, "manifest.json"))
+        document = json.load(content(tar, manifest["Config"]))
+        layers = []
+        for name in manifest["Layers"]:
+            with tarfile.open(fileobj=content(tar, name)) as layer:
+                layers.append({entry.name.removeprefix("./").rstrip("/"): entry for entry in layer})
+    image = Image(level, archive, manifest["RepoTags"], document, layers)
+    for found in layers:
+        for path in found:
+            folder, _, leaf = path.rpartition("/")
+            if leaf.startswith(".wh."):
+                gone = (
+                    folder if leaf == ".wh..wh..opq" else f"{folder}/{leaf.removeprefix('.wh.')}".lstrip("/")
+                )
+                for name in [name for name in image.files if name.startswith(f"{gone}/")]:
+                    del image.files[name]
+                if leaf != ".wh..wh..opq":
+                    image.files.pop(gone, None)
+        image.files |= {path: entry for path, entry in found.items() if "/.wh." not in f"/{path}"}
+    return image
+
+
+def content(tar: tarfile.TarFile, name: str) -> Any:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file
+
+
+def settings_of_this_machine() -> Iterator[bytes]:
+    """Give what would tell how this machine reaches registries: certificates of its own, proxies, mirrors."""
+    for path in Path("/usr/local/share/ca-certificates").glob("**/*.crt"):
+        lines = [line for line in path.read_bytes().splitlines() if line and not line.startswith(b"-----")]
+        if lines:
+            yield lines[len(lines) // 2]
+    for name, value in os.environ.items():
+        if re.fullmatch(r"(PIP|UV)_.*(URL|INDEX)|(HTTPS?|ALL)_PROXY", name.upper()) and "://" in value:
+            yield value.encode()
+
+
+def contains(archive: Path, needle: bytes) -> bool:
+    with archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(needle) >= 0
