@@ -15,8 +15,9 @@ from typing import Any, Self
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ApiError
 from lightkube.types import PatchType
+from resources import pod
 
-from tts_operator.objects import KINDS, VOICE_MODEL, Kind, Ref
+from tts_operator.objects import KINDS, POD, VOICE_MODEL, Kind, Ref
 from tts_operator.reconcile.kube import resource_class
 
 PATIENCE = 60.0
@@ -117,6 +118,13 @@ class Api:
     def await_absence(self, ref: Ref) -> None:
         """Wait until an object is gone."""
         eventually(lambda: self.get(ref.kind, ref.name) is None, f"{ref.kind.name} {ref.name} gone")
+
+
+def run_pods(api: Api, *groups: str) -> None:
+    """Have a head, and a pod of each group, that are ready, as a kubelet would say."""
+    for group in ("headgroup", *groups):
+        api.apply(pod(f"{group}-0", group))
+        api.merge_status(POD, f"{group}-0", {"conditions": [{"type": "Ready", "status": "True"}]})
 
 
 class Operator:

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from lightkube import KubeConfig
 from resources import application, serving, voice_model
-from running import eventually
+from running import eventually, run_pods
 
+from tts_app.resources import VoiceModel
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import RETRY_SECONDS
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.objects import CLAIM, JOB, NETWORK_POLICY, POD, RAY_SERVICE, VOICE_MODEL, Ref
@@ -78,6 +80,7 @@ def test_other_files_are_fetched_while_the_model_goes_on(api, operator):
     first = loader_pod(api)
     end(api, first, 0)
     eventually(lambda: applications(api).get("kokoro") == "old", "the model served")
+    run_pods(api, group_of(VoiceModel.model_validate(outside("old"))))
     generation = api.get(RAY_SERVICE, "playground")["metadata"]["generation"]
     api.merge_status(
         RAY_SERVICE, "playground", serving(generation, gateway=application(), kokoro=application())

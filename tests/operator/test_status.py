@@ -1,13 +1,16 @@
 """What the status says of every trouble. KubeRay stands still; the tests write what it and kubelets would."""
 
+import secrets
+
 import pytest
 from resources import CLUSTER, application, playground, pod, serving, voice_model
-from running import eventually
+from running import eventually, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
 from tts_operator.objects import EVENT, PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
 
+GROUP = group_of(VoiceModel.model_validate(voice_model()))
 pytestmark = pytest.mark.usefixtures("kuberay_stopped", "operator")
 
 
@@ -16,6 +19,7 @@ def served(api):
     """Return a function that reports the applications' states, as KubeRay does."""
     api.apply(voice_model())
     api.await_object(Ref(RAY_SERVICE, "playground"))
+    run_pods(api, GROUP)
 
     def report(pending="", **applications):
         found = api.get(RAY_SERVICE, "playground")
@@ -31,6 +35,24 @@ def put_pod(api, group="headgroup", **status):
     api.merge_status(POD, "a-pod", status)
 
 
+def test_ready_ends_with_the_models_pods_whatever_serve_says(api, served):
+    """As it is when a worker, or the head, is killed: KubeRay goes on reporting RUNNING and HEALTHY."""
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    for killed in (f"{GROUP}-0", "headgroup-0"):
+        api.delete(POD, killed)
+        touch(api)
+        ready = api.await_condition("kokoro", "Ready", "False", "PodsStarting")
+        assert "ready" in ready["message"]
+        run_pods(api, GROUP)
+        api.await_condition("kokoro", "Ready", "True", "Serving")
+
+
+def touch(api):
+    """Change a RayCluster, as KubeRay does when a pod goes; here the parent stands for it."""
+    api.merge(VOICE_MODEL, "kokoro", {"metadata": {"annotations": {"touched": secrets.token_hex(4)}}})
+
+
 def container(**state):
     status = {
         "image": "registry/tts:1",
@@ -40,9 +62,6 @@ def container(**state):
         "name": "ray-worker",
     }
     return {"containerStatuses": [{**status, **state}]}
-
-
-GROUP = group_of(VoiceModel.model_validate(voice_model()))
 
 
 def test_ready_when_its_application_runs(api, served):

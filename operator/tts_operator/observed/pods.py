@@ -36,6 +36,23 @@ def group_of_pod(pod: Manifest) -> str:
     return str(pod["metadata"].get("labels", {}).get("ray.io/group", "")) or job_of_pod(pod)
 
 
+def ready_pods(pods: Iterable[Manifest], cluster: str, group: str) -> int:
+    """Return how many pods of a Ray cluster's group are ready.
+
+    A worker is when Serve answers on it, which it does where a replica runs.
+    """
+    return sum(
+        group_of_pod(pod) == group
+        and pod["metadata"]["labels"].get("ray.io/cluster") == cluster
+        and not _gone(pod)
+        and any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in pod.get("status", {}).get("conditions", [])
+        )
+        for pod in pods
+    )
+
+
 def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozenset[str]) -> list[Problem]:
     """Return what is wrong with the pods of `groups`, the nearest to the cause first.
 

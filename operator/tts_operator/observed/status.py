@@ -12,7 +12,7 @@ from tts_operator.desired.selection import Verdict
 from tts_operator.objects import Manifest
 from tts_operator.observed.conditions import Condition
 from tts_operator.observed.loads import Load
-from tts_operator.observed.pods import HEAD_GROUP, Problem, problems
+from tts_operator.observed.pods import HEAD_GROUP, Problem, problems, ready_pods
 from tts_operator.observed.ray import Application, Service
 
 
@@ -50,12 +50,12 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
         ]
     application = facts.ray.application(model.name)
     load = facts.loads.get(model.name)
-    ready = facts.ray.exists and facts.ray.current and application.healthy and load is None
+    ready = _serves(model, facts)
     replicas = model.spec.replicas
     status = {
         "locales": sorted({voice.locale for voice in model.spec.voices}),
         "avatars": len(model.spec.voices),
-        "readyReplicas": replicas.min if application.healthy else 0,
+        "readyReplicas": ready_pods(facts.pods, facts.ray.cluster, group_of(model)),
         "replicas": replicas.max,
         "rayService": facts.name,
         "url": facts.url,
@@ -67,9 +67,10 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
         status["download"] = {"percent": load.percent, "bytes": load.fetched, **total}
         return status, _loading(model, load, application, facts)
     found = problems(facts.pods, facts.logs, frozenset({HEAD_GROUP, group_of(model)}))
+    stage = _stage(application, facts, model)
     return status, [
-        _ready(ready, application, facts, found),
-        _progressing(ready, application, facts),
+        _ready(ready, application, facts, found, stage),
+        _progressing(ready, facts, stage),
         _degraded(verdict, application, facts, found),
     ]
 
@@ -77,11 +78,7 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
 def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
     """Return the status of the Playground, without its conditions, and these."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
-    ready = [
-        model
-        for model in served
-        if facts.ray.current and facts.ray.application(model.name).healthy and model.name not in facts.loads
-    ]
+    ready = [model for model in served if _serves(model, facts)]
     total, up = len(verdicts), len(ready)
     status: dict[str, Any] = {"models": {"total": total, "ready": up, "summary": f"{up}/{total}"}}
     if facts.ray.exists:
@@ -97,12 +94,37 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
             Condition("Progressing", False, "NoModels", idle),
             Condition("Degraded", False, "NoModels", idle),
         ]
-    serving = facts.ray.exists and facts.ray.current and gateway.healthy
+    serving = facts.ray.exists and facts.ray.current and gateway.healthy and _has_head(facts)
+    stage = _stage(gateway, facts)
     return status, [
-        _ready(serving, gateway, facts, found),
-        _progressing(serving, gateway, facts),
+        _ready(serving, gateway, facts, found, stage),
+        _progressing(serving, facts, stage),
         _degraded(None, gateway, facts, found),
     ]
+
+
+def _serves(model: VoiceModel, facts: Facts) -> bool:
+    """Tell whether requests for the model are answered.
+
+    KubeRay goes on reporting what Serve said last while the head is gone, and Serve calls a deployment
+    healthy that is about to get a new replica: so the pods count too.
+    """
+    return (
+        facts.ray.exists
+        and facts.ray.current
+        and facts.ray.application(model.name).healthy
+        and model.name not in facts.loads
+        and _has_head(facts)
+        and _has_pods(model, facts)
+    )
+
+
+def _has_head(facts: Facts) -> bool:
+    return ready_pods(facts.pods, facts.ray.cluster, HEAD_GROUP) > 0
+
+
+def _has_pods(model: VoiceModel, facts: Facts) -> bool:
+    return ready_pods(facts.pods, facts.ray.cluster, group_of(model)) >= model.spec.replicas.min
 
 
 def _loading(model: VoiceModel, load: Load, application: Application, facts: Facts) -> list[Condition]:
@@ -137,16 +159,18 @@ def _groups(models: Sequence[VoiceModel]) -> frozenset[str]:
     return frozenset({HEAD_GROUP, *(group_of(model) for model in models)})
 
 
-def _ready(ready: bool, application: Application, facts: Facts, found: Sequence[Problem]) -> Condition:
+def _ready(
+    ready: bool, application: Application, facts: Facts, found: Sequence[Problem], stage: tuple[str, str]
+) -> Condition:
     if ready:
         return Condition("Ready", True, "Serving", "The application runs, with all its replicas healthy.")
     cause = _cause(application, facts, found)
     if cause is not None:
         return Condition("Ready", False, cause.reason, cause.message)
-    return Condition("Ready", False, *_stage(application, facts))
+    return Condition("Ready", False, *stage)
 
 
-def _progressing(ready: bool, application: Application, facts: Facts) -> Condition:
+def _progressing(ready: bool, facts: Facts, stage: tuple[str, str]) -> Condition:
     if facts.replaced or facts.ray.replacing:
         paths = f" The change: {', '.join(facts.replaced)}." if facts.replaced else ""
         return Condition(
@@ -158,7 +182,7 @@ def _progressing(ready: bool, application: Application, facts: Facts) -> Conditi
         )
     if ready:
         return Condition("Progressing", False, "Settled", "There is nothing left to do.")
-    return Condition("Progressing", True, *_stage(application, facts))
+    return Condition("Progressing", True, *stage)
 
 
 def _degraded(
@@ -184,8 +208,8 @@ def _cause(application: Application, facts: Facts, found: Sequence[Problem]) -> 
     return None
 
 
-def _stage(application: Application, facts: Facts) -> tuple[str, str]:
-    """Return the reason and the message of what is under way."""
+def _stage(application: Application, facts: Facts, model: VoiceModel | None = None) -> tuple[str, str]:
+    """Return the reason and the message of what is under way for a model's application, or the gateway."""
     if not facts.ray.exists:
         return "Creating", "The RayService is being made."
     if not facts.ray.cluster:
@@ -194,5 +218,18 @@ def _stage(application: Application, facts: Facts) -> tuple[str, str]:
         return "ClusterStarting", f"Ray cluster {facts.ray.cluster} starts; Serve does not answer yet."
     if not facts.ray.current:
         return "Updating", "KubeRay has not taken up the latest change yet."
+    lacking = _lacking_pods(application, facts, model)
+    if lacking:
+        return "PodsStarting", lacking
     said = f": {application.message}" if application.message else ""
     return "Deploying", f"Serve's application is {application.status}{said}."
+
+
+def _lacking_pods(application: Application, facts: Facts, model: VoiceModel | None) -> str:
+    """Return which pods are missing though Serve may say that all is well; empty where none is."""
+    if not _has_head(facts):
+        return f"The head pod of Ray cluster {facts.ray.cluster} is not ready."
+    if model is not None and application.healthy and not _has_pods(model, facts):
+        there = ready_pods(facts.pods, facts.ray.cluster, group_of(model))
+        return f"{there} of {model.spec.replicas.min} pods of the model are ready."
+    return ""

@@ -36,8 +36,23 @@ def ray_service(application="RUNNING", deployment="HEALTHY", message="", *, gene
     }
 
 
-def facts(live=None, **more):
-    return Facts("speech", "playground", read_service(live), **more)
+def ready_pod(name, group, ready="True", cluster="playground-abcde"):
+    labels = {"ray.io/group": group, "ray.io/cluster": cluster}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+def facts(live=None, *models, pods=(), **more):
+    """Return the facts of a service whose head runs, and as many pods of `models` as they have at least."""
+    workers = [
+        ready_pod(f"{model.name}-{number}", group_of(model))
+        for model in models
+        for number in range(model.spec.replicas.min)
+    ]
+    running = [ready_pod("head", "headgroup"), *workers, *pods]
+    return Facts("speech", "playground", read_service(live), pods=running, **more)
 
 
 def conditions(found):
@@ -116,7 +131,7 @@ def test_the_nearest_cause_comes_first(pod):
 
 
 def test_ready_only_when_its_own_application_runs_with_healthy_replicas(model):
-    found = conditions(model_status(Verdict(model()), facts(ray_service())))
+    found = conditions(model_status(Verdict(model()), facts(ray_service(), model())))
     assert found["Ready"] == Condition("Ready", True, "Serving", found["Ready"].message)
     assert not found["Progressing"].status
     assert not found["Degraded"].status
@@ -136,7 +151,7 @@ def test_ready_only_when_its_own_application_runs_with_healthy_replicas(model):
     ],
 )
 def test_not_ready_and_why(model, live, reason):
-    found = conditions(model_status(Verdict(model()), facts(live)))
+    found = conditions(model_status(Verdict(model()), facts(live, model())))
     assert (found["Ready"].status, found["Ready"].reason) == (False, reason)
     assert found["Ready"].message
     assert found["Degraded"].status == reason.startswith("Application")
@@ -150,8 +165,8 @@ def test_the_applications_own_words_are_told(model):
 def test_one_models_failure_is_not_anothers(model):
     failed = {"status": "DEPLOY_FAILED", "message": "no", "serveDeploymentStatuses": {}}
     live = ray_service(other=failed)
-    good = conditions(model_status(Verdict(model()), facts(live)))
-    bad = conditions(model_status(Verdict(model("other")), facts(live)))
+    good = conditions(model_status(Verdict(model()), facts(live, model())))
+    bad = conditions(model_status(Verdict(model("other")), facts(live, model())))
     assert good["Ready"].status
     assert not good["Degraded"].status
     assert bad["Degraded"].reason == "ApplicationFailed"
@@ -167,9 +182,41 @@ def test_a_pods_cause_is_told_rather_than_that_it_starts(model, pod):
     assert found["Progressing"].status
 
 
+def test_serves_word_is_not_enough_where_the_models_pods_are_gone(model):
+    """KubeRay reported RUNNING and HEALTHY while the only worker was killed and came back."""
+    two = model(replicas={"min": 2, "max": 3})
+    one_left = [
+        ready_pod("a", group_of(two)),
+        ready_pod("b", group_of(two), ready="False"),
+        ready_pod("of-the-next-cluster", group_of(two), cluster="playground-fghij"),
+    ]
+    status, _ = found = model_status(Verdict(two), facts(ray_service(), pods=one_left))
+    ready = conditions(found)["Ready"]
+    assert (ready.status, ready.reason, ready.message) == (
+        False,
+        "PodsStarting",
+        "1 of 2 pods of the model are ready.",
+    )
+    assert conditions(found)["Progressing"].status
+    assert status["readyReplicas"] == 1
+
+
+def test_a_model_that_may_scale_to_zero_is_ready_without_pods(model):
+    idle = model(replicas={"min": 0, "max": 2})
+    assert conditions(model_status(Verdict(idle), facts(ray_service())))["Ready"].status
+
+
+def test_without_the_head_nothing_is_ready(model):
+    without = Facts("speech", "playground", read_service(ray_service()))
+    ready = conditions(model_status(Verdict(model(replicas={"min": 0, "max": 1})), without))["Ready"]
+    assert (ready.status, ready.reason) == (False, "PodsStarting")
+    assert "head pod" in ready.message
+    assert not conditions(service_status({"kokoro": Verdict(model())}, without))["Ready"].status
+
+
 def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
-    before = model_status(Verdict(model()), facts(ray_service(), replaced=["rayVersion"]))
-    while_it_lasts = model_status(Verdict(model()), facts(ray_service(pending="playground-fghij")))
+    before = model_status(Verdict(model()), facts(ray_service(), model(), replaced=["rayVersion"]))
+    while_it_lasts = model_status(Verdict(model()), facts(ray_service(pending="playground-fghij"), model()))
     for found in (before, while_it_lasts):
         progressing = conditions(found)["Progressing"]
         assert (progressing.status, progressing.reason) == (True, "ClusterReplacement")
@@ -187,7 +234,7 @@ def test_a_model_that_is_not_served_says_what_to_change(model):
 
 def test_a_model_that_lost_an_avatar_serves_and_is_degraded(model):
     verdict = Verdict(model(), message="Spoken by another", taken=(("female_en-US", "early"),))
-    found = conditions(model_status(verdict, facts(ray_service())))
+    found = conditions(model_status(verdict, facts(ray_service(), model())))
     assert found["Ready"].status
     assert (found["Degraded"].status, found["Degraded"].reason) == (True, "AvatarsTaken")
 
@@ -199,7 +246,8 @@ def test_what_the_api_refused_is_every_models_trouble(model):
 
 
 def test_the_status_names_what_serves_it(model):
-    status, _ = model_status(Verdict(model(replicas={"min": 2, "max": 2})), facts(ray_service()))
+    two = model(replicas={"min": 2, "max": 2})
+    status, _ = model_status(Verdict(two), facts(ray_service(), two))
     assert status == {
         "locales": ["en-US"],
         "avatars": 1,
@@ -213,7 +261,7 @@ def test_the_status_names_what_serves_it(model):
 
 def test_the_playgrounds_status_counts_its_models(model):
     verdicts = {"kokoro": Verdict(model()), "bad": Verdict(None, "InvalidSpec", "x")}
-    status, _ = found = service_status(verdicts, facts(ray_service()))
+    status, _ = found = service_status(verdicts, facts(ray_service(), model()))
     assert status["models"] == {"total": 2, "ready": 1, "summary": "1/2"}
     assert conditions(found)["Ready"].status
 
