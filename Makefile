@@ -19,7 +19,7 @@ setup: ## set up alone: .venv, system packages, models
 	@.venv/bin/ttsp models fetch --all
 
 .PHONY: test
-test: setup lint test-unit test-app test-operator ## run every test tier, set-up and linters included
+test: setup lint test-unit test-app test-operator e2e ## run every test tier, set-up and linters included
 
 .PHONY: lint
 lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
@@ -43,15 +43,22 @@ test-app: ## tests against the playground on a real Ray Serve
 .PHONY: test-operator
 test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, about 10 minutes)
 	@hack/setup dev
+	@hack/setup go || [ "$$CI" != true ]
 	@# Where it cannot be built, the tests say so themselves: skipped on a laptop, failed in CI.
 	$(PY) hack/cluster build control-plane || [ "$$CI" != true ]
 	$(PY) -m pytest tests/operator
 
 .PHONY: e2e
-e2e: ## tests on a real Kubernetes that runs pods on this machine (root; the first run builds it)
+e2e: ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
 	@hack/setup dev
-	$(PY) hack/cluster build
+	@hack/setup go || [ "$$CI" != true ]
+	@# Where a node cannot be, the tests say so themselves: skipped on a laptop, failed in CI.
 	$(PY) -m pytest tests/e2e
+
+.PHONY: images
+images: ## build the container images that changed, as archives in the cache (Docker, or root and Buildah)
+	@hack/setup dev
+	@$(PY) hack/images
 
 .PHONY: cluster-up
 cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs pods (root; the first time builds it)
@@ -65,6 +72,12 @@ cluster-down: ## end it; nothing of it stays but its images
 .PHONY: bench
 bench: setup ## measure speed beside kokoro-onnx; writes docs/benchmarks.md
 	$(PY) tests/bench/speech.py
+
+.PHONY: bench-operator
+bench-operator: ## measure the operator beside KubeRay's, on a real API server; writes docs/benchmarks-operator.md
+	@hack/setup dev
+	$(PY) hack/cluster build control-plane
+	$(PY) tests/bench/reconcile.py
 
 .PHONY: quality
 quality: setup ## measure every avatar with a recogniser; writes docs/quality.md

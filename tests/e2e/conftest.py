@@ -1,34 +1,81 @@
-"""A real cluster that runs pods, once for all tests here, and a namespace for each test."""
+"""A real cluster that runs pods, once for all tests here: with the playground installed, and namespaces."""
 
 import os
+import re
 import secrets
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from cluster import base_image
+from cluster import base_image, build
 from cluster.build import PrerequisiteError
-from cluster.node import Cluster, prepare
+from cluster.control_plane import ControlPlane
+from cluster.kind import KindCluster
+from cluster.node import Cluster
+from images.build import archives
+from images.levels import LEVELS
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "tts-system"
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One node with containerd, and the base image on it."""
+def cluster() -> Iterator[Cluster | KindCluster]:
+    """One node: this machine's containerd or, with KIND=1, one in a container of Docker."""
+    made = KindCluster() if os.environ.get("KIND") == "1" else Cluster()
     try:
-        prepare()
+        made.start()
     except PrerequisiteError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
-    with Cluster() as running:
-        running.import_image(base_image.archive())
-        yield running
+    yield made
+    made.stop()
 
 
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
+def namespace(cluster: ControlPlane) -> Iterator[str]:
     """Make a namespace that goes with the test; what is in it goes in the background."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def base(cluster: ControlPlane) -> None:
+    """Have the base image on the node; kind's nodes are not ours to test."""
+    if not isinstance(cluster, Cluster):
+        pytest.skip("these test the node form of hack/cluster")
+    cluster.import_image(base_image.archive())
+
+
+@pytest.fixture(scope="session")
+def proxy(cluster: ControlPlane) -> Iterator[str]:
+    """Return an address on loopback where the API server answers the administrator."""
+    process = subprocess.Popen(
+        [str(build.path_of("kubectl")), "proxy", "--port=0"],
+        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    found = re.search(r"127\.0\.0\.1:\d+", said)
+    assert found, said
+    yield f"http://{found[0]}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster | KindCluster) -> ControlPlane:
+    """Return the cluster with the chart installed, on images built from this checkout."""
+    for archive in archives(LEVELS):
+        cluster.import_image(archive)
+    chart = str(ROOT / "charts" / "tts-playground")
+    cluster.helm("install", "tts-playground", chart, "-n", SYSTEM, "--create-namespace")
+    cluster.kubectl("rollout", "status", "deploy", "-n", SYSTEM, "--timeout=120s")
+    return cluster

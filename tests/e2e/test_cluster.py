@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from cluster.base_image import NAME
 from cluster.node import Cluster
+
+pytestmark = pytest.mark.usefixtures("base")
 
 SERVER = (
     "use IO::Socket::INET; my $s = IO::Socket::INET->new(Listen => 9, LocalPort => 8080) or die $@;"

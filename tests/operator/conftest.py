@@ -1,16 +1,21 @@
 """A real control plane with KubeRay, once for all tests here, and a namespace for each test."""
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from audit import Audit
+from charts import OTHERS_KINDS, RELEASE, Helm, account
 from running import Api, Operator
 
 from cluster.binaries import CONTROL_PLANE
 from cluster.build import PrerequisiteError, build
 from cluster.control_plane import ControlPlane
+from tts_operator.main import _kopf_settings
+from tts_operator.settings import Settings
 
 OperatorFactory = Callable[..., Operator]
 
@@ -27,10 +32,22 @@ def built() -> None:
 
 
 @pytest.fixture(scope="session")
-def control_plane(built: None) -> Iterator[ControlPlane]:
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """Return what the API server was asked, and what it refused."""
+    return Audit(tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture(scope="session")
+def control_plane(built: None, audit: Audit) -> Iterator[ControlPlane]:
     """Etcd, API server, controller manager and KubeRay."""
-    with ControlPlane() as plane:
+    with ControlPlane(api_arguments=audit.api_arguments) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def helm(built: None, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Return Helm, without a cluster."""
+    return Helm(tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture
@@ -56,15 +73,42 @@ def api(control_plane: ControlPlane, crds: None, namespace: str) -> Api:
     return Api(control_plane.kubeconfig, namespace)
 
 
+@pytest.fixture(scope="session")
+def rights(helm: Helm) -> str:
+    """Return what the chart gives an operator that serves one namespace, its own: NAMESPACE."""
+    values = {"watchNamespaces": ["the-namespace"]}
+    found = [
+        document
+        for document in helm.render(values, namespace="the-namespace")
+        if document["kind"] in {"ServiceAccount", "Role", "RoleBinding"}
+    ]
+    content = {"apiVersion": "v1", "kind": "List", "items": found}
+    return json.dumps(content).replace("the-namespace", "NAMESPACE")
+
+
 @pytest.fixture
-def operator_factory(control_plane: ControlPlane, api: Api, tmp_path: Path) -> Iterator[OperatorFactory]:
-    """Return a maker of operators for the test's namespace; none of them outlives the test."""
+def operator_kubeconfig(control_plane: ControlPlane, namespace: str, rights: str) -> Path:
+    """Return a kubeconfig that may do in the test's namespace what the chart says, and nothing elsewhere."""
+    if not _kopf_settings(Settings(namespaces=namespace)).scanning.disabled:  # to be removed: see the report
+        return control_plane.kubeconfig
+    control_plane.kubectl("apply", "--filename=-", input=rights.replace("NAMESPACE", namespace))
+    return control_plane.kubeconfig_for(RELEASE, namespace)
+
+
+@pytest.fixture
+def operator_factory(
+    operator_kubeconfig: Path, audit: Audit, api: Api, tmp_path: Path
+) -> Iterator[OperatorFactory]:
+    """Return a maker of operators for the test's namespace, with the chart's rights.
+
+    None of them outlives the test, and none of them may have asked for what it has no right to.
+    """
     made: list[Operator] = []
 
     def make(name: str = "operator", kubeconfig: Path | None = None, **settings: str) -> Operator:
         made.append(
             Operator(
-                kubeconfig or control_plane.kubeconfig,
+                kubeconfig or operator_kubeconfig,
                 tmp_path / f"{name}.log",
                 **{"namespaces": api.namespace, **settings},
             )
@@ -74,6 +118,7 @@ def operator_factory(control_plane: ControlPlane, api: Api, tmp_path: Path) -> I
     yield make
     for operator in made:
         operator.kill()
+    assert audit.refused(account(api.namespace)) == [], "refused with the chart's rights"
 
 
 @pytest.fixture
@@ -90,3 +135,14 @@ def kuberay_stopped(control_plane: ControlPlane) -> Iterator[None]:
     control_plane.stop_kuberay()
     yield
     control_plane.start_kuberay()
+
+
+@pytest.fixture(scope="module")
+def others_kinds(control_plane: ControlPlane) -> Iterator[None]:
+    """Have the kinds of Prometheus' operator and of the Gateway API, for one module."""
+    definitions = json.dumps({"apiVersion": "v1", "kind": "List", "items": OTHERS_KINDS})
+    control_plane.kubectl("apply", "--server-side", "--filename=-", input=definitions)
+    names = [f"crd/{definition['metadata']['name']}" for definition in OTHERS_KINDS]
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    yield
+    control_plane.kubectl("delete", *names)

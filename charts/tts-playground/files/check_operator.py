@@ -1,0 +1,41 @@
+"""Asks the operator whether it works, until it does or a minute is over: what `helm test` runs."""
+
+import os
+import sys
+import time
+import urllib.request
+
+PATIENCE = 60.0
+
+
+def fetch(path: str) -> str:
+    """Return what the operator serves at `path`."""
+    url = os.environ["OPERATOR_URL"] + path
+    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - the chart's own Service
+        return str(response.read().decode())
+
+
+def trouble() -> str:
+    """Return what is wrong, nothing where all is well."""
+    try:
+        ready, metrics = fetch("/readyz"), fetch("/metrics")
+    except OSError as error:
+        return f"{os.environ['OPERATOR_URL']} does not answer: {error}"
+    if ready.strip() != "ok":
+        return f"/readyz says {ready.strip()!r}"
+    return "" if "tts_operator_leader" in metrics else "/metrics has no metric of the operator"
+
+
+def main() -> int:
+    """Return the exit status: 0 when all is well."""
+    deadline = time.monotonic() + PATIENCE
+    while problem := trouble():
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"{problem}\n")
+            return 1
+        time.sleep(2)
+    sys.stdout.write("The operator is ready and its metrics can be read.\n")
+    return 0
+
+
+sys.exit(main())

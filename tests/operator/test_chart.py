@@ -1,0 +1,421 @@
+"""The charts as Helm renders them: for every way to install them, and for values that are wrong."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from charts import CHART, RELEASE, ROOT, UMBRELLA, Helm, Object, ProgramError, of_kind, run
+from json_schemas import LOCATION, write_schemas
+from running import Operator
+
+from cluster.binaries import KUBERAY, VERSIONS
+from cluster.control_plane import ControlPlane
+from tts_app.resources import KINDS
+from tts_app.resources.text_model import TextEngineName
+from tts_app.resources.voice_model import EngineName
+from tts_operator.settings import Settings
+
+DIGEST = f"sha256:{'a' * 64}"
+WAYS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "one team": {
+        "watchNamespaces": ["speech", "more-speech"],
+        "crds": {"install": False},
+        "rbac": {"userRoles": False},
+    },
+    "everything": {
+        "commonLabels": {"team": "speech"},
+        "image": {"registry": "registry.example:5000/speech/", "digest": DIGEST, "pullPolicy": "Always"},
+        "pullSecrets": ["registry"],
+        "defaults": {"images": {"gateway": "other/app:2", "engines": {"chatterbox": "other/chatterbox:2"}}},
+        "operator": {"logLevel": "DEBUG", "workers": 8, "pollSeconds": 0.5, "resyncSeconds": 86400},
+        "replicas": 3,
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "spot", "operator": "Exists"}],
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/component": "operator"}},
+            }
+        ],
+        "podAnnotations": {"example.com/scrape": "no"},
+        "podLabels": {"example.com/tier": "control"},
+        "serviceAccount": {"annotations": {"example.com/role": "speech"}},
+        "metrics": {"monitor": {"enabled": True, "kind": "ServiceMonitor", "labels": {"release": "prom"}}},
+        "networkPolicy": {"metricsFrom": [], "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}},
+    },
+    "little": {
+        "replicas": 0,
+        "resources": None,
+        "networkPolicy": {"enabled": False},
+        "rbac": {"create": False, "userRoles": False},
+        "serviceAccount": {"create": False, "name": "theirs"},
+        "crds": {"keep": False},
+        "defaults": {"images": {"engines": {"kokoro": None}}},
+    },
+}
+CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Return one way to install the chart."""
+    return str(request.param)
+
+
+def deployment(objects: list[Object]) -> Object:
+    (found,) = of_kind(objects, "Deployment")
+    return found
+
+
+def environment(objects: list[Object]) -> dict[str, Any]:
+    (container,) = deployment(objects)["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_helm_has_nothing_to_say_about_it(helm: Helm, way: str) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), values=WAYS[way])
+
+
+def test_it_renders_the_same_every_time(helm: Helm, way: str) -> None:
+    assert helm.render(WAYS[way]) == helm.render(WAYS[way])
+
+
+def test_a_package_renders_what_the_folder_does(helm: Helm, tmp_path: Path) -> None:
+    helm("package", str(CHART), "--destination", str(tmp_path))
+    (package,) = tmp_path.glob("*.tgz")
+    assert helm.render(chart=package) == helm.render()
+
+
+@pytest.fixture(scope="module")
+def schemas(
+    control_plane: ControlPlane,
+    crds: None,
+    others_kinds: None,
+    helm: Helm,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Return a folder of JSON schemas of every kind that the chart and the samples have."""
+    folder = tmp_path_factory.mktemp("schemas")
+    rendered = [found for values in WAYS.values() for found in helm.render(values)]
+    documents = [*rendered, *samples()]
+    write_schemas(control_plane, folder, {(found["apiVersion"], found["kind"]) for found in documents})
+    return folder
+
+
+def samples() -> list[Object]:
+    return [
+        document
+        for path in sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    ]
+
+
+def conform(schemas: Path, documents: list[Object]) -> dict[str, Any]:
+    """Return kubeconform's summary; raises ProgramError with what it found."""
+    text = yaml.safe_dump_all(documents)
+    options = ("-strict", "-summary", "-output", "json", "-schema-location", f"{schemas}/{LOCATION}")
+    summary: dict[str, Any] = json.loads(run("kubeconform", *options, "-", given=text))["summary"]
+    return summary
+
+
+def test_kubeconform_finds_nothing(helm: Helm, way: str, schemas: Path) -> None:
+    objects = helm.render(WAYS[way])
+    assert conform(schemas, objects) == {"valid": len(objects), "invalid": 0, "errors": 0, "skipped": 0}
+
+
+def test_kubeconform_would_find_something(helm: Helm, schemas: Path) -> None:
+    """Its schemas are strict: a field that nobody knows is found, and so is a wrong type."""
+    objects = helm.render()
+    deployment(objects)["spec"]["template"]["spec"]["automount"] = True
+    with pytest.raises(ProgramError, match="automount"):
+        conform(schemas, objects)
+    objects = helm.render()
+    deployment(objects)["spec"]["replicas"] = "one"
+    with pytest.raises(ProgramError, match="replicas"):
+        conform(schemas, objects)
+
+
+def test_kubeconform_finds_nothing_in_the_samples(schemas: Path) -> None:
+    found = conform(schemas, samples())
+    assert found == {"valid": len(samples()), "invalid": 0, "errors": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"replica": 2}, "'replica' not allowed"),
+        ({"image": {"pullpolicy": "Always"}}, "'pullpolicy' not allowed"),
+        ({"replicas": "two"}, "at '/replicas': got string, want integer"),
+        ({"replicas": 9}, "at '/replicas': maximum: got 9, want 5"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy': value must be one of"),
+        ({"image": {"digest": "latest"}}, "at '/image/digest'"),
+        ({"operator": {"logLevel": "verbose"}}, "at '/operator/logLevel': value must be one of"),
+        ({"operator": {"workers": 0}}, "at '/operator/workers': minimum"),
+        ({"watchNamespaces": "speech"}, "at '/watchNamespaces': got string, want array"),
+        ({"watchNamespaces": ["Speech"]}, "at '/watchNamespaces/0'"),
+        ({"watchNamespaces": ["speech", "speech"]}, "at '/watchNamespaces': items at 0 and 1 are equal"),
+        ({"defaults": {"images": {"engines": {"espeak": "a:1"}}}}, "'espeak' not allowed"),
+        ({"defaults": {"images": {"engines": {"vllm": ""}}}}, "at '/defaults/images/engines/vllm'"),
+        ({"defaults": {"rayVersion": "2.60"}}, "at '/defaults/rayVersion'"),
+        ({"commonLabels": {"app.kubernetes.io/name": "mine"}}, "app.kubernetes.io/name"),
+        ({"metrics": {"monitor": {"kind": "Probe"}}}, "at '/metrics/monitor/kind'"),
+        ({"networkPolicy": {"apiServer": {"cidrs": []}}}, "at '/networkPolicy/apiServer/cidrs'"),
+        ({"serviceAccount": {"create": False}}, "serviceAccount.name is needed"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_wrong_values_are_refused_in_words_that_name_them(
+    helm: Helm, values: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ProgramError, match=re.escape(says)):
+        helm.render(values)
+
+
+def test_the_schema_and_the_readme_know_every_value() -> None:
+    def leaves(value: Any, path: str) -> list[str]:
+        if isinstance(value, dict) and value:
+            return [leaf for key, child in value.items() for leaf in leaves(child, f"{path}.{key}")]
+        return [path.removeprefix(".")]
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    told = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text(encoding="utf-8")))
+    unknown = [leaf for leaf in leaves(values, "") if not {leaf, leaf.rpartition(".")[0]} & told]
+    assert not unknown
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    assert schema["properties"].keys() == values.keys() | {"global"}
+    engines = schema["properties"]["defaults"]["properties"]["images"]["properties"]["engines"]
+    assert set(engines["properties"]) == {*get_args(EngineName), *get_args(TextEngineName)}
+
+
+def test_objects_are_labelled_and_in_their_namespace(helm: Helm, way: str) -> None:
+    for found in helm.render(WAYS[way]):
+        metadata = found["metadata"]
+        labels = metadata["labels"]
+        assert labels["app.kubernetes.io/name"] == "tts-playground", found
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels.items() >= WAYS[way].get("commonLabels", {}).items()
+        assert ("namespace" in metadata) == (found["kind"] not in CLUSTER_WIDE)
+    found = deployment(helm.render(WAYS[way]))
+    selector = found["spec"]["selector"]["matchLabels"]
+    assert found["spec"]["template"]["metadata"]["labels"].items() >= selector.items()
+
+
+def test_for_a_team_nothing_is_cluster_wide(helm: Helm) -> None:
+    objects = helm.render(WAYS["one team"])
+    assert not {found["kind"] for found in objects} & CLUSTER_WIDE
+    places = {(found["kind"], found["metadata"]["namespace"]) for found in objects}
+    assert {("Role", "speech"), ("Role", "more-speech"), ("RoleBinding", "speech")} <= places
+    assert environment(objects)["TTSP_OPERATOR_NAMESPACES"] == "speech,more-speech"
+
+
+def test_the_operator_understands_its_environment(
+    helm: Helm, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = environment(helm.render(WAYS[way]))
+    for name, value in variables.items():
+        assert name.removeprefix("TTSP_OPERATOR_").lower() in Settings.model_fields, name
+        if value is not None:  # the others are the pod's own name and namespace
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.leader_election
+    assert settings.watched == tuple(WAYS[way].get("watchNamespaces", ()))
+    assert settings.port == 8080
+    assert settings.workers == WAYS[way].get("operator", {}).get("workers", 4)
+
+
+def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> None:
+    def images(values: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
+        objects = helm.render(values)
+        (container,) = deployment(objects)["spec"]["template"]["spec"]["containers"]
+        found = environment(objects)
+        engines = json.loads(found["TTSP_OPERATOR_ENGINE_IMAGES"])
+        return container["image"], found["TTSP_OPERATOR_GATEWAY_IMAGE"], engines
+
+    assert images({}) == (
+        "tts-playground-operator:0.1.0",
+        "tts-playground-app:0.1.0",
+        {"kokoro": "tts-playground-kokoro:0.1.0"},
+    )
+    assert images({"image": {"registry": "r.example/s", "tag": "0.2.0"}}) == (
+        "r.example/s/tts-playground-operator:0.2.0",
+        "r.example/s/tts-playground-app:0.2.0",
+        {"kokoro": "r.example/s/tts-playground-kokoro:0.2.0"},
+    )
+    assert images(WAYS["everything"]) == (
+        f"registry.example:5000/speech/tts-playground-operator@{DIGEST}",
+        "other/app:2",
+        {
+            "chatterbox": "other/chatterbox:2",
+            "kokoro": "registry.example:5000/speech/tts-playground-kokoro:0.1.0",
+        },
+    )
+    assert images(WAYS["little"])[2] == {}
+
+
+def test_the_definitions_are_those_of_the_repository(helm: Helm) -> None:
+    for keep in (True, False):
+        found = of_kind(helm.render({"crds": {"keep": keep}}), "CustomResourceDefinition")
+        assert len(found) == len(KINDS)
+        for definition in found:
+            name = definition["metadata"]["name"]
+            policy = definition["metadata"].get("annotations", {}).get("helm.sh/resource-policy")
+            assert policy == ("keep" if keep else None)
+            ours = yaml.safe_load((ROOT / "crds" / f"{name}.yaml").read_text(encoding="utf-8"))
+            assert definition["spec"] == ours["spec"]
+            assert (definition["apiVersion"], definition["kind"]) == (ours["apiVersion"], ours["kind"])
+
+
+def test_several_operators_are_apart_and_a_drain_leaves_one(helm: Helm) -> None:
+    assert not of_kind(helm.render({"replicas": 1}), "PodDisruptionBudget")
+    objects = helm.render({"replicas": 2})
+    (budget,) = of_kind(objects, "PodDisruptionBudget")
+    assert budget["spec"]["minAvailable"] == 1
+    affinity = deployment(objects)["spec"]["template"]["spec"]["affinity"]
+    assert "preferredDuringSchedulingIgnoredDuringExecution" in affinity["podAntiAffinity"]
+    theirs: Object = {"nodeAffinity": {}}
+    objects = helm.render({"replicas": 2, "affinity": theirs})
+    assert deployment(objects)["spec"]["template"]["spec"]["affinity"] == theirs
+
+
+def test_its_pods_reach_dns_and_where_the_api_server_may_be(helm: Helm) -> None:
+    (policy,) = of_kind(helm.render(), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"] == [
+        {"from": [{"namespaceSelector": {}}], "ports": [{"port": "metrics", "protocol": "TCP"}]}
+    ]
+    everywhere = {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}
+    dns, api = policy["spec"]["egress"]
+    assert {port["port"] for port in dns["ports"]} == {53}
+    assert api["to"] == [{"ipBlock": everywhere}, {"ipBlock": {"cidr": "::/0"}}]
+    assert [port["port"] for port in api["ports"]] == [443, 6443]
+    (policy,) = of_kind(helm.render(WAYS["everything"]), "NetworkPolicy")
+    assert policy["spec"]["ingress"] == [], "an empty `from` would be everybody"
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_prometheus_finds_its_metrics(helm: Helm, kind: str) -> None:
+    objects = helm.render({"metrics": {"monitor": {"enabled": True, "kind": kind, "labels": {"a": "b"}}}})
+    (monitor,) = of_kind(objects, kind)
+    assert monitor["metadata"]["labels"]["a"] == "b"
+    (endpoint,) = monitor["spec"].get("podMetricsEndpoints") or monitor["spec"]["endpoints"]
+    assert endpoint == {"port": "metrics", "interval": "30s"}
+    (service,) = of_kind(objects, "Service")
+    assert [port["name"] for port in service["spec"]["ports"]] == ["metrics"]
+    for found in (service, deployment(objects)["spec"]["template"]):
+        assert found["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+
+
+def helm_test(helm: Helm, url: str) -> subprocess.CompletedProcess[str]:
+    """Run what the pod of `helm test` runs, against `url`."""
+    (pod,) = of_kind(helm.render(), "Pod")
+    (container,) = pod["spec"]["containers"]
+    assert container["command"] == ["python", "-c"]
+    (script,) = container["args"]
+    hurried = script.replace("PATIENCE = 60.0", "PATIENCE = 0.0")
+    return subprocess.run(
+        [sys.executable, "-c", hurried],
+        env={container["env"][0]["name"]: url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_helm_test_tells_an_operator_that_works(helm: Helm, operator: Operator) -> None:
+    done = helm_test(helm, f"http://127.0.0.1:{operator.port}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_helm_test_tells_one_that_does_not_answer(helm: Helm) -> None:
+    done = helm_test(helm, "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:1 does not answer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, ["serves the whole cluster", "KubeRay is MISSING", "image.registry is empty"]),
+        (
+            {"watchNamespaces": ["a", "b"], "image": {"registry": "r.example"}, "crds": {"install": False}},
+            [
+                "serves the namespaces a, b",
+                "rollout restart",
+                "--namespace a",
+                "apply the repository's crds/",
+            ],
+        ),
+    ],
+)
+def test_the_notes_say_what_is_missing(helm: Helm, values: dict[str, Any], says: list[str]) -> None:
+    told = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values)
+    for words in says:
+        assert words in told
+    assert ("image.registry is empty" in told) == ("image" not in values)
+
+
+def test_the_notes_say_that_kuberay_is_there(control_plane: ControlPlane, crds: None) -> None:
+    told = control_plane.helm(
+        "install", RELEASE, str(CHART), "--dry-run=server", "--set", "crds.install=false"
+    )
+    assert "KubeRay is there." in told
+    assert "MISSING" not in told
+
+
+@pytest.fixture
+def umbrella(helm: Helm, tmp_path: Path) -> Path:
+    """Return the chart with KubeRay, beside ours, with a stand-in for KubeRay's own: no network is needed."""
+    for folder in (CHART, UMBRELLA):
+        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
+    kuberay = tmp_path / "kuberay-operator"
+    (kuberay / "templates").mkdir(parents=True)
+    chart = {"apiVersion": "v2", "name": "kuberay-operator", "version": VERSIONS[KUBERAY].removeprefix("v")}
+    (kuberay / "Chart.yaml").write_text(yaml.safe_dump(chart), encoding="utf-8")
+    stand_in = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kuberay"}}
+    (kuberay / "templates" / "stand-in.yaml").write_text(yaml.safe_dump(stand_in), encoding="utf-8")
+    manifest = tmp_path / UMBRELLA.name / "Chart.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    assert "https://ray-project.github.io/kuberay-helm/" in text
+    manifest.write_text(
+        text.replace("https://ray-project.github.io/kuberay-helm/", "file://../kuberay-operator"),
+        encoding="utf-8",
+    )
+    helm("dependency", "build", str(tmp_path / UMBRELLA.name))
+    return tmp_path / UMBRELLA.name
+
+
+def test_with_kuberay_both_are_installed_and_kuberay_can_be_left_out(helm: Helm, umbrella: Path) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(umbrella))
+    ours = helm.render({"image": {"registry": "r.example"}})
+    values: dict[str, Any] = {"tts-playground": {"image": {"registry": "r.example"}}}
+    objects = helm.render(values, chart=umbrella)
+    assert [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")] == ["kuberay"]
+    assert [found for found in objects if found["kind"] != "ConfigMap"] == ours
+    values["kuberay-operator"] = {"enabled": False}
+    assert helm.render(values, chart=umbrella) == ours
+    with pytest.raises(ProgramError, match="'replica' not allowed"):
+        helm.render({"tts-playground": {"replica": 1}}, chart=umbrella)
+
+
+def test_one_version_of_everything() -> None:
+    ours = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    umbrella = yaml.safe_load((UMBRELLA / "Chart.yaml").read_text(encoding="utf-8"))
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{ours["appVersion"]}"' in project
+    assert umbrella["version"] == ours["version"] == ours["appVersion"] == umbrella["appVersion"]
+    versions = {dependency["name"]: dependency["version"] for dependency in umbrella["dependencies"]}
+    kuberay = VERSIONS[KUBERAY].removeprefix("v")
+    assert versions == {"tts-playground": ours["version"], "kuberay-operator": kuberay}
+    assert f"--version {kuberay} " in (CHART / "templates" / "NOTES.txt").read_text(encoding="utf-8")
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert f'"ray[serve]=={values["defaults"]["rayVersion"]}"' in project

@@ -1,0 +1,343 @@
+"""The operator with exactly the rights that the chart gives it: it needs all of them, and has no others."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from audit import Audit, Right
+from charts import CHART, RELEASE, Helm, Object, account, of_kind
+from resources import playground, voice_model
+from running import Api, Operator, eventually
+
+from cluster.control_plane import ControlPlane
+from tts_operator.objects import (
+    CLAIM,
+    DISRUPTION_BUDGET,
+    EVENT,
+    HTTP_ROUTE,
+    INGRESS,
+    JOB,
+    KINDS,
+    NETWORK_POLICY,
+    POD,
+    POD_MONITOR,
+    RAY_CLUSTER,
+    RAY_SERVICE,
+    SERVICE_ACCOUNT,
+    VOICE_MODEL,
+    Ref,
+)
+
+WRITES = frozenset({"create", "update", "patch", "delete"})
+RBAC = "rbac.authorization.k8s.io"
+OURS = "ttsplayground.dev"
+EVERYTHING: dict[str, Any] = {
+    "ingress": {"host": "speech.example"},
+    "route": {"host": "speech.example", "gateway": {"name": "public"}},
+    "monitoring": {"podMonitor": True},
+}
+OPTIONAL = (
+    Ref(INGRESS, "playground"),
+    Ref(HTTP_ROUTE, "playground"),
+    Ref(POD_MONITOR, "playground"),
+    Ref(NETWORK_POLICY, "playground"),
+    Ref(DISRUPTION_BUDGET, "playground-kokoro"),
+)
+
+pytestmark = pytest.mark.usefixtures("others_kinds")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A release, and an operator that has its rights."""
+
+    namespace: str
+    user: str
+    operator: Operator
+
+
+@pytest.fixture
+def install(
+    control_plane: ControlPlane, crds: None, tmp_path: Path
+) -> Iterator[Callable[[list[str]], Installed]]:
+    """Return what installs the chart for some namespaces, or for all, and starts its operator."""
+    made: list[Installed] = []
+
+    def installed(watched: list[str]) -> Installed:
+        namespace = f"tts-system-{secrets.token_hex(3)}"
+        values = {"watchNamespaces": watched, "crds": {"install": False}}
+        control_plane.run(
+            "helm", "install", RELEASE, str(CHART), "--create-namespace", f"--namespace={namespace}",
+            "--values=-", input=json.dumps(values),
+        )  # fmt: skip
+        operator = Operator(
+            control_plane.kubeconfig_for(RELEASE, namespace),
+            tmp_path / "operator.log",
+            namespaces=",".join(watched),
+            namespace=namespace,
+            identity="a-pod",
+            leader_election="true",
+        )
+        made.append(Installed(namespace, account(namespace), operator))
+        operator.start()
+        return made[-1]
+
+    yield installed
+    for release in made:
+        release.operator.kill()
+        control_plane.helm("uninstall", RELEASE, f"--namespace={release.namespace}")
+        control_plane.kubectl("delete", "namespace", release.namespace, "--wait=false")
+
+
+@pytest.fixture(params=["the whole cluster", "one namespace"])
+def release(request: pytest.FixtureRequest, install: Callable[[list[str]], Installed], api: Api) -> Installed:
+    """Return a release for the whole cluster, or for the test's namespace."""
+    return install([] if request.param == "the whole cluster" else [api.namespace])
+
+
+def granted(objects: Iterable[Object]) -> set[Right]:
+    """Return all that the roles of an operator grant."""
+    names = {found["roleRef"]["name"] for found in objects if found["kind"].endswith("RoleBinding")}
+    return {
+        Right(verb, group, resource)
+        for role in objects
+        if role["kind"] in ("Role", "ClusterRole") and role["metadata"]["name"] in names
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def live(api: Api) -> None:
+    """Lead a service through all that an operator does in its life, to its end."""
+    api.apply(playground(**EVERYTHING))
+    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    source = {"uri": "hf://hexgrad/kokoro", "revision": "main"}
+    api.apply(voice_model("fetched", ("male_en-US",), source=source, quantization="none"))
+    for ref in (*OPTIONAL, Ref(CLAIM, "playground-audio"), Ref(CLAIM, "playground-cache")):
+        api.await_object(ref)
+    eventually(lambda: api.list(JOB), "a loader")
+    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
+    head = eventually(lambda: next(iter(heads(api)), None), "the head's pod")
+    crash(api, head["metadata"]["name"])
+    api.await_condition("kokoro", "Degraded", "True", "CrashLoop")
+
+    api.apply(voice_model(replicas={"min": 3, "max": 3}))
+    eventually(lambda: 3 in sizes(api), "three replicas in the RayCluster")
+
+    api.apply(playground(networkPolicy={"enabled": False}, podDisruptionBudget=False))
+    for ref in OPTIONAL:
+        api.await_absence(ref)
+    api.delete(VOICE_MODEL, "kokoro")
+    api.delete(VOICE_MODEL, "fetched")
+    for ref in (Ref(RAY_SERVICE, "playground"), Ref(SERVICE_ACCOUNT, "playground")):
+        api.await_absence(ref)
+    eventually(lambda: not api.list(JOB), "no loader")
+    assert api.get(CLAIM, "playground-audio") is not None
+
+
+def heads(api: Api) -> list[Object]:
+    return [p for p in api.list(POD) if p["metadata"].get("labels", {}).get("ray.io/node-type") == "head"]
+
+
+def sizes(api: Api) -> list[int]:
+    return [g["replicas"] for c in api.list(RAY_CLUSTER) for g in c["spec"]["workerGroupSpecs"]]
+
+
+def crash(api: Api, pod: str) -> None:
+    """Say that a pod's container keeps ending, as a kubelet does: its log is read then."""
+    status = {
+        "name": "ray-head",
+        "image": "",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1}},
+    }
+    api.merge_status(POD, pod, {"containerStatuses": [status]})
+
+
+def test_in_a_whole_life_it_is_refused_nothing_and_needs_all(
+    release: Installed, api: Api, helm: Helm, audit: Audit
+) -> None:
+    live(api)
+    operator = release.operator
+    assert 'code="403"' not in operator.fetch("/metrics")
+    assert operator.stop() == 0, "and it gives the Lease back"
+    assert audit.refused(release.user) == []
+    assert "orbidden" not in operator.log
+    assert "ermission" not in operator.log
+    assert "Forbidden" not in {event["reason"] for event in api.list(EVENT)}
+
+    has = granted(helm.render({"watchNamespaces": [api.namespace]}))
+    used = audit.used(release.user)
+    unused = {right for right in has - used if right.verb in WRITES}
+    soon = {Right("patch", OURS, f"{plural}/status") for plural in ("textmodels", "ttsjobs")}
+    assert unused == soon, "what it never writes, it need not be able to"
+    assert Right("get", "", "pods/log") in used
+    unheard = {(right.group, right.resource) for right in has - used - soon}
+    known = {(right.group, right.resource) for right in used}
+    assert unheard - known == {(OURS, "textmodels"), (OURS, "ttsjobs")}
+
+
+def test_every_kind_that_it_knows_is_in_its_rights(helm: Helm) -> None:
+    has = {(right.group, right.resource) for right in granted(helm.render())}
+    assert {(kind.group, kind.plural) for kind in KINDS.values()} <= has
+
+
+def test_there_is_no_wildcard_and_no_right_over_rights(helm: Helm) -> None:
+    for values in ({}, {"watchNamespaces": ["speech"]}):
+        for right in granted(helm.render(values)):
+            assert "*" not in "".join(right)
+            assert right.group != RBAC
+            assert right.resource != "secrets"
+            assert right.verb not in {"escalate", "bind", "impersonate", "deletecollection"}
+
+
+def test_for_one_namespace_it_has_what_it_has_for_all(helm: Helm) -> None:
+    everywhere = granted(helm.render())
+    beyond = everywhere - granted(helm.render({"watchNamespaces": ["speech"]}))
+    assert {(right.group, right.resource) for right in beyond} == {
+        ("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+    assert {right.verb for right in beyond} == {"list", "watch"}
+
+
+class Question(NamedTuple):
+    """Whether a user may do something."""
+
+    verb: str
+    resource: str
+    """With its group and its subresource: `pods/exec`, `roles.rbac.authorization.k8s.io`."""
+    namespace: str
+
+
+def answers(control_plane: ControlPlane, user: str, questions: Iterable[Question]) -> dict[Question, bool]:
+    """Ask the API server what `kubectl auth can-i` does, all at once."""
+    asked = list(dict.fromkeys(questions))
+    reviews = [review(user, question) for question in asked]
+    text = control_plane.kubectl(
+        "create", "--filename=-", "--output=json", input="\n---\n".join(map(json.dumps, reviews))
+    )
+    told, decoder = [], json.JSONDecoder()
+    while text := text.lstrip():
+        answer, end = decoder.raw_decode(text)
+        told += [item["status"]["allowed"] for item in answer.get("items", [answer])]
+        text = text[end:]
+    return dict(zip(asked, told, strict=True))
+
+
+def review(user: str, question: Question) -> Object:
+    name, _, subresource = question.resource.partition("/")
+    plural, _, group = name.partition(".")
+    namespace = user.split(":")[2]
+    everyone = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    attributes: Mapping[str, str] = {
+        "verb": question.verb,
+        "group": group,
+        "resource": plural,
+        "subresource": subresource,
+        "namespace": question.namespace,
+    }
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "groups": list(everyone), "resourceAttributes": attributes},
+    }
+
+
+NEVER = [
+    *((verb, "secrets") for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    *((verb, "configmaps") for verb in ("get", "list", "create")),
+    *((verb, "pods") for verb in ("create", "patch", "update", "delete")),
+    *(("create", f"pods/{part}") for part in ("exec", "attach", "portforward", "eviction")),
+    ("patch", "pods/ephemeralcontainers"),
+    *((verb, f"{kind}.{RBAC}") for verb in ("create", "patch", "bind", "escalate")
+      for kind in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")),
+    ("impersonate", "serviceaccounts"),
+    ("create", "serviceaccounts/token"),
+    *((verb, "nodes") for verb in ("get", "list", "patch")),
+    ("get", "nodes/proxy"),
+    *((verb, "namespaces") for verb in ("get", "list", "create", "delete")),
+    *(("create", f"{kind}.apps") for kind in ("deployments", "daemonsets", "statefulsets")),
+    ("delete", "persistentvolumeclaims"),
+    ("list", "persistentvolumes"),
+    *((verb, "rayclusters.ray.io") for verb in ("create", "delete")),
+    *((verb, f"voicemodels.{OURS}") for verb in ("create", "patch", "update", "delete")),
+    ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+    ("create", "validatingwebhookconfigurations.admissionregistration.k8s.io"),
+    ("create", "certificatesigningrequests.certificates.k8s.io"),
+    ("deletecollection", "rayservices.ray.io"),
+    ("*", "*"),
+]  # fmt: skip
+"""What no release may do, anywhere."""
+WORK = [
+    ("list", f"voicemodels.{OURS}"),
+    ("patch", f"voicemodels.{OURS}/status"),
+    ("patch", "rayservices.ray.io"),
+    ("create", "jobs.batch"),
+    ("get", "pods/log"),
+]
+"""Of its work, a few."""
+
+
+def test_what_it_may_not_do(release: Installed, api: Api, control_plane: ControlPlane) -> None:
+    places = (api.namespace, release.namespace, "kube-system", "")
+    asked = [Question(verb, resource, place) for place in places for verb, resource in NEVER]
+    leases = [Question(verb, "leases.coordination.k8s.io", api.namespace) for verb in ("create", "update")]
+    allowed = answers(control_plane, release.user, [*asked, *leases])
+    assert [question for question, yes in allowed.items() if yes] == []
+
+
+def test_where_it_may_do_its_work(
+    install: Callable[[list[str]], Installed], api: Api, control_plane: ControlPlane
+) -> None:
+    def may(user: str, place: str) -> set[bool]:
+        questions = [Question(verb, resource, place) for verb, resource in WORK]
+        return set(answers(control_plane, user, questions).values())
+
+    everywhere, one = install([]).user, install([api.namespace]).user
+    assert may(everywhere, api.namespace) == may(everywhere, "default") == may(everywhere, "") == {True}
+    assert may(one, api.namespace) == {True}
+    assert may(one, "default") == may(one, "") == {False}
+
+
+def test_whoever_edits_a_namespace_edits_its_models_and_whoever_views_it_sees_them(
+    install: Callable[[list[str]], Installed], control_plane: ControlPlane, api: Api
+) -> None:
+    install([])
+    for role in ("view", "edit", "admin"):
+        control_plane.kubectl("create", "serviceaccount", role, "-n", api.namespace)
+        binding = (f"--clusterrole={role}", f"--serviceaccount={api.namespace}:{role}")
+        control_plane.kubectl("create", "rolebinding", role, *binding, "-n", api.namespace)
+
+    def may(role: str) -> list[bool]:
+        user = f"system:serviceaccount:{api.namespace}:{role}"
+        asked = [
+            Question(verb, f"{kind}.{OURS}", api.namespace)
+            for verb in ("list", "create", "patch", "delete")
+            for kind in ("voicemodels", "textmodels", "ttsjobs", "playgrounds")
+        ]
+        return list(answers(control_plane, user, asked).values())
+
+    reads, no_writes = [True] * 4, [False] * 12
+    # A controller puts the rules together.
+    eventually(lambda: may("view") == reads + no_writes, "rights of those who view")
+    eventually(lambda: all(may("edit")) and all(may("admin")), "rights of those who edit")
+
+
+def test_its_own_account_is_made_for_it_alone(helm: Helm) -> None:
+    objects = helm.render()
+    (found,) = of_kind(objects, "ServiceAccount")
+    assert found["automountServiceAccountToken"] is False
+    (deployment,) = of_kind(objects, "Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == (RELEASE, True)
+    (pod,) = of_kind(objects, "Pod")
+    assert pod["spec"]["automountServiceAccountToken"] is False
