@@ -110,7 +110,9 @@ class LightKube:
             found = self._client.list(
                 resource_class(kind), namespace=where, labels=_selector(labels), fields=_selector(fields)
             )
-            return [dict(item) async for item in found]
+            # The items of a list of Kubernetes' own kinds do not say what they are.
+            what = {"apiVersion": kind.api_version, "kind": kind.name}
+            return [{**what, **item} async for item in found]
         return []
 
     async def apply(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
