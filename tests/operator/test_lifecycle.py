@@ -204,23 +204,24 @@ def test_a_child_that_is_deleted_comes_back(api, ref):
         (RAY_SERVICE, {"spec": {"serveConfigV2": "applications: []"}}, ("spec", "serveConfigV2")),
         (RAY_SERVICE, {"metadata": {"labels": {"ttsplayground.dev/service": "x"}}}, ("metadata", "labels")),
         (NETWORK_POLICY, {"spec": {"policyTypes": ["Ingress"]}}, ("spec", "policyTypes")),
-        (DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}}, ("spec", "maxUnavailable")),
+        (DISRUPTION_BUDGET, {"spec": {"minAvailable": 5}}, ("spec", "minAvailable")),
         (SERVICE_ACCOUNT, {"automountServiceAccountToken": True}, ("automountServiceAccountToken",)),
     ],
     ids=["serve-config", "label", "policy", "budget", "token"],
 )
 def test_drift_is_repaired(api, kind, patch, path):
-    api.apply(voice_model())
+    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    name = "playground-kokoro" if kind is DISRUPTION_BUDGET else "playground"
 
     def value():
-        found = api.get(kind, "playground")
+        found = api.get(kind, name)
         for part in path:
             found = found[part] if found else None
         return found
 
-    api.await_object(Ref(kind, "playground"))
+    api.await_object(Ref(kind, name))
     before = settled(api, value)
-    api.merge(kind, "playground", patch)
+    api.merge(kind, name, patch)
     eventually(lambda: value() == before, "the drift repaired")
 
 
