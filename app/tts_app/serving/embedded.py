@@ -207,7 +207,7 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
         # Ray makes its workers polite to others on the machine (15); speech is what this machine is for.
         "RAY_worker_niceness": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
-        # Serve looks round, and its replicas send metrics, ten times a second: idle, that takes 12% of a core.
+        # Serve looks round, and replicas send metrics, ten times a second: idle, that takes 12% of a core.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
     }
