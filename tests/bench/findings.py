@@ -1,9 +1,11 @@
 """From measurements to docs/benchmarks.md: pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import median
+
+from tables import figure, section
 
 PEER, OURS, HTTP = "kokoro-onnx", "ours, in process", "ours, HTTP and MP3"
 SUBJECTS = (PEER, OURS, HTTP)
@@ -116,13 +118,13 @@ def targets(findings: Findings) -> list[Target]:
         Target(
             f"Texts a second over HTTP as MP3, {THROUGHPUT_CALLERS} callers, over kokoro-onnx's in process",
             f"at least {THROUGHPUT_LEAST} (aim {THROUGHPUT_AIM})",
-            _figure(ratio),
+            figure(ratio),
             None if ratio is None else ratio >= THROUGHPUT_LEAST,
         ),
         Target(
             f"Time to first audio over HTTP as MP3, {FIRST_AUDIO_LENGTH} characters, over kokoro-onnx's",
             f"at most {FIRST_AUDIO_MOST}",
-            _figure(first),
+            figure(first),
             None if first is None else first <= FIRST_AUDIO_MOST,
         ),
         Target(
@@ -139,13 +141,13 @@ def render(findings: Findings) -> str:
     parts = [
         "# Benchmarks\n\n`make bench` writes this page. Ours beside kokoro-onnx with the same weights, texts "
         "and machine, taken in turns in one run. No subject speaks a text twice: no cache can help.",
-        _section("Targets", _target_rows(findings)),
-        _section("Conditions", [["", ""], *([name, value] for name, value in findings.conditions.items())]),
-        _section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE),
-        _section("Time to first audio", _first_audio_rows(findings), _FIRST_AUDIO_NOTE),
-        _section("Loading and memory", _fresh_rows(findings), _FRESH_NOTE),
-        _section("The server's memory", _memory_rows(findings), _MEMORY_NOTE),
-        _section("Graph rewrites", _rewrite_rows(findings), _REWRITES_NOTE),
+        section("Targets", _target_rows(findings)),
+        section("Conditions", [["", ""], *([name, value] for name, value in findings.conditions.items())]),
+        section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE),
+        section("Time to first audio", _first_audio_rows(findings), _FIRST_AUDIO_NOTE),
+        section("Loading and memory", _fresh_rows(findings), _FRESH_NOTE),
+        section("The server's memory", _memory_rows(findings), _MEMORY_NOTE),
+        section("Graph rewrites", _rewrite_rows(findings), _REWRITES_NOTE),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -175,23 +177,6 @@ _REWRITES_NOTE = (
 )
 
 
-def _section(title: str, rows: Sequence[Sequence[str]], note: str = "") -> str:
-    if len(rows) < 2:
-        return ""
-    header, *body = rows
-    lines = [f"## {title}", *([note, ""] if note else [""])]
-    lines += [_row(header), _row(["---"] * len(header)), *map(_row, body)]
-    return "\n".join([lines[0], "", *lines[1:]]) if note else "\n".join(lines)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _figure(value: float | None, digits: int = 2) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
 def _target_rows(findings: Findings) -> list[list[str]]:
     words = {True: "reached", False: "**missed**", None: "not measured"}
     return [
@@ -208,10 +193,10 @@ def _throughput_rows(findings: Findings) -> list[list[str]]:
             if not runs:
                 continue
             seconds, audio = sum(r.seconds for r in runs), sum(r.audio for r in runs)
-            rates = [_figure(sum(r.texts for r in runs) / seconds, 3), _figure(audio / seconds)]
+            rates = [figure(sum(r.texts for r in runs) / seconds, 3), figure(audio / seconds)]
             ratios = throughput_ratios(findings, subject, callers) if subject != PEER else []
             over = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else ""
-            rows.append([str(callers), subject, *rates, _figure(seconds / audio), over])
+            rows.append([str(callers), subject, *rates, figure(seconds / audio), over])
     return rows
 
 
@@ -230,10 +215,10 @@ def _first_audio_rows(findings: Findings) -> list[list[str]]:
                 [
                     str(length),
                     subject,
-                    _figure(first),
-                    _figure(median(r.whole for r in runs)),
-                    _figure(median(created) if created else None),
-                    _figure(ratio),
+                    figure(first),
+                    figure(median(r.whole for r in runs)),
+                    figure(median(created) if created else None),
+                    figure(ratio),
                 ]
             )
     return rows
@@ -247,7 +232,7 @@ def _fresh_rows(findings: Findings) -> list[list[str]]:
         runs = [run for run in findings.fresh if run.subject == subject]
         if runs:
             sizes = [median(r.loaded for r in runs), *(median(r.peaks[n] for r in runs) for n in lengths)]
-            times = [_figure(median(r.start for r in runs)), _figure(median(r.load for r in runs))]
+            times = [figure(median(r.start for r in runs)), figure(median(r.load for r in runs))]
             rows.append([subject, *times, *(f"{size / MIB:.0f}" for size in sizes)])
     return rows
 
@@ -263,5 +248,5 @@ def _rewrite_rows(findings: Findings) -> list[list[str]]:
     base = next(iter(findings.rewrites.values()), [])
     for name, times in findings.rewrites.items():
         ratios = [time / reference for time, reference in zip(times, base, strict=True)]
-        rows.append([name, _figure(median(times)), _figure(median(ratios))])
+        rows.append([name, figure(median(times)), figure(median(ratios))])
     return rows
