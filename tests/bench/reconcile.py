@@ -443,13 +443,10 @@ async def _own(run: Run) -> None:
     await run.stay(WAITING, run.ours)
     run.stop_ours()
     await run.start_kuberay()
-    await run.stay(STEADY, run.kuberay)
+    await run.stay(WAITING, run.kuberay)
     await run.restart_kuberay()
     run.kuberay.stop()
     await run.find_clusters()
-    await run.run_pods()
-    await run.become_ready()
-    await run.stay(STEADY, run.ours)
     await run.restart()
 
 

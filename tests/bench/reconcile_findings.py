@@ -104,7 +104,7 @@ def targets(findings: Findings) -> list[Target]:
     peak = max((phase.memory for phase in ours), default=None)
     return [
         _silence(ours, (STEADY,), "Writes in the steady state, every VoiceModel Ready"),
-        _silence(ours, (WAITING,), "Writes while every VoiceModel waits for its cluster"),
+        _silence(ours, (WAITING,), "Writes while no VoiceModel is Ready and nothing happens"),
         _silence(ours, (RESTART, RESYNC), "Writes after a restart and at a resync that have nothing to do"),
         _writes(made[SHARED]),
         _rate(made[SHARED], "five to a service"),
@@ -171,12 +171,13 @@ def render(findings: Findings) -> str:
 
 _PHASES_NOTE = (
     "*creation*: the VoiceModels are made while the operator runs, until each has a status of its "
-    "generation. *cold start*: they are there before; from the start of the process. *waiting*: no cluster "
-    "is there yet. *clusters appeared*: the operator was down while KubeRay made them. *became ready*: every "
-    "application is said to run. *steady state*: nothing happens. *change*: another speaker for one voice of "
-    "a model, until all are Ready again. *restart*, *resync*: every service is reconciled, nothing is to do. "
-    "For KubeRay, *cold start* is over when every RayService names its cluster, and *restart* when there "
-    "were as many reconciles as RayServices. The API server's CPU is etcd's too, whoever asked for it."
+    "generation. *cold start*: they are there before; from the start of the process. *waiting*: no pod runs, "
+    "and nothing happens. *became ready*: every application is said to run. *steady state*: they do, and "
+    "nothing happens. *change*: another speaker for one voice of a model, until all are Ready again. "
+    "*clusters appeared*: the operator was down while KubeRay made them. *restart*, *resync*: every service "
+    "is reconciled, nothing is to do. For KubeRay, *cold start* is over when every RayService names its "
+    "cluster, and *restart* when there were as many reconciles as RayServices. The API server's CPU is "
+    "etcd's too, whoever asked for it."
 )
 _LATENCY_NOTE = (
     "Medians and 99th percentiles. Reconcile and queue are from the operators' histograms, interpolated. "
@@ -265,11 +266,11 @@ def _peer_rows(findings: Findings) -> list[list[str]]:
         ratio = ours / peer if ours is not None and peer else None
         rows.append([f"{name}: {title}", figure(ours, digits), figure(peer, digits), figure(ratio)])
 
-    for name in (COLD, STEADY, RESTART):
+    for name in (COLD, WAITING, RESTART):
         ours, peer = findings.find(OWN, name), findings.find(OWN, name, KUBERAY)
         if ours is None or peer is None:
             continue
-        if name != STEADY:
+        if name != WAITING:
             compare(name, "seconds", ours.seconds, peer.seconds, 1)
             compare(name, "resources a second", ours.rate, peer.rate, 1)
         if name == COLD:

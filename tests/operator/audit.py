@@ -43,11 +43,16 @@ class Audit:
         return [f"--audit-policy-file={self._policy}", f"--audit-log-path={self._log}"]
 
     def refused(self, user: str) -> list[str]:
-        """Return the requests of a user that RBAC refused."""
+        """Return the requests of a user that RBAC refused, and their like always.
+
+        A server that has just started refuses some that it allows a moment later, when it has read the roles.
+        """
+        entries = self._entries(user)
+        allowed = {_kind_of(entry) for entry in entries if _decision(entry) == "allow"}
         return [
             f"{entry['verb']} {entry['requestURI']}"
-            for entry in self._entries(user)
-            if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+            for entry in entries
+            if _decision(entry) == "forbid" and _kind_of(entry) not in allowed
         ]
 
     def used(self, user: str) -> set[Right]:
@@ -65,9 +70,19 @@ class Audit:
         return self._by_user.get(user, [])
 
 
+def _decision(entry: dict[str, Any]) -> str:
+    return str(entry.get("annotations", {}).get("authorization.k8s.io/decision", ""))
+
+
+def _kind_of(entry: dict[str, Any]) -> tuple[str, ...]:
+    target = entry.get("objectRef", {})
+    parts = ("apiGroup", "resource", "subresource", "namespace")
+    return (entry["verb"], *(target.get(part, "") for part in parts))
+
+
 def _rights(entry: dict[str, Any]) -> Iterator[Right]:
     target = entry.get("objectRef", {})
-    if "resource" not in target or entry["annotations"].get("authorization.k8s.io/decision") != "allow":
+    if "resource" not in target or _decision(entry) != "allow":
         return
     resource = "/".join(filter(None, [target["resource"], target.get("subresource")]))
     group = target.get("apiGroup", "")

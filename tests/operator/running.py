@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ApiError
-from lightkube.types import PatchType
+from lightkube.types import CascadeType, PatchType
 from resources import pod
 
 from tts_operator.objects import KINDS, POD, VOICE_MODEL, Kind, Ref
@@ -84,8 +84,8 @@ class Api:
         self._client.patch(resource_class(kind).Status, name, {"status": status}, patch_type=PatchType.MERGE)
 
     def delete(self, kind: Kind, name: str) -> None:
-        """Delete an object."""
-        self._client.delete(resource_class(kind), name)
+        """Delete an object, and what it owns after it, as kubectl does."""
+        self._client.delete(resource_class(kind), name, cascade=CascadeType.BACKGROUND)
 
     def condition(self, kind: Kind, name: str, type_: str) -> Object:
         """Return a condition of an object, an empty one where it has none."""
