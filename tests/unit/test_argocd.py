@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from lupa.lua51 import LuaRuntime
 
 from cluster.binaries import KUBERAY, VERSIONS
 from tts_app.resources import KINDS
@@ -51,8 +52,7 @@ def test_every_kind_has_a_health_check() -> None:
 
 def judge(kind: str, **resource: Any) -> tuple[str, str]:
     """Return the health and the message that Argo CD's Lua finds for a resource."""
-    lua51 = pytest.importorskip("lupa.lua51", reason="lupa runs the health checks: pip install lupa")
-    runtime = lua51.LuaRuntime()
+    runtime = LuaRuntime()
     table = runtime.table_from({"metadata": {"generation": GENERATION}, **resource}, recursive=True)
     script = load("health")["data"][f"{HEALTH}{kind}"]
     found = runtime.execute(f"local obj = ...\n{script}", table)
