@@ -135,6 +135,8 @@ async def _lead(
 def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False  # Events are told by `transitions`
+    # Where it serves named namespaces alone, the operator has no right to look for new kinds and namespaces.
+    chosen.scanning.disabled = bool(settings.watched)
     chosen.watching.server_timeout = 270
     chosen.watching.client_timeout = 300
     chosen.watching.connect_timeout = settings.request_timeout

@@ -14,8 +14,6 @@ from running import Api, Operator
 from cluster.binaries import CONTROL_PLANE
 from cluster.build import PrerequisiteError, build
 from cluster.control_plane import ControlPlane
-from tts_operator.main import _kopf_settings
-from tts_operator.settings import Settings
 
 OperatorFactory = Callable[..., Operator]
 
@@ -89,8 +87,6 @@ def rights(helm: Helm) -> str:
 @pytest.fixture
 def operator_kubeconfig(control_plane: ControlPlane, namespace: str, rights: str) -> Path:
     """Return a kubeconfig that may do in the test's namespace what the chart says, and nothing elsewhere."""
-    if not _kopf_settings(Settings(namespaces=namespace)).scanning.disabled:  # to be removed: see the report
-        return control_plane.kubeconfig
     control_plane.kubectl("apply", "--filename=-", input=rights.replace("NAMESPACE", namespace))
     return control_plane.kubeconfig_for(RELEASE, namespace)
 

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,16 @@ def with_field(field: str, value: Any, name: str, **spec: Any) -> Object:
 
 
 def gone(plane: ControlPlane) -> bool:
-    """Tell whether there is no definition left."""
-    return plane.kubectl("get", "--ignore-not-found", "--output=name", *NAMES) == ""
+    """Tell whether there is no definition left.
+
+    One that is deleted a second after it was made can stay for ever ("storage is (re)initializing"), unless
+    somebody touches it: then the API server tries again.
+    """
+    left = plane.kubectl("get", "--ignore-not-found", "--output=name", *NAMES).split()
+    with suppress(CommandError):  # it went just now
+        if left:
+            plane.kubectl("annotate", "--overwrite", *left, f"touched={time.time()}")
+    return not left
 
 
 def established(plane: ControlPlane) -> None:
