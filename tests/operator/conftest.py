@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit import Audit
-from charts import OTHERS_KINDS, RELEASE, Helm, account
+from charts import OTHERS_KINDS, RELEASE, Helm, account, await_established
 from running import Api, Operator
 
 from cluster.binaries import CONTROL_PLANE
@@ -139,6 +139,6 @@ def others_kinds(control_plane: ControlPlane) -> Iterator[None]:
     definitions = json.dumps({"apiVersion": "v1", "kind": "List", "items": OTHERS_KINDS})
     control_plane.kubectl("apply", "--server-side", "--filename=-", input=definitions)
     names = [f"crd/{definition['metadata']['name']}" for definition in OTHERS_KINDS]
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    await_established(control_plane, names)
     yield
     control_plane.kubectl("delete", *names)

@@ -20,7 +20,7 @@ from resources import pod
 from tts_operator.objects import KINDS, POD, VOICE_MODEL, Kind, Ref
 from tts_operator.reconcile.kube import resource_class
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds that anything may take before a test fails: generous, for machines are shared."""
 STEP = 0.05
 

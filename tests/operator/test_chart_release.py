@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import CHART, RELEASE, Object
+from charts import CHART, RELEASE, Object, await_established
 from resources import voice_model
 from running import Api, Operator, eventually
 
@@ -148,10 +148,6 @@ def gone(plane: ControlPlane) -> bool:
     return not left
 
 
-def established(plane: ControlPlane) -> None:
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *NAMES)
-
-
 def test_its_pods_are_let_into_a_restricted_namespace(plane: ControlPlane, release: Release) -> None:
     release.install("--set=replicas=2")
 
@@ -191,7 +187,7 @@ def test_an_upgrade_from_older_definitions_keeps_what_is_stored_and_what_runs(
     plane: ControlPlane, release: Release, api: Api, older_chart: Path, tmp_path: Path
 ) -> None:
     release.install(chart=older_chart)
-    established(plane)
+    await_established(plane, NAMES)
     with release.operator(tmp_path / "log") as operator:
         api.apply(voice_model())
         api.apply(with_field(OLD_FIELD, 3, "older", service="theirs"))
@@ -238,7 +234,7 @@ def test_removal_keeps_the_definitions_and_what_is_stored(
     plane: ControlPlane, release: Release, api: Api
 ) -> None:
     release.install()
-    established(plane)
+    await_established(plane, NAMES)
     api.apply(voice_model())
     told = release.uninstall()
     assert "voicemodels.ttsplayground.dev" in told, "Helm says what it keeps"
@@ -257,7 +253,7 @@ def test_definitions_that_kubectl_applied_are_taken_over_on_request(
     plane: ControlPlane, release: Release, api: Api
 ) -> None:
     plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
-    established(plane)
+    await_established(plane, NAMES)
     api.apply(voice_model())
     with pytest.raises(CommandError, match="invalid ownership metadata"):
         release.install()
@@ -282,7 +278,7 @@ def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
         eventually(lambda: "tts_operator_leader 1.0" in operator.fetch("/metrics"), "it leads")
         time.sleep(2)  # it has looked what kinds there are
         plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
-        established(plane)
+        await_established(plane, NAMES)
         api.apply(voice_model())
 
         def served() -> Object | None:
@@ -301,7 +297,7 @@ def test_the_operator_waits_for_the_lease_of_the_one_before(
 ) -> None:
     """As in a rolling update: the new pod is up before the old one goes."""
     release.install()
-    established(plane)
+    await_established(plane, NAMES)
     with release.operator(tmp_path / "old", "old") as old, release.operator(tmp_path / "new", "new") as new:
         eventually(lambda: "tts_operator_leader 1.0" in old.fetch("/metrics"), "the old one leads")
         assert new.fetch("/readyz") == "ok\n"
