@@ -30,7 +30,10 @@ def outside(revision="0123456", **spec):
 
 
 def applications(api):
-    config = yaml.safe_load(api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"])
+    found = api.get(RAY_SERVICE, "playground")
+    if found is None:
+        return {}
+    config = yaml.safe_load(found["spec"]["serveConfigV2"])
     return {app["name"]: app["args"].get("source", {}).get("revision") for app in config["applications"]}
 
 
