@@ -28,11 +28,20 @@ def remove_bridge() -> None:
     links = json.loads(_ip("-json", "link", "show"))
     for link in links:
         if link.get("master") == BRIDGE:
-            _ip("link", "delete", link["ifname"])
+            _remove_end(link["ifname"])
     if any(link["ifname"] == BRIDGE for link in links):
         _ip("link", "delete", BRIDGE)
     for table in _kube_proxy_tables():
         subprocess.run(["nft", "delete", "table", *table], check=True)
+
+
+def _remove_end(name: str) -> None:
+    """Remove a pod's end of the bridge, which may be going at this moment with the pod's network."""
+    try:
+        _ip("link", "delete", name)
+    except subprocess.CalledProcessError:
+        if Path("/sys/class/net", name).exists():
+            raise
 
 
 def forwards() -> bool:
