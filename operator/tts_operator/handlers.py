@@ -9,6 +9,8 @@ from tts_operator.objects import JOB, PLAYGROUND, RAY_CLUSTER, RAY_SERVICE, SERV
 from tts_operator.reconcile.queue import Key, WorkQueue
 
 DEFAULT_SERVICE = "playground"
+CHILDREN_WATCHED = (RAY_SERVICE, RAY_CLUSTER, JOB)
+"""Kinds of which only the objects with the service's label are watched: the server sends no others."""
 
 
 def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
@@ -32,5 +34,5 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
 
     on(VOICE_MODEL, voice_model)
     on(PLAYGROUND, playground)
-    for kind in (RAY_SERVICE, RAY_CLUSTER, JOB):
+    for kind in CHILDREN_WATCHED:
         on(kind, child, labels={SERVICE_LABEL: kopf.PRESENT}, id=f"child-{kind.plural}")

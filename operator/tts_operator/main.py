@@ -13,8 +13,9 @@ from lightkube.core.exceptions import ConfigError
 
 from tts_operator import metrics
 from tts_operator.desired.ray_service import Defaults
-from tts_operator.handlers import register
+from tts_operator.handlers import CHILDREN_WATCHED, register
 from tts_operator.leader import Leader, LeaseLostError
+from tts_operator.objects import SERVICE_LABEL
 from tts_operator.reconcile.kube import LightKube
 from tts_operator.reconcile.queue import Key, WorkQueue, work
 from tts_operator.reconcile.service import Reconciler
@@ -23,6 +24,8 @@ from tts_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+PAGE = 100
+"""Objects that Kopf lists at a time: all at once, RayServices alone would be most of the memory."""
 STALLED_SECONDS = 120.0
 """A reconcile that takes longer hangs, and the operator is better started anew."""
 
@@ -132,11 +135,29 @@ async def _lead(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class _NothingKept(kopf.DiffBaseStorage):
+    """No last state of the objects: no handler asks what changed, and Kopf copies all of them to find out."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        """Return nothing of the object."""
+        return {}
+
+    def fetch(self, **_: object) -> None:
+        """Return no last state."""
+
+    def store(self, **_: object) -> None:
+        """Keep no last state."""
+
+
 def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False  # Events are told by `transitions`
     # Where it serves named namespaces alone, the operator has no right to look for new kinds and namespaces.
     chosen.scanning.disabled = bool(settings.watched)
+    chosen.persistence.diffbase_storage = _NothingKept()
+    chosen.watching.chunk_size = PAGE
+    for kind in CHILDREN_WATCHED:
+        chosen.watching.label_selectors[kind.group, kind.plural] = SERVICE_LABEL
     chosen.watching.server_timeout = 270
     chosen.watching.client_timeout = 300
     chosen.watching.connect_timeout = settings.request_timeout

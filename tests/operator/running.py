@@ -139,6 +139,7 @@ class Operator:
             "TTSP_OPERATOR_PORT": "0",
             "TTSP_OPERATOR_LEADER_ELECTION": "false",
             "TTSP_OPERATOR_POLL_SECONDS": "0.5",
+            "TTSP_OPERATOR_RESYNC_SECONDS": "3",
             **{f"TTSP_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None

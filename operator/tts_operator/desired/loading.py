@@ -59,7 +59,8 @@ def admit(
     `done` are the names of the Jobs that ended well, `live` is the RayService as it is now. A model that is
     served from the same source already has its files, even where somebody removed its Job.
     """
-    before = {model.name: model for model in served_by(live)}
+    models = list(models)
+    before = {model.name: model for model in served_by(live)} if any(map(downloads, models)) else {}
     serve, waiting = [], []
     for model in models:
         old = before.get(model.name)

@@ -105,7 +105,9 @@ def ray_service(
     placement = {GATEWAY: HEAD} | {model.name: group_of(model) for model in models}
     config = serve_config(models, placement=placement)
     spec = {
-        "serveConfigV2": yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1 << 20),
+        "serveConfigV2": yaml.dump(
+            config, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1 << 20
+        ),
         "rayClusterConfig": cluster,
     }
     return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})

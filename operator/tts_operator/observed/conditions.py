@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 MESSAGE_LENGTH = 4096
@@ -43,3 +44,16 @@ def conditions_of(
             }
         )
     return found
+
+
+def stands(conditions: Iterable[dict[str, Any]], generation: int) -> bool:
+    """Tell whether `conditions` say Ready of the resource as it is now."""
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" and c.get("observedGeneration") == generation
+        for c in conditions
+    )
+
+
+def latest_change(conditions: Iterable[dict[str, Any]]) -> datetime:
+    """Return when one of `conditions` last changed its status."""
+    return max(datetime.fromisoformat(condition["lastTransitionTime"]) for condition in conditions)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tts_app.resources import VoiceModel
+from tts_app.serving.config import GATEWAY
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import RETRY_SECONDS, load_name
 from tts_operator.desired.ray_service import SERVE_PORT
@@ -32,6 +33,8 @@ class Facts:
     """Paths of the cluster's spec whose change is about to start a new cluster."""
     loads: Mapping[str, Load] = field(default_factory=dict)
     """How far the files of each model are that waits for them, by the model's name."""
+    stood: frozenset[str] = frozenset()
+    """Applications that were Ready already, for their resources as they are now."""
 
     @property
     def url(self) -> str:
@@ -85,7 +88,7 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
         status |= {"rayService": facts.name, "url": facts.url}
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
-    gateway = facts.ray.application("gateway")
+    gateway = facts.ray.application(GATEWAY)
     found = problems(facts.pods, facts.logs, _groups(served))
     if not facts.ray.exists and not served:
         idle = "The service has no VoiceModel: nothing runs."
@@ -94,7 +97,7 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
             Condition("Progressing", False, "NoModels", idle),
             Condition("Degraded", False, "NoModels", idle),
         ]
-    serving = facts.ray.exists and facts.ray.current and gateway.healthy and _has_head(facts)
+    serving = _is_taken_up(GATEWAY, facts) and gateway.healthy and _has_head(facts)
     stage = _stage(gateway, facts)
     return status, [
         _ready(serving, gateway, facts, found, stage),
@@ -110,13 +113,21 @@ def _serves(model: VoiceModel, facts: Facts) -> bool:
     healthy that is about to get a new replica: so the pods count too.
     """
     return (
-        facts.ray.exists
-        and facts.ray.current
+        _is_taken_up(model.name, facts)
         and facts.ray.application(model.name).healthy
         and model.name not in facts.loads
         and _has_head(facts)
         and _has_pods(model, facts)
     )
+
+
+def _is_taken_up(name: str, facts: Facts) -> bool:
+    """Tell whether KubeRay runs an application as its resource says now.
+
+    Of a service it only tells whether it has taken up all changes: one beside an application that was Ready
+    takes nothing from it.
+    """
+    return facts.ray.exists and (facts.ray.current or name in facts.stood)
 
 
 def _has_head(facts: Facts) -> bool:

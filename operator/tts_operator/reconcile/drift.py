@@ -15,6 +15,11 @@ def stamped(manifest: Manifest) -> dict[str, Any]:
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
+def stamp_of(manifest: Manifest) -> str:
+    """Return what tells a stamped manifest from another."""
+    return str(manifest["metadata"]["annotations"][APPLIED_ANNOTATION])
+
+
 def matches(desired: Manifest, live: Manifest) -> bool:
     """Tell whether `live` has all of `desired`; what the server or others added does not count.
 

@@ -1,6 +1,7 @@
 """Reads all that a service is made of."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tts_operator.objects import (
     RAY_SERVICE,
     SERVICE_LABEL,
     VOICE_MODEL,
+    Kind,
     Ref,
 )
 from tts_operator.observed.pods import worth_reading
@@ -22,13 +24,11 @@ from tts_operator.reconcile.queue import Key
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The resources of a service, and its children."""
+    """The resources of a service, and its RayService."""
 
     voice_models: list[dict[str, Any]]
     playground: dict[str, Any] | None
     ray_service: dict[str, Any] | None
-    children: dict[Ref, dict[str, Any]]
-    """Of the kinds CHILDREN, those that carry the service's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,24 @@ class Runtime:
 
 async def read_state(kube: Kube, key: Key) -> State:
     """Return the service's resources. Raises KubeError."""
-    labels = {SERVICE_LABEL: key.service}
-    models, playground, ray_service, *children = await asyncio.gather(
+    models, playground, ray_service = await asyncio.gather(
         kube.list(VOICE_MODEL, key.namespace, fields={"spec.service": key.service}),
         kube.get(Ref(PLAYGROUND, key.service), key.namespace),
         kube.get(Ref(RAY_SERVICE, key.service), key.namespace),
-        *(kube.list(kind, key.namespace, labels=labels) for kind in CHILDREN),
     )
     alive = [model for model in models if not model["metadata"].get("deletionTimestamp")]
-    found = {
+    return State(alive, playground, ray_service)
+
+
+async def read_children(kube: Kube, key: Key, kinds: Sequence[Kind] = CHILDREN) -> dict[Ref, dict[str, Any]]:
+    """Return the children of some kinds that carry the service's label. Raises KubeError."""
+    labels = {SERVICE_LABEL: key.service}
+    listed = await asyncio.gather(*(kube.list(kind, key.namespace, labels=labels) for kind in kinds))
+    return {
         Ref(kind, child["metadata"]["name"]): child
-        for kind, listed in zip(CHILDREN, children, strict=True)
-        for child in listed
+        for kind, found in zip(kinds, listed, strict=True)
+        for child in found
     }
-    return State(alive, playground, ray_service, found)
 
 
 async def read_runtime(kube: Kube, key: Key) -> Runtime:

@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from tts_app.resources import Playground, VoiceModel
 from tts_app.resources.playground import ENGINES
+from tts_app.serving.config import GATEWAY
 from tts_operator import metrics
 from tts_operator.desired.children import KEPT, children
-from tts_operator.desired.groups import rescale
+from tts_operator.desired.groups import downloads, rescale
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images, replacements, worker_groups
 from tts_operator.desired.selection import Verdict, explain, select, served
@@ -29,31 +30,44 @@ from tts_operator.objects import (
     rfc3339,
 )
 from tts_operator.observed import loads
-from tts_operator.observed.conditions import Condition, conditions_of
+from tts_operator.observed.conditions import Condition, conditions_of, latest_change, stands
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
-from tts_operator.reconcile.drift import matches, stamped
+from tts_operator.reconcile.drift import matches, stamp_of, stamped
 from tts_operator.reconcile.kube import NOT_FOUND, Kube, KubeError
 from tts_operator.reconcile.queue import Key
-from tts_operator.reconcile.read import State, playground_of, read_runtime, read_state
+from tts_operator.reconcile.read import (
+    Runtime,
+    State,
+    playground_of,
+    read_children,
+    read_runtime,
+    read_state,
+)
 from tts_operator.reconcile.transitions import event_of
 
 logger = logging.getLogger(__name__)
 
+CALM_SHARE = 0.5
+"""A service that is not ready is looked at again after this share of the time that nothing changed of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Reconciles services. It keeps nothing between two calls: all that counts is in the API server."""
+    """Reconciles services. All that counts is in the API server, and what is kept spares reads alone."""
 
     kube: Kube
     defaults: Defaults
     poll_seconds: float
-    """In how many seconds to look again at a service that is not ready."""
+    """In how many seconds to look again at a service that is not ready; later and later while it stays so."""
     resync_seconds: float
     now: Callable[[], datetime]
     """Returns the time, in UTC."""
     instance: str = "tts-operator"
     """Who reports Events."""
+    _checked: dict[Key, "_Check"] = field(default_factory=dict)
+    """Services whose children, but for RayService and Jobs, were found right, or made so: nobody reads them
+    again until a resync is due, or something else is wanted."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the service `key` to what its resources say.
@@ -72,30 +86,52 @@ class Reconciler:
             work = _Work(key, state, select(state.voice_models, images))
             await self._bring_about(work, playground, images)
         facts = await self._observe(work)
-        settled = await self._report(work, facts)
+        again = await self._report(work, facts)
+        check = self._checked.get(key)
         if not state.voice_models and state.playground is None and work.live is None:
+            self._checked.pop(key, None)
             return None
-        return self.resync_seconds if settled else self.poll_seconds
+        return again if check is None else min(again, max(0.0, (check.until - self.now()).total_seconds()))
 
     async def _bring_about(self, work: "_Work", playground: Playground, images: Collection[str]) -> None:
         """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
         models = served(work.verdicts)
         if work.state.voice_models and not models and work.live is not None:
             return  # all are invalid, perhaps to a newer operator only: what runs is not torn down for it
-        jobs = {ref.name: job for ref, job in work.state.children.items() if ref.kind is JOB}
+        check = self._checked.get(work.key)
+        if check is not None and check.until <= self.now():
+            check = None
+        if check is None and (work.live is not None or not models):
+            work.children = await read_children(self.kube, work.key)
+        elif any(map(downloads, models)):  # else a service is new: what is wanted is looked up by its name
+            work.children = await read_children(self.kube, work.key, [JOB])
+        jobs = {ref.name: job for ref, job in work.children.items() if ref.kind is JOB}
         fetched = {name for name, job in jobs.items() if loads.done(job)}
         serve, work.waiting = admit(models, fetched, work.live)
         serve = [model for model in serve if model.spec.engine in images]
-        wanted = children(playground, serve, work.waiting, self.defaults, work.live)
+        wanted = [
+            stamped(manifest)
+            for manifest in children(playground, serve, work.waiting, self.defaults, work.live)
+        ]
+        stamps = frozenset((ref_of(m), stamp_of(m)) for m in wanted if m["kind"] != RAY_SERVICE.name)
+        if check is not None and check.stamps != stamps:
+            check = None
+            work.children = await read_children(self.kube, work.key)
+        until = self.now() + timedelta(seconds=self.resync_seconds)
         try:
             for manifest in wanted:
-                await self._apply(work, stamped(manifest))
+                if check is None or ref_of(manifest).kind in (RAY_SERVICE, JOB):
+                    await self._apply(work, manifest)
             for ref in _superfluous(work.present - {ref_of(manifest) for manifest in wanted}):
                 await self._remove(work, ref)
         except KubeError as error:
+            self._checked.pop(work.key, None)
             if error.status is None:
                 raise
             work.failure = _refusal(error)
+        else:
+            if check is None:
+                self._checked[work.key] = _Check(stamps, until)
 
     async def _apply(self, work: "_Work", manifest: Manifest) -> None:
         ref, namespace = ref_of(manifest), work.key.namespace
@@ -136,9 +172,9 @@ class Reconciler:
     async def _observe(self, work: "_Work") -> Facts:
         """Read what runs, and scale the worker groups of the clusters, as KubeRay does not."""
         ray = read_service(work.live)
-        if work.live is None and not work.waiting:
-            return Facts(work.key.namespace, work.key.service, ray, failure=work.failure)
-        runtime = await read_runtime(self.kube, work.key)
+        # Before KubeRay names a cluster there is none, and no pod of one.
+        nothing = not ray.cluster and not work.waiting
+        runtime = Runtime([], [], {}) if nothing else await read_runtime(self.kube, work.key)
         for cluster in runtime.ray_clusters:
             operations = rescale(cluster, worker_groups(work.live))
             if operations and not cluster["metadata"].get("deletionTimestamp"):
@@ -155,21 +191,22 @@ class Reconciler:
             work.replaced,
             {
                 model.name: loads.read_load(
-                    work.state.children.get(Ref(JOB, load_name(model))), runtime.pods, runtime.logs
+                    work.children.get(Ref(JOB, load_name(model))), runtime.pods, runtime.logs
                 )
                 for model in work.waiting
             },
+            _stood(work.state),
         )
 
-    async def _report(self, work: "_Work", facts: Facts) -> bool:
-        """Write the statuses that changed. Return whether nothing is under way or wrong."""
+    async def _report(self, work: "_Work", facts: Facts) -> float:
+        """Write the statuses that changed. Return the seconds after which to look again."""
         reports = [
             (manifest, *model_status(work.verdicts[manifest["metadata"]["name"]], facts))
             for manifest in work.state.voice_models
         ]
         if work.state.playground is not None:
             reports.append((work.state.playground, *service_status(work.verdicts, facts)))
-        await asyncio.gather(*(self._write(work.key, *report) for report in reports))
+        told = await asyncio.gather(*(self._write(work.key, *report) for report in reports))
         metrics.CONDITIONS.tell(
             work.key,
             [
@@ -178,26 +215,31 @@ class Reconciler:
                 for condition in conditions
             ],
         )
-        return all(
+        if all(
             _settled(work.verdicts.get(manifest["metadata"]["name"]), conditions)
             for manifest, _, conditions in reports
-        )
+        ):
+            return self.resync_seconds
+        if work.waiting:  # how far a loader is, its log tells and no event
+            return self.poll_seconds
+        calm = self.now() - max(latest_change(conditions) for conditions in told)
+        return min(self.resync_seconds, max(self.poll_seconds, calm.total_seconds() * CALM_SHARE))
 
     async def _write(
         self, key: Key, manifest: Manifest, status: Mapping[str, Any], conditions: Sequence[Condition]
-    ) -> None:
-        """Write a resource's status, if it changed, and an Event for what a person would want to know."""
+    ) -> list[dict[str, Any]]:
+        """Write a resource's status, if it changed, and an Event for what a person would want to know.
+
+        Returns the conditions as they are told now.
+        """
         before = manifest.get("status") or {}
         metadata = manifest["metadata"]
         generation, now = metadata["generation"], self.now()
         known = before.get("conditions", [])
-        after = {
-            **status,
-            "observedGeneration": generation,
-            "conditions": conditions_of(conditions, known, generation, rfc3339(now)),
-        }
+        told = conditions_of(conditions, known, generation, rfc3339(now))
+        after = {**status, "observedGeneration": generation, "conditions": told}
         if before == after:
-            return
+            return told
         body = {
             "apiVersion": manifest["apiVersion"],
             "kind": manifest["kind"],
@@ -208,11 +250,21 @@ class Reconciler:
             await self.kube.apply_status(body, key.namespace)
         except KubeError as error:
             if error.status == NOT_FOUND:  # it was deleted meanwhile
-                return
+                return told
             raise
-        event = event_of(manifest, known, after["conditions"], rfc3339(now, "microseconds"), self.instance)
+        event = event_of(manifest, known, told, rfc3339(now, "microseconds"), self.instance)
         if event is not None:
             await self.kube.create(event, key.namespace)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What children were like when all was right with them."""
+
+    stamps: frozenset[tuple[Ref, str]]
+    until: datetime
+    """They are to be read again then: somebody may have changed them."""
 
 
 @dataclass(slots=True)
@@ -226,6 +278,8 @@ class _Work:
     replaced: Sequence[str] = ()
     waiting: Sequence[VoiceModel] = ()
     """Models whose files are still to be fetched."""
+    children: dict[Ref, dict[str, Any]] = field(default_factory=dict)
+    """Those that were read, with the service's label."""
     live: dict[str, Any] | None = field(init=False)
     """The RayService as it is now."""
 
@@ -234,13 +288,23 @@ class _Work:
 
     @property
     def present(self) -> set[Ref]:
-        """The children that there are."""
+        """The children that there are, of those that were read."""
         ray_service = {Ref(RAY_SERVICE, self.key.service)} if self.live is not None else set()
-        return ray_service | self.state.children.keys()
+        return ray_service | self.children.keys()
 
     def child(self, ref: Ref) -> dict[str, Any] | None:
         """Return a child as it is now, None where there is none with the service's label."""
-        return self.live if ref.kind is RAY_SERVICE else self.state.children.get(ref)
+        return self.live if ref.kind is RAY_SERVICE else self.children.get(ref)
+
+
+def _stood(state: State) -> frozenset[str]:
+    """Return the applications that were Ready already, for their resources as they are now."""
+    names = {manifest["metadata"]["name"] for manifest in state.voice_models if _stands(manifest)}
+    return frozenset(names | ({GATEWAY} if state.playground and _stands(state.playground) else set()))
+
+
+def _stands(manifest: Manifest) -> bool:
+    return stands(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
 
 
 def _superfluous(refs: Collection[Ref]) -> list[Ref]:

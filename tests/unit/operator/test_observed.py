@@ -214,6 +214,18 @@ def test_without_the_head_nothing_is_ready(model):
     assert not conditions(service_status({"kokoro": Verdict(model())}, without))["Ready"].status
 
 
+@pytest.mark.parametrize("stood", [True, False])
+def test_a_change_beside_it_leaves_a_model_ready(model, stood):
+    found = facts(ray_service(generation=0), model(), stood=frozenset({"kokoro"} if stood else ()))
+    assert conditions(model_status(Verdict(model()), found))["Ready"].status is stood
+    assert service_status({"kokoro": Verdict(model())}, found)[0]["models"]["ready"] == stood
+
+
+def test_what_stood_does_not_hide_that_it_fell(model):
+    found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), stood=frozenset({"kokoro"}))
+    assert not conditions(model_status(Verdict(model()), found))["Ready"].status
+
+
 def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
     before = model_status(Verdict(model()), facts(ray_service(), model(), replaced=["rayVersion"]))
     while_it_lasts = model_status(Verdict(model()), facts(ray_service(pending="playground-fghij"), model()))
