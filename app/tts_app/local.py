@@ -30,8 +30,8 @@ def fetch_model(model: VoiceModel, progress: Progress = no_progress) -> Path:
     )
 
 
-def load_model(model: VoiceModel, progress: Progress = no_progress) -> EnginePool:
-    """Return the model's engine, loaded and with every speaker checked.
+def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int | None = None) -> EnginePool:
+    """Return the model's engine for `callers` at a time, loaded and with every speaker checked.
 
     Raises:
         SourceError: the files cannot be had.
@@ -43,7 +43,7 @@ def load_model(model: VoiceModel, progress: Progress = no_progress) -> EnginePoo
     for voice in spec.voices:
         if voice.speaker:
             engine.check_speaker(voice.speaker)
-    return EnginePool(engine)
+    return EnginePool(engine, callers)
 
 
 async def say(

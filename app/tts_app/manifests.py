@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from tts_app.resources import API_VERSION, VoiceModel
+from tts_app.resources import API_VERSION, TTSJob, VoiceModel
 
 _PACKAGE = Path(__file__).parent
+_Kind = TypeVar("_Kind", VoiceModel, TTSJob)
 
 
 class ManifestError(ValueError):
@@ -20,6 +21,11 @@ def samples_folder() -> Path:
     """Return the folder of the sample manifests: inside the installed package, or in the checkout."""
     installed = _PACKAGE / "samples"
     return installed if installed.is_dir() else _PACKAGE.parents[1] / "manifests" / "samples"
+
+
+def embedded_posts() -> Path:
+    """Return the file of the embedded posts, 100 of a hotel group."""
+    return samples_folder() / "posts" / "hospitality-100.jsonl"
 
 
 def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
@@ -36,6 +42,27 @@ def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
     if twice:
         raise ManifestError(f"VoiceModel names must be unique; given twice: {', '.join(twice)}.")
     return models
+
+
+def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
+    """Return the one TTSJob of `paths` and their VoiceModels: the embedded sample's where they have none.
+
+    Without paths it is the embedded job: 100 posts of a hotel group.
+
+    Raises:
+        ManifestError: a file cannot be read, a resource is not valid, or there is not exactly one TTSJob.
+    """
+    jobs: list[TTSJob] = []
+    models: list[VoiceModel] = []
+    for path in paths or [samples_folder() / "ttsjob-hospitality-100.yaml"]:
+        for where, document in _documents(path):
+            if isinstance(document, dict) and document.get("kind") == "TTSJob":
+                jobs.append(_valid(TTSJob, document, where))
+            else:
+                models.append(_voice_model(document, where))
+    if len(jobs) != 1:
+        raise ManifestError(f"A batch is one TTSJob; the files have {len(jobs)}.")
+    return jobs[0], models or load_voice_models()
 
 
 def parse_voice_model(text: str, where: str) -> VoiceModel:
@@ -69,8 +96,12 @@ def _voice_model(document: Any, where: str) -> VoiceModel:
     kind = document.get("kind") if isinstance(document, dict) else None
     if kind != "VoiceModel":
         raise ManifestError(f"{where}: expected kind VoiceModel of {API_VERSION}, found {kind!r}.")
+    return _valid(VoiceModel, document, where)
+
+
+def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:
     try:
-        return VoiceModel.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
         raise ManifestError(f"{where}: {faults}.") from error

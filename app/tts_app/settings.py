@@ -53,8 +53,10 @@ class Settings(BaseSettings):
     """Whether the embedded Ray runs its dashboard: on loopback, behind its token, 240 MB more memory."""
     dashboard_port: Annotated[int, Field(ge=1, le=65535)] = 8265
     """Port of that dashboard."""
-    metrics_port: Annotated[int, Field(ge=1, le=65535)] = 8090
-    """Port on loopback where the embedded Ray serves Prometheus metrics."""
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = 8090
+    """Port on loopback where the embedded Ray serves Prometheus metrics; any that is free when unset."""
+    batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of each node's CPU, GPU, disk and network above which batches add nothing."""
 
     @property
     def state(self) -> Path:

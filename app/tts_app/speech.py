@@ -23,6 +23,8 @@ from tts_app.engines.base import Audio, Capabilities, Segment
 from tts_app.language import front_end
 from tts_app.language.split import split
 
+VERSION = 1
+"""Of what the pipeline makes of a text: whoever changes what is heard counts it up; batches render anew."""
 FIRST_SEGMENT = 36
 """Characters that the first segment may have: about 1.2 s from text to sound on two cores."""
 SEGMENT = 140
@@ -54,6 +56,8 @@ class Utterance:
     """Tempo, 0.25-4; pitch stays."""
     bitrate: int | None = None
     """Bits a second; None is the format's default."""
+    hurried: bool = True
+    """Whether somebody waits: then the first segment is short."""
 
 
 class Chunk(NamedTuple):
@@ -79,7 +83,7 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
         spoken = front.normalise(block)
         if not _SOUNDED.search(spoken):
             continue
-        texts = split(spoken, SEGMENT if spoken_any else FIRST_SEGMENT, SEGMENT)
+        texts = split(spoken, FIRST_SEGMENT if utterance.hurried and not spoken_any else SEGMENT, SEGMENT)
         for text, phonemes in _pronounce(texts, front.phonemise, capabilities):
             spoken_any = True
             yield Segment(

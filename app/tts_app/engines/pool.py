@@ -16,12 +16,16 @@ class EnginePool:
     Kokoro gives the most speech a second on a CPU with one thread a call and as many calls as cores,
     and the first audio soonest with all cores in one call, at some 15% more work. Nothing runs beside a call
     on all cores: the two would wait for each other's threads.
+
+    Background calls have threads of their own at the operating system's lowest priority, one core a call: they
+    take what nobody else wants, and are in nobody's way.
     """
 
     def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
         self._engine = engine
         self.callers = callers or len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(self.callers, thread_name_prefix="engine")
+        self._background = ThreadPoolExecutor(self.callers, "engine-background", initializer=_yield_to_all)
         self._turns = _Turns(self.callers)
 
     @property
@@ -29,12 +33,18 @@ class EnginePool:
         """What the engine can do."""
         return self._engine.capabilities
 
-    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
         """Speak each segment. Cancelling before the call had its turn means that it never runs.
 
         Raises:
             EngineError: the engine cannot speak them, or is closed.
         """
+        if background:
+            try:
+                later = self._background.submit(self._engine.synthesise, segments, False)
+            except RuntimeError as error:
+                raise EngineError("The engine is closed.") from error
+            return await asyncio.wrap_future(later)
         turn = self._turns.ask()
         try:
             alone = await asyncio.wrap_future(turn)
@@ -55,7 +65,13 @@ class EnginePool:
         """Give up the calls that wait, wait for those under way, then release the engine."""
         self._turns.close()
         self._threads.shutdown(cancel_futures=True)
+        self._background.shutdown(cancel_futures=True)
         self._engine.close()
+
+
+def _yield_to_all() -> None:
+    """Give the calling thread a core only where nobody else wants it (Linux; see sched(7))."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 class _Turns:

@@ -90,6 +90,11 @@ class Output(Resource):
             holds=lambda output: re.fullmatch(_TEMPLATE, output.name_template) is not None,
         ),
         Rule(
+            "nameTemplate must not begin with a dot: such files are hidden",
+            cel="!self.nameTemplate.startsWith('.')",
+            holds=lambda output: not output.name_template.startswith("."),
+        ),
+        Rule(
             "nameTemplate needs {post} and {locale}, so that no two files have one name",
             cel=f"self.nameTemplate.matches('{_NUMBERED}') && self.nameTemplate.contains('{{locale}}')",
             holds=lambda output: (
@@ -144,6 +149,8 @@ class TTSJobSpec(Resource):
     """The posts to speak."""
     avatars: Avatars = Avatars()
     """The avatars that speak each post; default: all that the service offers."""
+    on_missing_text: Literal["fail", "skip"] = "fail"
+    """Where a post has no text for a wanted locale: the job fails before it begins, or skips that file."""
     output: Output
     """Where the audio goes."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2

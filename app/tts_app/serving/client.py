@@ -21,10 +21,11 @@ class ModelUnavailableError(Exception):
 
 
 class VoiceClient:
-    """Calls one VoiceModel's replicas."""
+    """Calls one VoiceModel's replicas, in the `background` behind everybody else's calls."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, background: bool = False) -> None:
         self.model = model
+        self._background = background
         self._handle: DeploymentHandle[Any] | None = None
         self._capabilities: Capabilities | None = None
 
@@ -58,7 +59,7 @@ class VoiceClient:
             EngineError: the engine refused them.
             ModelUnavailableError: no replica could be made to speak them.
         """
-        audio: list[Audio] = await self._call("synthesise", list(segments))
+        audio: list[Audio] = await self._call("synthesise", list(segments), self._background)
         return audio
 
     async def _call(self, method: str, *args: Any) -> Any:

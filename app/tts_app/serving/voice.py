@@ -64,10 +64,10 @@ class Voice:
         """Return what the engine can do."""
         return self._engine.capabilities
 
-    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
         """Speak `segments`; cancelling the call gives up what has not started."""
         started = time.perf_counter()
-        audio = await self._pool.synthesise(segments)
+        audio = await self._pool.synthesise(segments, background)
         seconds = time.perf_counter() - started
         self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))

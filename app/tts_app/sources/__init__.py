@@ -9,10 +9,10 @@ from tts_app.sources.base import (
     Progress,
     SourceError,
     cache_folder,
-    claims_folder,
     no_progress,
     sha256_of,
 )
+from tts_app.sources.claims import claimed
 from tts_app.sources.hub import fetch_hub
 from tts_app.sources.object_store import fetch_objects
 from tts_app.sources.packages import fetch_package
@@ -36,7 +36,7 @@ def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progr
     elif scheme in ("s3", "gs"):
         folder = fetch_objects(source.uri, source.revision, progress)
     elif scheme == "pvc":
-        folder = _claimed(source.uri, rest)
+        folder = _existing(source.uri, claimed(source.uri, rest))
     else:
         folder = _local(source.uri)
     _check(folder, source)
@@ -50,19 +50,9 @@ def _local(uri: str) -> Path:
     return folder
 
 
-def _claimed(uri: str, path: str) -> Path:
-    """Return a folder of a volume claim, which the operator has mounted. A path cannot lead out of it."""
-    claim, _, inside = path.partition("/")
-    mounted = claims_folder() / claim
-    if not mounted.is_dir():
-        raise SourceError(
-            f"{uri}: no claim {claim!r} is mounted in {claims_folder()}. On a cluster the operator "
-            f"mounts it; elsewhere use package://, hf:// or file://, or name its folder in TTSP_CLAIMS."
-        )
-    folder = (mounted / inside).resolve()
-    if not folder.is_relative_to(mounted.resolve()):
-        raise SourceError(f"{uri}: {inside!r} leads out of the claim {claim!r}.")
+def _existing(uri: str, folder: Path) -> Path:
     if not folder.is_dir():
+        claim, _, inside = uri.removeprefix("pvc://").partition("/")
         raise SourceError(f"{uri}: the claim {claim!r} has no folder {inside!r}.")
     return folder
 

@@ -1,0 +1,149 @@
+"""The crew of a batch: worker actors for each model, made anew when one dies."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from tts_app.batch.options import SPEAKERS
+from tts_app.batch.worker import Fault, Order, Spoken, Worker
+from tts_app.resources import VoiceModel
+
+_START_SECONDS = 900.0
+"""A worker that has not loaded its model by then has failed: a cluster may have no room for it."""
+_ITEM_SECONDS = 900.0
+"""An item that takes longer hangs, and its worker is ended."""
+_CHUNK_SECONDS = 0.25
+"""Work that is handed to a worker at a time: one item, unless items are much quicker."""
+_CHUNK = 64
+_ENDED = 3
+"""Starts of a worker that may fail one after another before the batch is given up."""
+
+
+class CrewError(Exception):
+    """No worker can be had; the message says why."""
+
+
+class WorkerDiedError(Exception):
+    """The worker died with items in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staffing:
+    """How many workers there are for a model, and where."""
+
+    workers: int
+    slots: int
+    """Items that a worker speaks at a time."""
+    resource: str | None = None
+    """Custom Ray resource that each worker takes one of."""
+
+
+def staffing(model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str]) -> Staffing:
+    """Return the workers for a model.
+
+    With a model of its own a worker has a core, or, where `place` names the resource of the model's nodes, a
+    whole node. Those who call a service have only the pipeline to run, and take several items at a time.
+    """
+    if speaker == "service":
+        workers = -(-parallelism // _ITEMS_A_PIPELINE)
+        resource = place.get(model.name)
+        return Staffing(workers, min(parallelism, _ITEMS_A_PIPELINE), resource)
+    if resource := place.get(model.name):
+        nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
+        slots = max(1, int(model.spec.resources.cpus))
+        return Staffing(min(nodes, -(-parallelism // slots)), min(slots, parallelism), resource)
+    return Staffing(min(parallelism, len(os.sched_getaffinity(0))), 1)
+
+
+_ITEMS_A_PIPELINE = 8
+
+
+@dataclass(slots=True)
+class Member:
+    """A worker, whichever actor it is at the moment. For one event loop."""
+
+    model: VoiceModel
+    speaker: str
+    staffing: Staffing
+    output: str
+    actor: Any = None
+    chunk: int = 1
+    """Items to hand to it at a time."""
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failed: int = 0
+
+    async def start(self) -> None:
+        """Make the actor, where there is none, and wait until its model is loaded.
+
+        Raises:
+            CrewError: it cannot be had.
+        """
+        async with self._starting:
+            while self.actor is None:
+                actor = self._make()
+                try:
+                    await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
+                    self.actor, self._failed = actor, 0
+                except RayTaskError as error:
+                    ray.kill(actor)
+                    raise CrewError(f"A worker of {self.model.name} does not start: {error.cause}") from error
+                except (RayError, TimeoutError) as error:
+                    ray.kill(actor)
+                    self._failed += 1
+                    if self._failed >= _ENDED:
+                        raise CrewError(
+                            f"A worker of {self.model.name} does not start: {_cause(error)}"
+                        ) from error
+                    await asyncio.sleep(2.0**self._failed)
+
+    async def render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
+        """Have the items spoken.
+
+        Raises:
+            WorkerDiedError: the worker died, or hung and was ended.
+            CrewError: no worker can be had.
+        """
+        await self.start()
+        actor = self.actor
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            found: list[Spoken | Fault] = await asyncio.wait_for(
+                actor.render.remote(orders), _ITEM_SECONDS * len(orders)
+            )
+        except (RayActorError, TimeoutError) as error:
+            if self.actor is actor:
+                self.actor = None
+                ray.kill(actor)
+            raise WorkerDiedError(_cause(error)) from error
+        each = max(1e-6, (loop.time() - begun) / len(orders))
+        self.chunk = max(1, min(_CHUNK, 2 * self.chunk, int(_CHUNK_SECONDS / each)))
+        return found
+
+    def stop(self) -> None:
+        """End the actor."""
+        if self.actor is not None:
+            ray.kill(self.actor)
+            self.actor = None
+
+    def _make(self) -> Any:
+        options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": self.staffing.slots}
+        if self.staffing.resource:
+            amount = 1 if self.speaker == "engine" else 0.01
+            options["resources"] = {self.staffing.resource: amount}
+        if self.speaker == "engine" and self.model.spec.resources.gpus:
+            options["num_gpus"] = self.model.spec.resources.gpus
+        path = SPEAKERS.get(self.speaker, self.speaker)
+        made = ray.remote(Worker).options(**options)
+        return made.remote(path, self.model, self.staffing.slots, self.output)
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return str(error).strip().partition("\n")[0] or type(error).__name__

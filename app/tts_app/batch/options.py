@@ -1,0 +1,28 @@
+"""How a batch is run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SPEAKERS = {
+    "engine": "tts_app.batch.speakers:EngineSpeaker",
+    "service": "tts_app.batch.speakers:ServiceSpeaker",
+}
+"""Who can speak, as `module:Class`: a model of the worker's own, or a service's replicas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a batch is run."""
+
+    job: str
+    """Whose items these are: failures of the same job are not tried again."""
+    speaker: str = "engine"
+    """`engine`, `service`, or `module:Class`."""
+    place: Mapping[str, str] = field(default_factory=dict)
+    """Custom Ray resource of the nodes where a model's workers run, by the model's name."""
+    retries: int = 2
+    parallelism: int = 8
+    utilisation: float = 0.8
+    """Share of each node's CPU, GPU, disk and network above which nothing is added."""
+    retry_failed: bool = False
+    """Whether this job's own failures are tried again too."""

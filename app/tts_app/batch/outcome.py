@@ -1,0 +1,45 @@
+"""How far a batch is, and how it ended."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["Succeeded", "PartiallyFailed", "Failed", "Stopped"]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a batch is."""
+
+    total: int
+    done: int = 0
+    """Items whose audio is in the output, those that were there before included."""
+    failed: int = 0
+    skipped: int = 0
+    """Items whose audio was there before."""
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    """The first ones: post, avatar, reason, message."""
+    waiting: str = ""
+    """What the batch waits for."""
+    seconds: float = 0.0
+    """Audio that this run has made."""
+
+    def told(self) -> dict[str, Any]:
+        """Return what is told of it outside."""
+        counts = {"total": self.total, "done": self.done, "failed": self.failed, "skipped": self.skipped}
+        return {"progress": counts, "failures": list(self.failures)} | (
+            {"waiting": self.waiting} if self.waiting else {}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a batch ended."""
+
+    state: State
+    progress: Progress
+    message: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """Return what is told of it outside."""
+        message = {"message": self.message} if self.message else {}
+        return {**self.progress.told(), "outcome": self.state, **message}

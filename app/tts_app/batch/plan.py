@@ -1,0 +1,213 @@
+"""The plan of a batch: which texts which avatars speak, into which files. All that is wrong is found here."""
+
+import hashlib
+import json
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import regex
+
+from tts_app import speech
+from tts_app.audio.formats import FORMATS
+from tts_app.batch.names import file_name
+from tts_app.batch.posts import Fault, PostsError, read_posts
+from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.resources import VoiceModel
+from tts_app.resources.tts_job import Post, TTSJobSpec
+
+_SPOKEN = regex.compile(r"[\p{L}\p{N}]")
+_CHARACTERS_A_SECOND = {"en": 15.0, "es": 15.0, "hi": 13.0, "ur": 13.0, "ar": 11.0}
+"""Of text to audio, roughly: what an estimate needs."""
+
+
+class PlanError(Exception):
+    """The batch cannot be run as it is asked for; `faults` are all that is wrong with it."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One post to be spoken by one avatar."""
+
+    number: int
+    """Its place in the plan."""
+    post: int
+    voice: CatalogueVoice
+    text: str
+    file: str
+    key: str
+    """SHA-256 of all that the audio depends on."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """Items in a fixed order: by post as they were read, then by avatar. Only ids and keys are in memory."""
+
+    voices: Sequence[CatalogueVoice]
+    template: str
+    format: str
+    _records: IO[str]
+    """The posts as they were read: a line of JSON each, `[id, [text or null for each voice]]`."""
+    _seeds: Sequence["hashlib._Hash"]
+    posts: dict[int, int] = field(default_factory=dict)
+    """Number of each post by its id."""
+    keys: "array[int]" = field(default_factory=lambda: array("Q"))
+    """Start of each item's key; 0 where there is no text to speak."""
+    total: int = 0
+    """Items that are to be spoken."""
+    characters: int = 0
+    """Of their texts."""
+    seconds: float = 0.0
+    """Estimate of their audio."""
+    _avatars: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._avatars = {voice.id: index for index, voice in enumerate(self.voices)}
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield the items in order."""
+        self._records.seek(0)
+        extension = FORMATS[self.format].extension
+        number = 0
+        for line in self._records:
+            post, texts = json.loads(line)
+            for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
+                if text is not None:
+                    name = file_name(self.template, post, voice, extension)
+                    yield Item(number, post, voice, text, name, _key(seed, text))
+                number += 1
+
+    def number(self, post: int, avatar: str) -> int | None:
+        """Return the number of the item, or None where the plan has no such item."""
+        row, column = self.posts.get(post), self._avatars.get(avatar)
+        if row is None or column is None:
+            return None
+        number = row * len(self.voices) + column
+        return number if self.keys[number] else None
+
+    def shared_keys(self) -> set[int]:
+        """Return the starts of the keys that several items have: texts that are given twice."""
+        keys, counts = np.unique(np.frombuffer(self.keys, dtype=np.uint64), return_counts=True)
+        return {int(key) for key in keys[counts > 1] if key}
+
+    def add(self, post: int, texts: Sequence[str | None]) -> None:
+        """Add a post with what each avatar says of it."""
+        self.posts[post] = len(self.posts)
+        self._records.write(json.dumps([post, texts], ensure_ascii=False) + "\n")
+        for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
+            self.keys.append(0 if text is None else start_of(_key(seed, text)))
+            if text is not None:
+                self.total += 1
+                self.characters += len(text)
+                self.seconds += len(text) / _CHARACTERS_A_SECOND[voice.voice.locale[:2]]
+
+    def close(self) -> None:
+        """Forget the posts."""
+        self._records.close()
+
+
+def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path) -> Plan:
+    """Return the plan of a TTSJob for the avatars that `models` offer.
+
+    Raises:
+        PlanError: something is wrong; all faults are listed, every post was looked at.
+    """
+    faults: list[Fault] = []
+    voices = _voices(spec, Catalogue(models), faults)
+    seeds = [_seed(voice, spec.output.format, models) for voice in voices]
+    # Not deleted by its name: it never has one, whatever ends this process.
+    records = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the plan closes it
+    plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds)
+    try:
+        for post in read_posts(spec.posts, config_maps):
+            if isinstance(post, Fault):
+                faults.append(post)
+            else:
+                _add(plan, post, spec, faults)
+        if not plan.posts and not faults:
+            faults.append(Fault("posts", 'there are none; a record a line: {"id": 1, "text": {"en": "..."}}'))
+    except PostsError as error:
+        faults.append(Fault("posts", str(error)))
+    if faults:
+        plan.close()
+        raise PlanError(faults)
+    return plan
+
+
+def start_of(key: str) -> int:
+    """Return the first 64 bits of a key: enough to tell the items of a batch apart, in a fraction of the memory."""
+    return int(key[:16], 16) or 1
+
+
+def _voices(spec: TTSJobSpec, catalogue: Catalogue, faults: list[Fault]) -> list[CatalogueVoice]:
+    """Return the avatars that are asked for, sorted."""
+    asked = spec.avatars
+    found = [
+        voice
+        for voice in catalogue
+        if (not asked.locales or voice.voice.locale in asked.locales)
+        and (not asked.genders or voice.voice.gender in asked.genders)
+    ]
+    offered = {voice.id for voice in catalogue}
+    for locale in asked.locales:
+        for gender in asked.genders or ("female", "male"):
+            if f"{gender}_{locale}" not in offered:
+                names = ", ".join(sorted(offered)) or "none"
+                faults.append(Fault("avatars", f"no model offers {gender}_{locale}; offered: {names}"))
+    if not found and not faults:
+        faults.append(Fault("avatars", "no model offers an avatar"))
+    return sorted(found, key=lambda voice: (voice.voice.locale, voice.voice.gender))
+
+
+def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
+    where = f"post {post.id}"
+    if post.id in plan.posts:
+        faults.append(Fault(where, "its id is given twice"))
+        return
+    empty = [key for key, text in post.text.items() if not _SPOKEN.search(text)]
+    faults += [
+        Fault(where, f"its text in {key} has nothing to speak: give at least one word or number")
+        for key in empty
+    ]
+    texts = [_text(post.text, voice) for voice in plan.voices]
+    lacking = sorted({v.voice.locale for v, text in zip(plan.voices, texts, strict=True) if text is None})
+    if lacking and spec.on_missing_text == "fail":
+        has = ", ".join(post.text)
+        faults.append(
+            Fault(
+                where, f"it has no text for {', '.join(lacking)} (it has {has}); or set onMissingText: skip"
+            )
+        )
+    plan.add(post.id, texts)
+
+
+def _text(texts: Mapping[str, str], voice: CatalogueVoice) -> str | None:
+    locale = voice.voice.locale
+    return texts.get(locale) or texts.get(locale.split("-")[0])
+
+
+def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "hashlib._Hash":  # noqa: A002
+    """Return the hash of all that a voice's audio depends on but the text."""
+    spec = next(model.spec for model in models if model.name == voice.model)
+    spoken = voice.voice.model_dump(mode="json", include=_OF_VOICE)
+    served = spec.model_dump(mode="json", include=_OF_MODEL)
+    what = [speech.VERSION, voice.id, spoken, served, format]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode() + b"\n")
+
+
+_OF_VOICE = {"speaker", "reference", "description", "gain", "parameters"}
+_OF_MODEL = {"engine", "source", "quantization", "parameters"}
+
+
+def _key(seed: "hashlib._Hash", text: str) -> str:
+    key = seed.copy()
+    key.update(text.encode())
+    return key.hexdigest()

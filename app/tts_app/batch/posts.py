@@ -1,0 +1,185 @@
+"""Reads posts, in whatever form a content team has them, one at a time; every fault says where it is."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+from pydantic import ValidationError
+
+from tts_app.resources import LANGUAGE_DEFAULTS, LOCALES
+from tts_app.resources.tts_job import Post, Posts
+from tts_app.sources.base import SourceError
+from tts_app.sources.claims import claimed
+
+LINE_BYTES = 4 << 20
+"""Most bytes that a record may have: every language's longest text, in UTF-8."""
+_TEXT_FILE = re.compile(r"(?:post_)?(\d{1,9})[._]([a-z]{2}(?:-[A-Z]{2})?)\.txt")
+_LANGUAGES = (*LANGUAGE_DEFAULTS, *LOCALES)
+
+
+class PostsError(Exception):
+    """The posts cannot be read at all; the message says why and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a record."""
+
+    where: str
+    """The line, file or post."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
+    """Yield each post, or what is wrong with its record.
+
+    JSON lines, CSV (a column `id`, and one a language or locale) where the name ends with .csv, or a folder of
+    text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps lie, as `<name>/<key>`.
+
+    Raises:
+        PostsError: there are none, or they cannot be read.
+    """
+    if posts.inline is not None:
+        yield from posts.inline
+        return
+    if posts.config_map_ref is not None:
+        reference = posts.config_map_ref
+        url = str(config_maps / reference.name / reference.key)
+        if not Path(url).is_file():
+            raise PostsError(
+                f"there is no key {reference.key!r} of ConfigMap {reference.name!r} here ({url}): outside a "
+                f"cluster a ConfigMap is a folder, and --config-maps names the folder of these"
+            )
+    else:
+        url = _located(posts.uri or "")
+    try:
+        store, path = fsspec.core.url_to_fs(url)
+        if store.isdir(path):
+            yield from _folder(store, path)
+        else:
+            with store.open(path, "rb") as file:
+                yield from _csv(file) if path.endswith(".csv") else _json_lines(file)
+    except ImportError as error:
+        raise PostsError(f"{posts.uri}: the store's client is missing: {error}") from error
+    except (OSError, ValueError) as error:
+        raise PostsError(f"{posts.uri or url} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _located(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file":
+        return unquote(urlsplit(uri).path)
+    if scheme == "pvc":
+        try:
+            return str(claimed(uri, rest))
+        except SourceError as error:
+            raise PostsError(str(error)) from error
+    return uri
+
+
+def _json_lines(file: BinaryIO) -> Iterator[Post | Fault]:
+    for number, line in enumerate(_lines(file), 1):
+        where = f"line {number}"
+        if line is None:
+            yield Fault(
+                where, f"it has more than {LINE_BYTES >> 20} MiB; a text has 100,000 characters at most"
+            )
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            if text:
+                yield _post(json.loads(text), where)
+        except UnicodeDecodeError as error:
+            yield Fault(where, f"it is not UTF-8: {error.reason} at byte {error.start}")
+        except json.JSONDecodeError as error:
+            yield Fault(where, f"it is not JSON: {error.msg} at column {error.colno}")
+        except RecursionError:
+            yield Fault(where, "it is not a record: too deep")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """Yield each line, or None for one that is too long to be held."""
+    while line := file.readline(LINE_BYTES + 1):
+        if len(line) <= LINE_BYTES:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LINE_BYTES)
+        yield None
+
+
+def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
+    csv.field_size_limit(LINE_BYTES)
+    rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    columns: Sequence[str] = rows.fieldnames or ()
+    unknown = sorted(set(columns) - {"id", *_LANGUAGES})
+    if "id" not in columns or unknown:
+        found = f"; it has {', '.join(unknown)}" if unknown else ""
+        raise ValueError(f"the first line must name the columns: id, and {', '.join(_LANGUAGES)}{found}")
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Fault(f"line {rows.line_num}", f"it is not CSV: {error}")
+            continue
+        where = f"line {rows.line_num}"
+        extra = row.pop(None, None)  # what stands beyond the last column
+        number = (row.pop("id") or "").strip()
+        if extra is not None:
+            yield Fault(where, f"it has {len(extra)} more fields than the first line names")
+        elif not re.fullmatch(r"\d{1,9}", number):
+            yield Fault(where, f"id must be a number, not {number[:40]!r}")
+        else:
+            yield _post({"id": int(number), "text": {k: v for k, v in row.items() if v}}, where)
+
+
+def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
+    texts: dict[int, dict[str, str]] = {}
+    for entry in sorted(store.ls(path, detail=True), key=lambda entry: str(entry["name"])):
+        name = entry["name"].rstrip("/").rpartition("/")[2]
+        if name.startswith("."):
+            continue
+        match = _TEXT_FILE.fullmatch(name)
+        if match is None or entry["type"] != "file":
+            yield Fault(
+                name, "files of a folder of posts are called <id>.<language>.txt, such as 7.en-GB.txt"
+            )
+        elif entry["size"] > LINE_BYTES:
+            yield Fault(name, f"it has more than {LINE_BYTES >> 20} MiB")
+        else:
+            try:
+                text = store.cat_file(entry["name"]).decode("utf-8-sig").strip()
+            except UnicodeDecodeError as error:
+                yield Fault(name, f"it is not UTF-8: {error.reason} at byte {error.start}")
+                continue
+            texts.setdefault(int(match[1]), {})[match[2]] = text
+    for number, text in sorted(texts.items()):
+        yield _post({"id": number, "text": text}, f"post {number}")
+
+
+def _post(record: Any, where: str) -> Post | Fault:
+    try:
+        return Post.model_validate(record)
+    except ValidationError as error:
+        identifier = record.get("id") if isinstance(record, dict) else None
+        told = f"{where} (post {identifier})" if isinstance(identifier, int) else where
+        return Fault(told, "; ".join(_told(error.errors(include_url=False, include_context=False))))
+
+
+def _told(errors: Iterable[Any]) -> Iterator[str]:
+    for error in errors:
+        place = ".".join(map(str, error["loc"]))
+        message = error["msg"].removeprefix("Value error, ")
+        yield f"{place}: {message}" if place else message

@@ -1,0 +1,33 @@
+"""What is done before anything is rendered: the plan, and an output that can be written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tts_app.batch.plan import Plan, PlanError, plan_batch
+from tts_app.batch.posts import Fault
+from tts_app.resources import VoiceModel
+from tts_app.resources.tts_job import TTSJobSpec
+from tts_app.storage.output import Output, OutputError, open_output
+
+
+def prepare(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path) -> tuple[Plan, Output]:
+    """Return the plan and the output, which can be written. Blocking.
+
+    Raises:
+        PlanError: something is wrong; all faults are listed, nothing was rendered.
+    """
+    faults: list[Fault] = []
+    output: Output | None = None
+    try:
+        output = open_output(spec.output.uri)
+        output.prepare()
+    except OutputError as error:
+        faults.append(Fault("output", str(error)))
+    try:
+        plan = plan_batch(spec, models, config_maps)
+    except PlanError as error:
+        raise PlanError([*error.faults, *faults]) from None
+    if output is None or faults:
+        plan.close()
+        raise PlanError(faults)
+    return plan, output

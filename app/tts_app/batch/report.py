@@ -1,0 +1,66 @@
+"""What a batch leaves beside its audio: a manifest, a summary and, where it is asked for, an archive."""
+
+import json
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tts_app.batch.ledger import Ledger
+from tts_app.batch.outcome import Outcome
+from tts_app.storage.output import Output
+
+MANIFEST = "manifest.jsonl"
+SUMMARY = "summary.json"
+ARCHIVE = "audio.zip"
+_BLOCK = 1 << 20
+
+
+def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, archive: bool) -> None:
+    """Write the manifest (a line a file, in the plan's order), summary and archive. Raises OSError."""
+    seconds: dict[str, float] = defaultdict(float)
+    files: dict[str, int] = defaultdict(int)
+    size = 0
+    with tempfile.NamedTemporaryFile() as manifest:
+        for line, record in ledger.finished():
+            manifest.write(line)
+            seconds[record["avatar"]] += record["seconds"]
+            files[record["avatar"]] += 1
+            size += record["bytes"]
+        manifest.flush()
+        output.put_file(MANIFEST, Path(manifest.name))
+    summary: dict[str, Any] = {
+        "job": job,
+        "outcome": outcome.state,
+        **outcome.progress.told()["progress"],
+        "seconds": round(sum(seconds.values()), 3),
+        "bytes": size,
+        "avatars": {
+            avatar: {"files": files[avatar], "seconds": round(seconds[avatar], 3)} for avatar in sorted(files)
+        },
+        "failures": outcome.progress.failures,
+    }
+    output.put(SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2).encode() + b"\n")
+    if archive:
+        with tempfile.NamedTemporaryFile() as file:
+            write_archive(output, ledger, file)
+            file.flush()
+            output.put_file(ARCHIVE, Path(file.name))
+
+
+def write_archive(output: Output, ledger: Ledger, file: IO[bytes]) -> None:
+    """Write a zip of the audio and the manifest to `file`, which need not seek. Raises OSError."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
+        for name in _names(ledger):
+            info = zipfile.ZipInfo(name)  # without a date, so that the same audio makes the same archive
+            with output.open(name) as source, archive.open(info, "w", force_zip64=True) as target:
+                while block := source.read(_BLOCK):
+                    target.write(block)
+
+
+def _names(ledger: Ledger) -> Iterator[str]:
+    for _, record in ledger.finished():
+        yield record["file"]
+    yield MANIFEST

@@ -1,0 +1,62 @@
+"""A prepared batch, run to its report: what `ttsp render`, the API and a RayJob's entrypoint call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+
+from tts_app.batch.driver import Driver
+from tts_app.batch.options import Options
+from tts_app.batch.outcome import Outcome, Progress
+from tts_app.batch.plan import Plan
+from tts_app.batch.report import write_report
+from tts_app.resources import VoiceModel
+from tts_app.storage.output import LockedError, Output, describe
+
+_ASK_AGAIN = 2.0
+
+
+async def run(
+    plan: Plan,
+    output: Output,
+    models: Sequence[VoiceModel],
+    options: Options,
+    *,
+    tell: Callable[[Progress], None],
+    started: Callable[[Driver], None] = lambda _: None,
+    archive: bool = False,
+) -> Outcome:
+    """Render what the output lacks, then write the report. `started` is told the driver, which it can stop.
+
+    Another driver of the same output is waited for.
+    """
+    driver = Driver(plan, models, output, options, tell)
+    started(driver)
+    async with _locked(output, driver):
+        if driver.stopped:
+            return Outcome("Stopped", driver.progress)
+        try:
+            outcome = await driver.run()
+            if outcome.state != "Stopped":
+                await asyncio.to_thread(write_report, output, driver.ledger, outcome, options.job, archive)
+        except OSError as error:
+            return Outcome("Failed", driver.progress, f"{output.url}: {describe(error)}.")
+        return outcome
+
+
+@asynccontextmanager
+async def _locked(output: Output, driver: Driver) -> AsyncIterator[None]:
+    """Hold the output, once the driver that holds it has ended, unless ours is stopped meanwhile."""
+    with ExitStack() as stack:
+        while not driver.stopped:
+            try:
+                stack.push(await asyncio.to_thread(_entered, output.lock()))
+                break
+            except LockedError as error:
+                driver.wait_for(str(error))
+                await asyncio.sleep(_ASK_AGAIN)
+        yield
+
+
+def _entered(lock: AbstractContextManager[None]) -> AbstractContextManager[None]:
+    lock.__enter__()
+    return lock

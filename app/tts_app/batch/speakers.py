@@ -1,0 +1,62 @@
+"""Who speaks the items of a batch: a model that the worker itself has loaded, or a service's replicas."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Protocol
+
+from tts_app.audio.encode import completed
+from tts_app.catalogue import CatalogueVoice
+from tts_app.local import load_model
+from tts_app.resources import VoiceModel
+from tts_app.serving.client import VoiceClient
+from tts_app.speech import Chunk, Utterance, speak
+
+
+class Speaker(Protocol):
+    """Speaks texts, several at a time."""
+
+    def __init__(self, model: VoiceModel, slots: int) -> None:
+        """Get ready to speak `slots` texts at a time. Raises SourceError, EngineError."""
+
+    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+        """Return a whole file and its seconds of audio.
+
+        Raises:
+            TextError: the text holds nothing that can be spoken.
+            EngineError: the engine refuses it.
+            ModelUnavailableError: no replica could be made to speak it.
+        """
+        ...
+
+
+class EngineSpeaker:
+    """A model that this process has loaded."""
+
+    def __init__(self, model: VoiceModel, slots: int) -> None:
+        self._pool = load_model(model, callers=slots)
+
+    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+        """Return a whole file and its seconds of audio."""
+        utterance = Utterance(text, voice, format, hurried=False)
+        synthesise = partial(self._pool.synthesise, background=True)
+        return await _whole(speak(utterance, self._pool.capabilities, synthesise), format)
+
+
+class ServiceSpeaker:
+    """The replicas of a service, in the lane that waits for everybody else."""
+
+    def __init__(self, model: VoiceModel, slots: int) -> None:
+        self._client = VoiceClient(model.name, background=True)
+
+    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+        """Return a whole file and its seconds of audio."""
+        utterance = Utterance(text, voice, format, hurried=False)
+        capabilities = await self._client.capabilities()
+        return await _whole(speak(utterance, capabilities, self._client.synthesise), format)
+
+
+async def _whole(chunks: AsyncGenerator[Chunk, None], format: str) -> tuple[bytes, float]:  # noqa: A002
+    async with aclosing(chunks):
+        spoken = [chunk async for chunk in chunks]
+    return completed(b"".join(chunk.data for chunk in spoken), format), sum(c.seconds for c in spoken)

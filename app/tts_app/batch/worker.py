@@ -1,0 +1,94 @@
+"""A worker of a batch: a Ray actor that speaks items and puts their audio into the output."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Literal, NamedTuple
+
+from tts_app.batch.speakers import Speaker
+from tts_app.catalogue import Catalogue
+from tts_app.engines.base import EngineError
+from tts_app.resources import VoiceModel
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.speech import TextError
+from tts_app.storage.output import describe, open_output
+
+
+class Order(NamedTuple):
+    """An item, as a worker needs it."""
+
+    number: int
+    text: str
+    avatar: str
+    format: str
+    file: str
+
+
+class Spoken(NamedTuple):
+    """The audio of an item is in the output."""
+
+    number: int
+    sha256: str
+    bytes: int
+    seconds: float
+
+
+class Fault(NamedTuple):
+    """An item could not be spoken."""
+
+    number: int
+    cause: Literal["item", "passing", "output"]
+    """The item itself; something that may pass; the output, which concerns all items."""
+    reason: str
+    """In one word, for programs."""
+    message: str
+
+
+class Worker:
+    """Speaks with one model. An actor class: `max_concurrency` is `slots`."""
+
+    def __init__(self, speaker: str, model: VoiceModel, slots: int, output: str) -> None:
+        self._path, self._model, self._slots = speaker, model, slots
+        self._catalogue = Catalogue([model])
+        self._output = open_output(output)
+        self._speaker: Speaker
+
+    async def ready(self) -> int:
+        """Load the model; return the process id. Raises what the speaker raises."""
+        _yield_to_all()
+        module, _, name = self._path.partition(":")
+        made: type[Speaker] = getattr(import_module(module), name)
+        self._speaker = await asyncio.to_thread(made, self._model, self._slots)
+        return os.getpid()
+
+    async def render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
+        """Speak each item into its file."""
+        return [await self._render(order) for order in orders]
+
+    async def _render(self, order: Order) -> Spoken | Fault:
+        try:
+            voice = self._catalogue.find(order.avatar)
+            data, seconds = await self._speaker.speak(order.text, voice, order.format)
+        except TextError as error:
+            return Fault(order.number, "item", "NothingToSpeak", str(error))
+        except EngineError as error:
+            return Fault(order.number, "item", "EngineRefused", str(error))
+        except ModelUnavailableError as error:
+            return Fault(order.number, "passing", "ModelUnavailable", str(error))
+        except Exception as error:  # noqa: BLE001 - one item fails alone, with its reason
+            return Fault(order.number, "passing", type(error).__name__, str(error)[:500])
+        try:
+            await asyncio.to_thread(self._output.put, order.file, data)
+        except OSError as error:
+            return Fault(order.number, "output", "OutputFault", describe(error))
+        return Spoken(order.number, hashlib.sha256(data).hexdigest(), len(data), round(seconds, 3))
+
+
+def _yield_to_all() -> None:
+    """Give this process's threads, and those that they will start, a core only where nobody else wants it."""
+    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - names that are numbers
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))

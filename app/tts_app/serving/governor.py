@@ -1,0 +1,208 @@
+"""The governor: how busy the nodes really are, and whether background work may be added.
+
+Ray's own resources are bookkeeping. Here every node is looked at: CPU, memory, disk, network and GPUs.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from tts_app.telemetry.logs import log
+
+SAMPLE_SECONDS = 1.0
+AVERAGE_SECONDS = 10.0
+"""Time constant of the moving average: a speech takes some seconds, and is not stopped halfway."""
+MARGIN = 0.1
+"""Work is taken up again this far below the limit."""
+FULL = 0.95
+"""Share of a node's memory at which nothing is added."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Opens and closes by the busiest resource: closed at the limit, open again at MARGIN below it. Pure.
+
+    CPU, GPUs, disk and network work in bursts, and are averaged. Memory is not, and its limit is FULL: what
+    is loaded stays, and waiting would not free it.
+    """
+
+    limit: float
+    """Share of a node's capacity, 0 to 1; at 1 the gate is always open."""
+    open: bool = True
+    levels: dict[str, float] = field(default_factory=dict)
+    """Shares in use by node and resource, averaged."""
+
+    def take(self, node: str, usage: Mapping[str, float], seconds: float) -> None:
+        """Take a node's shares in use, `seconds` after the sample before."""
+        weight = min(1.0, seconds / AVERAGE_SECONDS)
+        for resource, share in usage.items():
+            name = f"{node}/{resource}"
+            before = self.levels.get(name, 0.0 if resource in _BURSTS else share)
+            self.levels[name] = before + (share - before) * weight if resource in _BURSTS else share
+        if self.limit >= 1:
+            return
+        busiest = max(map(self._share_of_limit, self.levels), default=0.0) * self.limit
+        if busiest >= self.limit:
+            self.open = False
+        elif busiest <= self.limit - MARGIN:
+            self.open = True
+
+    @property
+    def reason(self) -> str:
+        """What the gate is closed for, or an empty string."""
+        if self.open:
+            return ""
+        name = max(self.levels, key=self._share_of_limit)
+        return f"{name} is {self.levels[name]:.0%} in use"
+
+    def _share_of_limit(self, name: str) -> float:
+        resource = name.partition("/")[2]
+        if resource in _BURSTS:
+            return self.levels[name] / self.limit
+        return self.levels[name] / FULL if resource == "memory" else 0.0
+
+
+_BURSTS = {"cpu", "disk", "network", "gpu"}
+
+
+class Sampler:
+    """Tells how busy its node is. An actor class, one a node; also usable in process."""
+
+    def __init__(self) -> None:
+        self._before = self._counters()
+        psutil.cpu_percent()
+        self._gpus = _gpus()
+
+    def usage(self) -> dict[str, float]:
+        """Return the shares in use, 0 to 1, since the last call."""
+        now, before = self._counters(), self._before
+        self._before = now
+        elapsed = max(1e-3, now["time"] - before["time"])
+        shares = {
+            "cpu": psutil.cpu_percent() / 100,
+            "memory": psutil.virtual_memory().percent / 100,
+            # Milliseconds that the busiest disk worked, as `iostat` has it.
+            "disk": min(1.0, (now["busy"] - before["busy"]) / 1000 / elapsed),
+        }
+        if speed := _network_bytes_a_second():
+            shares["network"] = min(1.0, (now["network"] - before["network"]) / elapsed / speed)
+        busy = [share for device in self._gpus if (share := _gpu_share(device)) is not None]
+        return shares | ({"gpu": sum(busy) / len(busy)} if busy else {})
+
+    @staticmethod
+    def _counters() -> dict[str, float]:
+        disks = psutil.disk_io_counters(perdisk=True) or {}
+        network = psutil.net_io_counters()
+        return {
+            "time": time.monotonic(),
+            "busy": max((float(getattr(disk, "busy_time", 0)) for disk in disks.values()), default=0.0),
+            "network": float(max(network.bytes_sent, network.bytes_recv)) if network else 0.0,
+        }
+
+
+class Governor:
+    """Samples every node of the Ray cluster, and holds background work back. For one event loop."""
+
+    def __init__(self, limit: float) -> None:
+        self.gate = Gate(limit)
+        self._samplers: dict[str, Any] = {}
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Governor":
+        if self.gate.limit < 1:
+            self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for sampler in self._samplers.values():
+            ray.kill(sampler)
+
+    async def opened(self) -> None:
+        """Wait until background work may be added."""
+        await self._opened.wait()
+
+    def release(self) -> None:
+        """Hold nothing back from now on: what waits is to end."""
+        if self._task is not None:
+            self._task.cancel()
+        self._opened.set()
+
+    async def _watch(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            nodes = await asyncio.to_thread(_nodes)
+            usages = await asyncio.gather(*(self._usage(node) for node in nodes))
+            now = time.monotonic()
+            for node, usage in zip(nodes, usages, strict=True):
+                self.gate.take(node[:8], usage, now - last)
+            last = now
+            gone = {name for name in self.gate.levels if name.partition("/")[0] not in {n[:8] for n in nodes}}
+            for name in gone:
+                del self.gate.levels[name]
+            if self.gate.open:
+                self._opened.set()
+            elif self._opened.is_set():
+                self._opened.clear()
+                log("batch waits", reason=self.gate.reason)
+
+    async def _usage(self, node: str) -> dict[str, float]:
+        """Return a node's shares in use; of one that does not answer, nothing is known."""
+        sampler: Any = self._samplers.get(node)
+        if sampler is None:
+            here = NodeAffinitySchedulingStrategy(node, soft=False)
+            sampler = ray.remote(Sampler).options(num_cpus=0, scheduling_strategy=here).remote()
+            self._samplers[node] = sampler
+        try:
+            async with asyncio.timeout(5):
+                shares: dict[str, float] = await sampler.usage.remote()
+                return shares
+        except (RayError, TimeoutError) as error:
+            log("node not sampled", node=node, error=error)
+            self._samplers.pop(node, None)
+            return {}
+
+
+def _nodes() -> Sequence[str]:
+    return sorted(str(node["NodeID"]) for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]
+
+
+def _network_bytes_a_second() -> float:
+    """Return the capacity of the fastest interface that is up, or 0 where none tells it."""
+    stats = psutil.net_if_stats()
+    speeds = [stat.speed for name, stat in stats.items() if stat.isup and name != "lo"]
+    return max(speeds, default=0) * 125_000.0
+
+
+def _gpus() -> list[Any]:
+    try:
+        import pynvml  # noqa: PLC0415 - where there is no GPU its package may be missing
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+        return [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+
+
+def _gpu_share(device: Any) -> float | None:
+    """Return how busy a GPU is; None of one that does not tell, for it is being reset."""
+    import pynvml  # noqa: PLC0415
+
+    try:
+        return float(pynvml.nvmlDeviceGetUtilizationRates(device).gpu) / 100
+    except pynvml.NVMLError:
+        return None

@@ -1,0 +1,24 @@
+"""`pvc://` addresses: a path in a volume claim, which a cluster's pods have mounted by its name."""
+
+from pathlib import Path
+
+from tts_app.sources.base import SourceError, claims_folder
+
+
+def claimed(uri: str, path: str) -> Path:
+    """Return where `path`, a claim's name and a path inside it, lies. It cannot lead out of the claim.
+
+    Raises:
+        SourceError: the claim is not mounted here, or the path leads out of it.
+    """
+    claim, _, inside = path.partition("/")
+    mounted = claims_folder() / claim
+    if not mounted.is_dir():
+        raise SourceError(
+            f"{uri}: no claim {claim!r} is mounted in {claims_folder()}. On a cluster the operator "
+            f"mounts it; elsewhere use file://, or name the folder of the claims in TTSP_CLAIMS."
+        )
+    found = (mounted / inside).resolve()
+    if not found.is_relative_to(mounted.resolve()):
+        raise SourceError(f"{uri}: {inside!r} leads out of the claim {claim!r}.")
+    return found

@@ -1,0 +1,400 @@
+"""The output of a batch: a folder of audio, and beside it what a driver needs to go on where one stopped.
+
+A folder is a local disk, a volume claim or a prefix of an object store. All that is not audio lies in
+`.ttsp/`. Blocking: call it in a thread.
+"""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+from filelock import FileLock, Timeout
+
+from tts_app.sources.base import SourceError
+from tts_app.sources.claims import claimed
+
+PRIVATE = ".ttsp"
+"""Folder of what is not audio."""
+_LEDGER = f"{PRIVATE}/ledger"
+_TMP = f"{PRIVATE}/unfinished"
+_PROBE = f"{PRIVATE}/probe"
+_LEASE = f"{PRIVATE}/driver.lease"
+_LEASE_SECONDS = 60.0
+"""After these an object store's lease that nobody renewed is free."""
+_BLOCK = 1 << 20
+_ROLL_UP = 64
+"""Segments that a driver leaves on an object store before it makes one of them."""
+
+
+class OutputError(Exception):
+    """The output cannot be used; the message says why and what to do."""
+
+
+class LockedError(Exception):
+    """Another driver is at work; the message says which."""
+
+
+class Segment(Protocol):
+    """A part of the ledger that one driver writes."""
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add whole lines; they are durable when this returns. Raises OSError."""
+        ...
+
+    def close(self) -> None:
+        """End the segment."""
+        ...
+
+
+class Output(Protocol):
+    """Where a batch's audio goes."""
+
+    url: str
+
+    def prepare(self) -> None:
+        """Make the folder, and find out whether it can be written. Raises OutputError."""
+        ...
+
+    def probe(self) -> None:
+        """Find out whether the output can be written. Raises OSError."""
+        ...
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file: it is there whole, or not at all. Raises OSError."""
+        ...
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write a file that may be too large for memory, as `put` does. Raises OSError."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading. Raises OSError."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds. Raises OSError."""
+        ...
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        ...
+
+    def new_segment(self) -> Segment:
+        """Start a segment that comes after all others."""
+        ...
+
+    def lock(self) -> Any:
+        """Return a context manager that holds the output for one driver. Entering raises LockedError."""
+        ...
+
+
+def open_output(url: str) -> Output:
+    """Return the output at `url`: file://, pvc://, s3://, gs://, or a plain path.
+
+    Raises:
+        OutputError: there is no such claim, or no client of that store.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return FolderOutput(Path(url).expanduser().absolute())
+    if scheme == "file":
+        return FolderOutput(Path(unquote(urlsplit(url).path)))
+    if scheme == "pvc":
+        try:
+            return FolderOutput(claimed(url, rest))
+        except SourceError as error:
+            raise OutputError(str(error)) from error
+    try:
+        return ObjectOutput(url)
+    except ImportError as error:
+        raise OutputError(
+            f"{url}: the store's client is missing here ({error}). Install tts-playground[cloud]."
+        ) from error
+    except ValueError as error:
+        raise OutputError(f"{url}: {error}. Use file://, pvc://, s3:// or gs://.") from error
+
+
+class FolderOutput:
+    """A folder of a file system: a disk, or a volume claim."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = folder.as_uri()
+
+    def prepare(self) -> None:
+        """Make the folder, and write a probe."""
+        try:
+            for part in (_LEDGER, _TMP):
+                (self._folder / part).mkdir(parents=True, exist_ok=True)
+            self.probe()
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be written: {describe(error)}.") from error
+
+    def probe(self) -> None:
+        """Write a file and remove it."""
+        self.put(_PROBE, b"probe")
+        (self._folder / _PROBE).unlink()
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_file():
+                    yield entry.name, entry.stat().st_size
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write under another name, sync, rename."""
+        with self._whole(name) as file:
+            file.write(data)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Copy a file under another name, sync, rename."""
+        with self._whole(name) as file, path.open("rb") as source:
+            shutil.copyfileobj(source, file, _BLOCK)
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[BinaryIO]:
+        temporary = self._folder / _TMP / secrets.token_hex(8)
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._folder / name)
+        except OSError:
+            with suppress(OSError):  # the first error is the one to tell
+                temporary.unlink()
+            raise
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        return (self._folder / name).open("rb")
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds."""
+        return (self._folder / name).read_bytes()
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        for path in sorted((self._folder / _LEDGER).glob("*.jsonl")):
+            with path.open("rb") as file:
+                yield iter(file)
+
+    def new_segment(self) -> "_FileSegment":
+        """Start a segment that comes after all others."""
+        numbers = [int(path.stem) for path in (self._folder / _LEDGER).glob("*.jsonl")]
+        return _FileSegment(self._folder / _LEDGER / f"{max(numbers, default=0) + 1:08d}.jsonl")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's lock file: the system frees it, however its holder ends."""
+        # Not bound to the thread that takes it: a driver has many.
+        lock = FileLock(self._folder / PRIVATE / "driver.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(f"another driver is at work in {self._folder}") from None
+        try:
+            for left in (self._folder / _TMP).iterdir():  # half-written by a driver that was killed
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            lock.release()
+
+
+class _FileSegment:
+    """A segment that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Any = None
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add lines, and sync them. After a fault the next ones go to a line of their own."""
+        if self._file is None:
+            self._file = self._path.open("ab", buffering=0)
+        data = b"".join(lines)
+        written = self._file.write(data)
+        if written != len(data):
+            self._file.write(b"\n")
+            raise OSError(errno.ENOSPC, "the ledger's disk is full")
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """End the segment."""
+        if self._file is not None:
+            self._file.close()
+
+
+class ObjectOutput:
+    """A prefix of an object store, by fsspec."""
+
+    def __init__(self, url: str) -> None:
+        self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        self._root = root.rstrip("/")
+        self.url = url.rstrip("/")
+
+    def prepare(self) -> None:
+        """Find out whether it can be written."""
+        try:
+            self.probe()
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"{self.url} cannot be written: {describe(error)}. Check the address, the credentials "
+                f"(AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS ...), AWS_ENDPOINT_URL."
+            ) from error
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        for entry in self._list(""):
+            if entry["type"] == "file":
+                yield entry["name"].rpartition("/")[2], int(entry["size"])
+
+    def probe(self) -> None:
+        """Put an object and remove it."""
+        self.put(_PROBE, b"probe")
+        self.remove(_PROBE)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write one object, in one put."""
+        self._fs.pipe_file(f"{self._root}/{name}", data)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write one object: several parts, which the store joins when all are there."""
+        self._fs.put_file(str(path), f"{self._root}/{name}")
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an object for reading."""
+        file: BinaryIO = self._fs.open(f"{self._root}/{name}", "rb")
+        return file
+
+    def read(self, name: str) -> bytes:
+        """Return what an object holds."""
+        data: bytes = self._fs.cat_file(f"{self._root}/{name}")
+        return data
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        for name in self._segment_names():
+            yield iter(self.read(f"{_LEDGER}/{name}").splitlines(keepends=True))
+
+    def new_segment(self) -> "_ObjectSegment":
+        """Start a segment that comes after all others."""
+        names = self._segment_names()
+        return _ObjectSegment(self, int(names[-1].partition(".")[0]) + 1 if names else 1)
+
+    def remove(self, name: str) -> None:
+        """Remove an object."""
+        self._fs.rm_file(f"{self._root}/{name}")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lease, and renew it until the block ends."""
+        me = secrets.token_hex(8)
+        self._take_lease(me)
+        ended = Event()
+        keeper = Thread(target=self._keep_lease, args=(me, ended), daemon=True, name="lease")
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+            with suppress(OSError):  # it ends by itself
+                self.remove(_LEASE)
+
+    def _take_lease(self, me: str) -> None:
+        path = f"{self._root}/{_LEASE}"
+        try:
+            held = json.loads(self._fs.cat_file(path))
+        except FileNotFoundError:
+            held = None
+        if held is not None:
+            left = held["until"] - time.time()
+            if left > 0:
+                raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(path)
+        try:
+            self._fs.pipe_file(path, self._lease(me), mode="create")
+        except FileExistsError:
+            raise LockedError(f"another driver has just begun in {self.url}") from None
+
+    def _keep_lease(self, me: str, ended: Event) -> None:
+        while not ended.wait(_LEASE_SECONDS / 4):
+            # A store that is away for a moment: the lease is longer than that.
+            with suppress(OSError):
+                self._fs.pipe_file(f"{self._root}/{_LEASE}", self._lease(me))
+
+    @staticmethod
+    def _lease(me: str) -> bytes:
+        return json.dumps({"driver": me, "until": time.time() + _LEASE_SECONDS}).encode()
+
+    def _segment_names(self) -> list[str]:
+        found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEDGER))
+        return sorted(name for name in found if name.endswith(".jsonl"))
+
+    def _list(self, part: str) -> list[dict[str, Any]]:
+        try:
+            listed: list[dict[str, Any]] = self._fs.ls(f"{self._root}/{part}".rstrip("/"), detail=True)
+        except FileNotFoundError:
+            return []
+        return listed
+
+
+class _ObjectSegment:
+    """A segment of one object a commit, of which many are made one."""
+
+    def __init__(self, output: ObjectOutput, number: int) -> None:
+        self._output = output
+        self._number = number
+        self._names: list[str] = []
+        self._lines: list[bytes] = []
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Put an object that holds the lines."""
+        name = f"{_LEDGER}/{self._number:08d}.jsonl"
+        self._output.put(name, b"".join(lines))
+        self._number += 1
+        self._names.append(name)
+        self._lines += lines
+        if len(self._names) >= _ROLL_UP:
+            self._roll_up()
+
+    def close(self) -> None:
+        """Leave one object."""
+        if len(self._names) > 1:
+            self._roll_up()
+
+    def _roll_up(self) -> None:
+        """Put all lines into the last object, then remove the others: at every moment all are there."""
+        *others, last = self._names
+        self._output.put(last, b"".join(self._lines))
+        for name in others:
+            self._output.remove(name)
+        self._names, self._lines = [], []
+
+
+def describe(error: BaseException) -> str:
+    """Return what an error of a store says, in words that help."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; make room, or choose another output"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.strerror}; give write permission, or choose another output"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
