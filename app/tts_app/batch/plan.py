@@ -143,7 +143,7 @@ def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path
 
 
 def start_of(key: str) -> int:
-    """Return the first 64 bits of a key: enough to tell the items of a batch apart, in a fraction of the memory."""
+    """Return the first 64 bits of a key: enough to tell the items of a batch apart, in less memory."""
     return int(key[:16], 16) or 1
 
 

@@ -43,8 +43,8 @@ class Fault:
 def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
     """Yield each post, or what is wrong with its record.
 
-    JSON lines, CSV (a column `id`, and one a language or locale) where the name ends with .csv, or a folder of
-    text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps lie, as `<name>/<key>`.
+    JSON lines; CSV (a column `id`, and one a language or locale) where the name ends with .csv; or a folder
+    of text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps lie, as `<name>/<key>`.
 
     Raises:
         PostsError: there are none, or they cannot be read.

@@ -17,8 +17,8 @@ class EnginePool:
     and the first audio soonest with all cores in one call, at some 15% more work. Nothing runs beside a call
     on all cores: the two would wait for each other's threads.
 
-    Background calls have threads of their own at the operating system's lowest priority, one core a call: they
-    take what nobody else wants, and are in nobody's way.
+    Background calls have threads of their own at the operating system's lowest priority, one core a call:
+    they take what nobody else wants, and are in nobody's way.
     """
 
     def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
