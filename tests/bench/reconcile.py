@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import paths
+from conditions import cpu_name
 from reconcile_cluster import (
     Cluster,
     KubeRay,
@@ -116,7 +117,7 @@ def _conditions() -> dict[str, str]:
     packages = ("kopf", "lightkube", "pydantic")
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "CPU": f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "
+        "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "
         "operators and this benchmark",
         "Load before the run": f"{os.getloadavg()[0]:.2f}",
         "Software": ", ".join(
@@ -132,15 +133,6 @@ def _conditions() -> dict[str, str]:
         "an administrator's token",
         "TTSJobs": "present; not reconciled yet, and in no figure",
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
