@@ -1,5 +1,6 @@
 """The FastAPI application: routes, errors and what surrounds every request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,7 @@ def create_app(context: Context) -> FastAPI:
             yield
         finally:
             await context.durable.stop()
+            await asyncio.to_thread(context.database.close)
 
     # Its /docs brings its own scripts: the page works without the internet, and tells nobody of its use.
     app = FastAPIOffline(

@@ -11,6 +11,7 @@ from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.settings import Settings
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
 
 
@@ -22,6 +23,7 @@ class Context:
     service: SpeechService
     durable: DurableSpeeches
     store: AudioStore
+    database: Database
     fingerprint: Fingerprint
 
 
