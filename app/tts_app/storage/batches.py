@@ -11,7 +11,7 @@ from sqlalchemy import Index, Text, UniqueConstraint, delete, func, select, tupl
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tts_app.storage.database import Base, Database
+from tts_app.storage.database import Base, Database, storable
 
 
 class BatchStatus(StrEnum):
@@ -129,6 +129,8 @@ class Batches:
 
     def get(self, batch_id: str) -> Batch | None:
         """Return a batch, detached, or None."""
+        if not storable(batch_id):
+            return None
         with self._database.session() as session:
             return session.get(Batch, batch_id)
 
@@ -179,6 +181,8 @@ class Batches:
 
     def delete(self, batch_id: str) -> Batch | None:
         """Remove a batch; return what it was, or None where there was none."""
+        if not storable(batch_id):
+            return None
         with self._database.session() as session:
             return session.scalar(delete(Batch).where(Batch.id == batch_id).returning(Batch))
 

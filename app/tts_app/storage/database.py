@@ -81,6 +81,11 @@ class Database:
                 yield connection
 
 
+def storable(identifier: str) -> bool:
+    """Tell whether an id that a caller gave could be stored: PostgreSQL refuses to be asked for others."""
+    return "\0" not in identifier
+
+
 def migrations(connection: Connection) -> Config:
     """Return alembic's configuration for migrating what `connection` leads to, in its transaction."""
     config = Config(attributes={"connection": connection})

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tts_app.storage.database import Base, Database
+from tts_app.storage.database import Base, Database, storable
 
 
 class Status(StrEnum):
@@ -74,6 +74,8 @@ class Speeches:
 
     def get(self, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""
+        if not storable(speech_id):
+            return None
         with self._database.session() as session:
             return session.get(Speech, speech_id)
 
@@ -110,6 +112,8 @@ class Speeches:
 
     def delete(self, speech_id: str) -> Speech | None:
         """Remove a speech; return what it was, or None where there was none."""
+        if not storable(speech_id):
+            return None
         with self._database.session() as session:
             return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
 

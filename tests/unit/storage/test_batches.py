@@ -67,8 +67,9 @@ def test_a_new_batch_has_done_nothing(batches: Batches) -> None:
 
 
 def test_what_is_not_there_is_told(batches: Batches) -> None:
-    assert batches.get("batch_0001") is None
-    assert batches.delete("batch_0001") is None
+    for missing in ("batch_0001", "batch_\0"):
+        assert batches.get(missing) is None
+        assert batches.delete(missing) is None
     assert not batches.running("batch_0001", started=1.0)
     assert not batches.progress("batch_0001", total=1, done=0, failed=0, skipped=0)
     assert not batches.finish("batch_0001", BatchStatus.SUCCEEDED, finished=1.0)

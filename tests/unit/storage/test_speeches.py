@@ -65,6 +65,12 @@ def test_the_unfinished_ones_come_oldest_first(speeches: Speeches) -> None:
     assert speeches.count_unfinished() == 2
 
 
+def test_what_is_not_there_is_none(speeches: Speeches) -> None:
+    for missing in ("speech_1", "speech_\0"):
+        assert speeches.get(missing) is None
+        assert speeches.delete(missing) is None
+
+
 def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
     speeches.add(speech(1))
     removed = speeches.delete("speech_1")
