@@ -31,7 +31,7 @@ lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
 	$(PY) hack/generate-crds --check
 
 .PHONY: test-unit
-test-unit: ## pure tests, and tests with the real models in one process
+test-unit: ## pure tests, and tests with the real models in one process and a real PostgreSQL
 	@hack/setup dev
 	$(PY) -m pytest tests/unit tests/quality tests/bench --cov --cov-report=term:skip-covered --cov-report=xml
 

@@ -52,7 +52,9 @@ def test_each_text_is_in_its_script() -> None:
         return sum(re.match(SCRIPTS[key[:2]], c) is not None for c in letters) / len(letters)
 
     assert [(post, key) for post, key, text in texts() if share(key, text) < 0.75] == []
-    assert [(post, text) for post, key, text in texts() if key == "ur" and set(text) & set(OF_ARABIC_ALONE)] == []
+    assert [
+        (post, text) for post, key, text in texts() if key == "ur" and set(text) & set(OF_ARABIC_ALONE)
+    ] == []
 
 
 def test_no_text_has_a_placeholder_or_loose_white_space() -> None:

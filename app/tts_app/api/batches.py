@@ -20,7 +20,7 @@ from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
-from tts_app.resources.tts_job import Avatars, Output, Post
+from tts_app.resources.tts_job import Avatars, Post
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -189,9 +189,7 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
 
 
 @router.get("/{batch_id}/items", response_model=ItemPage, responses=_UNKNOWN, summary="Its items")
-async def get_items(
-    batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground
-) -> ItemPage:
+async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
     """List the items, filtered, a page at a time."""
     batch = await _find(batch_id, playground)
     wanted = Filter(query.status, query.locale, query.gender, query.post)

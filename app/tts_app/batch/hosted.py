@@ -1,4 +1,4 @@
-"""Batches of the API: accepted into the database, rendered one after another, taken up again after a restart."""
+"""Batches of the API: accepted into the database, rendered one by one, taken up again after a restart."""
 
 import asyncio
 import json

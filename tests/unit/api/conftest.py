@@ -23,7 +23,8 @@ from tts_app.serving.service import SpeechService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.storage.audio import AudioStore
-from tts_app.storage.metadata import Speeches
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
 from tts_app.telemetry.metrics import SpeechMetrics
 
@@ -166,14 +167,15 @@ async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any])
     service = SpeechService(settings.queue, SpeechMetrics())
     service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
+    database = Database(settings.database)
     durable = DurableSpeeches(
         service,
-        Speeches(settings.database),
+        Speeches(database),
         store,
         workers=settings.durable_workers,
         limit=settings.durable_queue,
     )
-    context = Context(settings, service, durable, store, Fingerprint(b"key"))
+    context = Context(settings, service, durable, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
