@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tts_app.api.deps import Context, Playground, json_only
@@ -20,7 +21,7 @@ from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
-from tts_app.resources.tts_job import Avatars, Post
+from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -263,9 +264,17 @@ async def _events(batch_id: str, playground: Context) -> AsyncGenerator[bytes, N
 
 
 def _job(body: BatchRequest) -> str:
-    """Return the part of a TTSJob that the body is, as it is stored."""
+    """Return the part of a TTSJob that the body is, as it is stored.
+
+    Raises:
+        RequestValidationError: it is no TTSJob's.
+    """
     spec = body.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec["posts"] = {"inline": spec["posts"]}
+    try:
+        TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": "file:///nowhere-yet"}})
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
     return json.dumps(spec, ensure_ascii=False, sort_keys=True)
 
 

@@ -25,6 +25,7 @@ from tts_app.telemetry.logs import log
 
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger knows it anyway."""
+_LOOK_AGAIN = 0.2
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -159,6 +160,8 @@ class HostedBatches:
         return TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": output.url}})
 
     async def _work(self) -> None:
+        while not self._models():  # a gateway that has just started is told of them in a moment
+            await asyncio.sleep(_LOOK_AGAIN)
         while True:
             batch_id = await self._queue.get()
             try:
