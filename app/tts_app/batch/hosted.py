@@ -160,7 +160,7 @@ class HostedBatches:
         return TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": output.url}})
 
     async def _work(self) -> None:
-        while not self._models():  # a gateway that has just started is told of them in a moment
+        while not self._models():  # noqa: ASYNC110 - a gateway that has just started is soon told of them
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
             batch_id = await self._queue.get()
