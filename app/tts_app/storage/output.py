@@ -5,6 +5,7 @@ A folder is a local disk, a volume claim or a prefix of an object store. All tha
 """
 
 import errno
+import io
 import json
 import os
 import secrets
@@ -244,6 +245,7 @@ class ObjectOutput:
     """A prefix of an object store, by fsspec."""
 
     def __init__(self, url: str) -> None:
+        self._fs: Any
         self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = root.rstrip("/")
         self.url = url.rstrip("/")
@@ -252,7 +254,7 @@ class ObjectOutput:
         """Find out whether it can be written."""
         try:
             self.probe()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise OutputError(
                 f"{self.url} cannot be written: {describe(error)}. Check the address, the credentials "
                 f"(AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS ...), AWS_ENDPOINT_URL."
@@ -271,20 +273,23 @@ class ObjectOutput:
 
     def put(self, name: str, data: bytes) -> None:
         """Write one object, in one put."""
-        self._fs.pipe_file(f"{self._root}/{name}", data)
+        with _as_os_error():
+            self._fs.pipe_file(f"{self._root}/{name}", data)
 
     def put_file(self, name: str, path: Path) -> None:
         """Write one object: several parts, which the store joins when all are there."""
-        self._fs.put_file(str(path), f"{self._root}/{name}")
+        with _as_os_error():
+            self._fs.put_file(str(path), f"{self._root}/{name}")
 
     def open(self, name: str) -> BinaryIO:
         """Open an object for reading."""
-        file: BinaryIO = self._fs.open(f"{self._root}/{name}", "rb")
-        return file
+        with _as_os_error():
+            return io.BufferedReader(_ObjectReader(self._fs.open(f"{self._root}/{name}", "rb")))
 
     def read(self, name: str) -> bytes:
         """Return what an object holds."""
-        data: bytes = self._fs.cat_file(f"{self._root}/{name}")
+        with _as_os_error():
+            data: bytes = self._fs.cat_file(f"{self._root}/{name}")
         return data
 
     def segments(self) -> Iterator[Iterator[bytes]]:
@@ -298,8 +303,9 @@ class ObjectOutput:
         return _ObjectSegment(self, int(names[-1].partition(".")[0]) + 1 if names else 1)
 
     def remove(self, name: str) -> None:
-        """Remove an object."""
-        self._fs.rm_file(f"{self._root}/{name}")
+        """Remove an object, if it is there."""
+        with _as_os_error(), suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{name}")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -350,10 +356,50 @@ class ObjectOutput:
 
     def _list(self, part: str) -> list[dict[str, Any]]:
         try:
-            listed: list[dict[str, Any]] = self._fs.ls(f"{self._root}/{part}".rstrip("/"), detail=True)
+            with _as_os_error():
+                listed: list[dict[str, Any]] = self._fs.ls(f"{self._root}/{part}".rstrip("/"), detail=True)
         except FileNotFoundError:
             return []
         return listed
+
+
+class _ObjectReader(io.RawIOBase):
+    """Reads an object; what goes wrong is an OSError."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes."""
+        with _as_os_error():
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """End reading."""
+        self._file.close()
+        super().close()
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Make an OSError of what a store's client raises.
+
+    Their clients have errors of their own for a store that cannot be reached, or whose credentials are
+    missing or have run out; to a batch they are an output that is away.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # the clients' errors have no base class of ours
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
 
 
 class _ObjectSegment:
