@@ -29,7 +29,7 @@ PRIVATE = ".ttsp"
 _LEDGER = f"{PRIVATE}/ledger"
 _TMP = f"{PRIVATE}/unfinished"
 _PROBE = f"{PRIVATE}/probe"
-_LEASE = f"{PRIVATE}/driver.lease"
+_LEASES = f"{PRIVATE}/leases"
 _LEASE_SECONDS = 60.0
 """After these an object store's lease that nobody renewed is free."""
 _BLOCK = 1 << 20
@@ -197,7 +197,7 @@ class FolderOutput:
 
     def new_segment(self) -> "_FileSegment":
         """Start a segment that comes after all others."""
-        numbers = [int(path.stem) for path in (self._folder / _LEDGER).glob("*.jsonl")]
+        numbers = [_number(path.name) for path in (self._folder / _LEDGER).glob("*.jsonl")]
         return _FileSegment(self._folder / _LEDGER / f"{max(numbers, default=0) + 1:08d}.jsonl")
 
     @contextmanager
@@ -299,8 +299,7 @@ class ObjectOutput:
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
-        names = self._segment_names()
-        return _ObjectSegment(self, int(names[-1].partition(".")[0]) + 1 if names else 1)
+        return _ObjectSegment(self, max(map(_number, self._segment_names()), default=0) + 1)
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
@@ -309,11 +308,10 @@ class ObjectOutput:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lease, and renew it until the block ends."""
-        me = secrets.token_hex(8)
-        self._take_lease(me)
+        """Hold a lease, and renew it until the block ends."""
+        lease = self._take_lease()
         ended = Event()
-        keeper = Thread(target=self._keep_lease, args=(me, ended), daemon=True, name="lease")
+        keeper = Thread(target=self._keep_lease, args=(lease, ended), daemon=True, name="lease")
         keeper.start()
         try:
             yield
@@ -321,34 +319,55 @@ class ObjectOutput:
             ended.set()
             keeper.join()
             with suppress(OSError):  # it ends by itself
-                self.remove(_LEASE)
+                self.remove(lease)
 
-    def _take_lease(self, me: str) -> None:
-        path = f"{self._root}/{_LEASE}"
+    def _take_lease(self) -> str:
+        """Return the name of a lease that is ours.
+
+        A driver makes, renews and removes no lease but its own. Of two that follow an expired one at the same
+        moment only one can make the next number; whoever then still finds another's, for they did not
+        see the same ones, withdraws.
+        """
+        before = self._leases()
+        self._refuse_beside(before)
+        lease = f"{_LEASES}/{max(map(_number, before), default=0) + 1:08d}.json"
         try:
-            held = json.loads(self._fs.cat_file(path))
-        except FileNotFoundError:
-            held = None
-        if held is not None:
-            left = held["until"] - time.time()
-            if left > 0:
-                raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(path)
-        try:
-            self._fs.pipe_file(path, self._lease(me), mode="create")
+            with _as_os_error():
+                self._fs.pipe_file(f"{self._root}/{lease}", _until(), mode="create")
         except FileExistsError:
             raise LockedError(f"another driver has just begun in {self.url}") from None
+        try:
+            others = [name for name in self._leases() if name != lease]
+            self._refuse_beside(others)
+        except (LockedError, OSError):
+            with suppress(OSError):
+                self.remove(lease)
+            raise
+        for name in others:
+            self.remove(name)
+        return lease
 
-    def _keep_lease(self, me: str, ended: Event) -> None:
+    def _refuse_beside(self, leases: Sequence[str]) -> None:
+        """Raise LockedError where one of the leases is held."""
+        for name in leases:
+            try:
+                left = float(json.loads(self.read(name))["until"]) - time.time()
+            except FileNotFoundError:  # its driver has ended
+                continue
+            except (ValueError, TypeError, KeyError):  # not ours: nobody renews it
+                continue
+            if left > 0:
+                raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
+
+    def _keep_lease(self, lease: str, ended: Event) -> None:
         while not ended.wait(_LEASE_SECONDS / 4):
             # A store that is away for a moment: the lease is longer than that.
             with suppress(OSError):
-                self._fs.pipe_file(f"{self._root}/{_LEASE}", self._lease(me))
+                self.put(lease, _until())
 
-    @staticmethod
-    def _lease(me: str) -> bytes:
-        return json.dumps({"driver": me, "until": time.time() + _LEASE_SECONDS}).encode()
+    def _leases(self) -> list[str]:
+        found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEASES))
+        return sorted(f"{_LEASES}/{name}" for name in found if name.endswith(".json"))
 
     def _segment_names(self) -> list[str]:
         found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEDGER))
@@ -433,6 +452,17 @@ class _ObjectSegment:
         for name in others:
             self._output.remove(name)
         self._names, self._lines = [], []
+
+
+def _until() -> bytes:
+    """Return what a lease that begins now holds."""
+    return json.dumps({"until": time.time() + _LEASE_SECONDS}).encode()
+
+
+def _number(path: str) -> int:
+    """Return the number that a lease or a segment of the ledger is called by; 0 for a file of somebody else's."""
+    stem = path.rpartition("/")[2].partition(".")[0]
+    return int(stem) if stem.isdecimal() else 0
 
 
 def describe(error: BaseException) -> str:
