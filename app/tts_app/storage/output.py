@@ -148,7 +148,7 @@ class FolderOutput:
     def probe(self) -> None:
         """Write a file and remove it."""
         self.put(_PROBE, b"probe")
-        (self._folder / _PROBE).unlink()
+        (self._folder / _PROBE).unlink(missing_ok=True)  # another driver's probe has the same name
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield the name and the bytes of each file of audio."""
@@ -223,16 +223,19 @@ class _FileSegment:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: Any = None
+        self._torn = False
+        """Whether half a line may be at the end."""
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Add lines, and sync them. After a fault the next ones go to a line of their own."""
         if self._file is None:
             self._file = self._path.open("ab", buffering=0)
-        data = b"".join(lines)
+        data = b"\n" * self._torn + b"".join(lines)
+        self._torn = True
         written = self._file.write(data)
         if written != len(data):
-            self._file.write(b"\n")
             raise OSError(errno.ENOSPC, "the ledger's disk is full")
+        self._torn = False
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
