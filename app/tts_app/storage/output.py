@@ -16,12 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import unquote, urlsplit
 
 import fsspec
 from filelock import FileLock, Timeout
 
-from tts_app.sources.base import SourceError
+from tts_app.sources.base import SourceError, file_path
 from tts_app.sources.claims import claimed
 
 PRIVATE = ".ttsp"
@@ -112,13 +111,13 @@ def open_output(url: str) -> Output:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return FolderOutput(Path(url).expanduser().absolute())
-    if scheme == "file":
-        return FolderOutput(Path(unquote(urlsplit(url).path)))
-    if scheme == "pvc":
-        try:
+    try:
+        if scheme == "file":
+            return FolderOutput(file_path(url))
+        if scheme == "pvc":
             return FolderOutput(claimed(url, rest))
-        except SourceError as error:
-            raise OutputError(str(error)) from error
+    except SourceError as error:
+        raise OutputError(str(error)) from error
     try:
         return ObjectOutput(url)
     except ImportError as error:
@@ -298,7 +297,8 @@ class ObjectOutput:
     def segments(self) -> Iterator[Iterator[bytes]]:
         """Yield the lines of each segment of the ledger, oldest segment first."""
         for name in self._segment_names():
-            yield iter(self.read(f"{_LEDGER}/{name}").splitlines(keepends=True))
+            with suppress(FileNotFoundError):  # its driver has just rolled it up into a later one
+                yield iter(self.read(f"{_LEDGER}/{name}").splitlines(keepends=True))
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
@@ -463,7 +463,7 @@ def _until() -> bytes:
 
 
 def _number(path: str) -> int:
-    """Return the number that a lease or a segment of the ledger is called by; 0 for a file of somebody else's."""
+    """Return the number that a lease or a segment of the ledger is called by; 0 for another file."""
     stem = path.rpartition("/")[2].partition(".")[0]
     return int(stem) if stem.isdecimal() else 0
 
