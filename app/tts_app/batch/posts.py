@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
 import fsspec
 from pydantic import ValidationError
 
 from tts_app.resources import LANGUAGE_DEFAULTS, LOCALES
 from tts_app.resources.tts_job import Post, Posts
-from tts_app.sources.base import SourceError
+from tts_app.sources.base import SourceError, file_path
 from tts_app.sources.claims import claimed
 
 LINE_BYTES = 4 << 20
@@ -77,13 +76,13 @@ def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
 
 def _located(uri: str) -> str:
     scheme, _, rest = uri.partition("://")
-    if scheme == "file":
-        return unquote(urlsplit(uri).path)
-    if scheme == "pvc":
-        try:
+    try:
+        if scheme == "file":
+            return str(file_path(uri))
+        if scheme == "pvc":
             return str(claimed(uri, rest))
-        except SourceError as error:
-            raise PostsError(str(error)) from error
+    except SourceError as error:
+        raise PostsError(str(error)) from error
     return uri
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from tts_app.resources import Source
 from tts_app.sources.base import (
     Progress,
     SourceError,
     cache_folder,
+    file_path,
     no_progress,
     sha256_of,
 )
@@ -44,7 +44,7 @@ def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progr
 
 
 def _local(uri: str) -> Path:
-    folder = Path(unquote(urlsplit(uri).path))
+    folder = file_path(uri)
     if not folder.is_dir():
         raise SourceError(f"{uri}: there is no folder {folder}. Give the absolute path of a model's folder.")
     return folder

@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 
 class SourceError(Exception):
@@ -36,6 +37,18 @@ def baked_folder() -> Path | None:
 def claims_folder() -> Path:
     """Return the folder that a cluster's volume claims are mounted in, by name: `TTSP_CLAIMS`."""
     return Path(os.environ.get("TTSP_CLAIMS") or "/claims")
+
+
+def file_path(uri: str) -> Path:
+    """Return the path that a `file://` address names.
+
+    Raises:
+        SourceError: it is not absolute; what looks like its first folder would be taken for a host's name.
+    """
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise SourceError(f"{uri}: a file:// address has an absolute path, with three slashes: file:///a/b.")
+    return Path(unquote(parts.path))
 
 
 def sha256_of(path: Path) -> str:

@@ -13,6 +13,8 @@ def claimed(uri: str, path: str) -> Path:
     """
     claim, _, inside = path.partition("/")
     mounted = claims_folder() / claim
+    if claim in ("", ".", ".."):
+        raise SourceError(f"{uri}: {claim!r} is no claim's name. An address of a claim is pvc://claim/path.")
     if not mounted.is_dir():
         raise SourceError(
             f"{uri}: no claim {claim!r} is mounted in {claims_folder()}. On a cluster the operator "

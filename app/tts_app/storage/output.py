@@ -5,6 +5,7 @@ A folder is a local disk, a volume claim or a prefix of an object store. All tha
 """
 
 import errno
+import io
 import json
 import os
 import secrets
@@ -15,12 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import unquote, urlsplit
 
 import fsspec
 from filelock import FileLock, Timeout
 
-from tts_app.sources.base import SourceError
+from tts_app.sources.base import SourceError, file_path
 from tts_app.sources.claims import claimed
 
 PRIVATE = ".ttsp"
@@ -28,7 +28,7 @@ PRIVATE = ".ttsp"
 _LEDGER = f"{PRIVATE}/ledger"
 _TMP = f"{PRIVATE}/unfinished"
 _PROBE = f"{PRIVATE}/probe"
-_LEASE = f"{PRIVATE}/driver.lease"
+_LEASES = f"{PRIVATE}/leases"
 _LEASE_SECONDS = 60.0
 """After these an object store's lease that nobody renewed is free."""
 _BLOCK = 1 << 20
@@ -111,13 +111,13 @@ def open_output(url: str) -> Output:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return FolderOutput(Path(url).expanduser().absolute())
-    if scheme == "file":
-        return FolderOutput(Path(unquote(urlsplit(url).path)))
-    if scheme == "pvc":
-        try:
+    try:
+        if scheme == "file":
+            return FolderOutput(file_path(url))
+        if scheme == "pvc":
             return FolderOutput(claimed(url, rest))
-        except SourceError as error:
-            raise OutputError(str(error)) from error
+    except SourceError as error:
+        raise OutputError(str(error)) from error
     try:
         return ObjectOutput(url)
     except ImportError as error:
@@ -147,7 +147,7 @@ class FolderOutput:
     def probe(self) -> None:
         """Write a file and remove it."""
         self.put(_PROBE, b"probe")
-        (self._folder / _PROBE).unlink()
+        (self._folder / _PROBE).unlink(missing_ok=True)  # another driver's probe has the same name
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield the name and the bytes of each file of audio."""
@@ -196,7 +196,7 @@ class FolderOutput:
 
     def new_segment(self) -> "_FileSegment":
         """Start a segment that comes after all others."""
-        numbers = [int(path.stem) for path in (self._folder / _LEDGER).glob("*.jsonl")]
+        numbers = [_number(path.name) for path in (self._folder / _LEDGER).glob("*.jsonl")]
         return _FileSegment(self._folder / _LEDGER / f"{max(numbers, default=0) + 1:08d}.jsonl")
 
     @contextmanager
@@ -222,16 +222,19 @@ class _FileSegment:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: Any = None
+        self._torn = False
+        """Whether half a line may be at the end."""
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Add lines, and sync them. After a fault the next ones go to a line of their own."""
         if self._file is None:
             self._file = self._path.open("ab", buffering=0)
-        data = b"".join(lines)
+        data = b"\n" * self._torn + b"".join(lines)
+        self._torn = True
         written = self._file.write(data)
         if written != len(data):
-            self._file.write(b"\n")
             raise OSError(errno.ENOSPC, "the ledger's disk is full")
+        self._torn = False
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -244,6 +247,7 @@ class ObjectOutput:
     """A prefix of an object store, by fsspec."""
 
     def __init__(self, url: str) -> None:
+        self._fs: Any
         self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = root.rstrip("/")
         self.url = url.rstrip("/")
@@ -252,7 +256,7 @@ class ObjectOutput:
         """Find out whether it can be written."""
         try:
             self.probe()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise OutputError(
                 f"{self.url} cannot be written: {describe(error)}. Check the address, the credentials "
                 f"(AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS ...), AWS_ENDPOINT_URL."
@@ -271,43 +275,46 @@ class ObjectOutput:
 
     def put(self, name: str, data: bytes) -> None:
         """Write one object, in one put."""
-        self._fs.pipe_file(f"{self._root}/{name}", data)
+        with _as_os_error():
+            self._fs.pipe_file(f"{self._root}/{name}", data)
 
     def put_file(self, name: str, path: Path) -> None:
         """Write one object: several parts, which the store joins when all are there."""
-        self._fs.put_file(str(path), f"{self._root}/{name}")
+        with _as_os_error():
+            self._fs.put_file(str(path), f"{self._root}/{name}")
 
     def open(self, name: str) -> BinaryIO:
         """Open an object for reading."""
-        file: BinaryIO = self._fs.open(f"{self._root}/{name}", "rb")
-        return file
+        with _as_os_error():
+            return io.BufferedReader(_ObjectReader(self._fs.open(f"{self._root}/{name}", "rb")))
 
     def read(self, name: str) -> bytes:
         """Return what an object holds."""
-        data: bytes = self._fs.cat_file(f"{self._root}/{name}")
+        with _as_os_error():
+            data: bytes = self._fs.cat_file(f"{self._root}/{name}")
         return data
 
     def segments(self) -> Iterator[Iterator[bytes]]:
         """Yield the lines of each segment of the ledger, oldest segment first."""
         for name in self._segment_names():
-            yield iter(self.read(f"{_LEDGER}/{name}").splitlines(keepends=True))
+            with suppress(FileNotFoundError):  # its driver has just rolled it up into a later one
+                yield iter(self.read(f"{_LEDGER}/{name}").splitlines(keepends=True))
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
-        names = self._segment_names()
-        return _ObjectSegment(self, int(names[-1].partition(".")[0]) + 1 if names else 1)
+        return _ObjectSegment(self, max(map(_number, self._segment_names()), default=0) + 1)
 
     def remove(self, name: str) -> None:
-        """Remove an object."""
-        self._fs.rm_file(f"{self._root}/{name}")
+        """Remove an object, if it is there."""
+        with _as_os_error(), suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{name}")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lease, and renew it until the block ends."""
-        me = secrets.token_hex(8)
-        self._take_lease(me)
+        """Hold a lease, and renew it until the block ends."""
+        lease = self._take_lease()
         ended = Event()
-        keeper = Thread(target=self._keep_lease, args=(me, ended), daemon=True, name="lease")
+        keeper = Thread(target=self._keep_lease, args=(lease, ended), daemon=True, name="lease")
         keeper.start()
         try:
             yield
@@ -315,34 +322,55 @@ class ObjectOutput:
             ended.set()
             keeper.join()
             with suppress(OSError):  # it ends by itself
-                self.remove(_LEASE)
+                self.remove(lease)
 
-    def _take_lease(self, me: str) -> None:
-        path = f"{self._root}/{_LEASE}"
+    def _take_lease(self) -> str:
+        """Return the name of a lease that is ours.
+
+        A driver makes, renews and removes no lease but its own. Of two that follow an expired one at the same
+        moment only one can make the next number; whoever then still finds another's, for they did not
+        see the same ones, withdraws.
+        """
+        before = self._leases()
+        self._refuse_beside(before)
+        lease = f"{_LEASES}/{max(map(_number, before), default=0) + 1:08d}.json"
         try:
-            held = json.loads(self._fs.cat_file(path))
-        except FileNotFoundError:
-            held = None
-        if held is not None:
-            left = held["until"] - time.time()
-            if left > 0:
-                raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(path)
-        try:
-            self._fs.pipe_file(path, self._lease(me), mode="create")
+            with _as_os_error():
+                self._fs.pipe_file(f"{self._root}/{lease}", _until(), mode="create")
         except FileExistsError:
             raise LockedError(f"another driver has just begun in {self.url}") from None
+        try:
+            others = [name for name in self._leases() if name != lease]
+            self._refuse_beside(others)
+        except (LockedError, OSError):
+            with suppress(OSError):
+                self.remove(lease)
+            raise
+        for name in others:
+            self.remove(name)
+        return lease
 
-    def _keep_lease(self, me: str, ended: Event) -> None:
+    def _refuse_beside(self, leases: Sequence[str]) -> None:
+        """Raise LockedError where one of the leases is held."""
+        for name in leases:
+            try:
+                left = float(json.loads(self.read(name))["until"]) - time.time()
+            except FileNotFoundError:  # its driver has ended
+                continue
+            except (ValueError, TypeError, KeyError):  # not ours: nobody renews it
+                continue
+            if left > 0:
+                raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
+
+    def _keep_lease(self, lease: str, ended: Event) -> None:
         while not ended.wait(_LEASE_SECONDS / 4):
             # A store that is away for a moment: the lease is longer than that.
             with suppress(OSError):
-                self._fs.pipe_file(f"{self._root}/{_LEASE}", self._lease(me))
+                self.put(lease, _until())
 
-    @staticmethod
-    def _lease(me: str) -> bytes:
-        return json.dumps({"driver": me, "until": time.time() + _LEASE_SECONDS}).encode()
+    def _leases(self) -> list[str]:
+        found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEASES))
+        return sorted(f"{_LEASES}/{name}" for name in found if name.endswith(".json"))
 
     def _segment_names(self) -> list[str]:
         found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEDGER))
@@ -350,10 +378,50 @@ class ObjectOutput:
 
     def _list(self, part: str) -> list[dict[str, Any]]:
         try:
-            listed: list[dict[str, Any]] = self._fs.ls(f"{self._root}/{part}".rstrip("/"), detail=True)
+            with _as_os_error():
+                listed: list[dict[str, Any]] = self._fs.ls(f"{self._root}/{part}".rstrip("/"), detail=True)
         except FileNotFoundError:
             return []
         return listed
+
+
+class _ObjectReader(io.RawIOBase):
+    """Reads an object; what goes wrong is an OSError."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes."""
+        with _as_os_error():
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """End reading."""
+        self._file.close()
+        super().close()
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Make an OSError of what a store's client raises.
+
+    Their clients have errors of their own for a store that cannot be reached, or whose credentials are
+    missing or have run out; to a batch they are an output that is away.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # the clients' errors have no base class of ours
+        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
 
 
 class _ObjectSegment:
@@ -387,6 +455,17 @@ class _ObjectSegment:
         for name in others:
             self._output.remove(name)
         self._names, self._lines = [], []
+
+
+def _until() -> bytes:
+    """Return what a lease that begins now holds."""
+    return json.dumps({"until": time.time() + _LEASE_SECONDS}).encode()
+
+
+def _number(path: str) -> int:
+    """Return the number that a lease or a segment of the ledger is called by; 0 for another file."""
+    stem = path.rpartition("/")[2].partition(".")[0]
+    return int(stem) if stem.isdecimal() else 0
 
 
 def describe(error: BaseException) -> str:

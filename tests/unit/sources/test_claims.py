@@ -27,6 +27,8 @@ def test_a_folder_of_a_claim_is_used_where_it_is(claims: Path) -> None:
         ("pvc://other/kokoro", "no claim 'other' is mounted"),
         ("pvc://models/absent", "has no folder 'absent'"),
         ("pvc://models/../../etc", "leads out of the claim"),
+        ("pvc://../etc", "no claim's name"),
+        ("pvc:///models", "no claim's name"),
     ],
 )
 def test_what_is_not_there_is_named(claims: Path, uri: str, words: str) -> None:

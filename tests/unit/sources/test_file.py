@@ -20,3 +20,9 @@ def test_a_local_folder_is_used_where_it_is(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there() -> None:
     with pytest.raises(SourceError, match="there is no folder /no/such/model"):
         fetch(Source(uri="file:///no/such/model"))
+
+
+@pytest.mark.parametrize("uri", ["file://model", "file://models/kokoro"])
+def test_an_address_that_is_not_absolute(uri: str) -> None:
+    with pytest.raises(SourceError, match="three slashes"):
+        fetch(Source(uri=uri))

@@ -1,0 +1,627 @@
+"""The output of a batch: whole files or none, one driver at a time, and a ledger that loses nothing."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+
+from tts_app.storage import output as module
+from tts_app.storage.output import (
+    FolderOutput,
+    LockedError,
+    ObjectOutput,
+    Output,
+    OutputError,
+    describe,
+    open_output,
+)
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+AWAY = EndpointConnectionError(endpoint_url="http://store")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return (tmp_path / "out").as_uri()
+    return f"{request.getfixturevalue('s3_bucket')}/out"
+
+
+@pytest.fixture
+def output(address: str) -> Output:
+    made = open_output(address)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def store(s3_bucket: str) -> ObjectOutput:
+    made = open_output(f"{s3_bucket}/out")
+    assert isinstance(made, ObjectOutput)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FolderOutput:
+    made = open_output(str(tmp_path / "out"))
+    assert isinstance(made, FolderOutput)
+    made.prepare()
+    return made
+
+
+def lines(output: Output) -> list[bytes]:
+    return [line for segment in output.segments() for line in segment]
+
+
+def leftovers(root: Path) -> list[Path]:
+    return list((root / ".ttsp" / "unfinished").iterdir())
+
+
+def subprocess_of(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        **options,
+    )
+
+
+# Files
+
+
+def test_what_is_put_is_read_and_listed_and_replaces_what_was_there(output: Output, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(3 << 20))
+    output.put("a.mp3", b"a longer first one")
+    output.put("a.mp3", b"second")
+    output.put_file("b.mp3", source)
+    assert output.read("a.mp3") == b"second"
+    with output.open("b.mp3") as file:
+        assert file.read() == source.read_bytes()
+    assert sorted(output.sizes()) == [("a.mp3", 6), ("b.mp3", 3 << 20)]
+
+
+def test_sizes_tell_of_audio_only(output: Output) -> None:
+    segment = output.new_segment()
+    segment.append([b"1\n"])
+    segment.close()
+    with output.lock():
+        assert list(output.sizes()) == []
+        output.put("post_01.mp3", b"x")
+        assert list(output.sizes()) == [("post_01.mp3", 1)]
+
+
+def test_a_file_that_is_not_there_is_an_os_error(output: Output) -> None:
+    with pytest.raises(FileNotFoundError):
+        output.read("none.mp3")
+
+
+def test_preparing_again_changes_nothing(output: Output) -> None:
+    output.put("a.mp3", b"x")
+    output.prepare()
+    assert list(output.sizes()) == [("a.mp3", 1)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(small_disk: Path) -> None:
+    output = FolderOutput(small_disk / "out")
+    output.prepare()
+    output.put("a.mp3", b"old")
+    source = small_disk.parent / "large"
+    source.write_bytes(bytes(1 << 20))
+    for write in (lambda: output.put("a.mp3", bytes(1 << 20)), lambda: output.put_file("a.mp3", source)):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write()
+        assert "the disk is full" in describe(caught.value)
+    assert output.read("a.mp3") == b"old"
+    assert leftovers(small_disk / "out") == []
+    output.put("a.mp3", b"there is room for this")
+
+
+def test_the_ledger_on_a_full_disk_loses_no_line_that_it_took(small_disk: Path) -> None:
+    output = FolderOutput(small_disk / "out")
+    output.prepare()
+    segment = output.new_segment()
+    segment.append([b'"before"\n'])
+    ballast = small_disk / "ballast"
+    with pytest.raises(OSError, match=r"No space|full"), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    long = b'"' + b"x" * 6000 + b'"\n'
+    with pytest.raises(OSError, match=r"No space|full"):
+        segment.append([long])
+    with pytest.raises(OSError, match=r"No space|full"):
+        segment.append([long])
+    ballast.unlink()
+    segment.append([long, b'"after"\n'])
+    segment.close()
+    found = lines(output)
+    assert found[0] == b'"before"\n'
+    assert found[-2:] == [long, b'"after"\n']
+
+
+def test_a_file_that_may_not_grow_is_absent(tmp_path: Path) -> None:
+    FolderOutput(tmp_path / "out").prepare()
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from tts_app.storage.output import FolderOutput
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+output = FolderOutput(Path(sys.argv[1]))
+for limit in (0, 1, 100, 4095):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        output.put(f"{limit}.mp3", bytes(4096))
+    except OSError as error:
+        print(error.errno)
+"""
+    told, _ = subprocess_of(code, str(tmp_path / "out")).communicate()
+    assert told.split() == [str(errno.EFBIG)] * 4
+    assert list(FolderOutput(tmp_path / "out").sizes()) == []
+    assert leftovers(tmp_path / "out") == []
+
+
+def test_a_reader_sees_a_whole_file_at_every_moment(folder: FolderOutput) -> None:
+    folder.put("a.mp3", b"0" * 4096)
+    seen: set[bytes] = set()
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.add(folder.read("a.mp3"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for digit in b"123456789":
+        folder.put("a.mp3", bytes([digit]) * 4096)
+    ended.set()
+    reader.join()
+    assert all(len(content) == 4096 and len(set(content)) == 1 for content in seen)
+
+
+@AS_ROOT
+def test_without_permission_the_message_says_what_to_give(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from tts_app.storage.output import OutputError, open_output
+os.setuid(65534)
+try:
+    open_output(sys.argv[1]).prepare()
+except OutputError as error:
+    print(error)
+"""
+    for part in tmp_path.parents:  # whom pytest lets nobody else look into
+        if part.stat().st_uid == 0 and part.name.startswith("pytest-"):
+            part.chmod(0o755)
+    tmp_path.chmod(0o755)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    told, _ = subprocess_of(code, str(closed / "out")).communicate()
+    assert "cannot be written: Permission denied; give write permission, or choose another output" in told
+    assert str(closed / "out") in told
+
+
+def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match=r"out cannot be written: Not a directory|File exists"):
+        open_output(str(tmp_path / "out")).prepare()
+
+
+def test_two_that_prepare_one_folder_at_the_same_time(tmp_path: Path) -> None:
+    faults: list[BaseException] = []
+
+    def prepare() -> None:
+        try:
+            for _ in range(150):
+                FolderOutput(tmp_path / "out").prepare()
+        except OutputError as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=prepare) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+# Addresses
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "claims"
+    (made / "audio").mkdir(parents=True)
+    monkeypatch.setenv("TTSP_CLAIMS", str(made))
+    return made
+
+
+def test_a_claim_is_its_folder(claims: Path) -> None:
+    made = open_output("pvc://audio/deep/down")
+    made.prepare()
+    made.put("a.mp3", b"x")
+    assert (claims / "audio" / "deep" / "down" / "a.mp3").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("pvc://other/x", "no claim 'other' is mounted"),
+        ("pvc://audio/../other", "leads out of the claim 'audio'"),
+        ("pvc://audio/x/../../..", "leads out of the claim 'audio'"),
+        ("pvc://../elsewhere", "no claim's name"),
+        ("pvc://./audio", "no claim's name"),
+        ("pvc:///audio", "no claim's name"),
+        ("file://out", "absolute path"),
+        ("file://out/deep", "absolute path"),
+        ("nowhere://bucket/x", "Use file://, pvc://, s3:// or gs://"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_nothing_is_written(
+    claims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError, match=words):
+        open_output(url).prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_in_a_claim_does_not_lead_out(claims: Path, tmp_path: Path) -> None:
+    (claims / "audio" / "link").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="leads out"):
+        open_output("pvc://audio/link/x")
+
+
+def test_an_address_names_the_same_place_again(tmp_path: Path, s3_bucket: str) -> None:
+    for url in ((tmp_path / "with space # and ?").as_uri(), f"{s3_bucket}/a/b/"):
+        first = open_output(url)
+        first.prepare()
+        first.put("a.mp3", b"x")
+        assert list(open_output(first.url).sizes()) == [("a.mp3", 1)]
+
+
+# One driver
+
+
+def test_a_second_driver_is_refused_until_the_first_has_ended(output: Output, address: str) -> None:
+    second = open_output(address)
+    for _ in range(3):
+        with output.lock(), pytest.raises(LockedError, match="another driver"), second.lock():
+            pass
+    with second.lock():
+        pass
+
+
+def test_another_output_beside_it_is_free(output: Output, address: str) -> None:
+    beside = open_output(f"{address}2")
+    beside.prepare()
+    with output.lock(), beside.lock():
+        pass
+
+
+def test_a_driver_that_fails_frees_the_output(output: Output) -> None:
+    with pytest.raises(RuntimeError), output.lock():
+        raise RuntimeError
+    with output.lock():
+        pass
+
+
+def test_a_driver_that_is_killed_frees_the_folder(folder: FolderOutput, tmp_path: Path) -> None:
+    code = """
+import sys, time
+from tts_app.storage.output import open_output
+with open_output(sys.argv[1]).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    process = subprocess_of(code, str(tmp_path / "out"))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(LockedError, match=r"another driver is at work in .*out"), folder.lock():
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.communicate()
+    (tmp_path / "out" / ".ttsp" / "unfinished" / "half").write_bytes(b"half a file")
+    with folder.lock():
+        assert leftovers(tmp_path / "out") == []
+
+
+def leases(store: ObjectOutput) -> dict[str, float]:
+    found = store._list(".ttsp/leases")
+    return {
+        e["name"].rpartition("/")[2]: json.loads(store.read(f".ttsp/leases/{e['name'].rpartition('/')[2]}"))[
+            "until"
+        ]
+        for e in found
+    }
+
+
+def leave_lease(store: ObjectOutput, number: int, seconds: float) -> None:
+    content = json.dumps({"until": time.time() + seconds}).encode()
+    store.put(f".ttsp/leases/{number:08d}.json", content)
+
+
+def test_a_lease_that_was_left_is_held_until_it_ends(store: ObjectOutput) -> None:
+    leave_lease(store, 4, 30)
+    with pytest.raises(LockedError, match=r"its lease ends in (29|30) s"), store.lock():
+        pass
+    leave_lease(store, 4, -1)
+    with store.lock():
+        assert len(leases(store)) == 1
+        assert min(leases(store).values()) > time.time() + 30
+    assert leases(store) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"until": "soon"}', b"\xff"])
+def test_a_lease_that_says_nothing_is_held_by_nobody(store: ObjectOutput, content: bytes) -> None:
+    store.put(".ttsp/leases/00000001.json", content)
+    with store.lock():
+        pass
+
+
+def test_a_lease_is_renewed(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LEASE_SECONDS", 0.4)
+    renewed = threading.Event()
+    put = store.put
+
+    def watched(name: str, data: bytes) -> None:
+        put(name, data)
+        renewed.set()
+
+    monkeypatch.setattr(store, "put", watched)
+    with store.lock():
+        first = max(leases(store).values())
+        assert renewed.wait(60)
+        assert max(leases(store).values()) > first
+
+
+def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
+    store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was suspended wakes up: it renews and ends its own lease, never the other's."""
+    monkeypatch.setattr(module, "_LEASE_SECONDS", 0.4)
+    awake, renewed = threading.Event(), threading.Event()
+    put = store.put
+
+    def asleep(name: str, data: bytes) -> None:
+        awake.wait()
+        put(name, data)
+        renewed.set()
+
+    monkeypatch.setattr(store, "put", asleep)
+    with ExitStack() as slept:
+        slept.enter_context(store.lock())
+        (mine,) = leases(store)
+        monkeypatch.setattr(module, "_LEASE_SECONDS", 60.0)
+        leave_lease(ObjectOutput(store.url), int(mine.partition(".")[0]), -1)
+        with ObjectOutput(store.url).lock():
+            (held,) = leases(store)
+            awake.set()
+            assert renewed.wait(60)
+            slept.close()
+            assert list(leases(store)) == [held] != [mine]
+            with pytest.raises(LockedError), ObjectOutput(store.url).lock():
+                pass
+
+
+def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever two drivers saw, and in whatever order they go on, not both of them have the output."""
+    leave_lease(store, 1, -1)
+    late, quick = ObjectOutput(store.url), ObjectOutput(store.url)
+    with ExitStack() as stack:
+        seen = late._refuse_beside
+        calls = 0
+
+        def overtaken(leases: list[str]) -> None:
+            nonlocal calls
+            seen(leases)
+            calls += 1
+            if calls == 1:  # it has seen the expired lease; now the other one is quicker
+                stack.enter_context(quick.lock())
+
+        monkeypatch.setattr(late, "_refuse_beside", overtaken)
+        with pytest.raises(LockedError), late.lock():
+            pass
+        assert len(leases(store)) == 1
+    assert leases(store) == {}
+
+
+# The ledger's segments
+
+
+def test_segments_come_in_the_order_in_which_they_were_begun(output: Output) -> None:
+    for driver in range(12):
+        segment = output.new_segment()
+        segment.append([f"{driver}.{line}\n".encode() for line in range(2)])
+        segment.append([f"{driver}.2\n".encode()])
+        segment.close()
+    assert lines(output) == [f"{driver}.{line}\n".encode() for driver in range(12) for line in range(3)]
+
+
+def test_a_segment_without_lines_is_none(output: Output) -> None:
+    output.new_segment().close()
+    assert lines(output) == []
+
+
+def test_a_driver_does_not_touch_the_segment_of_one_that_was_killed(output: Output) -> None:
+    killed = output.new_segment()
+    killed.append([b"1\n"])
+    following = output.new_segment()
+    following.append([b"2\n"])
+    following.close()
+    assert lines(output) == [b"1\n", b"2\n"]
+
+
+def test_a_file_of_somebody_else_in_the_ledger_is_in_nobody_s_way(output: Output) -> None:
+    for name in ("00000003 (copy).jsonl", "notes.jsonl", "README"):
+        output.put(f".ttsp/ledger/{name}", b"what is this\n")
+    segment = output.new_segment()
+    segment.append([b"1\n"])
+    segment.close()
+    assert b"1\n" in lines(output)
+
+
+@pytest.fixture
+def rolling(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> ObjectOutput:
+    monkeypatch.setattr(module, "_ROLL_UP", 4)
+    return store
+
+
+def objects(store: ObjectOutput) -> int:
+    return len(store._list(".ttsp/ledger"))
+
+
+def test_many_segments_become_one(rolling: ObjectOutput) -> None:
+    segment = rolling.new_segment()
+    for number in range(10):
+        segment.append([f"{number}\n".encode()])
+    assert objects(rolling) == 4  # two of four each, and two that are not yet
+    segment.close()
+    assert objects(rolling) == 3
+    assert lines(rolling) == [f"{number}\n".encode() for number in range(10)]
+
+
+class Killed(BaseException):
+    """The process has ended here."""
+
+
+@pytest.mark.parametrize("steps", range(9))
+def test_killed_at_any_step_of_a_roll_up_no_line_is_lost(
+    rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    left = steps
+
+    def killing(step: Callable[..., None]) -> Callable[..., None]:
+        def counted(*arguments: Any) -> None:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            step(*arguments)
+
+        return counted
+
+    monkeypatch.setattr(rolling, "put", killing(rolling.put))
+    monkeypatch.setattr(rolling, "remove", killing(rolling.remove))
+    segment = rolling.new_segment()
+    durable: list[bytes] = []
+    try:
+        for number in range(5):
+            line = f"{number}\n".encode()
+            segment.append([line])
+            durable.append(line)
+        segment.close()
+    except Killed:
+        pass
+    found = lines(ObjectOutput(rolling.url))
+    assert set(durable) <= set(found)
+    last_words = list(dict.fromkeys(reversed(found)))[::-1]
+    assert last_words == sorted(set(found))
+
+
+def test_a_roll_up_that_fails_halfway_goes_on_later(
+    rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = rolling.new_segment()
+    remove = rolling._fs.rm_file
+    broken = True
+
+    def flaky(path: str) -> None:
+        if broken and path.endswith("2.jsonl"):
+            raise AWAY
+        if not rolling._fs.exists(path):  # S3 does not mind; Google's store does
+            raise FileNotFoundError(path)
+        remove(path)
+
+    monkeypatch.setattr(rolling._fs, "rm_file", flaky)
+    for number in range(3):
+        segment.append([f"{number}\n".encode()])
+    with pytest.raises(OSError, match="EndpointConnectionError"):
+        segment.append([b"3\n"])
+    broken = False
+    segment.append([b"3\n"])  # the driver says it again
+    segment.close()
+    assert set(lines(rolling)) == {b"0\n", b"1\n", b"2\n", b"3\n"}
+    assert objects(rolling) == 1
+
+
+# A store that is away
+
+
+@pytest.mark.parametrize(
+    "fault", [AWAY, NoCredentialsError(), ConnectionError("reset"), ValueError("no bucket")]
+)
+def test_whatever_a_store_s_client_raises_is_an_os_error(
+    store: ObjectOutput, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception
+) -> None:
+    """The driver waits for an output that is away, and knows it by that."""
+    (tmp_path / "source").write_bytes(b"x")
+    segment = store.new_segment()
+
+    def away(*_arguments: object, **_options: object) -> None:
+        raise fault
+
+    for name in ("pipe_file", "put_file", "cat_file", "rm_file", "ls", "open"):
+        monkeypatch.setattr(store._fs, name, away)
+    calls: list[Callable[[], object]] = [
+        store.probe,
+        lambda: store.put("a.mp3", b"x"),
+        lambda: store.put_file("a.mp3", tmp_path / "source"),
+        lambda: store.read("a.mp3"),
+        lambda: store.open("a.mp3"),
+        lambda: list(store.sizes()),
+        lambda: list(store.segments()),
+        lambda: segment.append([b"1\n"]),
+        lambda: store.lock().__enter__(),
+    ]
+    for call in calls:
+        with pytest.raises(OSError, match=r"Could not connect|credentials|reset|no bucket"):
+            call()
+    with pytest.raises(OutputError, match=r"cannot be written: .*Check the address, the credentials"):
+        store.prepare()
+
+
+def test_a_store_that_goes_away_while_a_file_is_read(
+    store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("a.mp3", bytes(100))
+
+    def away(*_arguments: object, **_options: object) -> None:
+        raise AWAY
+
+    monkeypatch.setattr("s3fs.core.S3File.read", away)
+    with store.open("a.mp3") as file, pytest.raises(OSError, match="Could not connect"):
+        file.read()
+
+
+def test_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+    with pytest.raises(OutputError, match=r"no-such-bucket/x cannot be written"):
+        open_output("s3://no-such-bucket/x").prepare()
