@@ -83,7 +83,7 @@ def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
             text = f"The service has neither credentials for {uri} nor a way out of the cluster: {do}."
             return "InvalidStorage", text
         if _claim(uri) != audio_claim:
-            text = f"Claim {_claim(uri)} is not mounted in the service, whose audio claim is {audio_claim}: {do}."
+            text = f"Claim {_claim(uri)} is not the service's audio claim, the only one that it has: {do}."
             return "InvalidClaim", text
     return None
 

@@ -76,8 +76,8 @@ def loader_policy(playground: Playground) -> dict[str, Any]:
 def job_policy(job: str, service: str | None, *, outside: bool) -> dict[str, Any]:
     """Return the body of a TTSJob's NetworkPolicy: its pods talk to one another.
 
-    In, beside that: KubeRay to the dashboard. Out, beside DNS: the dashboard of the head of `service`, if it runs on one; HTTPS where its files are
-    `outside`.
+    In, beside that: KubeRay to the dashboard. Out: DNS; the dashboard of the head of `service`, if it runs on
+    one; HTTPS where its files are `outside`.
     """
     own = {"podSelector": {"matchLabels": {JOB_LABEL: job}}}
     egress: list[dict[str, Any]] = [{"to": [own]}, _DNS]
