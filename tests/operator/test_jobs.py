@@ -271,7 +271,7 @@ def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
         ({"output": {"uri": "pvc://another"}}, "output"),
         ({"service": "another"}, "service"),
         ({"avatars": {"locales": ["en-US"]}}, "avatars"),
-        ({"posts": {"inline": POSTS[:1]}}, "posts"),
+        ({"posts": {"inline": [{"id": 1, "text": {"en": "Goodbye"}}]}}, "posts"),
     ],
 )
 def test_what_it_does_cannot_be_changed_and_the_message_says_what_to_do(api, control_plane, change, field):
