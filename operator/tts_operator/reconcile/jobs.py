@@ -215,7 +215,7 @@ class JobReconciler:
         else:
             if await self.kube.get(Ref(RAY_SERVICE, job.name), key.namespace):
                 # KubeRay would take `<name>-head-svc` from the one for the other.
-                text = f"A RayService is called {job.name} too: a job with a cluster of its own needs another name."
+                text = f"A RayService is called {job.name} too: a job with its own cluster must not be."
                 raise work.not_yet("NameTaken", text)
             models = needed(job, models)
         return Plan(job, work.uid, playground, models, cluster, work.failed_attempts + 1)
