@@ -112,7 +112,7 @@ class JobReconciler:
         return None
 
     async def _advance(self, work: "_Work") -> Verdict:
-        """Do the next step, and return what becomes of the job."""
+        """Do the next step, and return what becomes of the job. An outcome counts before all else."""
         try:
             job = TTSJob.model_validate(written(work.manifest))
         except ValidationError as error:
@@ -213,6 +213,10 @@ class JobReconciler:
                 raise work.not_yet(*reason, wrong=False)
             cluster = ray.active_cluster
         else:
+            if await self.kube.get(Ref(RAY_SERVICE, job.name), key.namespace):
+                # KubeRay would take `<name>-head-svc` from the one for the other.
+                text = f"A RayService is called {job.name} too: a job with its own cluster must not be."
+                raise work.not_yet("NameTaken", text)
             models = needed(job, models)
         return Plan(job, work.uid, playground, models, cluster, work.failed_attempts + 1)
 

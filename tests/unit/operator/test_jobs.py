@@ -249,9 +249,12 @@ class World:
         self.service, self.ray_job = None, None
         self.pods, self.log_text, self.events, self.made = [], "", [], []
         self.broken_log, self.refuse = False, None
+        self.service_names = {"playground"}
 
     async def get(self, ref, namespace):
-        return {TTS_JOB: self.job, RAY_JOB: self.ray_job, RAY_SERVICE: self.service}.get(ref.kind)
+        if ref.kind is RAY_SERVICE:
+            return self.service if ref.name in self.service_names else None
+        return {TTS_JOB: self.job, RAY_JOB: self.ray_job}.get(ref.kind)
 
     async def list(self, kind, namespace, labels=None, fields=None):
         return {VOICE_MODEL: self.models, POD: self.pods}.get(kind, [])
@@ -506,6 +509,17 @@ async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
     await job.step()
     assert job.reason == "NameTaken"
     assert job.ray_job is not None
+
+
+async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
+    job = world(ephemeral={})
+    job.service_names.add("welcome")
+    await job.step()
+    assert (job.condition("Degraded")["reason"], job.made) == ("NameTaken", [])
+    job = world()
+    job.service_names.add("welcome")
+    await job.step()
+    assert "RayJob" in job.made, "on a service's cluster it has no Service of its own"
 
 
 async def test_a_refusal_is_told(world):
