@@ -79,6 +79,10 @@ bench-operator: ## measure the operator beside KubeRay's, on a real API server; 
 	$(PY) hack/cluster build control-plane
 	$(PY) tests/bench/reconcile.py
 
+.PHONY: bench-batch
+bench-batch: setup ## measure batches: scale, speed beside the engine's limit, and who waits; writes docs/benchmarks-batch.md
+	$(PY) tests/bench/batch.py
+
 .PHONY: quality
 quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
 	$(PY) tests/quality/measure.py
