@@ -95,11 +95,15 @@ class Plan:
             *lines, rest = (rest + block).split(b"\n")
             yield from lines
 
-    def number(self, post: int, avatar: str) -> int | None:
-        """Return the number of the item, or None where the plan has no such item."""
+    def number(self, post: int, avatar: str, file: str | None = None) -> int | None:
+        """Return the number of the item (whose file is `file`), or None where the plan has no such item."""
         row, column = self.posts.get(post), self._avatars.get(avatar)
         if row is None or column is None:
             return None
+        if file is not None:
+            extension = FORMATS[self.format].extension
+            if file != file_name(self.template, post, self.voices[column], extension):
+                return None
         number = row * len(self.voices) + column
         return number if self.keys[number] else None
 
