@@ -62,7 +62,7 @@ class Ledger:
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
         for _, record in self._records():
-            number = self._plan.number(record["post"], record["avatar"])
+            number = self._plan.number(record["post"], record["avatar"], record["file"])
             if number is None:
                 continue
             self._failed.pop(number, None)
@@ -71,17 +71,13 @@ class Ledger:
                 self._failed[number] = Failed(**record)
             else:
                 self._note(number, record["key"], record["file"], record["bytes"])
-        sizes = np.fromiter((_mark(*entry) for entry in self._output.sizes()), dtype=np.uint64)
-        sizes.sort()
-        self._present = array("Q", sizes.tobytes())
+        self._present = self._marks()
 
     def has(self, item: Item) -> bool:
         """Whether the item's audio, and no other, is in the output."""
         if self._done[item.number] != start_of(item.key):
             return False
-        mark = self._files[item.number]
-        place = bisect_left(self._present, mark)
-        return place < len(self._present) and self._present[place] == mark
+        return _is_in(self._present, self._files[item.number])
 
     def failure(self, item: Item) -> Failed | None:
         """Return how the item, as it is now, failed before."""
@@ -103,16 +99,20 @@ class Ledger:
     def finished(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Yield the last word on each item that is done, as a line and as a record, in the plan's order.
 
-        It reads the ledger once more: what was committed meanwhile is in it.
+        It reads the ledger and the list of files once more: what was committed meanwhile is in it.
         """
+        present = self._marks()
         last = array("q", [-1]) * len(self._plan.keys)
         with tempfile.TemporaryFile() as spool:
             for line, record in self._records():
-                number = self._plan.number(record["post"], record["avatar"])
-                if number is None or start_of(record["key"]) != self._plan.keys[number]:
+                number = self._plan.number(record["post"], record["avatar"], record["file"])
+                if number is None:
                     continue
-                last[number] = -1 if "reason" in record else spool.tell()
-                if "reason" not in record:
+                last[number] = -1
+                if "reason" in record or start_of(record["key"]) != self._plan.keys[number]:
+                    continue
+                if _is_in(present, _mark(record["file"], record["bytes"])):
+                    last[number] = spool.tell()
                     spool.write(line)
             for place in last:
                 if place >= 0:
@@ -127,6 +127,12 @@ class Ledger:
                 record = _record(line)
                 if record is not None:
                     yield line, record
+
+    def _marks(self) -> "array[int]":
+        """Return a mark of each file that there is, sorted."""
+        marks = np.fromiter((_mark(*entry) for entry in self._output.sizes()), dtype=np.uint64)
+        marks.sort()
+        return array("Q", marks.tobytes())
 
     def _note(self, number: int, key: str, file: str, size: int) -> None:
         self._done[number] = start_of(key)
@@ -148,15 +154,29 @@ _FIELDS: dict[Literal["done", "failed"], set[str]] = {
 }
 
 
+_USED: dict[str, type] = {"file": str, "key": str, "post": int, "avatar": str, "bytes": int}
+"""What is done with a record hangs on these; somebody may have edited it."""
+
+
 def _record(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
         record = json.loads(line)
-    except ValueError:
+        whole = (
+            isinstance(record, dict)
+            and set(record) in _FIELDS.values()
+            and all(isinstance(record.get(field, kind()), kind) for field, kind in _USED.items())
+            and start_of(record["key"]) > 0
+        )
+    except (ValueError, RecursionError):
         return None
-    whole = isinstance(record, dict) and set(record) in _FIELDS.values()
     return record if whole else None
+
+
+def _is_in(marks: "array[int]", mark: int) -> bool:
+    place = bisect_left(marks, mark)
+    return place < len(marks) and marks[place] == mark
 
 
 def _mark(file: str, size: int) -> int:

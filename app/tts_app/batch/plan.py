@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from tts_app.resources.tts_job import Post, TTSJobSpec
 _SPOKEN = regex.compile(r"[\p{L}\p{N}]")
 _CHARACTERS_A_SECOND = {"en": 15.0, "es": 15.0, "hi": 13.0, "ur": 13.0, "ar": 11.0}
 """Of text to audio, roughly: what an estimate needs."""
+_BLOCK = 1 << 20
 
 
 class PlanError(Exception):
@@ -54,7 +56,7 @@ class Plan:
     voices: Sequence[CatalogueVoice]
     template: str
     format: str
-    _records: IO[str]
+    _records: IO[bytes]
     """The posts as they were read: a line of JSON each, `[id, [text or null for each voice]]`."""
     _seeds: Sequence["hashlib._Hash"]
     posts: dict[int, int] = field(default_factory=dict)
@@ -74,10 +76,9 @@ class Plan:
 
     def __iter__(self) -> Iterator[Item]:
         """Yield the items in order."""
-        self._records.seek(0)
         extension = FORMATS[self.format].extension
         number = 0
-        for line in self._records:
+        for line in self._lines():
             post, texts = json.loads(line)
             for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
                 if text is not None:
@@ -85,11 +86,24 @@ class Plan:
                     yield Item(number, post, voice, text, name, _key(seed, text))
                 number += 1
 
-    def number(self, post: int, avatar: str) -> int | None:
-        """Return the number of the item, or None where the plan has no such item."""
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the records; several that iterate at a time are not in each other's way."""
+        self._records.flush()
+        rest, place = b"", 0
+        while block := os.pread(self._records.fileno(), _BLOCK, place):
+            place += len(block)
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+
+    def number(self, post: int, avatar: str, file: str | None = None) -> int | None:
+        """Return the number of the item (whose file is `file`), or None where the plan has no such item."""
         row, column = self.posts.get(post), self._avatars.get(avatar)
         if row is None or column is None:
             return None
+        if file is not None:
+            extension = FORMATS[self.format].extension
+            if file != file_name(self.template, post, self.voices[column], extension):
+                return None
         number = row * len(self.voices) + column
         return number if self.keys[number] else None
 
@@ -101,7 +115,7 @@ class Plan:
     def add(self, post: int, texts: Sequence[str | None]) -> None:
         """Add a post with what each avatar says of it."""
         self.posts[post] = len(self.posts)
-        self._records.write(json.dumps([post, texts], ensure_ascii=False) + "\n")
+        self._records.write(json.dumps([post, texts], ensure_ascii=False).encode() + b"\n")
         for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
             self.keys.append(0 if text is None else start_of(_key(seed, text)))
             if text is not None:
@@ -124,7 +138,7 @@ def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path
     voices = _voices(spec, Catalogue(models), faults)
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
     # Not deleted by its name: it never has one, whatever ends this process.
-    records = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the plan closes it
+    records = tempfile.TemporaryFile()  # noqa: SIM115 - the plan closes it
     plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds)
     try:
         for post in read_posts(spec.posts, config_maps):
@@ -136,6 +150,8 @@ def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path
             faults.append(Fault("posts", 'there are none; a record a line: {"id": 1, "text": {"en": "..."}}'))
     except PostsError as error:
         faults.append(Fault("posts", str(error)))
+    except OSError as error:
+        faults.append(Fault("plan", f"{tempfile.gettempdir()} cannot be written: {error.strerror}"))
     if faults:
         plan.close()
         raise PlanError(faults)

@@ -66,11 +66,14 @@ def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
         if store.isdir(path):
             yield from _folder(store, path)
         else:
-            with store.open(path, "rb") as file:
-                yield from _csv(file) if path.endswith(".csv") else _json_lines(file)
+            # The stores' files have no `readline` with a limit.
+            with store.open(path, "rb") as opened, io.BufferedReader(opened) as file:
+                yield from _csv(file) if path.lower().endswith(".csv") else _json_lines(file)
     except ImportError as error:
         raise PostsError(f"{posts.uri}: the store's client is missing: {error}") from error
-    except (OSError, ValueError) as error:
+    except PostsError:
+        raise
+    except Exception as error:  # the stores' clients have errors of their own
         raise PostsError(f"{posts.uri or url} cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -97,13 +100,25 @@ def _json_lines(file: BinaryIO) -> Iterator[Post | Fault]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             if text:
-                yield _post(json.loads(text), where)
+                yield _post(json.loads(text, object_pairs_hook=_unique), where)
         except UnicodeDecodeError as error:
             yield Fault(where, f"it is not UTF-8: {error.reason} at byte {error.start}")
         except json.JSONDecodeError as error:
             yield Fault(where, f"it is not JSON: {error.msg} at column {error.colno}")
+        except ValueError as error:
+            yield Fault(where, f"it is not a record: {error}")
         except RecursionError:
             yield Fault(where, "it is not a record: too deep")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; a key that is given twice would hide a text."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"it has {twice!r} twice")
+    return record
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:
@@ -119,11 +134,13 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
 
 def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
     csv.field_size_limit(LINE_BYTES)
-    rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    rows = csv.DictReader(_decoded(file), strict=True)
     columns: Sequence[str] = rows.fieldnames or ()
     unknown = sorted(set(columns) - {"id", *_LANGUAGES})
-    if "id" not in columns or unknown:
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if "id" not in columns or unknown or twice:
         found = f"; it has {', '.join(unknown)}" if unknown else ""
+        found += f"; it has {', '.join(twice)} twice" if twice else ""
         raise ValueError(f"the first line must name the columns: id, and {', '.join(_LANGUAGES)}{found}")
     while True:
         try:
@@ -131,7 +148,7 @@ def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Fault(f"line {rows.line_num}", f"it is not CSV: {error}")
+            yield Fault(f"line {rows.reader.line_num}", f"it is not CSV: {error}")
             continue
         where = f"line {rows.line_num}"
         extra = row.pop(None, None)  # what stands beyond the last column
@@ -144,14 +161,26 @@ def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
             yield _post({"id": int(number), "text": {k: v for k, v in row.items() if v}}, where)
 
 
+def _decoded(file: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise PostsError(
+                f"line {number} is not UTF-8: {error.reason} at byte {error.start}; "
+                "save the table as CSV UTF-8"
+            ) from error
+        yield from io.StringIO(text.removeprefix("\ufeff") if number == 1 else text, newline="")
+
+
 def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
     texts: dict[int, dict[str, str]] = {}
     for entry in sorted(store.ls(path, detail=True), key=lambda entry: str(entry["name"])):
         name = entry["name"].rstrip("/").rpartition("/")[2]
-        if name.startswith("."):
-            continue
+        if name.startswith(".") or entry["name"].rstrip("/") == path.rstrip("/"):
+            continue  # an object store may have an empty object for the folder itself
         match = _TEXT_FILE.fullmatch(name)
-        if match is None or entry["type"] != "file":
+        if match is None or not (entry["type"] == "file" or _is_inner_link(entry, path)):
             yield Fault(
                 name, "files of a folder of posts are called <id>.<language>.txt, such as 7.en-GB.txt"
             )
@@ -163,9 +192,20 @@ def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
             except UnicodeDecodeError as error:
                 yield Fault(name, f"it is not UTF-8: {error.reason} at byte {error.start}")
                 continue
-            texts.setdefault(int(match[1]), {})[match[2]] = text
+            post = texts.setdefault(int(match[1]), {})
+            if match[2] in post:
+                yield Fault(name, f"another file has the text of post {int(match[1])} in {match[2]}")
+            post[match[2]] = text
     for number, text in sorted(texts.items()):
         yield _post({"id": number, "text": text}, f"post {number}")
+
+
+def _is_inner_link(entry: Any, folder: str) -> bool:
+    """Whether it is a link to a file below the folder: Kubernetes mounts files so."""
+    if not entry.get("islink"):
+        return False
+    target = Path(entry["name"]).resolve()
+    return target.is_file() and target.is_relative_to(Path(folder).resolve())
 
 
 def _post(record: Any, where: str) -> Post | Fault:

@@ -1,0 +1,350 @@
+"""Posts, as content teams have them: every form is read, and every fault says where it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from tts_app.batch.posts import LINE_BYTES, Fault, PostsError, read_posts
+from tts_app.resources.tts_job import Post, Posts
+
+ONE = {"id": 1, "text": {"en": "Hello."}}
+TWO = {"id": 2, "text": {"en-GB": "Cheers.", "ar": "أهلا"}}
+GOOD = b'{"id": 1, "text": {"en": "Hello."}}\n'
+
+
+def read(address: Path | str, config_maps: Path = Path("config-maps")) -> list[Post | Fault]:
+    uri = address.as_uri() if isinstance(address, Path) else address
+    return list(read_posts(Posts(uri=uri), config_maps))
+
+
+def told(found: list[Post | Fault]) -> list[str]:
+    """What a user is told: the ids of posts, and the faults."""
+    return [str(entry.id) if isinstance(entry, Post) else str(entry) for entry in found]
+
+
+def of_file(folder: Path, content: bytes, name: str = "posts.jsonl") -> list[str]:
+    path = folder / name
+    path.write_bytes(content)
+    return told(read(path))
+
+
+def posts_of(*records: dict[str, Any]) -> list[Post | Fault]:
+    return [Post.model_validate(record) for record in records]
+
+
+# Every form
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(json.dumps(record) for record in (ONE, TWO)),
+        "\r\n".join(json.dumps(record, ensure_ascii=False) for record in (ONE, TWO)) + "\r\n",
+        "\n\n  " + json.dumps(ONE) + "\n \t\n" + json.dumps(TWO) + "\n\n",
+        "\ufeff" + json.dumps(ONE) + "\n" + json.dumps(TWO),
+    ],
+    ids=["no-end", "windows", "blank-lines", "bom"],
+)
+def test_json_lines(tmp_path: Path, content: str) -> None:
+    (tmp_path / "posts.jsonl").write_text(content, encoding="utf-8", newline="")
+    assert read(tmp_path / "posts.jsonl") == posts_of(ONE, TWO)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,en,en-GB,ar\n1,Hello.,,\n2,,Cheers.,أهلا\n",
+        "\ufeffid,en,en-GB,ar\r\n1,Hello.,,\r\n2,,Cheers.,أهلا\r\n",
+        "ar,en-GB,en,id\n,,Hello., 1 \n\nأهلا,Cheers.,,2",
+        'id,"en",en-GB,ar\n"1","Hello."\n2,,"Cheers.","أهلا"\n',
+        "id,en,en-GB,ar\r1,Hello.,,\r2,,Cheers.,أهلا\r",
+    ],
+    ids=["plain", "excel", "other-order", "quoted", "old-mac"],
+)
+@pytest.mark.parametrize("name", ["posts.csv", "POSTS.CSV"])
+def test_csv(tmp_path: Path, content: str, name: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8", newline="")
+    assert read(tmp_path / name) == posts_of(ONE, TWO)
+
+
+def test_csv_may_hold_commas_quotes_and_lines(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text('id,en\n1,"One, ""two""\nand three."\n', newline="")
+    assert read(tmp_path / "posts.csv") == posts_of({"id": 1, "text": {"en": 'One, "two"\nand three.'}})
+
+
+def test_a_folder_of_text_files(tmp_path: Path) -> None:
+    for name, text in {
+        "post_02.en-GB.txt": "Cheers.\n",
+        "2_ar.txt": "أهلا",
+        "001.en.txt": "\ufeffHello.",
+        ".DS_Store": "",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read(tmp_path) == posts_of(ONE, TWO)
+
+
+def test_a_folder_of_links_as_kubernetes_mounts_them(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "1.en.txt").write_text("Hello.")
+    (tmp_path / "1.en.txt").symlink_to("..data/1.en.txt")
+    assert read(tmp_path) == posts_of(ONE)
+
+
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("Secret.")
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    (folder / "1.en.txt").symlink_to("../secret")
+    (folder / "2.en.txt").symlink_to("nowhere")
+    assert [entry.partition(":")[0] for entry in told(read(folder))] == ["1.en.txt", "2.en.txt"]
+
+
+def test_posts_in_the_resource_itself() -> None:
+    posts = Posts.model_validate({"inline": [ONE, TWO]})
+    assert list(read_posts(posts, Path("nowhere"))) == posts_of(ONE, TWO)
+
+
+@pytest.mark.parametrize(
+    ("key", "content"), [("posts.jsonl", json.dumps(ONE)), ("other.csv", "id,en\n1,Hello.\n")]
+)
+def test_a_config_map(tmp_path: Path, key: str, content: str) -> None:
+    (tmp_path / "campaign").mkdir()
+    (tmp_path / "campaign" / key).write_text(content)
+    posts = Posts.model_validate({"configMapRef": {"name": "campaign", "key": key}})
+    assert list(read_posts(posts, tmp_path)) == posts_of(ONE)
+
+
+def test_a_path_with_a_space(tmp_path: Path) -> None:
+    folder = tmp_path / "our posts #1"
+    folder.mkdir()
+    assert of_file(folder, GOOD) == ["1"]
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "claims"
+    (made / "content").mkdir(parents=True)
+    (made / "content" / "posts.jsonl").write_bytes(GOOD)
+    monkeypatch.setenv("TTSP_CLAIMS", str(made))
+    return made
+
+
+def test_a_claim(claims: Path) -> None:
+    assert told(read("pvc://content/posts.jsonl")) == ["1"]
+
+
+def test_an_object_store(s3_bucket: str) -> None:
+    store = fsspec.filesystem("s3")
+    store.pipe(f"{s3_bucket}/posts.jsonl", GOOD)
+    store.pipe(f"{s3_bucket}/posts.csv", b"id,en\n1,Hello.\n2,\n")
+    assert told(read(f"{s3_bucket}/posts.jsonl")) == ["1"]
+    assert told(read(f"{s3_bucket}/posts.csv"))[0] == "1"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_folder_of_an_object_store_with_its_placeholder(s3_bucket: str, end: str) -> None:
+    store = fsspec.filesystem("s3")
+    store.pipe(f"{s3_bucket}/posts/", b"")  # as the store's console makes a folder
+    store.pipe(f"{s3_bucket}/posts/1.en.txt", b"Hello.")
+    assert read(f"{s3_bucket}/posts{end}") == posts_of(ONE)
+
+
+# Every fault
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{", "line 2: it is not JSON: Expecting property name"),
+        (b"{'id': 2}", "line 2: it is not JSON: Expecting property name"),
+        (b'{"id": 2, "text": {"en": "Hello."}},', "line 2: it is not JSON: Extra data"),
+        (b'{"id": 2, "text": {"en": "caf\xe9"}}', "line 2: it is not UTF-8"),
+        (b'\xff\xfe{\x00"\x00', "line 2: it is not UTF-8"),
+        (b"[1, 2]", "line 2: "),
+        (b'"text"', "line 2: "),
+        (b"null", "line 2: "),
+        (b"7", "line 2: "),
+        (b"{}", "line 2: id: Field required; text: Field required"),
+        (b'{"text": {"en": "x"}}', "line 2: id: Field required"),
+        (b'{"id": 2}', "line 2 (post 2): text: Field required"),
+        (b'{"id": -1, "text": {"en": "x"}}', "line 2 (post -1): id: Input should be greater"),
+        (b'{"id": 1000000000, "text": {"en": "x"}}', "id: Input should be less than or equal to 999999999"),
+        (b'{"id": ' + b"9" * 5000 + b', "text": {"en": "x"}}', "line 2: it is not a record: Exceeds"),
+        (b'{"id": 1e999, "text": {"en": "x"}}', "line 2: id: "),
+        (b'{"id": 1.5, "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
+        (b'{"id": "two", "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
+        (b'{"id": null, "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
+        (b'{"id": NaN, "text": {"en": "x"}}', "line 2: id: "),
+        (b'{"id": 2, "text": "Hello."}', "line 2 (post 2): text: Input should be a valid dictionary"),
+        (b'{"id": 2, "text": {}}', "line 2 (post 2): text: Dictionary should have at least 1 item"),
+        (b'{"id": 2, "text": {"en": ""}}', "text.en: String should have at least 1 character"),
+        (b'{"id": 2, "text": {"en": 5}}', "text.en: Input should be a valid string"),
+        (b'{"id": 2, "text": {"en": "\\ud800"}}', "line 2 (post 2): text.en: Input should be a valid string"),
+        (
+            b'{"id": 2, "text": {"fr": "Bonjour."}}',
+            "keyed by a language or locale: en, ar, es, hi, ur, en-US",
+        ),
+        (b'{"id": 2, "text": {"en-us": "x"}}', "it has en-us"),
+        (
+            b'{"id": 2, "text": {"en": "x"}, "txet": 1}',
+            "line 2 (post 2): txet: Extra inputs are not permitted",
+        ),
+        (b'{"id": 2, "id": 3, "text": {"en": "x"}}', "line 2: it is not a record: it has 'id' twice"),
+        (b'{"id": 2, "text": {"en": "x", "es": "z", "en": "y"}}', "it has 'en' twice"),
+        (b"[" * 200_000, "line 2: it is not a record: too deep"),
+        (b'{"id": 2, "text": {"en": "' + b"x" * 100_001 + b'"}}', "at most 100000 characters"),
+        (b'{"id": 2, "text": {"en": "' + b"x" * 10_000_000 + b'"}}', "line 2: it has more than 4 MiB"),
+    ],
+)
+def test_a_bad_line_is_told_and_the_others_are_read(tmp_path: Path, line: bytes, message: str) -> None:
+    before, fault, after = of_file(tmp_path, GOOD + line + b"\n" + GOOD.replace(b"1", b"3"))
+    assert (before, after) == ("1", "3")
+    assert message in fault
+    assert fault.startswith("line 2")
+    assert len(fault) < 500
+    fault.encode()  # it can be printed
+
+
+def test_the_longest_texts_of_all_languages_fit_a_line(tmp_path: Path) -> None:
+    text = "ض" * 100_000
+    record = {"id": 1, "text": dict.fromkeys(("en", "ar", "es", "hi", "ur"), text)}
+    line = json.dumps(record, ensure_ascii=False).encode()
+    assert len(line) < LINE_BYTES
+    assert of_file(tmp_path, line) == ["1"]
+
+
+def test_two_long_lines_one_after_the_other_are_two_faults(tmp_path: Path) -> None:
+    long = b"x" * (LINE_BYTES + 1)
+    found = of_file(tmp_path, long + b"\n" + long + b"\n" + GOOD + long)
+    assert [entry.partition(":")[0] for entry in found] == ["line 1", "line 2", "1", "line 4"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_a_file_without_posts(tmp_path: Path, content: bytes) -> None:
+    assert of_file(tmp_path, content) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (b"x,Hello.", "line 2: id must be a number, not 'x'"),
+        (b",Hello.", "line 2: id must be a number, not ''"),
+        (b"-1,Hello.", "line 2: id must be a number, not '-1'"),
+        (b"1.0,Hello.", "line 2: id must be a number, not '1.0'"),
+        (b"1000000000,Hello.", "line 2: id must be a number"),
+        (b"2,Hello.,World.", "line 2: it has 1 more fields than the first line names"),
+        (b"2,", "line 2 (post 2): text: Dictionary should have at least 1 item"),
+        (b"2", "line 2 (post 2): text: Dictionary should have at least 1 item"),
+        (b'2,"Hello." World.', "line 2: it is not CSV"),
+        (b"2," + b"x" * 100_001, "line 2 (post 2): text.en: String should have at most 100000 characters"),
+        (b"2," + b"x" * 10_000_000, "line 2: it is not CSV: field larger than field limit"),
+    ],
+)
+def test_a_bad_row_is_told_and_the_others_are_read(tmp_path: Path, rows: bytes, message: str) -> None:
+    fault, after = of_file(tmp_path, b"id,en\n" + rows + b"\n3,World.\n", "posts.csv")
+    assert after == "3"
+    assert message in fault
+
+
+def test_a_quote_that_does_not_end(tmp_path: Path) -> None:
+    first, fault = of_file(tmp_path, b'id,en\n1,Hello.\n2,"World.\n3,x\n', "posts.csv")
+    assert first == "1"
+    assert "it is not CSV" in fault
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the first line must name the columns: id, and en, ar"),
+        (b"1,Hello.\n", "the first line must name the columns"),
+        (b"en\nHello.\n", "the first line must name the columns"),
+        (b"id;en\n1;Hello.\n", "it has id;en"),
+        (b"id,en,fr\n1,Hello.,Bonjour.\n", "it has fr"),
+        (b"ID,en\n1,Hello.\n", "it has ID"),
+        (b"id,en,es,en\n1,Hello.,Hola.,Bye.\n", "it has en twice"),
+        (b"id,id,en\n1,2,Hello.\n", "it has id twice"),
+        (b'id,"en"x\n1,Hello.\n', "cannot be read"),
+        (b"id,en\n1,Hello.\n2,caf\xe9\n", "line 3 is not UTF-8: .* save the table as CSV UTF-8"),
+        ("id,en\n1,Hello.\n".encode("utf-16"), "line 1 is not UTF-8"),
+    ],
+)
+def test_a_table_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(PostsError, match=message):
+        of_file(tmp_path, content, "posts.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("readme.md", b"x", "readme.md: files of a folder of posts are called <id>.<language>.txt"),
+        ("en.txt", b"x", "en.txt: files of a folder"),
+        ("2.english.txt", b"x", "2.english.txt: files of a folder"),
+        ("2.en.TXT", b"x", "2.en.TXT: files of a folder"),
+        ("2.fr.txt", b"x", "post 2 (post 2): text must be keyed by a language or locale"),
+        ("1234567890.en.txt", b"x", "1234567890.en.txt: files of a folder"),
+        ("2.en.txt", b"\xff", "2.en.txt: it is not UTF-8: invalid start byte at byte 0"),
+        ("2.en.txt", b" \n", "post 2 (post 2): text.en: String should have at least 1 character"),
+        ("2.en.txt", b"x" * (LINE_BYTES + 1), "2.en.txt: it has more than 4 MiB"),
+        ("01.en.txt", b"Another.", "another file has the text of post 1 in en"),
+    ],
+)
+def test_a_bad_file_of_a_folder(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / "1.en.txt").write_bytes(b"Hello.")
+    (tmp_path / name).write_bytes(content)
+    found = told(read(tmp_path))
+    assert "1" in found
+    assert [entry for entry in found if message in entry]
+
+
+def test_a_folder_within_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "1.en.txt").mkdir()
+    assert "files of a folder" in told(read(tmp_path))[0]
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert read(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("file:///no/such/posts.jsonl", r"file:///no/such/posts\.jsonl cannot be read: FileNotFoundError"),
+        ("file://posts.jsonl", "absolute path"),
+        ("file://content/posts.jsonl", "absolute path"),
+        ("pvc://content/none.jsonl", r"pvc://content/none\.jsonl cannot be read: FileNotFoundError"),
+        ("pvc://other/posts.jsonl", "no claim 'other' is mounted"),
+        ("pvc://content/../../secret", "leads out of the claim"),
+        ("pvc://../secret", "no claim's name"),
+    ],
+)
+def test_what_is_not_there(claims: Path, address: str, message: str) -> None:
+    with pytest.raises(PostsError, match=message):
+        read(address)
+
+
+@pytest.mark.parametrize("reference", [{"name": "none"}, {"name": "campaign", "key": "none.jsonl"}])
+def test_a_config_map_that_is_not_there(tmp_path: Path, reference: dict[str, str]) -> None:
+    (tmp_path / "campaign").mkdir()
+    posts = Posts.model_validate({"configMapRef": reference})
+    with pytest.raises(PostsError, match=r"there is no key .* of ConfigMap .* --config-maps"):
+        list(read_posts(posts, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["none.jsonl", "none.csv", "none/"])
+def test_an_object_that_is_not_there(s3_bucket: str, name: str) -> None:
+    with pytest.raises(PostsError, match="cannot be read: FileNotFoundError"):
+        read(f"{s3_bucket}/{name}")
+
+
+def test_a_store_that_cannot_be_reached(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    def away(*_arguments: object, **_options: object) -> None:
+        raise EndpointConnectionError(endpoint_url="http://store")
+
+    monkeypatch.setattr("s3fs.core.S3FileSystem._call_s3", away)
+    with pytest.raises(PostsError, match="cannot be read: EndpointConnectionError: Could not connect"):
+        read(f"{s3_bucket}/posts.jsonl")
