@@ -150,7 +150,7 @@ class Storage(Resource):
     cache: Volume = Volume()
     """Volume of the model files, fetched once for all replicas."""
     database: Database | None = None
-    """Database of durable speeches and batches; default: SQLite on the audio volume."""
+    """Database of durable speeches and batches; default: SQLite in the head pod, which goes with it."""
     credentials_secret: ObjectName | None = None
     """Secret whose keys the loader of model files gets as variables: HF_TOKEN, AWS_ACCESS_KEY_ID ..."""
 
