@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 AUDIO_A_SECOND = 3.0
 """Seconds of audio that two CPU cores make a second with Kokoro (docs/benchmarks.md): for estimates."""
 _FAULTS_TOLD = 1000
+_MESSAGE = 4000
+"""Characters of a message in JSON: a status of Kubernetes has room for them."""
 _SAY_SECONDS = 10.0
 
 
@@ -110,7 +112,8 @@ def render_batch(
     except PlanError as error:
         message = _faults(error)
         if as_json:
-            out(json.dumps({"outcome": "Failed", "message": message[:4000]}, ensure_ascii=False))
+            refused = Outcome("Failed", outcome.Progress(0), message[:_MESSAGE])
+            out(json.dumps(refused.told(), ensure_ascii=False))
         raise BatchError(message) from error
     try:
         if dry_run:
