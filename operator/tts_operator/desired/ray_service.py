@@ -32,6 +32,8 @@ HEAD_SLOTS = 100
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
+_STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
+"""A driver that is told to stop ends after the items in hand; Ray would kill it after three seconds."""
 _HEAD_PORTS = {
     "gcs-server": 6379,
     "dashboard": DASHBOARD_PORT,
@@ -137,7 +139,7 @@ def head_group(
             head_resources(playground.spec.ray.head.resources, playground.spec.gateway.resources),
             volumes,
             _HEAD_PORTS,
-            environment,
+            [_STOP_WAIT, *environment],
         ),
     }
 
