@@ -48,10 +48,9 @@ class Gate:
             self.levels[name] = before + (share - before) * weight if resource in _BURSTS else share
         if self.limit >= 1:
             return
-        busiest = max(map(self._share_of_limit, self.levels), default=0.0) * self.limit
-        if busiest >= self.limit:
+        if any(level >= self._limit_of(name) for name, level in self.levels.items()):
             self.open = False
-        elif busiest <= self.limit - MARGIN:
+        elif all(level <= _reopened(self._limit_of(name)) for name, level in self.levels.items()):
             self.open = True
 
     @property
@@ -59,14 +58,17 @@ class Gate:
         """What the gate is closed for, or an empty string."""
         if self.open:
             return ""
-        name = max(self.levels, key=self._share_of_limit)
-        return f"{name} is {self.levels[name]:.0%} in use"
+        name = max(self.levels, key=lambda name: self.levels[name] / self._limit_of(name), default="")
+        return f"{name} is {self.levels[name]:.0%} in use" if name else "no node tells how busy it is"
 
-    def _share_of_limit(self, name: str) -> float:
+    def _limit_of(self, name: str) -> float:
         resource = name.partition("/")[2]
-        if resource in _BURSTS:
-            return self.levels[name] / self.limit
-        return self.levels[name] / FULL if resource == "memory" else 0.0
+        return self.limit if resource in _BURSTS else FULL if resource == "memory" else float("inf")
+
+
+def _reopened(limit: float) -> float:
+    """Return the level at which work is taken up again: above nought, for an average never gets there."""
+    return max(limit - MARGIN, limit / 2)
 
 
 _BURSTS = {"cpu", "disk", "network", "gpu"}
