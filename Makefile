@@ -31,7 +31,7 @@ lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
 	$(PY) hack/generate-crds --check
 
 .PHONY: test-unit
-test-unit: ## pure tests, and tests with the real models in one process
+test-unit: ## pure tests, and tests with the real models in one process and a real PostgreSQL
 	@hack/setup dev
 	$(PY) -m pytest tests/unit tests/quality tests/bench --cov --cov-report=term:skip-covered --cov-report=xml
 
@@ -78,6 +78,10 @@ bench-operator: ## measure the operator beside KubeRay's, on a real API server; 
 	@hack/setup dev
 	$(PY) hack/cluster build control-plane
 	$(PY) tests/bench/reconcile.py
+
+.PHONY: bench-batch
+bench-batch: setup ## measure batches: scale, speed beside the engine's limit, and who waits; writes docs/benchmarks-batch.md
+	$(PY) tests/bench/batch.py
 
 .PHONY: quality
 quality: setup ## measure every avatar with a recogniser; writes docs/quality.md

@@ -1,17 +1,24 @@
 """Settings of the served app: each has a default, and an environment variable `TTSP_<NAME>` to change it."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """What can be configured where the playground runs. The replicas read the same variables."""
 
-    model_config = SettingsConfigDict(env_prefix="TTSP_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TTSP_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # it may be a key or a password
+    )
 
     host: str = "127.0.0.1"
     """Address that the API listens on. Beyond loopback an `api_key` is required."""
@@ -25,7 +32,8 @@ class Settings(BaseSettings):
     state_dir: Path = Path("~/.local/state/tts-playground")
     """Folder for the database, the logs and Ray's token: readable by its owner only."""
     database_url: str = ""
-    """SQLAlchemy URL of the metadata; `metadata.sqlite` in `state_dir` when empty."""
+    """URL of the metadata: `sqlite:////folder/file` or `postgresql://user:password@host/name`; when empty,
+    `metadata.sqlite` in `state_dir`."""
 
     queue: Annotated[int, Field(ge=0, le=100_000)] = 32
     """Requests that may wait for a model; one more is answered 429."""
@@ -57,6 +65,16 @@ class Settings(BaseSettings):
     """Port on loopback where the embedded Ray serves Prometheus metrics; any that is free when unset."""
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of each node's CPU, GPU, disk and network above which batches add nothing."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        """Refuse what is no database of ours; SQLAlchemy reads the rest of it where it is opened."""
+        if url and not re.match(r"sqlite:///(?!:memory:).|(postgres|postgresql(\+psycopg)?)://.", url):
+            raise ValueError(
+                "it must be a database's URL: sqlite:////folder/file or postgresql://user:password@host/name"
+            )
+        return url
 
     @property
     def state(self) -> Path:

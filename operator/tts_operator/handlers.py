@@ -1,19 +1,35 @@
-"""What Kopf watches: every event only says which service is due; the reconcile reads the rest itself."""
+"""What Kopf watches: every event only says what is due, and the reconcile reads the rest itself."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
 
-from tts_operator.objects import JOB, PLAYGROUND, RAY_CLUSTER, RAY_SERVICE, SERVICE_LABEL, VOICE_MODEL, Kind
-from tts_operator.reconcile.queue import Key, WorkQueue
+from tts_operator.objects import (
+    JOB,
+    JOB_LABEL,
+    PLAYGROUND,
+    RAY_CLUSTER,
+    RAY_JOB,
+    RAY_SERVICE,
+    SERVICE_LABEL,
+    TTS_JOB,
+    VOICE_MODEL,
+    Kind,
+)
+from tts_operator.reconcile.queue import JobKey, Key, WorkQueue
 
 DEFAULT_SERVICE = "playground"
-CHILDREN_WATCHED = (RAY_SERVICE, RAY_CLUSTER, JOB)
-"""Kinds of which only the objects with the service's label are watched: the server sends no others."""
+CHILDREN_WATCHED = {
+    RAY_SERVICE: SERVICE_LABEL,
+    RAY_CLUSTER: SERVICE_LABEL,
+    JOB: SERVICE_LABEL,
+    RAY_JOB: JOB_LABEL,
+}
+"""Kinds of which only the objects with a label are watched: the server sends no others."""
 
 
-def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
+def register(registry: kopf.OperatorRegistry, queue: WorkQueue[Key], jobs: WorkQueue[JobKey]) -> None:
     """Register the handlers: low-level ones, for which Kopf writes nothing to the resources."""
 
     def on(kind: Kind, handler: Callable[..., Awaitable[None]], **selector: Any) -> None:
@@ -32,7 +48,15 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue) -> None:
     async def child(labels: kopf.Labels, namespace: str | None, **_: Any) -> None:
         queue.add(Key(namespace or "", labels[SERVICE_LABEL]))
 
+    async def job(name: str | None, namespace: str | None, **_: Any) -> None:
+        jobs.add(JobKey(namespace or "", name or ""))
+
+    async def job_child(labels: kopf.Labels, namespace: str | None, **_: Any) -> None:
+        jobs.add(JobKey(namespace or "", labels[JOB_LABEL]))
+
     on(VOICE_MODEL, voice_model)
     on(PLAYGROUND, playground)
-    for kind in CHILDREN_WATCHED:
-        on(kind, child, labels={SERVICE_LABEL: kopf.PRESENT}, id=f"child-{kind.plural}")
+    on(TTS_JOB, job)
+    for kind, label in CHILDREN_WATCHED.items():
+        handler = child if label == SERVICE_LABEL else job_child
+        on(kind, handler, labels={label: kopf.PRESENT}, id=f"child-{kind.plural}")

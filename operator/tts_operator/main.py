@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import kopf
@@ -15,9 +16,9 @@ from tts_operator import metrics
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.handlers import CHILDREN_WATCHED, register
 from tts_operator.leader import Leader, LeaseLostError
-from tts_operator.objects import SERVICE_LABEL
+from tts_operator.reconcile.jobs import JobReconciler
 from tts_operator.reconcile.kube import LightKube
-from tts_operator.reconcile.queue import Key, WorkQueue, work
+from tts_operator.reconcile.queue import JobKey, K, Key, WorkQueue, work
 from tts_operator.reconcile.service import Reconciler
 from tts_operator.server import serve
 from tts_operator.settings import Settings
@@ -62,7 +63,7 @@ async def run(settings: Settings, config: KubeConfig) -> None:
     kube = LightKube(config, settings.request_timeout)
     identity = settings.identity or socket.gethostname()
     leader = Leader(kube, settings.namespace, identity)
-    busy: dict[Key, float] = {}
+    busy: dict[object, float] = {}
     try:
         async with serve(settings.host, settings.port, lambda: _alive(busy)):
             if settings.leader_election:
@@ -82,36 +83,59 @@ async def _lead(
     leader: Leader,
     stop: asyncio.Event,
     identity: str,
-    busy: dict[Key, float],
+    busy: dict[object, float],
 ) -> None:
-    queue = WorkQueue(asyncio.get_running_loop().time)
-    metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    clock = asyncio.get_running_loop().time
+    queue, jobs = WorkQueue[Key](clock), WorkQueue[JobKey](clock)
+    metrics.QUEUE_DEPTH.set_function(lambda: len(queue) + len(jobs))
+    defaults = Defaults(settings.gateway_image, settings.engine_images, settings.ray_version)
     reconciler = Reconciler(
         kube=kube,
-        defaults=Defaults(settings.gateway_image, settings.engine_images, settings.ray_version),
+        defaults=defaults,
         poll_seconds=settings.poll_seconds,
         resync_seconds=settings.resync_seconds,
         now=lambda: datetime.now(UTC),
         instance=identity,
     )
 
-    async def reconcile(key: Key, waited: float) -> float | None:
-        metrics.QUEUE_SECONDS.observe(waited)
-        busy[key] = started = time.monotonic()
-        outcome = "failed"
-        try:
-            again = await reconciler.reconcile(key)
-            outcome = "done"
-        finally:
-            del busy[key]
-            metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
-            metrics.RECONCILES.labels(outcome).inc()
-        return again
+    job_reconciler = JobReconciler(
+        kube=kube,
+        defaults=defaults,
+        poll_seconds=settings.poll_seconds,
+        now=lambda: datetime.now(UTC),
+        instance=identity,
+    )
+
+    def measured(
+        reconcile: Callable[[K], Awaitable[float | None]],
+    ) -> Callable[[K, float], Awaitable[float | None]]:
+        async def run(key: K, waited: float) -> float | None:
+            metrics.QUEUE_SECONDS.observe(waited)
+            one = object()
+            busy[one] = started = time.monotonic()
+            outcome = "failed"
+            try:
+                again = await reconcile(key)
+                outcome = "done"
+            finally:
+                del busy[one]
+                metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
+                metrics.RECONCILES.labels(outcome).inc()
+            return again
+
+        return run
 
     registry = kopf.OperatorRegistry()
-    register(registry, queue)
+    register(registry, queue, jobs)
     ready = asyncio.Event()
-    tasks = [asyncio.create_task(work(queue, reconcile)) for _ in range(settings.workers)]
+    tasks = [
+        asyncio.create_task(working)
+        for _ in range(settings.workers)
+        for working in (
+            work(queue, measured(reconciler.reconcile)),
+            work(jobs, measured(job_reconciler.reconcile)),
+        )
+    ]
     tasks.append(
         asyncio.create_task(
             kopf.operator(
@@ -156,8 +180,8 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     chosen.scanning.disabled = bool(settings.watched)
     chosen.persistence.diffbase_storage = _NothingKept()
     chosen.watching.chunk_size = PAGE
-    for kind in CHILDREN_WATCHED:
-        chosen.watching.label_selectors[kind.group, kind.plural] = SERVICE_LABEL
+    for kind, label in CHILDREN_WATCHED.items():
+        chosen.watching.label_selectors[kind.group, kind.plural] = label
     chosen.watching.server_timeout = 270
     chosen.watching.client_timeout = 300
     chosen.watching.connect_timeout = settings.request_timeout
@@ -165,7 +189,7 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     return chosen
 
 
-def _alive(busy: dict[Key, float]) -> bool:
+def _alive(busy: dict[object, float]) -> bool:
     now = time.monotonic()
     return all(now - started < STALLED_SECONDS for started in busy.values())
 

@@ -14,6 +14,8 @@ SERVICE_LABEL: Final = f"{GROUP}/service"
 """On every child: the service that it is part of."""
 MODEL_LABEL: Final = f"{GROUP}/model"
 """On a loader Job and its pods: the model whose files it fetches."""
+JOB_LABEL: Final = f"{GROUP}/ttsjob"
+"""On every child of a TTSJob and on its pods, which have no label of a service: the job's name."""
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 """Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
@@ -40,8 +42,11 @@ class Kind:
 
 VOICE_MODEL = Kind(f"{GROUP}/v1alpha1", "VoiceModel", "voicemodels")
 PLAYGROUND = Kind(f"{GROUP}/v1alpha1", "Playground", "playgrounds")
+TTS_JOB = Kind(f"{GROUP}/v1alpha1", "TTSJob", "ttsjobs")
+RAY_JOB = Kind("ray.io/v1", "RayJob", "rayjobs")
 RAY_SERVICE = Kind("ray.io/v1", "RayService", "rayservices")
 RAY_CLUSTER = Kind("ray.io/v1", "RayCluster", "rayclusters")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 POD = Kind("v1", "Pod", "pods")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
@@ -59,8 +64,11 @@ KINDS: Final = {
     for kind in (
         VOICE_MODEL,
         PLAYGROUND,
+        TTS_JOB,
+        RAY_JOB,
         RAY_SERVICE,
         RAY_CLUSTER,
+        CONFIG_MAP,
         POD,
         SERVICE_ACCOUNT,
         CLAIM,

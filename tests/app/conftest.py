@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,35 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
                 if left.is_running():
                     left.kill()
             process.wait(STOP)
+
+
+@pytest.fixture
+def serve() -> Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[bytes]]]]:
+    """Start a playground of a test's own in a folder; its processes are killed afterwards."""
+    return _serving
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    port = free_port()
+    environment = os.environ | {
+        "TTSP_STATE_DIR": str(folder / "state"),
+        "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
+        "TTSP_METRICS_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
+    output = folder / "output.txt"
+    with output.open("ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+    try:
+        wait_ready(process, f"http://127.0.0.1:{port}", output)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        left = _processes_of_session(process.pid)
+        for member in left:
+            member.kill()
+        psutil.wait_procs(left, STOP)
+        process.wait(STOP)
 
 
 @pytest.fixture

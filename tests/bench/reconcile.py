@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import paths
+from conditions import cpu_name
 from reconcile_cluster import (
     Cluster,
     KubeRay,
@@ -42,6 +43,7 @@ from reconcile_findings import (
     CLUSTERS,
     COLD,
     CREATION,
+    JOBS,
     MIB,
     OWN,
     READY,
@@ -116,7 +118,7 @@ def _conditions() -> dict[str, str]:
     packages = ("kopf", "lightkube", "pydantic")
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "CPU": f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "
+        "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "
         "operators and this benchmark",
         "Load before the run": f"{os.getloadavg()[0]:.2f}",
         "Software": ", ".join(
@@ -130,17 +132,8 @@ def _conditions() -> dict[str, str]:
         "What runs": "no nodes, no controller manager; KubeRay only while it is measured",
         "Ours": "with its defaults but for what a phase says: a Lease is held, all namespaces are watched; "
         "an administrator's token",
-        "TTSJobs": "present; not reconciled yet, and in no figure",
+        "TTSJobs": "suspended: a job that runs is a pod's work",
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +154,7 @@ class Run:
         self, plane: ControlPlane, layout: Layout, findings: Findings, options: argparse.Namespace
     ) -> None:
         self.layout, self.findings, self.options = layout, findings, options
+        self.jobs = options.jobs if layout.name == SHARED else 0
         self.kuberay = KubeRay(plane)
         self._plane = plane
         self._numbers = {layout.service(number): number for number in range(layout.services)}
@@ -172,16 +166,23 @@ class Run:
         """Make the namespaces, the TTSJobs and so many VoiceModels."""
         for name in self.layout.namespace_names():
             await self.cluster.create(NAMESPACE, {"metadata": {"name": name}})
-        jobs = await for_each(range(self.options.jobs), self._make_job)
+        took = await for_each(range(self.jobs), self._make_job)
         made = await for_each(range(models), self._make_model)
         self.findings.layouts[f"Services: {self.layout.name}"] = (
             f"{self.layout.services:,} services of {self.layout.models_a_service} VoiceModels in "
-            f"{self.layout.namespaces} namespaces; {self.options.jobs:,} TTSJobs (the bench made "
-            f"{self.options.jobs / jobs:.0f} a second)"
+            f"{self.layout.namespaces} namespaces; {self.jobs:,} TTSJobs"
         )
-        _tell(f"{self.layout.name}: {self.options.jobs} TTSJobs made in {jobs:.1f} s")
+        _tell(f"{self.layout.name}: {self.jobs} TTSJobs made in {took:.1f} s")
         if models:
             _tell(f"{self.layout.name}: {models} VoiceModels made in {made:.1f} s")
+
+    async def take_jobs(self) -> None:
+        """Start the operator where all TTSJobs are there and nothing else."""
+        async with Seen(self.cluster, TTS_JOB, spoken_of) as seen:
+            since = await self._begin(None)
+            await asyncio.to_thread(self.ours.start)
+            await seen.wait(self.jobs, self.options.patience)
+            await self._end(JOBS, self.ours, since, seen, resources=self.jobs)
 
     async def create(self) -> None:
         """Make the VoiceModels while the operator runs."""
@@ -279,7 +280,7 @@ class Run:
         self.ours = self._operator(**settings)
         since = await self._begin(None)
         await asyncio.to_thread(self.ours.start)
-        await self._reconciled(self.ours, self.layout.services)
+        await self._reconciled(self.ours, self.layout.services + self.jobs)
         await self._end(RESTART, self.ours, since)
 
     async def resync(self) -> None:
@@ -425,8 +426,7 @@ async def _measure(run: Run, phases: Callable[[Run], Awaitable[None]]) -> None:
 
 async def _shared(run: Run) -> None:
     await run.populate(models=0)
-    await asyncio.to_thread(run.ours.start)
-    await asyncio.sleep(QUIET)  # it leads and watches
+    await run.take_jobs()
     await run.create()
     await run.stay(WAITING, run.ours)
     await run.run_pods()

@@ -10,6 +10,7 @@ from tables import figure, section
 OURS, KUBERAY = "ours", "KubeRay"
 SHARED, OWN = "shared", "own"
 CREATION, COLD, WAITING, CLUSTERS = "creation", "cold start", "waiting", "clusters appeared"
+JOBS = "jobs"
 READY, STEADY, CHANGE, RESTART, RESYNC = "became ready", "steady state", "change", "restart", "resync"
 
 RATE_LEAST = 20.0
@@ -106,9 +107,13 @@ def targets(findings: Findings) -> list[Target]:
         _silence(ours, (STEADY,), "Writes in the steady state, every VoiceModel Ready"),
         _silence(ours, (WAITING,), "Writes while no VoiceModel is Ready and nothing happens"),
         _silence(ours, (RESTART, RESYNC), "Writes after a restart and at a resync that have nothing to do"),
-        _writes(made[SHARED]),
+        _writes(
+            made[SHARED], "a VoiceModel on creation, five to a service, its children and Events included"
+        ),
+        _writes(findings.find(SHARED, JOBS), "a TTSJob that is suspended, its Event included"),
         _rate(made[SHARED], "five to a service"),
         _rate(made[OWN], "each with a service of its own"),
+        _rate(findings.find(SHARED, JOBS), "all there when the operator starts", "TTSJobs"),
         Target(
             "Most memory of the operator's process",
             f"less than {MEMORY_MOST // MIB} MiB",
@@ -133,22 +138,22 @@ def _silence(ours: Iterable[Phase], names: tuple[str, ...], title: str) -> Targe
     )
 
 
-def _writes(phase: Phase | None) -> Target:
+def _writes(phase: Phase | None, of: str) -> Target:
     each = phase.written / phase.resources if phase else None
     return Target(
-        "Writes a VoiceModel on creation, five to a service, its children and Events included",
+        f"Writes {of}",
         f"at most {WRITES_MOST:.0f}",
         figure(each),
         None if each is None else each <= WRITES_MOST,
     )
 
 
-def _rate(phase: Phase | None, how: str) -> Target:
+def _rate(phase: Phase | None, how: str, what: str = "VoiceModels") -> Target:
     met = None if phase is None else phase.reached == phase.resources and phase.rate >= RATE_LEAST
     measured = ""
     if phase:
         measured = f"{phase.rate:.1f} ({phase.reached:,} of {phase.resources:,} in {phase.seconds:.1f} s)"
-    return Target(f"VoiceModels reconciled a second, {how}", f"at least {RATE_LEAST:.0f}", measured, met)
+    return Target(f"{what} reconciled a second, {how}", f"at least {RATE_LEAST:.0f}", measured, met)
 
 
 def render(findings: Findings) -> str:
@@ -170,6 +175,7 @@ def render(findings: Findings) -> str:
 
 
 _PHASES_NOTE = (
+    "*jobs*: from the start of the process until each TTSJob has a status. "
     "*creation*: the VoiceModels are made while the operator runs, until each has a status of its "
     "generation. *cold start*: they are there before; from the start of the process. *waiting*: no pod runs, "
     "and nothing happens. *became ready*: every application is said to run. *steady state*: they do, and "

@@ -63,6 +63,7 @@ class Layout:
                 "posts": {"inline": [{"id": 1, "text": {"en": f"Welcome, guest {number}."}}]},
                 "avatars": {"locales": ["en-US"], "genders": ["female", "male"]},
                 "output": {"uri": f"pvc://{service}-audio/jobs/{number}"},
+                "suspend": True,
             },
         }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import rewrites
+from conditions import cpu_name
 from findings import HTTP, MIB, OURS, PEER, Findings, FirstAudio, Fresh, Throughput, render, targets
 from posts import Posts
 from server import Server
@@ -91,7 +92,7 @@ def _conditions(folder: Path, options: argparse.Namespace) -> dict[str, str]:
     shortest, longest = min(POST_LENGTHS), max(POST_LENGTHS)
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "CPU": f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores for this run",
+        "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for this run",
         "Load before the run": f"{os.getloadavg()[0]:.2f}",
         "Software": ", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
@@ -101,15 +102,6 @@ def _conditions(folder: Path, options: argparse.Namespace) -> dict[str, str]:
         "Texts": f"{options.rounds} rounds of {options.texts} posts of {shortest}-{longest} characters for "
         f"throughput, {options.rounds} of each length for first audio",
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 def _peer_voices(folder: Path) -> Path:

@@ -7,7 +7,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,27 @@ class Speech:
         where = self.url("services/playground-serve-svc:8000")
         return httpx.post(f"{where}/v1/audio/speech", json=body, timeout=120)
 
+    def wait_job(self, job: str, holds: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Wait until something is so of a TTSJob's status; fail with what it says."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            status: dict[str, Any] = self.get("ttsjob", job).get("status", {})
+            if holds(status):
+                return status
+            if time.monotonic() > deadline or status.get("completionTime"):
+                pods = self.kubectl("get", "pods,rayjobs", "-o", "wide")
+                pytest.fail(f"{job}: {json.dumps(status, indent=1)}\n{pods}")
+            time.sleep(0.5)
+
+    def patch_job(self, job: str, spec: dict[str, Any]) -> None:
+        self.kubectl("patch", "ttsjob", job, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def files(self, folder: str) -> list[str]:
+        """Return the audio files of a folder of the service's audio claim, by post, gender and locale."""
+        (head,) = self.pods("headgroup")
+        listed = self.kubectl("exec", head, "--", "ls", f"/audio-output/{folder}")
+        return sorted(name for name in listed.split() if name.endswith(".mp3"))
+
     def cluster_name(self) -> str:
         return str(self.get("voicemodel", "kokoro")["status"]["rayCluster"])
 
@@ -141,6 +162,76 @@ def test_rays_own_ports_ask_for_a_token(speech: Speech) -> None:
     assert "token" in response.text.lower()
 
 
+def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> None:
+    """The sample: 2 posts by 4 avatars. Its progress is told, and what was done is not done again."""
+    speech.kubectl("apply", "-f", str(SAMPLES / "ttsjob-welcome.yaml"))
+    job = speech.wait_job("welcome", lambda status: status.get("progress", {}).get("done", 0) > 0)
+    assert job["phase"] == "Running"
+    (pod,) = speech.kubectl("get", "pods", "-o", "name", "-l", "job-name=welcome").split()
+    speech.kubectl("delete", pod, "--grace-period=0", "--force")
+    job = speech.wait_job("welcome", lambda status: status.get("completionTime"))
+    assert job["phase"] == "Succeeded", job
+    assert job["progress"] | {"skipped": 0} == {
+        "total": 8, "done": 8, "failed": 0, "skipped": 0, "percent": 100, "summary": "8/8",
+    }  # fmt: skip
+    assert speech.files("welcome") == [
+        f"post_0{post}_{gender}_{locale}.mp3"
+        for post in (1, 2)
+        for gender in ("female", "male")
+        for locale in ("en-US", "es-ES")
+    ]
+    header, row = speech.kubectl("get", "ttsj", "welcome").splitlines()
+    assert header.split() == ["NAME", "PHASE", "DONE", "FAILED", "AGE"]
+    assert row.split()[:4] == ["welcome", "Succeeded", "8/8", "0"]
+    reasons = {
+        event["reason"]
+        for event in speech.get("events")["items"]
+        if event["involvedObject"]["kind"] == "TTSJob"
+    }
+    assert {"Running", "AttemptFailed", "Succeeded"} <= reasons, reasons
+
+
+def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech) -> None:
+    posts = [{"id": n, "text": {"en": f"Table {n} by the window is yours tonight."}} for n in range(1, 9)]
+    spec = {
+        "posts": {"inline": posts},
+        "avatars": {"locales": ["en-US", "en-GB"], "genders": ["female"]},
+        "output": {"uri": "pvc://playground-audio/tables", "nameTemplate": "table_{post}_{locale}"},
+        "ttlSecondsAfterFinished": 5,
+    }
+    speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
+                  "metadata": {"name": "tables"}, "spec": spec})  # fmt: skip
+    speech.wait_job("tables", lambda status: status.get("progress", {}).get("done", 0) > 1)
+    speech.patch_job("tables", {"suspend": True})
+    speech.kubectl("wait", "--for=delete", "rayjob/tables", "--timeout=120s")
+    job = speech.wait_job("tables", lambda status: status["phase"] == "Suspended")
+    stopped = speech.files("tables")
+    assert 1 < len(stopped) < 16
+    time.sleep(5)
+    assert speech.files("tables") == stopped, "a suspended job renders nothing"
+    speech.patch_job("tables", {"suspend": False})
+    job = speech.wait_job("tables", lambda status: status.get("completionTime"))
+    assert job["phase"] == "Succeeded", job
+    assert job["progress"]["skipped"] >= len(stopped)
+    speech.kubectl("wait", "--for=delete", "ttsjob/tables", "--timeout=60s")
+    assert len(speech.files("tables")) == 16, "the files stay"
+
+
+def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:
+    spec = {
+        "posts": {"inline": [{"id": 1, "text": {"en": "..."}}, {"id": 2, "text": {"es": "Hola."}}]},
+        "avatars": {"locales": ["en-US"]},
+        "output": {"uri": "pvc://playground-audio/wrong"},
+    }
+    speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
+                  "metadata": {"name": "wrong"}, "spec": spec})  # fmt: skip
+    job = speech.wait_job("wrong", lambda status: status.get("completionTime"))
+    assert job["phase"] == "Failed"
+    (ended,) = (c for c in job["conditions"] if c["status"] == "True" and c["reason"] == "BatchFailed")
+    assert "post 1: its text in en has nothing to speak" in ended["message"]
+    assert "post 2: it has no text for en-US" in ended["message"]
+
+
 def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> None:
     before = speech.cluster_name()
     (head,) = speech.pods("headgroup")
@@ -173,12 +264,12 @@ def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> N
 def test_a_voice_is_changed_and_a_model_removed_in_place(speech: Speech) -> None:
     before = speech.cluster_name()
     voices = speech.get("voicemodel", "kokoro")["spec"]["voices"]
-    added = [*voices, {"locale": "es-ES", "gender": "male", "speaker": "em_alex"}]
+    added = [*voices, {"locale": "en-GB", "gender": "male", "speaker": "bm_george"}]
     speech.kubectl(
         "patch", "voicemodel", "kokoro", "--type=merge", "-p", json.dumps({"spec": {"voices": added}})
     )
     speech.wait_ready("kokoro")
-    assert speech.say("male_es-ES", "Buenas noches.").status_code == 200
+    assert speech.say("male_en-GB", "Good night.").status_code == 200
     speech.kubectl("delete", "voicemodel", "hindi")
     deadline = time.monotonic() + PATIENCE
     while speech.say("female_hi-IN", "नमस्ते", "hindi").status_code == 200:
@@ -250,7 +341,7 @@ def _wait_not_ready(speech: Speech, model: str = "kokoro") -> None:
 def test_kubectl_tells_the_story_at_a_glance(speech: Speech) -> None:
     header, row = speech.kubectl("get", "vm", "kokoro").splitlines()
     assert header.split() == ["NAME", "SERVICE", "ENGINE", "READY", "REASON", "REPLICAS", "AVATARS", "AGE"]
-    assert row.split()[:7] == ["kokoro", "playground", "kokoro", "True", "Serving", "1", "4"]
+    assert row.split()[:7] == ["kokoro", "playground", "kokoro", "True", "Serving", "1", "5"]
     events = speech.get("events")["items"]
     assert any(event.get("reason") == "Serving" for event in events)
 

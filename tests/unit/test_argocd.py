@@ -106,6 +106,7 @@ def test_conditions_are_judged(kind: str, status: Any, health: str, message: str
             "Degraded",
             "7/8 done: No such voice.",
         ),
+        ({"phase": "PartiallyFailed", "progress": {"summary": "7/8"}}, "Degraded", "7/8 done"),
         ({"phase": "Failed"}, "Degraded", ""),
     ],
 )

@@ -1,12 +1,13 @@
 """The FastAPI application: routes, errors and what surrounds every request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from tts_app.api import catalogue, errors, openai_speech, pages, speeches, system
+from tts_app.api import batches, catalogue, errors, openai_speech, pages, speeches, system
 from tts_app.api.deps import Context, authorised
 from tts_app.api.middleware import RequestContext
 
@@ -22,10 +23,13 @@ def create_app(context: Context) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await context.durable.start()
+        await context.batches.start()
         try:
             yield
         finally:
+            await context.batches.stop()
             await context.durable.stop()
+            await asyncio.to_thread(context.database.close)
 
     # Its /docs brings its own scripts: the page works without the internet, and tells nobody of its use.
     app = FastAPIOffline(
@@ -41,6 +45,7 @@ def create_app(context: Context) -> FastAPI:
     keyed = [Depends(authorised)]
     app.include_router(openai_speech.router, dependencies=keyed)
     app.include_router(speeches.router, dependencies=keyed)
+    app.include_router(batches.router, dependencies=keyed)
     app.include_router(catalogue.router, dependencies=keyed)
     app.include_router(system.placeholders, dependencies=keyed)
     app.include_router(system.router)

@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
+from tts_app.batch.hosted import HostedBatches
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.settings import Settings
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
 
 
@@ -21,7 +23,9 @@ class Context:
     settings: Settings
     service: SpeechService
     durable: DurableSpeeches
+    batches: HostedBatches
     store: AudioStore
+    database: Database
     fingerprint: Fingerprint
 
 

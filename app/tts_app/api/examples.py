@@ -27,3 +27,13 @@ DURABLE: dict[str, Any] = {
     }
     for code, (name, voice, text) in _TEXTS.items()
 }
+
+BATCH: dict[str, Any] = {
+    "two": {
+        "summary": "A post by a woman and a man in two languages: four files",
+        "value": {
+            "posts": [{"id": 1, "text": {"en": _TEXTS["en"][2], "es": _TEXTS["es"][2]}}],
+            "avatars": {"locales": ["en-US", "es-ES"], "genders": ["female", "male"]},
+        },
+    }
+}

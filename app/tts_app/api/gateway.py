@@ -8,13 +8,16 @@ from ray import serve
 
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import VoiceModel
 from tts_app.serving.config import GATEWAY_DEPLOYMENT
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.settings import Settings
 from tts_app.storage.audio import AudioStore
-from tts_app.storage.metadata import Speeches
+from tts_app.storage.batches import Batches
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint, set_up
 from tts_app.telemetry.metrics import SpeechMetrics
 
@@ -27,15 +30,17 @@ class Gateway:
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
         store = AudioStore(settings.audio_output)
+        database = Database(settings.database)
         self._durable = DurableSpeeches(
             self._service,
-            Speeches(settings.database),
+            Speeches(database),
             store,
             workers=settings.durable_workers,
             limit=settings.durable_queue,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
-        self._context = Context(settings, self._service, self._durable, store, fingerprint)
+        batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
+        self._context = Context(settings, self._service, self._durable, batches, store, database, fingerprint)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the API; Ray Serve calls it in the replica, once."""

@@ -22,7 +22,7 @@ from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.serving.durable import file_name
 from tts_app.speech import TextError, Utterance
-from tts_app.storage.metadata import Speech, Status
+from tts_app.storage.speeches import Speech, Status
 from tts_app.telemetry.logs import log
 
 router = APIRouter(prefix="/v1/speech", tags=["durable speech"])

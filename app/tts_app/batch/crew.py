@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tts_app.batch.options import SPEAKERS
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
@@ -40,7 +41,7 @@ class Staffing:
     slots: int
     """Items that a worker speaks at a time."""
     resource: str | None = None
-    """Custom Ray resource that each worker takes one of."""
+    """Custom Ray resource that each worker takes one of; without it, it runs beside the driver."""
 
 
 def staffing(model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str]) -> Staffing:
@@ -50,9 +51,7 @@ def staffing(model: VoiceModel, speaker: str, parallelism: int, place: Mapping[s
     whole node. Those who call a service have only the pipeline to run, and take several items at a time.
     """
     if speaker == "service":
-        workers = -(-parallelism // _ITEMS_A_PIPELINE)
-        resource = place.get(model.name)
-        return Staffing(workers, min(parallelism, _ITEMS_A_PIPELINE), resource)
+        return Staffing(-(-parallelism // _ITEMS_A_PIPELINE), min(parallelism, _ITEMS_A_PIPELINE))
     if resource := place.get(model.name):
         nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
         slots = max(1, int(model.spec.resources.cpus))
@@ -134,10 +133,12 @@ class Member:
     def _make(self) -> Any:
         options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": self.staffing.slots}
         if self.staffing.resource:
-            amount = 1 if self.speaker == "engine" else 0.01
-            options["resources"] = {self.staffing.resource: amount}
-        if self.speaker == "engine" and self.model.spec.resources.gpus:
-            options["num_gpus"] = self.model.spec.resources.gpus
+            options["resources"] = {self.staffing.resource: 1}
+            if self.model.spec.resources.gpus:
+                options["num_gpus"] = self.model.spec.resources.gpus
+        else:  # where the output is, and the languages are
+            here = ray.get_runtime_context().get_node_id()
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
         path = SPEAKERS.get(self.speaker, self.speaker)
         made = ray.remote(Worker).options(**options)
         return made.remote(path, self.model, self.staffing.slots, self.output)

@@ -293,13 +293,13 @@ class _Feed:
         """Whether every item was settled."""
         return self._read_out and not any(self._open.values())
 
-    async def read(self, model: str | None = None) -> None:
-        """Read on until there is an item for `model` (any, without it), as far as there is room."""
+    async def read(self, model: str | None = None, most: int = 1) -> None:
+        """Read on until there are items for `model` (any, without it), as far as there is room."""
         async with self._reading:
             for count in itertools.count(1):
                 waiting = sum(map(len, self._ready.values()))
-                enough = self._ready[model] if model else waiting
-                if self._read_out or enough or waiting >= _LOOK_AHEAD:
+                have = len(self._ready[model]) if model else waiting
+                if self._read_out or have >= most or waiting >= _LOOK_AHEAD:
                     return
                 item = next(self._items, None)
                 if item is None:
@@ -332,10 +332,10 @@ class _Feed:
         while not stopping.is_set():
             while later and later[0][0] <= time.monotonic():
                 ready.append(heapq.heappop(later)[2])
+            if len(ready) < most and not self._read_out:
+                await self.read(model, most)
             if ready:
                 return [ready.popleft() for _ in range(min(most, len(ready)))]
-            if not self._read_out:
-                await self.read(model)
             if self._read_out and not self._open[model]:
                 return []
             if not ready:  # others have the last items in hand, or fill the buffers with another model's

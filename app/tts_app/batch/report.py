@@ -1,12 +1,13 @@
 """What a batch leaves beside its audio: a manifest, a summary and, where it is asked for, an archive."""
 
+import io
 import json
 import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tts_app.batch.ledger import Ledger
 from tts_app.batch.outcome import Outcome
@@ -45,19 +46,43 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
     output.put(SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2).encode() + b"\n")
     if archive:
         with tempfile.NamedTemporaryFile() as file:
-            write_archive(output, ledger, file)
+            for block in archive_blocks(output, ledger):
+                file.write(block)
             file.flush()
             output.put_file(ARCHIVE, Path(file.name))
 
 
-def write_archive(output: Output, ledger: Ledger, file: IO[bytes]) -> None:
-    """Write a zip of the audio and the manifest to `file`, which need not seek. Raises OSError."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
+def archive_blocks(output: Output, ledger: Ledger) -> Iterator[bytes]:
+    """Yield a zip of the audio and the manifest, a piece at a time. Raises OSError."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
         for name in _names(ledger):
             info = zipfile.ZipInfo(name)  # without a date, so that the same audio makes the same archive
             with output.open(name) as source, archive.open(info, "w", force_zip64=True) as target:
                 while block := source.read(_BLOCK):
                     target.write(block)
+                    yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """Takes what a zip file writes, which cannot go back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._blocks.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        """Return what was written since the last time."""
+        blocks, self._blocks = self._blocks, []
+        return b"".join(blocks)
 
 
 def _names(ledger: Ledger) -> Iterator[str]:

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A moment, in RFC 3339."""
-Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "Failed"]
+Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "PartiallyFailed", "Failed"]
 
 
 class Reported(Resource):
@@ -132,17 +132,19 @@ class TTSJobStatus(Status):
     """What a TTSJob reports."""
 
     phase: Phase | None = None
-    """Where the job is: Pending, Running, Suspended, Succeeded or Failed."""
+    """Where the job is; Succeeded, PartiallyFailed (some items failed) and Failed are its end."""
     progress: Progress | None = None
     """How many of the job's items are through."""
     failures: Annotated[list[Failure], Field(max_length=10)] = []
     """The first ten items that failed; the output's ledger has them all."""
     start_time: Time | None = None
-    """When the job first ran."""
+    """When the job first ran, or first ran again after it was suspended: its deadline counts from here."""
     completion_time: Time | None = None
     """When the job ended, well or not."""
     ray_job: str | None = None
     """Name of the RayJob that does the work."""
+    failed_attempts: Count | None = None
+    """RayJobs that were broken off: each is followed by another, up to a limit."""
 
 
 class ModelCount(Reported):

@@ -14,7 +14,7 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService
 from tts_app.speech import TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
-from tts_app.storage.metadata import Speech, Speeches, Status
+from tts_app.storage.speeches import Speech, Speeches, Status
 from tts_app.telemetry.logs import log
 
 _ATTEMPTS = 3
@@ -58,7 +58,6 @@ class DurableSpeeches:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._speeches.close()
 
     async def submit(self, speech: Speech) -> None:
         """Accept a speech.

@@ -1,1 +1,1 @@
-"""Where speeches are kept: audio files (fsspec) and metadata (SQLAlchemy)."""
+"""Where speeches and batches are kept: audio files (fsspec) and metadata (SQLAlchemy)."""

@@ -13,6 +13,17 @@ operator of workloads can do without; a namespace's Pod Security level and quota
 - apiGroups: [ttsplayground.dev]
   resources: [voicemodels/status, textmodels/status, ttsjobs/status, playgrounds/status]
   verbs: [patch]
+# An ended job goes after its ttlSecondsAfterFinished.
+- apiGroups: [ttsplayground.dev]
+  resources: [ttsjobs]
+  verbs: [delete]
+# A job's children are made once, and never changed.
+- apiGroups: [ray.io]
+  resources: [rayjobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
 # Children. To apply is to create or to patch.
 - apiGroups: [ray.io]
   resources: [rayservices]

@@ -19,13 +19,13 @@ CACHE_PATH = "/cache"
 STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
 CLAIMS_PATH = "/claims"
-"""Where claims are mounted that models are read from, each by its name."""
+"""Where claims are mounted that `pvc://` names, each by its name."""
 _SCRATCH = {"tmp": "/tmp"}  # noqa: S108 - a mount: the rest of the file system is read-only
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A claim, and where it is mounted."""
+    """A claim, and where it is mounted; mounts of one name are of one volume."""
 
     name: str
     claim: str
@@ -90,12 +90,7 @@ def pod_template(
         ],
         "volumes": [
             *({"name": name, "emptyDir": {}} for name in _SCRATCH),
-            *(
-                {"name": mount.name, "persistentVolumeClaim": {"claimName": mount.claim}}
-                if mount.claim
-                else {"name": mount.name, "emptyDir": {}}
-                for mount in mounts
-            ),
+            *{mount.name: _volume(mount) for mount in mounts}.values(),
         ],
     }
     if images.pull_secrets:
@@ -140,6 +135,12 @@ def _amounts(cpus: float, memory: int) -> dict[str, dict[str, str]]:
     milli = round(cpus * 1000)
     cpu = f"{milli}m" if milli % 1000 else str(milli // 1000)
     return {"requests": {"cpu": cpu, "memory": str(memory)}, "limits": {"memory": str(memory)}}
+
+
+def _volume(mount: Mount) -> dict[str, Any]:
+    if not mount.claim:
+        return {"name": mount.name, "emptyDir": {}}
+    return {"name": mount.name, "persistentVolumeClaim": {"claimName": mount.claim}}
 
 
 def _volume_mount(mount: Mount) -> dict[str, Any]:

@@ -70,38 +70,20 @@ def ray_service(
     An empty claim is a volume that lives as long as its pod. `live` is the RayService that there is now: its
     worker groups keep their places.
     """
-    ray = playground.spec.ray
-    volumes = [*_volumes(""), Mount("audio", audio_claim, AUDIO_PATH)]
+    volumes = [
+        *volumes_of(""),
+        Mount("audio", audio_claim, AUDIO_PATH),
+        # A batch names the claim, as every `pvc://` address does.
+        Mount("audio", audio_claim, f"{CLAIMS_PATH}/{audio_claim}"),
+    ]
+    environment = [OFFLINE, *_gateway_secrets(playground)]
+    head = head_group(playground, defaults, volumes, environment)
     images = engine_images(playground, defaults)
     wanted = {
-        group_of(model): _worker_group(playground, model, images[model.spec.engine], cache_claim)
+        group_of(model): worker_group(playground, model, images[model.spec.engine], cache_claim)
         for model in sorted(models, key=lambda model: model.name)
     }
-    cluster: dict[str, Any] = {
-        "rayVersion": ray.version or defaults.ray_version,
-        "headGroupSpec": {
-            "serviceType": "ClusterIP",
-            "rayStartParams": {
-                "num-cpus": "0",
-                "num-gpus": "0",
-                "dashboard-host": "0.0.0.0",  # noqa: S104 - behind the token and the NetworkPolicy
-                "object-store-memory": str(OBJECT_STORE),
-                "resources": _custom(HEAD, HEAD_SLOTS),
-            },
-            "template": pod_template(
-                playground,
-                "ray-head",
-                playground.spec.images.gateway or defaults.gateway_image,
-                head_resources(ray.head.resources, playground.spec.gateway.resources),
-                volumes,
-                _HEAD_PORTS,
-                [OFFLINE, *_gateway_secrets(playground)],
-            ),
-        },
-        "workerGroupSpecs": in_order(wanted, worker_groups(live)),
-    }
-    if ray.auth == "token":
-        cluster["authOptions"] = {"mode": "token"}
+    cluster = ray_cluster(playground, defaults, head, in_order(wanted, worker_groups(live)))
     placement = {GATEWAY: HEAD} | {model.name: group_of(model) for model in models}
     config = serve_config(models, placement=placement)
     spec = {
@@ -111,6 +93,53 @@ def ray_service(
         "rayClusterConfig": cluster,
     }
     return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
+
+
+def gateway_image(playground: Playground, defaults: Defaults) -> str:
+    """Return the image of the head, which is the driver's and the submitter's too."""
+    return playground.spec.images.gateway or defaults.gateway_image
+
+
+def ray_cluster(
+    playground: Playground, defaults: Defaults, head: Manifest, groups: Sequence[Manifest]
+) -> dict[str, Any]:
+    """Return the spec of a Ray cluster with that head and these worker groups."""
+    cluster: dict[str, Any] = {
+        "rayVersion": playground.spec.ray.version or defaults.ray_version,
+        "headGroupSpec": dict(head),
+        "workerGroupSpecs": list(groups),
+    }
+    if playground.spec.ray.auth == "token":
+        cluster["authOptions"] = {"mode": "token"}
+    return cluster
+
+
+def head_group(
+    playground: Playground,
+    defaults: Defaults,
+    volumes: Sequence[Mount],
+    environment: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return the head of a cluster, where the gateway runs, and the drivers of batches."""
+    return {
+        "serviceType": "ClusterIP",
+        "rayStartParams": {
+            "num-cpus": "0",
+            "num-gpus": "0",
+            "dashboard-host": "0.0.0.0",  # noqa: S104 - behind the token and the NetworkPolicy
+            "object-store-memory": str(OBJECT_STORE),
+            "resources": _custom(HEAD, HEAD_SLOTS),
+        },
+        "template": pod_template(
+            playground,
+            "ray-head",
+            gateway_image(playground, defaults),
+            head_resources(playground.spec.ray.head.resources, playground.spec.gateway.resources),
+            volumes,
+            _HEAD_PORTS,
+            environment,
+        ),
+    }
 
 
 def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
@@ -146,7 +175,8 @@ _OURS = {"authOptions"}
 _OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}
 
 
-def _volumes(cache_claim: str) -> list[Mount]:
+def volumes_of(cache_claim: str) -> list[Mount]:
+    """Return the volumes of every pod; an empty claim is one that lives as long as its pod."""
     return [Mount("cache", cache_claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
 
 
@@ -161,14 +191,24 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     return variables
 
 
-def _worker_group(playground: Playground, model: VoiceModel, image: str, cache_claim: str) -> dict[str, Any]:
+def worker_group(
+    playground: Playground,
+    model: VoiceModel,
+    image: str,
+    cache_claim: str,
+    written: Sequence[Mount] = (),
+) -> dict[str, Any]:
+    """Return the worker group of a model. `written` are claims that its pods write to, or read posts from."""
     replicas = model.spec.replicas.max
+    mounted = {mount.path for mount in written}
     # Only where files are downloaded: a model that is added must not change the pods of the others.
-    volumes = _volumes(cache_claim if downloads(model) else "")
+    volumes = volumes_of(cache_claim if downloads(model) else "")
     volumes += [
         Mount(f"claim-{number}", claim, f"{CLAIMS_PATH}/{claim}", read_only=True)
         for number, claim in enumerate(claims_of(model))
+        if f"{CLAIMS_PATH}/{claim}" not in mounted
     ]
+    volumes += written
     return {
         "groupName": group_of(model),
         "replicas": replicas,

@@ -45,7 +45,7 @@ def served(verdicts: Mapping[str, Verdict]) -> tuple[VoiceModel, ...]:
 
 def _verdict(manifest: Manifest, engines: Collection[str], owners: dict[str, str]) -> Verdict:
     try:
-        model = VoiceModel.model_validate(_written(manifest))
+        model = VoiceModel.model_validate(written(manifest))
     except ValidationError as error:
         return Verdict(None, "InvalidSpec", explain(error))
     name, engine = model.name, model.spec.engine
@@ -69,10 +69,14 @@ def _age(manifest: Manifest) -> tuple[str, str]:
     return metadata.get("creationTimestamp") or "", metadata["name"]
 
 
-def _written(manifest: Manifest) -> dict[str, Any]:
-    """Return what a user wrote: no status, whose form may be a newer operator's, and no server's metadata."""
+def written(manifest: Manifest) -> dict[str, Any]:
+    """Return what a user wrote of a resource: no status, which may be a newer operator's, no server's
+    metadata but labels.
+    """
     metadata = {
-        key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]
+        key: manifest["metadata"][key]
+        for key in ("name", "namespace", "labels")
+        if key in manifest["metadata"]
     }
     return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata} | {
         "spec": manifest.get("spec")

@@ -13,7 +13,7 @@ MESSAGE_LENGTH = 4096
 class Condition:
     """One condition, without what depends on time."""
 
-    type: Literal["Ready", "Progressing", "Degraded"]
+    type: Literal["Ready", "Progressing", "Degraded", "Complete"]
     status: bool
     reason: str
     """One CamelCase word."""

@@ -67,6 +67,12 @@ def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozense
     return sorted(found, key=lambda problem: problem.rank)
 
 
+def problems_of(pods: Iterable[Manifest]) -> list[Problem]:
+    """Return what is wrong with pods of any group, the nearest to the cause first."""
+    pods = list(pods)
+    return problems(pods, {}, frozenset(map(group_of_pod, pods)))
+
+
 def _gone(pod: Manifest) -> bool:
     ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
     return ended or bool(pod["metadata"].get("deletionTimestamp"))

@@ -67,8 +67,8 @@ class Kube(Protocol):
         """Delete an object, and what it owns after it; nothing happens where it is gone."""
         ...
 
-    async def log(self, pod: str, container: str, namespace: str) -> str:
-        """Return the last lines that a container wrote; empty where it never ran."""
+    async def log(self, pod: str, container: str, namespace: str, lines: int = LOG_LINES) -> str:
+        """Return the last `lines` that a container wrote; empty where it never ran."""
         ...
 
 
@@ -157,11 +157,11 @@ class LightKube:
                 resource_class(ref.kind), ref.name, namespace=namespace, cascade=CascadeType.BACKGROUND
             )
 
-    async def log(self, pod: str, container: str, namespace: str) -> str:
+    async def log(self, pod: str, container: str, namespace: str, lines: int = LOG_LINES) -> str:
         """See Kube."""
         with _counted("log", POD, missing_is_none=True):
-            lines = self._client.log(pod, namespace=namespace, container=container, tail_lines=LOG_LINES)
-            return "".join([line async for line in lines])
+            tail = self._client.log(pod, namespace=namespace, container=container, tail_lines=lines)
+            return "".join([line async for line in tail])
         return ""
 
     async def _apply(self, resource: Any, name: str, manifest: Manifest, namespace: str) -> Mapping[str, Any]:

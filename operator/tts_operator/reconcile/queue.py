@@ -5,7 +5,7 @@ import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 
 class Key(NamedTuple):
@@ -15,6 +15,16 @@ class Key(NamedTuple):
     service: str
 
 
+class JobKey(NamedTuple):
+    """A TTSJob."""
+
+    namespace: str
+    job: str
+
+
+K = TypeVar("K", Key, JobKey)
+"""What a queue is of: one kind of keys, for two of different kinds may be equal."""
+
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY = 1.0
@@ -22,12 +32,12 @@ LONGEST_DELAY = 60.0
 
 
 @dataclass(order=True, slots=True)
-class _Due:
+class _Due(Generic[K]):
     at: float
-    key: Key = field(compare=False)
+    key: K = field(compare=False)
 
 
-class WorkQueue:
+class WorkQueue(Generic[K]):
     """Keys that are due, now or later. For one event loop.
 
     A key that is added while it waits is worked on once, at the earlier of the times; one that is added while
@@ -38,10 +48,10 @@ class WorkQueue:
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` gives seconds that only grow, and is the event loop's."""
         self._clock = clock
-        self._due: dict[Key, float] = {}
-        self._heap: list[_Due] = []
-        self._working: set[Key] = set()
-        self._failures: dict[Key, int] = {}
+        self._due: dict[K, float] = {}
+        self._heap: list[_Due[K]] = []
+        self._working: set[K] = set()
+        self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -49,7 +59,7 @@ class WorkQueue:
         now = self._clock()
         return sum(at <= now for key, at in self._due.items() if key not in self._working)
 
-    def add(self, key: Key, delay: float = 0.0) -> None:
+    def add(self, key: K, delay: float = 0.0) -> None:
         """Make a key due in `delay` seconds, unless it is due before that."""
         at = self._clock() + delay
         if at < self._due.get(key, float("inf")):
@@ -57,7 +67,7 @@ class WorkQueue:
             heapq.heappush(self._heap, _Due(at, key))
             self._changed.set()
 
-    async def get(self) -> tuple[Key, float]:
+    async def get(self) -> tuple[K, float]:
         """Wait for a key that is due and not worked on; return it and how long it had to wait, in seconds."""
         while True:
             self._changed.clear()
@@ -70,7 +80,7 @@ class WorkQueue:
             except TimeoutError:
                 continue
 
-    def done(self, key: Key, *, failed: bool = False) -> None:
+    def done(self, key: K, *, failed: bool = False) -> None:
         """End the work on a key; one that failed is due again after a while, longer each time."""
         self._working.discard(key)
         if failed:
@@ -80,11 +90,11 @@ class WorkQueue:
             self._failures.pop(key, None)
         self._changed.set()
 
-    def _next(self) -> tuple[tuple[Key, float] | None, float | None]:
+    def _next(self) -> tuple[tuple[K, float] | None, float | None]:
         """Take the key that is due; or return None and in how many seconds to look again, None for never."""
         now = self._clock()
-        held: list[_Due] = []
-        found: tuple[Key, float] | None = None
+        held: list[_Due[K]] = []
+        found: tuple[K, float] | None = None
         wake: float | None = None
         while self._heap and found is None:
             due = heapq.heappop(self._heap)
@@ -105,7 +115,7 @@ class WorkQueue:
         return found, wake
 
 
-async def work(queue: WorkQueue, reconcile: Callable[[Key, float], Awaitable[float | None]]) -> None:
+async def work(queue: WorkQueue[K], reconcile: Callable[[K, float], Awaitable[float | None]]) -> None:
     """Take keys and reconcile them, for ever; one that fails is tried again, later and later.
 
     `reconcile` gets the seconds that its key had to wait, and returns in how many to look again, or None.

@@ -21,6 +21,9 @@ from tts_operator.observed.pods import worth_reading
 from tts_operator.reconcile.kube import Kube
 from tts_operator.reconcile.queue import Key
 
+_CLUSTERS = {"ray.io/originated-from-crd": "RayService"}
+"""A TTSJob of a service's name may have a cluster of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -67,7 +70,9 @@ async def read_runtime(kube: Kube, key: Key) -> Runtime:
     """Return the service's clusters and pods. Raises KubeError."""
     labels = {SERVICE_LABEL: key.service}
     clusters, pods = await asyncio.gather(
-        kube.list(RAY_CLUSTER, key.namespace, labels={"ray.io/originated-from-cr-name": key.service}),
+        kube.list(
+            RAY_CLUSTER, key.namespace, labels=_CLUSTERS | {"ray.io/originated-from-cr-name": key.service}
+        ),
         kube.list(POD, key.namespace, labels=labels),
     )
     read = [pod for pod in pods if worth_reading(pod)]

@@ -1,6 +1,6 @@
 """Kubernetes Events: what a person would want to have been told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -28,9 +28,35 @@ def event_of(
     told = news.get("Degraded") or news.get("Ready") or news.get("Progressing")
     if told is None:
         return None
-    metadata = manifest["metadata"]
     bad = told["type"] == "Degraded" and told["status"] == "True"
-    digest = sha256(f"{metadata['uid']}{told}{now}".encode()).hexdigest()[:10]
+    return _event(manifest, told["reason"], told["message"], now, instance, bad=bad)
+
+
+def job_event_of(
+    manifest: Manifest, before: Mapping[str, Any], after: Mapping[str, Any], now: str, instance: str
+) -> dict[str, Any] | None:
+    """Return an Event where a TTSJob's phase or the reason for it changed; None where not.
+
+    `before` and `after` are its statuses.
+    """
+    if (before.get("phase"), _reason(before)) == (after["phase"], _reason(after)):
+        return None
+    told = {c["type"]: c for c in after["conditions"]}
+    bad = told["Degraded"]["status"] == "True"
+    complete = told["Complete"]
+    return _event(manifest, complete["reason"], complete["message"], now, instance, bad=bad)
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    conditions = status.get("conditions", ())
+    return next((str(c["reason"]) for c in conditions if c["type"] == "Complete"), "")
+
+
+def _event(
+    manifest: Manifest, reason: str, message: str, now: str, instance: str, *, bad: bool
+) -> dict[str, Any]:
+    metadata = manifest["metadata"]
+    digest = sha256(f"{metadata['uid']}{reason}{message}{now}".encode()).hexdigest()[:10]
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.name,
@@ -47,8 +73,8 @@ def event_of(
         "reportingInstance": instance,
         "action": "Reconcile",
         "type": "Warning" if bad else "Normal",
-        "reason": told["reason"],
-        "note": told["message"][:NOTE_LENGTH],
+        "reason": reason,
+        "note": message[:NOTE_LENGTH],
     }
 
 

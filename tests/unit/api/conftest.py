@@ -14,6 +14,7 @@ import pytest
 from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.batch.hosted import HostedBatches
 from tts_app.engines.base import Audio, Capabilities, Segment
 from tts_app.resources import VoiceModel
 from tts_app.serving import service as service_module
@@ -23,7 +24,9 @@ from tts_app.serving.service import SpeechService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.storage.audio import AudioStore
-from tts_app.storage.metadata import Speeches
+from tts_app.storage.batches import Batches
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
 from tts_app.telemetry.metrics import SpeechMetrics
 
@@ -166,14 +169,16 @@ async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any])
     service = SpeechService(settings.queue, SpeechMetrics())
     service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
+    database = Database(settings.database)
     durable = DurableSpeeches(
         service,
-        Speeches(settings.database),
+        Speeches(database),
         store,
         workers=settings.durable_workers,
         limit=settings.durable_queue,
     )
-    context = Context(settings, service, durable, store, Fingerprint(b"key"))
+    batches = HostedBatches(lambda: service.models, Batches(database), settings)
+    context = Context(settings, service, durable, batches, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

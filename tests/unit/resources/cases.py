@@ -137,6 +137,7 @@ NAME = "metadata.name must be a DNS-1035 label of at most 47 characters"
 ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, description"
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
 TEMPLATE = "nameTemplate may hold letters, digits"
+HIDDEN = "nameTemplate must not begin with a dot"
 UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
 GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
 TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
@@ -187,6 +188,7 @@ RULES = [
     Case(
         "job", {"spec.posts.inline.0.text.fr": "Bonjour."}, "text must be keyed by a language or locale: en,"
     ),
+    Case("job", {"spec.output.nameTemplate": ".{post}_{gender}_{locale}"}, HIDDEN),
     Case("job", {"spec.output.nameTemplate": "a/{post}_{gender}_{locale}"}, TEMPLATE),
     Case("job", {"spec.output.nameTemplate": "{post}_{gender}_{locale}_{mood}"}, TEMPLATE),
     Case("job", {"spec.output.nameTemplate": "{post:2}_{gender}_{locale}"}, TEMPLATE),

@@ -46,7 +46,7 @@ def test_the_cloning_sample_has_consent_for_every_voice() -> None:
 
 
 def test_the_job_renders_files_that_keep_the_naming_contract() -> None:
-    (path,) = (path for path in SAMPLES if path.name.startswith("ttsjob"))
+    (path,) = (path for path in SAMPLES if path.name == "ttsjob-welcome.yaml")
     spec = TTSJob.model_validate(documents(path)[0]).spec
     names = [
         spec.output.name_template.format(post=post.id, gender=gender, locale=locale)

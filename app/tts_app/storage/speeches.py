@@ -1,13 +1,14 @@
-"""Metadata of durable speeches, in any database that SQLAlchemy speaks."""
+"""Metadata of durable speeches."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, func, make_url, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tts_app.storage.database import Base, Database, storable
 
 
 class Status(StrEnum):
@@ -24,11 +25,7 @@ class Status(StrEnum):
         return self in (Status.DONE, Status.FAILED)
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class Speech(_Base):
+class Speech(Base):
     """A durable speech. Its text is kept only until it was spoken."""
 
     __tablename__ = "speeches"
@@ -67,29 +64,30 @@ class Speech(_Base):
 class Speeches:
     """The table of speeches. Blocking: call it in a thread."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        _Base.metadata.create_all(self._engine)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, speech: Speech) -> None:
         """Store a new speech."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._database.session() as session:
             session.add(speech)
 
     def get(self, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        if not storable(speech_id):
+            return None
+        with self._database.session() as session:
             return session.get(Speech, speech_id)
 
     def unfinished(self) -> Sequence[str]:
         """Return the ids of the speeches that are not final, oldest first."""
         query = select(Speech.id).where(_open()).order_by(Speech.created, Speech.id)
-        with Session(self._engine) as session:
+        with self._database.session() as session:
             return session.scalars(query).all()
 
     def count_unfinished(self) -> int:
         """Return how many speeches are not final."""
-        with Session(self._engine) as session:
+        with self._database.session() as session:
             return session.scalar(select(func.count()).select_from(Speech).where(_open())) or 0
 
     def running(self, speech_id: str) -> None:
@@ -114,18 +112,13 @@ class Speeches:
 
     def delete(self, speech_id: str) -> Speech | None:
         """Remove a speech; return what it was, or None where there was none."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            speech = session.get(Speech, speech_id)
-            if speech is not None:
-                session.delete(speech)
-            return speech
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+        if not storable(speech_id):
+            return None
+        with self._database.session() as session:
+            return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
 
     def _change(self, speech_id: str, **values: Any) -> bool:
-        with Session(self._engine) as session, session.begin():
+        with self._database.session() as session:
             changed = session.scalars(
                 update(Speech).where(Speech.id == speech_id).values(**values).returning(Speech.id)
             ).all()
@@ -134,23 +127,3 @@ class Speeches:
 
 def _open() -> Any:
     return Speech.status.in_([Status.QUEUED.value, Status.RUNNING.value])
-
-
-def _engine(url: str) -> Engine:
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        database = make_url(url).database
-        if database and database != ":memory:":
-            path = Path(database)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)  # it holds texts that are still to be spoken
-        event.listen(engine, "connect", _set_up_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """Let readers and a writer work at a time; overwrite what is deleted, as it was somebody's text."""
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

@@ -1,4 +1,4 @@
-"""The table of speeches."""
+"""The table of speeches, on SQLite and on PostgreSQL."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tts_app.storage.metadata import Speech, Speeches, Status
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speech, Speeches, Status
 
 
 @pytest.fixture
-def speeches(tmp_path: Path) -> Speeches:
-    return Speeches(f"sqlite:///{tmp_path / 'state' / 'metadata.sqlite'}")
+def speeches(database: Database) -> Speeches:
+    return Speeches(database)
 
 
 def speech(number: int, status: Status = Status.QUEUED) -> Speech:
@@ -44,14 +45,17 @@ def test_a_speech_lives_from_queued_to_done(speeches: Speeches) -> None:
     assert found.created_at < found.finished_at
 
 
-def test_a_failure_forgets_the_text_too(speeches: Speeches, tmp_path: Path) -> None:
+def test_a_failure_forgets_the_text_too(
+    speeches: Speeches, database: Database, url: str, tmp_path: Path
+) -> None:
     speeches.add(speech(1))
     speeches.failed("speech_1", finished=2000.0, error="no")
     found = speeches.get("speech_1")
     assert found is not None
     assert (found.status, found.text, found.error) == ("failed", None, "no")
-    speeches.close()  # folds the log into the database
-    assert b"secret text" not in (tmp_path / "state" / "metadata.sqlite").read_bytes()
+    if url.startswith("sqlite"):
+        database.close()  # folds the log into the database
+        assert b"secret text" not in (tmp_path / "state" / "metadata.sqlite").read_bytes()
 
 
 def test_the_unfinished_ones_come_oldest_first(speeches: Speeches) -> None:
@@ -59,6 +63,12 @@ def test_the_unfinished_ones_come_oldest_first(speeches: Speeches) -> None:
         speeches.add(speech(number, status))
     assert speeches.unfinished() == ["speech_1", "speech_3"]
     assert speeches.count_unfinished() == 2
+
+
+def test_what_is_not_there_is_none(speeches: Speeches) -> None:
+    for missing in ("speech_1", "speech_\0"):
+        assert speeches.get(missing) is None
+        assert speeches.delete(missing) is None
 
 
 def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
@@ -78,11 +88,10 @@ def test_many_threads_write_at_a_time(speeches: Speeches) -> None:
     assert speeches.count_unfinished() == 64
 
 
-def test_the_database_is_its_owners_only_and_has_a_write_ahead_log(
-    speeches: Speeches, tmp_path: Path
-) -> None:
-    speeches.add(speech(1))
+def test_an_sqlite_database_is_its_owners_only_and_has_a_write_ahead_log(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'state' / 'metadata.sqlite'}")
+    Speeches(database).add(speech(1))
     file = tmp_path / "state" / "metadata.sqlite"
     assert file.stat().st_mode & 0o077 == 0
-    with sqlite3.connect(file) as database:
-        assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+    with sqlite3.connect(file) as opened:
+        assert opened.execute("pragma journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,330 @@
+"""`/v1/batches`: posts times avatars, rendered in the background into files with agreed names."""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Header, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.errors import ApiError
+from tts_app.api.examples import BATCH
+from tts_app.api.schemas import ERRORS, ErrorAnswer
+from tts_app.batch.items import Filter
+from tts_app.batch.plan import PlanError
+from tts_app.resources.base import Resource
+from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
+from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+_FAULTS_TOLD = 100
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
+_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+
+
+class BatchOutput(Resource):
+    """What the files are like; where they lie is the server's."""
+
+    format: Literal["mp3", "opus", "aac", "flac", "wav"] = "mp3"
+    """Format of the audio."""
+    name_template: str = "post_{post:02d}_{gender}_{locale}"
+    """Name of a file, without extension, from {post} (with zeros: {post:02d}), {gender} and {locale}."""
+
+
+class BatchRequest(Resource):
+    """A TTSJob's posts and avatars."""
+
+    posts: Annotated[list[Post], Field(min_length=1, max_length=500)]
+    """Each with an id, and its text by language or locale."""
+    avatars: Avatars = Avatars()
+    """Which avatars speak; default: all."""
+    output: BatchOutput = BatchOutput()
+    """Format and names of the files."""
+    on_missing_text: Literal["fail", "skip"] = "fail"
+    """What a post means that has no text for a wanted locale."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often an item that failed is tried again."""
+    parallelism: Annotated[int, Field(ge=1, le=64)] = 8
+    """Items that are spoken at a time, at most."""
+
+
+class BatchCounts(BaseModel):
+    """How many of the batch's items are through."""
+
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    percent: int
+
+
+class BatchLinks(BaseModel):
+    """Where the rest of a batch is."""
+
+    self: str
+    items: str
+    events: str
+    archive: str
+
+
+class BatchAnswer(BaseModel):
+    """A batch."""
+
+    id: str
+    object: Literal["batch"] = "batch"
+    status: Literal["queued", "running", "succeeded", "partially_failed", "failed", "cancelled"]
+    created: str
+    started: str | None
+    finished: str | None
+    counts: BatchCounts
+    failures: list[dict[str, Any]]
+    """The first ten, while it runs; `items?status=failed` has all."""
+    waiting: str | None
+    """What it waits for, while it does."""
+    message: str | None
+    links: BatchLinks
+
+
+class BatchPage(BaseModel):
+    """Batches, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[BatchAnswer]
+    has_more: bool
+    next: str | None
+    """`cursor` of the next page."""
+
+
+class ItemPage(BaseModel):
+    """Items, in the order of the posts."""
+
+    object: Literal["list"] = "list"
+    data: list[dict[str, Any]]
+    has_more: bool
+    next: int | None
+    """`after` of the next page."""
+
+
+class ItemQuery(BaseModel):
+    """Filters and page of the items."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["pending", "done", "failed"] | None = None
+    locale: str | None = None
+    gender: Literal["female", "male"] | None = None
+    post: Annotated[int | None, Field(ge=0)] = None
+    after: Annotated[int, Field(ge=-1)] = -1
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+@router.post(
+    "",
+    dependencies=[Depends(json_only)],
+    status_code=202,
+    response_model=BatchAnswer,
+    responses={200: {"model": BatchAnswer, "description": "Its key was sent before."}, **_CONFLICT, **ERRORS},
+    summary="Render posts by many avatars",
+)
+async def create_batch(
+    body: Annotated[BatchRequest, Body(openapi_examples=BATCH)], playground: Playground, key: _Key = None
+) -> JSONResponse:
+    """Accept a batch. All posts are looked at first: every fault is listed, and then nothing is rendered.
+
+    A request with an `Idempotency-Key` that was sent before answers with the batch that it made then.
+    """
+    job = _job(body)
+    batch = Batch(
+        id=f"batch_{secrets.token_hex(12)}",
+        status=BatchStatus.QUEUED.value,
+        created=time.time(),
+        idempotency_key=key,
+        request_hash=hashlib.sha256(job.encode()).hexdigest(),
+        job=job,
+    )
+    try:
+        kept = await playground.batches.submit(batch)
+    except PlanError as error:
+        raise _faults(error) from None
+    except IdempotencyConflictError:
+        raise ApiError(
+            409,
+            f"The Idempotency-Key {key!r} was used for another request: choose a new one.",
+            param="Idempotency-Key",
+            code="idempotency_conflict",
+        ) from None
+    headers = {"Location": f"/v1/batches/{kept.id}"}
+    status = 202 if kept.id == batch.id else 200
+    return JSONResponse(_answer(kept, playground).model_dump(), status, headers)
+
+
+@router.get("", response_model=BatchPage, summary="List batches")
+async def list_batches(
+    playground: Playground,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> BatchPage:
+    """List batches, newest first; `cursor` is the `next` of the page before."""
+    try:
+        page = await playground.batches.page(limit, cursor)
+    except UnknownCursorError as error:
+        raise ApiError(400, str(error), param="cursor", code="unknown_cursor") from None
+    data = [_answer(batch, playground) for batch in page.batches]
+    return BatchPage(data=data, has_more=page.next is not None, next=page.next)
+
+
+@router.get("/{batch_id}", response_model=BatchAnswer, responses=_UNKNOWN, summary="Where a batch stands")
+async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+    """Tell where a batch stands."""
+    return _answer(await _find(batch_id, playground), playground)
+
+
+@router.get("/{batch_id}/items", response_model=ItemPage, responses=_UNKNOWN, summary="Its items")
+async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
+    """List the items, filtered, a page at a time."""
+    batch = await _find(batch_id, playground)
+    wanted = Filter(query.status, query.locale, query.gender, query.post)
+    try:
+        found = await playground.batches.items(batch, wanted, query.after, query.limit + 1)
+    except PlanError as error:
+        raise _faults(error) from None
+    data, more = found[: query.limit], len(found) > query.limit
+    return ItemPage(data=data, has_more=more, next=data[-1]["number"] if more else None)
+
+
+@router.get(
+    "/{batch_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Follow its progress"
+)
+async def get_events(batch_id: str, playground: Playground) -> StreamingResponse:
+    """Send an event `batch` now and after each change, until the batch has ended."""
+    await _find(batch_id, playground)
+    return StreamingResponse(
+        _events(batch_id, playground), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.get(
+    "/{batch_id}/archive",
+    response_class=StreamingResponse,
+    responses={**_UNKNOWN, **_CONFLICT},
+    summary="All its audio",
+)
+async def get_archive(batch_id: str, playground: Playground) -> Response:
+    """Send a zip of the files that are done, and a manifest; the batch must have ended."""
+    batch = await _find(batch_id, playground)
+    if not BatchStatus(batch.status).final:
+        raise ApiError(409, f"The batch is {batch.status}; ask again when it has ended.")
+    if not batch.done:
+        raise ApiError(409, "The batch has no audio.", code="empty")
+    headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
+    return StreamingResponse(playground.batches.archive(batch), 200, headers, "application/zip")
+
+
+@router.post(
+    "/{batch_id}/cancel", response_model=BatchAnswer, responses={**_UNKNOWN, **_CONFLICT}, summary="Stop it"
+)
+async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+    """End the batch after the items in hand. What is done stays."""
+    batch = await _find(batch_id, playground)
+    if not await playground.batches.cancel(batch_id) and batch.status != BatchStatus.CANCELLED:
+        raise ApiError(409, f"The batch has ended already: it is {batch.status}.", code="ended")
+    return _answer(await _find(batch_id, playground), playground)
+
+
+@router.post(
+    "/{batch_id}/retry",
+    status_code=202,
+    response_model=BatchAnswer,
+    responses={**_UNKNOWN, **_CONFLICT},
+    summary="Render what failed once more",
+)
+async def retry_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+    """Render what failed, or was not done when the batch was cancelled. What is done stays."""
+    batch = await _find(batch_id, playground)
+    if not await playground.batches.retry(batch_id):
+        raise ApiError(409, f"The batch has not ended: it is {batch.status}.")
+    return _answer(await _find(batch_id, playground), playground)
+
+
+async def _events(batch_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
+    async with aclosing(playground.batches.follow(batch_id)) as states:
+        async for batch in states:
+            data = _answer(batch, playground).model_dump()
+            yield f"event: batch\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _job(body: BatchRequest) -> str:
+    """Return the part of a TTSJob that the body is, as it is stored.
+
+    Raises:
+        RequestValidationError: it is no TTSJob's.
+    """
+    spec = body.model_dump(mode="json", by_alias=True, exclude_none=True)
+    spec["posts"] = {"inline": spec["posts"]}
+    try:
+        TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": "file:///nowhere-yet"}})
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
+    return json.dumps(spec, ensure_ascii=False, sort_keys=True)
+
+
+def _faults(error: PlanError) -> ApiError:
+    told = [str(fault) for fault in error.faults[:_FAULTS_TOLD]]
+    more = len(error.faults) - len(told)
+    return ApiError(
+        400,
+        "; ".join([*told, *([f"and {more} more"] if more else [])]) + ". Nothing was rendered.",
+        param=error.faults[0].where.partition(" ")[0],
+        code="invalid_batch",
+    )
+
+
+async def _find(batch_id: str, playground: Context) -> Batch:
+    batch = await playground.batches.get(batch_id)
+    if batch is None:
+        raise ApiError(404, f"There is no batch {batch_id[:60]!r}.", param="id", code="unknown_batch")
+    return batch
+
+
+def _moment(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds")
+
+
+def _answer(batch: Batch, playground: Context) -> BatchAnswer:
+    progress = playground.batches.progress(batch.id)
+    now = progress or batch
+    through = now.done + now.failed
+    address = f"/v1/batches/{batch.id}"
+    return BatchAnswer(
+        id=batch.id,
+        status=BatchStatus(batch.status).value,
+        created=_moment(batch.created_at),
+        started=batch.started_at and _moment(batch.started_at),
+        finished=batch.finished_at and _moment(batch.finished_at),
+        counts=BatchCounts(
+            total=now.total,
+            done=now.done,
+            failed=now.failed,
+            skipped=now.skipped,
+            percent=100 * through // now.total if now.total else 0,
+        ),
+        failures=progress.failures if progress else [],
+        waiting=(progress.waiting or None) if progress else None,
+        message=batch.message,
+        links=BatchLinks(
+            self=address,
+            items=f"{address}/items",
+            events=f"{address}/events",
+            archive=f"{address}/archive",
+        ),
+    )

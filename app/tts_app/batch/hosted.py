@@ -1,0 +1,239 @@
+"""Batches of the API: accepted into the database, rendered one by one, taken up again after a restart."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from tts_app.batch.driver import Driver
+from tts_app.batch.items import Filter, item_page
+from tts_app.batch.ledger import Ledger
+from tts_app.batch.options import Options
+from tts_app.batch.outcome import Outcome, Progress, State
+from tts_app.batch.plan import Plan, PlanError
+from tts_app.batch.prepare import prepare
+from tts_app.batch.report import archive_blocks
+from tts_app.batch.run import run
+from tts_app.resources import VoiceModel
+from tts_app.resources.tts_job import TTSJobSpec
+from tts_app.settings import Settings
+from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
+from tts_app.storage.output import Output, open_output
+from tts_app.telemetry.logs import log
+
+_SAVE_SECONDS = 5.0
+"""Progress is saved at most this often: the ledger knows it anyway."""
+_LOOK_AGAIN = 0.2
+_STATUSES: dict[State, BatchStatus] = {
+    "Succeeded": BatchStatus.SUCCEEDED,
+    "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
+    "Failed": BatchStatus.FAILED,
+}
+
+
+class HostedBatches:
+    """Accepts, renders, follows and cancels batches. For one event loop."""
+
+    def __init__(
+        self, models: Callable[[], Sequence[VoiceModel]], batches: Batches, settings: Settings
+    ) -> None:
+        self._models = models
+        self._batches = batches
+        self._settings = settings
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._running: tuple[str, Driver] | None = None
+        self._retried: set[str] = set()
+        self._progress: dict[str, Progress] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+
+    async def start(self) -> None:
+        """Take up what an earlier run left unfinished."""
+        for batch_id in await asyncio.to_thread(self._batches.unfinished):
+            self._queue.put_nowait(batch_id)
+        self._task = asyncio.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Stop rendering; what was not done stays so, for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def output_of(self, batch_id: str) -> str:
+        """Return the address of the batch's output."""
+        return f"{self._settings.audio_output.rstrip('/')}/batches/{batch_id}"
+
+    async def submit(self, batch: Batch) -> Batch:
+        """Accept a batch, after looking at all of it; return it, or the one that had its key before.
+
+        Raises:
+            PlanError: something is wrong; all faults are listed.
+            IdempotencyConflictError: its key was used for another request.
+        """
+        plan, _ = await asyncio.to_thread(self._prepare, batch)
+        batch.total = plan.total
+        plan.close()
+        kept = await asyncio.to_thread(self._batches.add, batch)
+        if kept.id == batch.id:
+            self._queue.put_nowait(batch.id)
+        return kept
+
+    async def get(self, batch_id: str) -> Batch | None:
+        """Return a batch, or None."""
+        return await asyncio.to_thread(self._batches.get, batch_id)
+
+    async def page(self, limit: int, cursor: str | None) -> Page:
+        """Return batches, newest first. Raises UnknownCursorError."""
+        return await asyncio.to_thread(self._batches.list, limit, cursor)
+
+    def progress(self, batch_id: str) -> Progress | None:
+        """Return how far a batch is that is being rendered."""
+        return self._progress.get(batch_id)
+
+    async def cancel(self, batch_id: str) -> bool:
+        """End a batch after the items in hand; its files stay. False: it had ended before."""
+        ended = await self._end(batch_id, BatchStatus.CANCELLED, None)
+        if self._running is not None and self._running[0] == batch_id:
+            self._running[1].stop()
+        self._notify(batch_id)
+        return ended
+
+    async def retry(self, batch_id: str) -> bool:
+        """Render again what failed, or what was not done when it was cancelled. False: it has not ended."""
+        if not await asyncio.to_thread(self._batches.reopen, batch_id):
+            return False
+        self._retried.add(batch_id)
+        self._queue.put_nowait(batch_id)
+        self._notify(batch_id)
+        return True
+
+    async def items(self, batch: Batch, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return a page of the batch's items. Raises OSError, PlanError."""
+
+        def read() -> list[dict[str, Any]]:
+            plan, _, ledger = self._opened(batch)
+            try:
+                return item_page(plan, ledger, wanted, after, limit)
+            finally:
+                plan.close()
+
+        return await asyncio.to_thread(read)
+
+    async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None]:
+        """Yield a zip of what is done. Raises OSError, PlanError before the first piece."""
+        plan, output, ledger = await asyncio.to_thread(self._opened, batch)
+        blocks = archive_blocks(output, ledger)
+        try:
+            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+                yield block
+        finally:
+            plan.close()
+
+    async def follow(self, batch_id: str) -> AsyncGenerator[Batch, None]:
+        """Yield the batch now and after each change, until it has ended."""
+        while True:
+            changed = self._changed.setdefault(batch_id, asyncio.Event())
+            batch = await self.get(batch_id)
+            if batch is None:
+                return
+            yield batch
+            if BatchStatus(batch.status).final:
+                self._changed.pop(batch_id, None)
+                return
+            await changed.wait()
+
+    def _opened(self, batch: Batch) -> tuple[Plan, Output, Ledger]:
+        """Return the batch's plan, output and ledger, as they are now. Blocking."""
+        plan, output = self._prepare(batch)
+        ledger = Ledger(output, plan)
+        ledger.load()
+        return plan, output, ledger
+
+    def _prepare(self, batch: Batch) -> tuple[Plan, Output]:
+        return prepare(self._spec(batch), self._models(), self._settings.state / "config-maps")
+
+    def _spec(self, batch: Batch) -> TTSJobSpec:
+        spec = json.loads(batch.job)
+        output = open_output(self.output_of(batch.id))
+        return TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": output.url}})
+
+    async def _work(self) -> None:
+        while not self._models():  # noqa: ASYNC110 - a gateway that has just started is soon told of them
+            await asyncio.sleep(_LOOK_AGAIN)
+        while True:
+            batch_id = await self._queue.get()
+            try:
+                await self._render(batch_id)
+            except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
+                log("batch crashed", batch=batch_id, error=error)
+                await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+            finally:
+                self._running = None
+                self._progress.pop(batch_id, None)
+                self._notify(batch_id)
+
+    async def _render(self, batch_id: str) -> None:
+        batch = await self.get(batch_id)
+        if batch is None or BatchStatus(batch.status).final:
+            return
+        try:
+            plan, output = await asyncio.to_thread(self._prepare, batch)
+        except PlanError as error:  # a model that it needs has gone, or the output cannot be written any more
+            await self._end(batch_id, BatchStatus.FAILED, str(error))
+            return
+        if not await asyncio.to_thread(partial(self._batches.running, batch_id, started=time.time())):
+            plan.close()  # it was cancelled at this moment
+            return
+        log("batch", batch=batch_id, items=plan.total)
+        try:
+            outcome = await self._run(batch, plan, output)
+        finally:
+            plan.close()
+        log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
+        await self._save(batch_id, outcome.progress)
+        if outcome.state != "Stopped":  # else it was cancelled, which is on record
+            await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
+
+    async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
+        spec = self._spec(batch)
+        options = Options(
+            job=batch.id,
+            speaker="service",
+            retries=spec.retries,
+            parallelism=spec.parallelism,
+            utilisation=self._settings.batch_utilisation,
+            retry_failed=batch.id in self._retried,
+        )
+        self._retried.discard(batch.id)
+        saved = 0.0
+
+        def tell(progress: Progress) -> None:
+            nonlocal saved
+            self._progress[batch.id] = progress
+            self._notify(batch.id)
+            if time.monotonic() - saved >= _SAVE_SECONDS:
+                saved = time.monotonic()
+                saving.append(asyncio.create_task(self._save(batch.id, progress)))
+
+        def started(driver: Driver) -> None:
+            self._running = (batch.id, driver)
+
+        saving: list[asyncio.Task[None]] = []
+        try:
+            return await run(plan, output, self._models(), options, tell=tell, started=started)
+        finally:
+            await asyncio.gather(*saving, return_exceptions=True)
+
+    async def _save(self, batch_id: str, progress: Progress) -> None:
+        counts = progress.told()["progress"]
+        await asyncio.to_thread(partial(self._batches.progress, batch_id, **counts))
+
+    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> bool:
+        finish = partial(self._batches.finish, batch_id, status, finished=time.time(), message=message)
+        return await asyncio.to_thread(finish)
+
+    def _notify(self, batch_id: str) -> None:
+        if (changed := self._changed.pop(batch_id, None)) is not None:
+            changed.set()

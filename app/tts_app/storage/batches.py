@@ -1,0 +1,211 @@
+"""Metadata of batches that the API was asked for. Their items are in the ledger beside the audio."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, Text, UniqueConstraint, delete, func, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tts_app.storage.database import Base, Database, storable
+
+
+class BatchStatus(StrEnum):
+    """Where a batch stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIALLY_FAILED = "partially_failed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen, unless it is reopened."""
+        return self not in (BatchStatus.QUEUED, BatchStatus.RUNNING)
+
+
+_CURSOR = re.compile(r"([0-9]+\.[0-9]+)~(batch_[0-9a-f]+)")
+_OPEN = [status.value for status in BatchStatus if not status.final]
+_REOPENED = [BatchStatus.PARTIALLY_FAILED.value, BatchStatus.FAILED.value, BatchStatus.CANCELLED.value]
+
+
+class IdempotencyConflictError(Exception):
+    """The idempotency key belongs to a batch that another request made."""
+
+
+class UnknownCursorError(ValueError):
+    """The cursor is none that `Batches.list` returned."""
+
+
+class Batch(Base):
+    """A batch: posts, each to be spoken by every avatar. Its job, texts included, is kept as long as it."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        UniqueConstraint("idempotency_key", name="uq_batches_idempotency_key"),
+        Index("ix_batches_created_id", "created", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """`batch_` and hexadecimal digits."""
+    status: Mapped[str] = mapped_column(index=True)
+    created: Mapped[float]
+    """Seconds since the epoch."""
+    started: Mapped[float | None]
+    """When it first ran."""
+    finished: Mapped[float | None]
+    idempotency_key: Mapped[str | None]
+    """The caller's name for the request: a second request with it makes no second batch."""
+    request_hash: Mapped[str]
+    """Hash of the request's body: tells a request that is repeated from one that reuses a key."""
+    job: Mapped[str] = mapped_column(Text)
+    """The spec of its TTSJob, in JSON."""
+    total: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    """Items whose audio is there, `skipped` included."""
+    failed: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    """Items whose audio was there before."""
+    message: Mapped[str | None] = mapped_column(Text)
+    """Why it failed as a whole."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was asked for."""
+        return datetime.fromtimestamp(self.created, UTC)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it first ran."""
+        return None if self.started is None else datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it came to an end."""
+        return None if self.finished is None else datetime.fromtimestamp(self.finished, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some batches, newest first."""
+
+    batches: Sequence[Batch]
+    next: str | None
+    """Cursor of the page after this one; None where this is the last."""
+
+
+class Batches:
+    """The table of batches. Blocking: call it in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, batch: Batch) -> Batch:
+        """Store a new batch and return it; return the one that is there where its request is repeated.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is there with another request's hash.
+        """
+        try:
+            with self._database.session() as session:
+                session.add(batch)
+        except IntegrityError:
+            # The constraint decides between those who come at the same time: the first one's is stored.
+            found = self._by_key(batch.idempotency_key)
+            if found is None:
+                raise
+            if found.request_hash != batch.request_hash:
+                raise IdempotencyConflictError(
+                    "The idempotency key was used for another request: take a new one."
+                ) from None
+            return found
+        return batch
+
+    def get(self, batch_id: str) -> Batch | None:
+        """Return a batch, detached, or None."""
+        if not storable(batch_id):
+            return None
+        with self._database.session() as session:
+            return session.get(Batch, batch_id)
+
+    def list(self, limit: int, cursor: str | None = None) -> Page:
+        """Return at most `limit` batches, newest first, from where the page ended that gave `cursor`.
+
+        Raises:
+            UnknownCursorError: no page gave that cursor.
+        """
+        query = select(Batch).order_by(Batch.created.desc(), Batch.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(tuple_(Batch.created, Batch.id) < tuple_(*_position(cursor)))
+        with self._database.session() as session:
+            found = session.scalars(query).all()
+        more = len(found) > limit
+        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+
+    def unfinished(self) -> Sequence[str]:
+        """Return the ids of the batches that are not final, oldest first."""
+        query = select(Batch.id).where(Batch.status.in_(_OPEN)).order_by(Batch.created, Batch.id)
+        with self._database.session() as session:
+            return session.scalars(query).all()
+
+    def running(self, batch_id: str, *, started: float) -> bool:
+        """Record that a batch runs, first or again. False: it is final or deleted, and must not run."""
+        return self._change(
+            batch_id,
+            _OPEN,
+            status=BatchStatus.RUNNING.value,
+            started=func.coalesce(Batch.started, started),
+        )
+
+    def progress(self, batch_id: str, *, total: int, done: int, failed: int, skipped: int) -> bool:
+        """Record how many items are where, of a final batch too, as they may come late. False: deleted."""
+        return self._change(batch_id, None, total=total, done=done, failed=failed, skipped=skipped)
+
+    def finish(
+        self, batch_id: str, status: BatchStatus, *, finished: float, message: str | None = None
+    ) -> bool:
+        """Record how a batch came to an end; to cancel it is one. False: it is final already, or deleted."""
+        if not status.final:
+            raise ValueError(f"a batch cannot end as {status.value}")
+        return self._change(batch_id, _OPEN, status=status.value, finished=finished, message=message)
+
+    def reopen(self, batch_id: str) -> bool:
+        """Queue an ended batch again, to render what is missing. False: it is open, succeeded or deleted."""
+        return self._change(batch_id, _REOPENED, status=BatchStatus.QUEUED.value, finished=None, message=None)
+
+    def delete(self, batch_id: str) -> Batch | None:
+        """Remove a batch; return what it was, or None where there was none."""
+        if not storable(batch_id):
+            return None
+        with self._database.session() as session:
+            return session.scalar(delete(Batch).where(Batch.id == batch_id).returning(Batch))
+
+    def _by_key(self, key: str | None) -> Batch | None:
+        if key is None:
+            return None
+        with self._database.session() as session:
+            return session.scalar(select(Batch).where(Batch.idempotency_key == key))
+
+    def _change(self, batch_id: str, allowed: Sequence[str] | None, **values: Any) -> bool:
+        """Change a batch whose status is `allowed` (None: any), in one statement: nothing comes between."""
+        change = update(Batch).where(Batch.id == batch_id)
+        if allowed is not None:
+            change = change.where(Batch.status.in_(allowed))
+        with self._database.session() as session:
+            return session.scalar(change.values(**values).returning(Batch.id)) is not None
+
+
+def _cursor(batch: Batch) -> str:
+    return f"{batch.created!r}~{batch.id}"
+
+
+def _position(cursor: str) -> tuple[float, str]:
+    if (found := _CURSOR.fullmatch(cursor)) is None:
+        raise UnknownCursorError(f"{cursor[:60]!r} is not a cursor that a page of batches gave.")
+    return float(found[1]), found[2]

@@ -1,0 +1,275 @@
+"""What a TTSJob consists of: a ConfigMap with its batch, a RayJob that hands it to Ray, a NetworkPolicy.
+
+All are made once and never changed: another attempt is another RayJob. They belong to the TTSJob and go with
+it; the audio stays.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import yaml
+
+from tts_app.resources import Playground, TTSJob, VoiceModel
+from tts_app.resources.tts_job import Ephemeral
+from tts_operator.desired.groups import downloads, group_of
+from tts_operator.desired.loading import COMPONENT_LABEL
+from tts_operator.desired.network import SUBMITTER, job_policy
+from tts_operator.desired.pods import CLAIMS_PATH, OFFLINE, Mount, pod_template
+from tts_operator.desired.ray_service import (
+    Defaults,
+    engine_images,
+    gateway_image,
+    head_group,
+    ray_cluster,
+    volumes_of,
+    worker_group,
+)
+from tts_operator.objects import (
+    CONFIG_MAP,
+    FIELD_MANAGER,
+    GROUP,
+    JOB_LABEL,
+    MANAGED_LABEL,
+    NETWORK_POLICY,
+    RAY_JOB,
+    TTS_JOB,
+    Kind,
+    Manifest,
+)
+
+ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
+"""On a RayJob: which attempt it is, from 1."""
+BATCH_PATH = "/batch"
+"""Folder of the submitter that becomes the driver's working directory."""
+BATCH_FILE = "batch.yaml"
+_PASSED_ON = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
+"""Labels that a RayJob with a cluster of its own has from its TTSJob."""
+_RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a RayJob is made of."""
+
+    job: TTSJob
+    uid: str
+    """The TTSJob's."""
+    playground: Playground
+    """The service's, or the one that the job's own cluster is made like."""
+    models: Sequence[VoiceModel]
+    cluster: str
+    """The service's RayCluster that runs the job; empty for one of its own."""
+    attempt: int
+
+
+def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
+    """Return the reason why a cluster cannot read the job's posts or write its output, and what to do.
+
+    A service's head has its audio claim alone, no credentials and no way out.
+    """
+    uris = _uris(job)
+    local = [uri for uri in uris if uri.startswith("file://")]
+    if local:
+        text = f"{local[0]} is a file of one machine, not of a cluster: use pvc://, s3:// or gs://."
+        return "LocalFiles", text
+    if job.spec.ephemeral is not None:
+        return None
+    do = f"use pvc://{audio_claim}/..., or a cluster of the job's own (`ephemeral`)"
+    for uri in uris:
+        if not uri.startswith("pvc://"):
+            text = f"The service has neither credentials for {uri} nor a way out of the cluster: {do}."
+            return "InvalidStorage", text
+        if _claim(uri) != audio_claim:
+            text = f"Claim {_claim(uri)} is not the service's audio claim, the only one that it has: {do}."
+            return "InvalidClaim", text
+    return None
+
+
+def audio_claim_of(playground: Playground) -> str:
+    """Return the claim that a service's audio is on."""
+    return playground.spec.storage.audio.existing_claim or f"{playground.name}-audio"
+
+
+def needed(job: TTSJob, models: Sequence[VoiceModel]) -> list[VoiceModel]:
+    """Return the models that speak an avatar of the job."""
+    locales, genders = set(job.spec.avatars.locales), set(job.spec.avatars.genders)
+    return [
+        model
+        for model in models
+        if any(
+            (not locales or voice.locale in locales) and (not genders or voice.gender in genders)
+            for voice in model.spec.voices
+        )
+    ]
+
+
+def job_children(plan: Plan, defaults: Defaults) -> list[dict[str, Any]]:
+    """Return the job's children, in the order in which they are made. The last one is the RayJob."""
+    batch = _batch(plan)
+    children = [batch]
+    if plan.playground.spec.network_policy.enabled:
+        service = plan.job.spec.service_name
+        policy = job_policy(plan.job.name, service, outside=_outside(plan.job))
+        children.append(_by_content(NETWORK_POLICY, plan, "pods", policy))
+    children.append(_ray_job(plan, defaults, batch["metadata"]["name"]))
+    return children
+
+
+def _batch(plan: Plan) -> dict[str, Any]:
+    documents = [plan.job.written(), *(model.written() for model in plan.models)]
+    text = yaml.dump_all(
+        documents, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1 << 20
+    )
+    return _by_content(CONFIG_MAP, plan, "batch", {"data": {BATCH_FILE: text}, "immutable": True})
+
+
+def _ray_job(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
+    ephemeral = plan.job.spec.ephemeral
+    spec: dict[str, Any] = {
+        "entrypoint": " ".join(_entrypoint(plan)),
+        "runtimeEnvYAML": json.dumps({"working_dir": BATCH_PATH}),
+        "submissionMode": "K8sJobMode",
+        # What a second submitter would do, another attempt does, and says so.
+        "submitterConfig": {"backoffLimit": 0},
+        "submitterPodTemplate": _submitter(plan, defaults, batch),
+    }
+    labels: Mapping[str, str] = {}
+    if ephemeral is None:
+        spec["clusterSelector"] = {"ray.io/cluster": plan.cluster}
+    else:
+        spec["rayClusterSpec"] = _own_cluster(plan, ephemeral, defaults)
+        spec["shutdownAfterJobFinishes"] = True
+        given = plan.job.metadata.labels
+        labels = {name: given[name] for name in _PASSED_ON if name in given}
+    made = _child(RAY_JOB, plan.job.name, plan, {"spec": spec})
+    made["metadata"]["labels"] = {**labels, **made["metadata"]["labels"]}
+    made["metadata"]["annotations"] = {ATTEMPT_ANNOTATION: str(plan.attempt)}
+    return made
+
+
+def _entrypoint(plan: Plan) -> list[str]:
+    """Return the driver's command. KubeRay gives it to a shell: all that is put in are DNS labels."""
+    command = ["ttsp", "render", "-f", BATCH_FILE, "--json"]
+    if plan.job.spec.ephemeral is None:
+        return [*command, "--speaker", "service"]
+    places = [part for model in plan.models for part in ("--place", f"{model.name}={group_of(model)}")]
+    return [*command, "--speaker", "engine", *places]
+
+
+def _submitter(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
+    """Return the template of the pod that uploads the batch and follows the driver's log.
+
+    KubeRay gives it the address, the job's id and the cluster's token. Files are mounted one by one: a folder
+    of a ConfigMap has each of them thrice, and all would be uploaded.
+    """
+    template = pod_template(
+        plan.playground, SUBMITTER, gateway_image(plan.playground, defaults), _RESOURCES, [], {}
+    )
+    template["metadata"]["labels"] = {**_labels(plan.job.name), COMPONENT_LABEL: SUBMITTER}
+    pod = template["spec"]
+    pod["restartPolicy"] = "Never"
+    files = {BATCH_FILE: ("batch", batch, BATCH_FILE)}
+    reference = plan.job.spec.posts.config_map_ref
+    if reference is not None:
+        path = f"config-maps/{reference.name}/{reference.key}"
+        files[path] = ("posts", reference.name, reference.key)
+    (container,) = pod["containers"]
+    for path, (volume, config_map, key) in files.items():
+        container["volumeMounts"].append(
+            {"name": volume, "mountPath": f"{BATCH_PATH}/{path}", "subPath": key, "readOnly": True}
+        )
+        pod["volumes"].append({"name": volume, "configMap": {"name": config_map}})
+    return template
+
+
+def _own_cluster(plan: Plan, ephemeral: Ephemeral, defaults: Defaults) -> dict[str, Any]:
+    playground = plan.playground
+    images = engine_images(playground, defaults)
+    cache = playground.spec.storage.cache.existing_claim or f"{playground.name}-cache"
+    mounts = _mounts(plan.job)
+    secret = playground.spec.storage.credentials_secret if _outside(plan.job) else None
+    head = head_group(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])
+    groups = [
+        worker_group(
+            playground,
+            _copies(model, ephemeral.replicas),
+            images[model.spec.engine],
+            cache if downloads(model) else "",
+            mounts,
+        )
+        for model in plan.models
+    ]
+    for group in (head, *groups):
+        template = group["template"]
+        template["metadata"]["labels"] = _labels(plan.job.name)
+        if secret is not None:
+            template["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": secret}}]
+    return ray_cluster(playground, defaults, head, groups)
+
+
+def _copies(model: VoiceModel, number: int) -> VoiceModel:
+    replicas = model.spec.replicas.model_copy(update={"min": number, "max": number})
+    return model.model_copy(update={"spec": model.spec.model_copy(update={"replicas": replicas})})
+
+
+def _mounts(job: TTSJob) -> list[Mount]:
+    """Return the claims that the job names; of one that it only reads posts from, nothing can be changed."""
+    output = _claim(job.spec.output.uri)
+    claims = sorted({_claim(uri) for uri in _uris(job) if uri.startswith("pvc://")})
+    return [
+        Mount(f"job-{number}", claim, f"{CLAIMS_PATH}/{claim}", read_only=claim != output)
+        for number, claim in enumerate(claims)
+    ]
+
+
+def _uris(job: TTSJob) -> list[str]:
+    posts = job.spec.posts.uri
+    return [job.spec.output.uri, *([posts] if posts else [])]
+
+
+def _outside(job: TTSJob) -> bool:
+    return any(uri.startswith(("s3://", "gs://")) for uri in _uris(job))
+
+
+def _claim(uri: str) -> str:
+    return uri.removeprefix("pvc://").partition("/")[0]
+
+
+def _by_content(kind: Kind, plan: Plan, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a child whose name tells its content: one that is there already is the one that is wanted."""
+    digest = sha256(json.dumps([plan.uid, body], sort_keys=True).encode()).hexdigest()[:10]
+    return _child(kind, f"{plan.job.name}-{what}-{digest}", plan, body)
+
+
+def _child(kind: Kind, name: str, plan: Plan, body: Mapping[str, Any]) -> dict[str, Any]:
+    owner = {
+        "apiVersion": TTS_JOB.api_version,
+        "kind": TTS_JOB.name,
+        "name": plan.job.name,
+        "uid": plan.uid,
+        "controller": True,
+    }
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": {"name": name, "labels": _labels(plan.job.name), "ownerReferences": [owner]},
+        **body,
+    }
+
+
+def _labels(job: str) -> dict[str, str]:
+    """Return the labels of a job's children and pods: not a service's, which would take them for its own."""
+    return {
+        "app.kubernetes.io/name": "tts-playground",
+        "app.kubernetes.io/instance": job,
+        MANAGED_LABEL: FIELD_MANAGER,
+        JOB_LABEL: job,
+    }
+
+
+def is_owned(child: Manifest, uid: str) -> bool:
+    """Tell whether a child is of the TTSJob that has this uid."""
+    return any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences", ()))

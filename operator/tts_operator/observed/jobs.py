@@ -1,0 +1,178 @@
+"""How far a TTSJob is: its RayJob, and what the driver says in the submitter's log."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from tts_operator.desired.jobs import ATTEMPT_ANNOTATION
+from tts_operator.objects import Manifest
+from tts_operator.observed.conditions import Condition
+
+Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "PartiallyFailed", "Failed"]
+OUTCOMES: Mapping[str, Phase] = {phase: phase for phase in ("Succeeded", "PartiallyFailed", "Failed")}
+"""Phases that a job stays in, by what the driver calls them."""
+FAILURES = 10
+MESSAGE_LENGTH = 1024
+LOG_LINES = 100
+"""Lines of the submitter's log that are read: Ray adds some after the driver's last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A RayJob."""
+
+    number: int
+    cluster: str
+    """The RayCluster that was selected; empty for one of its own."""
+    submission: str
+    """Ray's id of the job: the submitter's pod has it as a variable."""
+    runs: bool
+    """Whether Ray says that the driver runs, or has run."""
+    stage: str
+    """KubeRay's jobDeploymentStatus: Initializing, Running, Complete, Failed ...; empty at first."""
+    said: str
+    """KubeRay's reason and message."""
+    held: bool
+    """Whether Kueue holds it back, or stopped it."""
+    ended: datetime | None
+    """When it ended, well or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the driver said last."""
+
+    progress: Mapping[str, Any]
+    failures: list[dict[str, Any]]
+    outcome: Phase | None = None
+    """How the batch ended; None while it goes on, and for ever where the driver was killed."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a TTSJob now."""
+
+    phase: Phase
+    reason: str
+    """Why it is in its phase, in one CamelCase word."""
+    message: str
+    wrong: bool = False
+    """Whether something is wrong that a person may have to see to."""
+    report: Report | None = None
+    """What the driver said last; None: nothing new."""
+    failed_attempts: int = 0
+    began: bool = False
+    """Whether the batch runs now: the deadline counts from the first time."""
+
+
+def read_attempt(ray_job: Manifest) -> Attempt:
+    """Return what a RayJob says."""
+    spec, status = ray_job["spec"], ray_job.get("status") or {}
+    stage = status.get("jobDeploymentStatus", "")
+    ended = stage in ("Complete", "Failed", "ValidationFailed")
+    moment = status.get("endTime") or ray_job["metadata"]["creationTimestamp"]
+    said = [status.get("reason") or "", status.get("message") or ""]
+    return Attempt(
+        number=int(ray_job["metadata"].get("annotations", {}).get(ATTEMPT_ANNOTATION, "1")),
+        cluster=(spec.get("clusterSelector") or {}).get("ray.io/cluster", ""),
+        submission=status.get("jobId", ""),
+        runs=stage == "Running" and status.get("jobStatus", "") not in ("", "PENDING"),
+        stage=stage,
+        said=": ".join(part for part in said if part),
+        held=bool(spec.get("suspend")) or stage in ("Suspending", "Suspended"),
+        ended=datetime.fromisoformat(moment) if ended else None,
+    )
+
+
+def submitter_of(attempt: Attempt, pods: Iterable[Manifest]) -> Manifest | None:
+    """Return the pod that follows an attempt's log, the newest of several; None while there is none.
+
+    Pods of earlier attempts may still be there: Ray's id of the job tells them apart.
+    """
+    own = [pod for pod in pods if attempt.submission and _submission(pod) == attempt.submission]
+    return max(own, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+
+
+def read_report(log: str) -> Report | None:
+    """Return what the driver said last in a log that has others' lines too; None where it said nothing."""
+    for line in reversed(log.splitlines()):
+        try:
+            said = json.loads(line)
+            counts = {name: int(said["progress"][name]) for name in ("total", "done", "failed", "skipped")}
+            failures = [_failure(item) for item in said.get("failures", [])[:FAILURES]]
+        except (ValueError, KeyError, TypeError, AttributeError):  # a line of another kind
+            continue
+        through, total = counts["done"] + counts["failed"], counts["total"]
+        progress = {
+            **counts,
+            "percent": min(100, through * 100 // total) if total else 0,
+            "summary": f"{counts['done']}/{total}",
+        }
+        return Report(
+            progress, failures, OUTCOMES.get(said.get("outcome", "")), str(said.get("message") or "")
+        )
+    return None
+
+
+def ending(report: Report, outcome: Phase) -> Verdict:
+    """Return the verdict on a batch that ended by itself."""
+    done, failed = report.progress["summary"], report.progress["failed"]
+    first = f" The first: {report.failures[0]['message']}" if report.failures else ""
+    if outcome == "Succeeded":
+        return Verdict(outcome, "Succeeded", f"{done} items are in the output.", report=report, began=True)
+    if outcome == "PartiallyFailed":
+        text = f"{done} items are in the output, {failed} failed.{first}"
+        return Verdict(outcome, "ItemsFailed", text, wrong=True, report=report, began=True)
+    return Verdict(
+        outcome, "BatchFailed", report.message or f"No item is done.{first}", True, report, began=True
+    )
+
+
+def job_conditions(verdict: Verdict) -> list[Condition]:
+    """Return the conditions of a TTSJob."""
+    ended, goes_on = verdict.phase in OUTCOMES, verdict.phase in ("Pending", "Running")
+    degraded = Condition("Degraded", False, "AsExpected", "Nothing is wrong.")
+    if verdict.wrong:
+        degraded = Condition("Degraded", True, verdict.reason, verdict.message)
+    return [
+        Condition("Complete", ended, verdict.reason, verdict.message),
+        Condition("Progressing", goes_on, verdict.reason, verdict.message),
+        degraded,
+    ]
+
+
+def job_status(verdict: Verdict, before: Mapping[str, Any], ray_job: str | None, now: str) -> dict[str, Any]:
+    """Return the status of a TTSJob, without conditions. `before` is the one that it has, `now` the time."""
+    status: dict[str, Any] = {"phase": verdict.phase}
+    if verdict.report is not None:
+        status["progress"], status["failures"] = dict(verdict.report.progress), verdict.report.failures
+    else:
+        status |= {name: before[name] for name in ("progress", "failures") if name in before}
+    if verdict.phase != "Suspended":  # time that it is suspended does not count
+        started = before.get("startTime") or (now if verdict.began else None)
+        if started:
+            status["startTime"] = started
+    if verdict.phase in OUTCOMES:
+        status["completionTime"] = now
+    if ray_job is not None:
+        status["rayJob"] = ray_job
+    if verdict.failed_attempts:
+        status["failedAttempts"] = verdict.failed_attempts
+    return status
+
+
+def _submission(pod: Manifest) -> str:
+    variables = pod["spec"]["containers"][0].get("env", ())
+    return next((str(v.get("value")) for v in variables if v["name"] == "RAY_JOB_SUBMISSION_ID"), "")
+
+
+def _failure(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "post": int(item["post"]),
+        "avatar": str(item["avatar"]),
+        "reason": str(item["reason"]),
+        "message": str(item["message"])[:MESSAGE_LENGTH],
+    }

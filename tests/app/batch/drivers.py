@@ -1,0 +1,106 @@
+"""Drivers of a batch that are started, watched and killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+HERE = Path(__file__).parent
+PATIENCE = 180.0
+
+
+@dataclass
+class Batch:
+    """A batch in a folder, and what drives it."""
+
+    folder: Path
+    environment: dict[str, str]
+    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def audio(self) -> Path:
+        return self.folder / "audio"
+
+    @property
+    def rendered(self) -> list[tuple[int, str, str]]:
+        """Process, avatar and text of each rendering."""
+        path = self.folder / "rendered.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        split = (line.split(" ", 2) for line in lines)
+        return [(int(pid), avatar, text) for pid, avatar, text in split]
+
+    @property
+    def records(self) -> list[dict[str, object]]:
+        """The whole lines of the ledger."""
+        found = []
+        for segment in sorted((self.audio / ".ttsp" / "ledger").glob("*.jsonl")):
+            found += [json.loads(x) for x in segment.read_bytes().splitlines(True) if x.endswith(b"\n")]
+        return found
+
+    def post(self, count: int, text: Callable[[int], str] = lambda n: f"Post number {n}.") -> None:
+        """Write the posts."""
+        with (self.folder / "posts.jsonl").open("w") as file:
+            for number in range(1, count + 1):
+                file.write(
+                    json.dumps({"id": number, "text": {"en": text(number), "ar": text(number)}}) + "\n"
+                )
+
+    def slow_down(self, seconds: float) -> None:
+        """Let items take so long on average, with workers that start from now on."""
+        (self.folder / "seconds.txt").write_text(str(seconds))
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a driver, in a process group of its own."""
+        log = (self.folder / f"driver-{len(self.drivers)}.log").open("wb")
+        driver = subprocess.Popen(
+            [sys.executable, str(HERE / "simulated.py"), str(self.folder)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**self.environment, **environment},
+            start_new_session=True,
+        )
+        self.drivers.append(driver)
+        return driver
+
+    def end(self, driver: subprocess.Popen[bytes]) -> dict[str, object]:
+        """Wait for a driver; return its last line."""
+        driver.wait(PATIENCE)
+        lines = (self.folder / f"driver-{self.drivers.index(driver)}.log").read_text().splitlines()
+        told = [line for line in lines if line.startswith("{")]
+        assert told, "\n".join(lines[-30:])
+        last: dict[str, object] = json.loads(told[-1])
+        return last
+
+    def wait_for(self, what: Callable[[], bool], driver: subprocess.Popen[bytes]) -> None:
+        """Wait until `what` holds, or the driver has ended."""
+        until = time.monotonic() + PATIENCE
+        while not what() and driver.poll() is None:
+            assert time.monotonic() < until, "it does not come about"
+            time.sleep(0.02)
+
+
+def kill_all(driver: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a driver and every process that it has started, all at one moment, as a power cut would."""
+    try:
+        family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        family = []
+    for process in family:
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, 20)
+    driver.wait(20)
+
+
+def python_path() -> str:
+    """Return what lets Ray's workers import the simulated speaker."""
+    return os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))

@@ -1,0 +1,202 @@
+"""What a batch survives, with a simulated speaker: processes killed at random, drivers side by side."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from drivers import Batch, kill_all
+from simulated import audio
+
+AVATARS = ["female_ar-EG", "male_ar-EG", "female_en-US", "male_en-US"]
+
+
+def check_whole(batch: Batch, posts: int) -> None:
+    """Every file is there once, correct by checksum, and no item that was done was rendered again."""
+    expected = {
+        f"post_{post:02d}_{avatar}.mp3": hashlib.sha256(audio(f"Post number {post}.", avatar)).hexdigest()
+        for post in range(1, posts + 1)
+        for avatar in AVATARS
+    }
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in batch.audio.glob("*.mp3")}
+    assert found == expected
+    done = Counter(str(record["file"]) for record in batch.records)
+    assert done == Counter(expected.keys())  # a second rendering would have been committed a second time
+    assert {str(record["file"]): record["sha256"] for record in batch.records} == expected
+    assert not list((batch.audio / ".ttsp" / "unfinished").iterdir())
+    assert len((batch.audio / "manifest.jsonl").read_text().splitlines()) == len(expected)
+
+
+def done_then(batch: Batch) -> set[tuple[str, int]]:
+    return {(str(record["avatar"]), int(str(record["post"]))) for record in batch.records}
+
+
+def rendered_since(batch: Batch, count: int) -> set[tuple[str, int]]:
+    return {(avatar, int(text.split()[-1].rstrip("."))) for _, avatar, text in batch.rendered[count:]}
+
+
+def test_a_worker_killed_again_and_again(batch: Batch) -> None:
+    """22 trials: the items in hand go to a new worker, and nothing else is rendered twice."""
+    trials, posts, chance = 22, 90, random.Random(1)  # noqa: S311
+    batch.post(posts)
+    batch.slow_down(0.1)
+    driver = batch.start(RETRIES="10")
+    killed: set[int] = set()
+    while len(killed) < trials and driver.poll() is None:
+        seen, more = len(batch.rendered), chance.randint(2, 12)
+        batch.wait_for(lambda seen=seen, more=more: len(batch.rendered) >= seen + more, driver)
+        victim = batch.rendered[-1][0]
+        if victim not in killed and psutil.pid_exists(victim):
+            os.kill(victim, signal.SIGKILL)
+            killed.add(victim)
+    assert batch.end(driver)["outcome"] == "Succeeded"
+    assert len(killed) == trials
+    check_whole(batch, posts)
+
+
+def test_a_driver_killed_again_and_again(batch: Batch) -> None:
+    """20 trials: each new driver goes on where the one before was killed."""
+    trials, posts, chance = 20, 110, random.Random(2)  # noqa: S311
+    batch.post(posts)
+    for _ in range(trials):
+        before, seen = done_then(batch), len(batch.rendered)
+        driver = batch.start()
+        more = chance.randint(1, 16)
+        batch.wait_for(lambda seen=seen, more=more: len(batch.rendered) >= seen + more, driver)
+        driver.kill()
+        assert driver.wait() == -signal.SIGKILL, "it was quicker than the trial"
+        assert not before & rendered_since(batch, seen), "what was done is rendered again"
+    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    check_whole(batch, posts)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_process_killed_at_once(lone_batch: Batch, seed: int) -> None:
+    """As a power cut: driver, Ray and workers; and the ledger's last record is torn."""
+    batch, posts, chance = lone_batch, 30, random.Random(seed)  # noqa: S311
+    batch.post(posts)
+    batch.slow_down(0.05)
+    driver = batch.start()
+    some = chance.randint(5, 60)
+    batch.wait_for(lambda: len(batch.rendered) >= some, driver)
+    kill_all(driver)
+    (segment,) = (batch.audio / ".ttsp" / "ledger").glob("*.jsonl")
+    torn = segment.read_bytes()[: -chance.randint(1, 60)]
+    segment.write_bytes(torn)
+    before, seen = done_then(batch), len(batch.rendered)
+    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    assert not before & rendered_since(batch, seen)
+    check_whole(batch, posts)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_head_killed(lone_batch: Batch, seed: int) -> None:
+    """Ray's control store and node manager: the driver ends, done or not, and the next one goes on."""
+    batch, posts, chance = lone_batch, 30, random.Random(100 + seed)  # noqa: S311
+    batch.post(posts)
+    batch.slow_down(0.05)
+    driver = batch.start()
+    some = chance.randint(5, 60)
+    batch.wait_for(lambda: len(batch.rendered) >= some, driver)
+    heads = [
+        process
+        for process in psutil.Process(driver.pid).children(recursive=True)
+        if process.name() in ("gcs_server", "raylet")
+    ]
+    assert len(heads) == 2
+    for process in heads:
+        process.kill()
+    try:
+        driver.wait(90)
+    except subprocess.TimeoutExpired:
+        pytest.fail("the driver does not notice that Ray is gone")
+    kill_all(driver)
+    before, seen = done_then(batch), len(batch.rendered)
+    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    assert not before & rendered_since(batch, seen)
+    check_whole(batch, posts)
+
+
+def test_two_drivers_at_once_do_the_work_once(batch: Batch) -> None:
+    posts = 40
+    batch.post(posts)
+    drivers = [batch.start(), batch.start()]
+    ended = [batch.end(driver) for driver in drivers]
+    assert [end["outcome"] for end in ended] == ["Succeeded", "Succeeded"]
+    assert len(batch.rendered) == posts * len(AVATARS)
+    check_whole(batch, posts)
+
+
+def test_one_poisoned_item_fails_alone_with_its_reason(batch: Batch) -> None:
+    """Texts that kill their worker, that are refused, and one that fails once."""
+    texts = {3: "KILL the worker 3.", 5: "REFUSE this 5.", 7: "Fails ONCE 7."}
+    batch.post(12, lambda n: texts.get(n, f"Post number {n}."))
+    end = batch.end(batch.start(RETRIES="1"))
+    assert end["outcome"] == "PartiallyFailed"
+    assert end["progress"] == {"total": 48, "done": 40, "failed": 8, "skipped": 0}
+    failures = [(f["post"], f["reason"]) for f in end["failures"]]  # type: ignore[attr-defined]
+    assert Counter(failures) == {(3, "WorkerDied"): 4, (5, "NothingToSpeak"): 4}
+    assert len([1 for _, _, text in batch.rendered if text == texts[5]]) == 4, "bad input is not retried"
+
+    again = batch.end(batch.start(RETRIES="1"))
+    assert again["progress"] == {"total": 48, "done": 40, "failed": 8, "skipped": 40}, "what failed stays so"
+
+
+def test_a_changed_post_is_rendered_alone(batch: Batch) -> None:
+    batch.post(10)
+    batch.end(batch.start())
+    seen = len(batch.rendered)
+    batch.post(10, lambda n: f"Post number {n}." if n != 4 else "Another text, post number 4.")
+    (batch.audio / "post_07_male_en-US.mp3").unlink()
+    end = batch.end(batch.start())
+    assert end["progress"] == {"total": 40, "done": 40, "failed": 0, "skipped": 35}
+    assert rendered_since(batch, seen) == {(avatar, 4) for avatar in AVATARS} | {("male_en-US", 7)}
+
+
+def test_texts_that_are_the_same_are_spoken_once(batch: Batch) -> None:
+    batch.post(20, lambda n: "Post number 1.")
+    assert batch.end(batch.start())["progress"] == {"total": 80, "done": 80, "failed": 0, "skipped": 0}
+    assert len(batch.rendered) == len(AVATARS)
+    files = {path.name: path.read_bytes() for path in batch.audio.glob("*.mp3")}
+    assert files == {
+        f"post_{n:02d}_{avatar}.mp3": audio("Post number 1.", avatar)
+        for n in range(1, 21)
+        for avatar in AVATARS
+    }
+
+
+def test_a_stopped_driver_ends_after_the_items_in_hand(batch: Batch) -> None:
+    batch.post(60)
+    batch.slow_down(0.2)
+    driver = batch.start()
+    batch.wait_for(lambda: len(batch.rendered) >= 10, driver)
+    driver.send_signal(signal.SIGTERM)
+    end = batch.end(driver)
+    assert (end["outcome"], driver.returncode) == ("Stopped", 130)
+    assert len(batch.records) == len(batch.rendered), "what was in hand is done"
+    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    assert len(batch.rendered) == 240
+
+
+def test_an_output_that_is_full_for_a_while(batch: Batch, tmp_path: Path) -> None:
+    """A disk without room: the batch waits, nothing half-written is called done, and it goes on."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    batch.audio.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(batch.audio)], check=True)
+    try:
+        batch.post(60)
+        driver = batch.start()
+        log = batch.folder / "driver-0.log"
+        batch.wait_for(lambda: "disk is full" in log.read_text(), driver)
+        assert driver.poll() is None, log.read_text()
+        subprocess.run(["mount", "-o", "remount,size=8m", str(batch.audio)], check=True)
+        assert batch.end(driver)["outcome"] == "Succeeded"
+        check_whole(batch, 60)
+    finally:
+        subprocess.run(["umount", "-l", str(batch.audio)], check=True)

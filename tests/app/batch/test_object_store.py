@@ -1,0 +1,152 @@
+"""A batch into a simulated S3 (moto's server): the store goes away for a while, and the driver is killed."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import fsspec
+import pytest
+import s3fs
+from drivers import Batch, kill_all
+from moto.server import ThreadedMotoServer
+from simulated import audio
+
+AVATARS = ["female_ar-EG", "male_ar-EG", "female_en-US", "male_en-US"]
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "somebody",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+class Door:
+    """A port on loopback that leads to a server, and can be shut: connections are then refused or cut."""
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self._server = server
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open = True
+        self._ended = False
+        self._pairs: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def shut(self) -> None:
+        self._open = False
+        for end in self._pairs:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def open(self) -> None:
+        self._open = True
+
+    def close(self) -> None:
+        self._ended = True
+        self.shut()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        while not self._ended:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open:
+                client.close()
+                continue
+            behind = socket.create_connection(self._server)
+            self._pairs += [client, behind]
+            for source, target in ((client, behind), (behind, client)):
+                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    made = Door((host, port))
+    yield made
+    made.close()
+    server.stop()
+
+
+@pytest.fixture
+def store(door: Door, lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
+    settings = {**ACCOUNT, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{door.port}"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    lone_batch.environment |= {**settings, "OUTPUT": "s3://hotel/audio"}
+    s3fs.S3FileSystem.clear_instance_cache()
+    found = fsspec.filesystem("s3", use_listings_cache=False)
+    found.mkdir("hotel")
+    yield found
+    found.rm("hotel", recursive=True)  # moto keeps one store a process
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def files(store: s3fs.S3FileSystem) -> dict[str, bytes]:
+    paths = [path for path in store.ls("hotel/audio") if path.endswith(".mp3")]
+    return {path.rpartition("/")[2]: store.cat_file(path) for path in paths}
+
+
+def expected(posts: int) -> dict[str, bytes]:
+    return {
+        f"post_{n:02d}_{avatar}.mp3": audio(f"Post number {n}.", avatar)
+        for n in range(1, posts + 1)
+        for avatar in AVATARS
+    }
+
+
+def test_a_store_that_is_away_is_waited_for(store: s3fs.S3FileSystem, door: Door, lone_batch: Batch) -> None:
+    batch = lone_batch
+    batch.post(30)
+    batch.slow_down(0.1)
+    driver = batch.start()
+    batch.wait_for(lambda: len(batch.rendered) >= 30, driver)
+    door.shut()
+    log = batch.folder / "driver-0.log"
+    batch.wait_for(lambda: "the output cannot be written" in log.read_text(), driver)
+    time.sleep(5)
+    assert driver.poll() is None, log.read_text()[-2000:]
+    door.open()
+    assert batch.end(driver)["outcome"] == "Succeeded"
+    assert files(store) == expected(30)
+    assert len(store.cat_file("hotel/audio/manifest.jsonl").splitlines()) == 120
+
+
+def test_a_killed_driver_is_followed_when_its_lease_has_ended(
+    store: s3fs.S3FileSystem, lone_batch: Batch
+) -> None:
+    batch = lone_batch
+    batch.post(20)
+    batch.slow_down(0.1)
+    driver = batch.start()
+    batch.wait_for(lambda: len(batch.rendered) >= 20, driver)
+    kill_all(driver)
+    done = {
+        (record["avatar"], record["post"])
+        for path in store.ls("hotel/audio/.ttsp/ledger")
+        for record in map(json.loads, store.cat_file(path).splitlines())
+    }
+    seen = len(batch.rendered)
+    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    again = {(avatar, int(text.split()[-1].rstrip("."))) for _, avatar, text in batch.rendered[seen:]}
+    assert done
+    assert not done & again, "what was done is rendered again"
+    assert files(store) == expected(20)

@@ -1,0 +1,200 @@
+"""`/v1/batches` on the real playground, and `ttsp render` with the real engine."""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+POSTS = [
+    {"id": 1, "text": {"en": "Your room is ready.", "es": "Su habitación está lista."}},
+    {"id": 2, "text": {"en": "Breakfast until 10:30.", "es": "Desayuno hasta las 10:30."}},
+]
+BODY = {"posts": POSTS, "avatars": {"locales": ["en-US", "es-ES"]}}
+LONG = "The rooms were clean, the breakfast was rich, and the view was splendid. "
+
+
+def ended(client: httpx.Client, batch: dict[str, Any], within: float = 240) -> dict[str, Any]:
+    """Wait until a batch has ended."""
+    until = time.monotonic() + within
+    while True:
+        found: dict[str, Any] = client.get(batch["links"]["self"]).raise_for_status().json()
+        if found["status"] not in ("queued", "running"):
+            return found
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+
+
+def test_a_batch_is_made_once_followed_and_fetched(client: httpx.Client, playground: Any) -> None:
+    key = {"Idempotency-Key": "hotel-1"}
+    answer = client.post("/v1/batches", json=BODY, headers=key)
+    assert answer.status_code == 202, answer.text
+    batch = answer.json()
+    assert answer.headers["location"] == batch["links"]["self"]
+    again = client.post("/v1/batches", json=BODY, headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, batch["id"])
+    other = client.post("/v1/batches", json={**BODY, "retries": 1}, headers=key)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+    with client.stream("GET", batch["links"]["events"]) as events:
+        told = [json.loads(line[6:]) for line in events.iter_lines() if line.startswith("data: ")]
+    assert told[-1]["status"] == "succeeded"
+    assert told[-1]["counts"] == {"total": 8, "done": 8, "failed": 0, "skipped": 0, "percent": 100}
+    assert [state["counts"]["done"] for state in told] == sorted(state["counts"]["done"] for state in told)
+
+    files = {
+        path.name: path.read_bytes()
+        for path in (playground.folder / "audio-output" / "batches" / batch["id"]).glob("*.mp3")
+    }
+    assert len(files) == 8
+    archive = client.get(batch["links"]["archive"])
+    assert archive.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(archive.content)) as zipped:
+        manifest = [json.loads(line) for line in zipped.read("manifest.jsonl").splitlines()]
+        assert {n: zipped.read(n) for n in zipped.namelist() if n != "manifest.jsonl"} == files
+    assert {m["file"]: m["sha256"] for m in manifest} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items()
+    }
+    assert client.get("/v1/batches", params={"limit": 1}).json()["data"][0]["id"] == batch["id"]
+
+
+def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) -> None:
+    batch = ended(client, client.post("/v1/batches", json=BODY).json())
+    found, after = [], -1
+    while after is not None:
+        query = {"locale": "es-ES", "limit": 3, "after": after}
+        page = client.get(batch["links"]["items"], params=query).json()
+        found += [item["file"] for item in page["data"]]
+        after = page["next"]
+    assert found == [f"post_0{n}_{g}_es-ES.mp3" for n in (1, 2) for g in ("female", "male")]
+    assert client.get(batch["links"]["items"], params={"status": "failed"}).json()["data"] == []
+    wrong = client.get(batch["links"]["items"], params={"status": "lost"})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "status")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({**BODY, "posts": [*POSTS, POSTS[0]]}, ["id"]),
+        ({**BODY, "posts": [{"id": 1, "text": {"en": "!", "es": "?"}}]}, ["post 1", "nothing to speak"]),
+        (
+            {"posts": [{"id": 4, "text": {"en": "Hi."}}, {"id": 5, "text": {"es": "Hola."}}],
+             "avatars": {"locales": ["en-US", "es-ES"]}},
+            ["post 4", "no text for es-ES", "post 5", "no text for en-US"],
+        ),
+        ({**BODY, "output": {"name_template": "../{post}_{gender}_{locale}"}}, ["nameTemplate"]),
+        ({**BODY, "output": {"name_template": "{post}_{locale}"}}, ["{gender}"]),
+        ({**BODY, "posts": [{"id": 1, "text": {"fr": "Bonjour."}}]}, ["it has fr"]),
+        ({**BODY, "surprise": 1}, ["surprise"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_all_told_and_nothing_is_kept(
+    client: httpx.Client, body: dict[str, Any], words: list[str]
+) -> None:
+    before = client.get("/v1/batches", params={"limit": 100}).json()["data"]
+    answer = client.post("/v1/batches", json=body)
+    assert answer.status_code == 400, answer.text
+    for word in words:
+        assert word in answer.json()["error"]["message"]
+    assert client.get("/v1/batches", params={"limit": 100}).json()["data"] == before
+
+
+def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Client) -> None:
+    posts = [{"id": n, "text": {"en": f"{n}. {LONG}"}} for n in range(1, 7)]
+    batch = client.post("/v1/batches", json={"posts": posts, "avatars": {"locales": ["en-GB"]}}).json()
+    until = time.monotonic() + 120
+    while client.get(batch["links"]["self"]).json()["counts"]["done"] < 1:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert client.get(batch["links"]["archive"]).status_code == 409
+    spoken = client.post("/v1/audio/speech", json={"input": "Me too, please.", "voice": "alloy"})
+    assert spoken.status_code == 200, "a batch leaves room for callers"
+    cancelled = client.post(f"{batch['links']['self']}/cancel").json()
+    assert cancelled["status"] == "cancelled"
+    assert client.post(f"{batch['links']['self']}/cancel").status_code == 200, "it is cancelled"
+    time.sleep(1)
+    assert client.post(f"{batch['links']['self']}/retry").status_code == 202
+    whole = ended(client, batch)
+    assert whole["status"] == "succeeded"
+    assert whole["counts"]["done"] == 12
+    assert 0 < whole["counts"]["skipped"] < 12, "what was done before is not done again"
+    assert client.post(f"{batch['links']['self']}/retry").status_code == 409
+    assert client.get("/v1/batches/batch_0").status_code == 404
+
+
+def test_a_batch_survives_that_the_server_is_killed(serve: Any, tmp_path: Path) -> None:
+    posts = [
+        {"id": n, "text": {"en": f"Room {n} is ready for you, and so is your table."}} for n in range(1, 8)
+    ]
+    body = {"posts": posts, "avatars": {"locales": ["en-US"]}}
+    with serve(tmp_path) as (url, process):
+        batch = httpx.post(f"{url}/v1/batches", json=body, timeout=60).raise_for_status().json()
+        with httpx.Client(base_url=url, timeout=60) as client:
+            while client.get(batch["links"]["self"]).json()["counts"]["done"] < 2:
+                time.sleep(0.1)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for member in family:
+            member.send_signal(signal.SIGKILL)
+        psutil.wait_procs(family, 20)
+    with serve(tmp_path) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        whole = ended(client, batch)
+    assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 14)
+    assert whole["counts"]["skipped"] >= 2
+    assert len(list((tmp_path / "audio-output" / "batches" / batch["id"]).glob("*.mp3"))) == 14
+
+
+def test_three_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> None:
+    """`ttsp render`: each file decodes, lasts as long as it says, is not silent, and names its language."""
+    texts = [
+        {"en": "Welcome.", "es": "Bienvenidos.", "hi": "स्वागत है।", "ur": "خوش آمدید۔", "ar": "أهلا وسهلا."},
+        {
+            "en": "Good night.",
+            "es": "Buenas noches.",
+            "hi": "शुभ रात्रि।",
+            "ur": "شب بخیر۔",
+            "ar": "ليلة سعيدة.",
+        },
+        {"en": "Room 12.", "es": "Habitación 12.", "hi": "कमरा 12.", "ur": "کمرہ 12۔", "ar": "غرفة 12."},
+    ]
+    lines = [json.dumps({"id": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts, 1)]
+    (tmp_path / "posts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    command = [sys.executable, "-m", "tts_app.cli", "render", "--posts", "posts.jsonl", "--output", "out"]
+    environment = os.environ | {"TTSP_STATE_DIR": str(tmp_path / "state")}
+    names = subprocess.run([*command, "--dry-run"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    ran = subprocess.run(
+        [*command, "--json", "--utilisation", "1"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=600,
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout.splitlines()[-1])
+    assert told["progress"] == {"total": 54, "done": 54, "failed": 0, "skipped": 0}
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.glob("*.mp3")) == sorted(names.stdout.split())
+    languages = {"en": "eng", "es": "spa", "hi": "hin", "ur": "urd", "ar": "ara"}
+    for line in (out / "manifest.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        with av.open(out / record["file"]) as audio:
+            samples = np.concatenate([frame.to_ndarray()[0] for frame in audio.decode(audio=0)])
+            rate = audio.streams.audio[0].rate
+            assert audio.metadata["artist"] == record["avatar"]
+            assert audio.metadata["language"] == languages[record["avatar"].split("_")[1][:2]]
+        assert abs(len(samples) / rate - record["seconds"]) < 0.1
+        assert 0.3 < record["seconds"] < 6
+        assert np.sqrt(np.mean(samples**2)) > 0.01, f"{record['file']} is silent"

@@ -1,0 +1,363 @@
+"""Measure batches: their scale with a simulated speaker, their speed beside the engine's own limit, and what
+they cost those who wait for speech. Write docs/benchmarks-batch.md; exit with 1 if a target is missed."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from conditions import cpu_name
+from server import Server
+from tables import figure, section
+
+from tts_app import speech
+from tts_app.batch.ledger import Done, Ledger
+from tts_app.batch.options import Options
+from tts_app.batch.outcome import Outcome, Progress
+from tts_app.batch.plan import Plan
+from tts_app.batch.prepare import prepare
+from tts_app.local import load_model
+from tts_app.manifests import embedded_posts, load_voice_models
+from tts_app.resources.tts_job import TTSJobSpec
+from tts_app.serving.embedded_ray import EmbeddedRay
+from tts_app.settings import Settings
+from tts_app.speech import Utterance
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "benchmarks-batch.md"
+MIB = 1 << 20
+COMMIT = 64
+"""Records that are committed at a time where the ledger is measured alone."""
+TEXTS = {"en": "A table by the window, number {n}.", "ar": "طاولة بجانب النافذة رقم {n}.",
+         "es": "Una mesa junto a la ventana, número {n}.", "hi": "खिड़की के पास की मेज़, नंबर {n}।",
+         "ur": "کھڑکی کے پاس کی میز، نمبر {n}۔"}  # fmt: skip
+REQUEST = {"input": "Your table by the window is ready for you.", "voice": "female_en-US"}
+
+
+@dataclass
+class Findings:
+    """What was measured, as rows of tables."""
+
+    conditions: dict[str, str]
+    targets: list[tuple[str, str, str, bool | None]] = field(default_factory=list)
+    """What, wanted, measured, whether it was reached."""
+    scale: list[list[str]] = field(default_factory=list)
+    speed: list[list[str]] = field(default_factory=list)
+    waiting: list[list[str]] = field(default_factory=list)
+
+    def page(self) -> str:
+        """Return the page, in Markdown."""
+        words = {True: "reached", False: "MISSED", None: "not measured"}
+        return (
+            "\n\n".join(
+                filter(
+                    None,
+                    [
+                        "# Benchmarks of batches",
+                        "`make bench-batch` writes this page: batches with a simulated speaker "
+                        "that takes no time, with "
+                        "the real engine, and beside people who wait for speech.",
+                        section(
+                            "Targets",
+                            [["Target", "Wanted", "Measured", "Result"]]
+                            + [
+                                [name, wanted, found, words[met]] for name, wanted, found, met in self.targets
+                            ],
+                        ),
+                        section(
+                            "Conditions",
+                            [["", ""], *([name, said] for name, said in self.conditions.items())],
+                        ),
+                        section("Scale, simulated speaker", self.scale),
+                        section("Speed, real engine", self.speed),
+                        section("First audio while a batch runs", self.waiting),
+                    ],
+                )
+            )
+            + "\n"
+        )
+
+
+def main() -> int:
+    """Measure, write the page, return the exit status."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    findings = Findings(_conditions())
+    parts: dict[str, Callable[[Findings, argparse.Namespace], None]] = {
+        "scale": measure_scale,
+        "speed": measure_speed,
+        "waiting": measure_waiting,
+    }
+    for name in options.parts:
+        parts[name](findings, options)
+        options.output.write_text(findings.page(), encoding="utf-8")
+        print(f"{name}: done", flush=True)
+    for name, wanted, found, met in findings.targets:
+        print(f"{'reached' if met else 'MISSED'}: {name}: {found} (wanted: {wanted})")
+    return 0 if all(met for *_, met in findings.targets) else 1
+
+
+def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
+    """Plan and run many items whose speech is simulated; then the ledger alone."""
+    models = load_voice_models()
+    with _folder() as folder, _own_ray(folder):
+        posts = -(-options.items // 18)
+        with (folder / "posts.jsonl").open("w") as file:
+            for n in range(1, posts + 1):
+                record = {"id": n, "text": {key: text.format(n=n) for key, text in TEXTS.items()}}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        spec = _spec(folder / "posts.jsonl", folder / "audio")
+        with _peak() as planning:
+            began = time.perf_counter()
+            plan, output = prepare(spec, models, folder)
+            planned = time.perf_counter() - began
+        told: list[Progress] = []
+        instant = Options("bench", "instant:InstantSpeaker", utilisation=1)
+        with _peak() as running:
+            began = time.perf_counter()
+            ended = _run(
+                plan, output, models, Options("bench", "instant:InstantSpeaker", utilisation=1), told
+            )
+            ran = time.perf_counter() - began
+        began = time.perf_counter()
+        again = _run(plan, output, models, instant, [])
+        reran = time.perf_counter() - began
+        commits = _ledger_alone(plan, folder)
+        total = plan.total
+        plan.close()
+    assert ended.state == again.state == "Succeeded", ended
+    assert again.progress.skipped == total
+    rate = total / ran
+    findings.scale = [
+        ["What", "Items", "Seconds", "Items a second", "Peak of the driver, MiB"],
+        ["planned and checked", f"{total:,}", figure(planned, 1), figure(total / planned, 0), _mib(planning)],
+        ["run by two workers, files written", f"{total:,}", figure(ran, 1), figure(rate, 0), _mib(running)],
+        ["run again, nothing to do", f"{total:,}", figure(reran, 1), figure(total / reran, 0), ""],
+        [f"ledger alone, {COMMIT} records a commit", f"{total:,}", figure(total / commits, 1),
+         figure(commits, 0), ""],
+    ]  # fmt: skip
+    updates = len(told)
+    findings.targets += [
+        ("Items a second through the ledger", "at least 2,000", figure(commits, 0), commits >= 2000),
+        ("Status updates", "at most one a second", f"{updates} in {ran:.0f} s", updates <= ran + 3),
+        ("Most memory of the driver, all items planned", "at most 512 MiB", f"{_mib(running)} MiB",
+         running[0] <= 512 * MIB),
+    ]  # fmt: skip
+
+
+def measure_speed(findings: Findings, options: argparse.Namespace) -> None:
+    """Render posts with the real engine, and the same segments with the engine alone, in turns."""
+    models = load_voice_models()
+    rows = [["Round", "Files", "Audio, s", "Engine alone, s", "Batch, s", "Audio-s/s", "Of the limit"]]
+    ratios: list[float] = []
+    with _folder() as folder, _own_ray(folder):
+        lines = embedded_posts().read_text(encoding="utf-8").splitlines()
+        for number in range(options.rounds):
+            posts = folder / f"posts-{number}.jsonl"
+            chosen = lines[number * options.posts : (number + 1) * options.posts]
+            posts.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+            plan, output = prepare(_spec(posts, folder / f"audio-{number}"), models, folder)
+            turns = [lambda plan=plan: _engine_alone(plan, models[0])]
+            limit = 0.0
+            began = ran = 0.0
+            for turn in ("batch", "engine") if number % 2 else ("engine", "batch"):
+                if turn == "engine":
+                    limit = turns[0]()
+                    continue
+                began = time.perf_counter()
+                ended = _run(plan, output, models, Options("bench", utilisation=1), [])
+                ran = time.perf_counter() - began
+                assert ended.state == "Succeeded", ended
+            seconds = ended.progress.seconds
+            ratios.append(limit / ran)
+            rows.append(
+                [str(number + 1), f"{plan.total:,}", figure(seconds, 0), figure(limit, 1), figure(ran, 1),
+                 figure(seconds / ran), figure(limit / ran)]
+            )  # fmt: skip
+            plan.close()
+            findings.speed = rows
+            print(rows[-1], flush=True)
+    share = float(np.median(ratios))
+    findings.targets.append(
+        ("Speed of a batch, of the engine's own limit", "at least 0.92", figure(share), share >= 0.92)
+    )
+
+
+def measure_waiting(findings: Findings, options: argparse.Namespace) -> None:
+    """Ask for short speeches, one after another, alone and while a batch runs, in turns."""
+    rows = [["Round", "Alone: median, s", "p95, s", "With a batch: median, s", "p95, s", "p95 ratio"]]
+    alone: list[float] = []
+    beside: list[float] = []
+    records = [
+        json.loads(x) for x in embedded_posts().read_text(encoding="utf-8").splitlines()[: options.posts]
+    ]
+    with Server() as server, httpx.Client(base_url=server.url, timeout=300) as client:
+        for number in range(options.rounds):
+            lone = [_first_audio(client) for _ in range(options.requests)]
+            batch = client.post("/v1/batches", json={"posts": records}).raise_for_status().json()
+            _until(lambda b=batch: client.get(b["links"]["self"]).json()["counts"]["done"] > 0)
+            busy = [_first_audio(client) for _ in range(options.requests)]
+            stands = client.get(batch["links"]["self"]).json()
+            assert stands["status"] == "running", "the batch ended before the measurement"
+            client.post(f"{batch['links']['self']}/cancel").raise_for_status()
+            _until(lambda: client.get("/readyz").json()["models"]["kokoro"]["running"] == 0)
+            time.sleep(5)  # the items in hand
+            alone += lone
+            beside += busy
+            rows.append([str(number + 1), *_two(lone), *_two(busy), figure(_p95(busy) / _p95(lone))])
+            findings.waiting = rows
+            print(rows[-1], flush=True)
+    ratio = _p95(beside) / _p95(alone)
+    findings.targets.append(
+        (
+            "p95 of the time to first audio while a batch runs",
+            "at most 1.33 times",
+            figure(ratio),
+            ratio <= 1.33,
+        )
+    )
+
+
+def _run(plan: Plan, output: Any, models: Any, options: Options, told: list[Progress]) -> Outcome:
+    from tts_app.batch.run import run  # after Ray has started, as it reads its environment when imported
+
+    return asyncio.run(run(plan, output, models, options, tell=told.append))
+
+
+def _ledger_alone(plan: Plan, folder: Path) -> float:
+    """Return how many records a second are durable."""
+    from tts_app.storage.output import FolderOutput
+
+    output = FolderOutput(folder / "ledger-alone")
+    output.prepare()
+    ledger = Ledger(output, plan)
+    some = [
+        Done(item.file, item.key, item.key, 1, 1.0, item.post, item.voice.id, item.voice.model, item.key)
+        for item, _ in zip(plan, range(100 * COMMIT), strict=False)
+    ]
+    began = time.perf_counter()
+    for start in range(0, len(some), COMMIT):
+        ledger.commit(some[start : start + COMMIT])
+    return len(some) / (time.perf_counter() - began)
+
+
+def _engine_alone(plan: Plan, model: Any) -> float:
+    """Return the seconds that the bare engine takes for the segments of a plan, a thread a core."""
+    pool = load_model(model)
+    engine = pool._engine
+    segments = [
+        segment
+        for item in plan
+        for segment in speech.plan(Utterance(item.text, item.voice, hurried=False), pool.capabilities)
+    ]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        began = time.perf_counter()
+        list(threads.map(lambda segment: engine.synthesise([segment]), segments))
+        took = time.perf_counter() - began
+    pool.close()
+    return took
+
+
+def _first_audio(client: httpx.Client) -> float:
+    began = time.perf_counter()
+    with client.stream("POST", "/v1/audio/speech", json=REQUEST) as answer:
+        answer.raise_for_status()
+        first = 0.0
+        for _ in answer.iter_bytes(2048):
+            first = first or time.perf_counter() - began
+    return first
+
+
+def _until(holds: Callable[[], bool], seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it does not come about"
+        time.sleep(0.2)
+
+
+def _spec(posts: Path, output: Path) -> TTSJobSpec:
+    return TTSJobSpec.model_validate({"posts": {"uri": posts.as_uri()}, "output": {"uri": output.as_uri()}})
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def _own_ray(folder: Path) -> Iterator[None]:
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))
+    with EmbeddedRay(Settings(state_dir=folder / "state", metrics_port=None)):
+        yield
+
+
+@contextmanager
+def _peak() -> Iterator[list[int]]:
+    """Yield a list whose only entry is the most memory that this process has held, in bytes."""
+    process, most, ended = psutil.Process(), [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _mib(peak: list[int]) -> str:
+    return f"{peak[0] / MIB:,.0f}"
+
+
+def _p95(values: list[float]) -> float:
+    return float(np.percentile(values, 95))
+
+
+def _two(values: list[float]) -> tuple[str, str]:
+    return figure(float(np.median(values))), figure(_p95(values))
+
+
+def _conditions() -> dict[str, str]:
+    return {
+        "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything",
+        "Load before the run": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parts = ("scale", "speed", "waiting")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="what to measure")
+    parser.add_argument("--items", type=int, default=1_000_000, help="items of the simulated batch")
+    parser.add_argument("--posts", type=int, default=2, help="posts of a round with the real engine")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds with the real engine")
+    parser.add_argument(
+        "--requests", type=int, default=30, help="requests of a round, with a batch and without"
+    )
+    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

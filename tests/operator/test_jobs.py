@@ -1,0 +1,334 @@
+"""TTSJobs on a real API server. KubeRay stands still, and the tests say what it, Ray and the driver would."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from kubelet import Kubelet
+from resources import API, CLUSTER, application, serving, voice_model
+from running import eventually
+
+from cluster.control_plane import CommandError
+from tts_operator.objects import (
+    CONFIG_MAP,
+    EVENT,
+    JOB_LABEL,
+    NETWORK_POLICY,
+    POD,
+    RAY_JOB,
+    RAY_SERVICE,
+    TTS_JOB,
+    VOICE_MODEL,
+    Ref,
+)
+
+pytestmark = pytest.mark.usefixtures("kuberay_stopped", "operator")
+
+POSTS = [{"id": 1, "text": {"en": "Welcome", "ar": "مرحبا"}}, {"id": 2, "text": {"en": "Breakfast"}}]
+
+
+@pytest.fixture(scope="module")
+def kubelet(control_plane, tmp_path_factory):
+    """Return a node's kubelet that hands out what a test says that pods wrote."""
+    with Kubelet(control_plane, tmp_path_factory.mktemp("kubelet")) as made:
+        yield made
+
+
+def tts_job(name="welcome", labels=None, **spec):
+    return {
+        "apiVersion": API,
+        "kind": "TTSJob",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "posts": {"inline": POSTS},
+            "output": {"uri": "pvc://playground-audio/welcome"},
+            **spec,
+        },
+    }
+
+
+def line(done, failed=0, total=8, **more):
+    progress = {"total": total, "done": done, "failed": failed, "skipped": 0}
+    return json.dumps({"progress": progress, "failures": [], **more}) + "\n"
+
+
+def serve(api, cluster=CLUSTER):
+    """Have a service that serves kokoro on a cluster."""
+    if api.get(VOICE_MODEL, "kokoro") is None:
+        api.apply(voice_model())
+    service = api.await_object(Ref(RAY_SERVICE, "playground"))
+    status = serving(service["metadata"]["generation"], gateway=application(), kokoro=application())
+    status["activeServiceStatus"]["rayClusterName"] = cluster
+    api.merge_status(RAY_SERVICE, "playground", status)
+
+
+@pytest.fixture
+def service(api):
+    serve(api)
+
+
+def phase(api, wanted, reason=None, name="welcome"):
+    """Wait for a phase, and a reason; return the status."""
+
+    def look():
+        status = (api.get(TTS_JOB, name) or {}).get("status", {})
+        reasons = {c["reason"] for c in status.get("conditions", []) if c["type"] == "Complete"}
+        return status if status.get("phase") == wanted and (reason is None or reason in reasons) else None
+
+    try:
+        return eventually(look, f"{wanted} {reason}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {(api.get(TTS_JOB, name) or {}).get('status')}") from None
+
+
+class Ray:
+    """Says what KubeRay, the kubelet and the driver say of a job."""
+
+    def __init__(self, api, kubelet, name="welcome"):
+        self._api, self._kubelet, self._name = api, kubelet, name
+        self._uids = set()
+
+    def run(self, log):
+        """Have a new RayJob's driver run, and write `log`; return the RayJob."""
+
+        def look():
+            found = self._api.get(RAY_JOB, self._name)
+            return found if found and found["metadata"]["uid"] not in self._uids else None
+
+        made = eventually(look, "a new RayJob")
+        uid = made["metadata"]["uid"]
+        self._uids.add(uid)
+        self.pod = f"{self._name}-{uid[:8]}"
+        self.write(log)
+        labels = {JOB_LABEL: self._name, "app.kubernetes.io/component": "submitter"}
+        container = {
+            "name": "submitter",
+            "image": "i",
+            "env": [{"name": "RAY_JOB_SUBMISSION_ID", "value": uid}],
+        }
+        self._api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": self.pod, "labels": labels},
+                "spec": {"nodeName": self._kubelet.node, "containers": [container]},
+            }
+        )
+        self._api.merge_status(POD, self.pod, {"phase": "Running"})
+        self.say(jobId=uid, jobDeploymentStatus="Running", jobStatus="RUNNING")
+        return made
+
+    def say(self, **status):
+        """Write the RayJob's status."""
+        self._api.merge_status(RAY_JOB, self._name, status)
+
+    def break_off(self, message="the head died"):
+        """End the RayJob without an outcome, long ago."""
+        ended = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.say(jobDeploymentStatus="Failed", reason="AppFailed", message=message, endTime=ended)
+
+    def write(self, log):
+        """Let the driver have written `log`."""
+        self._kubelet.logs[self._api.namespace, self.pod] = log
+
+
+@pytest.fixture
+def ray(api, kubelet):
+    return Ray(api, kubelet)
+
+
+def test_it_waits_for_its_service_and_then_becomes_a_rayjob(api):
+    api.apply(tts_job())
+    phase(api, "Pending", "ServiceMissing")
+    api.apply(voice_model())
+    phase(api, "Pending", "ServiceNotReady")
+    serve(api)
+    made = api.await_object(Ref(RAY_JOB, "welcome"))
+    assert made["spec"]["clusterSelector"] == {"ray.io/cluster": CLUSTER}
+    assert made["metadata"]["ownerReferences"][0]["kind"] == "TTSJob"
+
+
+def test_inline_posts_are_in_the_batch_and_the_models_that_speak_them(api, service):
+    api.apply(tts_job())
+    api.await_object(Ref(RAY_JOB, "welcome"))
+    (batch,) = [c for c in api.list(CONFIG_MAP) if c["metadata"]["name"].startswith("welcome-batch")]
+    job, model = yaml.safe_load_all(batch["data"]["batch.yaml"])
+    assert job["spec"]["posts"]["inline"] == POSTS
+    assert (model["kind"], model["metadata"]["name"]) == ("VoiceModel", "kokoro")
+    assert [p for p in api.list(NETWORK_POLICY) if p["metadata"]["name"].startswith("welcome-pods")]
+
+
+def test_posts_of_a_config_map_are_mounted_and_not_read(api, service):
+    api.apply(tts_job(posts={"configMapRef": {"name": "posts"}}))
+    made = api.await_object(Ref(RAY_JOB, "welcome"))
+    (container,) = made["spec"]["submitterPodTemplate"]["spec"]["containers"]
+    assert "/batch/config-maps/posts/posts.jsonl" in [m["mountPath"] for m in container["volumeMounts"]]
+
+
+def test_progress_is_told_while_it_runs_and_then_how_it_ended(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(0))
+    status = phase(api, "Running")
+    assert status["startTime"]
+    ray.write(line(0) + line(3, 1))
+    eventually(lambda: api.get(TTS_JOB, "welcome")["status"]["progress"]["percent"] == 50, "half of it")
+    ray.write(line(8, outcome="Succeeded") + "\n------\nJob 'x' succeeded\n------\n")
+    status = phase(api, "Succeeded")
+    assert status["progress"]["summary"] == "8/8"
+    assert status["completionTime"]
+    assert api.condition(TTS_JOB, "welcome", "Complete")["status"] == "True"
+
+
+def test_items_that_failed_are_told_with_their_reasons(api, service, ray, control_plane):
+    api.apply(tts_job())
+    failures = [
+        {"post": n, "avatar": "female_en-US", "reason": "TextMissing", "message": "no"} for n in range(12)
+    ]
+    ray.run(line(0, 12, 12, outcome="PartiallyFailed", failures=failures))
+    status = phase(api, "PartiallyFailed", "ItemsFailed")
+    assert [failure["post"] for failure in status["failures"]] == list(range(10))
+    table = control_plane.kubectl("get", "ttsj", "-n", api.namespace).splitlines()
+    assert table[0].split() == ["NAME", "PHASE", "DONE", "FAILED", "AGE"]
+    assert table[1].split()[:4] == ["welcome", "PartiallyFailed", "0/12", "12"]
+
+
+def test_a_job_that_is_wrong_fails_and_is_not_tried_again(api, service, ray):
+    api.apply(tts_job())
+    made = ray.run(line(0, outcome="Failed", message="avatars: nobody speaks ur-PK"))
+    phase(api, "Failed", "BatchFailed")
+    ray.break_off()
+    assert "ur-PK" in api.condition(TTS_JOB, "welcome", "Degraded")["message"]
+    assert api.get(RAY_JOB, "welcome")["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_suspended_it_stops_and_then_goes_on(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    api.apply(tts_job(suspend=True))
+    status = phase(api, "Suspended", "Suspended")
+    assert status["progress"]["done"] == 3
+    assert api.get(RAY_JOB, "welcome") is None
+    api.apply(tts_job(suspend=False))
+    ray.run(line(8, outcome="Succeeded"))
+    phase(api, "Succeeded")
+
+
+def test_an_ended_job_is_deleted_after_its_time(api, service, ray):
+    api.apply(tts_job(ttlSecondsAfterFinished=1))
+    ray.run(line(8, outcome="Succeeded"))
+    api.await_absence(Ref(TTS_JOB, "welcome"))
+    api.await_absence(Ref(RAY_JOB, "welcome"))
+
+
+def test_a_deadline_stops_it(api, service, ray):
+    api.apply(tts_job(activeDeadlineSeconds=1))
+    ray.run(line(3))
+    status = phase(api, "Failed", "DeadlineExceeded")
+    assert status["progress"]["done"] == 3
+    api.await_absence(Ref(RAY_JOB, "welcome"))
+
+
+def test_deleted_it_takes_all_that_it_made_along(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    api.delete(TTS_JOB, "welcome")
+    api.await_absence(Ref(RAY_JOB, "welcome"))
+    for kind in (CONFIG_MAP, NETWORK_POLICY):
+        eventually(
+            lambda kind=kind: not [o for o in api.list(kind) if o["metadata"]["name"].startswith("welcome-")],
+            f"no {kind.name} of the job",
+        )
+    assert api.get(RAY_SERVICE, "playground"), "the service stays"
+
+
+def test_broken_off_it_is_tried_again(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    ray.break_off()
+    made = ray.run(line(8, outcome="Succeeded"))
+    assert made["metadata"]["annotations"]["ttsplayground.dev/attempt"] == "2"
+    assert phase(api, "Succeeded")["failedAttempts"] == 1
+    assert "AttemptFailed" in {event["reason"] for event in api.list(EVENT)}
+
+
+def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    serve(api, "playground-other")
+    made = ray.run(line(8, outcome="Succeeded"))
+    assert made["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-other"}
+    assert "failedAttempts" not in phase(api, "Succeeded")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"output": {"uri": "pvc://another"}}, "output"),
+        ({"service": "another"}, "service"),
+        ({"avatars": {"locales": ["en-US"]}}, "avatars"),
+        ({"posts": {"inline": [{"id": 1, "text": {"en": "Goodbye"}}]}}, "posts"),
+    ],
+)
+def test_what_it_does_cannot_be_changed_and_the_message_says_what_to_do(api, control_plane, change, field):
+    api.apply(tts_job())
+    with pytest.raises(CommandError) as refused:
+        control_plane.kubectl(
+            "apply", "--server-side", "--force-conflicts", "-n", api.namespace, "--filename=-",
+            input=json.dumps(tts_job(**change)),
+        )  # fmt: skip
+    assert f"{field} cannot be changed: make a new TTSJob on the same output" in str(refused.value)
+
+
+def test_a_claim_that_the_service_has_not_is_told(api, service):
+    api.apply(tts_job(output={"uri": "pvc://elsewhere/a"}))
+    phase(api, "Pending", "InvalidClaim")
+    assert "pvc://playground-audio" in api.condition(TTS_JOB, "welcome", "Degraded")["message"]
+
+
+def test_an_operator_that_starts_anew_goes_on_where_it_was(api, service, ray, operator):
+    api.apply(tts_job())
+    made = ray.run(line(3))
+    phase(api, "Running")
+    operator.kill()
+    ray.write(line(8, outcome="Succeeded"))
+    operator.start()
+    status = phase(api, "Succeeded")
+    assert status["progress"]["done"] == 8
+    assert api.get(RAY_JOB, "welcome")["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_two_jobs_do_not_mind_each_other(api, service, kubelet):
+    for name in ("one", "two"):
+        api.apply(tts_job(name))
+    one, two = Ray(api, kubelet, "one"), Ray(api, kubelet, "two")
+    one.run(line(8, outcome="Succeeded"))
+    two.run(line(0, outcome="Failed", message="no"))
+    phase(api, "Succeeded", name="one")
+    phase(api, "Failed", name="two")
+
+
+def test_events_tell_its_story(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    ray.write(line(8, outcome="Succeeded"))
+    phase(api, "Succeeded")
+    told = [e for e in api.list(EVENT) if e.get("regarding", {}).get("kind") == "TTSJob"]
+    assert {"Starting", "Running", "Succeeded"} <= {event["reason"] for event in told}
+
+
+def test_what_goes_on_unchanged_is_not_written_again(api, service, ray):
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    before = api.get(TTS_JOB, "welcome")["metadata"]["resourceVersion"]
+    again = Ray(api, ray._kubelet, "second")
+    api.apply(tts_job("second"))
+    again.run(line(8, outcome="Succeeded"))
+    phase(api, "Succeeded", name="second")
+    assert api.get(TTS_JOB, "welcome")["metadata"]["resourceVersion"] == before

@@ -1,0 +1,536 @@
+"""TTSJobs: what they consist of, what is read of them, and what the reconcile does next."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from tts_app.resources import TTSJob
+from tts_operator.desired.groups import group_of
+from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, Plan, job_children, needed, unusable
+from tts_operator.desired.ray_service import Defaults, ray_service
+from tts_operator.objects import EVENT, POD, RAY_JOB, RAY_SERVICE, SERVICE_LABEL, TTS_JOB, VOICE_MODEL, Ref
+from tts_operator.observed.jobs import read_attempt, read_report, submitter_of
+from tts_operator.reconcile.jobs import ATTEMPTS, JobReconciler
+from tts_operator.reconcile.kube import KubeError
+from tts_operator.reconcile.queue import JobKey
+
+DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+INLINE = {"inline": [{"id": 1, "text": {"en": "Hello", "ar": "مرحبا"}}]}
+
+
+def tts_job(labels=None, **spec):
+    return {
+        "apiVersion": "ttsplayground.dev/v1alpha1",
+        "kind": "TTSJob",
+        "metadata": {
+            "name": "welcome",
+            "namespace": "speech",
+            "uid": "uid-1",
+            "generation": 1,
+            "labels": labels or {},
+        },
+        "spec": {"posts": INLINE, "output": {"uri": "pvc://playground-audio/welcome"}, **spec},
+    }
+
+
+def parsed(**manifest):
+    made = tts_job(**manifest)
+    metadata = {name: made["metadata"][name] for name in ("name", "labels")}
+    return TTSJob.model_validate({**made, "metadata": metadata})
+
+
+@pytest.fixture
+def children(playground, model):
+    def build(service=None, models=None, attempt=1, **manifest):
+        job = parsed(**manifest)
+        cluster = "" if job.spec.ephemeral else "playground-abcde"
+        plan = Plan(job, "uid-1", playground(**(service or {})), models or [model()], cluster, attempt)
+        return {child["kind"]: child for child in job_children(plan, DEFAULTS)}
+
+    return build
+
+
+def test_a_job_of_a_service_runs_on_its_cluster(children):
+    ray_job = children()["RayJob"]
+    assert ray_job["metadata"]["name"] == "welcome"
+    assert ray_job["metadata"]["annotations"] == {ATTEMPT_ANNOTATION: "1"}
+    spec = ray_job["spec"]
+    assert spec["entrypoint"] == "ttsp render -f batch.yaml --json --speaker service"
+    assert spec["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
+    assert json.loads(spec["runtimeEnvYAML"]) == {"working_dir": "/batch"}
+    assert not {"suspend", "backoffLimit", "rayClusterSpec"} & spec.keys()
+
+
+def test_the_batch_is_the_job_and_the_models_as_they_were_written(children, model):
+    batch = children()["ConfigMap"]["data"]["batch.yaml"]
+    job, voice = yaml.safe_load_all(batch)
+    assert job == parsed().written()
+    assert voice == model().written()
+    assert "مرحبا" in batch, "not escaped: the size counts"
+
+
+def test_everything_belongs_to_the_job_and_nothing_to_the_service(children):
+    for child in children().values():
+        (owner,) = child["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"], owner["uid"]) == ("TTSJob", "welcome", "uid-1")
+        assert SERVICE_LABEL not in child["metadata"]["labels"]
+
+
+def test_the_submitter_is_a_restricted_pod_that_mounts_files_alone(children):
+    made = children(posts={"configMapRef": {"name": "posts", "key": "all.jsonl"}})
+    template = made["RayJob"]["spec"]["submitterPodTemplate"]
+    assert SERVICE_LABEL not in template["metadata"]["labels"]
+    pod = template["spec"]
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert "command" not in container, "KubeRay's own, with the cluster's address and token"
+    paths = {m["mountPath"]: m["subPath"] for m in container["volumeMounts"] if "subPath" in m}
+    assert paths == {
+        "/batch/batch.yaml": "batch.yaml",
+        "/batch/config-maps/posts/all.jsonl": "all.jsonl",
+    }
+    names = [v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v]
+    assert names == [made["ConfigMap"]["metadata"]["name"], "posts"]
+
+
+def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children, model):
+    made = children(
+        ephemeral={"replicas": 3},
+        posts={"uri": "pvc://posts/all.jsonl"},
+        output={"uri": "pvc://audio/welcome"},
+    )
+    spec = made["RayJob"]["spec"]
+    place = f"--place kokoro={group_of(model())}"
+    assert spec["entrypoint"] == f"ttsp render -f batch.yaml --json --speaker engine {place}"
+    assert spec["shutdownAfterJobFinishes"]
+    assert "clusterSelector" not in spec
+    cluster = spec["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    (group,) = cluster["workerGroupSpecs"]
+    assert (group["groupName"], group["replicas"]) == (group_of(model()), 3)
+    for part in (cluster["headGroupSpec"], group):
+        pod = part["template"]["spec"]
+        mounts = {m["mountPath"]: m.get("readOnly", False) for m in pod["containers"][0]["volumeMounts"]}
+        assert mounts["/claims/audio"] is False
+        assert mounts["/claims/posts"] is True
+        assert "envFrom" not in pod["containers"][0]
+        assert SERVICE_LABEL not in part["template"]["metadata"]["labels"]
+
+
+def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
+    credentials = {"storage": {"credentialsSecret": "s3"}}
+    outside = children(credentials, ephemeral={}, output={"uri": "s3://bucket/a"})
+    head = outside["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    assert head["containers"][0]["envFrom"] == [{"secretRef": {"name": "s3"}}]
+    inside = children(credentials, ephemeral={})
+    ports = [[p["port"] for rule in made["NetworkPolicy"]["spec"]["egress"] for p in rule.get("ports", ())]
+             for made in (outside, inside)]  # fmt: skip
+    assert ports == [[53, 53, 443], [53, 53]]
+
+
+def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
+    policy = children()["NetworkPolicy"]["spec"]
+    beyond = [rule for rule in policy["egress"] if "to" in rule and "ports" in rule]
+    (rule,) = beyond
+    (peer,) = rule["to"]
+    labels = peer["podSelector"]["matchLabels"]
+    assert labels == {SERVICE_LABEL: "playground", "ray.io/node-type": "head"}
+    assert rule["ports"] == [{"port": 8265, "protocol": "TCP"}]
+    assert "NetworkPolicy" not in children({"networkPolicy": {"enabled": False}})
+
+
+def test_kueues_labels_are_passed_on_where_there_is_a_cluster_to_wait_for(children):
+    labels = {"kueue.x-k8s.io/queue-name": "batches", "team": "web"}
+    own = children(labels=labels, ephemeral={})["RayJob"]["metadata"]["labels"]
+    assert own["kueue.x-k8s.io/queue-name"] == "batches"
+    assert "team" not in own
+    assert "kueue.x-k8s.io/queue-name" not in children(labels=labels)["RayJob"]["metadata"]["labels"]
+
+
+def test_the_heads_audio_claim_is_where_pvc_addresses_point(playground, model):
+    made = ray_service(playground(), [model()], DEFAULTS, "playground-audio", "")
+    head = made["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    paths = [m["mountPath"] for m in head["containers"][0]["volumeMounts"] if m["name"] == "audio"]
+    assert paths == ["/audio-output", "/claims/playground-audio"]
+    assert [v["name"] for v in head["volumes"]].count("audio") == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"output": {"uri": "file:///out"}}, "LocalFiles"),
+        ({"output": {"uri": "file:///out"}, "ephemeral": {}}, "LocalFiles"),
+        ({"output": {"uri": "pvc://other/a"}}, "InvalidClaim"),
+        ({"posts": {"uri": "pvc://posts/a.jsonl"}}, "InvalidClaim"),
+        ({"output": {"uri": "s3://bucket/a"}}, "InvalidStorage"),
+    ],
+)
+def test_what_a_cluster_cannot_reach_is_refused_with_a_way_out(spec, reason):
+    found, message = unusable(parsed(**spec), "playground-audio")
+    assert found == reason
+    assert "use pvc://" in message
+
+
+@pytest.mark.parametrize(
+    "spec", [{}, {"output": {"uri": "s3://b/a"}, "ephemeral": {}}, {"posts": {"configMapRef": {"name": "p"}}}]
+)
+def test_what_a_cluster_reaches_is_taken(spec):
+    assert unusable(parsed(**spec), "playground-audio") is None
+
+
+def test_models_that_speak_for_the_job_are_needed(model):
+    models = [model("a", avatars=[("en-US", "female")]), model("b", avatars=[("ar-EG", "male")])]
+
+    def names(**avatars):
+        return [m.name for m in needed(parsed(avatars=avatars), models)]
+
+    assert names() == ["a", "b"]
+    assert names(locales=["ar-EG"]) == ["b"]
+    assert names(genders=["female"]) == ["a"]
+    assert names(locales=["ar-EG"], genders=["female"]) == []
+
+
+def line(done, failed=0, total=8, **more):
+    progress = {"total": total, "done": done, "failed": failed, "skipped": 1}
+    return json.dumps({"progress": progress, "failures": [], **more})
+
+
+def failure(post=1):
+    return {"post": post, "avatar": "female_en-US", "reason": "TextMissing", "message": "no text"}
+
+
+def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
+    log = (
+        f"a warning\n{line(2)}\n{line(3, 1, outcome='PartiallyFailed')}\n\n-----\nJob 'x' failed\n[1]\n{{}}\n"
+    )
+    report = read_report(log)
+    assert report.outcome == "PartiallyFailed"
+    assert report.progress["percent"] == 50
+    assert report.progress["summary"] == "3/8"
+    assert read_report("nothing\n") is None
+    assert read_report(line(0, total=0)).progress["percent"] == 0
+
+
+def test_ten_failures_are_kept_and_long_messages_cut():
+    said = [{**failure(number), "message": "m" * 2000} for number in range(12)]
+    report = read_report(line(0, 12, 12, failures=said))
+    assert [item["post"] for item in report.failures] == list(range(10))
+    assert {len(item["message"]) for item in report.failures} == {1024}
+
+
+def submitter(name, submission, created="2026-01-01T00:00:00Z", phase="Running"):
+    container = {"name": "submitter", "env": [{"name": "RAY_JOB_SUBMISSION_ID", "value": submission}]}
+    return {
+        "metadata": {"name": name, "labels": {}, "creationTimestamp": created},
+        "spec": {"containers": [container]},
+        "status": {"phase": phase},
+    }
+
+
+def test_the_pod_of_an_earlier_attempt_is_not_this_ones():
+    status = {"jobId": "job-2", "jobDeploymentStatus": "Running"}
+    made = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": status}
+    attempt = read_attempt(made)
+    pods = [submitter("old", "job-1", "2026-01-03T00:00:00Z"), submitter("a", "job-2")]
+    assert submitter_of(attempt, pods)["metadata"]["name"] == "a"
+    assert submitter_of(attempt, pods[:1]) is None
+
+
+class World:
+    """An API server with one TTSJob and one service, a KubeRay and a clock, all moved by the test."""
+
+    def __init__(self, job, models):
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.job, self.models = job, models
+        self.service, self.ray_job = None, None
+        self.pods, self.log_text, self.events, self.made = [], "", [], []
+        self.broken_log, self.refuse = False, None
+        self.service_names = {"playground"}
+
+    async def get(self, ref, namespace):
+        if ref.kind is RAY_SERVICE:
+            return self.service if ref.name in self.service_names else None
+        return {TTS_JOB: self.job, RAY_JOB: self.ray_job}.get(ref.kind)
+
+    async def list(self, kind, namespace, labels=None, fields=None):
+        return {VOICE_MODEL: self.models, POD: self.pods}.get(kind, [])
+
+    async def create(self, manifest, namespace):
+        if manifest["kind"] == EVENT.name:
+            self.events.append((manifest["type"], manifest["reason"]))
+            return
+        if self.refuse:
+            raise KubeError("refused", self.refuse)
+        self.made.append(manifest["kind"])
+        if manifest["kind"] == RAY_JOB.name:
+            created = {**manifest["metadata"], "creationTimestamp": self.now.isoformat()}
+            self.ray_job = {**manifest, "metadata": created}
+
+    async def apply_status(self, manifest, namespace):
+        self.job = {**self.job, "status": manifest["status"]}
+
+    async def delete(self, ref, namespace):
+        if ref.kind is TTS_JOB:
+            self.job = None
+        else:
+            assert ref == Ref(RAY_JOB, "welcome")
+            self.ray_job = None
+
+    async def log(self, pod, container, namespace, lines=5):
+        if self.broken_log:
+            raise KubeError("no such node", 500)
+        return self.log_text
+
+    async def step(self, seconds=0):
+        self.now += timedelta(seconds=seconds)
+        reconciler = JobReconciler(self, DEFAULTS, 5, lambda: self.now)
+        return await reconciler.reconcile(JobKey("speech", "welcome"))
+
+    @property
+    def status(self):
+        return self.job["status"]
+
+    @property
+    def phase(self):
+        return self.status["phase"]
+
+    @property
+    def reason(self):
+        return self.condition("Complete")["reason"]
+
+    @property
+    def attempt(self):
+        return self.ray_job["metadata"]["annotations"][ATTEMPT_ANNOTATION]
+
+    def condition(self, type_):
+        return next(c for c in self.status["conditions"] if c["type"] == type_)
+
+    def serve(self, cluster="playground-abcde", **states):
+        deployments = {"Voice": {"status": "HEALTHY"}}
+        apps = {
+            name: {"status": states.get(name, "RUNNING"), "serveDeploymentStatuses": deployments}
+            for name in ("gateway", "kokoro")
+        }
+        active = {"rayClusterName": cluster, "applicationStatuses": apps}
+        self.service = {
+            "metadata": {"name": "playground", "generation": 1},
+            "spec": {"serveConfigV2": "", "rayClusterConfig": {}},
+            "status": {"observedGeneration": 1, "activeServiceStatus": active},
+        }
+
+    def ray_says(self, stage, job="", submission="job-1", **more):
+        ended = {"endTime": self.now.isoformat()} if stage in ("Complete", "Failed") else {}
+        said = {"jobDeploymentStatus": stage, "jobStatus": job, "jobId": submission, **ended, **more}
+        self.ray_job = {**self.ray_job, "status": said}
+
+    async def run(self, text="", submission="job-1"):
+        """Have the RayJob made and its driver run."""
+        await self.step()
+        self.pods = [submitter("pod", submission)]
+        self.log_text = text
+        self.ray_says("Running", "RUNNING", submission)
+        return await self.step()
+
+
+@pytest.fixture
+def world(voice_model):
+    def build(**manifest):
+        made = World(tts_job(**manifest), [voice_model()])
+        made.serve()
+        return made
+
+    return build
+
+
+async def test_a_job_waits_for_its_service(world):
+    job = world()
+    job.service = None
+    await job.step()
+    assert (job.phase, job.reason, job.made) == ("Pending", "ServiceMissing", [])
+    job.serve(cluster="")
+    await job.step()
+    assert job.reason == "ServiceNotReady"
+    job.serve(kokoro="DEPLOYING")
+    await job.step()
+    assert "kokoro of service playground is DEPLOYING" in job.condition("Progressing")["message"]
+    job.serve()
+    await job.step()
+    assert job.made == ["ConfigMap", "NetworkPolicy", "RayJob"]
+
+
+async def test_a_service_that_nobody_knows_is_told(world):
+    job = world()
+    job.models = []
+    await job.step()
+    assert job.condition("Degraded")["reason"] == "ServiceMissing"
+    assert job.events == [("Warning", "ServiceMissing")]
+
+
+async def test_it_runs_and_tells_how_far_it_is(world):
+    job = world()
+    again = await job.run(line(3))
+    assert again <= 4
+    assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
+    assert job.status["startTime"] == "2026-01-01T00:00:00Z"
+    before = job.job
+    await job.step()
+    assert job.job is before, "nothing changed, nothing is written"
+    assert job.events == [("Normal", "Starting"), ("Normal", "Running")]
+
+
+@pytest.mark.parametrize(
+    ("said", "phase", "degraded"),
+    [
+        (line(8, outcome="Succeeded"), "Succeeded", "AsExpected"),
+        (line(7, 1, outcome="PartiallyFailed", failures=[failure()]), "PartiallyFailed", "ItemsFailed"),
+        (line(0, outcome="Failed", message="no such voice"), "Failed", "BatchFailed"),
+    ],
+)
+async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degraded):
+    job = world()
+    await job.run(f"{said}\nJob 'x' failed\n")
+    assert (job.phase, job.condition("Degraded")["reason"]) == (phase, degraded)
+    assert job.condition("Complete")["status"] == "True"
+    assert job.status["completionTime"]
+    job.ray_says("Failed", "FAILED")
+    assert await job.step() is None
+    assert (job.phase, job.attempt) == (phase, "1"), "what the driver called an end is never tried again"
+
+
+async def test_suspended_it_stops_and_later_goes_on(world):
+    job = world()
+    await job.run(line(3))
+    job.job["spec"]["suspend"] = True
+    await job.step()
+    assert (job.phase, job.ray_job) == ("Suspended", None)
+    assert await job.step() is None
+    assert job.status["progress"]["done"] == 3
+    assert "startTime" not in job.status
+    job.job["spec"]["suspend"] = False
+    await job.run(line(4), "job-2")
+    assert (job.phase, job.attempt, job.status["progress"]["done"]) == ("Running", "1", 4)
+
+
+async def test_made_suspended_it_does_not_begin(world):
+    job = world(suspend=True)
+    await job.step()
+    assert (job.phase, job.made) == ("Suspended", [])
+
+
+async def test_an_ended_job_goes_when_its_time_is_over(world):
+    job = world(ttlSecondsAfterFinished=60)
+    await job.run(line(8, outcome="Succeeded"))
+    assert await job.step(10) == 50
+    await job.step(50)
+    assert job.job is None
+
+
+async def test_a_deadline_stops_it(world):
+    job = world(activeDeadlineSeconds=60)
+    await job.run(line(3))
+    await job.step(59)
+    assert job.phase == "Running"
+    await job.step(1)
+    assert (job.phase, job.reason, job.ray_job) == ("Failed", "DeadlineExceeded", None)
+
+
+async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
+    job = world()
+    for number in range(1, ATTEMPTS + 1):
+        await job.run(line(3), f"job-{number}")
+        assert (job.phase, job.attempt) == ("Running", str(number))
+        job.ray_says("Failed", "FAILED", f"job-{number}", reason="AppFailed", message="the head died")
+        await job.step()
+        if number < ATTEMPTS:
+            assert (job.phase, job.reason) == ("Pending", "AttemptFailed")
+            assert job.ray_job is not None, "not at once"
+            await job.step(10 * 2**number)
+            assert job.ray_job is None
+    assert (job.phase, job.reason) == ("Failed", "AttemptsExhausted")
+    assert "the head died" in job.condition("Complete")["message"]
+    assert job.status["failedAttempts"] == ATTEMPTS
+
+
+async def test_a_log_that_cannot_be_had_does_not_stop_the_job(world):
+    job = world()
+    await job.run(line(3))
+    job.broken_log = True
+    await job.step()
+    assert (job.phase, job.status["progress"]["done"]) == ("Running", 3)
+
+
+async def test_another_active_cluster_takes_the_job_over(world):
+    job = world()
+    await job.run(line(3))
+    job.serve("playground-other")
+    await job.step()
+    assert (job.phase, job.reason, job.ray_job) == ("Pending", "ClusterReplaced", None)
+    await job.step()
+    assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-other"}
+    assert job.attempt == "1", "it is no fault of the job"
+
+
+async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
+    job = world(ephemeral={})
+    await job.step()
+    job.ray_job["spec"]["suspend"] = True
+    await job.step()
+    assert (job.phase, job.reason) == ("Pending", "Queued")
+
+
+async def test_what_holds_its_pods_up_is_told(world):
+    job = world(ephemeral={})
+    await job.step()
+    job.ray_says("Initializing")
+    state = {"name": "ray-head", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    status = {"phase": "Pending", "containerStatuses": [state]}
+    job.pods = [{**submitter("head", ""), "status": status}]
+    await job.step()
+    assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "ImagePullFailed")
+
+
+async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world):
+    job = world(output={"uri": "file:///out"})
+    await job.step()
+    assert (job.phase, job.reason) == ("Failed", "LocalFiles")
+    job = world(output={"uri": "pvc://other"})
+    await job.step()
+    assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "InvalidClaim")
+
+
+async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
+    job = world()
+    await job.step()
+    job.ray_job["metadata"]["ownerReferences"][0]["uid"] = "another"
+    await job.step()
+    assert job.reason == "NameTaken"
+    assert job.ray_job is not None
+
+
+async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
+    job = world(ephemeral={})
+    job.service_names.add("welcome")
+    await job.step()
+    assert (job.condition("Degraded")["reason"], job.made) == ("NameTaken", [])
+    job = world()
+    job.service_names.add("welcome")
+    await job.step()
+    assert "RayJob" in job.made, "on a service's cluster it has no Service of its own"
+
+
+async def test_a_refusal_is_told(world):
+    job = world()
+    job.refuse = 422
+    await job.step()
+    assert job.condition("Degraded")["reason"] == "InvalidChild"
+
+
+async def test_what_is_there_already_is_taken(world):
+    job = world()
+    job.refuse = 409
+    await job.step()
+    assert (job.phase, job.reason) == ("Pending", "Starting")

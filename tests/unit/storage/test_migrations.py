@@ -1,0 +1,195 @@
+"""Opening a database, new, old or too new, and every migration up and down."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+
+from tts_app.settings import Settings
+from tts_app.storage.batches import Batches
+from tts_app.storage.database import Base, Database, DatabaseError, migrations
+from tts_app.storage.speeches import Speech, Speeches
+
+REVISIONS = ["0001", "0002"]
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """A database, opened past our code."""
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir()
+    opened = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    yield opened
+    opened.dispose()
+
+
+def heads(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def differences(connection: Connection) -> list[object]:
+    """What autogenerate would change to make the database as the classes are."""
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "compare_server_default": True}
+    )
+    return list(compare_metadata(context, Base.metadata))
+
+
+def test_a_new_database_has_the_tables_that_the_classes_describe(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert heads(connection) == (REVISIONS[-1],)
+        assert differences(connection) == []
+
+
+def test_every_revision_goes_up_and_down(engine: Engine) -> None:
+    tables = {
+        "base": {"alembic_version"},
+        "0001": {"alembic_version", "speeches"},
+        "0002": {"alembic_version", "speeches", "batches"},
+    }
+    with engine.begin() as connection:
+        config = migrations(connection)
+        known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+        assert known == REVISIONS[::-1]
+        for target in [*REVISIONS, *REVISIONS[-2::-1], "base", *REVISIONS]:
+            going_up = target != "base" and target > max(heads(connection), default="")
+            (command.upgrade if going_up else command.downgrade)(config, target)
+            assert set(inspect(connection).get_table_names()) == tables[target]
+        assert differences(connection) == []
+
+
+def test_a_database_from_before_migrations_is_taken_over_with_what_it_holds(engine: Engine, url: str) -> None:
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection, tables=[Base.metadata.tables["speeches"]])
+        connection.execute(
+            text(
+                "INSERT INTO speeches (id, status, created, model, voice, locale, format, speed, characters, "
+                "text_hash) VALUES ('speech_1', 'done', 1.5, 'kokoro', 'v', 'en-US', 'mp3', 1, 3, 'h')"
+            )
+        )
+    database = Database(url)
+    found = Speeches(database).get("speech_1")
+    assert found is not None
+    assert (found.created, found.characters) == (1.5, 3)
+    assert Batches(database).unfinished() == []
+    database.close()
+    with engine.connect() as connection:
+        assert heads(connection) == ("0002",)
+        assert differences(connection) == []
+
+
+def test_a_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine, url: str) -> None:
+    with engine.begin() as connection:
+        command.upgrade(migrations(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO speeches (id, status, created, model, voice, locale, format, speed, characters, "
+                "text_hash) VALUES ('speech_1', 'done', 1.5, 'kokoro', 'v', 'en-US', 'mp3', 1, 3, 'h')"
+            )
+        )
+    database = Database(url)
+    assert isinstance(Speeches(database).get("speech_1"), Speech)
+    database.close()
+
+
+def test_one_that_a_newer_version_made_is_refused_and_left_alone(engine: Engine, url: str) -> None:
+    Database(url).close()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="revision 9999, which this version does not know: a newer one"):
+        Database(url)
+    with engine.connect() as connection:
+        assert heads(connection) == ("9999",)
+
+
+def test_processes_that_open_it_at_the_same_time_upgrade_it_once(url: str) -> None:
+    program = (
+        "import sys; from tts_app.storage.database import Database; "
+        "print('ready', flush=True); sys.stdin.readline(); Database(sys.argv[1]).close()"
+    )
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        assert opener.stdout.readline() == "ready\n"
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    ends = [(*opener.communicate(), opener.returncode) for opener in openers]
+    assert ends == [("", "", 0)] * 3
+    database = Database(url)
+    with database.engine.connect() as connection:
+        assert heads(connection) == ("0002",)
+        assert differences(connection) == []
+    database.close()
+
+
+def test_a_revision_that_fails_leaves_nothing_behind(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_later(config: object, _target: str) -> None:
+        upgrade(config, "0001")
+        raise RuntimeError("later")
+
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", fail_later)
+    with pytest.raises(RuntimeError, match="later"):
+        Database(url)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == []
+    monkeypatch.undo()
+    Database(url).close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "metadata.sqlite",
+        "mysql://u:s3cret@host/name",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgresql+asyncpg://u:s3cret@host/name",
+        "postgresql://u:s3cret@host:port/name",
+    ],
+)
+def test_a_wrong_url_is_refused_without_repeating_its_password(wrong: str) -> None:
+    with pytest.raises(DatabaseError, match="It is sqlite:////folder/file") as told:
+        Database(wrong)
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("wrong", ["metadata.sqlite", "mysql://u:s3cret@host/name", "sqlite:///:memory:"])
+def test_a_setting_that_is_no_database_of_ours_is_refused(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="it must be a database's URL") as told:
+        Settings(database_url=wrong)
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "sqlite:////state/m.sqlite",
+        "postgres://h/n",
+        "postgresql://u@/n?host=/run",
+        "postgresql+psycopg://h/n",
+    ],
+)
+def test_a_setting_that_names_a_database_is_taken(right: str) -> None:
+    assert Settings(database_url=right).database == right
