@@ -146,7 +146,8 @@ def test_other_posts_and_another_output_in_place_of_the_job_s(
     assert [path.name for path in (batch.folder / "elsewhere").glob("*")] in ([], [".ttsp"])
 
 
-def test_the_embedded_batch_is_rendered_without_any_file(ttsp, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("batch")
+def test_the_embedded_batch_is_planned_without_any_file(ttsp, tmp_path: Path) -> None:
     result = ttsp("render", "--dry-run", "--output", str(tmp_path / "out"))
     assert result.exit_code == 0, result.output
     assert "post_01_female_en-US.mp3" in result.stdout.splitlines()

@@ -38,7 +38,8 @@ def test_it_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
         (0.9, False),
     ]
     for share, is_open in steps:
-        assert after(gate, **{resource: share}) is is_open, share
+        gate.take("node", {resource: share}, LONG)
+        assert gate.open is is_open, share
     assert gate.reason == f"node/{resource} is 90% in use"
 
 
