@@ -37,10 +37,7 @@ def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
     models: list[VoiceModel] = []
     for path in paths or [samples_folder() / "embedded.yaml"]:
         models += [_voice_model(document, where) for where, document in _documents(path)]
-    names = [model.name for model in models]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ManifestError(f"VoiceModel names must be unique; given twice: {', '.join(twice)}.")
+    _check_names(models)
     return models
 
 
@@ -62,6 +59,7 @@ def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
                 models.append(_voice_model(document, where))
     if len(jobs) != 1:
         raise ManifestError(f"A batch is one TTSJob; the files have {len(jobs)}.")
+    _check_names(models)
     return jobs[0], models or load_voice_models()
 
 
@@ -76,6 +74,13 @@ def parse_voice_model(text: str, where: str) -> VoiceModel:
     except yaml.YAMLError as error:
         raise ManifestError(f"{where} is not YAML: {error}") from error
     return _voice_model(document, where)
+
+
+def _check_names(models: Sequence[VoiceModel]) -> None:
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ManifestError(f"VoiceModel names must be unique; given twice: {', '.join(twice)}.")
 
 
 def _documents(path: Path) -> list[tuple[str, Any]]:

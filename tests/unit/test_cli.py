@@ -78,3 +78,145 @@ spec:
         assert result.exit_code == 3, result.output
         assert "there is no folder /no/such/model" in result.stderr
     assert not (tmp_path / "a.mp3").exists()
+
+
+# A batch, up to the point where it would speak. What speaks is in tests/app.
+
+JOB = """
+kind: TTSJob
+metadata: {name: welcome}
+spec:
+  posts: {uri: "POSTS"}
+  avatars: {locales: [en-US, es-ES]}
+  output: {uri: "OUTPUT"}
+"""
+
+
+class Batch:
+    """A TTSJob of two posts in a folder, and `ttsp render` on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.posts = folder / "posts.jsonl"
+        self.posts.write_text(
+            "".join(f'{{"id": {i}, "text": {{"en": "Hello.", "es": "Hola."}}}}\n' for i in (1, 100))
+        )
+        self.output = folder / "out"
+        self.job = folder / "job.yaml"
+        self.job.write_text(JOB.replace("POSTS", self.posts.as_uri()).replace("OUTPUT", self.output.as_uri()))
+
+    def render(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["render", "-f", str(self.job), *arguments])
+
+    def audio(self) -> list[str]:
+        return [path.name for path in self.output.glob("[!.]*")]
+
+
+@pytest.fixture
+def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TTSP_CLAIMS", str(tmp_path / "claims"))
+    return Batch(tmp_path)
+
+
+NAMES = [
+    f"post_{post}_{gender}_{locale}.mp3"
+    for post in ("01", "100")
+    for locale in ("en-US", "es-ES")
+    for gender in ("female", "male")
+]
+
+
+def test_a_dry_run_prints_the_names_and_renders_nothing(batch: Batch) -> None:
+    result = batch.render("--dry-run", "--price", "0.5")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == NAMES
+    assert "8 files of 2 posts, 44 characters" in result.stderr
+    assert "at 0.5 an hour" in result.stderr
+    assert batch.audio() == []
+
+
+def test_other_posts_and_another_output_in_place_of_the_job_s(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (batch.folder / "other posts.csv").write_text("id,en,es\n7,Hello.,Hola.\n")
+    result = batch.render("--dry-run", "--posts", "other posts.csv", "--output", "elsewhere")
+    assert result.stdout.splitlines()[0] == "post_07_female_en-US.mp3"
+    assert not batch.output.exists()
+    assert [path.name for path in (batch.folder / "elsewhere").glob("*")] in ([], [".ttsp"])
+
+
+@pytest.mark.usefixtures("batch")
+def test_the_embedded_batch_is_planned_without_any_file(ttsp, tmp_path: Path) -> None:
+    result = ttsp("render", "--dry-run", "--output", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert "post_01_female_en-US.mp3" in result.stdout.splitlines()
+    assert "post_100_male_ur-PK.mp3" in result.stdout.splitlines()
+
+
+def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
+    batch.posts.write_text(
+        'nonsense\n{"id": 1, "text": {"en": "..."}}\n{"id": 2, "text": {"fr": "[/] [red]"}}\n'
+    )
+    result = batch.render()
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.split())
+    for words in (
+        "faults; nothing was rendered",
+        "line 1: it is not JSON",
+        "post 1: its text in en has nothing to speak",
+        "post 1: it has no text for es-ES",
+        "line 3 (post 2): text must be keyed by a language or locale",
+    ):
+        assert words in told
+    assert batch.audio() == []
+
+
+def test_faults_of_the_output_are_told_with_those_of_the_posts(batch: Batch) -> None:
+    batch.output.write_text("a file")
+    batch.posts.write_text("nonsense\n")
+    told = " ".join(batch.render().stderr.split())
+    assert "line 1: it is not JSON" in told
+    assert "output: " in told
+    assert "cannot be written" in told
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: list[str]) -> None:
+    batch.posts.write_text("nonsense\n" * 3000)
+    result = batch.render("--json", *dry_run)
+    assert result.exit_code == 2
+    (line,) = result.stdout.splitlines()
+    told = json.loads(line)
+    assert told["outcome"] == "Failed"
+    assert told["message"].startswith("3000 faults; nothing was rendered:\n  line 1: it is not JSON")
+    assert len(line) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--speaker", "nobody"], "Unknown --speaker 'nobody'. Allowed: engine, service"),
+        (["--place", "kokoro"], "--place is MODEL=RESOURCE"),
+        (["--place", "=gpu"], "--place is MODEL=RESOURCE"),
+        (["--place", "kokoro="], "--place is MODEL=RESOURCE"),
+        (["--utilisation", "0"], "greater than or equal to 0.05"),
+        (["--utilisation", "1.1"], "less than or equal to 1"),
+        (["--price", "-1"], "greater than or equal to 0"),
+        (["--posts", "none.jsonl"], "none.jsonl cannot be read: FileNotFoundError"),
+        (["--posts", "ftp://host/x"], "--posts or --output"),
+        (["--output", "http://host/x"], "--posts or --output"),
+        (["--output", "pvc://other/x"], "no claim 'other' is mounted"),
+        (["--output", "file://out"], "absolute path"),
+        (["--posts", "pvc://../secret"], "no claim's name"),
+        (["-f", "none.yaml"], "Cannot read none.yaml"),
+        (["-f", "job.yaml"], "A batch is one TTSJob; the files have 2"),
+    ],
+)
+def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], message: str) -> None:
+    result = batch.render("--dry-run", *arguments)
+    assert result.exit_code == 2, result.output
+    told = " ".join(result.stderr.replace("│", " ").split())
+    assert message in told
+    assert result.stdout == ""
+    assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)

@@ -62,7 +62,7 @@ def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
     else:
         url = _located(posts.uri or "")
     try:
-        store, path = fsspec.core.url_to_fs(url)
+        store, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
         if store.isdir(path):
             yield from _folder(store, path)
         else:

@@ -48,10 +48,9 @@ class Gate:
             self.levels[name] = before + (share - before) * weight if resource in _BURSTS else share
         if self.limit >= 1:
             return
-        busiest = max(map(self._share_of_limit, self.levels), default=0.0) * self.limit
-        if busiest >= self.limit:
+        if any(level >= self._limit_of(name) for name, level in self.levels.items()):
             self.open = False
-        elif busiest <= self.limit - MARGIN:
+        elif all(level <= _reopened(self._limit_of(name)) for name, level in self.levels.items()):
             self.open = True
 
     @property
@@ -59,14 +58,17 @@ class Gate:
         """What the gate is closed for, or an empty string."""
         if self.open:
             return ""
-        name = max(self.levels, key=self._share_of_limit)
-        return f"{name} is {self.levels[name]:.0%} in use"
+        name = max(self.levels, key=lambda name: self.levels[name] / self._limit_of(name), default="")
+        return f"{name} is {self.levels[name]:.0%} in use" if name else "no node tells how busy it is"
 
-    def _share_of_limit(self, name: str) -> float:
+    def _limit_of(self, name: str) -> float:
         resource = name.partition("/")[2]
-        if resource in _BURSTS:
-            return self.levels[name] / self.limit
-        return self.levels[name] / FULL if resource == "memory" else 0.0
+        return self.limit if resource in _BURSTS else FULL if resource == "memory" else float("inf")
+
+
+def _reopened(limit: float) -> float:
+    """Return the level at which work is taken up again: above nought, for an average never gets there."""
+    return max(limit - MARGIN, limit / 2)
 
 
 _BURSTS = {"cpu", "disk", "network", "gpu"}
@@ -76,35 +78,56 @@ class Sampler:
     """Tells how busy its node is. An actor class, one a node; also usable in process."""
 
     def __init__(self) -> None:
-        self._before = self._counters()
+        self._before = _Counters.read()
         psutil.cpu_percent()
         self._gpus = _gpus()
 
     def usage(self) -> dict[str, float]:
         """Return the shares in use, 0 to 1, since the last call."""
-        now, before = self._counters(), self._before
+        now, before = _Counters.read(), self._before
         self._before = now
-        elapsed = max(1e-3, now["time"] - before["time"])
+        elapsed = max(1e-3, now.time - before.time)
         shares = {
             "cpu": psutil.cpu_percent() / 100,
             "memory": psutil.virtual_memory().percent / 100,
             # Milliseconds that the busiest disk worked, as `iostat` has it.
-            "disk": min(1.0, (now["busy"] - before["busy"]) / 1000 / elapsed),
+            "disk": _busiest(before.disks, now.disks, dict.fromkeys(now.disks, 1000 * elapsed)),
         }
-        if speed := _network_bytes_a_second():
-            shares["network"] = min(1.0, (now["network"] - before["network"]) / elapsed / speed)
+        if capacities := _network_bytes_a_second():
+            able = {name: speed * elapsed for name, speed in capacities.items()}
+            shares["network"] = max(
+                _busiest(before.sent, now.sent, able), _busiest(before.received, now.received, able)
+            )
         busy = [share for device in self._gpus if (share := _gpu_share(device)) is not None]
         return shares | ({"gpu": sum(busy) / len(busy)} if busy else {})
 
-    @staticmethod
-    def _counters() -> dict[str, float]:
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    """What a node's devices have done since it was started, by their names."""
+
+    time: float
+    disks: Mapping[str, float]
+    """Milliseconds in which each worked."""
+    sent: Mapping[str, float]
+    received: Mapping[str, float]
+
+    @classmethod
+    def read(cls) -> "_Counters":
         disks = psutil.disk_io_counters(perdisk=True) or {}
-        network = psutil.net_io_counters()
-        return {
-            "time": time.monotonic(),
-            "busy": max((float(getattr(disk, "busy_time", 0)) for disk in disks.values()), default=0.0),
-            "network": float(max(network.bytes_sent, network.bytes_recv)) if network else 0.0,
-        }
+        network = psutil.net_io_counters(pernic=True) or {}
+        return cls(
+            time.monotonic(),
+            {name: float(getattr(disk, "busy_time", 0)) for name, disk in disks.items()},
+            {name: float(link.bytes_sent) for name, link in network.items()},
+            {name: float(link.bytes_recv) for name, link in network.items()},
+        )
+
+
+def _busiest(before: Mapping[str, float], now: Mapping[str, float], able: Mapping[str, float]) -> float:
+    """Return the share that the busiest device did of what it was able to; a new one did nothing."""
+    shares = ((now[name] - before[name]) / able[name] for name in now if name in before and name in able)
+    return min(1.0, max(0.0, max(shares, default=0.0)))
 
 
 class Governor:
@@ -179,11 +202,10 @@ def _nodes() -> Sequence[str]:
     return sorted(str(node["NodeID"]) for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]
 
 
-def _network_bytes_a_second() -> float:
-    """Return the capacity of the fastest interface that is up, or 0 where none tells it."""
+def _network_bytes_a_second() -> dict[str, float]:
+    """Return the capacity of each interface that is up and tells it, but of the one to itself."""
     stats = psutil.net_if_stats()
-    speeds = [stat.speed for name, stat in stats.items() if stat.isup and name != "lo"]
-    return max(speeds, default=0) * 125_000.0
+    return {name: s.speed * 125_000.0 for name, s in stats.items() if s.isup and s.speed > 0 and name != "lo"}
 
 
 def _gpus() -> list[Any]:

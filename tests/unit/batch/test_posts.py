@@ -152,6 +152,14 @@ def test_a_folder_of_an_object_store_with_its_placeholder(s3_bucket: str, end: s
     assert read(f"{s3_bucket}/posts{end}") == posts_of(ONE)
 
 
+def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(s3_bucket: str) -> None:
+    fsspec.filesystem("s3").pipe(f"{s3_bucket}/posts/1.en.txt", b"Hello.")
+    assert told(read(f"{s3_bucket}/posts")) == ["1"]
+    somebody = fsspec.filesystem("s3", skip_instance_cache=True)
+    somebody.pipe(f"{s3_bucket}/posts/2.en.txt", b"Hello.")
+    assert told(read(f"{s3_bucket}/posts")) == ["1", "2"]
+
+
 # Every fault
 
 

@@ -135,7 +135,11 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(small_disk: Pa
     output.put("a.mp3", b"old")
     source = small_disk.parent / "large"
     source.write_bytes(bytes(1 << 20))
-    for write in (lambda: output.put("a.mp3", bytes(1 << 20)), lambda: output.put_file("a.mp3", source)):
+    writes: list[Callable[[], None]] = [
+        lambda: output.put("a.mp3", bytes(1 << 20)),
+        lambda: output.put_file("a.mp3", source),
+    ]
+    for write in writes:
         with pytest.raises(OSError, match="No space left") as caught:
             write()
         assert "the disk is full" in describe(caught.value)

@@ -1,0 +1,203 @@
+"""What a batch leaves beside its audio: true, whole, and the same for the same audio."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
+from tts_app.batch.outcome import Outcome, Progress, State
+from tts_app.batch.plan import Item, Plan
+from tts_app.batch.report import ARCHIVE, MANIFEST, SUMMARY, write_report
+from tts_app.storage.output import Output, open_output
+
+MakePlan = Callable[..., Plan]
+POSTS = [{"id": post, "text": {"en": f"Hello {post}.", "es": f"Hola {post}, ¿qué tal?"}} for post in (7, 1)]
+
+
+def audio(item: Item) -> bytes:
+    return item.file.encode() * 3
+
+
+def done(item: Item) -> Done:
+    return Done(
+        file=item.file,
+        key=item.key,
+        sha256="0" * 64,
+        bytes=len(audio(item)),
+        seconds=1.25,
+        post=item.post,
+        avatar=item.voice.id,
+        model=item.voice.model,
+        text_sha256=text_hash(item.text),
+    )
+
+
+def rendered(
+    output: Output,
+    plan: Plan,
+    items: list[Item] | None = None,
+    archive: bool = True,
+    state: State = "Succeeded",
+    **progress: Any,
+) -> None:
+    """Do what a driver does with these items, and write the report."""
+    ledger = Ledger(output, plan)
+    ledger.load()
+    made = list(plan) if items is None else items
+    for item in made:
+        output.put(item.file, audio(item))
+        ledger.commit([done(item)])
+    told = Progress(plan.total, done=len(made), **progress)
+    write_report(output, ledger, Outcome(state, told), "welcome", archive)
+    ledger.close()
+
+
+def manifest(output: Output) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.read(MANIFEST).splitlines()]
+
+
+def members(output: Output) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(output.read(ARCHIVE))) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_manifest_has_a_line_a_file_in_the_plan_s_order(output: Output, make_plan: MakePlan) -> None:
+    plan = make_plan(POSTS)
+    rendered(output, plan, items=list(plan)[::-1])
+    assert [line["file"] for line in manifest(output)] == [item.file for item in plan]
+    first, item = manifest(output)[0], next(iter(plan))
+    assert first == {
+        "file": "post_07_female_en-US.mp3",
+        "key": item.key,
+        "sha256": "0" * 64,
+        "bytes": len(audio(item)),
+        "seconds": 1.25,
+        "post": 7,
+        "avatar": "female_en-US",
+        "model": "kokoro",
+        "text_sha256": text_hash("Hello 7."),
+    }
+
+
+def test_the_summary_counts_what_is_there(output: Output, make_plan: MakePlan) -> None:
+    plan = make_plan(POSTS)
+    items = list(plan)
+    failure = {"post": 1, "avatar": "male_es-ES", "reason": "EngineRefused", "message": "‘why’? \x00"}
+    rendered(output, plan, items[:-1], state="PartiallyFailed", failed=1, skipped=2, failures=[failure])
+    assert json.loads(output.read(SUMMARY)) == {
+        "job": "welcome",
+        "outcome": "PartiallyFailed",
+        "total": 8,
+        "done": 7,
+        "failed": 1,
+        "skipped": 2,
+        "seconds": 8.75,
+        "bytes": sum(len(audio(item)) for item in items[:-1]),
+        "avatars": {
+            "female_en-US": {"files": 2, "seconds": 2.5},
+            "female_es-ES": {"files": 2, "seconds": 2.5},
+            "male_en-US": {"files": 2, "seconds": 2.5},
+            "male_es-ES": {"files": 1, "seconds": 1.25},
+        },
+        "failures": [failure],
+    }
+
+
+def test_the_archive_holds_the_audio_and_the_manifest(output: Output, make_plan: MakePlan) -> None:
+    plan = make_plan(POSTS)
+    rendered(output, plan)
+    found = members(output)
+    assert list(found) == [*(item.file for item in plan), MANIFEST]
+    assert all(found[item.file] == audio(item) for item in plan)
+    assert found[MANIFEST] == output.read(MANIFEST)
+
+
+def test_no_archive_unless_it_is_asked_for(output: Output, make_plan: MakePlan) -> None:
+    rendered(output, make_plan(POSTS), archive=False)
+    assert {MANIFEST, SUMMARY} == {name for name, _ in output.sizes() if not name.startswith("post_")}
+
+
+def test_the_same_audio_makes_the_same_manifest_and_archive(make_plan: MakePlan, tmp_path: Path) -> None:
+    """In whatever order it was made, in one run or in several."""
+    plan = make_plan(POSTS)
+    items = list(plan)
+    outputs = [open_output(str(tmp_path / name)) for name in ("once", "backwards", "twice")]
+    for output in outputs:
+        output.prepare()
+    once, backwards, twice = outputs
+    rendered(once, plan)
+    rendered(backwards, plan, items[::-1])
+    rendered(twice, plan, items[3:5], state="PartiallyFailed")
+    rendered(twice, plan, [*items[:3], *items[5:]])
+    for name in (MANIFEST, ARCHIVE, SUMMARY):
+        wanted = once.read(name)
+        assert backwards.read(name) == wanted, name
+        assert name == SUMMARY or twice.read(name) == wanted, name
+
+
+def test_a_file_can_be_read_by_whoever_unpacks_it(output: Output, make_plan: MakePlan) -> None:
+    rendered(output, make_plan(POSTS))
+    with zipfile.ZipFile(io.BytesIO(output.read(ARCHIVE))) as archive:
+        assert all(info.external_attr >> 16 & 0o400 for info in archive.infolist())
+
+
+def test_where_nothing_is_done_the_report_is_empty_and_whole(output: Output, make_plan: MakePlan) -> None:
+    rendered(output, make_plan(POSTS), items=[], state="Failed", failed=8)
+    assert manifest(output) == []
+    assert members(output) == {MANIFEST: b""}
+    summary = json.loads(output.read(SUMMARY))
+    assert (summary["outcome"], summary["seconds"], summary["bytes"]) == ("Failed", 0, 0)
+
+
+def test_a_file_that_was_removed_is_in_no_report(output: Output, make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(POSTS)
+    items = list(plan)
+    rendered(output, plan)
+    output.put(items[0].file, b"cut off")
+    output.put(items[1].file, b"")
+    rendered(output, plan, items[2:3], state="Failed")
+    assert [line["file"] for line in manifest(output)] == [item.file for item in items[2:]]
+    assert set(members(output)) == {MANIFEST, *(item.file for item in items[2:])}
+
+
+def test_what_failed_at_last_is_in_no_report(output: Output, make_plan: MakePlan) -> None:
+    plan = make_plan(POSTS)
+    item = next(iter(plan))
+    rendered(output, plan)
+    ledger = Ledger(output, plan)
+    ledger.load()
+    failed = Failed(item.file, item.key, item.post, item.voice.id, "WorkerDied", "It died.", "welcome")
+    ledger.commit([failed])
+    write_report(output, ledger, Outcome("PartiallyFailed", Progress(plan.total)), "welcome", False)
+    assert item.file not in [line["file"] for line in manifest(output)]
+
+
+def test_a_smaller_job_on_the_same_output_reports_its_own_files(output: Output, make_plan: MakePlan) -> None:
+    rendered(output, make_plan(POSTS))
+    small = make_plan(POSTS[:1], avatars={"locales": ["es-ES"]})
+    rendered(output, small, items=[])
+    assert [line["file"] for line in manifest(output)] == [
+        "post_07_female_es-ES.mp3",
+        "post_07_male_es-ES.mp3",
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (3 << 20) + 1])
+def test_audio_of_any_size_is_in_the_archive(make_plan: MakePlan, tmp_path: Path, size: int) -> None:
+    plan = make_plan(POSTS[:1], avatars={"locales": ["en-US"], "genders": ["male"]})
+    (item,) = plan
+    output = open_output(str(tmp_path / "out"))
+    output.prepare()
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    output.put(item.file, content)
+    ledger = Ledger(output, plan)
+    record = {name: getattr(done(item), name) for name in Done.__dataclass_fields__}
+    ledger.commit([Done(**record | {"bytes": size})])
+    write_report(output, ledger, Outcome("Succeeded", Progress(1, done=1)), "welcome", True)
+    assert members(output)[item.file] == content
