@@ -218,6 +218,25 @@ def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech
     assert len(speech.files("tables")) == 32, "the files stay"
 
 
+def test_a_job_with_a_cluster_of_its_own(speech: Speech) -> None:
+    """Its workers have the model loaded; its posts are in a ConfigMap; its pods go when it is done."""
+    lines = [json.dumps({"id": n, "text": {"en": f"Good evening, room {n}."}}) for n in (1, 2)]
+    speech.kubectl("create", "configmap", "evening", f"--from-literal=posts.jsonl={chr(10).join(lines)}")
+    spec = {
+        "ephemeral": {},
+        "posts": {"configMapRef": {"name": "evening"}},
+        "avatars": {"locales": ["en-GB"], "genders": ["female"]},
+        "output": {"uri": "pvc://playground-audio/evening"},
+    }
+    speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
+                  "metadata": {"name": "evening"}, "spec": spec})  # fmt: skip
+    job = speech.wait_job("evening", lambda status: status.get("completionTime"))
+    assert job["phase"] == "Succeeded", job
+    assert speech.files("evening") == ["post_01_female_en-GB.mp3", "post_02_female_en-GB.mp3"]
+    own = "ray.io/originated-from-cr-name=evening"
+    speech.kubectl("wait", "--for=delete", "raycluster", "-l", own, f"--timeout={PATIENCE:.0f}s")
+
+
 def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:
     spec = {
         "posts": {"inline": [{"id": 1, "text": {"en": "..."}}, {"id": 2, "text": {"es": "Hola."}}]},
