@@ -145,7 +145,10 @@ def text_hash(text: str) -> str:
 
 
 def _line(record: Done | Failed) -> bytes:
-    return json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    line = json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"))
+    return (
+        line.encode(errors="backslashreplace") + b"\n"
+    )  # half a character in a message is an escape of JSON
 
 
 _FIELDS: dict[Literal["done", "failed"], set[str]] = {

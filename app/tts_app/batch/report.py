@@ -43,13 +43,20 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
         },
         "failures": outcome.progress.failures,
     }
-    output.put(SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2).encode() + b"\n")
+    output.put(SUMMARY, _json(summary))
     if archive:
         with tempfile.NamedTemporaryFile() as file:
             for block in archive_blocks(output, ledger):
                 file.write(block)
             file.flush()
             output.put_file(ARCHIVE, Path(file.name))
+
+
+def _json(summary: dict[str, Any]) -> bytes:
+    told = json.dumps(summary, ensure_ascii=False, indent=2)
+    return (
+        told.encode(errors="backslashreplace") + b"\n"
+    )  # half a character in a message is an escape of JSON
 
 
 def archive_blocks(output: Output, ledger: Ledger) -> Iterator[bytes]:

@@ -339,7 +339,7 @@ def test_a_record_of_what_the_plan_has_not(
 
 def test_texts_of_any_kind_survive_the_ledger(output: Output, plan: Plan) -> None:
     item = next(iter(plan))
-    message = "line\nline\r\nline \u2028 \x00 \x85 أهلا 😀 \\ \" '"
+    message = "line\nline\r\nline \u2028 \x00 \x85 \udcff أهلا 😀 \\ \" '"
     run(output, plan, failed(item, message=message), items=[])
     found = load(output, plan).failure(item)
     assert found is not None

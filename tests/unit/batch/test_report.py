@@ -88,7 +88,7 @@ def test_the_manifest_has_a_line_a_file_in_the_plan_s_order(output: Output, make
 def test_the_summary_counts_what_is_there(output: Output, make_plan: MakePlan) -> None:
     plan = make_plan(POSTS)
     items = list(plan)
-    failure = {"post": 1, "avatar": "male_es-ES", "reason": "EngineRefused", "message": "‘why’? \x00"}
+    failure = {"post": 1, "avatar": "male_es-ES", "reason": "EngineRefused", "message": "‘why’? \x00 \udcff"}
     rendered(output, plan, items[:-1], state="PartiallyFailed", failed=1, skipped=2, failures=[failure])
     assert json.loads(output.read(SUMMARY)) == {
         "job": "welcome",
