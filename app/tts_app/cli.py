@@ -190,17 +190,17 @@ def render(
     ] = False,
 ) -> None:
     """Render a batch of posts into audio files. Run it again to go on where it stopped."""
-    from tts_app.batch.command import BatchError, Command, render_batch
+    from tts_app.batch.command import BatchError, Command, refused, render_batch
     from tts_app.batch.options import SPEAKERS
     from tts_app.manifests import load_batch
     from tts_app.settings import Settings
 
-    if speaker not in SPEAKERS:
-        _fail(f"Unknown --speaker {speaker!r}. Allowed: {', '.join(SPEAKERS)}.", WRONG_USAGE)
     places = [entry.partition("=") for entry in place or ()]
-    if not all(model and resource for model, _, resource in places):
-        _fail("--place is MODEL=RESOURCE.", WRONG_USAGE)
     try:
+        if speaker not in SPEAKERS:
+            raise BatchError(f"Unknown --speaker {speaker!r}. Allowed: {', '.join(SPEAKERS)}.")
+        if not all(model and resource for model, _, resource in places):
+            raise BatchError("--place is MODEL=RESOURCE.")
         job, models = load_batch(file or ())
         command = Command(
             job=job,
@@ -212,11 +212,10 @@ def render(
             archive=archive,
             utilisation=utilisation or Settings().batch_utilisation,
         ).redirected(posts or ("" if file else str(embedded_posts())), output)
-    except (ManifestError, BatchError) as error:
-        _fail(str(error), WRONG_USAGE)
-    try:
         state = render_batch(command, err, typer.echo, as_json=as_json, dry_run=dry_run, price=price)
-    except BatchError as error:
+    except (ManifestError, BatchError) as error:
+        if as_json:
+            typer.echo(refused(str(error)))
         _fail(str(error), WRONG_USAGE)
     raise typer.Exit(_EXIT_CODES[state])
 

@@ -247,9 +247,10 @@ def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:
                   "metadata": {"name": "wrong"}, "spec": spec})  # fmt: skip
     job = speech.wait_job("wrong", lambda status: status.get("completionTime"))
     assert job["phase"] == "Failed"
-    (ended,) = (c for c in job["conditions"] if c["status"] == "True" and c["reason"] == "BatchFailed")
-    assert "post 1: its text in en has nothing to speak" in ended["message"]
-    assert "post 2: it has no text for en-US" in ended["message"]
+    (degraded,) = (c for c in job["conditions"] if c["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "BatchFailed")
+    assert "post 1: its text in en has nothing to speak" in degraded["message"]
+    assert "post 2: it has no text for en-US" in degraded["message"]
 
 
 def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> None:

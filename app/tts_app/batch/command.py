@@ -106,27 +106,39 @@ def render_batch(
     Raises:
         BatchError: something is wrong with it; nothing was rendered.
     """
+    if dry_run:
+        _foretell(command, err, out, price)
+        return "Succeeded"
     _find_claims(command.job)
     try:
         plan, output = prepare(command.job.spec, command.models, command.config_maps)
     except PlanError as error:
-        message = _faults(error)
-        if as_json:
-            refused = Outcome("Failed", outcome.Progress(0), message[:_MESSAGE])
-            out(json.dumps(refused.told(), ensure_ascii=False))
-        raise BatchError(message) from error
+        raise BatchError(_faults(error)) from error
     try:
-        if dry_run:
-            for item in plan:
-                out(item.file)
-            err.print(_estimate(plan, price))
-            return "Succeeded"
         with _ray(), _telling(plan, err, out, as_json) as tell:
             ended = asyncio.run(_run(command, plan, output, tell))
     finally:
         plan.close()
     _conclude(ended, output.url, err, out, as_json)
     return ended.state
+
+
+def refused(message: str) -> str:
+    """Return the line of JSON that tells that a batch is wrong as it is asked for."""
+    return json.dumps(Outcome("Failed", outcome.Progress(0), message[:_MESSAGE]).told())
+
+
+def _foretell(command: Command, err: Console, out: Callable[[str], None], price: float) -> None:
+    """Print the names of the files and an estimate; leave the output as it is."""
+    _find_claims(command.job)
+    try:
+        plan, _ = prepare(command.job.spec, command.models, command.config_maps, touch=False)
+    except PlanError as error:
+        raise BatchError(_faults(error)) from error
+    for item in plan:
+        out(item.file)
+    err.print(_estimate(plan, price))
+    plan.close()
 
 
 async def _run(
@@ -204,11 +216,12 @@ def _estimate(plan: Plan, price: float) -> str:
 
 def _conclude(ended: Outcome, url: str, err: Console, out: Callable[[str], None], as_json: bool) -> None:
     if as_json:
-        out(json.dumps(ended.told(), ensure_ascii=False))
+        out(json.dumps(ended.told()))
         return
     progress = ended.progress
     for failure in progress.failures:
-        err.print(f"post {failure['post']}, {failure['avatar']}: {failure['reason']}: {failure['message']}")
+        told = f"post {failure['post']}, {failure['avatar']}: {failure['reason']}: {failure['message']}"
+        err.print(told, markup=False)
     counts = f"{progress.done:,} of {progress.total:,} files, {progress.skipped:,} of them were there before"
     failed = f"; {progress.failed:,} failed (--retry-failed tries them again)" if progress.failed else ""
     message = f" {ended.message}" if ended.message else ""
@@ -221,7 +234,7 @@ def _telling(
 ) -> Iterator[Callable[[outcome.Progress], None]]:
     """Yield what tells the progress: JSON lines, a bar on a terminal, or a line now and then."""
     if as_json:
-        yield lambda progress: out(json.dumps(progress.told(), ensure_ascii=False))
+        yield lambda progress: out(json.dumps(progress.told()))
         return
     if err.is_terminal:
         columns = (

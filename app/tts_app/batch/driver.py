@@ -32,6 +32,8 @@ _BACK_OFF = (0.5, 30.0)
 _LOOK_AHEAD = 4096
 """Items that wait for the workers of their model while others are read from the plan."""
 _LOOK_AGAIN = 0.1
+_WRITES = 5
+"""Times that something is written anew after the output could be written again."""
 _STEP = 500
 """Items that are read before others have a turn: some milliseconds."""
 
@@ -163,9 +165,9 @@ class Driver:
             for twin in feed.spoken(item, result):
                 await self._copy(item, result, twin)
             feed.settled(item)
-        elif result.cause == "output":
+        elif result.cause == "output" and feed.tries(item) < max(_WRITES, self._options.retries):
             await self._wait_for_output(result.message)
-            feed.again(item, 0.0, charged=False)
+            feed.again(item, 0.0)
         elif result.cause == "passing" and feed.tries(item) < self._options.retries:
             first, most = _BACK_OFF
             feed.again(item, min(most, first * 2 ** feed.tries(item)))
@@ -189,7 +191,13 @@ class Driver:
 
     async def _copy(self, item: Item, spoken: Spoken, twin: Item) -> None:
         """Give an item of the same key a copy of the audio."""
-        await self._write(lambda: self._output.put(twin.file, self._output.read(item.file)))
+        try:
+            data = await asyncio.to_thread(self._output.read, item.file)
+        except OSError:  # somebody removed it: this one is spoken
+            self._feed.forget(item)
+            self._feed.again(twin, 0.0)
+            return
+        await self._write(lambda: self._output.put(twin.file, data))
         await self._commit(_done(twin, spoken))
         self.progress.done += 1
         self._feed.settled(twin)
@@ -207,24 +215,34 @@ class Driver:
             self._committing.clear()
             batch, self._uncommitted = self._uncommitted, []
             records = [record for record, _ in batch]
+            fault: Exception | None = None
             try:
                 await self._write(lambda records=records: self._ledger.commit(records))  # type: ignore[misc]
-            except _GivenUpError as error:
-                for _, durable in batch:
-                    durable.set_exception(error)
-                continue
+            except Exception as error:  # noqa: BLE001 - each lane that waits for it gets it
+                fault = error
             for _, durable in batch:
-                if not durable.done():
+                if durable.done():  # its lane was cancelled
+                    continue
+                if fault is None:
                     durable.set_result(None)
+                else:
+                    durable.set_exception(fault)
 
     async def _write(self, write: Callable[[], None]) -> None:
-        """Write to the output, waiting while it is away."""
-        while True:
+        """Write to the output, waiting while it is away.
+
+        Raises:
+            _GivenUpError: it stays away, or takes other files but not this one.
+        """
+        fault = ""
+        for _ in range(_WRITES):
             try:
                 await asyncio.to_thread(write)
                 return
             except OSError as error:
-                await self._wait_for_output(describe(error))
+                fault = describe(error)
+                await self._wait_for_output(fault)
+        raise _GivenUpError(f"The output cannot be written: {fault}.")
 
     async def _wait_for_output(self, reason: str) -> None:
         """Wait until the output can be written again.
@@ -352,6 +370,10 @@ class _Feed:
             self._originals[item.key] = (item, result)
         return self.released(item)
 
+    def forget(self, item: Item) -> None:
+        """Take note that an item's audio is not there to be copied."""
+        self._originals.pop(item.key, None)
+
     def released(self, item: Item) -> list[Item]:
         """Return the items that waited for this one's audio; from now on they wait no more."""
         return self._twins.pop(item.key, [])
@@ -361,10 +383,9 @@ class _Feed:
         self._open[item.voice.model] -= 1
         self._tries.pop(item.number, None)
 
-    def again(self, item: Item, seconds: float, charged: bool = True) -> None:
+    def again(self, item: Item, seconds: float) -> None:
         """Hand the item out again after so many seconds."""
-        if charged:
-            self._tries[item.number] = self.tries(item) + 1
+        self._tries[item.number] = self.tries(item) + 1
         entry = (time.monotonic() + seconds, item.number, item)
         heapq.heappush(self._later[item.voice.model], entry)
 

@@ -10,8 +10,10 @@ from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.storage.output import Output, OutputError, open_output
 
 
-def prepare(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path) -> tuple[Plan, Output]:
-    """Return the plan and the output, which can be written. Blocking.
+def prepare(
+    spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path, touch: bool = True
+) -> tuple[Plan, Output]:
+    """Return the plan and the output, which can be written, unless that was not to be tried. Blocking.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.
@@ -20,7 +22,8 @@ def prepare(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path) -
     output: Output | None = None
     try:
         output = open_output(spec.output.uri)
-        output.prepare()
+        if touch:
+            output.prepare()
     except OutputError as error:
         faults.append(Fault("output", str(error)))
     try:

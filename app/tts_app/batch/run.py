@@ -31,16 +31,16 @@ async def run(
     """
     driver = Driver(plan, models, output, options, tell)
     started(driver)
-    async with _locked(output, driver):
-        if driver.stopped:
-            return Outcome("Stopped", driver.progress)
-        try:
+    try:
+        async with _locked(output, driver):
+            if driver.stopped:
+                return Outcome("Stopped", driver.progress)
             outcome = await driver.run()
             if outcome.state != "Stopped":
                 await asyncio.to_thread(write_report, output, driver.ledger, outcome, options.job, archive)
-        except OSError as error:
-            return Outcome("Failed", driver.progress, f"{output.url}: {describe(error)}.")
-        return outcome
+            return outcome
+    except OSError as error:
+        return Outcome("Failed", driver.progress, f"{output.url}: {describe(error)}.")
 
 
 @asynccontextmanager

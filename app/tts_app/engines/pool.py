@@ -44,7 +44,13 @@ class EnginePool:
                 later = self._background.submit(self._engine.synthesise, segments, False)
             except RuntimeError as error:
                 raise EngineError("The engine is closed.") from error
-            return await asyncio.wrap_future(later)
+            try:
+                return await asyncio.wrap_future(later)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if later.cancelled() and not (task and task.cancelling()):  # `close`, and not the caller
+                    raise EngineError("The engine is closed.") from None
+                raise
         turn = self._turns.ask()
         try:
             alone = await asyncio.wrap_future(turn)
