@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,12 @@ class Member:
     """Items to hand to it at a time."""
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = 0
+    _change: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _inside: int = 0
+    """Chunks in the worker's hands."""
+    _alone: bool = False
+    _wanting: int = 0
+    """Those who wait to be alone with it."""
 
     async def start(self) -> None:
         """Make the actor, where there is none, and wait until its model is loaded.
@@ -100,13 +107,34 @@ class Member:
                         ) from error
                     await asyncio.sleep(2.0**self._failed)
 
-    async def render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
-        """Have the items spoken.
+    async def render(self, orders: Sequence[Order], alone: bool = False) -> list[Spoken | Fault]:
+        """Have the items spoken, `alone` with nothing else in the worker's hands.
 
         Raises:
             WorkerDiedError: the worker died, or hung and was ended.
             CrewError: no worker can be had.
         """
+        async with self._turn(alone):
+            return await self._render(orders)
+
+    @asynccontextmanager
+    async def _turn(self, alone: bool) -> AsyncIterator[None]:
+        def free() -> bool:
+            return not self._alone and (not self._inside if alone else not self._wanting)
+
+        async with self._change:
+            self._wanting += alone
+            await self._change.wait_for(free)
+            self._wanting -= alone
+            self._inside, self._alone = self._inside + 1, alone
+        try:
+            yield
+        finally:
+            async with self._change:
+                self._inside, self._alone = self._inside - 1, False
+                self._change.notify_all()
+
+    async def _render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
         await self.start()
         actor = self.actor
         loop = asyncio.get_running_loop()

@@ -150,9 +150,14 @@ class Driver:
     async def _speak(self, member: Member, items: Sequence[Item]) -> None:
         orders = [Order(i.number, i.text, i.voice.id, self._plan.format, i.file) for i in items]
         found: Sequence[Spoken | Fault]
+        alone = self._feed.is_suspect(items[0])
         try:
-            found = await member.render(orders)
+            found = await member.render(orders, alone)
         except WorkerDiedError as error:
+            if not alone:  # any of those that it had in hand may have killed it: each is tried by itself
+                for item in items:
+                    self._feed.suspect(item)
+                return
             found = [Fault(i.number, "passing", "WorkerDied", f"its worker died: {error}") for i in items]
         await asyncio.gather(*(self._settle(*pair) for pair in zip(items, found, strict=True)))
 
@@ -298,6 +303,7 @@ class _Feed:
         self._ready: dict[str, deque[Item]] = defaultdict(deque)
         self._later: dict[str, list[tuple[float, int, Item]]] = defaultdict(list)
         self._tries: dict[int, int] = {}
+        self._suspects: set[int] = set()
         self._open: dict[str, int] = defaultdict(int)
         """Items by model that wait or were handed out, and are not settled."""
         self._shared = plan.shared_keys()
@@ -353,12 +359,30 @@ class _Feed:
             if len(ready) < most and not self._read_out:
                 await self.read(model, most)
             if ready:
-                return [ready.popleft() for _ in range(min(most, len(ready)))]
+                return self._chunk(ready, most)
             if self._read_out and not self._open[model]:
                 return []
             if not ready:  # others have the last items in hand, or fill the buffers with another model's
                 await asyncio.sleep(_LOOK_AGAIN)
         return []
+
+    def _chunk(self, ready: deque[Item], most: int) -> list[Item]:
+        """Take up to `most` items; a suspect comes alone."""
+        items = [ready.popleft()]
+        while not self.is_suspect(items[0]) and ready and len(items) < most:
+            if self.is_suspect(ready[0]):
+                break
+            items.append(ready.popleft())
+        return items
+
+    def suspect(self, item: Item) -> None:
+        """Hand the item out again, alone: it was in the hands of a worker that died."""
+        self._suspects.add(item.number)
+        self._ready[item.voice.model].append(item)
+
+    def is_suspect(self, item: Item) -> bool:
+        """Whether the item may have killed a worker."""
+        return item.number in self._suspects
 
     def original(self, item: Item) -> tuple[Item, Spoken] | None:
         """Return an item with the same key that was spoken already."""
@@ -382,6 +406,7 @@ class _Feed:
         """Take note that an item is done, or has failed for good."""
         self._open[item.voice.model] -= 1
         self._tries.pop(item.number, None)
+        self._suspects.discard(item.number)
 
     def again(self, item: Item, seconds: float) -> None:
         """Hand the item out again after so many seconds."""

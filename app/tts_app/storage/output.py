@@ -199,6 +199,11 @@ class FolderOutput:
         numbers = [_number(path.name) for path in (self._folder / _LEDGER).glob("*.jsonl")]
         return _FileSegment(self._folder / _LEDGER / f"{max(numbers, default=0) + 1:08d}.jsonl")
 
+    def _tidy(self) -> None:
+        """Remove what was half-written: only whoever holds the lock may."""
+        for left in (self._folder / _TMP).iterdir():
+            left.unlink(missing_ok=True)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder's lock file: the system frees it, however its holder ends."""
@@ -209,9 +214,9 @@ class FolderOutput:
         except Timeout:
             raise LockedError(f"another driver is at work in {self._folder}") from None
         try:
-            for left in (self._folder / _TMP).iterdir():  # half-written by a driver that was killed
-                left.unlink(missing_ok=True)
+            self._tidy()  # after a driver that was killed
             yield
+            self._tidy()  # after workers that were
         finally:
             lock.release()
 

@@ -38,10 +38,11 @@ class Batch:
 
     @property
     def records(self) -> list[dict[str, object]]:
-        """The whole lines of the ledger."""
+        """The whole lines of the ledger; where a disk was full, or a driver was killed, there are others."""
         found = []
         for segment in sorted((self.audio / ".ttsp" / "ledger").glob("*.jsonl")):
-            found += [json.loads(x) for x in segment.read_bytes().splitlines(True) if x.endswith(b"\n")]
+            lines = segment.read_bytes().splitlines(keepends=True)
+            found += [json.loads(x) for x in lines if x.startswith(b"{") and x.endswith(b"}\n")]
         return found
 
     def post(self, count: int, text: Callable[[int], str] = lambda n: f"Post number {n}.") -> None:
