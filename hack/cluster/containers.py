@@ -14,6 +14,8 @@ from cluster.process import Process
 PAUSE = f"localhost/ttsp/pause:{BINARIES['pause'].version}"
 _NAMESPACE = ("--namespace", "k8s.io")
 _START = 60.0
+_IMPORTS = 3
+"""Times that an import is tried."""
 _STOP = 30.0
 _CONFIG = """
 version = 2
@@ -63,7 +65,14 @@ class Containerd:
         self.process.wait_ready(self._answers, _START)
 
     def import_image(self, archive: Path) -> None:
-        """Take the images of a docker-archive or an OCI archive; pods use them by name, never pulled."""
+        """Take the images of a docker-archive or an OCI archive; pods use them by name, never pulled.
+
+        Where an older image of that name is replaced, containerd's collector may take a layer of it just while
+        the new one is unpacked on it: the next try finds it gone, and unpacks it too.
+        """
+        for _ in range(_IMPORTS - 1):
+            if self._run_ctr(*_NAMESPACE, "images", "import", str(archive)).returncode == 0:
+                return
         self._ctr("images", "import", str(archive))
 
     def import_pause(self) -> None:

@@ -164,7 +164,9 @@ def test_rays_own_ports_ask_for_a_token(speech: Speech) -> None:
 
 def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> None:
     """The sample: 2 posts by 4 avatars. Its progress is told, and what was done is not done again."""
-    speech.kubectl("apply", "-f", str(SAMPLES / "ttsjob-welcome.yaml"))
+    sample = yaml.safe_load((SAMPLES / "ttsjob-welcome.yaml").read_text(encoding="utf-8"))
+    sample["spec"]["parallelism"] = 1  # so that there is time to see it run
+    speech.apply(sample)
     job = speech.wait_job("welcome", lambda status: status.get("progress", {}).get("done", 0) > 0)
     assert job["phase"] == "Running"
     (pod,) = speech.kubectl("get", "pods", "-o", "name", "-l", "job-name=welcome").split()

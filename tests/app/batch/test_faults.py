@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drivers import Batch, kill_all
+from drivers import PATIENCE, Batch, kill_all
 from simulated import audio
 
 AVATARS = ["female_ar-EG", "male_ar-EG", "female_en-US", "male_en-US"]
@@ -116,7 +116,7 @@ def test_the_head_killed(lone_batch: Batch, seed: int) -> None:
     for process in heads:
         process.kill()
     try:
-        driver.wait(90)
+        driver.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         pytest.fail("the driver does not notice that Ray is gone")
     kill_all(driver)
