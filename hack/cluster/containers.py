@@ -67,7 +67,7 @@ class Containerd:
     def import_image(self, archive: Path) -> None:
         """Take the images of a docker-archive or an OCI archive; pods use them by name, never pulled.
 
-        Where an older image of that name is replaced, containerd's collector may take a layer of it just while
+        Where an older image of that name is replaced, containerd's collector may take a layer of it while
         the new one is unpacked on it: the next try finds it gone, and unpacks it too.
         """
         for _ in range(_IMPORTS - 1):
