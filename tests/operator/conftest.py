@@ -53,7 +53,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """Make a namespace that goes with the test; what is in it goes in the background."""
     name = f"test-{secrets.token_hex(4)}"
     control_plane.kubectl("create", "namespace", name)
-    # Without it no pod can be made. The controller that makes it comes back a while after the API server was away.
+    # Without it no pod can be made; its controller comes back a while after the API server was away.
     wait = ("wait", "--for=create", "serviceaccount/default", "--timeout=180s")
     control_plane.kubectl(*wait, "-n", name)
     yield name
