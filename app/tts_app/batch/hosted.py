@@ -146,13 +146,13 @@ class HostedBatches:
 
     def _opened(self, batch: Batch) -> tuple[Plan, Output, Ledger]:
         """Return the batch's plan, output and ledger, as they are now. Blocking."""
-        plan, output = self._prepare(batch)
+        plan, output = self._prepare(batch, touch=False)
         ledger = Ledger(output, plan)
         ledger.load()
         return plan, output, ledger
 
-    def _prepare(self, batch: Batch) -> tuple[Plan, Output]:
-        return prepare(self._spec(batch), self._models(), self._settings.state / "config-maps")
+    def _prepare(self, batch: Batch, touch: bool = True) -> tuple[Plan, Output]:
+        return prepare(self._spec(batch), self._models(), self._settings.state / "config-maps", touch)
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
