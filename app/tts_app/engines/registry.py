@@ -1,10 +1,17 @@
 """Engines by name. A module is imported only when its engine is asked for: each has its own dependencies."""
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from tts_app.engines.base import EngineError, SpeechEngine
+from tts_app.engines.text import TextEngine
 
 SPEECH_ENGINES = {"kokoro": "tts_app.engines.kokoro:KokoroEngine"}
+TEXT_ENGINES = {
+    "llamacpp": "tts_app.engines.llamacpp:LlamaCppEngine",
+    "transformers": "tts_app.engines.transformers:TransformersEngine",
+}
 
 
 def speech_engine(name: str) -> type[SpeechEngine]:
@@ -13,14 +20,28 @@ def speech_engine(name: str) -> type[SpeechEngine]:
     Raises:
         EngineError: no such engine, or its dependencies are not installed.
     """
+    engine: type[SpeechEngine] = _imported(name, "speech", SPEECH_ENGINES)
+    return engine
+
+
+def text_engine(name: str) -> type[TextEngine]:
+    """Return the class of the text engine `name`.
+
+    Raises:
+        EngineError: no such engine, or its dependencies are not installed.
+    """
+    engine: type[TextEngine] = _imported(name, "text", TEXT_ENGINES)
+    return engine
+
+
+def _imported(name: str, kind: str, engines: Mapping[str, str]) -> Any:
     try:
-        module, _, attribute = SPEECH_ENGINES[name].partition(":")
+        module, _, attribute = engines[name].partition(":")
     except KeyError:
         raise EngineError(
-            f"No speech engine {name!r} here. Available: {', '.join(sorted(SPEECH_ENGINES))}."
+            f"No {kind} engine {name!r} here. Available: {', '.join(sorted(engines))}."
         ) from None
     try:
-        engine: type[SpeechEngine] = getattr(import_module(module), attribute)
+        return getattr(import_module(module), attribute)
     except ImportError as error:
         raise EngineError(f"Engine {name!r} needs a package that is not installed: {error}.") from error
-    return engine

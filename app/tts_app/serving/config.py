@@ -1,4 +1,4 @@
-"""The pure builder of the Serve config: VoiceModels in, a plain JSON-like dict out. No Ray, no I/O.
+"""The pure builder of the Serve config: models in, a plain JSON-like dict out. No Ray, no I/O.
 
 The same dict is deployed on an embedded Ray and stands as `serveConfigV2` in a RayService. It is the same to
 the byte for the same resources, in whatever order they come, and it is cut so that a change touches little:
@@ -9,17 +9,19 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tts_app.resources import VoiceModel
+from tts_app.resources import TextModel, VoiceModel
 
 GATEWAY = "gateway"
 """Name of the gateway's application, and of its deployment in lower case."""
 GATEWAY_DEPLOYMENT = "Gateway"
 VOICE_DEPLOYMENT = "Voice"
 """Deployment that every VoiceModel's application has."""
+TEXT_DEPLOYMENT = "Text"
+"""Deployment that every TextModel's application has."""
 
 
 def serve_config(
-    models: Iterable[VoiceModel],
+    models: Iterable[VoiceModel | TextModel],
     *,
     host: str = "0.0.0.0",  # noqa: S104 - in a pod; the embedded playground passes its own
     port: int = 8000,
@@ -38,9 +40,9 @@ def serve_config(
     names = [model.name for model in ordered]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"VoiceModels must have names of their own; given twice: {', '.join(twice)}")
+        raise ValueError(f"Models must have names of their own; given twice: {', '.join(twice)}")
     if GATEWAY in names:
-        raise ValueError(f"A VoiceModel must not be called {GATEWAY!r}: that is the API's own application")
+        raise ValueError(f"A model must not be called {GATEWAY!r}: that is the API's own application")
     place = placement or {}
     return {
         "proxy_location": "EveryNode",
@@ -48,12 +50,18 @@ def serve_config(
         "logging_config": {"encoding": "JSON", "log_level": log_level, "enable_access_log": False},
         "applications": [
             _gateway(ordered, place.get(GATEWAY)),
-            *(_voice_application(model, place.get(model.name)) for model in ordered),
+            *(_application(model, place.get(model.name)) for model in ordered),
         ],
     }
 
 
-def _gateway(models: list[VoiceModel], place: str | None) -> dict[str, Any]:
+def _application(model: VoiceModel | TextModel, place: str | None) -> dict[str, Any]:
+    if isinstance(model, TextModel):
+        return _text_application(model, place)
+    return _voice_application(model, place)
+
+
+def _gateway(models: list[VoiceModel | TextModel], place: str | None) -> dict[str, Any]:
     return {
         "name": GATEWAY,
         "route_prefix": "/",
@@ -102,7 +110,35 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
     }
 
 
-def _scale(model: VoiceModel) -> dict[str, Any]:
+def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
+    spec = model.spec
+    return {
+        "name": model.name,
+        "route_prefix": None,
+        "import_path": "tts_app.serving.text:build",
+        "args": {
+            "model": model.name,
+            "engine": spec.engine,
+            "source": spec.source.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "quantization": spec.quantization,
+            "context_length": spec.context_length,
+            "slots": max(1, math.ceil(spec.replicas.target_ongoing_requests)),
+            "parameters": dict(sorted(spec.parameters.items())),
+        },
+        "deployments": [
+            {
+                "name": TEXT_DEPLOYMENT,
+                **_scale(model),
+                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_wait_loop_s": 0.5,
+                "health_check_period_s": 10,
+                "ray_actor_options": _actor_options(model) | _resources(place),
+            }
+        ],
+    }
+
+
+def _scale(model: VoiceModel | TextModel) -> dict[str, Any]:
     replicas = model.spec.replicas
     # A request has a few segments with the engine at a time; more than that waits in the replica, where a
     # cancelled one never starts, rather than in Serve's router.
@@ -119,7 +155,7 @@ def _scale(model: VoiceModel) -> dict[str, Any]:
     }
 
 
-def _actor_options(model: VoiceModel) -> dict[str, Any]:
+def _actor_options(model: VoiceModel | TextModel) -> dict[str, Any]:
     resources = model.spec.resources
     options: dict[str, Any] = {"num_cpus": resources.cpus, "memory": resources.memory_bytes}
     if resources.gpus:
