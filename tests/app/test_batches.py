@@ -12,11 +12,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import av
 import httpx
-import numpy as np
 import psutil
 import pytest
+from examine import faults
 
 POSTS = [
     {"id": 1, "text": {"en": "Your room is ready.", "es": "Su habitación está lista."}},
@@ -168,8 +167,8 @@ def test_three_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> Non
         },
         {"en": "Room 12.", "es": "Habitación 12.", "hi": "कमरा 12.", "ur": "کمرہ 12۔", "ar": "غرفة 12."},
     ]
-    lines = [json.dumps({"id": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts, 1)]
-    (tmp_path / "posts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    posts = [json.dumps({"id": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts, 1)]
+    (tmp_path / "posts.jsonl").write_text("\n".join(posts), encoding="utf-8")
     command = [sys.executable, "-m", "tts_app.cli", "render", "--posts", "posts.jsonl", "--output", "out"]
     environment = os.environ | {"TTSP_STATE_DIR": str(tmp_path / "state")}
     names = subprocess.run([*command, "--dry-run"], cwd=tmp_path, check=True, capture_output=True, text=True)
@@ -187,14 +186,9 @@ def test_three_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> Non
     assert told["progress"] == {"total": 54, "done": 54, "failed": 0, "skipped": 0}
     out = tmp_path / "out"
     assert sorted(path.name for path in out.glob("*.mp3")) == sorted(names.stdout.split())
-    languages = {"en": "eng", "es": "spa", "hi": "hin", "ur": "urd", "ar": "ara"}
-    for line in (out / "manifest.jsonl").read_text().splitlines():
-        record = json.loads(line)
-        with av.open(out / record["file"]) as audio:
-            samples = np.concatenate([frame.to_ndarray()[0] for frame in audio.decode(audio=0)])
-            rate = audio.streams.audio[0].rate
-            assert audio.metadata["artist"] == record["avatar"]
-            assert audio.metadata["language"] == languages[record["avatar"].split("_")[1][:2]]
-        assert abs(len(samples) / rate - record["seconds"]) < 0.1
-        assert 0.3 < record["seconds"] < 6
-        assert np.sqrt(np.mean(samples**2)) > 0.01, f"{record['file']} is silent"
+    lines = (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    said = {}
+    for record in map(json.loads, lines):
+        said[record["file"]] = texts[record["post"] - 1][record["avatar"].partition("_")[2][:2]]
+    assert len(said) == 54
+    assert faults(out, said) == []

@@ -10,10 +10,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,19 @@ from tts_app import speech
 from tts_app.batch.ledger import Done, Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
-from tts_app.batch.plan import Plan
+from tts_app.batch.plan import Item, Plan
 from tts_app.batch.prepare import prepare
 from tts_app.local import load_model
 from tts_app.manifests import embedded_posts, load_voice_models
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.serving.embedded_ray import EmbeddedRay
 from tts_app.settings import Settings
+from tts_app.sources.base import cache_folder
 from tts_app.speech import Utterance
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "benchmarks-batch.md"
+KEPT = cache_folder() / "bench" / "batch.json"
 MIB = 1 << 20
 COMMIT = 64
 """Records that are committed at a time where the ledger is measured alone."""
@@ -51,65 +53,60 @@ REQUEST = {"input": "Your table by the window is ready for you.", "voice": "fema
 
 @dataclass
 class Findings:
-    """What was measured, as rows of tables."""
+    """What one part showed."""
 
+    title: str
     conditions: dict[str, str]
-    targets: list[tuple[str, str, str, bool | None]] = field(default_factory=list)
+    targets: list[tuple[str, str, str, bool]] = field(default_factory=list)
     """What, wanted, measured, whether it was reached."""
-    scale: list[list[str]] = field(default_factory=list)
-    speed: list[list[str]] = field(default_factory=list)
-    waiting: list[list[str]] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    """A table, its header first."""
 
-    def page(self) -> str:
-        """Return the page, in Markdown."""
-        words = {True: "reached", False: "MISSED", None: "not measured"}
-        return (
-            "\n\n".join(
-                filter(
-                    None,
-                    [
-                        "# Benchmarks of batches",
-                        "`make bench-batch` writes this page: batches with a simulated speaker "
-                        "that takes no time, with "
-                        "the real engine, and beside people who wait for speech.",
-                        section(
-                            "Targets",
-                            [["Target", "Wanted", "Measured", "Result"]]
-                            + [
-                                [name, wanted, found, words[met]] for name, wanted, found, met in self.targets
-                            ],
-                        ),
-                        section(
-                            "Conditions",
-                            [["", ""], *([name, said] for name, said in self.conditions.items())],
-                        ),
-                        section("Scale, simulated speaker", self.scale),
-                        section("Speed, real engine", self.speed),
-                        section("First audio while a batch runs", self.waiting),
-                    ],
-                )
-            )
-            + "\n"
-        )
+
+def page(parts: Mapping[str, Findings]) -> str:
+    """Return the page, in Markdown, of the parts that were measured."""
+    targets = [["Target", "Wanted", "Measured", "Result"]]
+    conditions = [["Part", "Date", "CPU", "Load before"]]
+    for found in parts.values():
+        targets += [[*told, "reached" if met else "MISSED"] for *told, met in found.targets]
+        conditions.append([found.title, *found.conditions.values()])
+    told = [
+        "# Benchmarks of batches",
+        "`make bench-batch` writes this page: batches with a simulated speaker that takes no time, with the "
+        "real engine, and beside people who wait for speech. The whole set of posts has "
+        "[a page of its own](benchmarks-posts.md).",
+        section("Targets", targets),
+        section("Conditions", conditions),
+        *(section(found.title, found.rows) for found in parts.values()),
+    ]
+    return "\n\n".join(filter(None, told)) + "\n"
 
 
 def main() -> int:
     """Measure, write the page, return the exit status."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    findings = Findings(_conditions())
-    parts: dict[str, Callable[[Findings, argparse.Namespace], None]] = {
-        "scale": measure_scale,
-        "speed": measure_speed,
-        "waiting": measure_waiting,
-    }
+    parts = _known() if options.keep else {}
     for name in options.parts:
-        parts[name](findings, options)
-        options.output.write_text(findings.page(), encoding="utf-8")
+        title, measure = PARTS[name]
+        found = parts[name] = Findings(title, _conditions())
+        measure(found, options)
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text(json.dumps({name: asdict(found) for name, found in parts.items()}), encoding="utf-8")
+        options.output.write_text(
+            page({name: parts[name] for name in PARTS if name in parts}), encoding="utf-8"
+        )
         print(f"{name}: done", flush=True)
-    for name, wanted, found, met in findings.targets:
-        print(f"{'reached' if met else 'MISSED'}: {name}: {found} (wanted: {wanted})")
-    return 0 if all(met for *_, met in findings.targets) else 1
+    targets = [target for name in options.parts for target in parts[name].targets]
+    for name, wanted, measured, met in targets:
+        print(f"{'reached' if met else 'MISSED'}: {name}: {measured} (wanted: {wanted})")
+    return 0 if all(met for *_, met in targets) else 1
+
+
+def _known() -> dict[str, Findings]:
+    if not KEPT.exists():
+        return {}
+    return {name: Findings(**found) for name, found in json.loads(KEPT.read_text(encoding="utf-8")).items()}
 
 
 def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
@@ -143,7 +140,7 @@ def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
     assert ended.state == again.state == "Succeeded", ended
     assert again.progress.skipped == total
     rate = total / ran
-    findings.scale = [
+    findings.rows = [
         ["What", "Items", "Seconds", "Items a second", "Peak of the driver, MiB"],
         ["planned and checked", f"{total:,}", figure(planned, 1), figure(total / planned, 0), _mib(planning)],
         ["run by two workers, files written", f"{total:,}", figure(ran, 1), figure(rate, 0), _mib(running)],
@@ -172,7 +169,7 @@ def measure_speed(findings: Findings, options: argparse.Namespace) -> None:
             chosen = lines[number * options.posts : (number + 1) * options.posts]
             posts.write_text("\n".join(chosen) + "\n", encoding="utf-8")
             plan, output = prepare(_spec(posts, folder / f"audio-{number}"), models, folder)
-            turns = [lambda plan=plan: _engine_alone(plan, models[0])]
+            turns = [lambda plan=plan: engine_alone(plan, models[0])]
             limit = 0.0
             began = ran = 0.0
             for turn in ("batch", "engine") if number % 2 else ("engine", "batch"):
@@ -190,7 +187,7 @@ def measure_speed(findings: Findings, options: argparse.Namespace) -> None:
                  figure(seconds / ran), figure(limit / ran)]
             )  # fmt: skip
             plan.close()
-            findings.speed = rows
+            findings.rows = rows
             print(rows[-1], flush=True)
     share = float(np.median(ratios))
     findings.targets.append(
@@ -220,7 +217,7 @@ def measure_waiting(findings: Findings, options: argparse.Namespace) -> None:
             alone += lone
             beside += busy
             rows.append([str(number + 1), *_two(lone), *_two(busy), figure(_p95(busy) / _p95(lone))])
-            findings.waiting = rows
+            findings.rows = rows
             print(rows[-1], flush=True)
     ratio = _p95(beside) / _p95(alone)
     findings.targets.append(
@@ -231,6 +228,13 @@ def measure_waiting(findings: Findings, options: argparse.Namespace) -> None:
             ratio <= 1.33,
         )
     )
+
+
+PARTS: dict[str, tuple[str, Callable[[Findings, argparse.Namespace], None]]] = {
+    "scale": ("Scale, simulated speaker", measure_scale),
+    "speed": ("Speed, real engine", measure_speed),
+    "waiting": ("First audio while a batch runs", measure_waiting),
+}
 
 
 def _run(plan: Plan, output: Any, models: Any, options: Options, told: list[Progress]) -> Outcome:
@@ -256,13 +260,13 @@ def _ledger_alone(plan: Plan, folder: Path) -> float:
     return len(some) / (time.perf_counter() - began)
 
 
-def _engine_alone(plan: Plan, model: Any) -> float:
-    """Return the seconds that the bare engine takes for the segments of a plan, a thread a core."""
+def engine_alone(items: Iterable[Item], model: Any) -> float:
+    """Return the seconds that the bare engine takes for the segments of items, a thread a core."""
     pool = load_model(model)
     engine = pool._engine
     segments = [
         segment
-        for item in plan
+        for item in items
         for segment in speech.plan(Utterance(item.text, item.voice, hurried=False), pool.capabilities)
     ]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
@@ -347,8 +351,10 @@ def _conditions() -> dict[str, str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parts = ("scale", "speed", "waiting")
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="what to measure")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the other parts in the page as the last run found them"
+    )
     parser.add_argument("--items", type=int, default=1_000_000, help="items of the simulated batch")
     parser.add_argument("--posts", type=int, default=2, help="posts of a round with the real engine")
     parser.add_argument("--rounds", type=int, default=3, help="rounds with the real engine")

@@ -1,7 +1,7 @@
-"""Where the benchmark of the operators finds modules of other folders, once this is imported."""
+"""Where benchmarks find modules of other folders, once this is imported."""
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "hack"), str(ROOT / "tests" / "operator")]
+sys.path += [str(ROOT / "hack"), str(ROOT / "tests" / "operator"), str(ROOT / "tests" / "app" / "batch")]
