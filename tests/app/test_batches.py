@@ -125,12 +125,24 @@ def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Cl
     assert client.post(f"{batch['links']['self']}/cancel").status_code == 200, "it is cancelled"
     time.sleep(1)
     assert client.post(f"{batch['links']['self']}/retry").status_code == 202
+    assert client.delete(batch["links"]["self"]).status_code == 409
     whole = ended(client, batch)
     assert whole["status"] == "succeeded"
     assert whole["counts"]["done"] == 12
     assert 0 < whole["counts"]["skipped"] < 12, "what was done before is not done again"
     assert client.post(f"{batch['links']['self']}/retry").status_code == 409
     assert client.get("/v1/batches/batch_0").status_code == 404
+
+
+def test_one_is_deleted_with_its_files(client: httpx.Client, playground: Any) -> None:
+    batch = ended(client, client.post("/v1/batches", json=BODY).json())
+    folder = playground.folder / "audio-output" / "batches" / batch["id"]
+    assert len(list(folder.glob("*.mp3"))) == 8
+    assert client.delete(batch["links"]["self"]).status_code == 204
+    assert not folder.exists()
+    for path in ("self", "items", "events", "archive"):
+        assert client.get(batch["links"][path]).status_code == 404
+    assert client.delete(batch["links"]["self"]).status_code == 404
 
 
 def test_a_batch_survives_that_the_server_is_killed(serve: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
+from tts_app.storage.output import LockedError
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -228,6 +229,22 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
         raise ApiError(409, "The batch has no audio.", code="empty")
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
     return StreamingResponse(playground.batches.archive(batch), 200, headers, "application/zip")
+
+
+@router.delete(
+    "/{batch_id}", status_code=204, responses={**_UNKNOWN, **_CONFLICT}, summary="Remove it and its files"
+)
+async def delete_batch(batch_id: str, playground: Playground) -> Response:
+    """Remove an ended batch: its texts, its record and its audio. One that runs is cancelled first."""
+    batch = await _find(batch_id, playground)
+    try:
+        deleted = await playground.batches.delete(batch)
+    except LockedError:
+        raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.") from None
+    if not deleted:
+        now = await _find(batch_id, playground)  # somebody else may have removed it meanwhile
+        raise ApiError(409, f"The batch has not ended: it is {now.status}. POST {batch_id}/cancel first.")
+    return Response(status_code=204)
 
 
 @router.post(

@@ -109,6 +109,33 @@ class HostedBatches:
         self._notify(batch_id)
         return True
 
+    async def delete(self, batch: Batch) -> bool:
+        """Remove an ended batch: its record, texts included, and its files. False: it has not ended.
+
+        Raises:
+            LockedError: the last items are still being spoken.
+            OSError: its files cannot be removed; the batch stays.
+        """
+
+        def remove() -> bool:
+            output = open_output(self.output_of(batch.id))
+            output.prepare()  # one that failed in its plan has none
+            with output.lock():
+                removed = self._batches.delete_ended(batch.id)
+                if removed is None:
+                    return False
+                try:
+                    output.remove_all()
+                except OSError:
+                    self._batches.restore(removed)
+                    raise
+            return True
+
+        deleted = await asyncio.to_thread(remove)
+        if deleted:
+            self._notify(batch.id)
+        return deleted
+
     async def items(self, batch: Batch, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a page of the batch's items. Raises OSError, PlanError."""
 

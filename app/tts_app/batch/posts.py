@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from tts_app.resources import LANGUAGE_DEFAULTS, LOCALES
 from tts_app.resources.tts_job import Post, Posts
-from tts_app.sources.base import SourceError, file_path
-from tts_app.sources.claims import claimed
+from tts_app.sources.base import SourceError
+from tts_app.sources.claims import local_path
 
 LINE_BYTES = 4 << 20
 """Most bytes that a record may have: every language's longest text, in UTF-8."""
@@ -78,15 +78,10 @@ def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
 
 
 def _located(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
     try:
-        if scheme == "file":
-            return str(file_path(uri))
-        if scheme == "pvc":
-            return str(claimed(uri, rest))
+        return str(local_path(uri) or uri)
     except SourceError as error:
         raise PostsError(str(error)) from error
-    return uri
 
 
 def _json_lines(file: BinaryIO) -> Iterator[Post | Fault]:

@@ -1,8 +1,20 @@
-"""`pvc://` addresses: a path in a volume claim, which a cluster's pods have mounted by its name."""
+"""Addresses that are paths here: `file://`, and `pvc://`, in a volume claim that pods have mounted."""
 
 from pathlib import Path
 
-from tts_app.sources.base import SourceError, claims_folder
+from tts_app.sources.base import SourceError, claims_folder, file_path
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path that `uri` is, or None where it is not one of this machine.
+
+    Raises:
+        SourceError: the claim is not mounted here, or the path leads out of it.
+    """
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file":
+        return file_path(uri)
+    return claimed(uri, rest) if scheme == "pvc" else None
 
 
 def claimed(uri: str, path: str) -> Path:

@@ -179,12 +179,20 @@ class Batches:
         """Queue an ended batch again, to render what is missing. False: it is open, succeeded or deleted."""
         return self._change(batch_id, _REOPENED, status=BatchStatus.QUEUED.value, finished=None, message=None)
 
-    def delete(self, batch_id: str) -> Batch | None:
-        """Remove a batch; return what it was, or None where there was none."""
+    def delete_ended(self, batch_id: str) -> Batch | None:
+        """Remove a batch that is final; return what it was, or None where there is none such."""
         if not storable(batch_id):
             return None
+        ended = [status.value for status in BatchStatus if status.final]
         with self._database.session() as session:
-            return session.scalar(delete(Batch).where(Batch.id == batch_id).returning(Batch))
+            return session.scalar(
+                delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
+            )
+
+    def restore(self, batch: Batch) -> None:
+        """Store a batch again that was removed."""
+        with self._database.session() as session:
+            session.merge(batch)
 
     def _by_key(self, key: str | None) -> Batch | None:
         if key is None:

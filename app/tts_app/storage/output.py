@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, Protocol
 import fsspec
 from filelock import FileLock, Timeout
 
-from tts_app.sources.base import SourceError, file_path
-from tts_app.sources.claims import claimed
+from tts_app.sources.base import SourceError
+from tts_app.sources.claims import local_path
 
 PRIVATE = ".ttsp"
 """Folder of what is not audio."""
@@ -101,6 +101,10 @@ class Output(Protocol):
         """Return a context manager that holds the output for one driver. Entering raises LockedError."""
         ...
 
+    def remove_all(self) -> None:
+        """Remove the audio and all that is beside it: for whoever holds the lock. Raises OSError."""
+        ...
+
 
 def open_output(url: str) -> Output:
     """Return the output at `url`: file://, pvc://, s3://, gs://, or a plain path.
@@ -108,16 +112,14 @@ def open_output(url: str) -> Output:
     Raises:
         OutputError: there is no such claim, or no client of that store.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
+    if "://" not in url:
         return FolderOutput(Path(url).expanduser().absolute())
     try:
-        if scheme == "file":
-            return FolderOutput(file_path(url))
-        if scheme == "pvc":
-            return FolderOutput(claimed(url, rest))
+        folder = local_path(url)
     except SourceError as error:
         raise OutputError(str(error)) from error
+    if folder is not None:
+        return FolderOutput(folder)
     try:
         return ObjectOutput(url)
     except ImportError as error:
@@ -204,6 +206,10 @@ class FolderOutput:
         for left in (self._folder / _TMP).iterdir():
             left.unlink(missing_ok=True)
 
+    def remove_all(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self._folder)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder's lock file: the system frees it, however its holder ends."""
@@ -216,7 +222,8 @@ class FolderOutput:
         try:
             self._tidy()  # after a driver that was killed
             yield
-            self._tidy()  # after workers that were
+            if self._folder.is_dir():  # its holder may have removed it
+                self._tidy()  # after workers that were
         finally:
             lock.release()
 
@@ -313,6 +320,13 @@ class ObjectOutput:
         """Remove an object, if it is there."""
         with _as_os_error(), suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{name}")
+
+    def remove_all(self) -> None:
+        """Remove every object of the prefix."""
+        with _as_os_error():
+            names = self._fs.find(self._root)
+            if names:
+                self._fs.rm(names)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -69,19 +69,25 @@ def test_a_new_batch_has_done_nothing(batches: Batches) -> None:
 def test_what_is_not_there_is_told(batches: Batches) -> None:
     for missing in ("batch_0001", "batch_\0"):
         assert batches.get(missing) is None
-        assert batches.delete(missing) is None
+        assert batches.delete_ended(missing) is None
     assert not batches.running("batch_0001", started=1.0)
     assert not batches.progress("batch_0001", total=1, done=0, failed=0, skipped=0)
     assert not batches.finish("batch_0001", BatchStatus.SUCCEEDED, finished=1.0)
     assert not batches.reopen("batch_0001")
 
 
-def test_a_batch_that_was_deleted_is_returned_a_last_time(batches: Batches) -> None:
+def test_an_ended_batch_is_deleted_and_can_be_restored(batches: Batches) -> None:
     batches.add(batch(1))
-    removed = batches.delete("batch_0001")
+    assert batches.delete_ended("batch_0001") is None, "it is queued"
+    assert batches.finish("batch_0001", BatchStatus.FAILED, finished=1.0)
+    removed = batches.delete_ended("batch_0001")
     assert removed is not None
-    assert removed.request_hash == "h"
     assert batches.get("batch_0001") is None
+    assert batches.delete_ended("batch_0001") is None
+    batches.restore(removed)
+    found = batches.get("batch_0001")
+    assert found is not None
+    assert (found.request_hash, found.status) == ("h", "failed")
 
 
 def test_a_restarted_batch_keeps_when_it_first_ran(batches: Batches) -> None:
@@ -167,7 +173,8 @@ def test_pages_have_each_batch_once_newest_first(batches: Batches) -> None:
         if page.next is None:
             break
         cursor = page.next
-        batches.delete(page.batches[-1].id)  # a page goes on though the batch it ended with is gone
+        batches.finish(page.batches[-1].id, BatchStatus.FAILED, finished=1.0)
+        batches.delete_ended(page.batches[-1].id)  # a page goes on though the batch it ended with is gone
         batches.add(batch(100 + len(seen), created=9000.0))  # and newer ones do not shift it
     assert seen == [f"batch_{number:04x}" for number in range(6, -1, -1)]
     assert sizes == [2, 2, 2, 1]

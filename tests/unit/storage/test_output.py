@@ -323,6 +323,23 @@ def test_a_second_driver_is_refused_until_the_first_has_ended(output: Output, ad
         pass
 
 
+def test_all_of_it_is_removed_and_nothing_beside_it(output: Output, address: str) -> None:
+    beside = open_output(f"{address}2")
+    beside.prepare()
+    for one in (output, beside):
+        one.put("a.mp3", b"a")
+        segment = one.new_segment()
+        segment.append([b"{}\n"])
+        segment.close()
+    with output.lock():
+        output.remove_all()
+    assert list(beside.sizes()) == [("a.mp3", 1)]
+    again = open_output(address)
+    again.prepare()
+    assert list(again.sizes()) == []
+    assert [list(lines) for lines in again.segments()] == []
+
+
 def test_another_output_beside_it_is_free(output: Output, address: str) -> None:
     beside = open_output(f"{address}2")
     beside.prepare()
