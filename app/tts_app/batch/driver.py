@@ -20,7 +20,7 @@ from tts_app.batch.plan import Item, Plan, start_of
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
-from tts_app.storage.output import Output, describe
+from tts_app.storage.output import LockedError, Output, describe
 from tts_app.telemetry.logs import log
 
 FAILURES_TOLD = 10
@@ -103,7 +103,7 @@ class Driver:
                     for _ in range(member.staffing.slots):
                         lanes.create_task(self._lane(member))
         except ExceptionGroup as group:
-            expected, others = group.split((CrewError, _GivenUpError))
+            expected, others = group.split((CrewError, _GivenUpError, LockedError))
             if expected is None or others is not None:
                 raise
             return Outcome("Failed", self.progress, str(_first(expected)))

@@ -48,7 +48,7 @@ class Segment(Protocol):
     """A part of the ledger that one driver writes."""
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Add whole lines; they are durable when this returns. Raises OSError."""
+        """Add whole lines; they are durable when this returns. Raises OSError, LockedError."""
         ...
 
     def close(self) -> None:
@@ -263,6 +263,10 @@ class ObjectOutput:
         self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = root.rstrip("/")
         self.url = url.rstrip("/")
+        self._lease = ""
+        """Name of the lease that is held."""
+        self._renewed = 0.0
+        """When it was, in seconds since the epoch."""
 
     def prepare(self) -> None:
         """Find out whether it can be written."""
@@ -331,9 +335,11 @@ class ObjectOutput:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold a lease, and renew it until the block ends."""
-        lease = self._take_lease()
+        began = time.time()
+        self._lease = self._take_lease()
+        self._renewed = began
         ended = Event()
-        keeper = Thread(target=self._keep_lease, args=(lease, ended), daemon=True, name="lease")
+        keeper = Thread(target=self._keep_lease, args=(ended,), daemon=True, name="lease")
         keeper.start()
         try:
             yield
@@ -341,7 +347,19 @@ class ObjectOutput:
             ended.set()
             keeper.join()
             with suppress(OSError):  # it ends by itself
-                self.remove(lease)
+                self.remove(self._lease)
+            self._lease = ""
+
+    def check_lease(self) -> None:
+        """Make sure that a lease which could not be renewed for long is still ours, before it is relied on.
+
+        Raises:
+            LockedError: another driver has taken over.
+            OSError: the store does not answer.
+        """
+        if self._lease and time.time() - self._renewed > _LEASE_SECONDS / 2:
+            self._refuse_beside([name for name in self._leases() if name != self._lease])
+            self._renew()
 
     def _take_lease(self) -> str:
         """Return the name of a lease that is ours.
@@ -381,11 +399,16 @@ class ObjectOutput:
             if left > 0:
                 raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
 
-    def _keep_lease(self, lease: str, ended: Event) -> None:
+    def _keep_lease(self, ended: Event) -> None:
         while not ended.wait(_LEASE_SECONDS / 4):
-            # A store that is away for a moment: the lease is longer than that.
+            # A store that is away for a moment: the lease is longer than that, and `check_lease` looks at it.
             with suppress(OSError):
-                self.put(lease, _until())
+                self._renew()
+
+    def _renew(self) -> None:
+        now = time.time()
+        self.put(self._lease, _until())
+        self._renewed = now
 
     def _leases(self) -> list[str]:
         found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEASES))
@@ -453,7 +476,8 @@ class _ObjectSegment:
         self._lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Put an object that holds the lines."""
+        """Put an object that holds the lines. Raises LockedError where another driver has taken over."""
+        self._output.check_lease()
         name = f"{_LEDGER}/{self._number:08d}.jsonl"
         self._output.put(name, b"".join(lines))
         self._number += 1

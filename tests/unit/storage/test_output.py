@@ -453,6 +453,32 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
                 pass
 
 
+def test_a_driver_that_lost_its_lease_commits_nothing_more(
+    store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away for longer than a lease lasts, and another driver has begun meanwhile."""
+
+    def away(name: str, data: bytes) -> None:
+        raise OSError(errno.EIO, "away")
+
+    with store.lock():
+        segment = store.new_segment()
+        segment.append([b"1\n"])
+        monkeypatch.setattr(module, "_LEASE_SECONDS", 0.2)
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "put", away)
+            time.sleep(0.3)
+            with pytest.raises(OSError, match="away"):
+                segment.append([b"2\n"])
+        segment.append([b"2\n"])  # nobody came, so it has its lease again
+        (mine,) = leases(store)
+        monkeypatch.setattr(store, "_renewed", 0.0)
+        leave_lease(ObjectOutput(store.url), int(mine.partition(".")[0]) + 1, 60)
+        with pytest.raises(LockedError, match="another driver"):
+            segment.append([b"3\n"])
+    assert lines(store) == [b"1\n", b"2\n"]
+
+
 def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever two drivers saw, and in whatever order they go on, not both of them have the output."""
     leave_lease(store, 1, -1)
