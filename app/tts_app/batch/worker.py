@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from typing import Literal, NamedTuple
 
 from tts_app.batch.speakers import Speaker
 from tts_app.catalogue import Catalogue
 from tts_app.engines.base import EngineError
+from tts_app.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.speech import TextError
@@ -58,7 +58,7 @@ class Worker:
 
     async def ready(self) -> int:
         """Load the model; return the process id. Raises what the speaker raises."""
-        _yield_to_all()
+        yield_process()
         module, _, name = self._path.partition(":")
         made: type[Speaker] = getattr(import_module(module), name)
         self._speaker = await asyncio.to_thread(made, self._model, self._slots)
@@ -85,10 +85,3 @@ class Worker:
         except OSError as error:
             return Fault(order.number, "output", "OutputFault", describe(error))
         return Spoken(order.number, hashlib.sha256(data).hexdigest(), len(data), round(seconds, 3))
-
-
-def _yield_to_all() -> None:
-    """Give this process's threads, and those that they will start, a core only where nobody else wants it."""
-    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - names that are numbers
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))

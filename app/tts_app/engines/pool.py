@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment, SpeechEngine
+from tts_app.priority import yield_thread
 
 
 class EnginePool:
@@ -25,7 +26,7 @@ class EnginePool:
         self._engine = engine
         self.callers = callers or len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(self.callers, thread_name_prefix="engine")
-        self._background = ThreadPoolExecutor(self.callers, "engine-background", initializer=_yield_to_all)
+        self._background = ThreadPoolExecutor(self.callers, "engine-background", initializer=yield_thread)
         self._turns = _Turns(self.callers)
 
     @property
@@ -73,11 +74,6 @@ class EnginePool:
         self._threads.shutdown(cancel_futures=True)
         self._background.shutdown(cancel_futures=True)
         self._engine.close()
-
-
-def _yield_to_all() -> None:
-    """Give the calling thread a core only where nobody else wants it (Linux; see sched(7))."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 class _Turns:
