@@ -84,6 +84,8 @@ class Delta:
     index: int = 0
     """Which of the answers."""
     text: str = ""
+    reasoning: str = ""
+    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
     tokens: int = 0
     """How many tokens it is."""
     logprobs: tuple[TokenLogprob, ...] = ()
@@ -107,6 +109,10 @@ class TextLoad:
 
 class ContextLengthError(EngineError):
     """A prompt, or a prompt and its answer, is longer than the context."""
+
+
+class EngineStoppedError(EngineError):
+    """The engine was closed, or broke, while it wrote: not the request's fault."""
 
 
 class TextEngine(Protocol):
@@ -141,6 +147,7 @@ class TextEngine(Protocol):
         Raises:
             ContextLengthError: the prompt is longer than the context.
             EngineError: the request asks for what the engine cannot do.
+            EngineStoppedError: the engine was closed, or broke.
         """
         ...
 
@@ -158,6 +165,7 @@ __all__ = [
     "ContextLengthError",
     "Delta",
     "EngineError",
+    "EngineStoppedError",
     "TextCapabilities",
     "TextEngine",
     "TextLoad",
