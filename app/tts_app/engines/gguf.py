@@ -1,4 +1,4 @@
-"""What a GGUF file tells about itself, read from its head in milliseconds; the `gguf` package takes seconds."""
+"""What a GGUF file tells about itself, read from its head in milliseconds; package `gguf` takes seconds."""
 
 import struct
 from pathlib import Path

@@ -1,8 +1,8 @@
 """llama.cpp by `xllamacpp`: GGUF files, on a CPU or a GPU, with continuous batching.
 
-llama.cpp's server runs in this process and decodes all answers together. A call of it blocks its thread and hands
-each token to a callback there. So every answer that is being written has a thread, and what the threads hand over
-is taken in the event loop in batches: one wake-up may carry many tokens.
+llama.cpp's server runs in this process and decodes all answers together. A call of it blocks its thread and
+hands each token to a callback there. So every answer that is being written has a thread, and what the threads
+hand over is taken in the event loop in batches: one wake-up may carry many tokens.
 """
 
 import asyncio
@@ -62,12 +62,14 @@ class LlamaCppEngine:
             EngineError: the file is missing or damaged, or a parameter is unknown or out of range.
         """
         if quantization != "none":
-            raise EngineError(f"A GGUF file has its own compression: quantization is none, not {quantization}.")
+            raise EngineError(
+                f"A GGUF file has its own compression: quantization is none, not {quantization}."
+            )
         return cls(start_server(files, context_length, slots, parameters), slots)
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
-        """Return the pattern of the GGUF files of a hub repository; one that holds several models is refused."""
+        """Return the pattern of a hub repository's GGUF files; one that holds several models is refused."""
         return ["*.gguf"]
 
     @property
@@ -77,7 +79,7 @@ class LlamaCppEngine:
 
     @property
     def load_now(self) -> TextLoad:
-        """How busy it is. The cache counts what the running answers hold; what idle slots keep is free to take."""
+        """How busy it is. In the cache counts what running answers hold; what idle slots keep is free."""
         held = sum(answer.cached_tokens for answer in self._running)
         return TextLoad(
             running=self._slots.taken,
@@ -102,7 +104,9 @@ class LlamaCppEngine:
             raise EngineStoppedError(_CLOSED)
         answer = _Answer(request)
         handle = (
-            self._server.handle_completions if request.messages is None else self._server.handle_chat_completions
+            self._server.handle_completions
+            if request.messages is None
+            else self._server.handle_chat_completions
         )
         call = asyncio.get_running_loop().run_in_executor(self._threads, answer.run, handle, body)
         self._running.add(answer)
@@ -177,8 +181,8 @@ class LlamaCppEngine:
             raise EngineError("A request has either messages or a prompt.")
         if request.messages is not None and not self._capabilities.chat:
             raise EngineError(
-                "This model has no chat template: it continues a prompt, and cannot answer messages. Ask it through "
-                "/v1/completions, or give it one by its parameter chat_template."
+                "This model has no chat template: it continues a prompt, and cannot answer messages. "
+                "Give it a prompt, or a template by its parameter chat_template."
             )
         if not (request.messages or request.prompt):
             raise EngineError("There is nothing to answer: the messages, or the prompt, are empty.")
@@ -336,8 +340,8 @@ def _error(error: Mapping[str, Any]) -> EngineError:
     """Return what the server's error is for our callers."""
     if error.get("type") == "exceed_context_size_error":
         return ContextLengthError(
-            f"The prompt takes {error['n_prompt_tokens']} tokens, and this model's context only {error['n_ctx']}, "
-            f"the answer included. Shorten it."
+            f"The prompt takes {error['n_prompt_tokens']} tokens, and this model's context has only "
+            f"{error['n_ctx']}, the answer included. Shorten it."
         )
     message = str(error.get("message", error))
     if error.get("code", 500) >= 500:

@@ -1,4 +1,4 @@
-"""Starts llama.cpp's server in this process on a GGUF file: its settings, its files, and what it tells of itself."""
+"""Starts llama.cpp's server in this process: its settings, its file, and what it tells of itself."""
 
 import os
 import secrets
@@ -78,8 +78,8 @@ def start_server(
 ) -> LlamaCppServer:
     """Start a server of `slots` answers at a time with `context_length` tokens each. Blocking.
 
-    It opens no port: it listens on a socket in a folder of its own, which goes once it was asked what the model
-    can do; from then on it is reached in the process only. It answers HTTP only to who has the `key`.
+    It opens no port: it listens on a socket in a folder of its own, which goes once it was asked what the
+    model can do; from then on it is reached in the process only. It answers HTTP only to who has the `key`.
 
     Raises:
         EngineError: a file is missing or damaged, a parameter is wrong, or the model's context is shorter.
@@ -123,7 +123,8 @@ def _check_context(path: Path, metadata: Mapping[str, Any], context_length: int)
     trained = metadata.get(f"{metadata.get('general.architecture')}.context_length")
     if isinstance(trained, int) and context_length > trained:
         raise EngineError(
-            f"{path.name} was trained on a context of {trained} tokens: contextLength {context_length} is too long."
+            f"{path.name} was trained on a context of {trained} tokens: "
+            f"contextLength {context_length} is too long."
         )
 
 
@@ -153,8 +154,8 @@ def _start(
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise EngineError(
-            f"llama.cpp cannot load {path}: it is damaged, or {slots} x {context_length} tokens of context do not "
-            f"fit in memory. ({error})"
+            f"llama.cpp cannot load {path}: it is damaged, or {slots} x {context_length} tokens of context "
+            f"do not fit in memory. ({error})"
         ) from error
 
 

@@ -30,7 +30,7 @@ class TextCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """What is to be written: an answer to `messages`, or how `prompt` goes on. Exactly one of them is given."""
+    """What is to be written: an answer to `messages`, or how `prompt` goes on. Exactly one is given."""
 
     messages: tuple[Mapping[str, Any], ...] | None = None
     """As OpenAI's chat API has them: role, content, tool calls."""
@@ -116,7 +116,7 @@ class EngineStoppedError(EngineError):
 
 
 class TextEngine(Protocol):
-    """An adapter of one family of language models. For one event loop; `generate` runs any number at a time."""
+    """An adapter of one family of language models. For one event loop; `generate` runs many at a time."""
 
     @classmethod
     def load(
