@@ -1,4 +1,4 @@
-"""A small make-believe release for what needs no speech, and the real int8 model for what does."""
+"""A small make-believe release for what needs no speech, and the real models of the cache for what does."""
 
 import json
 import os
@@ -25,9 +25,19 @@ def release(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def int8_folder() -> Path:
     """The embedded int8 model, as `make setup` fetches it."""
-    folder = cache_folder() / "models" / "kokoro-82m" / "int8"
-    if not (folder / "model.onnx").is_file():
-        reason = "the embedded model is not in the cache: run `make setup` first"
+    return _cached("kokoro-82m/int8", "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    """The embedded language model, as `make setup` fetches it: a folder with one GGUF file."""
+    return _cached("smollm2-135m-instruct/q4_1", "model.gguf")
+
+
+def _cached(name: str, file: str) -> Path:
+    folder = cache_folder() / "models" / name
+    if not (folder / file).is_file():
+        reason = f"the embedded model {name} is not in the cache: run `make setup` first"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

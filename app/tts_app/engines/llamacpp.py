@@ -1,0 +1,349 @@
+"""llama.cpp by `xllamacpp`: GGUF files, on a CPU or a GPU, with continuous batching.
+
+llama.cpp's server runs in this process and decodes all answers together. A call of it blocks its thread and
+hands each token to a callback there. So every answer that is being written has a thread, and what the threads
+hand over is taken in the event loop in batches: one wake-up may carry many tokens.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+from tts_app.engines.llamacpp_server import LlamaCppServer, start_server
+from tts_app.engines.slots import Slots
+from tts_app.engines.text import (
+    ContextLengthError,
+    Delta,
+    EngineError,
+    EngineStoppedError,
+    Finish,
+    TextCapabilities,
+    TextLoad,
+    TextRequest,
+    TokenLogprob,
+    Usage,
+)
+
+MAX_LOGPROBS = 20
+_SEEDS = 2**32 - 1
+"""The greatest number of 32 bits stands for a random seed."""
+_CLOSED = "The engine is closed."
+
+
+class LlamaCppEngine:
+    """The `llamacpp` TextEngine."""
+
+    def __init__(self, started: LlamaCppServer, slots: int) -> None:
+        self._parameters = started.parameters
+        self._server: Any = started.server
+        self._slots = Slots(slots)
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llamacpp")
+        self._running: set[_Answer] = set()
+        self._capabilities = TextCapabilities(
+            context_length=started.context_length,
+            slots=slots,
+            chat=started.chat,
+            logprobs=MAX_LOGPROBS,
+            json=True,
+            tools=started.tools,
+        )
+
+    @classmethod
+    def load(
+        cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
+    ) -> Self:
+        """Load the GGUF file that `files` is or holds. `parameters`: see LlamaCppParameters.
+
+        Raises:
+            EngineError: the file is missing or damaged, or a parameter is unknown or out of range.
+        """
+        if quantization != "none":
+            raise EngineError(
+                f"A GGUF file has its own compression: quantization is none, not {quantization}."
+            )
+        return cls(start_server(files, context_length, slots, parameters), slots)
+
+    @staticmethod
+    def hub_patterns(quantization: str) -> list[str]:
+        """Return the pattern of a hub repository's GGUF files; one that holds several models is refused."""
+        return ["*.gguf"]
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        """What this engine can do with this model."""
+        return self._capabilities
+
+    @property
+    def load_now(self) -> TextLoad:
+        """How busy it is. In the cache counts what running answers hold; what idle slots keep is free."""
+        held = sum(answer.cached_tokens for answer in self._running)
+        return TextLoad(
+            running=self._slots.taken,
+            waiting=self._slots.waiting,
+            cache=min(1.0, held / (self._slots.total * self._capabilities.context_length)),
+        )
+
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write; closing the generator stops the writing at the next token, or the next batch of a prompt.
+
+        With `logprobs`, a character that is made of several tokens comes as one entry: its last token's.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            EngineError: the request asks for what the model cannot do.
+            EngineStoppedError: the engine was closed, or broke.
+        """
+        body = self._body(request)
+        await self._slots.take(request.n)
+        if self._server is None:
+            self._slots.give(request.n)
+            raise EngineStoppedError(_CLOSED)
+        answer = _Answer(request)
+        handle = (
+            self._server.handle_completions
+            if request.messages is None
+            else self._server.handle_chat_completions
+        )
+        call = asyncio.get_running_loop().run_in_executor(self._threads, answer.run, handle, body)
+        self._running.add(answer)
+        call.add_done_callback(lambda _: self._end(answer, request.n))
+        try:
+            while not answer.ended:
+                await answer.changed()
+                for delta in answer.take():
+                    yield delta
+        finally:
+            answer.stopped = True
+
+    def close(self) -> None:
+        """Stop what is being written and release the model. Blocks until the next token. Idempotent."""
+        for answer in self._running:
+            answer.stopped = answer.cut_off = True
+        self._slots.refuse(EngineStoppedError(_CLOSED))
+        self._threads.shutdown()
+        self._server = None
+
+    def _end(self, answer: "_Answer", slots: int) -> None:
+        self._running.discard(answer)
+        self._slots.give(slots)
+        answer.wake()
+
+    def _body(self, request: TextRequest) -> dict[str, Any]:
+        """Return the request in the form of llama.cpp's server."""
+        self._check(request)
+        body: dict[str, Any] = {
+            "stream": True,
+            "timings_per_token": True,  # the only place that tells how many tokens a chunk is
+            "return_progress": True,  # else nothing is heard, and nobody can leave, while a prompt is read
+            "n": request.n,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "top_k": self._parameters.top_k,
+            "min_p": self._parameters.min_p,
+            "frequency_penalty": request.frequency_penalty,
+            "presence_penalty": request.presence_penalty,
+            "stop": list(request.stop),
+        }
+        if request.max_tokens is not None:
+            body["max_tokens"] = request.max_tokens
+        if request.seed is not None:
+            body["seed"] = request.seed % _SEEDS
+        if request.messages is None:
+            body |= {"prompt": request.prompt}
+            if request.logprobs is not None:
+                body |= {"logprobs": max(1, request.logprobs)}
+            if request.schema is not None:
+                body |= {"json_schema": dict(request.schema) or {"type": "object"}}
+        else:
+            body |= {"messages": [dict(message) for message in request.messages]}
+            if request.logprobs is not None:
+                body |= {"logprobs": True, "top_logprobs": max(1, request.logprobs)}
+            if request.schema is not None:
+                body |= {"response_format": _response_format(request.schema)}
+            if request.tools:
+                body |= {"tools": [dict(tool) for tool in request.tools]}
+                if request.tool_choice is not None:
+                    body |= {"tool_choice": request.tool_choice}
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise EngineError(f"The text is not valid Unicode: {error.reason}.") from None
+        except (TypeError, ValueError) as error:
+            raise EngineError(f"The request cannot be written as JSON: {error}.") from error
+        return body
+
+    def _check(self, request: TextRequest) -> None:
+        if (request.messages is None) == (request.prompt is None):
+            raise EngineError("A request has either messages or a prompt.")
+        if request.messages is not None and not self._capabilities.chat:
+            raise EngineError(
+                "This model has no chat template: it continues a prompt, and cannot answer messages. "
+                "Give it a prompt, or a template by its parameter chat_template."
+            )
+        if not (request.messages or request.prompt):
+            raise EngineError("There is nothing to answer: the messages, or the prompt, are empty.")
+        if request.max_tokens is not None and request.max_tokens < 1:
+            raise EngineError(f"max_tokens must be at least 1, not {request.max_tokens}.")
+        if request.n < 1:
+            raise EngineError(f"n must be at least 1, not {request.n}.")
+        if request.logprobs is not None and not 0 <= request.logprobs <= MAX_LOGPROBS:
+            raise EngineError(f"logprobs must be from 0 to {MAX_LOGPROBS}, not {request.logprobs}.")
+        if request.tools and request.messages is None:
+            raise EngineError("Tools are for messages, not for a prompt.")
+        if request.tools and not self._capabilities.tools:
+            raise EngineError("This model's chat template has no place for tools.")
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    if not schema:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"schema": dict(schema)}}
+
+
+class _Answer:
+    """One call of the server. Chunks come in its thread; `changed` and `take` belong to the event loop."""
+
+    def __init__(self, request: TextRequest) -> None:
+        self.stopped = False
+        """Nobody wants more of it."""
+        self.cut_off = False
+        """The engine is being closed under it."""
+        self.ended = False
+        """All of it was taken."""
+        self._loop = asyncio.get_running_loop()
+        self._alternatives = request.logprobs
+        self._chunks: deque[Mapping[str, Any]] = deque()
+        self._waking = False
+        self._awake = asyncio.Event()
+        self._returned = False
+        self._prompt = 0
+        self._cached: int | None = None
+        self._tokens = [0] * request.n
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens that it holds in the cache of keys and values."""
+        return self._prompt + sum(self._tokens)
+
+    def run(self, handle: Callable[..., None], body: Mapping[str, Any]) -> None:
+        """Call the server; in a thread. What it raises is handed over as the server's own errors are."""
+        try:
+            if not self.stopped:
+                handle(body, self._receive)
+        except (RuntimeError, ValueError, TypeError) as error:
+            self._chunks.append({"error": {"message": str(error), "code": 400}})
+
+    def _receive(self, chunk: Mapping[str, Any]) -> bool:
+        """Take a chunk in the server's thread; return whether to stop."""
+        self._chunks.append(chunk)
+        if not (self._waking or self.stopped):
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._wake_up)
+        return self.stopped
+
+    def _wake_up(self) -> None:
+        self._waking = False
+        self._awake.set()
+
+    def wake(self) -> None:
+        """Tell that the call has returned."""
+        self._returned = True
+        self._awake.set()
+
+    async def changed(self) -> None:
+        """Wait until there is something to take."""
+        await self._awake.wait()
+        self._awake.clear()
+
+    def take(self) -> Iterator[Delta]:
+        """Return what was written since the last time: at most one delta an answer, and the usage at the end.
+
+        Raises:
+            EngineError: the server refused the request, or the engine was closed.
+        """
+        if self.cut_off:
+            raise EngineStoppedError(_CLOSED)
+        returned = self._returned  # before the chunks: what comes after is for the next time
+        deltas: dict[int, Delta] = {}
+        while self._chunks:
+            chunk = self._chunks.popleft()
+            if "error" in chunk:
+                raise _error(chunk["error"])
+            if "prompt_progress" in chunk:
+                self._prompt = chunk["prompt_progress"]["processed"]
+                continue
+            for choice in chunk["choices"]:
+                index = choice.get("index", 0)
+                delta = self._delta(index, choice, chunk.get("timings"))
+                deltas[index] = _merged(deltas[index], delta) if index in deltas else delta
+        yield from (delta for delta in deltas.values() if delta != Delta(index=delta.index))
+        if returned:
+            self.ended = True
+            if self._cached is None:
+                raise EngineStoppedError("llama.cpp stopped without an answer.")
+            yield Delta(usage=Usage(self._prompt, sum(self._tokens), self._cached))
+
+    def _delta(self, index: int, choice: Mapping[str, Any], timings: Mapping[str, Any] | None) -> Delta:
+        written = choice.get("delta", choice)
+        before = self._tokens[index]
+        if timings is not None:
+            self._tokens[index] = timings["predicted_n"]
+            self._prompt = timings["cache_n"] + timings["prompt_n"]
+            cached = timings["cache_n"]
+            self._cached = cached if self._cached is None else min(self._cached, cached)
+        return Delta(
+            index=index,
+            text=written.get("content") or written.get("text") or "",
+            reasoning=written.get("reasoning_content") or "",
+            tokens=self._tokens[index] - before,
+            logprobs=self._logprobs(choice.get("logprobs")),
+            tool_calls=tuple(written.get("tool_calls") or ()),
+            finish=_finish(choice.get("finish_reason")),
+        )
+
+    def _logprobs(self, told: Mapping[str, Any] | None) -> tuple[TokenLogprob, ...]:
+        if told is None or self._alternatives is None:
+            return ()
+        return tuple(
+            _token(entry, tuple(_token(top) for top in entry["top_logprobs"][: self._alternatives]))
+            for entry in told["content"]
+        )
+
+
+def _token(entry: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    return TokenLogprob(entry["token"], entry["logprob"], tuple(entry["bytes"]), top)
+
+
+def _finish(reason: str | None) -> Finish | None:
+    if reason in (None, "stop", "length", "tool_calls"):
+        return reason  # type: ignore[return-value]
+    raise EngineStoppedError(f"llama.cpp ended an answer for a reason unknown here: {reason}.")
+
+
+def _merged(first: Delta, second: Delta) -> Delta:
+    return Delta(
+        index=first.index,
+        text=first.text + second.text,
+        reasoning=first.reasoning + second.reasoning,
+        tokens=first.tokens + second.tokens,
+        logprobs=first.logprobs + second.logprobs,
+        tool_calls=first.tool_calls + second.tool_calls,
+        finish=second.finish or first.finish,
+    )
+
+
+def _error(error: Mapping[str, Any]) -> EngineError:
+    """Return what the server's error is for our callers."""
+    if error.get("type") == "exceed_context_size_error":
+        return ContextLengthError(
+            f"The prompt takes {error['n_prompt_tokens']} tokens, and this model's context has only "
+            f"{error['n_ctx']}, the answer included. Shorten it."
+        )
+    message = str(error.get("message", error))
+    if error.get("code", 500) >= 500:
+        return EngineStoppedError(f"llama.cpp failed: {message}.")
+    return EngineError(f"llama.cpp refuses the request: {message.rstrip('.')}.")

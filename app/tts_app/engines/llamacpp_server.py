@@ -1,0 +1,166 @@
+"""Starts llama.cpp's server in this process: its settings, its file, and what it tells of itself."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import httpx
+import xllamacpp
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tts_app.engines.base import EngineError
+from tts_app.engines.gguf import find_gguf, read_metadata
+
+_CACHE_TYPES = {
+    "f32": xllamacpp.ggml_type.GGML_TYPE_F32,
+    "f16": xllamacpp.ggml_type.GGML_TYPE_F16,
+    "bf16": xllamacpp.ggml_type.GGML_TYPE_BF16,
+    "q8_0": xllamacpp.ggml_type.GGML_TYPE_Q8_0,
+    "q5_1": xllamacpp.ggml_type.GGML_TYPE_Q5_1,
+    "q5_0": xllamacpp.ggml_type.GGML_TYPE_Q5_0,
+    "q4_1": xllamacpp.ggml_type.GGML_TYPE_Q4_1,
+    "q4_0": xllamacpp.ggml_type.GGML_TYPE_Q4_0,
+}
+_FLASH = {
+    "auto": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+
+
+class LlamaCppParameters(BaseModel):
+    """The engine's own settings, by llama.cpp's names."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    n_threads: Annotated[int, Field(ge=1)] | None = None
+    """Cores that it computes on; all that the process may use, without it."""
+    n_batch: Annotated[int, Field(ge=1)] = 2048
+    """Tokens of prompts that are read between two looks at whether somebody left."""
+    n_ubatch: Annotated[int, Field(ge=1)] = 512
+    """Tokens that are computed at a time."""
+    n_gpu_layers: Annotated[int, Field(ge=-1)] = -1
+    """Layers that lie on the GPU; -1: all, where the build of llama.cpp has a GPU."""
+    flash_attn: Literal["auto", "on", "off"] = "auto"
+    cache_type_k: CacheType = "f16"
+    """How the keys of the cache are stored; q8_0 halves their memory."""
+    cache_type_v: CacheType = "f16"
+    cache_ram_mib: Annotated[int, Field(ge=0)] = 0
+    """Memory that prompts of earlier conversations are kept in beside the slots."""
+    chat_template: str | None = None
+    """Jinja template of a conversation, instead of the model's own."""
+    top_k: Annotated[int, Field(ge=0)] = 40
+    """Sampling chooses among so many tokens; 0: among all."""
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Sampling leaves out tokens less probable than this share of the most probable one's probability."""
+
+
+@dataclass(frozen=True)
+class LlamaCppServer:
+    """A server that runs, and what it told of itself."""
+
+    server: Any
+    parameters: LlamaCppParameters
+    context_length: int
+    """Tokens a slot: what was asked for, rounded up by llama.cpp."""
+    chat: bool
+    tools: bool
+
+
+def start_server(
+    files: Path, context_length: int, slots: int, parameters: Mapping[str, Any], key: str | None = None
+) -> LlamaCppServer:
+    """Start a server of `slots` answers at a time with `context_length` tokens each. Blocking.
+
+    It opens no port: it listens on a socket in a folder of its own, which goes once it was asked what the
+    model can do; from then on it is reached in the process only. It answers HTTP only to who has the `key`.
+
+    Raises:
+        EngineError: a file is missing or damaged, a parameter is wrong, or the model's context is shorter.
+    """
+    settings = read_parameters(parameters)
+    path = find_gguf(files)
+    metadata = read_metadata(path)
+    _check_context(path, metadata, context_length)
+    key = key or secrets.token_urlsafe(32)
+    folder = Path(tempfile.mkdtemp(prefix="ttsp-llama-"))  # readable by this user alone
+    try:
+        socket = folder / "s.sock"
+        server = _start(path, context_length, slots, settings, socket, key)
+        props = _ask(socket, key)
+    finally:
+        shutil.rmtree(folder)
+    return LlamaCppServer(
+        server=server,
+        parameters=settings,
+        context_length=int(props["default_generation_settings"]["n_ctx"]),
+        chat=settings.chat_template is not None or "tokenizer.chat_template" in metadata,
+        tools=bool(props["chat_template_caps"].get("supports_tools")),
+    )
+
+
+def read_parameters(parameters: Mapping[str, Any]) -> LlamaCppParameters:
+    """Return the settings, checked.
+
+    Raises:
+        EngineError: one is unknown or out of range; the message names each.
+    """
+    try:
+        return LlamaCppParameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        known = ", ".join(LlamaCppParameters.model_fields)
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise EngineError(f"Wrong parameters of llamacpp: {wrong}. It has: {known}.") from error
+
+
+def _check_context(path: Path, metadata: Mapping[str, Any], context_length: int) -> None:
+    trained = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    if isinstance(trained, int) and context_length > trained:
+        raise EngineError(
+            f"{path.name} was trained on a context of {trained} tokens: "
+            f"contextLength {context_length} is too long."
+        )
+
+
+def _start(
+    path: Path, context_length: int, slots: int, settings: LlamaCppParameters, socket: Path, key: str
+) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = {"model"}  # not its path, which is what answers would name
+    params.n_parallel = slots
+    params.n_ctx = slots * context_length
+    params.fit_params = False  # else it takes a shorter context where memory is short, and tells nobody
+    params.cpuparams.n_threads = settings.n_threads or len(os.sched_getaffinity(0))
+    params.cpuparams_batch.n_threads = params.cpuparams.n_threads
+    params.n_batch, params.n_ubatch = settings.n_batch, settings.n_ubatch
+    params.n_gpu_layers = settings.n_gpu_layers
+    params.flash_attn_type = _FLASH[settings.flash_attn]
+    params.cache_type_k = _CACHE_TYPES[settings.cache_type_k]
+    params.cache_type_v = _CACHE_TYPES[settings.cache_type_v]
+    params.cache_ram_mib = settings.cache_ram_mib
+    params.chat_template = settings.chat_template or ""
+    params.hostnames = [str(socket)]
+    params.api_keys = [key]
+    params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+    params.verbosity = 1  # errors; from 2 on it prints what is written
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise EngineError(
+            f"llama.cpp cannot load {path}: it is damaged, or {slots} x {context_length} tokens of context "
+            f"do not fit in memory. ({error})"
+        ) from error
+
+
+def _ask(socket: Path, key: str) -> dict[str, Any]:
+    """Return what the server tells of the model: its context and what its chat template can do."""
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as client:
+        answer = client.get("http://llama/props", headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        return dict(answer.raise_for_status().json())

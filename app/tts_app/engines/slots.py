@@ -1,0 +1,72 @@
+"""An engine's slots: as many answers at a time as it can write, the others in the order that they came."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from tts_app.engines.base import EngineError
+
+
+class Slots:
+    """Slots that are taken several at a time and given back; for one event loop.
+
+    Whoever asks for several waits at the head of the queue until so many are free: nobody overtakes.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._free = total
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait."""
+        return len(self._queue)
+
+    @property
+    def taken(self) -> int:
+        """How many slots are in use."""
+        return self.total - self._free
+
+    async def take(self, count: int) -> None:
+        """Wait for `count` slots. Cancelling gives up the place in the queue.
+
+        Raises:
+            EngineError: there are fewer slots than that.
+        """
+        if count > self.total:
+            raise EngineError(f"{count} answers at a time are too many: this model writes {self.total}.")
+        if not self._queue and count <= self._free:
+            self._free -= count
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append((count, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                with suppress(ValueError):  # `_let_in` or `refuse` was there first
+                    self._queue.remove((count, turn))
+                self._let_in()  # whoever is behind may need less
+            elif turn.exception() is None:
+                self.give(count)
+            raise
+
+    def give(self, count: int) -> None:
+        """Give `count` slots back."""
+        self._free += count
+        self._let_in()
+
+    def refuse(self, error: Exception) -> None:
+        """End the waiting of all with `error`."""
+        for _, turn in self._queue:
+            if not turn.done():
+                turn.set_exception(error)
+        self._queue.clear()
+
+    def _let_in(self) -> None:
+        while self._queue and self._queue[0][0] <= self._free:
+            count, turn = self._queue.popleft()
+            if not turn.done():
+                self._free -= count
+                turn.set_result(None)
