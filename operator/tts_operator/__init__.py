@@ -1,1 +1,1 @@
-"""The operator: VoiceModels in, running RayServices out, and the truth about them in their statuses."""
+"""The operator: models in, running RayServices out, and the truth about them in their statuses."""

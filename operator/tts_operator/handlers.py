@@ -8,13 +8,13 @@ import kopf
 from tts_operator.objects import (
     JOB,
     JOB_LABEL,
+    MODELS,
     PLAYGROUND,
     RAY_CLUSTER,
     RAY_JOB,
     RAY_SERVICE,
     SERVICE_LABEL,
     TTS_JOB,
-    VOICE_MODEL,
     Kind,
 )
 from tts_operator.reconcile.queue import JobKey, Key, WorkQueue
@@ -39,7 +39,7 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue[Key], jobs: WorkQ
     async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
-    async def voice_model(body: kopf.Body, namespace: str | None, **_: Any) -> None:
+    async def model(body: kopf.Body, namespace: str | None, **_: Any) -> None:
         queue.add(Key(namespace or "", body.spec.get("service", DEFAULT_SERVICE)))
 
     async def playground(name: str | None, namespace: str | None, **_: Any) -> None:
@@ -54,7 +54,8 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue[Key], jobs: WorkQ
     async def job_child(labels: kopf.Labels, namespace: str | None, **_: Any) -> None:
         jobs.add(JobKey(namespace or "", labels[JOB_LABEL]))
 
-    on(VOICE_MODEL, voice_model)
+    for kind in MODELS:
+        on(kind, model, id=f"model-{kind.plural}")
     on(PLAYGROUND, playground)
     on(TTS_JOB, job)
     for kind, label in CHILDREN_WATCHED.items():

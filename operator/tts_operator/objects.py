@@ -41,6 +41,9 @@ class Kind:
 
 
 VOICE_MODEL = Kind(f"{GROUP}/v1alpha1", "VoiceModel", "voicemodels")
+TEXT_MODEL = Kind(f"{GROUP}/v1alpha1", "TextModel", "textmodels")
+MODELS: Final = (VOICE_MODEL, TEXT_MODEL)
+"""What is served: each an application of its own."""
 PLAYGROUND = Kind(f"{GROUP}/v1alpha1", "Playground", "playgrounds")
 TTS_JOB = Kind(f"{GROUP}/v1alpha1", "TTSJob", "ttsjobs")
 RAY_JOB = Kind("ray.io/v1", "RayJob", "rayjobs")
@@ -62,7 +65,7 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 KINDS: Final = {
     kind.name: kind
     for kind in (
-        VOICE_MODEL,
+        *MODELS,
         PLAYGROUND,
         TTS_JOB,
         RAY_JOB,

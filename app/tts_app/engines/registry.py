@@ -11,6 +11,7 @@ SPEECH_ENGINES = {"kokoro": "tts_app.engines.kokoro:KokoroEngine"}
 TEXT_ENGINES = {
     "llamacpp": "tts_app.engines.llamacpp:LlamaCppEngine",
     "transformers": "tts_app.engines.transformers:TransformersEngine",
+    "vllm": "tts_app.engines.vllm:VllmEngine",
 }
 
 

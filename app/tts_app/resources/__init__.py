@@ -19,6 +19,10 @@ from tts_app.resources.text_model import TextModel, TextModelSpec
 from tts_app.resources.tts_job import TTSJob, TTSJobSpec
 from tts_app.resources.voice_model import Measured, Voice, VoiceModel, VoiceModelSpec, VoiceReference
 
+Model = VoiceModel | TextModel
+"""What is served: each an application of its own."""
+MODELS = MappingProxyType[str, type[Model]]({"VoiceModel": VoiceModel, "TextModel": TextModel})
+"""The kinds that are served, by name."""
 KINDS = MappingProxyType(
     {"VoiceModel": VoiceModel, "TextModel": TextModel, "TTSJob": TTSJob, "Playground": Playground}
 )
@@ -30,6 +34,7 @@ __all__ = [
     "KINDS",
     "LANGUAGE_DEFAULTS",
     "LOCALES",
+    "MODELS",
     "VERSION",
     "CustomResource",
     "Gender",
@@ -37,6 +42,7 @@ __all__ = [
     "Locale",
     "Measured",
     "Metadata",
+    "Model",
     "Playground",
     "PlaygroundSpec",
     "Replicas",

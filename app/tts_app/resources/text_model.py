@@ -1,8 +1,8 @@
 """The TextModel resource: a language model that writes text."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from tts_app.resources.base import (
     NOT_THE_GATEWAYS_NAME,
@@ -16,8 +16,9 @@ from tts_app.resources.base import (
     Source,
 )
 from tts_app.resources.quantities import Resources
-from tts_app.resources.rules import immutable, known_quantization
+from tts_app.resources.rules import Rule, immutable, known_quantization
 from tts_app.resources.status import TextModelStatus
+from tts_app.resources.vllm import Layout, layout
 
 TextEngineName = Literal["llamacpp", "transformers", "vllm"]
 
@@ -33,6 +34,11 @@ class TextModelSpec(Resource):
 
     rules = (
         *known_quantization(TEXT_QUANTIZATIONS),
+        Rule(
+            "engine vllm runs on GPUs alone: say in resources.gpu how many",
+            cel="self.engine != 'vllm' || (has(self.resources.gpu) && double(self.resources.gpu) > 0.0)",
+            holds=lambda spec: spec.engine != "vllm" or spec.resources.gpus > 0,
+        ),
         immutable("service", "make a TextModel of another name in the other service and delete this one"),
     )
 
@@ -51,9 +57,20 @@ class TextModelSpec(Resource):
     replicas: Replicas = Replicas()
     """How many copies of the model run."""
     resources: Resources = Resources()
-    """What each copy asks of its node."""
+    """What each copy asks of its node; of several nodes, where vllm's parameter `nodes` says so, together."""
     parameters: dict[str, JsonValue] = {}
-    """The engine's own settings."""
+    """The engine's own settings, such as vllm's `tensor_parallel_size`."""
+
+    @property
+    def layout(self) -> Layout | None:
+        """How the GPUs of a replica are shared out, where vllm does that."""
+        return layout(self.resources.gpus, self.parameters) if self.engine == "vllm" else None
+
+    @model_validator(mode="after")
+    def _has_a_layout(self) -> Self:
+        """Refuse what the API server cannot: it does not look into `parameters`."""
+        _ = self.layout
+        return self
 
 
 class TextModel(CustomResource):

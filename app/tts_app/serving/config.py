@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tts_app.resources import TextModel, VoiceModel
+from tts_app.resources.vllm import Layout
 
 GATEWAY = "gateway"
 """Name of the gateway's application, and of its deployment in lower case."""
@@ -111,7 +112,14 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
 
 
 def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
-    spec = model.spec
+    spec, layout = model.spec, model.spec.layout
+    parameters = dict(spec.parameters)
+    options: dict[str, Any] = {"ray_actor_options": _actor_options(model) | _resources(place)}
+    if layout is not None:
+        parameters.pop("nodes", None)
+        parameters["tensor_parallel_size"] = layout.tensor_parallel
+        parameters["pipeline_parallel_size"] = layout.pipeline_parallel
+        options = _spread(model, layout, place)
     return {
         "name": model.name,
         "route_prefix": None,
@@ -123,7 +131,7 @@ def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
             "quantization": spec.quantization,
             "context_length": spec.context_length,
             "slots": max(1, math.ceil(spec.replicas.target_ongoing_requests)),
-            "parameters": dict(sorted(spec.parameters.items())),
+            "parameters": dict(sorted(parameters.items())),
         },
         "deployments": [
             {
@@ -132,9 +140,31 @@ def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
                 "graceful_shutdown_timeout_s": 10,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
-                "ray_actor_options": _actor_options(model) | _resources(place),
+                **options,
             }
         ],
+    }
+
+
+def _spread(model: TextModel, layout: Layout, place: str | None) -> dict[str, Any]:
+    """Return the options of replicas whose engine has processes of its own, each on its GPU.
+
+    A replica then holds a placement group, itself in the first bundle. The pod of a bundle has one of the
+    place, and each bundle takes its part of that: no two replicas are in a pod.
+    """
+    resources = model.spec.resources
+    pods = layout.nodes
+    part = {} if place is None else {place: math.floor(1e4 * pods / layout.workers) / 1e4}
+    own = {"CPU": resources.cpus / pods, "memory": resources.memory_bytes // pods}
+    worker = {"GPU": layout.gpus_per_worker, **part}
+    return {
+        "ray_actor_options": {
+            "num_cpus": own["CPU"],
+            "memory": own["memory"],
+            **({"resources": part} if part else {}),
+        },
+        "placement_group_bundles": [{**own, **worker}, *[worker] * (layout.workers - 1)],
+        "placement_group_strategy": "STRICT_PACK" if pods == 1 else "PACK",
     }
 
 

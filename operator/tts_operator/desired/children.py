@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tts_app.resources import Playground, VoiceModel
+from tts_app.resources import Model, Playground
 from tts_app.resources.playground import Volume
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import loader
@@ -41,8 +41,8 @@ KEPT = frozenset({CLAIM})
 
 def children(
     playground: Playground,
-    models: Sequence[VoiceModel],
-    waiting: Sequence[VoiceModel],
+    models: Sequence[Model],
+    waiting: Sequence[Model],
     defaults: Defaults,
     live: Manifest | None,
 ) -> tuple[dict[str, Any], ...]:
@@ -96,7 +96,7 @@ def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
     return manifest(CLAIM, name, playground.name, {"spec": spec})
 
 
-def _disruption_budget(service: str, model: VoiceModel) -> dict[str, Any]:
+def _disruption_budget(service: str, model: Model) -> dict[str, Any]:
     """Return the budget of a model that has several pods: one of them stays.
 
     A budget in `maxUnavailable` would let none go: Kubernetes cannot tell how many pods a RayCluster wants.

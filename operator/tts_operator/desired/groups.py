@@ -1,9 +1,9 @@
 """Worker groups: which pods the replicas of a model run in.
 
 One group for each model and kind of its replicas, with one pod for each replica, so that a model that goes
-takes its own pods along and no other's. KubeRay takes an appended group in place and answers any other change
-of the list with a new cluster. So groups keep the order in which they came, and one that is not needed any
-more stays as it was, with no pods.
+takes its own pods along and no other's; a vllm model may have a replica spread over several. KubeRay takes an
+appended group in place and answers any other change of the list with a new cluster. So groups keep the order
+in which they came, and one that is not needed any more stays as it was, with no pods.
 """
 
 import json
@@ -11,26 +11,36 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from tts_app.resources import VoiceModel
+from tts_app.resources import Model, TextModel, VoiceModel
 from tts_operator.objects import Manifest
 
 
-def downloads(model: VoiceModel) -> bool:
+def downloads(model: Model) -> bool:
     """Tell whether the model's files come from outside the cluster."""
     return model.spec.source.uri.startswith(("hf://", "s3://", "gs://"))
 
 
-def claims_of(model: VoiceModel) -> list[str]:
+def claims_of(model: Model) -> list[str]:
     """Return the volume claims that the model's files and clips are read from."""
-    uris = [model.spec.source.uri, *(v.reference.uri for v in model.spec.voices if v.reference is not None)]
+    uris = [model.spec.source.uri]
+    if isinstance(model, VoiceModel):
+        uris += [voice.reference.uri for voice in model.spec.voices if voice.reference is not None]
     return sorted({uri.removeprefix("pvc://").partition("/")[0] for uri in uris if uri.startswith("pvc://")})
 
 
-def group_of(model: VoiceModel) -> str:
+def nodes_of(model: Model) -> int:
+    """Return how many pods each replica of the model takes."""
+    layout = model.spec.layout if isinstance(model, TextModel) else None
+    return 1 if layout is None else layout.nodes
+
+
+def group_of(model: Model) -> str:
     """Return the name of the group that `model` runs in: also the custom Ray resource that its pods have."""
     resources = model.spec.resources
     amounts = [resources.cpus, resources.memory_bytes, resources.gpus]
-    kind = json.dumps([model.spec.engine, *amounts, downloads(model), claims_of(model)])
+    nodes = nodes_of(model)
+    spread = [nodes] if nodes > 1 else []
+    kind = json.dumps([model.spec.engine, *amounts, downloads(model), claims_of(model), *spread])
     return f"{model.name}-{sha256(kind.encode()).hexdigest()[:6]}"
 
 

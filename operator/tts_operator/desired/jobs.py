@@ -5,14 +5,14 @@ it; the audio stays.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import yaml
 
-from tts_app.resources import Playground, TTSJob, VoiceModel
+from tts_app.resources import Model, Playground, TTSJob, VoiceModel
 from tts_app.resources.tts_job import Ephemeral
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import COMPONENT_LABEL
@@ -93,13 +93,14 @@ def audio_claim_of(playground: Playground) -> str:
     return playground.spec.storage.audio.existing_claim or f"{playground.name}-audio"
 
 
-def needed(job: TTSJob, models: Sequence[VoiceModel]) -> list[VoiceModel]:
+def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
     """Return the models that speak an avatar of the job."""
     locales, genders = set(job.spec.avatars.locales), set(job.spec.avatars.genders)
     return [
         model
         for model in models
-        if any(
+        if isinstance(model, VoiceModel)
+        and any(
             (not locales or voice.locale in locales) and (not genders or voice.gender in genders)
             for voice in model.spec.voices
         )

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tts_app.resources import Playground, VoiceModel
+from tts_app.resources import MODELS, Model, Playground
 from tts_app.serving.config import GATEWAY
 from tts_operator.desired.groups import downloads
 from tts_operator.desired.pods import CACHE_PATH, STATE_PATH, Mount, pod_template
@@ -27,14 +27,14 @@ RETRY_SECONDS = 600
 _RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 
 
-def load_name(model: VoiceModel) -> str:
+def load_name(model: Model) -> str:
     """Return the name of the Job that fetches the model's files."""
     source = model.spec.source.model_dump(mode="json")
     what = json.dumps([source, model.spec.engine, model.spec.quantization], sort_keys=True)
     return f"{model.name}-load-{sha256(what.encode()).hexdigest()[:6]}"
 
 
-def loader(playground: Playground, model: VoiceModel, image: str, claim: str) -> dict[str, Any]:
+def loader(playground: Playground, model: Model, image: str, claim: str) -> dict[str, Any]:
     """Return the Job that fetches the files of `model` into `claim`, with its engine's image."""
     secret = playground.spec.storage.credentials_secret
     mounts = [Mount("cache", claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
@@ -52,18 +52,18 @@ def loader(playground: Playground, model: VoiceModel, image: str, claim: str) ->
 
 
 def admit(
-    models: Iterable[VoiceModel], done: Collection[str], live: Manifest | None
-) -> tuple[list[VoiceModel], list[VoiceModel]]:
+    models: Iterable[Model], done: Collection[str], live: Manifest | None
+) -> tuple[list[Model], list[Model]]:
     """Return the models to serve now, and those of `models` whose files are still to be fetched.
 
     `done` are the names of the Jobs that ended well, `live` is the RayService as it is now. A model that is
     served from the same source already has its files, even where somebody removed its Job.
     """
     models = list(models)
-    before = {model.name: model for model in served_by(live)} if any(map(downloads, models)) else {}
+    before = {(m.kind, m.name): m for m in served_by(live)} if any(map(downloads, models)) else {}
     serve, waiting = [], []
     for model in models:
-        old = before.get(model.name)
+        old = before.get((model.kind, model.name))
         if not downloads(model) or load_name(model) in done or (old and load_name(old) == load_name(model)):
             serve.append(model)
             continue
@@ -73,7 +73,7 @@ def admit(
     return serve, waiting
 
 
-def served_by(live: Manifest | None) -> Sequence[VoiceModel]:
+def served_by(live: Manifest | None) -> Sequence[Model]:
     """Return the models that a RayService serves, as its gateway knows them."""
     if live is None:
         return ()
@@ -84,7 +84,10 @@ def served_by(live: Manifest | None) -> Sequence[VoiceModel]:
     found = []
     for written in gateway["deployments"][0]["user_config"]["models"]:
         try:
-            found.append(VoiceModel.model_validate(written))
-        except ValidationError:  # another version of the operator wrote it, and it counts for nothing here
+            found.append(MODELS[written["kind"]].model_validate(written))
+        except (
+            KeyError,
+            ValidationError,
+        ):  # another version of the operator wrote it, and it counts for nothing here
             continue
     return found

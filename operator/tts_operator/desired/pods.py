@@ -114,12 +114,12 @@ def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def worker_resources(resources: Resources) -> dict[str, dict[str, str]]:
-    """Return requests and limits of a pod that holds a replica of that size, and Ray beside it."""
-    amounts = _amounts(resources.cpus, resources.memory_bytes + RAY_MEMORY)
+def worker_resources(resources: Resources, pods: int = 1) -> dict[str, dict[str, str]]:
+    """Return requests and limits of each of the `pods` that hold a replica of that size, beside Ray."""
+    amounts = _amounts(resources.cpus / pods, resources.memory_bytes // pods + RAY_MEMORY)
     if resources.gpus:
         for kind in amounts.values():
-            kind["nvidia.com/gpu"] = str(math.ceil(resources.gpus))
+            kind["nvidia.com/gpu"] = str(math.ceil(resources.gpus / pods))
     return amounts
 
 

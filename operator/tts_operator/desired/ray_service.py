@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from tts_app.resources import Playground, VoiceModel
+from tts_app.resources import Model, Playground
 from tts_app.serving.config import GATEWAY, serve_config
-from tts_operator.desired.groups import claims_of, downloads, group_of, in_order
+from tts_operator.desired.groups import claims_of, downloads, group_of, in_order, nodes_of
 from tts_operator.desired.pods import (
     AUDIO_PATH,
     CACHE_PATH,
@@ -61,7 +61,7 @@ def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
 
 def ray_service(
     playground: Playground,
-    models: Sequence[VoiceModel],
+    models: Sequence[Model],
     defaults: Defaults,
     audio_claim: str,
     cache_claim: str,
@@ -195,13 +195,13 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
 
 def worker_group(
     playground: Playground,
-    model: VoiceModel,
+    model: Model,
     image: str,
     cache_claim: str,
     written: Sequence[Mount] = (),
 ) -> dict[str, Any]:
     """Return the worker group of a model. `written` are claims that its pods write to, or read posts from."""
-    replicas = model.spec.replicas.max
+    replicas, nodes = model.spec.replicas.max, nodes_of(model)
     mounted = {mount.path for mount in written}
     # Only where files are downloaded: a model that is added must not change the pods of the others.
     volumes = volumes_of(cache_claim if downloads(model) else "")
@@ -216,7 +216,7 @@ def worker_group(
         "replicas": replicas,
         "minReplicas": replicas,
         "maxReplicas": replicas,
-        "numOfHosts": 1,
+        "numOfHosts": nodes,
         "rayStartParams": {
             "object-store-memory": str(OBJECT_STORE),
             "resources": _custom(group_of(model), 1),
@@ -225,7 +225,7 @@ def worker_group(
             playground,
             "ray-worker",
             image,
-            worker_resources(model.spec.resources),
+            worker_resources(model.spec.resources, nodes),
             volumes,
             _WORKER_PORTS,
             [OFFLINE],

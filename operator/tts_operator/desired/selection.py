@@ -1,4 +1,4 @@
-"""Which of a service's VoiceModels are served, and why the others, or some of their avatars, are not."""
+"""Which of a service's models are served, and why the others, or some of their avatars, are not."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tts_app.resources import VoiceModel
-from tts_operator.objects import Manifest
+from tts_app.resources import MODELS, Model, VoiceModel
+from tts_operator.objects import Manifest, Ref, ref_of
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of one VoiceModel."""
+    """What becomes of one VoiceModel or TextModel."""
 
-    model: VoiceModel | None
+    model: Model | None
     """The model as it is served, without the avatars that another one has; None: it is not served."""
     reason: str = ""
     """Why it is not served, in one CamelCase word."""
@@ -24,28 +24,35 @@ class Verdict:
     """Avatars that another VoiceModel speaks, each with that one's name."""
 
 
-def select(manifests: Iterable[Manifest], engines: Collection[str]) -> dict[str, Verdict]:
-    """Return a verdict for each VoiceModel of one service, by name. `engines` are those that have an image.
+def select(manifests: Iterable[Manifest], engines: Collection[str]) -> dict[Ref, Verdict]:
+    """Return a verdict for each model of one service. `engines` are those that have an image.
 
-    Of two that offer the same avatar the older one has it, and of two of one age the first by name: what is
-    served already is never taken over by what comes later.
+    Of two that offer the same avatar, or have the same name, the older one has it, and of two of one age the
+    first by name and kind: what is served already is never taken over by what comes later.
     """
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[Ref, Verdict] = {}
     owners: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
-        name = manifest["metadata"]["name"]
-        verdicts[name] = _verdict(manifest, engines, owners)
-    return dict(sorted(verdicts.items()))
+        ref = ref_of(manifest)
+        verdict = verdicts[ref] = _verdict(manifest, engines, owners, kinds)
+        if verdict.model is not None:
+            kinds[ref.name] = ref.kind.name
+    return verdicts
 
 
-def served(verdicts: Mapping[str, Verdict]) -> tuple[VoiceModel, ...]:
+def served(verdicts: Mapping[Ref, Verdict]) -> tuple[Model, ...]:
     """Return the models that are served, by name."""
-    return tuple(verdict.model for _, verdict in sorted(verdicts.items()) if verdict.model is not None)
+    models = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
+    return tuple(sorted(models, key=lambda model: model.name))
 
 
-def _verdict(manifest: Manifest, engines: Collection[str], owners: dict[str, str]) -> Verdict:
+def _verdict(
+    manifest: Manifest, engines: Collection[str], owners: dict[str, str], kinds: Mapping[str, str]
+) -> Verdict:
+    """Return the verdict on a model. `owners` are the avatars' so far, `kinds` those of the names so far."""
     try:
-        model = VoiceModel.model_validate(written(manifest))
+        model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
         return Verdict(None, "InvalidSpec", explain(error))
     name, engine = model.name, model.spec.engine
@@ -54,19 +61,30 @@ def _verdict(manifest: Manifest, engines: Collection[str], owners: dict[str, str
             f"There is no image of engine {engine!r}: name one in images.engines.{engine} of the Playground."
         )
         return Verdict(None, "ImageMissing", text)
+    if name in kinds:
+        text = (
+            f"A {kinds[name]} of the service is called {name!r} too, and was there before: each model is an "
+            "application of its own name. Give this one another name."
+        )
+        return Verdict(None, "NameTaken", text)
+    return _speaks(model, owners) if isinstance(model, VoiceModel) else Verdict(model)
+
+
+def _speaks(model: VoiceModel, owners: dict[str, str]) -> Verdict:
+    """Return the verdict on a VoiceModel, which has the avatars that no one else of `owners` speaks."""
     taken = tuple((v.avatar, owners[v.avatar]) for v in model.spec.voices if v.avatar in owners)
     voices = [voice for voice in model.spec.voices if voice.avatar not in owners]
     if not voices:
         return Verdict(None, "AvatarsTaken", _explain_taken(taken), taken)
-    owners.update({voice.avatar: name for voice in voices})
+    owners.update({voice.avatar: model.name for voice in voices})
     if taken:
         model = model.model_copy(update={"spec": model.spec.model_copy(update={"voices": voices})})
     return Verdict(model, message=_explain_taken(taken) if taken else "", taken=taken)
 
 
-def _age(manifest: Manifest) -> tuple[str, str]:
+def _age(manifest: Manifest) -> tuple[str, str, str]:
     metadata = manifest["metadata"]
-    return metadata.get("creationTimestamp") or "", metadata["name"]
+    return metadata.get("creationTimestamp") or "", metadata["name"], manifest["kind"]
 
 
 def written(manifest: Manifest) -> dict[str, Any]:

@@ -1,16 +1,16 @@
-"""The status of VoiceModels and of their Playground: the one place where conditions are decided."""
+"""The status of models and of their Playground: the one place where conditions are decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tts_app.resources import VoiceModel
+from tts_app.resources import Model, VoiceModel
 from tts_app.serving.config import GATEWAY
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import RETRY_SECONDS, load_name
 from tts_operator.desired.ray_service import SERVE_PORT
 from tts_operator.desired.selection import Verdict
-from tts_operator.objects import Manifest
+from tts_operator.objects import Manifest, Ref
 from tts_operator.observed.conditions import Condition
 from tts_operator.observed.loads import Load
 from tts_operator.observed.pods import HEAD_GROUP, Problem, problems, ready_pods
@@ -43,10 +43,10 @@ class Facts:
 
 
 def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
-    """Return the status of one VoiceModel, without its conditions, and these."""
+    """Return the status of one model, without its conditions, and these."""
     model = verdict.model
     if model is None:
-        return {"locales": [], "avatars": 0, "readyReplicas": 0}, [
+        return {"readyReplicas": 0}, [
             Condition("Ready", False, verdict.reason, verdict.message),
             Condition("Progressing", False, verdict.reason, "Nothing is done until the resource is changed."),
             Condition("Degraded", True, verdict.reason, verdict.message),
@@ -56,8 +56,7 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
     ready = _serves(model, facts)
     replicas = model.spec.replicas
     status = {
-        "locales": sorted({voice.locale for voice in model.spec.voices}),
-        "avatars": len(model.spec.voices),
+        **_offer(model),
         "readyReplicas": ready_pods(facts.pods, facts.ray.cluster, group_of(model)),
         "replicas": replicas.max,
         "rayService": facts.name,
@@ -78,7 +77,15 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
     ]
 
 
-def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
+def _offer(model: Model) -> dict[str, Any]:
+    """Return what a status says of what the model can do."""
+    if not isinstance(model, VoiceModel):
+        return {}
+    voices = model.spec.voices
+    return {"locales": sorted({voice.locale for voice in voices}), "avatars": len(voices)}
+
+
+def service_status(verdicts: Mapping[Ref, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
     """Return the status of the Playground, without its conditions, and these."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
     ready = [model for model in served if _serves(model, facts)]
@@ -91,7 +98,7 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
     gateway = facts.ray.application(GATEWAY)
     found = problems(facts.pods, facts.logs, _groups(served))
     if not facts.ray.exists and not served:
-        idle = "The service has no VoiceModel: nothing runs."
+        idle = "The service has no VoiceModel and no TextModel: nothing runs."
         return status, [
             Condition("Ready", False, "NoModels", idle),
             Condition("Progressing", False, "NoModels", idle),
@@ -106,7 +113,7 @@ def service_status(verdicts: Mapping[str, Verdict], facts: Facts) -> tuple[dict[
     ]
 
 
-def _serves(model: VoiceModel, facts: Facts) -> bool:
+def _serves(model: Model, facts: Facts) -> bool:
     """Tell whether requests for the model are answered.
 
     KubeRay goes on reporting what Serve said last while the head is gone, and Serve calls a deployment
@@ -134,11 +141,11 @@ def _has_head(facts: Facts) -> bool:
     return ready_pods(facts.pods, facts.ray.cluster, HEAD_GROUP) > 0
 
 
-def _has_pods(model: VoiceModel, facts: Facts) -> bool:
+def _has_pods(model: Model, facts: Facts) -> bool:
     return ready_pods(facts.pods, facts.ray.cluster, group_of(model)) >= model.spec.replicas.min
 
 
-def _loading(model: VoiceModel, load: Load, application: Application, facts: Facts) -> list[Condition]:
+def _loading(model: Model, load: Load, application: Application, facts: Facts) -> list[Condition]:
     """Return the conditions of a model whose files are being fetched."""
     size = f"{load.percent}% of {load.total / 1e6:.0f} MB" if load.total else f"{load.fetched / 1e6:.0f} MB"
     stage = f"{size} of {model.spec.source.uri} fetched."
@@ -166,7 +173,7 @@ def _loading(model: VoiceModel, load: Load, application: Application, facts: Fac
     ]
 
 
-def _groups(models: Sequence[VoiceModel]) -> frozenset[str]:
+def _groups(models: Sequence[Model]) -> frozenset[str]:
     return frozenset({HEAD_GROUP, *(group_of(model) for model in models)})
 
 
@@ -219,7 +226,7 @@ def _cause(application: Application, facts: Facts, found: Sequence[Problem]) -> 
     return None
 
 
-def _stage(application: Application, facts: Facts, model: VoiceModel | None = None) -> tuple[str, str]:
+def _stage(application: Application, facts: Facts, model: Model | None = None) -> tuple[str, str]:
     """Return the reason and the message of what is under way for a model's application, or the gateway."""
     if not facts.ray.exists:
         return "Creating", "The RayService is being made."
@@ -236,7 +243,7 @@ def _stage(application: Application, facts: Facts, model: VoiceModel | None = No
     return "Deploying", f"Serve's application is {application.status}{said}."
 
 
-def _lacking_pods(application: Application, facts: Facts, model: VoiceModel | None) -> str:
+def _lacking_pods(application: Application, facts: Facts, model: Model | None) -> str:
     """Return which pods are missing though Serve may say that all is well; empty where none is."""
     if not _has_head(facts):
         return f"The head pod of Ray cluster {facts.ray.cluster} is not ready."

@@ -224,21 +224,21 @@ class JobReconciler:
         self, work: "_Work", job: TTSJob, key: Key, state: State, images: Collection[str]
     ) -> list[VoiceModel]:
         """Return the models that a service serves. Raises _NotYetError where a needed one is not there."""
-        models = served(select(state.voice_models, images))
+        models = served(select(state.models, images))
         if not needed(job, models):
-            missing = "ServiceMissing" if not state.voice_models else "NoModels"
+            missing = "ServiceMissing" if not state.models else "NoModels"
             raise work.not_yet(missing, f"Service {key.service} has no VoiceModel that speaks for the job.")
         done: set[str] = set()
         if any(map(downloads, models)):
             children = await read_children(self.kube, key, [JOB])
             done = {ref.name for ref, child in children.items() if loads.done(child)}
         ready, waiting = admit(models, done, state.ray_service)
-        ready = [model for model in ready if model.spec.engine in images]
-        lacking = {model.name for model in needed(job, waiting)} - {model.name for model in ready}
+        voices = [m for m in ready if isinstance(m, VoiceModel) and m.spec.engine in images]
+        lacking = {model.name for model in needed(job, waiting)} - {model.name for model in voices}
         if lacking:
             text = f"The files of {', '.join(sorted(lacking))} are still being fetched."
             raise work.not_yet("ModelsLoading", text, wrong=False)
-        return ready
+        return voices
 
     async def _try_again(self, work: "_Work", attempt: Attempt, ended: datetime) -> Verdict:
         """Return the verdict on an attempt that was broken off; make room for the next in time."""

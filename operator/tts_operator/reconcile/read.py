@@ -8,12 +8,12 @@ from typing import Any
 from tts_app.resources import Metadata, Playground
 from tts_operator.desired.children import CHILDREN
 from tts_operator.objects import (
+    MODELS,
     PLAYGROUND,
     POD,
     RAY_CLUSTER,
     RAY_SERVICE,
     SERVICE_LABEL,
-    VOICE_MODEL,
     Kind,
     Ref,
 )
@@ -29,7 +29,8 @@ _CLUSTERS = {"ray.io/originated-from-crd": "RayService"}
 class State:
     """The resources of a service, and its RayService."""
 
-    voice_models: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+    """VoiceModels and TextModels."""
     playground: dict[str, Any] | None
     ray_service: dict[str, Any] | None
 
@@ -46,12 +47,12 @@ class Runtime:
 
 async def read_state(kube: Kube, key: Key) -> State:
     """Return the service's resources. Raises KubeError."""
-    models, playground, ray_service = await asyncio.gather(
-        kube.list(VOICE_MODEL, key.namespace, fields={"spec.service": key.service}),
+    playground, ray_service, *listed = await asyncio.gather(
         kube.get(Ref(PLAYGROUND, key.service), key.namespace),
         kube.get(Ref(RAY_SERVICE, key.service), key.namespace),
+        *(kube.list(kind, key.namespace, fields={"spec.service": key.service}) for kind in MODELS),
     )
-    alive = [model for model in models if not model["metadata"].get("deletionTimestamp")]
+    alive = [model for models in listed for model in models if not model["metadata"].get("deletionTimestamp")]
     return State(alive, playground, ray_service)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tts_app.resources import Playground, VoiceModel
+from tts_app.resources import Model, Playground
 from tts_app.resources.playground import ENGINES
 from tts_app.serving.config import GATEWAY
 from tts_operator import metrics
@@ -79,16 +79,16 @@ class Reconciler:
         try:
             playground = playground_of(key, state.playground)
         except ValidationError as error:
-            work = _Work(key, state, select(state.voice_models, ENGINES))
+            work = _Work(key, state, select(state.models, ENGINES))
             work.failure = Condition("Degraded", True, "InvalidPlayground", explain(error))
         else:
             images = engine_images(playground, self.defaults)
-            work = _Work(key, state, select(state.voice_models, images))
+            work = _Work(key, state, select(state.models, images))
             await self._bring_about(work, playground, images)
         facts = await self._observe(work)
         again = await self._report(work, facts)
         check = self._checked.get(key)
-        if not state.voice_models and state.playground is None and work.live is None:
+        if not state.models and state.playground is None and work.live is None:
             self._checked.pop(key, None)
             return None
         return again if check is None else min(again, max(0.0, (check.until - self.now()).total_seconds()))
@@ -96,7 +96,7 @@ class Reconciler:
     async def _bring_about(self, work: "_Work", playground: Playground, images: Collection[str]) -> None:
         """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
         models = served(work.verdicts)
-        if work.state.voice_models and not models and work.live is not None:
+        if work.state.models and not models and work.live is not None:
             return  # all are invalid, perhaps to a newer operator only: what runs is not torn down for it
         check = self._checked.get(work.key)
         if check is not None and check.until <= self.now():
@@ -201,8 +201,8 @@ class Reconciler:
     async def _report(self, work: "_Work", facts: Facts) -> float:
         """Write the statuses that changed. Return the seconds after which to look again."""
         reports = [
-            (manifest, *model_status(work.verdicts[manifest["metadata"]["name"]], facts))
-            for manifest in work.state.voice_models
+            (manifest, *model_status(work.verdicts[ref_of(manifest)], facts))
+            for manifest in work.state.models
         ]
         if work.state.playground is not None:
             reports.append((work.state.playground, *service_status(work.verdicts, facts)))
@@ -216,8 +216,7 @@ class Reconciler:
             ],
         )
         if all(
-            _settled(work.verdicts.get(manifest["metadata"]["name"]), conditions)
-            for manifest, _, conditions in reports
+            _settled(work.verdicts.get(ref_of(manifest)), conditions) for manifest, _, conditions in reports
         ):
             return self.resync_seconds
         if work.waiting:  # how far a loader is, its log tells and no event
@@ -273,10 +272,10 @@ class _Work:
 
     key: Key
     state: State
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[Ref, Verdict]
     failure: Condition | None = None
     replaced: Sequence[str] = ()
-    waiting: Sequence[VoiceModel] = ()
+    waiting: Sequence[Model] = ()
     """Models whose files are still to be fetched."""
     children: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     """Those that were read, with the service's label."""
@@ -299,7 +298,7 @@ class _Work:
 
 def _stood(state: State) -> frozenset[str]:
     """Return the applications that were Ready already, for their resources as they are now."""
-    names = {manifest["metadata"]["name"] for manifest in state.voice_models if _stands(manifest)}
+    names = {manifest["metadata"]["name"] for manifest in state.models if _stands(manifest)}
     return frozenset(names | ({GATEWAY} if state.playground and _stands(state.playground) else set()))
 
 

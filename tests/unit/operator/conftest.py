@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tts_app.resources import Metadata, Playground, VoiceModel
+from tts_app.resources import Metadata, Playground, TextModel, VoiceModel
 
 Manifest = dict[str, Any]
 
@@ -48,6 +48,35 @@ def model() -> Callable[..., VoiceModel]:
     def build(name: str = "kokoro", **spec: Any) -> VoiceModel:
         manifest = _voice_model(name, **spec)
         return VoiceModel.model_validate({**manifest, "metadata": {"name": name}})
+
+    return build
+
+
+def _text_model(name: str = "smollm", *, created: str = "2026-01-01T00:00:00Z", **spec: Any) -> Manifest:
+    manifest = _voice_model(name, created=created)
+    manifest["kind"] = "TextModel"
+    manifest["spec"] = {
+        "service": "playground",
+        "engine": "llamacpp",
+        "source": {"uri": "package://smollm2-135m-instruct/q4_1", "revision": "1.0"},
+        "license": {"spdx": "Apache-2.0", "commercialUse": True},
+        **spec,
+    }
+    return manifest
+
+
+@pytest.fixture
+def text_model() -> Callable[..., Manifest]:
+    """Return a builder of TextModels as the API server has them."""
+    return _text_model
+
+
+@pytest.fixture
+def text() -> Callable[..., TextModel]:
+    """Return a builder of TextModels as Python has them."""
+
+    def build(name: str = "smollm", **spec: Any) -> TextModel:
+        return TextModel.model_validate({**_text_model(name, **spec), "metadata": {"name": name}})
 
     return build
 

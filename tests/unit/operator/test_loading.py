@@ -13,7 +13,9 @@ from tts_operator.observed.loads import Load, read_load
 from tts_operator.observed.ray import Application, Service
 from tts_operator.observed.status import Facts, model_status
 
-DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+DEFAULTS = Defaults(
+    "registry/app:1", {"kokoro": "registry/kokoro:1", "llamacpp": "registry/llamacpp:1"}, "2.60.0"
+)
 
 
 def hub(revision="c"):
@@ -57,6 +59,22 @@ def test_what_another_version_served_counts_for_nothing(model, live):
     broken = live(model(**hub()))
     broken["spec"]["serveConfigV2"] = broken["spec"]["serveConfigV2"].replace("engine: kokoro", "engine: x")
     assert [names(part) for part in admit([model(**hub())], (), broken)] == [[], [("kokoro", "c")]]
+
+
+def test_a_text_models_files_are_fetched_and_admitted_the_same_way(playground, text, live):
+    outside = text(source={"uri": "hf://a/b", "revision": "c"})
+    assert admit([outside], (), None) == ([], [outside])
+    assert admit([outside], {load_name(outside)}, None) == ([outside], [])
+    assert admit([outside], (), live(outside)) == ([outside], [])
+    job = loader(playground(), outside, "registry/llamacpp:1", "cache")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert json.loads(container["command"][-1]) == outside.written()
+    assert container["image"] == "registry/llamacpp:1"
+
+
+def test_a_model_of_another_kind_that_had_the_name_is_not_served_instead(text, model, live):
+    outside = text("same", source={"uri": "hf://a/b", "revision": "c"})
+    assert admit([outside], (), live(model("same"))) == ([], [outside])
 
 
 def test_the_job_fetches_what_the_resource_says_and_nothing_more_is_allowed(playground, model):

@@ -4,6 +4,7 @@ import pytest
 
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.selection import Verdict
+from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
 from tts_operator.observed.conditions import Condition, conditions_of
 from tts_operator.observed.pods import problems, worth_reading
 from tts_operator.observed.ray import read_service
@@ -34,6 +35,11 @@ def ray_service(application="RUNNING", deployment="HEALTHY", message="", *, gene
             "pendingServiceStatus": {"rayClusterName": pending},
         },
     }
+
+
+def application_of(deployment, status="RUNNING", message=""):
+    states = {deployment: {"status": "HEALTHY"}}
+    return {"status": status, "message": message, "serveDeploymentStatuses": states}
 
 
 def ready_pod(name, group, ready="True", cluster="playground-abcde"):
@@ -211,14 +217,17 @@ def test_without_the_head_nothing_is_ready(model):
     ready = conditions(model_status(Verdict(model(replicas={"min": 0, "max": 1})), without))["Ready"]
     assert (ready.status, ready.reason) == (False, "PodsStarting")
     assert "head pod" in ready.message
-    assert not conditions(service_status({"kokoro": Verdict(model())}, without))["Ready"].status
+    assert not conditions(service_status({Ref(VOICE_MODEL, "kokoro"): Verdict(model())}, without))[
+        "Ready"
+    ].status
 
 
 @pytest.mark.parametrize("stood", [True, False])
 def test_a_change_beside_it_leaves_a_model_ready(model, stood):
     found = facts(ray_service(generation=0), model(), stood=frozenset({"kokoro"} if stood else ()))
     assert conditions(model_status(Verdict(model()), found))["Ready"].status is stood
-    assert service_status({"kokoro": Verdict(model())}, found)[0]["models"]["ready"] == stood
+    verdicts = {Ref(VOICE_MODEL, "kokoro"): Verdict(model())}
+    assert service_status(verdicts, found)[0]["models"]["ready"] == stood
 
 
 def test_what_stood_does_not_hide_that_it_fell(model):
@@ -241,7 +250,7 @@ def test_a_model_that_is_not_served_says_what_to_change(model):
     status, _ = found = model_status(verdict, facts(ray_service()))
     assert conditions(found)["Ready"] == Condition("Ready", False, "InvalidSpec", "quantization: no fp8")
     assert conditions(found)["Degraded"].status
-    assert status["avatars"] == 0
+    assert status == {"readyReplicas": 0}
 
 
 def test_a_model_that_lost_an_avatar_serves_and_is_degraded(model):
@@ -272,10 +281,42 @@ def test_the_status_names_what_serves_it(model):
 
 
 def test_the_playgrounds_status_counts_its_models(model):
-    verdicts = {"kokoro": Verdict(model()), "bad": Verdict(None, "InvalidSpec", "x")}
+    verdicts = {
+        Ref(VOICE_MODEL, "kokoro"): Verdict(model()),
+        Ref(VOICE_MODEL, "bad"): Verdict(None, "InvalidSpec", "x"),
+    }
     status, _ = found = service_status(verdicts, facts(ray_service(), model()))
     assert status["models"] == {"total": 2, "ready": 1, "summary": "1/2"}
     assert conditions(found)["Ready"].status
+
+
+def test_a_text_models_status_has_the_same_conditions_and_no_avatars(text):
+    serving = ray_service(smollm=application_of("Text"))
+    status, _ = found = model_status(Verdict(text()), facts(serving, text()))
+    assert conditions(found)["Ready"].status
+    assert status.keys() == {"replicas", "readyReplicas", "rayService", "rayCluster", "url"}
+    failed = ray_service(smollm=application_of("Text", "DEPLOY_FAILED", "no GGUF file in the folder"))
+    found = conditions(model_status(Verdict(text()), facts(failed, text())))
+    assert found["Degraded"].reason == "ApplicationFailed"
+    assert "no GGUF file" in found["Degraded"].message
+
+
+def test_the_playgrounds_status_counts_both_kinds(model, text):
+    verdicts = {
+        Ref(VOICE_MODEL, "kokoro"): Verdict(model()),
+        Ref(TEXT_MODEL, "smollm"): Verdict(text()),
+        Ref(TEXT_MODEL, "kokoro"): Verdict(None, "NameTaken", "x"),
+    }
+    status, _ = service_status(verdicts, facts(ray_service(smollm=application_of("Text")), model(), text()))
+    assert status["models"] == {"total": 3, "ready": 2, "summary": "2/3"}
+
+
+def test_one_ready_pod_of_a_replica_on_two_nodes_is_a_replica(text):
+    """Serve answers where the replica is; the pods of its other nodes are never ready."""
+    big = text("big", engine="vllm", resources={"cpu": "8", "gpu": "8"}, parameters={"nodes": 2})
+    found = model_status(Verdict(big), facts(ray_service(big=application_of("Text")), big))
+    assert conditions(found)["Ready"].status
+    assert found[0]["readyReplicas"] == found[0]["replicas"] == 1
 
 
 def test_a_playground_without_models_is_idle_not_broken():

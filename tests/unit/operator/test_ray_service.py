@@ -7,10 +7,12 @@ from itertools import permutations
 import pytest
 import yaml
 
+from tts_app.resources.playground import ENGINES
 from tts_operator.desired.groups import group_of, rescale
+from tts_operator.desired.pods import RAY_MEMORY
 from tts_operator.desired.ray_service import Defaults, ray_service, replacements
 
-DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+DEFAULTS = Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0")
 
 
 @pytest.fixture
@@ -147,3 +149,79 @@ def test_a_gpu_model_asks_for_whole_gpus(build, model):
     ]["workerGroupSpecs"][0]
     resources = group["template"]["spec"]["containers"][0]["resources"]
     assert resources["limits"]["nvidia.com/gpu"] == resources["requests"]["nvidia.com/gpu"] == "1"
+
+
+BIG = {
+    "engine": "vllm",
+    "resources": {"cpu": "16", "memory": "128Gi", "gpu": "16"},
+    "parameters": {"nodes": 2},
+}
+
+
+def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model, text):
+    live = build([model("a")])
+    desired = build([model("a"), text("b")], live)
+    assert replacements(desired, live) == []
+    assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "a", "b"]
+    _, group = desired["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert group["template"]["spec"]["containers"][0]["image"] == "registry/llamacpp:1"
+    assert build([text("b")])["spec"]["rayClusterConfig"]["workerGroupSpecs"][0] == group
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": {"uri": "pvc://models/other.gguf"}},
+        {"source": {"uri": "hf://a/b", "revision": "c"}},
+        {"contextLength": 512},
+        {"replicas": {"min": 0, "max": 3}},
+        {"resources": {"cpu": "3", "memory": "5Gi"}},
+        {"engine": "transformers", "quantization": "int8"},
+        {"parameters": {"threads": 2}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_no_change_of_a_text_model_makes_a_new_cluster_or_touches_another_application(build, text, change):
+    live = build([text("a"), text("b")])
+    desired = build([text("a", **change), text("b")], live)
+    assert replacements(desired, live) == []
+    before, after = (
+        {app["name"]: app for app in serve(config)["applications"]} for config in (live, desired)
+    )
+    assert after["b"] == before["b"]
+    assert after["a"] != before["a"]
+
+
+def test_a_replica_on_two_nodes_has_two_pods_that_share_what_it_asks_for(build, text):
+    manifest = build([text("big", **BIG, replicas={"min": 1, "max": 2})])
+    (group,) = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert (group["replicas"], group["numOfHosts"]) == (2, 2)
+    limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"memory": str((64 << 30) + RAY_MEMORY), "nvidia.com/gpu": "8"}
+    requests = group["template"]["spec"]["containers"][0]["resources"]["requests"]
+    assert requests["cpu"] == "8"
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 3, 4, 6, 7, 8, 16])
+def test_the_bundles_of_a_replica_fill_its_pods_and_leave_no_room_for_another(build, text, gpus):
+    for nodes in (1, 2) if gpus % 2 == 0 else (1,):
+        resources = {"cpu": "8", "memory": "64Gi", "gpu": str(gpus)}
+        manifest = build([text("big", engine="vllm", resources=resources, parameters={"nodes": nodes})])
+        (group,) = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+        offered = json.loads(json.loads(group["rayStartParams"]["resources"]))
+        (place,) = offered
+        deployment = serve(manifest)["applications"][1]["deployments"][0]
+        bundles = deployment["placement_group_bundles"]
+        limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+        assert sum(bundle["GPU"] for bundle in bundles) == gpus == int(limits["nvidia.com/gpu"]) * nodes
+        part = sum(bundle[place] for bundle in bundles[: gpus // nodes])
+        assert 1 - bundles[0][place] < part <= offered[place]
+        options = deployment["ray_actor_options"]
+        assert options["num_cpus"] <= bundles[0]["CPU"]
+        assert options["resources"][place] <= bundles[0][place]
+
+
+def test_another_number_of_nodes_is_another_group(text):
+    resources = {"cpu": "8", "memory": "64Gi", "gpu": "8"}
+    one, two = (text("a", engine="vllm", resources=resources, parameters={"nodes": n}) for n in (1, 2))
+    assert group_of(one) != group_of(two)

@@ -1,11 +1,13 @@
 """The Serve config: deterministic, hot where it can be, and one application a model."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from tts_app.resources import VoiceModel
+from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.config import serve_config
 
 
@@ -99,3 +101,108 @@ def test_a_range_of_replicas_scales_and_a_fixed_number_does_not() -> None:
 def test_names_that_clash_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         serve_config([model(name) for name in names])
+
+
+def text_model(name: str = "smollm", **spec: Any) -> TextModel:
+    return TextModel.model_validate(
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "engine": "llamacpp",
+                "source": {"uri": "package://smollm2-135m-instruct/q4_1", "revision": "1.0"},
+                "license": {"spdx": "Apache-2.0", "commercialUse": True},
+                **spec,
+            },
+        }
+    )
+
+
+def test_a_text_models_application_to_the_letter() -> None:
+    config = serve_config([text_model(replicas={"targetOngoingRequests": 8}, parameters={"threads": 2})])
+    assert applications(config)["smollm"] == {
+        "name": "smollm",
+        "route_prefix": None,
+        "import_path": "tts_app.serving.text:build",
+        "args": {
+            "model": "smollm",
+            "engine": "llamacpp",
+            "source": {"uri": "package://smollm2-135m-instruct/q4_1", "revision": "1.0", "sha256": {}},
+            "quantization": "none",
+            "context_length": 4096,
+            "slots": 8,
+            "parameters": {"threads": 2},
+        },
+        "deployments": [
+            {
+                "name": "Text",
+                "num_replicas": 1,
+                "max_ongoing_requests": 32,
+                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_wait_loop_s": 0.5,
+                "health_check_period_s": 10,
+                "ray_actor_options": {"num_cpus": 1.0, "memory": 1 << 30},
+            }
+        ],
+    }
+
+
+def test_a_vllm_replica_has_a_placement_group_that_ray_serve_accepts() -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    resources = {"cpu": "4", "memory": "16Gi", "gpu": "2"}
+    big = text_model("big", engine="vllm", quantization="fp8", resources=resources, parameters={"nodes": 2})
+    config = serve_config([big], placement={"big": "big-1", "gateway": "head"})
+    app = applications(config)["big"]
+    assert app["args"]["parameters"] == {"pipeline_parallel_size": 2, "tensor_parallel_size": 1}
+    (deployment,) = ServeDeploySchema.model_validate(config).applications[1].deployments
+    own = {"CPU": 2.0, "memory": 8 << 30}
+    assert deployment.placement_group_bundles == [{**own, "GPU": 1, "big-1": 1.0}, {"GPU": 1, "big-1": 1.0}]
+    assert deployment.placement_group_strategy == "PACK"
+    assert app["deployments"][0]["ray_actor_options"] == {
+        "num_cpus": 2.0,
+        "memory": 8 << 30,
+        "resources": {"big-1": 1.0},
+    }
+
+
+def test_a_small_vllm_replica_takes_part_of_a_gpu_on_one_node() -> None:
+    small = text_model("small", engine="vllm", resources={"gpu": "0.5"})
+    (deployment,) = applications(serve_config([small]))["small"]["deployments"]
+    assert deployment["placement_group_bundles"] == [{"CPU": 1.0, "memory": 1 << 30, "GPU": 0.5}]
+    assert deployment["placement_group_strategy"] == "STRICT_PACK"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "parameters", "says"),
+    [
+        ("0", {}, "say in resources.gpu how many"),
+        ("1.5", {}, "needs a whole number of GPUs, or less than one; resources.gpu is 1.5"),
+        ("0.5", {"nodes": 2}, "part of a GPU cannot be spread over several"),
+        ("4", {"tensor_parallel_size": 3}, "it is 4, and they are 3 and 1"),
+        ("4", {"nodes": 2, "tensor_parallel_size": 4}, "it is 4, and they are 4 and 2"),
+        ("3", {"nodes": 2, "pipeline_parallel_size": 3}, "multiple of parameters.nodes; they are 3 and 2"),
+        ("2", {"tensor_parallel_size": "2"}, "must be a whole number from 1; it is '2'"),
+        ("1", {"nodes": True}, "parameters.nodes must be a whole number from 1; it is True"),
+        ("1", {"max_model_len": 9}, "parameters.max_model_len is said by contextLength: remove it"),
+        ("1", {"trust_remote_code": True}, "would run the source's own code"),
+    ],
+)
+def test_gpus_that_do_not_go_together_are_refused(gpu: str, parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        text_model(engine="vllm", resources={"gpu": gpu}, parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "parameters", "tensor", "pipeline"),
+    [
+        ("1", {}, 1, 1),
+        ("8", {}, 8, 1),
+        ("16", {"nodes": 2}, 8, 2),
+        ("4", {"pipeline_parallel_size": 4}, 1, 4),
+        ("4", {"nodes": 2, "pipeline_parallel_size": 1}, 4, 1),
+    ],
+)
+def test_gpus_are_shared_out(gpu: str, parameters: dict[str, Any], tensor: int, pipeline: int) -> None:
+    found = text_model(engine="vllm", resources={"gpu": gpu}, parameters=parameters).spec.layout
+    assert found is not None
+    assert (found.tensor_parallel, found.pipeline_parallel) == (tensor, pipeline)

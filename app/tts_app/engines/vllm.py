@@ -1,0 +1,383 @@
+"""Text by vLLM on GPUs, through Ray Serve's own LLM server (`ray.serve.llm`), which each replica has in it.
+
+The server is not a deployment of its own: a token has no second hop then, a model is one deployment as every
+other is, and the head, which builds the application, needs no vLLM. The replica's placement group holds the
+workers of vLLM, on other nodes too (tts_app.resources.vllm). The server has an event loop of its own, in a
+thread: what it does between two steps does not hold up the replica's.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any, Self
+
+import ray
+from ray import serve
+from ray.serve.exceptions import RayServeException
+from ray.util import get_current_placement_group
+
+from tts_app.engines.text import (
+    ContextLengthError,
+    Delta,
+    EngineError,
+    Finish,
+    TextCapabilities,
+    TextLoad,
+    TextRequest,
+    TokenLogprob,
+    Usage,
+)
+
+LOGPROBS = 20
+"""Alternatives a token that vLLM tells, by its default of `max_logprobs`."""
+_METHODS: Mapping[str, frozenset[str]] = {
+    "none": frozenset(),
+    "fp8": frozenset({"fp8", "fbgemm_fp8", "compressed-tensors", "modelopt"}),
+    "gptq-int4": frozenset({"gptq", "gptq_marlin", "compressed-tensors", "auto-round"}),
+    "awq-int4": frozenset({"awq", "awq_marlin", "compressed-tensors", "auto-round"}),
+}
+"""What a checkpoint of each quantisation may call its method."""
+_OURS = frozenset({"lora"})
+_FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
+_END = "[DONE]"
+
+
+def llm_config(
+    name: str,
+    files: Path,
+    quantization: str,
+    context_length: int,
+    slots: int,
+    parameters: Mapping[str, Any],
+    bundles: Sequence[Mapping[str, float]] | None = None,
+) -> dict[str, Any]:
+    """Return the arguments of Ray's `LLMConfig`. It reads the checkpoint's config.json and does no more I/O.
+
+    `bundles` are those of the placement group that the workers run in; without them Ray makes one.
+
+    Raises:
+        EngineError: the checkpoint is not one, or is not compressed as `quantization` says.
+    """
+    arguments: dict[str, Any] = {
+        "enable_prefix_caching": True,
+        **{key: value for key, value in parameters.items() if key not in _OURS},
+        "max_model_len": context_length,
+        "max_num_seqs": slots,
+    }
+    if _method(files, quantization) is None and quantization != "none":
+        arguments["quantization"] = quantization  # compressed as it is loaded
+    if "tool_call_parser" in parameters:
+        arguments.setdefault("enable_auto_tool_choice", True)
+    if "lora" in parameters:
+        arguments |= {"enable_lora": True, "max_loras": 1}
+    config: dict[str, Any] = {
+        "model_loading_config": {"model_id": name, "model_source": str(files)},
+        "engine_kwargs": dict(sorted(arguments.items())),
+        # The gateway joins what it is behind with: here every token goes out when it is there.
+        "experimental_configs": {"stream_batching_interval_ms": 0},
+    }
+    if bundles is not None:
+        config["placement_group_config"] = {"bundles": [dict(bundle) for bundle in bundles]}
+    return config
+
+
+class VllmEngine:
+    """A model that vLLM runs. See TextEngine."""
+
+    def __init__(
+        self,
+        server: Any,
+        loop: asyncio.AbstractEventLoop,
+        model: str,
+        can: TextCapabilities,
+        forms: tuple[Callable[..., Any], Callable[..., Any]],
+    ) -> None:
+        """`server` is a started LLMServer whose event loop is `loop`; it is asked for `model`.
+
+        `forms` are the classes of its requests, for completions and for chat.
+        """
+        self._server, self._loop, self._model, self._can = server, loop, model, can
+        self._completion, self._chat = forms
+        self._busy = 0
+        self._closed = False
+
+    @classmethod
+    def load(
+        cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
+    ) -> Self:
+        """See TextEngine."""
+        # It would start a Ray of its own.
+        group = get_current_placement_group() if ray.is_initialized() else None
+        try:
+            name = serve.get_replica_context().app_name
+        except RayServeException:  # not in a replica
+            name = files.name
+        bundles = None if group is None else group.bundle_specs
+        config = llm_config(name, files, quantization, context_length, slots, parameters, bundles)
+        adapter = files / parameters["lora"] if "lora" in parameters else None
+        if adapter is not None and not (adapter / "adapter_config.json").is_file():
+            raise EngineError(f"parameters.lora names no adapter: {adapter} has no adapter_config.json.")
+        loop = asyncio.new_event_loop()
+        Thread(target=loop.run_forever, name="vllm", daemon=True).start()
+        try:
+            starting = asyncio.run_coroutine_threadsafe(_start(config, adapter), loop)
+            server, model = starting.result()
+            from ray.serve.llm import openai_api_models as openai  # noqa: PLC0415 - needs vLLM
+        except Exception as error:
+            # Ray and vLLM raise what they please; the first of its words are the cause.
+            loop.call_soon_threadsafe(loop.stop)
+            raise EngineError(f"vLLM cannot run this model: {error}") from error
+        forms = (openai.CompletionRequest, openai.ChatCompletionRequest)
+        return cls(server, loop, model, _capabilities(files, context_length, slots, parameters), forms)
+
+    @staticmethod
+    def hub_patterns(quantization: str) -> list[str]:
+        """See TextEngine."""
+        return ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        """See TextEngine."""
+        return self._can
+
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """See TextEngine."""
+        if self._closed:
+            raise EngineError("The engine is closed.")
+        here = asyncio.get_running_loop()
+        written: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
+
+        def tell(item: Delta | Exception | None) -> None:
+            here.call_soon_threadsafe(written.put_nowait, item)
+
+        self._busy += 1
+        writing = asyncio.run_coroutine_threadsafe(self._write(request, tell), self._loop)
+        try:
+            while (item := await written.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self._busy -= 1
+            writing.cancel()
+
+    @property
+    def load_now(self) -> TextLoad:
+        """See TextEngine. The cache is always 0 here: vLLM tells of it in its own metrics alone."""
+        running = min(self._busy, self._can.slots)
+        return TextLoad(running, self._busy - running, 0.0)
+
+    def close(self) -> None:
+        """See TextEngine. vLLM's workers end with the replica, whose actors they are."""
+        if not self._closed:
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(_stop(), self._loop)
+
+    async def _write(self, request: TextRequest, tell: Callable[[Delta | Exception | None], None]) -> None:
+        try:
+            async for delta in deltas(await self._ask(request)):
+                tell(delta)
+            tell(None)
+        except asyncio.CancelledError:
+            tell(EngineError("The engine was closed."))
+            raise
+        except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
+            tell(error if isinstance(error, EngineError) else EngineError(f"vLLM failed: {error}"))
+
+    async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
+        body = body_of(request, self._model)
+        stream: AsyncIterator[Any]
+        if request.messages is None:
+            stream = await self._server.completions(self._completion(**body))
+        else:
+            stream = await self._server.chat(self._chat(**body))
+        return stream
+
+
+async def _start(config: Mapping[str, Any], adapter: Path | None) -> tuple[Any, str]:
+    """Return a started LLMServer and the name by which to ask it: the adapter's, where there is one."""
+    # They need vLLM, and take seconds.
+    from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig  # noqa: PLC0415
+    from ray.serve.llm import LLMConfig  # noqa: PLC0415
+    from ray.serve.llm.deployment import LLMServer  # noqa: PLC0415
+
+    wanted = LLMConfig(**config)
+    server: Any = LLMServer.sync_init(wanted)
+    await server.start()
+    if adapter is None:
+        return server, wanted.model_id
+    name = f"{wanted.model_id}-{adapter.name}"
+    await server.engine.resolve_lora(
+        DiskMultiplexConfig(
+            model_id=name, max_total_tokens=None, local_path=str(adapter), lora_assigned_int_id=1
+        )
+    )
+    return server, name
+
+
+async def _stop() -> None:
+    """Give up all that the loop does, and stop it when that has ended."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.stop)
+
+
+def body_of(request: TextRequest, model: str) -> dict[str, Any]:
+    """Return `request` as the body of OpenAI's chat completions or completions, as vLLM extends them."""
+    body: dict[str, Any] = {
+        "model": model,
+        "stream": True,
+        # So that each chunk tells how many tokens there are by then.
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        "n": request.n,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "frequency_penalty": request.frequency_penalty,
+        "presence_penalty": request.presence_penalty,
+    }
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.max_tokens is not None:
+        body["max_tokens"] = request.max_tokens
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.schema is not None:
+        named = {"name": "answer", "schema": dict(request.schema), "strict": True}
+        typed = {"type": "json_schema", "json_schema": named} if request.schema else {"type": "json_object"}
+        body["response_format"] = typed
+    if request.messages is None:
+        body["prompt"] = request.prompt
+        if request.logprobs is not None:
+            body["logprobs"] = request.logprobs
+        if request.max_tokens is None:
+            body["max_tokens"] = None  # vLLM's default of completions is 16
+        return body
+    body["messages"] = [dict(message) for message in request.messages]
+    if request.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": request.logprobs}
+    if request.tools:
+        body["tools"] = [dict(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = request.tool_choice
+    return body
+
+
+async def deltas(stream: AsyncIterator[Any]) -> AsyncGenerator[Delta, None]:
+    """Yield what an LLMServer's stream says: lists of server-sent events, or an ErrorResponse.
+
+    Raises:
+        ContextLengthError: the prompt is longer than the context.
+        EngineError: vLLM refused the request, or failed.
+    """
+    counted: dict[int, int] = {}
+    async for batch in stream:
+        for event in batch if isinstance(batch, list) else [batch]:
+            if not isinstance(event, str):
+                raise _refusal(event.error.message)
+            for chunk in _chunks(event):
+                for delta in _read(chunk, counted):
+                    yield delta
+
+
+def _chunks(event: str) -> Iterator[dict[str, Any]]:
+    for line in event.splitlines():
+        data = line.removeprefix("data:").strip()
+        if line.startswith("data:") and data != _END:
+            yield json.loads(data)
+
+
+def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
+    """Yield the deltas of one chunk. `counted` are the tokens of each answer so far."""
+    if "error" in chunk:
+        raise _refusal(str(chunk["error"].get("message", chunk["error"])))
+    usage = chunk.get("usage") or {}
+    for choice in chunk["choices"]:
+        index, said = choice["index"], choice.get("delta", choice)
+        before = counted.get(index, 0)
+        counted[index] = usage.get("completion_tokens", before)
+        reason = choice.get("finish_reason")
+        if reason is not None and reason not in _FINISH:
+            raise EngineError(f"vLLM ended the answer: {reason}.")
+        delta = Delta(
+            index=index,
+            text=said.get("content") or said.get("text") or "",
+            tokens=counted[index] - before,
+            logprobs=tuple(_logprobs(choice.get("logprobs") or {})),
+            tool_calls=tuple(said.get("tool_calls") or ()),
+            finish=None if reason is None else _FINISH[reason],
+        )
+        if delta.text or delta.tokens or delta.tool_calls or delta.finish:  # the first tells the role alone
+            yield delta
+    if not chunk["choices"] and usage:
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        yield Delta(usage=Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached))
+
+
+def _logprobs(found: Mapping[str, Any]) -> Iterator[TokenLogprob]:
+    """Yield a chunk's probabilities, of chat's form or of completions'."""
+    for item in found.get("content") or ():
+        top = tuple(_logprob(other) for other in item.get("top_logprobs") or ())
+        yield _logprob(item, top)
+    tops = found.get("top_logprobs") or []
+    for number, token in enumerate(found.get("tokens") or ()):
+        others = tops[number] if number < len(tops) else None
+        top = tuple(TokenLogprob(t, value, tuple(t.encode())) for t, value in (others or {}).items())
+        yield TokenLogprob(token, found["token_logprobs"][number], tuple(token.encode()), top)
+
+
+def _logprob(item: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    return TokenLogprob(item["token"], item["logprob"], tuple(item.get("bytes") or ()), top)
+
+
+def _refusal(message: str) -> EngineError:
+    too_long = "maximum context length" in message or "maximum model length" in message
+    return ContextLengthError(message) if too_long else EngineError(message)
+
+
+def _method(files: Path, quantization: str) -> str | None:
+    """Return what a checkpoint calls its compression, None where it has none.
+
+    Raises:
+        EngineError: there is no checkpoint, or its compression is not `quantization`.
+    """
+    path = files / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{files} is no model of vLLM's: it reads config.json there: {error}") from error
+    method = (config.get("quantization_config") or {}).get("quant_method")
+    if method is None and quantization in ("none", "fp8"):
+        return None
+    if method is None or method not in _METHODS[quantization]:
+        fits = [name for name, methods in _METHODS.items() if method in methods]
+        right = " or ".join(fits) if method is not None else "none or fp8"
+        raise EngineError(
+            f"quantization is {quantization}, but the model's files are "
+            f"{'not compressed' if method is None else f'compressed by {method}'}: say {right or 'another'}."
+        )
+    return str(method)
+
+
+def _capabilities(
+    files: Path, context_length: int, slots: int, parameters: Mapping[str, Any]
+) -> TextCapabilities:
+    return TextCapabilities(
+        context_length=context_length,
+        slots=slots,
+        chat="chat_template" in parameters or _has_template(files),
+        logprobs=int(parameters.get("max_logprobs", LOGPROBS)),
+        json=True,
+        tools="tool_call_parser" in parameters,
+    )
+
+
+def _has_template(files: Path) -> bool:
+    if (files / "chat_template.jinja").is_file():
+        return True
+    config = files / "tokenizer_config.json"
+    return config.is_file() and "chat_template" in json.loads(config.read_text(encoding="utf-8"))
