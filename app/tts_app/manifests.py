@@ -33,7 +33,7 @@ def load_models(paths: Sequence[Path] = ()) -> list[VoiceModel | TextModel]:
     """Return the VoiceModels and TextModels of `paths`, or of the embedded samples where there are none.
 
     Raises:
-        ManifestError: a file cannot be read, is not YAML, or a resource in it is not valid; two have one name.
+        ManifestError: a file cannot be read, is not YAML, or a resource is not valid; two have one name.
     """
     samples = [samples_folder() / "embedded.yaml", samples_folder() / "textmodel-smollm.yaml"]
     models = [_model(document, where) for path in paths or samples for where, document in _documents(path)]
