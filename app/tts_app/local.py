@@ -1,5 +1,6 @@
-"""Speech without a server: a model's files, its engine and the pipeline in this process."""
+"""Speech and text without a server: a model's files, its engine and the pipeline in this process."""
 
+import math
 import os
 import sys
 import tempfile
@@ -11,23 +12,24 @@ from typing import BinaryIO
 from tts_app.audio.encode import completed
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.pool import EnginePool
-from tts_app.engines.registry import speech_engine
-from tts_app.resources import VoiceModel
+from tts_app.engines.registry import speech_engine, text_engine
+from tts_app.engines.text import TextEngine
+from tts_app.resources import TextModel, VoiceModel
 from tts_app.sources import Progress, fetch
 from tts_app.sources.base import no_progress
 from tts_app.speech import Chunk, Utterance, speak
 
 
-def fetch_model(model: VoiceModel, progress: Progress = no_progress) -> Path:
-    """Return the folder of the model's files, fetched into the cache where it lacks them.
+def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress) -> Path:
+    """Return the folder or file of the model's files, fetched into the cache where it lacks them.
 
     Raises:
         SourceError: they cannot be had.
         EngineError: there is no such engine here.
     """
-    return fetch(
-        model.spec.source, speech_engine(model.spec.engine).hub_patterns(model.spec.quantization), progress
-    )
+    spec = model.spec
+    engine = text_engine(spec.engine) if isinstance(model, TextModel) else speech_engine(spec.engine)
+    return fetch(spec.source, engine.hub_patterns(spec.quantization), progress)
 
 
 def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int | None = None) -> EnginePool:
@@ -44,6 +46,20 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
         if voice.speaker:
             engine.check_speaker(voice.speaker)
     return EnginePool(engine, callers)
+
+
+def load_text_model(model: TextModel, progress: Progress = no_progress) -> TextEngine:
+    """Return the model's engine, loaded, for as many answers at a time as a replica of it is meant to write.
+
+    Raises:
+        SourceError: the files cannot be had.
+        EngineError: the model cannot be loaded.
+    """
+    spec = model.spec
+    folder = fetch_model(model, progress)
+    slots = max(1, math.ceil(spec.replicas.target_ongoing_requests))
+    engine = text_engine(spec.engine)
+    return engine.load(folder, spec.quantization, spec.context_length, slots, spec.parameters)
 
 
 async def say(

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from tts_app.resources import API_VERSION, TTSJob, VoiceModel
+from tts_app.resources import API_VERSION, CustomResource, TextModel, TTSJob, VoiceModel
 
 _PACKAGE = Path(__file__).parent
-_Kind = TypeVar("_Kind", VoiceModel, TTSJob)
+_Kind = TypeVar("_Kind", bound=CustomResource)
+_MODELS: dict[str, type[VoiceModel | TextModel]] = {"VoiceModel": VoiceModel, "TextModel": TextModel}
 
 
 class ManifestError(ValueError):
@@ -28,43 +29,67 @@ def embedded_posts() -> Path:
     return samples_folder() / "posts" / "hospitality-100.jsonl"
 
 
-def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
-    """Return the VoiceModels of `paths`, or of the embedded sample where there are none.
+def load_models(paths: Sequence[Path] = ()) -> list[VoiceModel | TextModel]:
+    """Return the VoiceModels and TextModels of `paths`, or of the embedded samples where there are none.
 
     Raises:
-        ManifestError: a file cannot be read, is not YAML, or a resource in it is not valid.
+        ManifestError: a file cannot be read, is not YAML, or a resource is not valid; two have one name.
     """
-    models: list[VoiceModel] = []
-    for path in paths or [samples_folder() / "embedded.yaml"]:
-        models += [_voice_model(document, where) for where, document in _documents(path)]
+    samples = [samples_folder() / "embedded.yaml", samples_folder() / "textmodel-smollm.yaml"]
+    models = [_model(document, where) for path in paths or samples for where, document in _documents(path)]
     _check_names(models)
     return models
+
+
+def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
+    """Return the VoiceModels among the models of `paths`, or the embedded ones where there are no `paths`.
+
+    Raises:
+        ManifestError: as of `load_models`, or the files have TextModels alone.
+    """
+    voices = [model for model in load_models(paths) if isinstance(model, VoiceModel)]
+    if not voices:
+        raise ManifestError(f"{_listed(paths)}: there is no VoiceModel, so nothing can speak.")
+    return voices
+
+
+def load_text_models(paths: Sequence[Path] = ()) -> list[TextModel]:
+    """Return the TextModels among the models of `paths`, or the embedded one where there are no `paths`.
+
+    Raises:
+        ManifestError: as of `load_models`, or the files have VoiceModels alone.
+    """
+    texts = [model for model in load_models(paths) if isinstance(model, TextModel)]
+    if not texts:
+        raise ManifestError(f"{_listed(paths)}: there is no TextModel, so nothing can write.")
+    return texts
 
 
 def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
     """Return the one TTSJob of `paths` and their VoiceModels: the embedded sample's where they have none.
 
-    Without paths it is the embedded job: 100 posts of a hotel group.
+    Without paths it is the embedded job: 100 posts of a hotel group. TextModels are checked and left out: a
+    file of everything that a service has may be given.
 
     Raises:
         ManifestError: a file cannot be read, a resource is not valid, or there is not exactly one TTSJob.
     """
     jobs: list[TTSJob] = []
-    models: list[VoiceModel] = []
+    models: list[VoiceModel | TextModel] = []
     for path in paths or [samples_folder() / "ttsjob-hospitality-100.yaml"]:
         for where, document in _documents(path):
             if isinstance(document, dict) and document.get("kind") == "TTSJob":
                 jobs.append(_valid(TTSJob, document, where))
             else:
-                models.append(_voice_model(document, where))
+                models.append(_model(document, where))
     if len(jobs) != 1:
         raise ManifestError(f"A batch is one TTSJob; the files have {len(jobs)}.")
     _check_names(models)
-    return jobs[0], models or load_voice_models()
+    return jobs[0], [m for m in models if isinstance(m, VoiceModel)] or load_voice_models()
 
 
-def parse_voice_model(text: str, where: str) -> VoiceModel:
-    """Return the VoiceModel that `text` is, in YAML or JSON; `where` says in an error where it came from.
+def parse_model(text: str, where: str) -> VoiceModel | TextModel:
+    """Return the model that `text` is, in YAML or JSON; `where` says in an error where it came from.
 
     Raises:
         ManifestError: it is not one.
@@ -73,14 +98,18 @@ def parse_voice_model(text: str, where: str) -> VoiceModel:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ManifestError(f"{where} is not YAML: {error}") from error
-    return _voice_model(document, where)
+    return _model(document, where)
 
 
-def _check_names(models: Sequence[VoiceModel]) -> None:
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _check_names(models: Sequence[VoiceModel | TextModel]) -> None:
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ManifestError(f"VoiceModel names must be unique; given twice: {', '.join(twice)}.")
+        raise ManifestError(f"Models need names of their own; given twice: {', '.join(twice)}.")
 
 
 def _documents(path: Path) -> list[tuple[str, Any]]:
@@ -93,15 +122,16 @@ def _documents(path: Path) -> list[tuple[str, Any]]:
         raise ManifestError(f"{path} is not YAML: {error}") from error
     found = [(f"{path}, document {n}", d) for n, d in enumerate(documents, 1) if d is not None]
     if not found:
-        raise ManifestError(f"{path} is empty: it needs at least one VoiceModel.")
+        raise ManifestError(f"{path} is empty: it needs at least one VoiceModel or TextModel.")
     return found
 
 
-def _voice_model(document: Any, where: str) -> VoiceModel:
+def _model(document: Any, where: str) -> VoiceModel | TextModel:
     kind = document.get("kind") if isinstance(document, dict) else None
-    if kind != "VoiceModel":
-        raise ManifestError(f"{where}: expected kind VoiceModel of {API_VERSION}, found {kind!r}.")
-    return _valid(VoiceModel, document, where)
+    if not isinstance(kind, str) or kind not in _MODELS:
+        expected = " or ".join(_MODELS)
+        raise ManifestError(f"{where}: expected kind {expected} of {API_VERSION}, found {kind!r}.")
+    return _valid(_MODELS[kind], document, where)
 
 
 def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:

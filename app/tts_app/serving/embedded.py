@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from tts_app.resources import VoiceModel
+from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.config import serve_config
 from tts_app.serving.embedded_ray import GRACE, EmbeddedRay
 from tts_app.settings import Settings
@@ -31,7 +31,7 @@ class ServingError(Exception):
 
 
 def serve(
-    models: Sequence[VoiceModel],
+    models: Sequence[VoiceModel | TextModel],
     settings: Settings,
     progress: Progress = lambda _step: None,
     ready: Callable[[str], None] = lambda _url: None,
@@ -83,7 +83,7 @@ class Playground:
         _check_free(self._host, self._port)
         self._ray.start()
 
-    def deploy(self, models: Sequence[VoiceModel]) -> None:
+    def deploy(self, models: Sequence[VoiceModel | TextModel]) -> None:
         """Serve these models from now on; what is served already and stays goes on undisturbed."""
         from ray.serve import start  # noqa: PLC0415
         from ray.serve.context import _get_global_client  # noqa: PLC0415

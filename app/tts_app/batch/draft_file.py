@@ -1,0 +1,86 @@
+"""The file that drafts go into: JSON lines, whole or not at all."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tts_app.batch.posts import Fault, PostsError, read_posts
+from tts_app.local import whole_file
+from tts_app.resources.tts_job import Post, Posts
+
+_NO_CONFIG_MAPS = Path()
+
+
+class DraftFileError(Exception):
+    """The file is not one that these drafts may go into; the message says what would be right."""
+
+
+class DraftFile:
+    """Where drafts go. What is in it stays: it is added to where `append` is set, replaced where `force` is.
+
+    Raises:
+        DraftFileError: it is there already and neither is set, it holds what are no posts, or has no folder.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False, force: bool = False) -> None:
+        self._path = path.expanduser().resolve()
+        self._before = b""
+        self.posts: Sequence[Post] = ()
+        """The posts that it has and keeps."""
+        if not self._path.parent.is_dir():
+            raise DraftFileError(f"{path}: there is no folder {self._path.parent}.")
+        if self._path.suffix.lower() == ".csv":
+            raise DraftFileError(f"{path}: drafts are JSON lines, so call the file like posts.jsonl.")
+        if self._path.exists() and not (append or force):
+            raise DraftFileError(
+                f"{path} is there already: --append adds to it, --force replaces it, -o names another."
+            )
+        if append and self._path.exists():
+            self._before = self._path.read_bytes()
+            self.posts = _posts(self._path)
+        self._replaces = force
+
+    @property
+    def next_id(self) -> int:
+        """Id after the last one."""
+        return max((post.id for post in self.posts), default=0) + 1
+
+    def write(self, posts: Iterable[Post]) -> None:
+        """Put `posts` into the file.
+
+        Raises:
+            DraftFileError: somebody else has written to it since.
+            OSError: it cannot be written.
+        """
+        there = self._path.read_bytes() if self._path.exists() else b""
+        if there != self._before and not self._replaces:
+            raise DraftFileError(f"{self._path} was changed meanwhile, so it stays as it is.")
+        joint = b"\n" if self._before and not self._before.endswith(b"\n") else b""
+        with whole_file(self._path) as file:
+            file.write(self._before + joint + written(posts).encode())
+
+
+def written(posts: Iterable[Post]) -> str:
+    """Return posts as JSON lines."""
+    return "".join(f"{json.dumps(post.model_dump(mode='json'), ensure_ascii=False)}\n" for post in posts)
+
+
+def posts_of(path: Path) -> Iterable[Post | Fault]:
+    """Yield each post of a file or folder, or what is wrong with its record.
+
+    Raises:
+        PostsError: it cannot be read.
+    """
+    return read_posts(Posts(uri=path.expanduser().absolute().as_uri()), _NO_CONFIG_MAPS)
+
+
+def _posts(path: Path) -> list[Post]:
+    posts: list[Post] = []
+    try:
+        for post in posts_of(path):
+            if isinstance(post, Fault):
+                raise DraftFileError(f"{path}, {post}. Nothing can be added to it before that is put right.")
+            posts.append(post)
+    except PostsError as error:
+        raise DraftFileError(str(error)) from error
+    return posts

@@ -1,0 +1,90 @@
+"""What a post's text must be before it is published: the rules of its words. Pure.
+
+A batch speaks other posts too; these rules are for those who write posts.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import regex
+
+from tts_app.batch.posts import Fault
+from tts_app.resources.tts_job import Post
+
+WORDS = range(15, 61)
+"""How many words a text may have."""
+_SCRIPT_SHARE = 0.75
+"""Least part of a text's letters that are of its language; the rest are names and hashtags."""
+_SCRIPTS = {
+    "en": ("Latin", r"[A-Za-z]"),
+    "es": ("Latin", r"[A-Za-zÁÉÍÓÚÜÑáéíóúüñ]"),
+    "hi": ("Devanagari", r"[\u0900-\u097f]"),
+    "ur": ("Arabic", r"[\u0600-\u06ff]"),
+    "ar": ("Arabic", r"[\u0600-\u06ff]"),
+}
+_OF_ARABIC_ALONE = "يكىة"
+"""Letters that Urdu writes otherwise."""
+_PLACEHOLDER = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]+>|\bX{2,}\b|\bTBD\b|\blorem\b", re.IGNORECASE)
+_SPOKEN = regex.compile(r"[\p{L}\p{M}\p{N}]")
+
+
+def text_faults(language: str, text: str) -> Iterator[str]:
+    """Yield what is wrong with a text in `language`, a language or locale."""
+    letters = [character for character in text if character.isalpha()]
+    if not letters:
+        yield "it has no words"
+        return
+    words = len(text.split())
+    if words not in WORDS:
+        yield f"it has {words} words, not {WORDS.start} to {WORDS.stop - 1}"
+    script, pattern = _SCRIPTS[language[:2]]
+    share = sum(re.match(pattern, letter) is not None for letter in letters) / len(letters)
+    if share < _SCRIPT_SHARE:
+        yield f"only {share:.0%} of its letters are {script}"
+    foreign = sorted(set(text) & set(_OF_ARABIC_ALONE)) if language[:2] == "ur" else []
+    if foreign:
+        yield f"it has letters that are Arabic and not Urdu: {' '.join(foreign)}"
+    placeholder = _PLACEHOLDER.search(text)
+    if placeholder:
+        yield f"it has a placeholder: {placeholder[0][:40]}"
+    if text != " ".join(text.split()):
+        yield "it has line breaks or loose white space"
+
+
+class Review:
+    """Texts that were found good, so that no two are alike."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def faults(self, language: str, text: str) -> list[str]:
+        """Return what is wrong with a text, by itself and beside those before it."""
+        found = list(text_faults(language, text))
+        like = self._known.get(_essence(text))
+        return [*found, f"it is the same as {like}"] if like else found
+
+    def keep(self, where: str, text: str) -> None:
+        """Remember a text that is called `where`."""
+        self._known.setdefault(_essence(text), where)
+
+
+def review_posts(posts: Iterable[Post | Fault]) -> Iterator[Fault]:
+    """Yield all that is wrong with `posts`, records that are none among them."""
+    review = Review()
+    ids: set[int] = set()
+    for post in posts:
+        if isinstance(post, Fault):
+            yield post
+            continue
+        if post.id in ids:
+            yield Fault(f"post {post.id}", "its id is given twice")
+        ids.add(post.id)
+        for language, text in post.text.items():
+            where = f"post {post.id} in {language}"
+            yield from (Fault(where, fault) for fault in review.faults(language, text))
+            review.keep(where, text)
+
+
+def _essence(text: str) -> str:
+    """Return the text without what does not make it another one: case, white space, marks, pictures."""
+    return "".join(_SPOKEN.findall(text)).casefold()

@@ -1,0 +1,128 @@
+"""What the commands share: how they end, tell errors and show progress."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+if TYPE_CHECKING:
+    from tts_app.settings import Settings
+
+FAILED = 1
+WRONG_USAGE = 2
+NO_MODEL = 3
+INTERRUPTED = 130
+
+err = Console(stderr=True, highlight=False)
+
+VoiceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", help="YAML with VoiceModels, repeatable. Default: the embedded sample."),
+]
+TextFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", help="YAML with TextModels, repeatable. Default: the embedded sample."),
+]
+ModelFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        help="YAML with VoiceModels and TextModels, repeatable. Default: the embedded samples.",
+    ),
+]
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End the command with `code`, saying why."""
+    err.print(f"ttsp: {message}", style="red", markup=False)
+    raise typer.Exit(code)
+
+
+def settings_of(**given: Any) -> "Settings":
+    """Return the settings, the environment's and those `given`; end the command where one is not valid."""
+    from pydantic import ValidationError
+
+    from tts_app.settings import Settings
+
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = "; ".join(f"TTSP_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        fail(f"A setting is not valid. {faults}.", WRONG_USAGE)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn the errors that a user can do something about into one line and an exit code."""
+    from tts_app.engines.base import EngineError
+    from tts_app.sources import SourceError
+    from tts_app.speech import TextError
+
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has enough of it: typer ends the command
+        raise
+    except SourceError as error:
+        fail(str(error), NO_MODEL)
+    except TextError as error:
+        fail(str(error), WRONG_USAGE)
+    except (EngineError, OSError) as error:
+        fail(str(error), FAILED)
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """Yield a download progress callback: bars on a terminal, a line a file elsewhere."""
+    if not err.is_terminal:
+        announced: set[str] = set()
+
+        def announce(name: str, done: int, total: int | None) -> None:
+            if name not in announced:
+                announced.add(name)
+                err.print(f"fetching {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""))
+
+        yield announce
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(name: str, done: int, total: int | None) -> None:
+            task = tasks.setdefault(name, None) or bars.add_task(name, total=total)
+            tasks[name] = task
+            bars.update(task, completed=done, total=total)
+
+        yield advance
+
+
+@contextmanager
+def json_progress() -> Iterator[Any]:
+    """Yield a download progress callback that prints the bytes of all files together, at most each second.
+
+    The last line, when the block has ended well, has all of them. The operator reads these lines.
+    """
+    files: dict[str, tuple[int, int | None]] = {}
+    told = 0.0
+
+    def tell() -> None:
+        done = sum(have for have, _ in files.values())
+        totals = [total for _, total in files.values()]
+        whole = sum(total or 0 for total in totals) if totals and None not in totals else None
+        typer.echo(json.dumps({"bytes": done, "total_bytes": whole}))
+
+    def advance(name: str, done: int, total: int | None) -> None:
+        nonlocal told
+        files[name] = (done, total)
+        if time.monotonic() - told >= 1:
+            told = time.monotonic()
+            tell()
+
+    yield advance
+    tell()

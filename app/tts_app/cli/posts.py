@@ -1,0 +1,164 @@
+"""`ttsp posts`: drafts of posts, and the check of their words."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tts_app.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, TextFiles, err, fail, reported
+from tts_app.cli.writers import ModelName, Url, writer_of
+
+if TYPE_CHECKING:
+    from tts_app.batch.draft_file import DraftFile
+    from tts_app.batch.drafting import Draft, Order
+
+_STDOUT = Path("-")
+
+posts_app = typer.Typer(help="Posts to speak: draft them, check them.", no_args_is_help=True)
+
+
+@posts_app.command("write")
+def write_posts(
+    topic: Annotated[str, typer.Option(help="What the posts are about.")],
+    languages: Annotated[
+        str, typer.Option(help="Languages and locales with commas, such as en,ar-EG.")
+    ] = "en",
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many posts.")] = 10,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File of JSON lines; - is standard output.")
+    ] = Path("posts.jsonl"),
+    append: Annotated[
+        bool, typer.Option("--append", help="Add to the file; the ids go on from its last.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    tries: Annotated[int, typer.Option(min=1, max=20, help="How often to ask for a text that is bad.")] = 3,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**30, help="Where the seeds begin. Default: anywhere.")
+    ] = None,
+    model: ModelName = None,
+    file: TextFiles = None,
+    url: Url = None,
+) -> None:
+    """Draft posts with a TextModel, in the form that `ttsp render --posts` takes. They need a reader."""
+    from tts_app.batch.drafting import Order
+    from tts_app.batch.drafts import languages_of
+
+    if not topic.strip():
+        fail("--topic is empty: say what the posts are about.", WRONG_USAGE)
+    if append and force:
+        fail("--append and --force exclude each other.", WRONG_USAGE)
+    try:
+        wanted = languages_of(languages)
+    except ValueError as error:
+        fail(f"--languages: {error}", WRONG_USAGE)
+    into = None if output == _STDOUT else _file(output, append, force)
+    order = Order(
+        topic=topic.strip(),
+        languages=wanted,
+        count=count,
+        first=into.next_id if into else 1,
+        tries=tries,
+        seed=secrets.randbelow(2**30) if seed is None else seed,
+    )
+    drafts, code = _drafted(order, into, file, model, url)
+    _keep(drafts, into)
+    _conclude(drafts, order, output)
+    raise typer.Exit(code or (FAILED if any(draft.faults for draft in drafts) else 0))
+
+
+@posts_app.command("check")
+def check_posts(
+    file: Annotated[Path, typer.Argument(help="JSON lines, CSV, or a folder of text files.")],
+) -> None:
+    """Check the words of posts: length, script, placeholders, repetitions. A batch speaks any."""
+    from tts_app.batch.draft_file import posts_of
+    from tts_app.batch.posts import PostsError
+    from tts_app.batch.review import review_posts
+
+    try:
+        faults = list(review_posts(posts_of(file)))
+    except PostsError as error:
+        fail(str(error), WRONG_USAGE)
+    for fault in faults:
+        typer.echo(str(fault))
+    err.print(
+        f"{file}: {len(faults):,} to correct" if faults else f"{file}: nothing to correct", markup=False
+    )
+    raise typer.Exit(FAILED if faults else 0)
+
+
+def _file(path: Path, append: bool, force: bool) -> "DraftFile":
+    from tts_app.batch.draft_file import DraftFile, DraftFileError
+
+    try:
+        return DraftFile(path, append=append, force=force)
+    except DraftFileError as error:
+        fail(str(error), WRONG_USAGE)
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}.", WRONG_USAGE)
+
+
+def _drafted(
+    order: "Order", into: "DraftFile | None", file: list[Path] | None, model: str | None, url: str | None
+) -> tuple[list["Draft"], int]:
+    """Return what was drafted, by id, and the exit code of what ended it early, or 0."""
+    from tts_app.batch.drafting import draft_posts
+    from tts_app.batch.review import Review
+    from tts_app.engines.base import EngineError
+
+    review = Review()
+    for post in into.posts if into else ():
+        for language, text in post.text.items():
+            review.keep(f"post {post.id} in {language}", text)
+    drafts: list[Draft] = []
+
+    def tell(draft: "Draft") -> None:
+        drafts.append(draft)
+        done = f"{len(drafts)} of {order.count}"
+        if draft.post is not None:
+            err.print(f"post {draft.id}: {', '.join(draft.post.text)} ({done})")
+        for fault in draft.faults:
+            err.print(f"{fault} ({done})", style="red", markup=False)
+
+    code = 0
+    with reported(), asyncio.Runner() as runner, writer_of(runner, file, model, url) as writer:
+        try:
+            runner.run(draft_posts(writer, order, review, tell))
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except EngineError as error:
+            err.print(f"ttsp: {error}", style="red", markup=False)
+            code = FAILED
+    return sorted(drafts, key=lambda draft: draft.id), code
+
+
+def _keep(drafts: Sequence["Draft"], into: "DraftFile | None") -> None:
+    """Write the drafts; where their file cannot be written, to standard output, so that they are not lost."""
+    from tts_app.batch.draft_file import DraftFileError, written
+
+    posts = [draft.post for draft in drafts if draft.post is not None]
+    if into is None:
+        typer.echo(written(posts), nl=False)
+    elif posts:
+        try:
+            into.write(posts)
+        except (DraftFileError, OSError) as error:
+            typer.echo(written(posts), nl=False)
+            fail(f"{error} The drafts are on standard output instead.", FAILED)
+
+
+def _conclude(drafts: Sequence["Draft"], order: "Order", output: Path) -> None:
+    whole = sum(not draft.faults for draft in drafts)
+    partly = sum(draft.post is not None for draft in drafts) - whole
+    place = "standard output" if output == _STDOUT else str(output)
+    told = f"{place}: {whole:,} of {order.count:,} posts"
+    if partly:
+        told += f", and {partly:,} that lack{'s' if partly == 1 else ''} a language"
+    if len(drafts) < order.count:
+        told += f"; {order.count - len(drafts):,} not tried"
+    err.print(told, markup=False)
+    if whole or partly:
+        err.print("These are drafts: let somebody who knows the language read each before it is published.")

@@ -1,0 +1,83 @@
+"""`ttsp render`: a batch on this machine, or as a job of a cluster."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tts_app.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, err, fail
+from tts_app.manifests import ManifestError, embedded_posts
+
+_EXIT_CODES = {"Succeeded": 0, "PartiallyFailed": FAILED, "Failed": FAILED, "Stopped": INTERRUPTED}
+
+
+def render(
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="YAML with one TTSJob, and VoiceModels, repeatable. Default: the embedded posts and models.",
+        ),
+    ] = None,
+    posts: Annotated[
+        str, typer.Option(help="Posts to speak, in place of the job's: a file or an address.")
+    ] = "",
+    output: Annotated[str, typer.Option(help="Folder of the audio, in place of the job's.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the names of the files, one a line, and render nothing.")
+    ] = False,
+    price: Annotated[
+        float, typer.Option(min=0, help="Of an hour of the machine: --dry-run says the cost.")
+    ] = 0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try what failed in an earlier run once more.")
+    ] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="Also write audio.zip.")] = False,
+    utilisation: Annotated[
+        float | None,
+        typer.Option(min=0.05, max=1, help="Share of the machine to use at most. Default: 0.8."),
+    ] = None,
+    speaker: Annotated[
+        str, typer.Option(help="engine: load the models; service: call the replicas of a running service.")
+    ] = "engine",
+    place: Annotated[
+        list[str] | None,
+        typer.Option(help="MODEL=RESOURCE: the Ray resource of a model's nodes, repeatable."),
+    ] = None,
+    config_maps: Annotated[Path, typer.Option(help="Folder where ConfigMaps lie, as <name>/<key>.")] = Path(
+        "config-maps"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell the progress in JSON, a line a second.")
+    ] = False,
+) -> None:
+    """Render a batch of posts into audio files. Run it again to go on where it stopped."""
+    from tts_app.batch.command import BatchError, Command, refused, render_batch
+    from tts_app.batch.options import SPEAKERS
+    from tts_app.manifests import load_batch
+    from tts_app.settings import Settings
+
+    places = [entry.partition("=") for entry in place or ()]
+    try:
+        if speaker not in SPEAKERS:
+            raise BatchError(f"Unknown --speaker {speaker!r}. Allowed: {', '.join(SPEAKERS)}.")
+        if not all(model and resource for model, _, resource in places):
+            raise BatchError("--place is MODEL=RESOURCE.")
+        job, models = load_batch(file or ())
+        command = Command(
+            job=job,
+            models=models,
+            config_maps=config_maps,
+            place={model: resource for model, _, resource in places},
+            speaker=speaker,
+            retry_failed=retry_failed,
+            archive=archive,
+            utilisation=utilisation or Settings().batch_utilisation,
+        ).redirected(posts or ("" if file else str(embedded_posts())), output)
+        state = render_batch(command, err, typer.echo, as_json=as_json, dry_run=dry_run, price=price)
+    except (ManifestError, BatchError) as error:
+        if as_json:
+            typer.echo(refused(str(error)))
+        fail(str(error), WRONG_USAGE)
+    raise typer.Exit(_EXIT_CODES[state])

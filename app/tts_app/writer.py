@@ -1,0 +1,229 @@
+"""Who writes: a text engine of this process, or a playground's model, reached through its API."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from ipaddress import ip_address
+from typing import Any, Protocol, Self
+
+import httpx
+
+from tts_app.engines.text import (
+    ContextLengthError,
+    Delta,
+    EngineError,
+    Finish,
+    TextCapabilities,
+    TextRequest,
+    Usage,
+)
+
+_TIMEOUT = httpx.Timeout(30.0, read=300.0)
+_CONTEXT = 1 << 20
+"""Of a model whose context is not told: the most that a TextModel may have. Its server says where it ends."""
+_REQUESTS = 4
+"""Answers asked for at a time of a playground, which others use too."""
+_LONGEST_WAIT = 60.0
+"""Seconds that a busy playground is waited for, all of a request's tries together."""
+_RETRY_AFTER = 5.0
+
+
+class Writer(Protocol):
+    """What writes; every TextEngine is one."""
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        """What it can do."""
+        ...
+
+    def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write; closing the generator stops the writing. Raises ContextLengthError, EngineError."""
+        ...
+
+
+class RemoteWriter:
+    """A TextModel of a running playground, or of another server of OpenAI's chat API. For one event loop."""
+
+    def __init__(self, client: httpx.AsyncClient, model: str, capabilities: TextCapabilities) -> None:
+        self._client = client
+        self.model = model
+        self._capabilities = capabilities
+
+    @classmethod
+    async def connect(cls, url: str, key: str | None, model: str | None) -> Self:
+        """Return the writer `model` of the API at `url`, or its only one.
+
+        Raises:
+            EngineError: there is no API, it refuses the key, or has no such model; or several, none named.
+        """
+        try:
+            base = httpx.URL(url.rstrip("/").removesuffix("/v1"))
+        except httpx.InvalidURL as error:
+            raise EngineError(f"{url!r} is no address: {error}.") from None
+        if base.scheme not in ("http", "https") or not base.host:
+            raise EngineError(f"{url!r} is no address; it should be like http://127.0.0.1:8000.")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # No proxy leads back to this machine.
+        client = httpx.AsyncClient(
+            base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=not _is_loopback(base.host)
+        )
+        try:
+            chosen = _chosen(await _models(client), model, url)
+        except BaseException:
+            await client.aclose()
+            raise
+        context = chosen.get("context_length")
+        can = TextCapabilities(context if isinstance(context, int) else _CONTEXT, _REQUESTS, json=True)
+        return cls(client, str(chosen["id"]), can)
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        """What the API tells of the model; whether it can be held to JSON shows when it is asked."""
+        return self._capabilities
+
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write an answer to the request's messages; closing the generator ends the request.
+
+        Raises:
+            ContextLengthError: the prompt is longer than the context.
+            EngineError: the API refuses the request, or fails.
+        """
+        try:
+            async with aclosing(self._answered(request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except httpx.HTTPError as error:
+            raise EngineError(f"{self._client.base_url}: {error or type(error).__name__}.") from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _answered(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        waited = 0.0
+        while True:
+            async with self._client.stream(
+                "POST", "/v1/chat/completions", json=_body(self.model, request)
+            ) as response:
+                if response.is_success:
+                    async with aclosing(_deltas(response)) as deltas:
+                        async for delta in deltas:
+                            yield delta
+                    return
+                await response.aread()
+                wait = _wait(response)
+                if wait is None or waited + wait > _LONGEST_WAIT:
+                    raise _refusal(response)
+            waited += wait
+            await asyncio.sleep(wait)
+
+
+async def _models(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    try:
+        response = await client.get("/v1/models")
+    except httpx.HTTPError as error:
+        reason = error or type(error).__name__
+        raise EngineError(f"No playground answers at {client.base_url}: {reason}.") from error
+    if not response.is_success:
+        raise _refusal(response)
+    try:
+        found = [entry for entry in response.json()["data"] if isinstance(entry["id"], str)]
+    except (ValueError, KeyError, TypeError):
+        raise EngineError(f"{response.url} does not list models: this is no API like OpenAI's.") from None
+    # Others than the playground do not tell what their models can do.
+    return [entry for entry in found if "text" in entry.get("capabilities", ["text"])]
+
+
+def _chosen(models: list[dict[str, Any]], name: str | None, url: str) -> dict[str, Any]:
+    names = ", ".join(str(entry["id"]) for entry in models) or "none"
+    if name is None and len(models) == 1:
+        return models[0]
+    if name is None:
+        raise EngineError(f"Which model of {url} should write? Name it with --model: {names}.")
+    for entry in models:
+        if entry["id"] == name:
+            return entry
+    raise EngineError(f"{url} has no model {name!r} that writes. It has: {names}.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _wait(response: httpx.Response) -> float | None:
+    """Return the seconds after which to ask again, or None where that would not help."""
+    if response.status_code not in (429, 503):
+        return None
+    try:
+        return max(0.1, float(response.headers.get("Retry-After", _RETRY_AFTER)))
+    except ValueError:  # a date, which nothing of ours sends
+        return _RETRY_AFTER
+
+
+def _body(model: str, request: TextRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [dict(message) for message in request.messages or ()],
+        "temperature": request.temperature,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    for field in ("max_tokens", "seed"):
+        if getattr(request, field) is not None:
+            body[field] = getattr(request, field)
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _refusal(response: httpx.Response) -> EngineError:
+    try:
+        error = response.json()["error"]
+        message, code = str(error["message"]), error.get("code")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message, code = f"{response.url} answers {response.status_code} {response.reason_phrase}.", None
+    if response.status_code == 401:
+        message += " TTSP_API_KEY should hold the key."
+    return ContextLengthError(message) if code == "context_length_exceeded" else EngineError(message)
+
+
+async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
+    async for data in _events(response.aiter_bytes()):
+        if data == b"[DONE]":
+            return
+        try:
+            event = json.loads(data)
+            if "error" in event:
+                raise EngineError(str(event["error"]["message"]))
+            yield _delta(event)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise EngineError(f"{response.url} sent what is no part of an answer: {data[:100]!r}.") from error
+    raise EngineError(f"{response.url} broke off before the answer had ended.")
+
+
+async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what each event holds. Text may have line breaks of Unicode's own, so lines end at bytes."""
+    rest = b""
+    async for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line.removeprefix(b"data:").strip()
+
+
+def _delta(event: Mapping[str, Any]) -> Delta:
+    usage = event.get("usage")
+    counted = Usage(usage["prompt_tokens"], usage["completion_tokens"]) if usage else None
+    if not event["choices"]:
+        return Delta(usage=counted)
+    choice = event["choices"][0]
+    finish: Finish | None = choice.get("finish_reason")
+    return Delta(text=choice["delta"].get("content") or "", finish=finish, usage=counted)
+
+
+__all__ = ["RemoteWriter", "Writer"]
