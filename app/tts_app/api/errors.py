@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from tts_app.catalogue import UnknownVoiceError
-from tts_app.engines.base import EngineError
+from tts_app.engines.text import ContextLengthError, EngineError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
 from tts_app.telemetry.logs import request_id
 
@@ -79,6 +80,10 @@ def as_api_error(error: Exception) -> ApiError | None:
             known = ApiError(400, str(error), param="input", code="nothing_to_speak")
         case UnknownVoiceError():
             known = ApiError(400, str(error.args[0]), param="voice", code="unknown_voice")
+        case UnknownModelError():
+            known = ApiError(400, str(error.args[0]), param="model", code="unknown_model")
+        case ContextLengthError():
+            known = ApiError(400, str(error), code="context_length_exceeded")
         case EngineError():
             known = ApiError(400, str(error), code="engine_refused")
         case RequestValidationError():
@@ -98,6 +103,7 @@ def install(app: FastAPI) -> None:
         ModelUnavailableError,
         TextError,
         UnknownVoiceError,
+        UnknownModelError,
         EngineError,
         RequestValidationError,
         HTTPException,

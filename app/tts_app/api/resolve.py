@@ -3,7 +3,7 @@
 from tts_app.api.errors import ApiError
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
 from tts_app.resources import resolve_locale
-from tts_app.serving.service import SpeechService
+from tts_app.serving.service import SpeechService, UnknownModelError
 
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's model names: any of them means whichever model here has the voice."""
@@ -19,7 +19,7 @@ def voices_of(service: SpeechService, model: str) -> Catalogue:
         return service.catalogue
     try:
         return service.catalogue_of(model)
-    except UnknownVoiceError:
+    except UnknownModelError:
         allowed = [*OPENAI_MODELS, *(known.name for known in service.models)]
         raise ApiError(
             400,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,15 @@ def plan(utterance: Utterance, _capabilities: Capabilities) -> Iterator[Segment]
         yield Segment(word, "", utterance.voice.voice.locale, utterance.voice.voice.speaker or "")
 
 
-async def speak(utterance: Utterance, capabilities: Capabilities, synthesise: Any) -> AsyncIterator[Chunk]:
+async def speak(
+    utterance: Utterance, capabilities: Capabilities, synthesise: Any, texts: AsyncIterator[str] | None = None
+) -> AsyncIterator[Chunk]:
     """Bytes that tell what was spoken and how."""
+    if texts is not None:
+        async for text in texts:
+            async for chunk in speak(replace(utterance, text=text), capabilities, synthesise):
+                yield chunk
+        return
     for segment in plan(utterance, capabilities):
         await synthesise([segment])
         yield Chunk(f"{segment.text}@{segment.speaker};".encode(), 0.5)
@@ -120,7 +127,7 @@ class Api:
     @property
     def load(self) -> tuple[int, int]:
         """Requests running and waiting."""
-        return self.context.service.load()["kokoro"]
+        return self.context.service.served.load()["kokoro"]
 
 
 Start = Callable[..., Any]
