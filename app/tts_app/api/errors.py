@@ -56,6 +56,11 @@ class ApiError(Exception):
 
 
 def error_response(error: ApiError) -> JSONResponse:
+    """Return the answer that tells `error`."""
+    return JSONResponse(error_body(error), error.status, error.headers)
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
     """Return `error` in the one form."""
     body = {
         "message": error.message,
@@ -64,7 +69,7 @@ def error_response(error: ApiError) -> JSONResponse:
         "code": error.code,
         "request_id": request_id.get() or None,
     }
-    return JSONResponse({"error": body}, error.status, error.headers)
+    return {"error": body}
 
 
 def as_api_error(error: Exception) -> ApiError | None:
@@ -147,7 +152,8 @@ def _from_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
     """Tell of the first thing that is wrong, naming the parameter and what it may be."""
     first = errors[0]
     kind = str(first["type"])
-    param = ".".join(map(str, first["loc"][1:])) or None
+    at_fault = first.get("ctx", {}).get("param")  # where a whole object is wrong, and one field of it is why
+    param = ".".join([*map(str, first["loc"][1:]), *([at_fault] if at_fault else [])]) or None
     match kind:
         case "json_invalid":
             reason = first.get("ctx", {}).get("error", "")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tts_app.engines.text import Delta
 
 BEAT = 0.02
-"""Seconds between two messages, while there is something to tell. A first or last token does not wait for it."""
+"""Seconds between two messages while there is something to tell. No first or last token waits for it."""
 
 
 class Frame(NamedTuple):
@@ -19,7 +19,8 @@ class Frame(NamedTuple):
 
     request: int
     """The gateway's number of the request."""
-    index: int
+    answer: int
+    """Which of its answers."""
     text: str
     tokens: int
     rest: Delta | None
@@ -30,7 +31,7 @@ class Frame(NamedTuple):
     @property
     def delta(self) -> Delta:
         """The delta that it carries."""
-        return self.rest or Delta(self.index, self.text, self.tokens)
+        return self.rest or Delta(self.answer, self.text, self.tokens)
 
 
 def frame(request: int, delta: Delta) -> Frame:
@@ -58,7 +59,7 @@ class Outbox:
             self._urgent.set()
 
     async def messages(self, idle: float) -> AsyncIterator[list[Frame]]:
-        """Yield what there is to send, one message a beat; end where nothing was asked of us for `idle` seconds."""
+        """Yield what there is to send, one message a beat; end where nothing was asked for `idle` seconds."""
         while True:
             try:
                 async with asyncio.timeout(idle):
@@ -133,7 +134,9 @@ def joined(deltas: Sequence[Delta]) -> Iterable[Delta]:
         answers.setdefault(delta.index, []).append(delta)
     whole = [_one(index, parts) for index, parts in answers.items()]
     usage = deltas[-1].usage
-    if usage is not None and whole[-1].usage is None:  # the answer with the very last delta is not the last here
+    if (
+        usage is not None and whole[-1].usage is None
+    ):  # the answer with the very last delta is not the last here
         whole.sort(key=lambda delta: delta.usage is not None)
     return whole
 

@@ -1,4 +1,4 @@
-"""The models that a service has, and who may use them: one mechanism for those that speak and those that write."""
+"""The models of a service, and who may use them: one mechanism for those that speak and those that write."""
 
 import asyncio
 import math

@@ -43,4 +43,6 @@ def reason(status: ServeStatus, model: str) -> str:
 
 def _replicas(status: ServeStatus, model: str) -> int:
     deployments = status.applications[model].deployments.values()
-    return sum(number for d in deployments for state, number in d.replica_states.items() if state == "RUNNING")
+    return sum(
+        number for d in deployments for state, number in d.replica_states.items() if state == "RUNNING"
+    )

@@ -25,7 +25,7 @@ class SpeechService:
         self._metrics = metrics
         self._catalogues: dict[str, Catalogue] = {}
         self.served: ServedModels[VoiceModel, VoiceClient] = ServedModels(
-            queue, lambda name: VoiceClient(name), metrics.requests
+            queue, VoiceClient, metrics.requests
         )
 
     @property
@@ -119,4 +119,10 @@ class SpeechService:
         return self.served.find(utterance.voice.model)
 
 
-__all__ = ["ModelUnavailableError", "OverloadedError", "SpeechService", "UnknownModelError", "UnknownVoiceError"]
+__all__ = [
+    "ModelUnavailableError",
+    "OverloadedError",
+    "SpeechService",
+    "UnknownModelError",
+    "UnknownVoiceError",
+]

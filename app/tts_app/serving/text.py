@@ -23,7 +23,7 @@ from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.text import TextEngineMetrics
 
 LINE_SECONDS = 60.0
-"""How long a gateway's line is kept without a request: far longer than a gateway that is alive would keep it."""
+"""How long a gateway's line is kept without a request: far longer than a gateway that is up keeps it."""
 FAILURES = 3
 """Requests in a row that the engine may break down under before Serve is told to start the replica anew."""
 

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 from ray.serve.exceptions import RayServeException
 
@@ -18,7 +19,7 @@ from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
 
 IDLE = 5.0
-"""Seconds without a request after which a line is hung up: a replica with an open line is never idle to Serve."""
+"""Seconds without a request after which a line is hung up: with an open line a replica is never idle to Serve."""
 
 
 class TextClient(ModelClient[TextCapabilities]):
@@ -78,14 +79,14 @@ class TextClient(ModelClient[TextCapabilities]):
         try:
             await self._write_into(inbox, request)
         except asyncio.CancelledError:
-            # Where Serve ends a replica with calls in hand they are cancelled, and nobody here has asked for it.
+            # Where Serve ends a replica with calls in hand they are cancelled, and nobody here asked for it.
             inbox.fail(RayServeException("The call was cancelled."))
             raise
         except Exception as error:  # noqa: BLE001 - whoever reads the inbox gets it
             inbox.fail(error)
 
     async def _write_into(self, inbox: Inbox, request: TextRequest) -> None:
-        write = self.handle.write
+        write: Any = self.handle.write
         while True:
             async with write.choose_replica() as replica:
                 line = self._lines.get(replica.replica_id)
@@ -112,7 +113,7 @@ class TextClient(ModelClient[TextCapabilities]):
 
     async def _listen(self, opened: asyncio.Future[None]) -> None:
         """Hold a line open until it is hung up, or its replica is lost."""
-        listen = self.handle.options(method_name="listen", stream=True)
+        listen: Any = self.handle.options(method_name="listen", stream=True)
         async with listen.choose_replica() as replica:
             name = replica.replica_id
             if name in self._lines:

@@ -17,9 +17,7 @@ class TextService:
 
     def __init__(self, queue: int, metrics: TextMetrics) -> None:
         self._metrics = metrics
-        self.served: ServedModels[TextModel, TextClient] = ServedModels(
-            queue, lambda name: TextClient(name), metrics.requests
-        )
+        self.served: ServedModels[TextModel, TextClient] = ServedModels(queue, TextClient, metrics.requests)
 
     @property
     def models(self) -> list[TextModel]:
@@ -56,15 +54,17 @@ class TextService:
         tokens = 0
         usage: Usage | None = None
         try:
-            async with self.served.admitted(served, {"model": model}):
-                async with aclosing(served.client.write(request)) as deltas:
-                    async for delta in deltas:
-                        if first is None:
-                            first = time.monotonic() - started
-                            self._metrics.first_token(model, first)
-                        tokens += delta.tokens
-                        usage = delta.usage or usage
-                        yield delta
+            async with (
+                self.served.admitted(served, {"model": model}),
+                aclosing(served.client.write(request)) as deltas,
+            ):
+                async for delta in deltas:
+                    if first is None:
+                        first = time.monotonic() - started
+                        self._metrics.first_token(model, first)
+                    tokens += delta.tokens
+                    usage = delta.usage or usage
+                    yield delta
             self._metrics.finished(model, time.monotonic() - started)
         finally:
             log(

@@ -19,7 +19,9 @@ class RequestMetrics:
         keys: Any = labels
         self._failed = Counter(f"ttsp_{kind}_failures", "Requests that failed.", tag_keys=keys)
         self._abandoned = Counter(f"ttsp_{kind}_abandoned", "Requests whose caller left.", tag_keys=keys)
-        self._rejected = Counter(f"ttsp_{kind}_rejected", "Requests refused as overload.", tag_keys=("model",))
+        self._rejected = Counter(
+            f"ttsp_{kind}_rejected", "Requests refused as overload.", tag_keys=("model",)
+        )
         self._waiting = Gauge(f"ttsp_{kind}_waiting", "Requests in the queue.", tag_keys=("model",))
         self._running = Gauge(f"ttsp_{kind}_running", "Requests being served.", tag_keys=("model",))
 

@@ -1,7 +1,7 @@
 """A text replica's figures, under vLLM's names where it has one, for whichever engine.
 
-Ray takes no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as it is
-where vLLM itself runs on Ray.
+Ray takes no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as
+it is where vLLM itself runs on Ray.
 """
 
 import time
@@ -17,7 +17,26 @@ _FLUSH = 1.0
 """Seconds between two writings of the counts: a token's own would cost more than its sending."""
 _OBSERVED = 1000
 """Gaps between tokens that are observed in that time; where there are more the rest is left out."""
-_FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0]
+_FIRST = [
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    40.0,
+]
 _GAP = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
 _LATENCY = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0]
 
@@ -29,7 +48,10 @@ class TextEngineMetrics:
         tags = {"model_name": model}
         keys: Any = ("model_name",)
         self._first = Histogram(
-            "vllm_time_to_first_token_seconds", "Seconds to the first token.", boundaries=_FIRST, tag_keys=keys
+            "vllm_time_to_first_token_seconds",
+            "Seconds to the first token.",
+            boundaries=_FIRST,
+            tag_keys=keys,
         )
         self._gap = Histogram(
             "vllm_inter_token_latency_seconds",
@@ -46,7 +68,7 @@ class TextEngineMetrics:
         self._waiting = Gauge("vllm_num_requests_waiting", "Answers that wait in the engine.", tag_keys=keys)
         self._cache = Gauge("vllm_kv_cache_usage_perc", "Share of the cache in use, 0 to 1.", tag_keys=keys)
         self._ended = Counter(
-            "vllm_request_success", "Requests by how they ended.", tag_keys=("model_name", "finished_reason")
+            "vllm_request_success", "Requests by how they ended.", tag_keys=(*keys, "finished_reason")
         )
         for metric in (
             *(self._first, self._gap, self._latency, self._prompt, self._generated),
