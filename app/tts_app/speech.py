@@ -6,8 +6,9 @@ the speed of the model, decides the time to first audio.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from tts_app.audio.tempo import Tempo
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Audio, Capabilities, Segment
 from tts_app.language import front_end
-from tts_app.language.split import split
+from tts_app.language.split import SENTENCE, split
 
 VERSION = 1
 """Of what the pipeline makes of a text: whoever changes what is heard counts it up; batches render anew."""
@@ -34,7 +35,6 @@ BLOCK = 600
 SPEEDS = (0.25, 4.0)
 """The range of `Utterance.speed`."""
 
-_SENTENCE = regex.compile(r".+?(?:[.!?؟۔।…]\s+|\n+|\Z)", regex.DOTALL)
 _SOUNDED = regex.compile(r"\p{L}")
 
 Synthesise = Callable[[list[Segment]], Awaitable[Sequence[Audio]]]
@@ -99,9 +99,16 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
 
 
 async def speak(
-    utterance: Utterance, capabilities: Capabilities, synthesise: Synthesise, ahead: int = 1
+    utterance: Utterance,
+    capabilities: Capabilities,
+    synthesise: Synthesise,
+    ahead: int = 1,
+    texts: AsyncIterator[str] | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
+
+    With `texts`, whole sentences that are still being written, these are spoken in place of the utterance's
+    own text, into the one file.
 
     Up to `ahead` segments are with the engine at a time. One is best where an engine gives a call that is
     alone the whole machine: the first audio came a third sooner than with two, the last a tenth sooner.
@@ -110,14 +117,14 @@ async def speak(
     Raises:
         TextError: the text holds nothing that can be spoken (before anything was yielded).
     """
-    segments = plan(utterance, capabilities)
+    segments = _segments(utterance, capabilities, texts)
     pending: deque[tuple[Segment, asyncio.Task[Sequence[Audio]]]] = deque()
     finish = _Finish(utterance, capabilities)
     try:
         exhausted = False
         while True:
             while not exhausted and len(pending) < ahead:
-                segment = await asyncio.to_thread(next, segments, None)
+                segment = await anext(segments, None)
                 if segment is None:
                     exhausted = True
                     break
@@ -135,7 +142,35 @@ async def speak(
         for _, task in pending:
             task.cancel()
         await asyncio.gather(*(task for _, task in pending), return_exceptions=True)
+        await segments.aclose()
         finish.close()
+
+
+async def _segments(
+    utterance: Utterance, capabilities: Capabilities, texts: AsyncIterator[str] | None
+) -> AsyncGenerator[Segment, None]:
+    """Yield the segments of `utterance`, or of `texts` as they come.
+
+    Raises:
+        TextError: none of it can be spoken.
+    """
+    if texts is None:
+        planned = plan(utterance, capabilities)
+        while (segment := await asyncio.to_thread(next, planned, None)) is not None:
+            yield segment
+        return
+    spoken_any = False
+    async for text in texts:
+        piece = replace(utterance, text=text, hurried=utterance.hurried and not spoken_any)
+        try:
+            async with aclosing(_segments(piece, capabilities, None)) as segments:
+                async for segment in segments:
+                    spoken_any = True
+                    yield segment
+        except TextError:
+            continue  # a line of dashes
+    if not spoken_any:
+        raise TextError("Nothing was written that can be spoken.")
 
 
 class _Finish:
@@ -192,7 +227,7 @@ def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:
 def _blocks(text: str) -> Iterator[str]:
     """Yield `text` in pieces of whole sentences, about BLOCK characters each where sentences allow."""
     block = ""
-    for match in _SENTENCE.finditer(text):
+    for match in SENTENCE.finditer(text):
         if block and len(block) + len(match[0]) > BLOCK:
             yield block
             block = ""

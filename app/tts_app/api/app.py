@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from tts_app.api import batches, catalogue, errors, openai_speech, pages, speeches, system
+from tts_app.api import batches, catalogue, errors, openai_speech, openai_text, pages, speeches, system
 from tts_app.api.deps import Context, authorised
 from tts_app.api.middleware import RequestContext
 
 _DESCRIPTION = (
-    "Natural speech in many languages and avatars. `POST /v1/audio/speech` is OpenAI's: its clients work "
-    "unchanged. Every error has one form, and names the parameter at fault."
+    "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
+    "`POST /v1/chat/completions` are OpenAI's: its clients work unchanged. Every error has one form, and names the parameter at fault."
 )
 
 
@@ -44,6 +44,7 @@ def create_app(context: Context) -> FastAPI:
     errors.install(app)
     keyed = [Depends(authorised)]
     app.include_router(openai_speech.router, dependencies=keyed)
+    app.include_router(openai_text.router, dependencies=keyed)
     app.include_router(speeches.router, dependencies=keyed)
     app.include_router(batches.router, dependencies=keyed)
     app.include_router(catalogue.router, dependencies=keyed)

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from tts_app.api.deps import Playground
+from tts_app.api.deps import Context, Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import VoiceFilter
-from tts_app.resources import VoiceModel
+from tts_app.resources import TextModel, VoiceModel
 
 router = APIRouter(tags=["catalogue"])
 
@@ -35,32 +35,39 @@ async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playg
 @router.get("/v1/models", summary="The models")
 async def list_models(playground: Playground) -> dict[str, Any]:
     """List the models in OpenAI's form, with what they can do."""
-    return {"object": "list", "data": [_model(model) for model in playground.service.models]}
+    return {"object": "list", "data": [_model(model) for model in _models(playground)]}
 
 
 @router.get("/v1/models/{name}", summary="A model")
 async def get_model(name: str, playground: Playground) -> dict[str, Any]:
     """Describe one model."""
-    for model in playground.service.models:
+    models = _models(playground)
+    for model in models:
         if model.name == name:
             return _model(model)
-    allowed = ", ".join(model.name for model in playground.service.models)
+    allowed = ", ".join(model.name for model in models)
     raise ApiError(
         404, f"There is no model {name[:60]!r}. There is: {allowed}.", param="model", code="unknown_model"
     )
 
 
-def _model(model: VoiceModel) -> dict[str, Any]:
+def _models(playground: Context) -> list[VoiceModel | TextModel]:
+    return sorted([*playground.service.models, *playground.text.models], key=lambda model: model.name)
+
+
+def _model(model: VoiceModel | TextModel) -> dict[str, Any]:
     spec = model.spec
-    return {
+    described = {
         "id": model.name,
         "object": "model",
         "created": 0,
         "owned_by": spec.source.uri,
-        "capabilities": ["speech"],
+        "capabilities": ["text"] if isinstance(model, TextModel) else ["speech"],
         "engine": spec.engine,
         "quantization": spec.quantization,
         "revision": spec.source.revision,
-        "locales": sorted({voice.locale for voice in spec.voices}),
         "license": {"spdx": spec.license.spdx, "commercial_use": spec.license.commercial_use},
     }
+    if isinstance(model, TextModel):
+        return described | {"context_length": model.spec.context_length}
+    return described | {"locales": sorted({voice.locale for voice in model.spec.voices})}

@@ -10,6 +10,7 @@ from tts_app.api.errors import ApiError
 from tts_app.batch.hosted import HostedBatches
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
+from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.database import Database
@@ -22,6 +23,7 @@ class Context:
 
     settings: Settings
     service: SpeechService
+    text: TextService
     durable: DurableSpeeches
     batches: HostedBatches
     store: AudioStore

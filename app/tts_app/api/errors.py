@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from tts_app.catalogue import UnknownVoiceError
-from tts_app.engines.base import EngineError
+from tts_app.engines.text import ContextLengthError, EngineError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
 from tts_app.telemetry.logs import request_id
 
@@ -55,6 +56,11 @@ class ApiError(Exception):
 
 
 def error_response(error: ApiError) -> JSONResponse:
+    """Return the answer that tells `error`."""
+    return JSONResponse(error_body(error), error.status, error.headers)
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
     """Return `error` in the one form."""
     body = {
         "message": error.message,
@@ -63,7 +69,7 @@ def error_response(error: ApiError) -> JSONResponse:
         "code": error.code,
         "request_id": request_id.get() or None,
     }
-    return JSONResponse({"error": body}, error.status, error.headers)
+    return {"error": body}
 
 
 def as_api_error(error: Exception) -> ApiError | None:
@@ -79,6 +85,10 @@ def as_api_error(error: Exception) -> ApiError | None:
             known = ApiError(400, str(error), param="input", code="nothing_to_speak")
         case UnknownVoiceError():
             known = ApiError(400, str(error.args[0]), param="voice", code="unknown_voice")
+        case UnknownModelError():
+            known = ApiError(400, str(error.args[0]), param="model", code="unknown_model")
+        case ContextLengthError():
+            known = ApiError(400, str(error), code="context_length_exceeded")
         case EngineError():
             known = ApiError(400, str(error), code="engine_refused")
         case RequestValidationError():
@@ -98,6 +108,7 @@ def install(app: FastAPI) -> None:
         ModelUnavailableError,
         TextError,
         UnknownVoiceError,
+        UnknownModelError,
         EngineError,
         RequestValidationError,
         HTTPException,
@@ -141,7 +152,8 @@ def _from_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
     """Tell of the first thing that is wrong, naming the parameter and what it may be."""
     first = errors[0]
     kind = str(first["type"])
-    param = ".".join(map(str, first["loc"][1:])) or None
+    at_fault = first.get("ctx", {}).get("param")  # where a whole object is wrong, and one field of it is why
+    param = ".".join([*map(str, first["loc"][1:]), *([at_fault] if at_fault else [])]) or None
     match kind:
         case "json_invalid":
             reason = first.get("ctx", {}).get("error", "")

@@ -37,3 +37,32 @@ BATCH: dict[str, Any] = {
         },
     }
 }
+
+CHAT: dict[str, Any] = {
+    "answer": {
+        "summary": "An answer, streamed",
+        "value": {
+            "model": "smollm",
+            "messages": [{"role": "user", "content": "Write two sentences on a quiet harbour at night."}],
+            "max_completion_tokens": 80,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        },
+    },
+    "spoken": {
+        "summary": "An answer that is spoken while it is written",
+        "value": {
+            "model": "smollm",
+            "messages": [{"role": "user", "content": "Greet a guest who arrives late."}],
+            "max_completion_tokens": 80,
+            "modalities": ["text", "audio"],
+            "audio": {"voice": "female_en-US", "format": "mp3"},
+        },
+    },
+}
+COMPLETION: dict[str, Any] = {
+    "continuation": {
+        "summary": "How a text goes on",
+        "value": {"model": "smollm", "prompt": "The harbour is quiet at night,", "max_tokens": 40},
+    },
+}

@@ -9,17 +9,18 @@ from ray import serve
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.batch.hosted import HostedBatches
-from tts_app.resources import VoiceModel
+from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.config import GATEWAY_DEPLOYMENT
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
+from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint, set_up
-from tts_app.telemetry.metrics import SpeechMetrics
+from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
 
 class Gateway:
@@ -29,6 +30,7 @@ class Gateway:
         settings = Settings()
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
+        self._text = TextService(settings.queue, TextMetrics())
         store = AudioStore(settings.audio_output)
         database = Database(settings.database)
         self._durable = DurableSpeeches(
@@ -40,16 +42,19 @@ class Gateway:
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
-        self._context = Context(settings, self._service, self._durable, batches, store, database, fingerprint)
+        self._context = Context(
+            settings, self._service, self._text, self._durable, batches, store, database, fingerprint
+        )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the API; Ray Serve calls it in the replica, once."""
         return create_app(self._context)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take up the VoiceModels of `user_config`, while requests go on."""
+        """Take up the models of `user_config`, while requests go on."""
         models = await asyncio.to_thread(_models, user_config)
-        self._service.reconfigure(models)
+        self._service.reconfigure(model for model in models if isinstance(model, VoiceModel))
+        self._text.reconfigure(model for model in models if isinstance(model, TextModel))
 
 
 def build(args: dict[str, Any]) -> serve.Application:
@@ -60,5 +65,6 @@ def build(args: dict[str, Any]) -> serve.Application:
     return deployment.bind()
 
 
-def _models(user_config: dict[str, Any]) -> list[VoiceModel]:
-    return [VoiceModel.model_validate(model) for model in user_config["models"]]
+def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:
+    kinds: dict[str, type[VoiceModel | TextModel]] = {"VoiceModel": VoiceModel, "TextModel": TextModel}
+    return [kinds[model["kind"]].model_validate(model) for model in user_config["models"]]

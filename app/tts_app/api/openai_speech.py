@@ -8,68 +8,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from tts_app.api.deps import Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.api.streams import Begun, ClosingStream
 from tts_app.audio.formats import FORMATS
 from tts_app.speech import Utterance
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["speech"])
-
-_HEADERS = {"Cache-Control": "no-store"}
-
-
-class Begun:
-    """A stream whose first bytes are there already: what fails before them becomes a proper error."""
-
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-
-    @classmethod
-    async def begin(cls, source: AsyncGenerator[bytes, None]) -> "Begun":
-        """Wait for the first bytes of `source`; close it where that fails or is given up."""
-        try:
-            return cls(await anext(source), source)
-        except BaseException:
-            await source.aclose()
-            raise
-
-    def __aiter__(self) -> "Begun":
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first is None:
-            return await anext(self._rest)
-        first, self._first = self._first, None
-        return first
-
-    async def aclose(self) -> None:
-        """Give up what was not sent yet."""
-        await self._rest.aclose()
-
-
-class ClosingStream(StreamingResponse):
-    """A streamed answer whose audio is closed at once when it ends, also where the caller leaves.
-
-    Starlette leaves that to the garbage collector, and a slot would stay taken until then.
-    """
-
-    def __init__(self, audio: Begun, body: AsyncIterator[bytes], media_type: str) -> None:
-        super().__init__(body, media_type=media_type, headers=_HEADERS)
-        self._audio = audio
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._audio.aclose()
 
 
 @router.post(
@@ -122,7 +72,7 @@ async def _bytes(playground: Playground, utterance: Utterance) -> AsyncGenerator
                 yield chunk.data
 
 
-async def _events(audio: Begun, characters: int) -> AsyncIterator[bytes]:
+async def _events(audio: Begun[bytes], characters: int) -> AsyncIterator[bytes]:
     """Yield OpenAI's events: the audio in Base64, then the end. Tokens are characters here."""
     sent = 0
     async for data in audio:

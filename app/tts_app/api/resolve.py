@@ -1,9 +1,10 @@
 """From what a request says to the voice that speaks it."""
 
+from tts_app.api.deps import Context
 from tts_app.api.errors import ApiError
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
 from tts_app.resources import resolve_locale
-from tts_app.serving.service import SpeechService
+from tts_app.serving.service import SpeechService, UnknownModelError
 
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's model names: any of them means whichever model here has the voice."""
@@ -19,7 +20,7 @@ def voices_of(service: SpeechService, model: str) -> Catalogue:
         return service.catalogue
     try:
         return service.catalogue_of(model)
-    except UnknownVoiceError:
+    except UnknownModelError:
         allowed = [*OPENAI_MODELS, *(known.name for known in service.models)]
         raise ApiError(
             400,
@@ -27,6 +28,23 @@ def voices_of(service: SpeechService, model: str) -> Catalogue:
             param="model",
             code="unknown_model",
         ) from None
+
+
+def writer_of(playground: Context, model: str) -> str:
+    """Return the name of the request's `model`, which writes.
+
+    Raises:
+        ApiError: no such model, or it speaks.
+    """
+    names = [known.name for known in playground.text.models]
+    if model in names:
+        return model
+    if model in [known.name for known in playground.service.models]:
+        wrong = f"Model {model!r} speaks and does not write."
+    else:
+        wrong = f"There is no model {model!r}."
+    allowed = f"Allowed: {', '.join(names)}." if names else "No model that writes is served here."
+    raise ApiError(400, f"{wrong} {allowed}", param="model", code="unknown_model")
 
 
 def by_name(catalogue: Catalogue, name: str) -> CatalogueVoice:

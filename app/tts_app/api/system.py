@@ -1,5 +1,6 @@
 """Health, readiness, and the places kept for what is not there yet."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -30,15 +31,17 @@ async def healthz() -> dict[str, str]:
 )
 async def readyz(playground: Playground) -> JSONResponse:
     """Ask every model; answer 503, with the reason of each that does not answer, until all do."""
-    models = [model.name for model in playground.service.models]
-    if not models:
+    services = (playground.service.served, playground.text.served)
+    if not any(served.resources for served in services):
         raise ApiError(503, "No model is served yet.", code="not_ready", headers={"Retry-After": "5"})
-    reasons = await playground.service.unready(_PROBE)
-    if reasons:
-        raise ApiError(503, " ".join(reasons.values()), code="not_ready", headers={"Retry-After": "5"})
-    load = playground.service.load()
+    reasons = await asyncio.gather(*(served.unready(_PROBE) for served in services))
+    if any(reasons):
+        told = " ".join(reason for found in reasons for reason in found.values())
+        raise ApiError(503, told, code="not_ready", headers={"Retry-After": "5"})
     details: dict[str, Any] = {
-        name: {"running": load[name][0], "waiting": load[name][1]} for name in models if name in load
+        name: {"running": running, "waiting": waiting}
+        for served in services
+        for name, (running, waiting) in served.load().items()
     }
     return JSONResponse({"status": "ready", "models": details})
 

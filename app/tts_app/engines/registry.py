@@ -26,7 +26,9 @@ def speech_engine(name: str) -> type[SpeechEngine]:
 
 
 def text_engine(name: str) -> type[TextEngine]:
-    """Return the class of the text engine `name`.
+    """Return the class of the text engine `name`, or of the one that is called `module:Class`.
+
+    A TextModel names its engine; `module:Class` is for a Serve config that is written otherwise, as tests do.
 
     Raises:
         EngineError: no such engine, or its dependencies are not installed.
@@ -36,12 +38,10 @@ def text_engine(name: str) -> type[TextEngine]:
 
 
 def _imported(name: str, kind: str, engines: Mapping[str, str]) -> Any:
-    try:
-        module, _, attribute = engines[name].partition(":")
-    except KeyError:
-        raise EngineError(
-            f"No {kind} engine {name!r} here. Available: {', '.join(sorted(engines))}."
-        ) from None
+    where = engines.get(name, name)
+    module, _, attribute = where.partition(":")
+    if not attribute:
+        raise EngineError(f"No {kind} engine {name!r} here. Available: {', '.join(sorted(engines))}.")
     try:
         return getattr(import_module(module), attribute)
     except ImportError as error:

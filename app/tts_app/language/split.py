@@ -9,6 +9,11 @@ import math
 
 import regex
 
+SENTENCE = regex.compile(r".+?(?:[.!?؟۔।…]\s+|\n+|\Z)", regex.DOTALL)
+"""A sentence of a text as it was written, with the space behind it; the text's end ends one, too."""
+SHORT_SENTENCE = 24
+"""Characters that a sentence of a text that is being written has at least: `Dr.` and `1.` are none."""
+
 _JOINTS = (
     *("and but or so that which while when where because with for from to in on at by",),
     *("y e o u pero que para con en de por donde cuando",),
@@ -101,3 +106,30 @@ def _next_border(text: str, start: int, limit: int) -> int:
             break
         end = grapheme.end()
     return end if end > start else start + limit
+
+
+class Sentences:
+    """Cuts a text that is still being written into whole sentences."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def push(self, text: str) -> list[str]:
+        """Return the sentences that are whole, now that `text` was written; a short one comes with the next."""
+        self._rest += text
+        whole: list[str] = []
+        start = end = 0
+        for sentence in SENTENCE.finditer(self._rest):
+            if sentence.end() == len(self._rest):
+                break  # more space may follow, or the sentence itself goes on
+            end = sentence.end()
+            if end - start >= SHORT_SENTENCE:
+                whole.append(self._rest[start:end])
+                start = end
+        self._rest = self._rest[start:]
+        return whole
+
+    def end(self) -> list[str]:
+        """Return what is left, now that nothing more is written."""
+        rest, self._rest = self._rest, ""
+        return [rest] if rest.strip() else []

@@ -1,8 +1,9 @@
-"""The gateway's side of a voice deployment: calls by handle, given up when the caller is."""
+"""The gateway's side of a model's deployment: calls by handle, given up when the caller is."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
@@ -11,35 +12,56 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
 from tts_app.serving.config import VOICE_DEPLOYMENT
+from tts_app.serving.readiness import why_unready
 
-_ATTEMPTS = 3
-"""Times that a segment is tried: a replica may die under it, and the same segment gives the same samples."""
+ATTEMPTS = 3
+"""Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
+LOST = (RayActorError, RayServeException)
+"""What a call fails with where the replica is lost, or there is none."""
+_REASON_SECONDS = 1.0
+"""How long what Serve said of a model is told to others too."""
+
+CapabilitiesT = TypeVar("CapabilitiesT")
 
 
 class ModelUnavailableError(Exception):
     """A model's application is not running, or does not answer."""
 
 
-class VoiceClient:
-    """Calls one VoiceModel's replicas, in the `background` behind everybody else's calls."""
+class ModelClient(Generic[CapabilitiesT]):
+    """Calls one model's replicas."""
 
-    def __init__(self, model: str, background: bool = False) -> None:
+    def __init__(self, model: str, deployment: str) -> None:
         self.model = model
-        self._background = background
+        self._deployment = deployment
         self._handle: DeploymentHandle[Any] | None = None
-        self._capabilities: Capabilities | None = None
+        self._capabilities: CapabilitiesT | None = None
+        self._asking: asyncio.Task[CapabilitiesT] | None = None
+        self._reason = ""
+        self._reason_until = 0.0
 
-    async def capabilities(self, within: float | None = None) -> Capabilities:
-        """Return what the model's engine can do; asked once, then remembered.
+    async def capabilities(self, within: float | None = None) -> CapabilitiesT:
+        """Return what the model's engine can do; asked once for all who want to know, then remembered.
 
         Raises:
             ModelUnavailableError: no answer within `within` seconds.
         """
         if self._capabilities is None:
-            self._capabilities = await self.probe(within)
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._call("describe"))
+                self._asking.add_done_callback(_retrieve)
+            try:
+                async with asyncio.timeout(within):
+                    self._capabilities = await asyncio.shield(self._asking)
+            except TimeoutError:
+                raise await self.unready() from None
+            except asyncio.CancelledError:
+                if self._asking.cancelled():  # by `close`: it is not the caller who is given up
+                    raise ModelUnavailableError(f"Model {self.model!r} is being changed.") from None
+                raise
         return self._capabilities
 
-    async def probe(self, within: float | None) -> Capabilities:
+    async def probe(self, within: float | None) -> CapabilitiesT:
         """Ask a replica what its engine can do, now: it answers only where the model is loaded.
 
         Raises:
@@ -47,10 +69,46 @@ class VoiceClient:
         """
         try:
             async with asyncio.timeout(within):
-                capabilities: Capabilities = await self._call("describe")
+                capabilities: CapabilitiesT = await self._call("describe")
         except TimeoutError:
-            raise ModelUnavailableError(f"Model {self.model!r} is not ready.") from None
+            raise await self.unready() from None
         return capabilities
+
+    async def unready(self) -> ModelUnavailableError:
+        """Return the error that tells why the model does not answer, as far as Serve knows."""
+        if time.monotonic() > self._reason_until:
+            self._reason = await why_unready(self.model)
+            self._reason_until = time.monotonic() + _REASON_SECONDS
+        return ModelUnavailableError(f"Model {self.model!r} is not ready: {self._reason}")
+
+    def close(self) -> None:
+        """Give up what is being asked: another client takes this one's place."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    @property
+    def handle(self) -> DeploymentHandle[Any]:
+        """The handle of the deployment."""
+        if self._handle is None:
+            self._handle = serve.get_deployment_handle(self._deployment, app_name=self.model)
+        return self._handle
+
+    async def _call(self, method: str, *args: Any) -> Any:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await result(getattr(self.handle, method).remote(*args))
+            except LOST as error:
+                if attempt == ATTEMPTS:
+                    raise ModelUnavailableError(f"Model {self.model!r} does not answer.") from error
+        raise AssertionError("the last attempt returns or raises")
+
+
+class VoiceClient(ModelClient[Capabilities]):
+    """Calls one VoiceModel's replicas, in the `background` behind everybody else's calls."""
+
+    def __init__(self, model: str, background: bool = False) -> None:
+        super().__init__(model, VOICE_DEPLOYMENT)
+        self._background = background
 
     async def synthesise(self, segments: Sequence[Segment]) -> Sequence[Audio]:
         """Speak `segments`; a cancelled call is given up in the replica too.
@@ -62,28 +120,26 @@ class VoiceClient:
         audio: list[Audio] = await self._call("synthesise", list(segments), self._background)
         return audio
 
-    async def _call(self, method: str, *args: Any) -> Any:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                if self._handle is None:
-                    self._handle = serve.get_deployment_handle(VOICE_DEPLOYMENT, app_name=self.model)
-                return await _result(getattr(self._handle, method).remote(*args))
-            except EngineError:
-                raise
-            except RayTaskError as error:
-                if isinstance(error.cause, EngineError):
-                    raise EngineError(str(error.cause)) from error
-                raise
-            except (RayActorError, RayServeException) as error:
-                if attempt == _ATTEMPTS:
-                    raise ModelUnavailableError(f"Model {self.model!r} does not answer.") from error
-        raise AssertionError("the last attempt returns or raises")
 
+async def result(response: DeploymentResponse[Any]) -> Any:
+    """Wait for `response`; cancel it where the waiting is cancelled.
 
-async def _result(response: DeploymentResponse[Any]) -> Any:
-    """Wait for `response`; cancel it where the waiting is cancelled."""
+    Raises:
+        EngineError: the engine refused the call; as it was raised there.
+    """
     try:
         return await response
     except asyncio.CancelledError:
         response.cancel()  # type: ignore[no-untyped-call]
         raise
+    except RayTaskError as error:
+        # Ray's own error is an EngineError too, but its words are a traceback.
+        if isinstance(error.cause, EngineError):
+            raise error.cause from error
+        raise
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Take a task's exception, which nobody may be left to hear of."""
+    if not task.cancelled():
+        task.exception()

@@ -11,7 +11,7 @@ from tts_app.catalogue import UnknownVoiceError
 from tts_app.engines.base import EngineError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
-from tts_app.serving.service import SpeechService
+from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.speeches import Speech, Speeches, Status
@@ -146,7 +146,7 @@ class DurableSpeeches:
                 except ModelUnavailableError:
                     if attempt == _ATTEMPTS:
                         raise
-        except (TextError, EngineError, UnknownVoiceError, ModelUnavailableError) as error:
+        except (TextError, EngineError, UnknownVoiceError, UnknownModelError, ModelUnavailableError) as error:
             await self._fail(speech_id, str(error), error)
         except Exception as error:  # noqa: BLE001 - one bad speech must not stop the worker
             await self._fail(speech_id, "The speech could not be made.", error)

@@ -3,12 +3,44 @@
 Labels are the avatar and its locale, never anything that a user wrote.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ray.serve.metrics import Counter, Gauge, Histogram
 
 _LABELS: Any = ("voice", "locale")  # Ray annotates a tuple of one
 _SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0]
+
+
+class RequestMetrics:
+    """How requests of one `kind` end where it is not well, and how many a model has. Make one a replica."""
+
+    def __init__(self, kind: str, labels: tuple[str, ...]) -> None:
+        keys: Any = labels
+        self._failed = Counter(f"ttsp_{kind}_failures", "Requests that failed.", tag_keys=keys)
+        self._abandoned = Counter(f"ttsp_{kind}_abandoned", "Requests whose caller left.", tag_keys=keys)
+        self._rejected = Counter(
+            f"ttsp_{kind}_rejected", "Requests refused as overload.", tag_keys=("model",)
+        )
+        self._waiting = Gauge(f"ttsp_{kind}_waiting", "Requests in the queue.", tag_keys=("model",))
+        self._running = Gauge(f"ttsp_{kind}_running", "Requests being served.", tag_keys=("model",))
+
+    def failed(self, labels: Mapping[str, str]) -> None:
+        """Record a request that failed."""
+        self._failed.inc(1, tags=dict(labels))
+
+    def abandoned(self, labels: Mapping[str, str]) -> None:
+        """Record a request whose caller left."""
+        self._abandoned.inc(1, tags=dict(labels))
+
+    def rejected(self, model: str) -> None:
+        """Record a request refused because the queue was full."""
+        self._rejected.inc(1, tags={"model": model})
+
+    def load(self, model: str, running: int, waiting: int) -> None:
+        """Record how many requests a model has."""
+        self._running.set(running, tags={"model": model})
+        self._waiting.set(waiting, tags={"model": model})
 
 
 class SpeechMetrics:
@@ -29,11 +61,7 @@ class SpeechMetrics:
             boundaries=_SECONDS,
             tag_keys=_LABELS,
         )
-        self._failed = Counter("ttsp_speech_failures", "Requests that failed.", tag_keys=_LABELS)
-        self._abandoned = Counter("ttsp_speech_abandoned", "Requests whose caller left.", tag_keys=_LABELS)
-        self._rejected = Counter("ttsp_speech_rejected", "Requests refused as overload.", tag_keys=("model",))
-        self._waiting = Gauge("ttsp_speech_waiting", "Requests in the queue.", tag_keys=("model",))
-        self._running = Gauge("ttsp_speech_running", "Requests being spoken.", tag_keys=("model",))
+        self.requests = RequestMetrics("speech", _LABELS)
 
     def first_audio(self, voice: str, locale: str, seconds: float) -> None:
         """Record that a request's first audio was ready after `seconds`."""
@@ -50,22 +78,32 @@ class SpeechMetrics:
         self._files.inc(1, tags=tags)
         self._request.observe(seconds, tags=tags)
 
-    def failed(self, voice: str, locale: str) -> None:
-        """Record a request that failed."""
-        self._failed.inc(1, tags={"voice": voice, "locale": locale})
 
-    def abandoned(self, voice: str, locale: str) -> None:
-        """Record a request whose caller left."""
-        self._abandoned.inc(1, tags={"voice": voice, "locale": locale})
+class TextMetrics:
+    """The gateway's figures about text. Make one a replica."""
 
-    def rejected(self, model: str) -> None:
-        """Record a request refused because the queue was full."""
-        self._rejected.inc(1, tags={"model": model})
+    def __init__(self) -> None:
+        self.requests = RequestMetrics("text", ("model",))
+        self._first = Histogram(
+            "ttsp_text_first_token_seconds",
+            "Seconds from request to first token, with the wait for a slot.",
+            boundaries=_SECONDS,
+            tag_keys=("model",),
+        )
+        self._request = Histogram(
+            "ttsp_text_request_seconds",
+            "Seconds from request to last token.",
+            boundaries=_SECONDS,
+            tag_keys=("model",),
+        )
 
-    def load(self, model: str, running: int, waiting: int) -> None:
-        """Record how many requests a model has."""
-        self._running.set(running, tags={"model": model})
-        self._waiting.set(waiting, tags={"model": model})
+    def first_token(self, model: str, seconds: float) -> None:
+        """Record that a request's first token came after `seconds`."""
+        self._first.observe(seconds, tags={"model": model})
+
+    def finished(self, model: str, seconds: float) -> None:
+        """Record an answer finished, `seconds` after its request."""
+        self._request.observe(seconds, tags={"model": model})
 
 
 class EngineMetrics:

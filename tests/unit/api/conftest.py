@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.batch.hosted import HostedBatches
 from tts_app.engines.base import Audio, Capabilities, Segment
-from tts_app.resources import VoiceModel
+from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving import service as service_module
+from tts_app.serving import writing as writing_module
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
+from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.storage.audio import AudioStore
@@ -28,7 +31,7 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
-from tts_app.telemetry.metrics import SpeechMetrics
+from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
 CAPABILITIES = Capabilities(24_000, "text", frozenset({"speaker"}), frozenset({"en-US"}), 1, 100, (1.0, 1.0))
 
@@ -54,6 +57,9 @@ class SimulatedModel:
             raise ModelUnavailableError("Model 'kokoro' is not ready.")
         return CAPABILITIES
 
+    def close(self) -> None:
+        return
+
     async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
         try:
             await self.gate.wait()
@@ -66,6 +72,51 @@ class SimulatedModel:
         return [np.zeros(10, np.float32) for _ in segments]
 
 
+@dataclass
+class SimulatedWriter:
+    """Stands for a text deployment: writes the words it is told, and can be held up, lost or broken."""
+
+    deltas: list[Delta] = field(default_factory=list)
+    capabilities_: TextCapabilities = TextCapabilities(1000, 4, logprobs=5, json=True, tools=True)
+    requests: list[TextRequest] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: int = 0
+    down: bool = False
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+        self.say("Hello", " there", "!")
+
+    def say(self, *texts: str, prompt: int = 7, finish: str = "stop") -> None:
+        """Write these deltas, a token each, from now on."""
+        self.deltas = [Delta(text=text, tokens=1) for text in texts]
+        self.deltas.append(Delta(finish=finish, usage=Usage(prompt, len(texts))))  # type: ignore[arg-type]
+
+    async def capabilities(self, _within: float | None = None) -> TextCapabilities:
+        return await self.probe(None)
+
+    async def probe(self, _within: float | None) -> TextCapabilities:
+        if self.down:
+            raise ModelUnavailableError("Model 'writer' is not ready: it is still being loaded.")
+        return self.capabilities_
+
+    def close(self) -> None:
+        return
+
+    async def write(self, request: TextRequest) -> AsyncIterator[Delta]:
+        self.requests.append(request)
+        try:
+            for number, delta in enumerate(self.deltas):
+                if number == 1:
+                    await self.gate.wait()
+                    if self.error is not None:
+                        raise self.error
+                yield delta
+        finally:
+            self.closed += 1
+
+
 def plan(utterance: Utterance, _capabilities: Capabilities) -> Iterator[Segment]:
     """A segment a word that has a letter."""
     words = [word for word in utterance.text.split() if any(map(str.isalnum, word))]
@@ -75,8 +126,15 @@ def plan(utterance: Utterance, _capabilities: Capabilities) -> Iterator[Segment]
         yield Segment(word, "", utterance.voice.voice.locale, utterance.voice.voice.speaker or "")
 
 
-async def speak(utterance: Utterance, capabilities: Capabilities, synthesise: Any) -> AsyncIterator[Chunk]:
+async def speak(
+    utterance: Utterance, capabilities: Capabilities, synthesise: Any, texts: AsyncIterator[str] | None = None
+) -> AsyncIterator[Chunk]:
     """Bytes that tell what was spoken and how."""
+    if texts is not None:
+        async for text in texts:
+            async for chunk in speak(replace(utterance, text=text), capabilities, synthesise):
+                yield chunk
+        return
     for segment in plan(utterance, capabilities):
         await synthesise([segment])
         yield Chunk(f"{segment.text}@{segment.speaker};".encode(), 0.5)
@@ -109,18 +167,37 @@ MODEL = voice_model(
 )
 
 
+WRITER = TextModel.model_validate(
+    {
+        "metadata": {"name": "writer"},
+        "spec": {
+            "engine": "llamacpp",
+            "source": {"uri": "file:///writer.gguf"},
+            "license": {"spdx": "Apache-2.0", "commercialUse": True},
+            "replicas": {"targetOngoingRequests": 2},
+        },
+    }
+)
+
+
 @dataclass
 class Api:
     """An API that is up, and what is behind it."""
 
     client: httpx.AsyncClient
     model: SimulatedModel
+    writer: SimulatedWriter
     context: Context
 
     @property
     def load(self) -> tuple[int, int]:
         """Requests running and waiting."""
-        return self.context.service.load()["kokoro"]
+        return self.context.service.served.load()["kokoro"]
+
+    @property
+    def text_load(self) -> tuple[int, int]:
+        """Requests for text running and waiting."""
+        return self.context.text.served.load()["writer"]
 
 
 Start = Callable[..., Any]
@@ -166,6 +243,10 @@ async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any])
     settings = Settings(**{**defaults, **changes})
     model = SimulatedModel()
     patch.setattr(service_module, "VoiceClient", lambda _name: model)
+    writer = SimulatedWriter()
+    patch.setattr(writing_module, "TextClient", lambda _name: writer)
+    text = TextService(settings.queue, TextMetrics())
+    text.reconfigure([WRITER])
     service = SpeechService(settings.queue, SpeechMetrics())
     service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
@@ -178,11 +259,11 @@ async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any])
         limit=settings.durable_queue,
     )
     batches = HostedBatches(lambda: service.models, Batches(database), settings)
-    context = Context(settings, service, durable, batches, store, database, Fingerprint(b"key"))
+    context = Context(settings, service, text, durable, batches, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://playground") as client,
     ):
-        yield Api(client, model, context)
+        yield Api(client, model, writer, context)

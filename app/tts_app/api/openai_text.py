@@ -1,0 +1,187 @@
+"""`POST /v1/chat/completions` and `/v1/completions`: text as OpenAI's clients ask for it."""
+
+import base64
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from starlette.responses import JSONResponse, Response
+
+from tts_app.api.deps import Playground, json_only
+from tts_app.api.errors import ApiError, as_api_error, error_body
+from tts_app.api.examples import CHAT, COMPLETION
+from tts_app.api.resolve import by_name, voices_of, writer_of
+from tts_app.api.schemas import ERRORS
+from tts_app.api.spoken import write_and_speak
+from tts_app.api.streams import Begun, ClosingStream
+from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
+from tts_app.api.text_schemas import ChatRequest, CompletionRequest
+from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.speech import Chunk, Utterance
+from tts_app.telemetry.logs import log
+
+router = APIRouter(tags=["text"])
+
+_EVENTS = "text/event-stream"
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
+    **ERRORS,
+}
+
+
+@router.post(
+    "/v1/chat/completions",
+    dependencies=[Depends(json_only)],
+    response_class=JSONResponse,
+    responses=_RESPONSES,
+    summary="Answer a conversation",
+)
+async def create_chat(
+    request: Annotated[ChatRequest, Body(openapi_examples=CHAT)], playground: Playground
+) -> Response:
+    """Write the next message, and speak it while it is written where `modalities` has `audio`."""
+    model = writer_of(playground, request.model)
+    wanted = request.wanted
+    _check(request, wanted, await playground.text.capabilities(model))
+    said = "\n".join(message.content or "" for message in request.messages)
+    log(
+        "chat",
+        model=model,
+        messages=len(request.messages),
+        characters=len(said),
+        text=playground.fingerprint(said),
+    )
+    chat = Chat(model, request.with_usage)
+    if request.audio is not None:
+        voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice)
+        utterance = Utterance("", voice, request.audio.format.replace("pcm16", "pcm"))
+        both = await Begun.begin(
+            write_and_speak(playground.text, playground.service, model, wanted, utterance)
+        )
+        if request.stream:
+            return ClosingStream(both, _told(_spoken_events(both, chat, request.with_usage)), _EVENTS)
+        return JSONResponse(await _spoken(both, chat))
+    deltas = await Begun.begin(playground.text.write(model, wanted))
+    if request.stream:
+        return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage)), _EVENTS)
+    return JSONResponse(chat.whole(*await _whole(deltas)))
+
+
+@router.post(
+    "/v1/completions",
+    dependencies=[Depends(json_only)],
+    response_class=JSONResponse,
+    responses=_RESPONSES,
+    summary="Continue a text",
+)
+async def create_completion(
+    request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)], playground: Playground
+) -> Response:
+    """Write how the prompt goes on."""
+    model = writer_of(playground, request.model)
+    wanted = request.wanted
+    _check(request, wanted, await playground.text.capabilities(model))
+    text = request.prompt
+    log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
+    completion = Completion(model, request.with_usage)
+    deltas = await Begun.begin(playground.text.write(model, wanted))
+    if request.stream:
+        return ClosingStream(deltas, _told(_events(deltas, completion, request.with_usage)), _EVENTS)
+    return JSONResponse(completion.whole(*await _whole(deltas)))
+
+
+def _check(
+    request: ChatRequest | CompletionRequest, wanted: TextRequest, capabilities: TextCapabilities
+) -> None:
+    """Refuse, by its name, a parameter that the model's engine cannot honour."""
+    model = request.model
+    if wanted.messages is not None and not capabilities.chat:
+        raise _cannot("messages", f"Model {model!r} has no chat template: use POST /v1/completions.")
+    if wanted.tools and not capabilities.tools:
+        raise _cannot("tools", f"Model {model!r} cannot call tools: leave 'tools' out.")
+    if wanted.schema is not None and not capabilities.json:
+        raise _cannot(
+            "response_format", f"Model {model!r} cannot be held to JSON: leave 'response_format' out."
+        )
+    if wanted.logprobs is not None and wanted.logprobs > capabilities.logprobs - (not capabilities.logprobs):
+        name = "top_logprobs" if capabilities.logprobs and isinstance(request, ChatRequest) else "logprobs"
+        most = f"at most {capabilities.logprobs}" if capabilities.logprobs else "none"
+        raise _cannot(name, f"Model {model!r} tells the probabilities of {most} alternatives a token.")
+
+
+def _cannot(param: str, message: str) -> ApiError:
+    return ApiError(400, message, param=param, code="unsupported_parameter")
+
+
+async def _whole(deltas: Begun[Delta]) -> tuple[dict[int, Answer], Usage | None]:
+    """Put the whole answers together."""
+    answers: dict[int, Answer] = {}
+    usage: Usage | None = None
+    try:
+        async for delta in deltas:
+            answers.setdefault(delta.index, Answer()).add(delta)
+            usage = delta.usage or usage
+    finally:
+        await deltas.aclose()
+    return answers, usage
+
+
+async def _events(
+    deltas: Begun[Delta], answer: Chat | Completion, with_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    async for delta in deltas:
+        yield answer.delta(delta)
+        if delta.usage is not None and with_usage:
+            yield answer.usage(delta.usage)
+    yield DONE
+
+
+async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:
+    answer = Answer()
+    usage: Usage | None = None
+    audio: list[bytes] = []
+    try:
+        async for item in both:
+            if isinstance(item, Delta):
+                answer.add(item)
+                usage = item.usage or usage
+            else:
+                audio.append(item.data)
+    finally:
+        await both.aclose()
+    return chat.whole({0: answer}, usage, base64.b64encode(b"".join(audio)))
+
+
+async def _spoken_events(
+    both: Begun[Delta | Chunk], chat: Chat, with_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    finish: str | None = None
+    usage: Usage | None = None
+    async for item in both:
+        if isinstance(item, Chunk):
+            yield chat.audio(base64.b64encode(item.data))
+            continue
+        finish = item.finish or finish
+        usage = item.usage or usage
+        if item.text:
+            yield chat.transcript(item.text)
+        if item.tool_calls:
+            yield chat.delta(Delta(tool_calls=item.tool_calls))
+    yield chat.spoken(finish)
+    if usage is not None and with_usage:
+        yield chat.usage(usage)
+    yield DONE
+
+
+async def _told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass `events` on; tell, with the last of them, what broke them off."""
+    try:
+        async for data in events:
+            yield data
+    except Exception as error:  # noqa: BLE001 - the answer has begun: its status says 200 already
+        known = as_api_error(error)
+        if known is None:
+            log("stream crashed", level=logging.ERROR, error=error)
+            known = ApiError(500, "Something went wrong here; the log has the request id.")
+        yield event(error_body(known))

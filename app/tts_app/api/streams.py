@@ -1,0 +1,55 @@
+"""Answers that are sent while they are made."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Generic, TypeVar
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+Item = TypeVar("Item")
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+class Begun(Generic[Item]):
+    """A stream whose first item is there already: what fails before it becomes a proper error."""
+
+    def __init__(self, first: list[Item], rest: AsyncGenerator[Item, None]) -> None:
+        self._first = first
+        self._rest = rest
+
+    @classmethod
+    async def begin(cls, source: AsyncGenerator[Item, None]) -> "Begun[Item]":
+        """Wait for the first item of `source`; close it where that fails or is given up."""
+        try:
+            return cls([await anext(source)], source)
+        except BaseException:
+            await source.aclose()
+            raise
+
+    def __aiter__(self) -> "Begun[Item]":
+        return self
+
+    async def __anext__(self) -> Item:
+        return self._first.pop() if self._first else await anext(self._rest)
+
+    async def aclose(self) -> None:
+        """Give up what was not sent yet."""
+        await self._rest.aclose()
+
+
+class ClosingStream(StreamingResponse):
+    """A streamed answer whose source is closed at once when it ends, also where the caller leaves.
+
+    Starlette leaves that to the garbage collector, and a slot would stay taken until then.
+    """
+
+    def __init__(self, source: Begun[Item], body: AsyncIterator[bytes], media_type: str) -> None:
+        super().__init__(body, media_type=media_type, headers=_HEADERS)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._source.aclose()

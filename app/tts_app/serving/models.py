@@ -1,0 +1,143 @@
+"""The models of a service, and who may use them: one mechanism for those that speak and those that write."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from tts_app.resources import TextModel, VoiceModel
+from tts_app.serving.admission import Admission, OverloadedError
+from tts_app.serving.client import ModelClient
+from tts_app.telemetry.metrics import RequestMetrics
+
+_PATIENCE = 10.0
+"""Seconds that a request waits for a model that is just starting."""
+
+Resource = TypeVar("Resource", bound=VoiceModel | TextModel)
+Client = TypeVar("Client", bound=ModelClient[Any])
+
+
+class UnknownModelError(LookupError):
+    """There is no such model."""
+
+
+@dataclass(slots=True)
+class Served(Generic[Resource, Client]):
+    """A model as the gateway knows it."""
+
+    resource: Resource
+    client: Client
+    admission: Admission
+
+    async def capabilities(self) -> Any:
+        """Return what the model's engine can do, once it has started.
+
+        Raises:
+            ModelUnavailableError: it does not answer; the message says why.
+        """
+        return await self.client.capabilities(_PATIENCE)
+
+
+class ServedModels(Generic[Resource, Client]):
+    """Models by name, each with its client and its line of callers. For one event loop."""
+
+    def __init__(self, queue: int, connect: Callable[[str], Client], metrics: RequestMetrics) -> None:
+        self._queue = queue
+        self._connect = connect
+        self._metrics = metrics
+        self._served: dict[str, Served[Resource, Client]] = {}
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The models served, by name."""
+        return [served.resource for served in self._served.values()]
+
+    def reconfigure(self, resources: Iterable[Resource]) -> None:
+        """Serve these models from now on. What is under way goes on undisturbed."""
+        models: dict[str, Served[Resource, Client]] = {}
+        for resource in sorted(resources, key=lambda model: model.name):
+            known = self._served.get(resource.name)
+            slots = _slots(resource)
+            admission = known.admission if known else Admission(slots, self._queue)
+            if known is None or _served_otherwise(known.resource, resource):
+                client = self._connect(resource.name)
+            else:
+                client = known.client
+            admission.resize(slots, self._queue)
+            models[resource.name] = Served(resource, client, admission)
+        for name, old in self._served.items():
+            if name not in models or models[name].client is not old.client:
+                old.client.close()
+        self._served = models
+
+    def find(self, name: str) -> Served[Resource, Client]:
+        """Return a model.
+
+        Raises:
+            UnknownModelError: no such model.
+        """
+        try:
+            return self._served[name]
+        except KeyError:
+            raise UnknownModelError(
+                f"Unknown model {name[:60]!r}. Allowed: {', '.join(self._served) or 'none is served'}."
+            ) from None
+
+    async def unready(self, within: float) -> dict[str, str]:
+        """Ask every model whether it answers; return the reason for each that does not."""
+        names = list(self._served)
+        answers = await asyncio.gather(
+            *(self._served[name].client.probe(within) for name in names), return_exceptions=True
+        )
+        return {
+            name: str(answer)
+            for name, answer in zip(names, answers, strict=True)
+            if isinstance(answer, BaseException)
+        }
+
+    def load(self) -> dict[str, tuple[int, int]]:
+        """Return each model's requests: running and waiting."""
+        return {n: (m.admission.running, m.admission.waiting) for n, m in self._served.items()}
+
+    @asynccontextmanager
+    async def admitted(
+        self, served: Served[Resource, Client], labels: Mapping[str, str]
+    ) -> AsyncIterator[None]:
+        """Hold one of the model's slots; record under `labels` how the request ended where it was not well.
+
+        Raises:
+            OverloadedError: the model's queue is full.
+        """
+        name = served.resource.name
+        try:
+            async with served.admission.slot():
+                self._record_load(served)
+                yield
+        except OverloadedError:
+            self._metrics.rejected(name)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            self._metrics.abandoned(labels)
+            raise
+        except Exception:
+            self._metrics.failed(labels)
+            raise
+        finally:
+            self._record_load(served)
+
+    def _record_load(self, served: Served[Resource, Client]) -> None:
+        self._metrics.load(served.resource.name, served.admission.running, served.admission.waiting)
+
+
+def _slots(model: VoiceModel | TextModel) -> int:
+    """Return how many requests a model serves at a time: what its replicas are meant to have in hand."""
+    replicas = model.spec.replicas
+    return max(1, math.floor(replicas.max * replicas.target_ongoing_requests))
+
+
+def _served_otherwise(old: VoiceModel | TextModel, new: VoiceModel | TextModel) -> bool:
+    """Whether a change of the resource may change what its engine can do."""
+    leave_out = {"replicas", "resources", "license", "voices"}
+    return old.spec.model_dump(exclude=leave_out) != new.spec.model_dump(exclude=leave_out)

@@ -1,0 +1,48 @@
+"""Why a model does not answer, in the words of Ray Serve."""
+
+import asyncio
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatus, ServeStatus
+
+_PATIENCE = 2.0
+"""Seconds that Serve's controller has to answer."""
+_LONGEST = 500
+"""Characters of Serve's own words that are passed on."""
+
+
+async def why_unready(model: str) -> str:
+    """Return, in a sentence, why `model` does not answer."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            status = await asyncio.to_thread(serve.status)
+    except (TimeoutError, RayError, RayServeException):
+        return "Ray Serve does not say why."
+    return reason(status, model)
+
+
+def reason(status: ServeStatus, model: str) -> str:
+    """Return, in a sentence, what `status` says of `model`."""
+    application = status.applications.get(model)
+    if application is None:
+        return "it is not deployed yet."
+    match application.status:
+        case ApplicationStatus.DEPLOY_FAILED | ApplicationStatus.UNHEALTHY:
+            words = application.message.strip().splitlines()
+            return f"it does not start. {words[-1].strip()[:_LONGEST] if words else ''}".strip()
+        case ApplicationStatus.RUNNING if not _replicas(status, model):
+            return "it had nothing to do and is being started again."
+        case ApplicationStatus.RUNNING:
+            return "all its replicas are busy."
+        case ApplicationStatus.DELETING:
+            return "it is being removed."
+    return "it is still being loaded."
+
+
+def _replicas(status: ServeStatus, model: str) -> int:
+    deployments = status.applications[model].deployments.values()
+    return sum(
+        number for d in deployments for state, number in d.replica_states.items() if state == "RUNNING"
+    )

@@ -1,0 +1,119 @@
+"""The text deployment: one TextModel's engine behind a Ray Serve handle.
+
+A call of `write` is a request and lasts as long as it is written; what is written goes out by `listen`, the
+line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+
+from tts_app.engines.registry import text_engine
+from tts_app.engines.text import EngineError, TextCapabilities, TextEngine, TextRequest
+from tts_app.resources import Source
+from tts_app.serving.config import TEXT_DEPLOYMENT
+from tts_app.serving.frames import Frame, Outbox, frame
+from tts_app.settings import Settings
+from tts_app.sources import fetch
+from tts_app.telemetry.logs import log, set_up
+from tts_app.telemetry.text import TextEngineMetrics
+
+LINE_SECONDS = 60.0
+"""How long a gateway's line is kept without a request: far longer than a gateway that is up keeps it."""
+FAILURES = 3
+"""Requests in a row that the engine may break down under before Serve is told to start the replica anew."""
+
+
+class TextArgs(BaseModel):
+    """What the Serve config passes to a model's application."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    engine: str
+    source: Source
+    quantization: str
+    context_length: int
+    slots: int
+    parameters: dict[str, Any] = {}
+    """The engine's own; it validates them."""
+
+
+class Text:
+    """A replica of a TextModel's engine."""
+
+    def __init__(self, args: TextArgs) -> None:
+        settings = Settings()
+        set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
+        started = time.perf_counter()
+        self._engine = _load(args)
+        self._metrics = TextEngineMetrics(args.model)
+        self._outboxes: dict[str, Outbox] = {}
+        self._failures = 0
+        seconds = round(time.perf_counter() - started, 2)
+        log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
+
+    def check_health(self) -> None:
+        """Tell Serve when the engine breaks down under every request."""
+        if self._failures >= FAILURES:
+            raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
+
+    async def describe(self) -> TextCapabilities:
+        """Return what the engine can do."""
+        return self._engine.capabilities
+
+    async def listen(self, gateway: str) -> AsyncGenerator[list[Frame], None]:
+        """Yield what is written for `gateway`, until nothing was asked for a while."""
+        outbox = self._outboxes.setdefault(gateway, Outbox())
+        try:
+            async for message in outbox.messages(LINE_SECONDS):
+                yield message
+        finally:
+            if outbox.requests == 0:
+                self._outboxes.pop(gateway, None)
+
+    async def write(self, gateway: str, number: int, request: TextRequest) -> None:
+        """Write the answer to `gateway`'s request `number`; a cancelled call stops the writing.
+
+        Raises:
+            ContextLengthError, EngineError: the engine refuses the request.
+        """
+        outbox = self._outboxes.setdefault(gateway, Outbox())
+        outbox.requests += 1
+        try:
+            with self._metrics.request(self._engine) as recorder:
+                async with aclosing(self._engine.generate(request)) as deltas:
+                    async for delta in deltas:
+                        first = recorder.delta(delta)
+                        outbox.put(frame(number, delta), urgent=first)
+            outbox.put(Frame(number, 0, "", 0, None, end=True), urgent=True)
+            self._failures = 0
+        except EngineError:
+            raise
+        except Exception as error:
+            self._failures += 1
+            log("text engine failed", error=error)
+            raise
+        finally:
+            outbox.requests -= 1
+
+    def __del__(self) -> None:
+        """Release the engine when Serve stops the replica."""
+        if hasattr(self, "_engine"):
+            self._engine.close()
+
+
+def build(args: dict[str, Any]) -> serve.Application:
+    """Return the application of one TextModel (the Serve config's `import_path`)."""
+    deployment = serve.deployment(name=TEXT_DEPLOYMENT)(Text)
+    return deployment.bind(TextArgs.model_validate(args))
+
+
+def _load(args: TextArgs) -> TextEngine:
+    engine = text_engine(args.engine)
+    files = fetch(args.source, engine.hub_patterns(args.quantization))
+    return engine.load(files, args.quantization, args.context_length, args.slots, args.parameters)

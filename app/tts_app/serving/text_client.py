@@ -1,0 +1,185 @@
+"""The gateway's side of a TextModel's deployment: requests that are written into one stream a replica.
+
+A request is a call that lasts as long as it is written, so Ray Serve counts it, balances by it and scales by
+it; cancelling the call stops the writing. What is written comes by the replica's line: one streaming call,
+which the gateway opens before it sends a replica its first request, and hangs up where it has none any more.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+from ray.serve.exceptions import RayServeException
+
+from tts_app.engines.text import Delta, TextCapabilities, TextRequest
+from tts_app.serving.client import ATTEMPTS, LOST, ModelClient, ModelUnavailableError, result
+from tts_app.serving.config import TEXT_DEPLOYMENT
+from tts_app.serving.frames import Frame, Inbox
+
+IDLE = 5.0
+"""Seconds without a request after which a line is hung up: with an open line a replica is never idle to Serve."""
+
+
+class TextClient(ModelClient[TextCapabilities]):
+    """Calls one TextModel's replicas. For one event loop."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model, TEXT_DEPLOYMENT)
+        self._session = secrets.token_hex(8)
+        self._lines: dict[str, Line] = {}
+        self._requests = 0
+        self._opening: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def write(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Have `request` written; closing the generator stops the writing in the replica.
+
+        Where a replica is lost before its first token another one is tried.
+
+        Raises:
+            ContextLengthError, EngineError: the engine refused it.
+            ModelUnavailableError: no replica could be made to write it, or the one that did was lost.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            begun = False
+            try:
+                async with aclosing(self._attempt(request)) as deltas:
+                    async for delta in deltas:
+                        begun = True
+                        yield delta
+                return
+            except LOST as error:
+                if begun:
+                    raise ModelUnavailableError(
+                        f"Model {self.model!r} was lost while it wrote the answer."
+                    ) from error
+                if attempt == ATTEMPTS:
+                    raise ModelUnavailableError(f"Model {self.model!r} does not answer.") from error
+
+    def close(self) -> None:
+        """Give up what is being asked; the lines are hung up once what is under way has ended."""
+        super().close()
+        for line in self._lines.values():
+            line.hang_up_soon()
+
+    async def _attempt(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        inbox = Inbox()
+        call = asyncio.create_task(self._call_into(inbox, request))
+        try:
+            async for delta in inbox.deltas():
+                yield delta
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+    async def _call_into(self, inbox: Inbox, request: TextRequest) -> None:
+        """Have a replica write into `inbox`; whatever happens, it ends."""
+        try:
+            await self._write_into(inbox, request)
+        except asyncio.CancelledError:
+            # Where Serve ends a replica with calls in hand they are cancelled, and nobody here asked for it.
+            inbox.fail(RayServeException("The call was cancelled."))
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever reads the inbox gets it
+            inbox.fail(error)
+
+    async def _write_into(self, inbox: Inbox, request: TextRequest) -> None:
+        write: Any = self.handle.write
+        while True:
+            async with write.choose_replica() as replica:
+                line = self._lines.get(replica.replica_id)
+                if line is not None:
+                    self._requests += 1
+                    number = self._requests
+                    with line.receiving(number, inbox):
+                        await result(write.dispatch(replica, self._session, number, request))
+                        await inbox.ended()
+                    return
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open_line())
+            await asyncio.shield(self._opening)
+
+    async def _open_line(self) -> None:
+        """Open a line to whichever replica Serve chooses, if it has none yet."""
+        opened = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._listen(opened))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait([opened, task], return_when=asyncio.FIRST_COMPLETED)
+        if not opened.done():
+            await task
+
+    async def _listen(self, opened: asyncio.Future[None]) -> None:
+        """Hold a line open until it is hung up, or its replica is lost."""
+        listen: Any = self.handle.options(method_name="listen", stream=True)
+        async with listen.choose_replica() as replica:
+            name = replica.replica_id
+            if name in self._lines:
+                return
+            line = self._lines[name] = Line()
+            messages = listen.dispatch(replica, self._session)
+            opened.set_result(None)
+            reading = asyncio.create_task(_read(messages, line))
+            try:
+                await asyncio.wait([reading, line.hung_up], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                del self._lines[name]
+                messages.cancel()
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                line.break_off(RayServeException(f"Replica {name} hung up."))
+
+
+class Line:
+    """The stream that one replica's messages come by. For one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.hung_up: asyncio.Future[None] = self._loop.create_future()
+        """Done once nobody needs it any more."""
+        self._inboxes: dict[int, Inbox] = {}
+        self._timer = self._loop.call_later(IDLE, self._hang_up)
+
+    @contextmanager
+    def receiving(self, request: int, inbox: Inbox) -> Iterator[None]:
+        """Deliver to `inbox` what comes for `request`."""
+        self._timer.cancel()
+        self._inboxes[request] = inbox
+        try:
+            yield
+        finally:
+            del self._inboxes[request]
+            if not self._inboxes:
+                self.hang_up_soon()
+
+    def deliver(self, frames: Iterable[Frame]) -> None:
+        """Take a message; what comes for a request that was given up is dropped."""
+        for frame in frames:
+            inbox = self._inboxes.get(frame.request)
+            if inbox is not None:
+                inbox.put(frame)
+
+    def break_off(self, error: BaseException) -> None:
+        """End, with `error`, what has not ended."""
+        self._timer.cancel()
+        for inbox in self._inboxes.values():
+            inbox.fail(error)
+
+    def hang_up_soon(self) -> None:
+        """Hang up in a while, unless it is needed again."""
+        self._timer.cancel()
+        self._timer = self._loop.call_later(IDLE, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if not self._inboxes and not self.hung_up.done():
+            self.hung_up.set_result(None)
+
+
+async def _read(messages: AsyncIterable[list[Frame]], line: Line) -> None:
+    try:
+        async for frames in messages:
+            line.deliver(frames)
+    except Exception as error:  # noqa: BLE001 - whoever waits for the answers gets it
+        line.break_off(error)

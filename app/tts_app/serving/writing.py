@@ -1,0 +1,78 @@
+"""Writing as a service: the language models, their admission, and what is recorded of an answer."""
+
+import time
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+
+from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.resources import TextModel
+from tts_app.serving.models import ServedModels
+from tts_app.serving.text_client import TextClient
+from tts_app.telemetry.logs import log
+from tts_app.telemetry.metrics import TextMetrics
+
+
+class TextService:
+    """What the API writes with. For one event loop."""
+
+    def __init__(self, queue: int, metrics: TextMetrics) -> None:
+        self._metrics = metrics
+        self.served: ServedModels[TextModel, TextClient] = ServedModels(queue, TextClient, metrics.requests)
+
+    @property
+    def models(self) -> list[TextModel]:
+        """The models served, by name."""
+        return self.served.resources
+
+    def reconfigure(self, resources: Iterable[TextModel]) -> None:
+        """Serve these models from now on. What is being written goes on undisturbed."""
+        self.served.reconfigure(resources)
+        log("text models", models=[model.name for model in self.models])
+
+    async def capabilities(self, model: str) -> TextCapabilities:
+        """Return what a model can do.
+
+        Raises:
+            UnknownModelError: no such model.
+            ModelUnavailableError: it does not answer; the message says why.
+        """
+        capabilities: TextCapabilities = await self.served.find(model).capabilities()
+        return capabilities
+
+    async def write(self, model: str, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write for a caller who waits; the slot is free, and the engine stops, when this ends or is closed.
+
+        Raises:
+            UnknownModelError: no such model.
+            OverloadedError: the model's queue is full.
+            ContextLengthError, EngineError: the engine refuses the request.
+            ModelUnavailableError: the model does not answer, or was lost while it wrote.
+        """
+        served = self.served.find(model)
+        started = time.monotonic()
+        first: float | None = None
+        tokens = 0
+        usage: Usage | None = None
+        try:
+            async with (
+                self.served.admitted(served, {"model": model}),
+                aclosing(served.client.write(request)) as deltas,
+            ):
+                async for delta in deltas:
+                    if first is None:
+                        first = time.monotonic() - started
+                        self._metrics.first_token(model, first)
+                    tokens += delta.tokens
+                    usage = delta.usage or usage
+                    yield delta
+            self._metrics.finished(model, time.monotonic() - started)
+        finally:
+            log(
+                "text written",
+                model=model,
+                prompt_tokens=usage.prompt if usage else None,
+                tokens=tokens,
+                finished=usage is not None,
+                first=None if first is None else round(first, 4),
+                seconds=round(time.monotonic() - started, 4),
+            )

@@ -1,0 +1,144 @@
+"""A text replica's figures, under vLLM's names where it has one, for whichever engine.
+
+Ray takes no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as
+it is where vLLM itself runs on Ray.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ray.serve.metrics import Counter, Gauge, Histogram
+
+from tts_app.engines.text import Delta, TextEngine, Usage
+
+_FLUSH = 1.0
+"""Seconds between two writings of the counts: a token's own would cost more than its sending."""
+_OBSERVED = 1000
+"""Gaps between tokens that are observed in that time; where there are more the rest is left out."""
+_FIRST = [
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    40.0,
+]
+_GAP = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
+_LATENCY = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0]
+
+
+class TextEngineMetrics:
+    """What one replica's engine writes, and how fast. Make one a replica; for one event loop."""
+
+    def __init__(self, model: str) -> None:
+        tags = {"model_name": model}
+        keys: Any = ("model_name",)
+        self._first = Histogram(
+            "vllm_time_to_first_token_seconds",
+            "Seconds to the first token.",
+            boundaries=_FIRST,
+            tag_keys=keys,
+        )
+        self._gap = Histogram(
+            "vllm_inter_token_latency_seconds",
+            "Seconds between tokens; at most a thousand gaps a second are observed.",
+            boundaries=_GAP,
+            tag_keys=keys,
+        )
+        self._latency = Histogram(
+            "vllm_e2e_request_latency_seconds", "Seconds a request.", boundaries=_LATENCY, tag_keys=keys
+        )
+        self._prompt = Counter("vllm_prompt_tokens", "Tokens read.", tag_keys=keys)
+        self._generated = Counter("vllm_generation_tokens", "Tokens written.", tag_keys=keys)
+        self._running = Gauge("vllm_num_requests_running", "Answers being written.", tag_keys=keys)
+        self._waiting = Gauge("vllm_num_requests_waiting", "Answers that wait in the engine.", tag_keys=keys)
+        self._cache = Gauge("vllm_kv_cache_usage_perc", "Share of the cache in use, 0 to 1.", tag_keys=keys)
+        self._ended = Counter(
+            "vllm_request_success", "Requests by how they ended.", tag_keys=(*keys, "finished_reason")
+        )
+        for metric in (
+            *(self._first, self._gap, self._latency, self._prompt, self._generated),
+            *(self._running, self._waiting, self._cache, self._ended),
+        ):
+            metric.set_default_tags(tags)
+        self._written = 0
+        self._observed = 0
+        self._due = 0.0
+
+    @contextmanager
+    def request(self, engine: TextEngine) -> Iterator["Recorder"]:
+        """Record a request to `engine`, also one that is given up."""
+        recorder = Recorder(self, engine)
+        try:
+            yield recorder
+        finally:
+            seconds = time.monotonic() - recorder.started
+            if recorder.usage is not None:
+                self._prompt.inc(max(0, recorder.usage.prompt))
+                self._latency.observe(seconds)
+            reason = recorder.finish if recorder.usage is not None else "abort"
+            self._ended.inc(1, tags={"finished_reason": reason})
+            self.flush(engine)
+
+    def first(self, seconds: float) -> None:
+        """Record that a first token came after `seconds`."""
+        self._first.observe(seconds)
+
+    def tokens(self, number: int, gap: float | None, engine: TextEngine) -> None:
+        """Count tokens written, `gap` seconds after the last ones of their request."""
+        self._written += number
+        if gap is not None and number and self._observed < _OBSERVED:
+            self._observed += 1
+            self._gap.observe(gap / number)
+        if time.monotonic() >= self._due:
+            self.flush(engine)
+
+    def flush(self, engine: TextEngine) -> None:
+        """Give Ray the counts, and how busy `engine` is."""
+        self._due = time.monotonic() + _FLUSH
+        self._observed = 0
+        if self._written:
+            self._generated.inc(self._written)
+            self._written = 0
+        load = engine.load_now
+        self._running.set(load.running)
+        self._waiting.set(load.waiting)
+        self._cache.set(load.cache)
+
+
+class Recorder:
+    """Watches one request's deltas."""
+
+    def __init__(self, metrics: TextEngineMetrics, engine: TextEngine) -> None:
+        self._metrics = metrics
+        self._engine = engine
+        self._last: float | None = None
+        self.started = time.monotonic()
+        self.usage: Usage | None = None
+        self.finish = "stop"
+
+    def delta(self, delta: Delta) -> bool:
+        """Record `delta`; return whether it was the first."""
+        now = time.monotonic()
+        first = self._last is None
+        if first:
+            self._metrics.first(now - self.started)
+        self._metrics.tokens(delta.tokens, None if self._last is None else now - self._last, self._engine)
+        self._last = now
+        self.usage = delta.usage or self.usage
+        self.finish = delta.finish or self.finish
+        return first
