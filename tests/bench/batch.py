@@ -5,25 +5,22 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import psutil
-from conditions import cpu_name
+from parts import Findings, Part, measure, options_of
 from server import Server
-from tables import figure, section
+from tables import figure
 
 from tts_app import speech
 from tts_app.batch.ledger import Done, Ledger
@@ -36,12 +33,10 @@ from tts_app.manifests import embedded_posts, load_voice_models
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.serving.embedded_ray import EmbeddedRay
 from tts_app.settings import Settings
-from tts_app.sources.base import cache_folder
 from tts_app.speech import Utterance
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "benchmarks-batch.md"
-KEPT = cache_folder() / "bench" / "batch.json"
 MIB = 1 << 20
 COMMIT = 64
 """Records that are committed at a time where the ledger is measured alone."""
@@ -51,62 +46,23 @@ TEXTS = {"en": "A table by the window, number {n}.", "ar": "طاولة بجان�
 REQUEST = {"input": "Your table by the window is ready for you.", "voice": "female_en-US"}
 
 
-@dataclass
-class Findings:
-    """What one part showed."""
-
-    title: str
-    conditions: dict[str, str]
-    targets: list[tuple[str, str, str, bool]] = field(default_factory=list)
-    """What, wanted, measured, whether it was reached."""
-    rows: list[list[str]] = field(default_factory=list)
-    """A table, its header first."""
-
-
-def page(parts: Mapping[str, Findings]) -> str:
-    """Return the page, in Markdown, of the parts that were measured."""
-    targets = [["Target", "Wanted", "Measured", "Result"]]
-    conditions = [["Part", "Date", "CPU", "Load before"]]
-    for found in parts.values():
-        targets += [[*told, "reached" if met else "MISSED"] for *told, met in found.targets]
-        conditions.append([found.title, *found.conditions.values()])
-    told = [
-        "# Benchmarks of batches",
-        "`make bench-batch` writes this page: batches with a simulated speaker that takes no time, with the "
-        "real engine, and beside people who wait for speech. The whole set of posts has "
-        "[a page of its own](benchmarks-posts.md).",
-        section("Targets", targets),
-        section("Conditions", conditions),
-        *(section(found.title, found.rows) for found in parts.values()),
-    ]
-    return "\n\n".join(filter(None, told)) + "\n"
+ABOUT = (
+    "`make bench-batch` writes this page: batches with a simulated speaker that takes no time, with the "
+    "real engine, and beside people who wait for speech. The whole set of posts has "
+    "[a page of its own](benchmarks-posts.md)."
+)
 
 
 def main() -> int:
     """Measure, write the page, return the exit status."""
-    options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    parts = _known() if options.keep else {}
-    for name in options.parts:
-        title, measure = PARTS[name]
-        found = parts[name] = Findings(title, _conditions())
-        measure(found, options)
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps({name: asdict(found) for name, found in parts.items()}), encoding="utf-8")
-        options.output.write_text(
-            page({name: parts[name] for name in PARTS if name in parts}), encoding="utf-8"
-        )
-        print(f"{name}: done", flush=True)
-    targets = [target for name in options.parts for target in parts[name].targets]
-    for name, wanted, measured, met in targets:
-        print(f"{'reached' if met else 'MISSED'}: {name}: {measured} (wanted: {wanted})")
-    return 0 if all(met for *_, met in targets) else 1
-
-
-def _known() -> dict[str, Findings]:
-    if not KEPT.exists():
-        return {}
-    return {name: Findings(**found) for name, found in json.loads(KEPT.read_text(encoding="utf-8")).items()}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--items", type=int, default=1_000_000, help="items of the simulated batch")
+    parser.add_argument("--posts", type=int, default=2, help="posts of a round with the real engine")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds with the real engine")
+    parser.add_argument(
+        "--requests", type=int, default=30, help="requests of a round, with a batch and without"
+    )
+    return measure("batch", "Benchmarks of batches", ABOUT, PARTS, options_of(parser, PARTS, PAGE))
 
 
 def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
@@ -230,7 +186,7 @@ def measure_waiting(findings: Findings, options: argparse.Namespace) -> None:
     )
 
 
-PARTS: dict[str, tuple[str, Callable[[Findings, argparse.Namespace], None]]] = {
+PARTS: dict[str, Part] = {
     "scale": ("Scale, simulated speaker", measure_scale),
     "speed": ("Speed, real engine", measure_speed),
     "waiting": ("First audio while a batch runs", measure_waiting),
@@ -339,30 +295,6 @@ def _p95(values: list[float]) -> float:
 
 def _two(values: list[float]) -> tuple[str, str]:
     return figure(float(np.median(values))), figure(_p95(values))
-
-
-def _conditions() -> dict[str, str]:
-    return {
-        "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything",
-        "Load before the run": f"{os.getloadavg()[0]:.2f}",
-    }
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure")
-    parser.add_argument(
-        "--keep", action="store_true", help="leave the other parts in the page as the last run found them"
-    )
-    parser.add_argument("--items", type=int, default=1_000_000, help="items of the simulated batch")
-    parser.add_argument("--posts", type=int, default=2, help="posts of a round with the real engine")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds with the real engine")
-    parser.add_argument(
-        "--requests", type=int, default=30, help="requests of a round, with a batch and without"
-    )
-    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ STOP_SECONDS = 60.0
 
 
 class Server:
-    """`ttsp serve`, ready when entered."""
+    """`ttsp serve`, with more arguments where some are given; ready when entered."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
@@ -32,7 +35,7 @@ class Server:
             "TTSP_AUDIO_OUTPUT": str(state / "audio"),
             "TTSP_METRICS_PORT": str(metrics),
         }
-        command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
+        command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port), *self._arguments]
         self._output = state / "output.txt"
         began = time.perf_counter()
         with self._output.open("wb") as file:

@@ -39,11 +39,11 @@ class Worker:
 
     def throughput(self, texts: Sequence[str], callers: int) -> dict[str, float]:
         """Return `seconds` taken and seconds of `audio` made."""
-        return self._ask(do="throughput", texts=list(texts), callers=callers)
+        return self.ask(do="throughput", texts=list(texts), callers=callers)
 
     def first_audio(self, text: str) -> dict[str, float]:
         """Return seconds to the `first` audio and to the `whole`, and `peak` memory so far."""
-        return self._ask(do="first_audio", text=text)
+        return self.ask(do="first_audio", text=text)
 
     def close(self) -> None:
         """End the process."""
@@ -51,17 +51,18 @@ class Worker:
             self._process.stdin.close()
         self._process.wait(60)
 
-    def _ask(self, **request: Any) -> dict[str, float]:
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Return the answer to a request in the worker's own words."""
         assert self._process.stdin is not None
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return self._answer()
 
-    def _answer(self) -> dict[str, float]:
+    def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._process.args} ended with {self._process.wait(60)}")
-        content: dict[str, float] = json.loads(line)
+        content: dict[str, Any] = json.loads(line)
         return content
 
 

@@ -1,0 +1,173 @@
+"""Measure text generation through HTTP, beside the bare engine.
+
+Write docs/benchmarks-text.md; exit with 1 if a target is missed.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from parts import Findings, Part, measure, options_of
+from server import Server
+from subjects import Worker
+from tables import figure
+
+from tts_app.local import fetch_model
+from tts_app.manifests import load_models, samples_folder
+from tts_app.resources import TextModel
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-text.md"
+SAMPLE = samples_folder() / "textmodel-smollm.yaml"
+CALLERS = (1, 2, 4, 8, 16)
+TARGET_CALLERS = 8
+ABOUT = (
+    "`make bench-text` writes this page: text through HTTP beside the bare engine in a process of its own, "
+    "in turns, the one suspended while the other is measured. Both answer the same prompts greedily."
+)
+_TOPICS = ("the spa", "a late breakfast", "the roof terrace", "a rainy day", "our loyalty club", "a wedding",
+           "the wine cellar", "a family room", "the early ferry", "a quiet desk", "New Year's Eve", "the gym",
+           "a lost key", "the tea lounge", "our gardener", "a pillow menu")  # fmt: skip
+
+
+def main() -> int:
+    """Measure, write the page, return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, in which each has its turn")
+    parser.add_argument("--tokens", type=int, default=96, help="most tokens of an answer")
+    options = options_of(parser, PARTS, PAGE)
+    return measure("text", "Benchmarks of text generation", ABOUT, PARTS, options)
+
+
+def measure_http(findings: Findings, options: argparse.Namespace) -> None:
+    """Have the same prompts answered by the playground and by the bare engine, in turns."""
+    (model,) = (model for model in load_models([SAMPLE]) if isinstance(model, TextModel))
+    slots = int(model.spec.replicas.target_ongoing_requests)
+    bare = Worker("worker_text.py", str(fetch_model(model)), str(slots), str(model.spec.context_length))
+    findings.rows = [["Callers", "Bare, tokens/s", "HTTP, tokens/s", "Share", "Bare: to the first token, ms",
+                      "HTTP, ms", "Added, ms"]]  # fmt: skip
+    different = asked = 0
+    try:
+        with Server("-f", str(SAMPLE)) as server:
+            for callers in CALLERS:
+                told: dict[str, list[dict[str, Any]]] = {"bare": [], "http": []}
+                for number in range(options.rounds + 1):
+                    bodies = _bodies(number, max(2, callers), options.tokens)
+                    turns = ("bare", "http") if number % 2 else ("http", "bare")
+                    for turn in turns:
+                        if turn == "bare":
+                            with server.standing_still():
+                                found = bare.ask(bodies=bodies, callers=callers)
+                        else:
+                            found = _over_http(server.url, bodies, callers)
+                        if number:  # the first round warms up
+                            told[turn].append(found)
+                    if number and callers == 1:  # beside others the order of sums is another one
+                        pairs = zip(told["bare"][-1]["texts"], told["http"][-1]["texts"], strict=True)
+                        different += sum(ours != theirs for ours, theirs in pairs)
+                        asked += len(bodies)
+                _record(findings, callers, told)
+    finally:
+        bare.close()
+    findings.targets.append(
+        ("Greedy answers that differ from the bare engine's, one caller", "none", f"{different} of {asked}",
+         not different)
+    )  # fmt: skip
+
+
+def _record(findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    speeds = {who: [one["tokens"] / one["seconds"] for one in found] for who, found in told.items()}
+    share = float(np.median(np.array(speeds["http"]) / np.array(speeds["bare"])))
+    first = {who: 1000 * float(np.median([f for one in found for f in one["first"]]))
+             for who, found in told.items()}  # fmt: skip
+    added = first["http"] - first["bare"]
+    rates = [figure(float(np.median(speeds[who])), 1) for who in ("bare", "http")]
+    times = [figure(value, 1) for value in (first["bare"], first["http"], added)]
+    row = [str(callers), *rates, figure(share), *times]
+    findings.rows.append(row)
+    print(row, flush=True)
+    if callers == 1:
+        findings.targets.append(
+            ("Time to the first token that HTTP adds, p50, one caller", "under 15 ms", f"{added:.1f} ms",
+             added < 15)
+        )  # fmt: skip
+    if callers == TARGET_CALLERS:
+        findings.targets.append(
+            (f"Tokens a second, of the bare engine's, {callers} callers", "at least 0.97", figure(share),
+             share >= 0.97)
+        )  # fmt: skip
+
+
+def _bodies(number: int, count: int, tokens: int) -> list[dict[str, Any]]:
+    """Return requests that no earlier one shares more than a few tokens with."""
+    return [
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": f"{number}.{n} Write a long post about {_TOPICS[n % len(_TOPICS)]}.",
+                }
+            ],
+            "max_tokens": tokens,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        for n in range(count)
+    ]
+
+
+def _over_http(url: str, bodies: Sequence[Mapping[str, Any]], callers: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(callers) as threads:
+        told = list(threads.map(lambda body: _ask(url, {**body, "model": "smollm"}), bodies))
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "tokens": sum(tokens for tokens, _, _ in told),
+        "first": [first for _, first, _ in told],
+        "texts": [text for _, _, text in told],
+    }
+
+
+def _ask(url: str, body: Mapping[str, Any]) -> tuple[int, float, str]:
+    """Return the tokens, the seconds to the first of them, and the text.
+
+    A client that takes little of the two cores, which the server needs.
+    """
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    if answer.status != http.client.OK:
+        raise RuntimeError(f"HTTP {answer.status}: {answer.read()[:500]!r}")
+    first, tokens = 0.0, 0
+    texts: list[str] = []
+    while line := answer.readline():
+        if not line.startswith(b"data: {"):
+            continue
+        chunk = json.loads(line[6:])
+        for choice in chunk["choices"]:
+            if text := choice["delta"].get("content"):
+                first = first or time.perf_counter() - began
+                texts.append(text)
+        if chunk.get("usage"):
+            tokens = chunk["usage"]["completion_tokens"]
+    connection.close()
+    return tokens, first, "".join(texts)
+
+
+PARTS: dict[str, Part] = {
+    "http": ("Through HTTP and bare, llama.cpp, SmolLM2-135M-Instruct Q4_1", measure_http)
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
