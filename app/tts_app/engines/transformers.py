@@ -1,7 +1,7 @@
 """Language models by torch and Hugging Face transformers: safetensors or GGUF, on a CPU or GPUs.
 
-Answers that need nothing special are decoded together by the continuous batching of transformers. It knows no
-seed, grammar, penalty or alternatives of one answer: who asks for these is written for by a `generate()` alone.
+Answers that need nothing special are decoded together by the continuous batching of transformers. It knows
+no seed, grammar, penalty or alternatives of one answer: who asks for these has a `generate()` alone.
 """
 
 import asyncio

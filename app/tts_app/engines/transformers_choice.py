@@ -36,7 +36,7 @@ class Grammars:
         return processor
 
 
-class Choice(LogitsProcessor):
+class Choice(LogitsProcessor):  # type: ignore[misc]
     """Leaves the chosen token the highest score, and keeps the probabilities of each.
 
     The choice is drawn by adding Gumbel noise to the scores: the greatest sum falls on each token with its

@@ -1,4 +1,4 @@
-"""Loads a model for the `transformers` engine: its settings, its files, and how its weights are compressed."""
+"""Loads a model for the engine `transformers`: its settings, its files, how its weights are compressed."""
 
 import json
 from collections.abc import Mapping
@@ -57,8 +57,8 @@ def load_model(
     """Load a folder of safetensors, or a GGUF file, which is unpacked. Runs no code of the files. Blocking.
 
     Raises:
-        EngineError: a file is missing or damaged, a parameter is wrong, the files' quantisation is another one
-            or cannot run here, or the model's context is shorter.
+        EngineError: a file is missing or damaged, a parameter is wrong, the files' quantisation is another
+            one or cannot run here, or the model's context is shorter.
     """
     settings = read_parameters(parameters)
     source = _source(files)

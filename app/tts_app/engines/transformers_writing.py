@@ -1,7 +1,7 @@
 """The two ways of transformers to write an answer: together with others, or by a `generate()` of its own.
 
-Both are started in the event loop, tell what is written there by `tell`, call `done` there once when they take no
-more of the machine, and return what stops them.
+Both are started in the event loop, tell what is written there by `tell`, call `done` there once when they
+take no more of the machine, and return what stops them.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
 
 
 def is_plain(request: TextRequest) -> bool:
-    """Whether continuous batching can write the answers: it knows nothing but temperature, top-k and top-p."""
+    """Whether continuous batching can write the answers: it knows temperature, top-k and top-p alone."""
     special = request.schema is not None or request.logprobs is not None
     penalised = request.frequency_penalty or request.presence_penalty
     return not (special or penalised or (request.seed is not None and request.temperature > 0))
@@ -176,7 +176,7 @@ def _failed(error: object) -> str:
     return f"transformers failed: {error or repr(error)}"
 
 
-class _Stopped(StoppingCriteria):
+class _Stopped(StoppingCriteria):  # type: ignore[misc]
     """Ends a `generate()` after the token under way, once it is set."""
 
     def __init__(self) -> None:
@@ -189,7 +189,7 @@ class _Stopped(StoppingCriteria):
         return torch.full((input_ids.shape[0],), self._is_set, dtype=torch.bool, device=input_ids.device)
 
 
-class _Streamer(BaseStreamer):
+class _Streamer(BaseStreamer):  # type: ignore[misc]
     """Hands each token over; the first that `generate()` puts is the prompt."""
 
     def __init__(self, put: Callable[[int], None]) -> None:
