@@ -164,7 +164,7 @@ async def test_logprobs(engine: LlamaCppEngine) -> None:
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])
 async def test_no_character_is_cut(engine: LlamaCppEngine, words: str) -> None:
-    """Held to one string, whose characters are mostly several tokens: deltas are whole ones, tokens counted."""
+    """Held to a string whose characters are mostly several tokens: deltas are whole ones, tokens counted."""
     deltas = await written(engine, replace(SEA, max_tokens=80, schema={"const": words}))
     assert json.loads(text(deltas)) == words
     usage = deltas[-1].usage

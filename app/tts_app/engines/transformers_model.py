@@ -1,0 +1,168 @@
+"""Loads a model for the engine `transformers`: its settings, its files, how its weights are compressed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
+
+from tts_app.engines.base import EngineError
+from tts_app.engines.gguf import find_gguf
+
+QUANTIZED = {"gptq-int4": "gptq", "awq-int4": "awq"}
+"""Quantisations that the files must have already, and what their config.json calls them."""
+
+
+class TransformersParameters(BaseModel):
+    """The engine's own settings."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_map: str | dict[str, int | str] | None = None
+    """Where the layers lie, as transformers takes it; on the GPUs if there are any, without it."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    """What is computed in; without it what the files say on a GPU, and float32 on a CPU."""
+    continuous_batching: bool = True
+    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone."""
+    batch_tokens: Annotated[int, Field(ge=16)] = 512
+    """Tokens that continuous batching computes at a time, those of prompts included."""
+    compile: bool = False
+    """Whether torch compiles the model: minutes at the first answers, and more tokens a second afterwards."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Cores that torch computes on, where it does so on a CPU."""
+    chat_template: str | None = None
+    """Jinja template of a conversation, instead of the model's own."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """Sampling chooses among so many tokens; 0: among all."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model, its tokeniser and the settings that it was loaded with."""
+
+    model: Any
+    tokenizer: Any
+    parameters: TransformersParameters
+    ends: frozenset[int]
+    """Tokens that end an answer."""
+
+
+def load_model(
+    files: Path, quantization: str, context_length: int, parameters: Mapping[str, Any]
+) -> LoadedModel:
+    """Load a folder of safetensors, or a GGUF file, which is unpacked. Runs no code of the files. Blocking.
+
+    Raises:
+        EngineError: a file is missing or damaged, a parameter is wrong, the files' quantisation is another
+            one or cannot run here, or the model's context is shorter.
+    """
+    settings = read_parameters(parameters)
+    source = _source(files)
+    if "gguf_file" not in source:
+        _check_quantization(files, quantization)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        model = _load(source, quantization, settings)
+    except Exception as error:  # transformers, safetensors and torchao share no other exception
+        raise EngineError(f"transformers cannot load {files} ({quantization}): {error}") from error
+    if not tokenizer.is_fast:
+        raise EngineError(f"{files} has no tokenizer.json, which this engine needs.")
+    trained = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if trained is not None and context_length > trained:
+        raise EngineError(
+            f"{files.name} was trained on a context of {trained} tokens: "
+            f"contextLength {context_length} is too long."
+        )
+    if settings.chat_template is not None:
+        tokenizer.chat_template = settings.chat_template
+    if settings.compile:
+        model.compile(dynamic=True)
+    return LoadedModel(model.eval(), tokenizer, settings, _ends(model, tokenizer))
+
+
+def read_parameters(parameters: Mapping[str, Any]) -> TransformersParameters:
+    """Return the settings, checked.
+
+    Raises:
+        EngineError: one is unknown or out of range; the message names each.
+    """
+    try:
+        return TransformersParameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        known = ", ".join(TransformersParameters.model_fields)
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise EngineError(f"Wrong parameters of transformers: {wrong}. It has: {known}.") from error
+
+
+def _source(files: Path) -> dict[str, Any]:
+    """Return where the files are, as `from_pretrained` takes it."""
+    local = {"local_files_only": True, "trust_remote_code": False}
+    if files.is_dir() and (files / "config.json").is_file():
+        return {"pretrained_model_name_or_path": str(files), **local}
+    if files.is_file() or any(files.rglob("*.gguf")):
+        path = find_gguf(files)
+        return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name, **local}
+    there = ", ".join(sorted(path.name for path in files.iterdir())) if files.is_dir() else "nothing"
+    raise EngineError(f"{files} holds neither config.json nor a GGUF file; it holds {there or 'nothing'}.")
+
+
+def _check_quantization(files: Path, quantization: str) -> None:
+    try:
+        told = (
+            json.loads((files / "config.json").read_text(encoding="utf-8")).get("quantization_config") or {}
+        )
+    except ValueError as error:
+        raise EngineError(f"{files / 'config.json'} is damaged: {error}.") from error
+    method, bits = told.get("quant_method"), told.get("bits")
+    wanted = QUANTIZED.get(quantization)
+    if wanted is not None and (method, bits) != (wanted, 4):
+        is_what = f"{method} with {bits} bits" if method else "not quantised"
+        raise EngineError(
+            f"{quantization} takes files that were quantised so before; {files.name} is {is_what}."
+        )
+    if wanted is None and method is not None:
+        fitting = next((name for name, kind in QUANTIZED.items() if kind == method and bits == 4), None)
+        hint = f"set quantization: {fitting}" if fitting else "this engine cannot run it"
+        raise EngineError(f"{files.name} is quantised already ({method}, {bits} bits): {hint}.")
+
+
+def _load(source: Mapping[str, Any], quantization: str, settings: TransformersParameters) -> Any:
+    gpu = torch.cuda.is_available()
+    device_map = settings.device_map or ("auto" if gpu else "cpu")
+    if quantization in QUANTIZED:
+        # Not through transformers: that asks for `optimum` besides.
+        from gptqmodel import GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it
+
+        device = {"device_map": device_map} if gpu else {"device": "cpu"}
+        return GPTQModel.load(
+            source["pretrained_model_name_or_path"], trust_remote_code=False, **device
+        ).model
+    dtype = settings.dtype or ("auto" if gpu else "float32")
+    options: dict[str, Any] = {"device_map": device_map, "use_safetensors": True, "dtype": dtype}
+    if quantization != "none":
+        options["quantization_config"] = TorchAoConfig(_torchao(quantization, gpu))
+    return AutoModelForCausalLM.from_pretrained(**source, **options)
+
+
+def _torchao(quantization: str, gpu: bool) -> Any:
+    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig  # noqa: PLC0415 - as above
+
+    if quantization == "int8":
+        return Int8WeightOnlyConfig()
+    if quantization == "int4" and gpu:
+        return Int4WeightOnlyConfig(group_size=32, int4_packing_format="tile_packed_to_4d")
+    if quantization == "int4":
+        raise EngineError("int4 runs on a GPU only: torchao has no such kernel for a CPU. int8 does.")
+    raise EngineError(f"transformers has no quantization {quantization}.")
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    told = model.generation_config.eos_token_id
+    ends = told if isinstance(told, list) else [told, tokenizer.eos_token_id]
+    return frozenset(end for end in ends if end is not None)

@@ -1,0 +1,205 @@
+"""The two ways of transformers to write an answer: together with others, or by a `generate()` of its own.
+
+Both are started in the event loop, tell what is written there by `tell`, call `done` there once when they
+take no more of the machine, and return what stops them.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig, StoppingCriteria
+from transformers.generation.streamers import BaseStreamer
+
+from tts_app.engines.text import EngineStoppedError, TextRequest, TokenLogprob
+from tts_app.engines.transformers_choice import Choice
+from tts_app.engines.transformers_model import LoadedModel
+
+PAGE = 64
+"""Tokens of a page of the cache that continuous batching shares out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A request made ready."""
+
+    request: TextRequest
+    prompt: list[int]
+    max_tokens: int
+    """Of each answer."""
+    grammars: Sequence[Any]
+    """What holds each answer to the request's schema; empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was written of an answer, or how it failed."""
+
+    index: int
+    tokens: Sequence[int] = ()
+    logprobs: Sequence[TokenLogprob] = ()
+    ended: bool = False
+    error: str | None = None
+    """What its reader is told."""
+
+
+Tell = Callable[[News], None]
+Stop = Callable[[], None]
+
+
+def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
+    """Return the manager of transformers' continuous batching, running, with room for all slots' contexts."""
+    vocabulary = loaded.model.config.get_text_config().vocab_size
+    # What is set here makes the three settings that each answer then has of its own.
+    defaults = GenerationConfig(
+        do_sample=True,
+        temperature=0.5,
+        top_k=vocabulary,
+        top_p=0.5,
+        eos_token_id=sorted(loaded.ends) or [-1],
+        pad_token_id=min(loaded.ends, default=0),
+    )
+    manager = loaded.model.init_continuous_batching(
+        generation_config=defaults,
+        continuous_batching_config=ContinuousBatchingConfig(
+            page_size=PAGE,
+            num_blocks=slots * -(-context_length // PAGE) + 1,
+            max_batch_tokens=max(slots, loaded.parameters.batch_tokens),
+            max_requests_per_batch=slots,
+            per_request_processors=True,
+        ),
+    )
+    with torch.inference_mode():
+        manager.start()
+    return manager
+
+
+def is_plain(request: TextRequest) -> bool:
+    """Whether continuous batching can write the answers: it knows temperature, top-k and top-p alone."""
+    special = request.schema is not None or request.logprobs is not None
+    penalised = request.frequency_penalty or request.presence_penalty
+    return not (special or penalised or (request.seed is not None and request.temperature > 0))
+
+
+def write_in_batch(
+    manager: Any, name: str, loaded: LoadedModel, task: Task, index: int, tell: Tell, done: Callable[[], None]
+) -> Stop:
+    """Have an answer written by continuous batching under a `name` that no other has.
+
+    Raises:
+        EngineStoppedError: the manager has broken.
+    """
+    told, ended = 0, False
+    greedy = task.request.temperature == 0
+
+    def end() -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            manager.output_router.result_handlers.pop(name, None)
+            done()
+
+    def take(output: Any) -> None:
+        nonlocal told
+        if ended:
+            return
+        tokens, told = output.generated_tokens[told:], len(output.generated_tokens)
+        error = None if output.error is None else _failed(output.error)
+        tell(News(index, tokens, ended=output.is_finished(), error=error))
+        if output.is_finished():
+            end()
+
+    def stop() -> None:
+        if not ended:
+            manager.cancel_request(name)
+            end()
+
+    manager.register_result_handler(name, take)
+    accepted = manager.add_request(
+        task.prompt,
+        request_id=name,
+        max_new_tokens=task.max_tokens,
+        streaming=True,
+        eos_token_id=sorted(loaded.ends) or [-1],
+        temperature=1.0 if greedy else float(task.request.temperature),
+        top_k=1 if greedy else loaded.parameters.top_k or loaded.model.config.get_text_config().vocab_size,
+        top_p=float(task.request.top_p),
+    )
+    if accepted is None:
+        end()
+        raise EngineStoppedError(_failed(manager.background_thread_status.fatal_error))
+    return stop
+
+
+def write_alone(
+    threads: Executor, loaded: LoadedModel, task: Task, index: int, tell: Tell, done: Callable[[], None]
+) -> Stop:
+    """Have an answer written by a `generate()` of its own in a thread."""
+    loop, stopped = asyncio.get_running_loop(), _Stopped()
+    decode = loaded.tokenizer.backend_tokenizer.decode
+    choice = Choice(task.request, index, len(task.prompt), loaded.parameters.top_k, decode)
+
+    def put(token: int) -> None:
+        logprobs, choice.logprobs = choice.logprobs, []
+        loop.call_soon_threadsafe(tell, News(index, [token], logprobs))
+
+    def generate() -> None:
+        prompt = torch.tensor([task.prompt], device=loaded.model.device)
+        with torch.inference_mode():
+            loaded.model.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                generation_config=GenerationConfig(
+                    max_new_tokens=task.max_tokens,
+                    do_sample=False,
+                    eos_token_id=sorted(loaded.ends) or None,
+                    pad_token_id=min(loaded.ends, default=0),
+                ),
+                logits_processor=[*task.grammars[index : index + 1], choice],
+                stopping_criteria=[stopped],
+                streamer=_Streamer(put),
+            )
+
+    def end(call: "asyncio.Future[None]") -> None:
+        error = None if call.cancelled() else call.exception()
+        tell(News(index, ended=True, error=None if error is None else _failed(error)))
+        done()
+
+    loop.run_in_executor(threads, generate).add_done_callback(end)
+    return stopped.set
+
+
+def _failed(error: object) -> str:
+    return f"transformers failed: {error or repr(error)}"
+
+
+class _Stopped(StoppingCriteria):  # type: ignore[misc]
+    """Ends a `generate()` after the token under way, once it is set."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self._is_set, dtype=torch.bool, device=input_ids.device)
+
+
+class _Streamer(BaseStreamer):  # type: ignore[misc]
+    """Hands each token over; the first that `generate()` puts is the prompt."""
+
+    def __init__(self, put: Callable[[int], None]) -> None:
+        self._put = put
+        self._prompt_seen = False
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._prompt_seen:
+            self._put(int(value))
+        self._prompt_seen = True
+
+    def end(self) -> None:
+        """Nothing: the thread's end is told otherwise."""
