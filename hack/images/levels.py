@@ -11,8 +11,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = "debian:bookworm-slim"
-MODELS = ("kokoro-82m/int8",)
-"""Bundles of the Kokoro image, as `package://` names them."""
 _STAMP = ".bundle.sha256"
 _PROJECT = ("LICENSE", "NOTICE", "app/tts_app", "app/ui", "manifests/samples", "operator/tts_operator")
 _TABLES = ("build-system", "project", "tool.hatch")
@@ -29,7 +27,7 @@ class Level:
     on: str = ""
     """The level that it is built on; the base image where it is empty."""
     models: tuple[str, ...] = ()
-    """Bundles that it carries; they are its build context."""
+    """Bundles that it carries, as `package://` names them; they are its build context."""
 
     @property
     def image(self) -> str:
@@ -46,10 +44,12 @@ LEVELS = {
     for level in (
         Level("operator", requirements=("images.txt", "operator.txt")),
         Level("app", requirements=("images.txt", "cloud.txt")),
-        Level("kokoro", on="app", models=MODELS),
+        Level("kokoro", on="app", models=("kokoro-82m/int8",)),
+        Level("llamacpp", on="app", models=("smollm2-135m-instruct/q4_1",)),
     )
 }
-"""By name; each comes after the one that it is built on."""
+"""Those that are built here, by name; each comes after the one that it is built on. docker/ has two more,
+which are too big for that: they bring CUDA."""
 
 
 def version(root: Path = ROOT) -> str:

@@ -30,6 +30,21 @@ def voice_model(
     }
 
 
+def text_model(name: str = "smollm", **spec: Any) -> dict[str, Any]:
+    """Return a TextModel."""
+    return {
+        "apiVersion": API,
+        "kind": "TextModel",
+        "metadata": {"name": name},
+        "spec": {
+            "engine": "llamacpp",
+            "source": {"uri": "package://smollm2-135m-instruct/q4_1", "revision": "1.0"},
+            "license": {"spdx": "Apache-2.0", "commercialUse": True},
+            **spec,
+        },
+    }
+
+
 def playground(name: str = SERVICE, **spec: Any) -> dict[str, Any]:
     """Return a Playground."""
     return {"apiVersion": API, "kind": "Playground", "metadata": {"name": name}, "spec": spec}

@@ -60,7 +60,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "rbac": {"create": False, "userRoles": False},
         "serviceAccount": {"create": False, "name": "theirs"},
         "crds": {"keep": False},
-        "defaults": {"images": {"engines": {"kokoro": None}}},
+        "defaults": {"images": {"engines": {"kokoro": None, "llamacpp": None}}},
     },
 }
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
@@ -244,12 +244,15 @@ def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> Non
     assert images({}) == (
         "tts-playground-operator:0.1.0",
         "tts-playground-app:0.1.0",
-        {"kokoro": "tts-playground-kokoro:0.1.0"},
+        {"kokoro": "tts-playground-kokoro:0.1.0", "llamacpp": "tts-playground-llamacpp:0.1.0"},
     )
     assert images({"image": {"registry": "r.example/s", "tag": "0.2.0"}}) == (
         "r.example/s/tts-playground-operator:0.2.0",
         "r.example/s/tts-playground-app:0.2.0",
-        {"kokoro": "r.example/s/tts-playground-kokoro:0.2.0"},
+        {
+            "kokoro": "r.example/s/tts-playground-kokoro:0.2.0",
+            "llamacpp": "r.example/s/tts-playground-llamacpp:0.2.0",
+        },
     )
     assert images(WAYS["everything"]) == (
         f"registry.example:5000/speech/tts-playground-operator@{DIGEST}",
@@ -257,6 +260,7 @@ def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> Non
         {
             "chatterbox": "other/chatterbox:2",
             "kokoro": "registry.example:5000/speech/tts-playground-kokoro:0.1.0",
+            "llamacpp": "registry.example:5000/speech/tts-playground-llamacpp:0.1.0",
         },
     )
     assert images(WAYS["little"])[2] == {}

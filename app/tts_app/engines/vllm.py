@@ -32,11 +32,13 @@ from tts_app.engines.text import (
 
 LOGPROBS = 20
 """Alternatives a token that vLLM tells, by its default of `max_logprobs`."""
+BROKEN = 500
+"""From this HTTP status on an error is vLLM's own fault."""
 _METHODS: Mapping[str, frozenset[str]] = {
     "none": frozenset(),
     "fp8": frozenset({"fp8", "fbgemm_fp8", "compressed-tensors", "modelopt"}),
-    "gptq-int4": frozenset({"gptq", "gptq_marlin", "compressed-tensors", "auto-round"}),
-    "awq-int4": frozenset({"awq", "awq_marlin", "compressed-tensors", "auto-round"}),
+    "gptq-int4": frozenset({"gptq", "auto_gptq", "gptq_marlin", "compressed-tensors", "auto-round"}),
+    "awq-int4": frozenset({"awq", "auto_awq", "awq_marlin", "compressed-tensors", "auto-round"}),
 }
 """What a checkpoint of each quantisation may call its method."""
 _OURS = frozenset({"lora"})
@@ -62,6 +64,7 @@ def llm_config(
     """
     arguments: dict[str, Any] = {
         "enable_prefix_caching": True,
+        "enable_prompt_tokens_details": True,  # how many of them were in the cache
         **{key: value for key, value in parameters.items() if key not in _OURS},
         "max_model_len": context_length,
         "max_num_seqs": slots,
@@ -184,7 +187,7 @@ class VllmEngine:
             tell(EngineError("The engine was closed."))
             raise
         except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
-            tell(error if isinstance(error, EngineError) else EngineError(f"vLLM failed: {error}"))
+            tell(error)
 
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
         body = body_of(request, self._model)
@@ -272,13 +275,14 @@ async def deltas(stream: AsyncIterator[Any]) -> AsyncGenerator[Delta, None]:
 
     Raises:
         ContextLengthError: the prompt is longer than the context.
-        EngineError: vLLM refused the request, or failed.
+        EngineError: vLLM refused the request.
+        RuntimeError: it failed.
     """
     counted: dict[int, int] = {}
     async for batch in stream:
         for event in batch if isinstance(batch, list) else [batch]:
             if not isinstance(event, str):
-                raise _refusal(event.error.message)
+                raise _refusal(event.error.message, event.error.code)
             for chunk in _chunks(event):
                 for delta in _read(chunk, counted):
                     yield delta
@@ -294,7 +298,7 @@ def _chunks(event: str) -> Iterator[dict[str, Any]]:
 def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
     """Yield the deltas of one chunk. `counted` are the tokens of each answer so far."""
     if "error" in chunk:
-        raise _refusal(str(chunk["error"].get("message", chunk["error"])))
+        raise _refusal(chunk["error"]["message"], chunk["error"].get("code"))
     usage = chunk.get("usage") or {}
     for choice in chunk["choices"]:
         index, said = choice["index"], choice.get("delta", choice)
@@ -302,7 +306,7 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
         counted[index] = usage.get("completion_tokens", before)
         reason = choice.get("finish_reason")
         if reason is not None and reason not in _FINISH:
-            raise EngineError(f"vLLM ended the answer: {reason}.")
+            raise RuntimeError(f"vLLM ended the answer: {reason}.")
         delta = Delta(
             index=index,
             text=said.get("content") or said.get("text") or "",
@@ -334,7 +338,10 @@ def _logprob(item: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> Tok
     return TokenLogprob(item["token"], item["logprob"], tuple(item.get("bytes") or ()), top)
 
 
-def _refusal(message: str) -> EngineError:
+def _refusal(message: str, code: int | None) -> Exception:
+    """Return what to raise for an error of vLLM's, `code` being its HTTP status."""
+    if code is not None and code >= BROKEN:
+        return RuntimeError(f"vLLM failed: {message}")
     too_long = "maximum context length" in message or "maximum model length" in message
     return ContextLengthError(message) if too_long else EngineError(message)
 

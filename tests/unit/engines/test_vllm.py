@@ -73,6 +73,7 @@ class TestConfig:
         assert found.engine_kwargs == {
             "enable_auto_tool_choice": True,
             "enable_prefix_caching": True,
+            "enable_prompt_tokens_details": True,
             "gpu_memory_utilization": 0.92,
             "max_model_len": 4096,
             "max_num_seqs": 2,
@@ -321,17 +322,22 @@ async def test_tools_and_probabilities_are_handed_on(engine_of):
 @pytest.mark.parametrize(
     ("item", "kind", "says"),
     [
-        (SimpleNamespace(error=SimpleNamespace(message="bad tool")), EngineError, "bad tool"),
+        (SimpleNamespace(error=SimpleNamespace(message="bad tool", code=400)), EngineError, "bad tool"),
         (
             SimpleNamespace(
-                error=SimpleNamespace(message="This model's maximum context length is 100 tokens.")
+                error=SimpleNamespace(message="This model's maximum context length is 100 tokens.", code=400)
             ),
             ContextLengthError,
             "100 tokens",
         ),
-        (['data: {"error": {"message": "EngineCore died"}}\n\n'], EngineError, "EngineCore died"),
-        ([event([choice("", finish="abort")])], EngineError, "ended the answer: abort"),
-        (["data: not json\n\n"], EngineError, "vLLM failed"),
+        (
+            ['data: {"error": {"message": "EngineCore died", "code": 500}}\n\n'],
+            RuntimeError,
+            "failed: EngineCore",
+        ),
+        (['data: {"error": {"message": "no such tool", "code": 400}}\n\n'], EngineError, "no such tool"),
+        ([event([choice("", finish="abort")])], RuntimeError, "ended the answer: abort"),
+        (["data: not json\n\n"], json.JSONDecodeError, "Expecting value"),
     ],
 )
 async def test_what_goes_wrong_is_told(engine_of, item, kind, says):

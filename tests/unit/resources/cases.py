@@ -62,6 +62,15 @@ GOOD = {
         license=LICENSE,
         voices=[{"locale": "ur-PK", "gender": "female", "description": "A calm, low voice."}],
     ),
+    "text-on-gpus": resource(
+        "TextModel",
+        "text-on-gpus",
+        engine="vllm",
+        source={"uri": "pvc://models/a"},
+        license=LICENSE,
+        resources={"gpu": 2},
+        parameters={"nodes": 2},
+    ),
     "text": resource(
         "TextModel", "text", engine="transformers", source={"uri": "pvc://models/a"}, license=LICENSE
     ),
@@ -134,6 +143,7 @@ class Case:
 
 
 NAME = "metadata.name must be a DNS-1035 label of at most 47 characters"
+ON_GPUS = "engine vllm runs on GPUs alone: say in resources.gpu how many"
 ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, description"
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
 TEMPLATE = "nameTemplate may hold letters, digits"
@@ -174,6 +184,10 @@ RULES = [
     Case("speakers", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("text", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("clones", {"spec.source.revision": None}, "an hf:// source needs `revision`"),
+    Case("text", {"spec.engine": "vllm"}, ON_GPUS),
+    Case("text-on-gpus", {"spec.resources.gpu": "0"}, ON_GPUS),
+    Case("text-on-gpus", {"spec.resources.gpu": 0}, ON_GPUS),
+    Case("text-on-gpus", {"spec.resources": None}, ON_GPUS),
     Case("text", {"spec.source.uri": "hf://a/b"}, "an hf:// source needs `revision`"),
     Case("speakers", {"spec.voices.0.speaker": None}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.description": "A calm voice."}, ONE_KIND_OF_VOICE),

@@ -1,5 +1,6 @@
 """The samples: each is valid, and each kind and way of voicing has one."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from tts_app.manifests import load_voice_models, samples_folder
-from tts_app.resources import KINDS, TTSJob, VoiceModel
+from tts_app.resources import KINDS, TextModel, TTSJob, VoiceModel
 
 SAMPLES = sorted(samples_folder().glob("*.yaml"))
 
@@ -56,3 +57,33 @@ def test_the_job_renders_files_that_keep_the_naming_contract() -> None:
     ]
     assert names[0] == "post_01_female_en-US"
     assert len(set(names)) == 8
+
+
+TEXT_SAMPLES = [
+    document for path in SAMPLES for document in documents(path) if document["kind"] == "TextModel"
+]
+
+
+def test_the_embedded_text_model_has_its_sample() -> None:
+    (document,) = documents(samples_folder() / "textmodel-smollm.yaml")
+    model = TextModel.model_validate(document)
+    assert (model.name, model.spec.engine) == ("smollm", "llamacpp")
+    assert model.spec.source.uri == "package://smollm2-135m-instruct/q4_1"
+    assert (model.spec.license.spdx, model.spec.license.commercial_use) == ("Apache-2.0", True)
+
+
+def test_there_are_text_models_for_one_gpu_several_and_two_nodes() -> None:
+    found = {
+        (spec.quantization, spec.resources.gpus, spec.layout.nodes, spec.layout.tensor_parallel)
+        for spec in (TextModel.model_validate(document).spec for document in TEXT_SAMPLES)
+        if spec.layout is not None
+    }
+    assert found == {("gptq-int4", 1, 1, 1), ("fp8", 4, 1, 4), ("fp8", 8, 2, 4)}
+
+
+def test_a_placeholder_of_a_revision_is_called_one() -> None:
+    for path in SAMPLES:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for before, line in pairwise(lines):
+            if "revision:" in line and set(line.partition('"')[2].rstrip('"')) == {"0"}:
+                assert before.strip().startswith("# A placeholder"), path.name
