@@ -32,7 +32,7 @@ def test_there_are_a_hundred_each_in_every_language() -> None:
 
 
 def test_they_keep_the_rules_that_drafts_keep() -> None:
-    """Length, script, no placeholder, no loose white space, no two alike: tests/unit/writing/test_review.py."""
+    """Length, script, no placeholder, no loose white space, no two alike."""
     assert [str(fault) for fault in review_posts(posts())] == []
 
 

@@ -8,6 +8,9 @@ from typing import Any
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
 
+HANGS_UP: Answer = (0, {}, b"")
+"""No answer: the connection is closed."""
+
 
 def streamed(*parts: str, finish: str = "stop", usage: tuple[int, int] = (7, 3), done: bool = True) -> Answer:
     """Return an answer as OpenAI's API streams it, text as it is and not escaped."""
@@ -27,7 +30,7 @@ def refused(status: int, message: str, code: str = "", **headers: str) -> Answer
 
 
 class SimulatedPlayground:
-    """Lists `models`, gives `answers` in turn, the last one again and again, and remembers what it was asked."""
+    """Lists `models`, gives `answers` in turn, the last one ever after, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.models: Any = {
@@ -55,6 +58,9 @@ class SimulatedPlayground:
                 self._send(*(answers.pop(0) if len(answers) > 1 else answers[0]))
 
             def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                if status == HANGS_UP[0]:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(body))}.items():
                     self.send_header(name.replace("_", "-"), value)

@@ -10,7 +10,7 @@ GOOD = "Wake up to the sea this summer, with breakfast on the terrace and three 
 ARABIC = "استيقظ على صوت البحر هذا الصيف مع فطور على الشرفة وثلاث ليال لشخصين بسعر واحد ونراك قريبا"
 URDU = "اس موسم گرما میں سمندر کی آواز پر جاگیں اور چھت پر ناشتے کے ساتھ دو لوگوں کے لیے تین راتیں پائیں"
 HINDI = "इस गर्मी समुद्र की आवाज़ पर जागिए, छत पर नाश्ते के साथ दो लोगों के लिए तीन रातें पाइए और मुस्कुराइए"
-SPANISH = "Despierta junto al mar este verano: desayuno en la terraza y tres noches para dos. ¡Te esperamos muy pronto!"
+SPANISH = "Despierta junto al mar este verano: desayuno en la terraza y tres noches para dos. ¡Te esperamos!"
 
 
 @pytest.mark.parametrize(
