@@ -80,6 +80,51 @@ spec:
     assert not (tmp_path / "a.mp3").exists()
 
 
+def test_a_text_model_is_fetched_and_served_as_a_voice_model_is(ttsp, tmp_path: Path) -> None:
+    models = tmp_path / "models.yaml"
+    models.write_text(
+        """
+kind: TextModel
+metadata: {name: mine}
+spec:
+  engine: vllm
+  source: {uri: "file:///no/such/model"}
+  license: {spdx: MIT, commercialUse: true}
+  resources: {gpu: "1"}
+"""
+    )
+    for command in (["models", "fetch"], ["serve"]):
+        result = ttsp(*command, "-f", str(models))
+        assert result.exit_code == 1, result.output
+        assert "No text engine 'vllm' here. Available: llamacpp" in " ".join(result.stderr.split())
+    result = ttsp("say", "hello", "-f", str(models))
+    assert result.exit_code == 2
+    assert "there is no VoiceModel" in " ".join(result.stderr.split())
+
+
+def test_a_text_model_in_json_is_fetched(ttsp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class SimulatedEngine:
+        @staticmethod
+        def hub_patterns(quantization: str) -> list[str]:
+            return []
+
+    monkeypatch.setattr("tts_app.local.text_engine", lambda name: SimulatedEngine)
+    (tmp_path / "mine.gguf").write_bytes(b"GGUF")
+    manifest = {
+        "kind": "TextModel",
+        "metadata": {"name": "mine"},
+        "spec": {
+            "engine": "llamacpp",
+            "source": {"uri": tmp_path.as_uri()},
+            "license": {"spdx": "MIT", "commercialUse": True},
+        },
+    }
+    result = ttsp("models", "fetch", "--json", "--manifest", json.dumps(manifest))
+    assert result.exit_code == 0, result.output
+    assert f"mine: {tmp_path}" in result.stderr.replace("\n", "")
+    assert json.loads(result.stdout.splitlines()[-1]) == {"bytes": 0, "total_bytes": None}
+
+
 # A batch, up to the point where it would speak. What speaks is in tests/app.
 
 JOB = """

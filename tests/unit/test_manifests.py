@@ -1,10 +1,21 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from tts_app.manifests import ManifestError, load_batch, load_voice_models, samples_folder
+from tts_app.manifests import (
+    ManifestError,
+    load_batch,
+    load_models,
+    load_text_models,
+    load_voice_models,
+    parse_model,
+    samples_folder,
+)
+from tts_app.resources import TextModel, VoiceModel
 
 EMBEDDED = samples_folder() / "embedded.yaml"
+SMOLLM = samples_folder() / "textmodel-smollm.yaml"
 
 
 def test_several_documents_and_files(tmp_path: Path) -> None:
@@ -19,7 +30,9 @@ def test_several_documents_and_files(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"kind: [", "is not YAML"),
         (b"\xff\xfe", "Cannot read"),
-        (b"- 1", "expected kind VoiceModel"),
+        (b"- 1", "expected kind VoiceModel or TextModel"),
+        (b"kind: [TextModel]", "found ['TextModel']"),
+        (b"kind: TextModel", "document 1: metadata: Field required; spec: Field required"),
         (b"kind: Deployment", "found 'Deployment'"),
         (b"kind: VoiceModel", "document 1: metadata: Field required; spec: Field required"),
     ],
@@ -38,6 +51,41 @@ def test_a_missing_file_and_a_name_given_twice(tmp_path: Path) -> None:
         load_voice_models([tmp_path / "none.yaml"])
     with pytest.raises(ManifestError, match="given twice: kokoro"):
         load_voice_models([EMBEDDED, EMBEDDED])
+
+
+def test_models_that_speak_and_models_that_write_in_any_mix(tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.yaml"
+    mixed.write_text(f"{SMOLLM.read_text()}\n---\n{EMBEDDED.read_text()}")
+    for paths in ([mixed], [SMOLLM, EMBEDDED]):
+        assert [(type(m), m.name) for m in load_models(paths)] == [
+            (TextModel, "smollm"),
+            (VoiceModel, "kokoro"),
+        ]
+        assert [m.name for m in load_voice_models(paths)] == ["kokoro"]
+        assert [m.name for m in load_text_models(paths)] == ["smollm"]
+    assert [m.name for m in load_models()] == ["kokoro", "smollm"]
+    assert [m.name for m in load_text_models()] == ["smollm"]
+
+
+def test_a_voice_and_a_text_model_of_one_name(tmp_path: Path) -> None:
+    second = tmp_path / "second.yaml"
+    second.write_text(SMOLLM.read_text().replace("name: smollm", "name: kokoro"))
+    with pytest.raises(ManifestError, match="given twice: kokoro"):
+        load_models([EMBEDDED, second])
+
+
+def test_files_without_the_kind_that_is_needed() -> None:
+    with pytest.raises(ManifestError, match=r"textmodel-smollm.yaml: there is no VoiceModel"):
+        load_voice_models([SMOLLM])
+    with pytest.raises(ManifestError, match=r"embedded.yaml: there is no TextModel"):
+        load_text_models([EMBEDDED])
+
+
+def test_a_model_in_json_is_of_either_kind() -> None:
+    for model in load_models():
+        assert parse_model(json.dumps(model.written()), "--manifest") == model
+    with pytest.raises(ManifestError, match="--manifest: expected kind"):
+        parse_model("{}", "--manifest")
 
 
 JOB = """
@@ -64,6 +112,9 @@ def test_a_batch_has_the_embedded_models_unless_it_brings_its_own(tmp_path: Path
     own = EMBEDDED.read_text().replace("name: kokoro", "name: own")
     for texts in ([JOB, own], [own, JOB], [f"{own}\n---{JOB}"]):
         assert [model.name for model in load_batch(batch(tmp_path, *texts))[1]] == ["own"]
+    # A batch has no use for models that write.
+    assert [m.name for m in load_batch(batch(tmp_path, JOB, SMOLLM.read_text()))[1]] == ["kokoro"]
+    assert [m.name for m in load_batch(batch(tmp_path, JOB, own, SMOLLM.read_text()))[1]] == ["own"]
 
 
 def test_without_files_it_is_the_embedded_batch() -> None:

@@ -51,7 +51,7 @@ async def draft_posts(writer: Writer, order: Order, review: Review, tell: Callab
     """Draft the posts of `order`, as many at a time as `writer` writes, and `tell` of each when it is done.
 
     `review` knows the texts that the new ones must not repeat. When it is cancelled, or the writer fails, it
-    still tells of the posts in hand.
+    still tells of the posts that have a good text by then.
 
     Raises:
         EngineError: the writer fails; the other posts were not tried.
@@ -75,6 +75,7 @@ async def _draft(
 ) -> None:
     texts: dict[str, str] = {}
     missing = dict.fromkeys(order.languages, "it was not tried")
+    ended = False
     try:
         for place, language in enumerate(order.languages):
             missing[language] = "it was not finished"
@@ -86,9 +87,11 @@ async def _draft(
                 del missing[language]
             except DraftError as error:
                 missing[language] = str(error)
+        ended = True
     finally:
         faults = (Fault(f"post {number}", f"no text in {name}: {why}") for name, why in missing.items())
-        tell(Draft(number, Post(id=number, text=texts) if texts else None, tuple(faults)))
+        if ended or texts:
+            tell(Draft(number, Post(id=number, text=texts) if texts else None, tuple(faults)))
 
 
 async def _text(

@@ -31,7 +31,8 @@ SCHEMA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 """What an answer is held to, where the engine can do that."""
-_TOKENS = 1024
+_TOKENS = {"en": 200, "es": 240}
+_TOKENS_ELSEWHERE = 600
 """Of an answer. 60 words take 100 tokens in English, and far more in a script that the model hardly knows."""
 _TEMPERATURE = 0.8
 _SYSTEM = "You write short posts for social media, to be read aloud: one paragraph, no headings or blanks."
@@ -81,7 +82,7 @@ def draft_request(
             {"role": "system", "content": _SYSTEM},
             {"role": "user", "content": f"{asked}\n{form}"},
         ),
-        max_tokens=min(_TOKENS, context // 2),
+        max_tokens=min(_TOKENS.get(language[:2], _TOKENS_ELSEWHERE), context // 2),
         temperature=_TEMPERATURE,
         seed=seed,
         schema=SCHEMA if held else None,

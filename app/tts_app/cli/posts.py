@@ -63,7 +63,12 @@ def write_posts(
         tries=tries,
         seed=secrets.randbelow(2**30) if seed is None else seed,
     )
-    drafts, code = _drafted(order, into, file, model, url)
+    drafts: list[Draft] = []
+    try:
+        code = _draft(order, into, drafts, file, model, url)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    drafts.sort(key=lambda draft: draft.id)
     _keep(drafts, into)
     _conclude(drafts, order, output)
     raise typer.Exit(code or (FAILED if any(draft.faults for draft in drafts) else 0))
@@ -101,10 +106,15 @@ def _file(path: Path, append: bool, force: bool) -> "DraftFile":
         fail(f"{path} cannot be read: {error.strerror}.", WRONG_USAGE)
 
 
-def _drafted(
-    order: "Order", into: "DraftFile | None", file: list[Path] | None, model: str | None, url: str | None
-) -> tuple[list["Draft"], int]:
-    """Return what was drafted, by id, and the exit code of what ended it early, or 0."""
+def _draft(
+    order: "Order",
+    into: "DraftFile | None",
+    drafts: list["Draft"],
+    file: list[Path] | None,
+    model: str | None,
+    url: str | None,
+) -> int:
+    """Put what a model drafts into `drafts`; return the exit code: not 0 where the model failed."""
     from tts_app.batch.drafting import draft_posts
     from tts_app.batch.review import Review
     from tts_app.engines.base import EngineError
@@ -113,7 +123,6 @@ def _drafted(
     for post in into.posts if into else ():
         for language, text in post.text.items():
             review.keep(f"post {post.id} in {language}", text)
-    drafts: list[Draft] = []
 
     def tell(draft: "Draft") -> None:
         drafts.append(draft)
@@ -123,16 +132,13 @@ def _drafted(
         for fault in draft.faults:
             err.print(f"{fault} ({done})", style="red", markup=False)
 
-    code = 0
     with reported(), asyncio.Runner() as runner, writer_of(runner, file, model, url) as writer:
         try:
             runner.run(draft_posts(writer, order, review, tell))
-        except KeyboardInterrupt:
-            code = INTERRUPTED
         except EngineError as error:
             err.print(f"ttsp: {error}", style="red", markup=False)
-            code = FAILED
-    return sorted(drafts, key=lambda draft: draft.id), code
+            return FAILED
+    return 0
 
 
 def _keep(drafts: Sequence["Draft"], into: "DraftFile | None") -> None:

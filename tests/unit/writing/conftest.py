@@ -1,0 +1,35 @@
+"""Models to write with: of this process, and of a playground elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from simulated_playground import SimulatedPlayground
+
+from tts_app.engines.registry import TEXT_ENGINES
+
+MODEL = """
+kind: TextModel
+metadata: {name: writer}
+spec:
+  engine: llamacpp
+  source: {uri: "FOLDER"}
+  license: {spdx: MIT, commercialUse: true}
+  contextLength: 4096
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with a TextModel whose engine is simulated."""
+    monkeypatch.setitem(TEXT_ENGINES, "llamacpp", "simulated_writer:SimulatedTextEngine")
+    path = tmp_path / "models.yaml"
+    path.write_text(MODEL.replace("FOLDER", tmp_path.as_uri()))
+    return path
+
+
+@pytest.fixture
+def playground() -> Iterator[SimulatedPlayground]:
+    simulated = SimulatedPlayground()
+    yield simulated
+    simulated.close()

@@ -1,0 +1,200 @@
+"""`ttsp posts` as a user types it, with a simulated engine."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import jsonschema
+import pytest
+from simulated_playground import SimulatedPlayground, streamed
+from simulated_writer import INTERRUPT, SimulatedTextEngine, as_json
+from test_drafting import by_language
+from test_review import ARABIC, GOOD
+from typer.testing import CliRunner, Result
+
+from tts_app.cli import app
+from tts_app.engines.text import EngineError, TextRequest
+from tts_app.manifests import embedded_posts
+
+OTHER = '{"id": 41, "text": {"en": "' + GOOD + ' Ours."}}'
+
+
+@pytest.fixture
+def desk(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A folder to write in, and `ttsp posts write` in it."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "posts.jsonl"
+
+    def answers(script) -> None:
+        monkeypatch.setattr(SimulatedTextEngine, "script", staticmethod(script))
+
+    def write(*arguments: str) -> Result:
+        command = ["posts", "write", "--topic", "a hotel", "-f", str(models), *arguments]
+        return CliRunner().invoke(app, command)
+
+    def posts() -> list[dict]:
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    answers(by_language)
+    return SimpleNamespace(file=file, answers=answers, write=write, posts=posts)
+
+
+def told(result: Result) -> str:
+    return " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_ten_posts_in_two_languages_are_a_batch_s_posts(desk: SimpleNamespace, tmp_path: Path) -> None:
+    result = desk.write("--count", "10", "--languages", "en,ar")
+    assert result.exit_code == 0, result.stderr
+    assert "10 of 10 posts" in told(result)
+    assert "let somebody who knows the language read each" in told(result)
+    schema = json.loads(embedded_posts().with_name("posts.schema.json").read_text())
+    for number, post in enumerate(desk.posts(), 1):
+        jsonschema.validate(post, schema)
+        assert (post["id"], set(post["text"])) == (number, {"en", "ar"})
+    dry = ["render", "--dry-run", "--posts", "posts.jsonl", "--output", str(tmp_path / "out")]
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        'kind: TTSJob\nmetadata: {name: j}\nspec:\n  posts: {uri: "file:///none"}\n'
+        '  output: {uri: "file:///none"}\n  avatars: {locales: [en-GB, ar-EG], genders: [female]}\n'
+    )
+    rendered = CliRunner().invoke(app, [*dry, "-f", str(job)])
+    assert rendered.exit_code == 0, rendered.stderr
+    assert len(rendered.stdout.splitlines()) == 20
+    assert CliRunner().invoke(app, ["posts", "check", "posts.jsonl"]).exit_code == 0
+
+
+def test_standard_output_holds_the_posts_alone(desk: SimpleNamespace) -> None:
+    result = desk.write("--count", "2", "-o", "-")
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [1, 2]
+    assert not desk.file.exists()
+
+
+def test_a_file_that_is_there_is_not_touched_unless_that_is_asked_for(desk: SimpleNamespace) -> None:
+    desk.file.write_text(OTHER)
+    result = desk.write()
+    assert result.exit_code == 2
+    assert "--append adds to it, --force replaces it" in told(result)
+    assert desk.file.read_text() == OTHER
+    assert desk.write("--append", "--count", "2").exit_code == 0
+    assert [post["id"] for post in desk.posts()] == [41, 42, 43]
+    assert desk.posts()[0] == json.loads(OTHER)
+    assert desk.write("--force", "--count", "2").exit_code == 0
+    assert [post["id"] for post in desk.posts()] == [1, 2]
+
+
+def test_what_is_appended_repeats_nothing_in_the_file(desk: SimpleNamespace) -> None:
+    desk.file.write_text(OTHER)
+    desk.answers(lambda request: as_json(f"{GOOD} Ours."))
+    result = desk.write("--append", "--count", "1")
+    assert result.exit_code == 1
+    assert "post 42: no text in en: it is the same as post 41 in en" in told(result)
+    assert desk.file.read_text() == OTHER
+
+
+def test_failed_posts_are_named_and_the_good_ones_kept(desk: SimpleNamespace) -> None:
+    def odd(request: TextRequest) -> str:
+        return as_json(f"{GOOD} {request.seed}") if request.seed < 2000 else "{"
+
+    desk.answers(odd)
+    result = desk.write("--count", "2", "--seed", "0")
+    assert result.exit_code == 1
+    assert "1 of 2 posts" in told(result)
+    assert "post 2: no text in en: the answer is not JSON" in told(result)
+    assert [post["id"] for post in desk.posts()] == [1]
+
+
+def test_a_post_that_lacks_a_language_is_kept_and_told(desk: SimpleNamespace) -> None:
+    desk.answers(lambda request: as_json(f"{GOOD} {request.seed}"))
+    result = desk.write("--count", "1", "--languages", "en,ar")
+    assert result.exit_code == 1
+    assert "0 of 1 posts, and 1 that lacks a language" in told(result)
+    assert [set(post["text"]) for post in desk.posts()] == [{"en"}]
+
+
+def test_nothing_good_leaves_no_file(desk: SimpleNamespace) -> None:
+    desk.answers(lambda request: "{")
+    assert desk.write("--count", "2").exit_code == 1
+    assert not desk.file.exists()
+
+
+@pytest.mark.parametrize("ends", ["error", "interrupt"])
+def test_what_is_drafted_when_it_ends_early_is_kept(desk: SimpleNamespace, ends: str) -> None:
+    def early(request: TextRequest) -> str:
+        if request.seed < 3000:
+            return by_language(request)
+        if ends == "error":
+            raise EngineError("it broke")
+        return f"{INTERRUPT if request.seed == 3000 else 'and'} " + "on " * 400
+
+    desk.answers(early)
+    result = desk.write("--count", "9", "--seed", "0")
+    assert result.exit_code == (1 if ends == "error" else 130)
+    assert "2 of 9 posts; 7 not tried" in told(result)
+    assert ("it broke" in told(result)) == (ends == "error")
+    assert [post["id"] for post in desk.posts()] == [1, 2]
+
+
+def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: SimpleNamespace) -> None:
+    def meanwhile(request: TextRequest) -> str:
+        desk.file.write_text(OTHER)
+        return by_language(request)
+
+    desk.answers(meanwhile)
+    result = desk.write("--count", "1")
+    assert result.exit_code == 1
+    assert "was changed meanwhile" in told(result)
+    assert desk.file.read_text() == OTHER
+    assert json.loads(result.stdout)["id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--languages", "fr"], "--languages: Unknown language 'fr'. Allowed: en, ar"),
+        (["--languages", ""], "--languages: No language is named"),
+        (["--topic", " "], "--topic is empty"),
+        (["--append", "--force"], "--append and --force exclude each other"),
+        (["-o", "none/posts.jsonl"], "there is no folder"),
+        (["-o", "posts.csv"], "drafts are JSON lines"),
+        (["--count", "0"], "greater than or equal to 1"),
+        (["--model", "other"], "There is no TextModel 'other'"),
+    ],
+)
+def test_wrong_usage(desk: SimpleNamespace, arguments: list[str], message: str) -> None:
+    result = desk.write(*arguments)
+    assert result.exit_code == 2
+    assert message in told(result)
+    assert not desk.file.exists()
+
+
+def test_a_file_that_holds_no_posts_is_not_added_to(desk: SimpleNamespace) -> None:
+    desk.file.write_text("nonsense\n")
+    result = desk.write("--append")
+    assert result.exit_code == 2
+    assert "line 1: it is not JSON" in told(result)
+    assert desk.file.read_text() == "nonsense\n"
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_running_playground_drafts_too(playground: SimulatedPlayground, tmp_path: Path) -> None:
+    playground.answers = [streamed(*as_json(GOOD))]
+    command = ["posts", "write", "--topic", "a hotel", "--count", "1", "--url", playground.url]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "posts.jsonl").read_text())["text"] == {"en": GOOD}
+    assert playground.asked[0]["response_format"]["type"] == "json_schema"
+
+
+def test_a_check_tells_every_fault(tmp_path: Path) -> None:
+    good = CliRunner().invoke(app, ["posts", "check", str(embedded_posts())])
+    assert (good.exit_code, good.stdout) == (0, "")
+    path = tmp_path / "posts.csv"
+    path.write_text(f"id,en,ar\n1,Short.,{ARABIC}\nx,,\n")
+    bad = CliRunner().invoke(app, ["posts", "check", str(path)])
+    assert bad.exit_code == 1
+    assert bad.stdout.splitlines() == [
+        "post 1 in en: it has 1 words, not 15 to 60",
+        "line 3: id must be a number, not 'x'",
+    ]
+    assert CliRunner().invoke(app, ["posts", "check", str(tmp_path / "none")]).exit_code == 2
