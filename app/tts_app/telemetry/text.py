@@ -90,8 +90,7 @@ class TextEngineMetrics:
             if recorder.usage is not None:
                 self._prompt.inc(max(0, recorder.usage.prompt))
                 self._latency.observe(seconds)
-            reason = recorder.finish if recorder.usage is not None else "abort"
-            self._ended.inc(1, tags={"finished_reason": reason})
+            self._ended.inc(1, tags={"finished_reason": recorder.reason})
             self.flush(engine)
 
     def first(self, seconds: float) -> None:
@@ -129,7 +128,13 @@ class Recorder:
         self._last: float | None = None
         self.started = time.monotonic()
         self.usage: Usage | None = None
-        self.finish = "stop"
+        self._finish: str = "stop"
+        self.tokens = 0
+
+    @property
+    def reason(self) -> str:
+        """How the request ended: `abort` where it was given up or failed."""
+        return "abort" if self.usage is None else self._finish
 
     def delta(self, delta: Delta) -> bool:
         """Record `delta`; return whether it was the first."""
@@ -140,5 +145,6 @@ class Recorder:
         self._metrics.tokens(delta.tokens, None if self._last is None else now - self._last, self._engine)
         self._last = now
         self.usage = delta.usage or self.usage
-        self.finish = delta.finish or self.finish
+        self._finish = delta.finish or self._finish
+        self.tokens += delta.tokens
         return first
