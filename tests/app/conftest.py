@@ -66,6 +66,7 @@ class Playground:
             answer = httpx.get(f"{self.url}/readyz", timeout=30)
             if answer.status_code == 200 and sorted(answer.json()["models"]) == models:
                 return
+            assert "does not start" not in answer.text, answer.text
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.3)
 

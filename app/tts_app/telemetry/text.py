@@ -74,7 +74,7 @@ class TextEngineMetrics:
             *(self._first, self._gap, self._latency, self._prompt, self._generated),
             *(self._running, self._waiting, self._cache, self._ended),
         ):
-            metric.set_default_tags(tags)
+            metric.set_default_tags(dict(tags))  # Serve adds its own to what it is given
         self._written = 0
         self._observed = 0
         self._due = 0.0
