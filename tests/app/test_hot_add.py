@@ -1,7 +1,6 @@
 """A second VoiceModel is added, changed and removed while requests run, and none of them fails."""
 
 import threading
-import time
 from typing import Any
 
 import httpx

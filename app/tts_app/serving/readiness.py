@@ -48,7 +48,7 @@ def _replicas(status: ServeStatus, model: str) -> int:
 
 
 def _last_words(application: ApplicationStatusOverview) -> str:
-    """Return what a deployment says, or else the application: of a traceback its last line, which is the error."""
+    """Return what a deployment says, or else the application; of a traceback the last line, its error."""
     said = [d.message for d in application.deployments.values() if d.status in ("DEPLOY_FAILED", "UNHEALTHY")]
     lines = [line.strip() for line in "\n".join([*said, ""]).splitlines() if line.strip()]
     return (lines or application.message.strip().splitlines() or [""])[-1][:_LONGEST]

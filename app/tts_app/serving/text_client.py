@@ -19,7 +19,7 @@ from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
 
 IDLE = 5.0
-"""Seconds without a request after which a line is hung up: with an open line a replica is never idle to Serve."""
+"""Seconds without a request after which a line is hung up: Serve takes a replica with a line for busy."""
 
 _TRIES = 2
 """Times that a request is tried: a replica may be lost under it, or it may be what replicas are lost by."""

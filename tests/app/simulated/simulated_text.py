@@ -30,14 +30,17 @@ def word(number: int) -> str:
 class SimulatedTextEngine:
     """Writes WORDS over and over, a word a step of `step` seconds; loading takes `load_seconds`.
 
+    With `stamps` each word is the time at which it was written.
+
     A prompt that holds `crash` ends the process; one that holds `break` makes the engine break down.
     """
 
-    def __init__(self, context_length: int, slots: int, step: float) -> None:
+    def __init__(self, context_length: int, slots: int, step: float, stamps: bool) -> None:
         self._context = context_length
         self._slots = asyncio.Semaphore(slots)
         self._most = slots
         self._step = step
+        self._stamps = stamps
         self._running = 0
 
     @classmethod
@@ -45,9 +48,9 @@ class SimulatedTextEngine:
         cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
     ) -> Self:
         time.sleep(parameters.get("load_seconds", 0))
-        if unknown := set(parameters) - {"step", "load_seconds"}:
+        if unknown := set(parameters) - {"step", "load_seconds", "stamps"}:
             raise EngineError(f"no such parameter: {', '.join(unknown)}")
-        return cls(context_length, slots, parameters.get("step", 0.01))
+        return cls(context_length, slots, parameters.get("step", 0.01), parameters.get("stamps", False))
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
@@ -78,7 +81,7 @@ class SimulatedTextEngine:
                     if "break" in prompt and number == 2:
                         raise RuntimeError("simulated")
                     for index in range(request.n):
-                        yield Delta(index, word(number), 1)
+                        yield Delta(index, f"{time.time():.3f} " if self._stamps else word(number), 1)
                 for index in range(request.n):
                     usage = Usage(length, most * request.n) if index == request.n - 1 else None
                     yield Delta(index, finish="length", usage=usage)
