@@ -17,8 +17,11 @@ import httpx
 import psutil
 import pytest
 
+from tts_app.serving.config import serve_config
+
 START = 240.0
 STOP = 60.0
+SIMULATED = Path(__file__).parent / "simulated"
 API_PATH = "/v1/audio/speech"
 
 
@@ -41,20 +44,46 @@ class Playground:
         path = self.folder / "state" / "logs" / f"{component}.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()]
 
+    def apply(self, config: dict[str, Any]) -> None:
+        """Give Ray the Serve config as KubeRay does: over its REST API."""
+        answer = httpx.put(
+            f"{self.dashboard}/api/serve/applications/",
+            json=config,
+            headers={"authorization": f"Bearer {self.token}"},
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+
+    def config(self, models: list[Any]) -> dict[str, Any]:
+        """The Serve config of `models` where this playground listens."""
+        port = int(self.url.rsplit(":", 1)[1])
+        return serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG")
+
+    def wait_for(self, models: list[str]) -> None:
+        """Wait until these models are served and answer, and no others are."""
+        deadline = time.monotonic() + 150
+        while True:
+            answer = httpx.get(f"{self.url}/readyz", timeout=30)
+            if answer.status_code == 200 and sorted(answer.json()["models"]) == models:
+                return
+            assert "does not start" not in answer.text, answer.text
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.3)
+
     def segments_spoken(self) -> int:
         """How many calls the engine has had."""
         return sum(line["event"] == "segments spoken" for line in self.logs("voice-kokoro"))
 
-    def load(self) -> tuple[int, int]:
-        """Requests running and waiting."""
-        model = httpx.get(f"{self.url}/readyz", timeout=30).json()["models"]["kokoro"]
+    def load(self, name: str = "kokoro") -> tuple[int, int]:
+        """A model's requests: running and waiting."""
+        model = httpx.get(f"{self.url}/readyz", timeout=30).json()["models"][name]
         return model["running"], model["waiting"]
 
-    def wait_idle(self, timeout: float = 30.0) -> None:
+    def wait_idle(self, name: str = "kokoro", timeout: float = 30.0) -> None:
         """Wait until nothing runs or waits; fail after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while self.load() != (0, 0):
-            assert time.monotonic() < deadline, f"slots are not given back: {self.load()}"
+        while self.load(name) != (0, 0):
+            assert time.monotonic() < deadline, f"slots are not given back: {self.load(name)}"
             time.sleep(0.1)
 
 
@@ -91,6 +120,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
         "TTSP_DASHBOARD_PORT": str(dashboard),
         "TTSP_METRICS_PORT": str(metrics),
         "TTSP_QUEUE": "8",
+        "PYTHONPATH": f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
     }
     output = folder / "output.txt"
     command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]

@@ -1,39 +1,14 @@
 """A second VoiceModel is added, changed and removed while requests run, and none of them fails."""
 
 import threading
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from tts_app.manifests import load_voice_models
-from tts_app.resources import VoiceModel
-from tts_app.serving.config import serve_config
 
 VOICE = "male_en-GB"
-
-
-def apply(playground: Any, models: list[VoiceModel]) -> None:
-    """Give Ray the Serve config as KubeRay does: over its REST API."""
-    port = int(playground.url.rsplit(":", 1)[1])
-    answer = httpx.put(
-        f"{playground.dashboard}/api/serve/applications/",
-        json=serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG"),
-        headers={"authorization": f"Bearer {playground.token}"},
-        timeout=60,
-    )
-    assert answer.status_code == 200, answer.text
-
-
-def wait_for(playground: Any, models: list[str]) -> None:
-    deadline = time.monotonic() + 150
-    while True:
-        answer = httpx.get(f"{playground.url}/readyz", timeout=30)
-        if answer.status_code == 200 and sorted(answer.json()["models"]) == models:
-            return
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.3)
 
 
 @pytest.fixture
@@ -67,14 +42,14 @@ def test_a_model_comes_and_goes_in_place(playground: Any, client: httpx.Client, 
         }
     )
     replica = _replicas(playground)["kokoro"]
-    apply(playground, [kokoro, second])
-    wait_for(playground, ["kokoro", "second"])
+    playground.apply(playground.config([kokoro, second]))
+    playground.wait_for(["kokoro", "second"])
     body = {"input": "Spoken by the second model.", "voice": VOICE, "model": "second"}
     assert client.post("/v1/audio/speech", json=body).status_code == 200
     wrong = client.post("/v1/audio/speech", json=body | {"voice": "alloy"})
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "voice")
-    apply(playground, [kokoro])
-    wait_for(playground, ["kokoro"])
+    playground.apply(playground.config([kokoro]))
+    playground.wait_for(["kokoro"])
     gone = client.post("/v1/audio/speech", json=body)
     assert (gone.status_code, gone.json()["error"]["param"]) == (400, "model")
     assert _replicas(playground)["kokoro"] == replica, "its replica was never replaced"

@@ -13,7 +13,8 @@ from tts_app.api.middleware import RequestContext
 
 _DESCRIPTION = (
     "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
-    "`POST /v1/chat/completions` are OpenAI's: its clients work unchanged. Every error has one form, and names the parameter at fault."
+    "`POST /v1/chat/completions` are OpenAI's: its clients work unchanged. "
+    "Every error has one form, and names the parameter at fault."
 )
 
 

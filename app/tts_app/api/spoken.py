@@ -17,7 +17,7 @@ _AHEAD = 64
 async def write_and_speak(
     writer: TextService, speaker: SpeechService, model: str, request: TextRequest, utterance: Utterance
 ) -> AsyncGenerator[Delta | Chunk, None]:
-    """Yield what `model` writes, and the audio of it in the voice of `utterance`, each as soon as it is there.
+    """Yield what `model` writes, and its audio in the voice of `utterance`, each as soon as it is there.
 
     Writing starts once there is a slot to speak in: whoever is refused has nothing written in vain. Where
     nothing that was written can be spoken there is no audio.

@@ -121,8 +121,8 @@ class Chat:
             text = self._choice(delta.index, fields, delta.logprobs)
         elif delta.text:
             text = (
-                f'{self._head}[{{"index": {delta.index}, "delta": {{"content": {encode_basestring(delta.text)}}}, '
-                f'"logprobs": null, "finish_reason": null}}]{self._tail}'
+                f'{self._head}[{{"index": {delta.index}, "delta": {{"content": '
+                f'{encode_basestring(delta.text)}}}, "logprobs": null, "finish_reason": null}}]{self._tail}'
             )
         else:
             text = ""

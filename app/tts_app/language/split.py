@@ -115,7 +115,7 @@ class Sentences:
         self._rest = ""
 
     def push(self, text: str) -> list[str]:
-        """Return the sentences that are whole, now that `text` was written; a short one comes with the next."""
+        """Return the sentences that are whole, now that `text` is there; a short one comes with the next."""
         self._rest += text
         whole: list[str] = []
         start = end = 0

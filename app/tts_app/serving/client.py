@@ -14,7 +14,7 @@ from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
 from tts_app.serving.config import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import why_unready
 
-ATTEMPTS = 3
+_ATTEMPTS = 3
 """Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
 LOST = (RayActorError, RayServeException)
 """What a call fails with where the replica is lost, or there is none."""
@@ -94,12 +94,12 @@ class ModelClient(Generic[CapabilitiesT]):
         return self._handle
 
     async def _call(self, method: str, *args: Any) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await result(getattr(self.handle, method).remote(*args))
             except LOST as error:
-                if attempt == ATTEMPTS:
-                    raise ModelUnavailableError(f"Model {self.model!r} does not answer.") from error
+                if attempt == _ATTEMPTS:
+                    raise await self.unready() from error
         raise AssertionError("the last attempt returns or raises")
 
 

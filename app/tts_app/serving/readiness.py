@@ -5,7 +5,7 @@ import asyncio
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
-from ray.serve.schema import ApplicationStatus, ServeStatus
+from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview, ServeStatus
 
 _PATIENCE = 2.0
 """Seconds that Serve's controller has to answer."""
@@ -30,12 +30,11 @@ def reason(status: ServeStatus, model: str) -> str:
         return "it is not deployed yet."
     match application.status:
         case ApplicationStatus.DEPLOY_FAILED | ApplicationStatus.UNHEALTHY:
-            words = application.message.strip().splitlines()
-            return f"it does not start. {words[-1].strip()[:_LONGEST] if words else ''}".strip()
+            return f"it does not start. {_last_words(application)}".strip()
         case ApplicationStatus.RUNNING if not _replicas(status, model):
             return "it had nothing to do and is being started again."
         case ApplicationStatus.RUNNING:
-            return "all its replicas are busy."
+            return "its replicas are busy, or are being started again."
         case ApplicationStatus.DELETING:
             return "it is being removed."
     return "it is still being loaded."
@@ -46,3 +45,10 @@ def _replicas(status: ServeStatus, model: str) -> int:
     return sum(
         number for d in deployments for state, number in d.replica_states.items() if state == "RUNNING"
     )
+
+
+def _last_words(application: ApplicationStatusOverview) -> str:
+    """Return what a deployment says, or else the application; of a traceback the last line, its error."""
+    said = [d.message for d in application.deployments.values() if d.status in ("DEPLOY_FAILED", "UNHEALTHY")]
+    lines = [line.strip() for line in "\n".join([*said, ""]).splitlines() if line.strip()]
+    return (lines or application.message.strip().splitlines() or [""])[-1][:_LONGEST]

@@ -4,6 +4,7 @@ A call of `write` is a request and lasts as long as it is written; what is writt
 line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
 """
 
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -100,6 +101,7 @@ class Text:
             raise
         finally:
             outbox.requests -= 1
+            log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""

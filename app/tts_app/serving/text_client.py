@@ -14,12 +14,15 @@ from typing import Any
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest
-from tts_app.serving.client import ATTEMPTS, LOST, ModelClient, ModelUnavailableError, result
+from tts_app.serving.client import LOST, ModelClient, ModelUnavailableError, result
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
 
 IDLE = 5.0
-"""Seconds without a request after which a line is hung up: with an open line a replica is never idle to Serve."""
+"""Seconds without a request after which a line is hung up: Serve takes a replica with a line for busy."""
+
+_TRIES = 2
+"""Times that a request is tried: a replica may be lost under it, or it may be what replicas are lost by."""
 
 
 class TextClient(ModelClient[TextCapabilities]):
@@ -42,7 +45,7 @@ class TextClient(ModelClient[TextCapabilities]):
             ContextLengthError, EngineError: the engine refused it.
             ModelUnavailableError: no replica could be made to write it, or the one that did was lost.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, _TRIES + 1):
             begun = False
             try:
                 async with aclosing(self._attempt(request)) as deltas:
@@ -55,8 +58,8 @@ class TextClient(ModelClient[TextCapabilities]):
                     raise ModelUnavailableError(
                         f"Model {self.model!r} was lost while it wrote the answer."
                     ) from error
-                if attempt == ATTEMPTS:
-                    raise ModelUnavailableError(f"Model {self.model!r} does not answer.") from error
+                if attempt == _TRIES:
+                    raise await self.unready() from error
 
     def close(self) -> None:
         """Give up what is being asked; the lines are hung up once what is under way has ended."""

@@ -74,7 +74,7 @@ class TextEngineMetrics:
             *(self._first, self._gap, self._latency, self._prompt, self._generated),
             *(self._running, self._waiting, self._cache, self._ended),
         ):
-            metric.set_default_tags(tags)
+            metric.set_default_tags(dict(tags))  # Serve adds its own to what it is given
         self._written = 0
         self._observed = 0
         self._due = 0.0
@@ -90,8 +90,7 @@ class TextEngineMetrics:
             if recorder.usage is not None:
                 self._prompt.inc(max(0, recorder.usage.prompt))
                 self._latency.observe(seconds)
-            reason = recorder.finish if recorder.usage is not None else "abort"
-            self._ended.inc(1, tags={"finished_reason": reason})
+            self._ended.inc(1, tags={"finished_reason": recorder.reason})
             self.flush(engine)
 
     def first(self, seconds: float) -> None:
@@ -129,7 +128,13 @@ class Recorder:
         self._last: float | None = None
         self.started = time.monotonic()
         self.usage: Usage | None = None
-        self.finish = "stop"
+        self._finish: str = "stop"
+        self.tokens = 0
+
+    @property
+    def reason(self) -> str:
+        """How the request ended: `abort` where it was given up or failed."""
+        return "abort" if self.usage is None else self._finish
 
     def delta(self, delta: Delta) -> bool:
         """Record `delta`; return whether it was the first."""
@@ -140,5 +145,6 @@ class Recorder:
         self._metrics.tokens(delta.tokens, None if self._last is None else now - self._last, self._engine)
         self._last = now
         self.usage = delta.usage or self.usage
-        self.finish = delta.finish or self.finish
+        self._finish = delta.finish or self._finish
+        self.tokens += delta.tokens
         return first

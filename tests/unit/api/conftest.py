@@ -77,7 +77,9 @@ class SimulatedWriter:
     """Stands for a text deployment: writes the words it is told, and can be held up, lost or broken."""
 
     deltas: list[Delta] = field(default_factory=list)
-    capabilities_: TextCapabilities = TextCapabilities(1000, 4, logprobs=5, json=True, tools=True)
+    capabilities_: TextCapabilities = field(
+        default_factory=lambda: TextCapabilities(1000, 4, logprobs=5, json=True, tools=True)
+    )
     requests: list[TextRequest] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     closed: int = 0

@@ -38,24 +38,34 @@ async def test_a_voice_tells_what_it_is(api: Any) -> None:
 
 async def test_models_are_listed_as_openai_lists_them(api: Any) -> None:
     listed = (await api.client.get("/v1/models")).json()
-    (model,) = listed["data"]
+    model, writer = listed["data"]
     assert (listed["object"], model["object"], model["id"]) == ("list", "model", "kokoro")
     assert model["capabilities"] == ["speech"]
     assert model["locales"] == ["ar-EG", "en-GB", "en-US"]
     assert (await api.client.get("/v1/models/kokoro")).json() == model
+    assert (writer["id"], writer["capabilities"], writer["context_length"]) == ("writer", ["text"], 4096)
+    assert (await api.client.get("/v1/models/writer")).json() == writer
+    unknown = await api.client.get("/v1/models/none")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_model")
+    assert "kokoro, writer" in unknown.json()["error"]["message"]
 
 
 async def test_ready_is_who_answers(api: Any) -> None:
     assert (await api.client.get("/readyz")).json() == {
         "status": "ready",
-        "models": {"kokoro": {"running": 0, "waiting": 0}},
+        "models": {"kokoro": {"running": 0, "waiting": 0}, "writer": {"running": 0, "waiting": 0}},
     }
+    api.writer.down = True
+    assert "still being loaded" in (await api.client.get("/readyz")).json()["error"]["message"]
+    api.writer.down = False
     api.model.down = True
     answer = await api.client.get("/readyz")
     assert answer.status_code == 503
     assert "Model 'kokoro' is not ready" in answer.json()["error"]["message"]
     assert (await api.client.get("/healthz")).status_code == 200
     api.context.service.reconfigure([])
+    assert (await api.client.get("/readyz")).status_code == 200
+    api.context.text.reconfigure([])
     assert (await api.client.get("/readyz")).status_code == 503
 
 
@@ -78,7 +88,7 @@ async def test_a_new_catalogue_is_taken_up_while_a_request_runs(api: Any, until:
     assert moved.model == "second"
     api.model.gate.set()
     assert (await running).content == b"one@michael;two@michael;"
-    assert service.load() == {"kokoro": (0, 0), "second": (0, 0)}
+    assert service.served.load() == {"kokoro": (0, 0), "second": (0, 0)}
 
 
 async def test_the_documentation_has_an_example_a_language(api: Any) -> None:

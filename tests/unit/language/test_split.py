@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tts_app.language.split import split
+from tts_app.language.split import Sentences, split
 
 POST = (
     "Hi. Book your spa day now, and enjoy a free massage with every booking! Call us today; "
@@ -62,3 +62,20 @@ def test_any_run_is_cut_within_the_limit_in_linear_time(run):
     assert "".join("".join(segments).split()).replace(".", "").replace(",", "") == "".join(
         text.split()
     ).replace(".", "").replace(",", "").replace("!", "")
+
+
+def test_a_text_that_is_being_written_is_cut_into_whole_sentences() -> None:
+    sentences = Sentences()
+    text = "Dr. Smith is here. He has come a long way! Ask him in.\n\nGood"
+    cut = [sentence for character in text for sentence in sentences.push(character)]
+    assert cut == ["Dr. Smith is here. He has come a long way! "]
+    assert sentences.end() == ["Ask him in.\n\nGood"]
+    assert sentences.end() == []
+
+
+@pytest.mark.parametrize("text", ["القارب في الميناء الكبير الآن؟ نعم", "नाव बंदरगाह में खड़ी है आज भी। हाँ"])
+def test_sentences_end_as_their_script_ends_them(text: str) -> None:
+    sentences = Sentences()
+    (first,) = sentences.push(text)
+    assert [first, *sentences.end()] == [text[: len(first)], text[len(first) :]]
+    assert first.rstrip()[-1] in "؟।"

@@ -1,0 +1,310 @@
+"""Text over HTTP from a simulated engine on real replicas, as OpenAI's client asks for it."""
+
+import io
+import re
+import time
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import openai
+import pytest
+import simulated_text
+
+from tts_app.manifests import load_voice_models
+from tts_app.resources import TextModel
+
+CONTEXT = 200
+REPLICAS = 2
+SLOTS = 3
+QUEUE = 8
+
+
+def text_model(name: str, folder: Path, replicas: int, **parameters: Any) -> TextModel:
+    return TextModel.model_validate(
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "engine": "llamacpp",
+                "source": {"uri": f"file://{folder}"},
+                "license": {"spdx": "Apache-2.0", "commercialUse": True},
+                "contextLength": CONTEXT,
+                "replicas": {"min": replicas, "max": replicas, "targetOngoingRequests": SLOTS},
+                "parameters": parameters,
+            },
+        }
+    )
+
+
+def simulated(config: dict[str, Any]) -> dict[str, Any]:
+    """The Serve config with the simulated engine in place of a TextModel's own."""
+    for application in config["applications"]:
+        if "context_length" in application["args"]:
+            application["args"]["engine"] = "simulated_text:SimulatedTextEngine"
+    return config
+
+
+@pytest.fixture(scope="module")
+def writer(playground: Any) -> Iterator[Any]:
+    """The playground with a model that writes beside the one that speaks, and one that takes long to load."""
+    (kokoro,) = load_voice_models(())
+    folder = playground.folder / "simulated"
+    folder.mkdir()
+    models = [kokoro, text_model("writer", folder, REPLICAS, step=0.02)]
+    playground.apply(simulated(playground.config(models)))
+    playground.wait_for(["kokoro", "writer"])
+    yield playground
+    playground.apply(playground.config([kokoro]))
+    playground.wait_for(["kokoro"])
+
+
+@pytest.fixture
+def client(writer: Any) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{writer.url}/v1", api_key="none needed", max_retries=0, timeout=60)
+
+
+def ask(content: str = "Hello there.") -> Any:
+    return [{"role": "user", "content": content}]
+
+
+def test_the_answer_is_the_engines_own(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=60)
+    (choice,) = answer.choices
+    assert choice.message.content == simulated_text.whole(60)
+    assert choice.finish_reason == "length"
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 60)
+
+
+def test_a_stream_is_the_same_answer_as_it_is_written(client: openai.OpenAI) -> None:
+    started = time.monotonic()
+    stream = client.chat.completions.create(
+        model="writer",
+        messages=ask(),
+        max_completion_tokens=60,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = []
+    first = 0.0
+    for chunk in stream:
+        first = first or time.monotonic() - started
+        chunks.append(chunk)
+    assert first < (time.monotonic() - started) / 2
+    pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
+    assert len(pieces) > 20
+    assert "".join(piece or "" for piece in pieces) == simulated_text.whole(60)
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 60
+
+
+def test_many_at_a_time_on_two_replicas_are_not_mixed_up(client: openai.OpenAI) -> None:
+    def one(number: int) -> str:
+        tokens = 20 + number
+        stream = client.completions.create(
+            model="writer", prompt="a " * (number + 1), max_tokens=tokens, n=2, stream=True
+        )
+        texts = {0: "", 1: ""}
+        for chunk in stream:
+            for choice in chunk.choices:
+                texts[choice.index] += choice.text
+        assert texts == dict.fromkeys((0, 1), simulated_text.whole(tokens))
+        return texts[0]
+
+    with ThreadPoolExecutor(12) as pool:
+        assert len(list(pool.map(one, range(12)))) == 12
+
+
+def test_a_flood_is_answered_and_leaves_nothing_behind(writer: Any) -> None:
+    body = {"model": "writer", "messages": ask(), "max_tokens": 40}
+    with (
+        httpx.Client(base_url=writer.url, timeout=60, limits=httpx.Limits(max_connections=40)) as client,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        answers = list(pool.map(lambda _: client.post("/v1/chat/completions", json=body), range(40)))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {200, 429}, statuses
+    assert statuses[200] >= REPLICAS * SLOTS + QUEUE
+    for answer in answers:
+        if answer.status_code == 429:
+            assert 1 <= int(answer.headers["retry-after"]) <= 600
+            assert answer.json()["error"]["type"] == "rate_limit_error"
+    writer.wait_idle("writer")
+
+
+def ended(playground: Any) -> list[dict[str, Any]]:
+    return [line for line in playground.logs("text-writer") if line["event"] == "answer ended"]
+
+
+def test_a_caller_who_leaves_stops_the_writing(writer: Any, client: openai.OpenAI) -> None:
+    before = len(ended(writer))
+    stream = client.chat.completions.create(
+        model="writer", messages=ask(), max_completion_tokens=150, stream=True
+    )
+    pieces = iter(stream)
+    next(pieces)
+    assert writer.load("writer") == (1, 0)
+    stream.close()
+    writer.wait_idle("writer")
+    deadline = time.monotonic() + 10
+    while len(ended(writer)) == before:
+        assert time.monotonic() < deadline, "the replica went on"
+        time.sleep(0.05)
+    (line,) = ended(writer)[before:]
+    assert line["reason"] == "abort"
+    assert 1 <= line["tokens"] < 150, "tokens are counted, and most were never written"
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "code"),
+    [
+        ({"model": "nobody"}, "model", "unknown_model"),
+        ({"model": "kokoro"}, "model", "unknown_model"),
+        ({"temperature": 3}, "temperature", "invalid_value"),
+        ({"logprobs": True}, "logprobs", "unsupported_parameter"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f"}}]},
+            "tools",
+            "unsupported_parameter",
+        ),
+        ({"extra_body": {"logit_bias": {"1": 2}}}, "logit_bias", "unknown_parameter"),
+        ({"messages": ask("word " * CONTEXT)}, None, "context_length_exceeded"),
+    ],
+)
+def test_bad_requests_are_told_what_is_wrong(
+    client: openai.OpenAI, change: dict[str, Any], param: str | None, code: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(**({"model": "writer", "messages": ask()} | change))
+    assert (refused.value.param, refused.value.code) == (param, code)
+
+
+def test_an_engine_that_breaks_down_ends_the_stream_with_an_error(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="writer", messages=ask("break"), max_completion_tokens=20, stream=True
+    )
+    with pytest.raises(openai.APIError) as broken:
+        list(stream)
+    assert broken.value.code == "internal_error"
+    answer = client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
+    assert answer.choices[0].message.content == simulated_text.whole(5)
+
+
+def test_an_engine_that_crashes_takes_nobody_else_along(writer: Any, client: openai.OpenAI) -> None:
+    with pytest.raises(openai.InternalServerError) as lost:
+        client.chat.completions.create(model="writer", messages=ask("crash"))
+    assert lost.value.status_code == 503
+    assert int(lost.value.response.headers["retry-after"]) > 0
+    spoken = client.audio.speech.create(model="tts-1", voice="alloy", input="Still here.")
+    assert len(spoken.content) > 1000
+    writer.wait_for(["kokoro", "writer"])
+    answer = client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
+    assert answer.choices[0].message.content == simulated_text.whole(5)
+
+
+def seconds(data: bytes) -> float:
+    with av.open(io.BytesIO(data)) as container:
+        return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+
+
+def test_an_answer_is_spoken_while_it_is_written(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="writer",
+        messages=ask(),
+        max_completion_tokens=40,
+        modalities=["text", "audio"],
+        audio={"voice": "alloy", "format": "mp3"},
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    order, audio, transcript = "", b"", ""
+    for chunk in stream:
+        for choice in chunk.choices:
+            told = choice.delta.model_extra.get("audio") or {} if choice.delta.model_extra else {}
+            if "data" in told:
+                audio += b64decode(told["data"])
+                order += "a"
+            if "transcript" in told:
+                transcript += told["transcript"]
+                order += "t"
+    assert transcript == simulated_text.whole(40)
+    assert re.search("t+a+.*t", order) or re.search("ta", order), "audio comes as sentences are whole"
+    assert 10 < seconds(audio) < 60
+    whole = client.chat.completions.create(
+        model="writer",
+        messages=ask(),
+        max_completion_tokens=40,
+        modalities=["text", "audio"],
+        audio={"voice": "alloy", "format": "mp3"},
+    )
+    message = whole.choices[0].message
+    assert message.content is None
+    assert message.audio is not None
+    assert message.audio.transcript == transcript
+    assert abs(seconds(b64decode(message.audio.data)) - seconds(audio)) < 1
+
+
+def test_a_model_that_loads_says_so(writer: Any) -> None:
+    (kokoro,) = load_voice_models(())
+    folder = writer.folder / "simulated"
+    models = [
+        kokoro,
+        text_model("writer", folder, REPLICAS, step=0.02),
+        text_model("slow", folder, 1, load_seconds=25),
+    ]
+    writer.apply(simulated(writer.config(models)))
+    body = {"model": "slow", "messages": ask(), "max_tokens": 3}
+    deadline = time.monotonic() + 30
+    while True:
+        answer = httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=60)
+        if answer.status_code != 400:
+            break
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    error = answer.json()["error"]
+    assert error["code"] == "model_unavailable"
+    assert "still being loaded" in error["message"]
+    others = httpx.post(f"{writer.url}/v1/chat/completions", json=body | {"model": "writer"}, timeout=60)
+    assert others.status_code == 200
+    writer.wait_for(["kokoro", "slow", "writer"])
+    assert httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=60).status_code == 200
+
+
+def test_its_figures_have_vllms_names(writer: Any, client: openai.OpenAI) -> None:
+    client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
+    wanted = {
+        "vllm_time_to_first_token_seconds_bucket",
+        "vllm_inter_token_latency_seconds_bucket",
+        "vllm_prompt_tokens_total",
+        "vllm_generation_tokens_total",
+        "vllm_num_requests_running",
+        "vllm_num_requests_waiting",
+        "vllm_kv_cache_usage_perc",
+        "vllm_request_success_total",
+        "ttsp_text_first_token_seconds_bucket",
+        "ttsp_text_rejected_total",
+        "ttsp_text_abandoned_total",
+    }
+    deadline = time.monotonic() + 60
+    while True:
+        text = httpx.get(f"{writer.metrics}/metrics", timeout=30).text
+        missing = {name for name in wanted if not re.search(rf"^ray_{name}\{{", text, re.MULTILINE)}
+        if not missing:
+            break
+        assert time.monotonic() < deadline, f"not exported: {missing}"
+        time.sleep(1)
+    assert re.search(r'vllm_generation_tokens_total\{.*model_name="writer".*\} [1-9]', text)
+
+
+def test_no_text_is_logged(writer: Any, client: openai.OpenAI) -> None:
+    client.chat.completions.create(model="writer", messages=ask("xylophone"), max_completion_tokens=5)
+    logs = (writer.folder / "state" / "logs").glob("*.jsonl")
+    assert not any("xylophone" in path.read_text() or "harbour" in path.read_text() for path in logs)

@@ -1,0 +1,165 @@
+"""Thousands of chat streams at a time, from a simulated engine through the real service: what we add.
+
+    python tests/bench/text_load.py --streams 2000 --seconds 60
+
+The engine writes the time at which it wrote each token, so the delay of every token on its way to the caller
+is measured, with the client's own. Prints a table; nothing is asserted.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from tts_app.resources import TextModel
+from tts_app.serving import embedded
+from tts_app.serving.config import serve_config
+from tts_app.settings import Settings
+
+SIMULATED = Path(__file__).parents[1] / "app" / "simulated"
+STEP = 0.1
+PORT = 18124
+_STAMP = re.compile(rb"\d{10}\.\d{3}")
+_BODY = (
+    b'{"model": "writer", "stream": true, "max_tokens": %d, "messages": [{"role": "user", "content": "Hi"}]}'
+)
+
+
+@dataclass
+class Seen:
+    """What the callers saw."""
+
+    delays: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    chunks: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def config(models: Any, **where: Any) -> dict[str, Any]:
+    """The Serve config, with the simulated engine."""
+    made = serve_config(models, **where)
+    for application in made["applications"]:
+        if "context_length" in application["args"]:
+            application["args"]["engine"] = "simulated_text:SimulatedTextEngine"
+    return made
+
+
+def model(streams: int, folder: str) -> TextModel:
+    return TextModel.model_validate(
+        {
+            "metadata": {"name": "writer"},
+            "spec": {
+                "engine": "llamacpp",
+                "source": {"uri": f"file://{folder}"},
+                "license": {"spdx": "Apache-2.0", "commercialUse": True},
+                "replicas": {"min": 1, "max": 1, "targetOngoingRequests": streams},
+                "parameters": {"step": STEP, "stamps": True},
+            },
+        }
+    )
+
+
+async def call(seen: Seen, port: int, tokens: int, after: float) -> None:
+    """One caller: a raw HTTP request, read as it comes."""
+    await asyncio.sleep(after)
+    body = _BODY % tokens
+    began = time.time()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    got = 0
+    data = tail = b""
+    while data := await reader.read(1 << 16):
+        now = time.time()
+        stamps = [float(stamp) for stamp in _STAMP.findall(data)]
+        if stamps and not got:
+            seen.first.append(now - began - STEP)
+        got += len(stamps)
+        seen.chunks += data.count(b"data: ")
+        seen.delays.extend(now - stamp for stamp in stamps)
+        tail = data[-400:]
+    writer.close()
+    if got < tokens * 0.99 or b"[DONE]" not in tail:  # a stamp may be cut by the client's own reading
+        seen.failures.append(f"{got} of {tokens} tokens, then {tail[-200:]!r}")
+
+
+async def load(port: int, streams: int, seconds: float, ramp: float) -> Seen:
+    seen = Seen()
+    tokens = int(seconds / STEP)
+    await asyncio.gather(
+        *(call(seen, port, tokens, ramp * number / streams) for number in range(streams)),
+        return_exceptions=False,
+    )
+    return seen
+
+
+def cpu_seconds() -> dict[str, float]:
+    """CPU seconds by what a process is."""
+    used: dict[str, float] = {}
+    for process in psutil.Process().children(recursive=True):
+        try:
+            words = " ".join(process.cmdline())
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        name = next(
+            (n for n in ("Gateway", "writer:Text", "ProxyActor", "ServeController") if n in words), "rest"
+        )
+        used[name] = used.get(name, 0) + times.user + times.system
+    own = psutil.Process().cpu_times()
+    return used | {"this client": own.user + own.system}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", type=int, nargs="+", default=[2000])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--ramp", type=float, default=10.0)
+    parser.add_argument("--direct", type=int, help="port of the gateway's own server, with direct ingress")
+    arguments = parser.parse_args()
+    os.environ["PYTHONPATH"] = f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    embedded.serve_config = config  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            state_dir=Path(folder), audio_output=f"{folder}/out", port=PORT, metrics_port=None, queue=100_000
+        )
+        with embedded.Playground(settings) as playground:
+            playground.start()
+            playground.deploy([model(max(arguments.streams), folder)])
+            playground.wait(timeout=500)
+            for streams in arguments.streams:
+                before, began = cpu_seconds(), time.perf_counter()
+                seen = asyncio.run(load(arguments.direct or PORT, streams, arguments.seconds, arguments.ramp))
+                wall = time.perf_counter() - began
+                print_row(streams, seen, wall, before)
+
+
+def print_row(streams: int, seen: Seen, wall: float, before: dict[str, float]) -> None:
+    delays = np.array(seen.delays or [0.0])
+    p50, p99 = np.percentile(delays, [50, 99]) * 1000
+    first = np.percentile(seen.first or [0.0], [50, 99]) * 1000
+    used = {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
+    cores = ", ".join(f"{name} {share:.2f}" for name, share in used.items() if share > 0.02)
+    print(
+        f"{streams} streams: {len(seen.failures)} failed, {len(delays) / wall:.0f} tokens/s, "
+        f"{seen.chunks / wall:.0f} chunks/s, delay p50 {p50:.0f} ms p99 {p99:.0f} ms, "
+        f"first p50 {first[0]:.0f} ms p99 {first[1]:.0f} ms; cores: {cores}",
+        *seen.failures[:3],
+        sep="\n",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

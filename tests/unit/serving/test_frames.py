@@ -1,0 +1,96 @@
+"""What goes between a replica and a gateway: many answers a message, nothing lost, nothing piled up."""
+
+import asyncio
+
+import pytest
+
+from tts_app.engines.text import Delta, TokenLogprob, Usage
+from tts_app.serving.frames import BEAT, Frame, Inbox, Outbox, frame, joined
+
+
+def end(request: int = 1) -> Frame:
+    return Frame(request, 0, "", 0, None, end=True)
+
+
+async def taken(inbox: Inbox) -> list[Delta]:
+    return [delta async for delta in inbox.deltas()]
+
+
+def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None:
+    plain, last = Delta(1, "a", 2), Delta(1, "b", 1, finish="stop", usage=Usage(3, 4))
+    assert frame(7, plain) == Frame(7, 1, "a", 2, None)
+    assert frame(7, plain).delta == plain
+    assert frame(7, last).delta == last
+
+
+async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
+    outbox = Outbox()
+    messages = outbox.messages(idle=0.2)
+    outbox.put(frame(1, Delta(text="a")))
+    assert [f.text for f in await anext(messages)] == ["a"]
+    for text in "bcd":
+        outbox.put(frame(2, Delta(text=text)))
+    assert [f.text for f in await anext(messages)] == ["b", "c", "d"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(messages)
+
+
+async def test_an_urgent_frame_does_not_wait_for_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_app.serving.frames.BEAT", 60.0)
+    assert BEAT < 1
+    outbox = Outbox()
+    messages = outbox.messages(idle=60)
+    outbox.put(frame(1, Delta(text="a")), urgent=True)
+    await anext(messages)
+    outbox.put(frame(1, Delta(text="b")))
+    waiting = asyncio.ensure_future(anext(messages))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    outbox.put(end(), urgent=True)
+    async with asyncio.timeout(10):
+        assert [f.text for f in await waiting] == ["b", ""]
+
+
+async def test_a_line_stays_as_long_as_something_is_written() -> None:
+    outbox = Outbox()
+    outbox.requests = 1
+    messages = outbox.messages(idle=0.01)
+    waiting = asyncio.ensure_future(anext(messages))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    outbox.put(end())
+    assert await waiting == [end()]
+
+
+async def test_what_is_not_taken_in_time_is_joined() -> None:
+    inbox = Inbox()
+    for text in ("a", "b", "c"):
+        inbox.put(frame(1, Delta(text=text, tokens=1)))
+    inbox.put(frame(1, Delta(finish="stop", usage=Usage(1, 3))))
+    inbox.put(end())
+    assert await taken(inbox) == [Delta(0, "abc", 3, finish="stop", usage=Usage(1, 3))]
+
+
+async def test_an_error_comes_after_what_was_written() -> None:
+    inbox = Inbox()
+    inbox.put(frame(1, Delta(text="a")))
+    inbox.fail(RuntimeError("lost"))
+    inbox.fail(RuntimeError("a second time"))
+    deltas = inbox.deltas()
+    assert (await anext(deltas)).text == "a"
+    with pytest.raises(RuntimeError, match="lost"):
+        await anext(deltas)
+
+
+def test_answers_are_joined_each_by_itself_and_usage_comes_last() -> None:
+    token = TokenLogprob("x", -1.0)
+    deltas = [
+        Delta(0, "a", 1, (token,)),
+        Delta(1, "b", 1),
+        Delta(1, "B", 1, finish="stop"),
+        Delta(0, "A", 1, (token,), finish="length", usage=Usage(1, 4)),
+    ]
+    assert list(joined(deltas)) == [
+        Delta(1, "bB", 2, finish="stop"),
+        Delta(0, "aA", 2, (token, token), finish="length", usage=Usage(1, 4)),
+    ]
