@@ -154,6 +154,8 @@ def _ask(url: str, body: Mapping[str, Any]) -> tuple[int, float, str]:
         if not line.startswith(b"data: {"):
             continue
         chunk = json.loads(line[6:])
+        if "error" in chunk:
+            raise RuntimeError(f"broken off: {chunk}")
         for choice in chunk["choices"]:
             if text := choice["delta"].get("content"):
                 first = first or time.perf_counter() - began

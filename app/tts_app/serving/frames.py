@@ -36,7 +36,7 @@ class Frame(NamedTuple):
 
 def frame(request: int, delta: Delta) -> Frame:
     """Return `delta` as a frame."""
-    if delta.finish is None and not delta.logprobs and not delta.tool_calls and delta.usage is None:
+    if delta == Delta(delta.index, delta.text, delta.tokens):
         return Frame(request, delta.index, delta.text, delta.tokens, None)
     return Frame(request, delta.index, "", 0, delta)
 
@@ -152,4 +152,5 @@ def _one(index: int, parts: Sequence[Delta]) -> Delta:
         tuple(item for part in parts for item in part.tool_calls),
         parts[-1].finish,
         parts[-1].usage,
+        "".join(part.reasoning for part in parts),
     )
