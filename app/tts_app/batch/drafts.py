@@ -26,16 +26,15 @@ _NAMES = {
 }
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"post": {"type": "string"}},
+    "properties": {"post": {"type": "string", "minLength": 60}},
     "required": ["post"],
     "additionalProperties": False,
 }
-"""What an answer is held to, where the engine can do that."""
+"""What an answer is held to, where the engine can do that. No text of so many words is shorter."""
 _TOKENS = {"en": 200, "es": 240}
 _TOKENS_ELSEWHERE = 600
 """Of an answer. 60 words take 100 tokens in English, and far more in a script that the model hardly knows."""
 _TEMPERATURE = 0.8
-_SYSTEM = "You write short posts for social media, to be read aloud: one paragraph, no headings or blanks."
 
 
 class DraftError(ValueError):
@@ -69,19 +68,17 @@ def draft_request(
     `like` is the same post in another language, so that all texts of a post say one thing. `held` tells that
     the model can be held to JSON.
     """
-    name = _NAMES[language]
-    # A small model copies an example word for word, and so there is none.
-    asked = (
-        f"Write this post in {name}, in {WORDS.start} to {WORDS.stop - 1} words, for readers there: {like}"
-        if like
-        else f"Write a post in {name}, of {WORDS.start} to {WORDS.stop - 1} words, about this: {topic}"
+    form = (
+        f"in {_NAMES[language]}, in {WORDS.start} to {WORDS.stop - 1} words, one paragraph to be read aloud"
     )
-    form = "Answer in JSON." if held else "Answer with the post and nothing else."
+    # Short, without an example and without a word on JSON: a small model writes about whatever it is told.
+    asked = (
+        f"Write this post {form}: {like}" if like else f"Write a post for social media {form}, about {topic}."
+    )
+    if not held:
+        asked += "\nAnswer with the post and nothing else."
     return TextRequest(
-        messages=(
-            {"role": "system", "content": _SYSTEM},
-            {"role": "user", "content": f"{asked}\n{form}"},
-        ),
+        messages=({"role": "user", "content": asked},),
         max_tokens=min(_TOKENS.get(language[:2], _TOKENS_ELSEWHERE), context // 2),
         temperature=_TEMPERATURE,
         seed=seed,

@@ -13,6 +13,8 @@ from tts_app.resources.tts_job import Post
 
 WORDS = range(15, 61)
 """How many words a text may have."""
+_LONGEST_WORD = 40
+"""Letters of one: hashtags are long, and what a model that goes astray repeats is longer."""
 _SCRIPT_SHARE = 0.75
 """Least part of a text's letters that are of its language; the rest are names and hashtags."""
 _SCRIPTS = {
@@ -37,6 +39,9 @@ def text_faults(language: str, text: str) -> Iterator[str]:
     words = len(text.split())
     if words not in WORDS:
         yield f"it has {words} words, not {WORDS.start} to {WORDS.stop - 1}"
+    longest = max(map(len, text.split()))
+    if longest > _LONGEST_WORD:
+        yield f"it has a word of {longest} letters"
     script, pattern = _SCRIPTS[language[:2]]
     share = sum(re.match(pattern, letter) is not None for letter in letters) / len(letters)
     if share < _SCRIPT_SHARE:

@@ -34,6 +34,7 @@ def test_good_texts_have_no_fault(language: str, text: str) -> None:
         ("en", f"{GOOD} Call [Name].", "it has a placeholder: [Name]"),
         ("en", f"{GOOD} From {{price}}.", "it has a placeholder: {price}"),
         ("en", f"{GOOD} From XXX euros.", "it has a placeholder: XXX"),
+        ("ar", f"{ARABIC} {'ش' * 41}", "it has a word of 41 letters"),
         ("en", f"{GOOD}\n", "it has line breaks or loose white space"),
         ("en", GOOD.replace(" ", "  ", 1), "it has line breaks or loose white space"),
     ],
