@@ -17,7 +17,7 @@ from images.build import archives
 from images.levels import LEVELS, ROOT, version
 from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
 
-MEGABYTES = {"operator": 200, "app": 980, "kokoro": 1110}
+MEGABYTES = {"operator": 200, "app": 980, "kokoro": 1110, "llamacpp": 1090}
 """What an image may have, unpacked; docker/README.md has what it has."""
 TEMPORARY = "tmp"
 WRITABLE = {TEMPORARY, "var/tmp", "run/lock"}
@@ -42,7 +42,7 @@ PROGRAMS = {
     "operator": {"python", "tts-operator"},
     "app": {"python", "ray", "serve", "ttsp", "bash", "grep", "wget", "espeak-ng", "tini"},
 }
-PROGRAMS["kokoro"] = PROGRAMS["app"]
+PROGRAMS["kokoro"] = PROGRAMS["llamacpp"] = PROGRAMS["app"]
 
 
 @dataclass
@@ -179,14 +179,20 @@ def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
 
 def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Image) -> None:
     models = image.below("opt/tts-playground/models")
-    if image.level != "kokoro":
+    bundles = LEVELS[image.level].models
+    if not bundles:
         assert models == set()
         assert "TTSP_MODELS" not in image.environment
         return
     assert image.environment["TTSP_MODELS"] == "/opt/tts-playground/models"
-    folder = "opt/tts-playground/models/kokoro-82m/int8"
-    assert {f"{folder}/model.onnx", f"{folder}/vocab.json", f"{folder}/.bundle.sha256"} <= models
-    assert f"{folder}/voices/af_heart.bin" in models
+    (bundle,) = bundles
+    folder = f"opt/tts-playground/models/{bundle}"
+    assert f"{folder}/.bundle.sha256" in models
+    if image.level == "kokoro":
+        wanted = {"model.onnx", "vocab.json", "voices/af_heart.bin"}
+        assert {f"{folder}/{name}" for name in wanted} <= models
+    else:
+        assert [path for path in models if path.startswith(folder) and path.endswith(".gguf")]
     assert not [path for path in models if re.search(r"-ort\d|\.lock$", path)]
 
 

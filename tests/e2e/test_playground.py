@@ -60,21 +60,21 @@ class Speech:
         model["spec"]["voices"] = [voice]
         return model
 
-    def condition(self, model: str, type_: str) -> dict[str, str]:
-        conditions = self.get("voicemodel", model).get("status", {}).get("conditions", [])
+    def condition(self, model: str, type_: str, kind: str = "voicemodel") -> dict[str, str]:
+        conditions = self.get(kind, model).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == type_), {})
 
-    def wait_ready(self, model: str) -> None:
+    def wait_ready(self, model: str, kind: str = "voicemodel") -> None:
         """Wait until a model is Ready for the resource as it is now; fail with what its status says."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            generation = self.get("voicemodel", model)["metadata"]["generation"]
-            ready = self.condition(model, "Ready")
+            generation = self.get(kind, model)["metadata"]["generation"]
+            ready = self.condition(model, "Ready", kind)
             if ready.get("status") == "True" and ready["observedGeneration"] == generation:
                 return
             time.sleep(1)
         pods = self.kubectl("get", "pods", "-o", "wide")
-        pytest.fail(f"{model} is not Ready: {self.get('voicemodel', model).get('status')}\n{pods}")
+        pytest.fail(f"{model} is not Ready: {self.get(kind, model).get('status')}\n{pods}")
 
     def url(self, what: str) -> str:
         """Return where a port of a Service or pod answers, through the API server."""
@@ -335,6 +335,32 @@ def test_a_models_files_are_fetched_once_and_never_by_a_pod_that_serves(
     assert speech.cluster_name() == before
     speech.kubectl("delete", "voicemodel", "hub")
     speech.kubectl("wait", "--for=delete", "job", "-l", "ttsplayground.dev/model=hub", "--timeout=60s")
+
+
+def test_a_text_model_writes_on_the_same_cluster(speech: Speech) -> None:
+    before = speech.cluster_name()
+    speech.kubectl("apply", "-f", str(SAMPLES / "textmodel-smollm.yaml"))
+    speech.wait_ready("smollm", "textmodel")
+    body = {
+        "model": "smollm",
+        "messages": [{"role": "user", "content": "Name one colour."}],
+        "max_tokens": 16,
+        "temperature": 0,
+    }
+    where = speech.url("services/playground-serve-svc:8000")
+    answer = httpx.post(f"{where}/v1/chat/completions", json=body, timeout=120)
+    assert answer.status_code == 200, answer.text
+    (choice,) = answer.json()["choices"]
+    assert choice["message"]["content"].strip()
+    assert 1 <= answer.json()["usage"]["completion_tokens"] <= 16
+    assert speech.say("female_en-US", "The voice goes on beside it.").status_code == 200
+    assert speech.cluster_name() == before
+    speech.kubectl("delete", "textmodel", "smollm")
+    deadline = time.monotonic() + PATIENCE
+    while httpx.post(f"{where}/v1/chat/completions", json=body, timeout=120).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert speech.cluster_name() == before
 
 
 def test_a_killed_worker_comes_back_and_the_status_tells(speech: Speech) -> None:

@@ -22,6 +22,7 @@ from tts_app.engines.text import (
     ContextLengthError,
     Delta,
     EngineError,
+    EngineStoppedError,
     Finish,
     TextCapabilities,
     TextLoad,
@@ -148,7 +149,7 @@ class VllmEngine:
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """See TextEngine."""
         if self._closed:
-            raise EngineError("The engine is closed.")
+            raise EngineStoppedError("The engine is closed.")
         here = asyncio.get_running_loop()
         written: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
 
@@ -184,10 +185,10 @@ class VllmEngine:
                 tell(delta)
             tell(None)
         except asyncio.CancelledError:
-            tell(EngineError("The engine was closed."))
+            tell(EngineStoppedError("The engine was closed."))
             raise
         except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
-            tell(error)
+            tell(error if isinstance(error, EngineError) else EngineStoppedError(f"vLLM failed: {error}"))
 
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
         body = body_of(request, self._model)
@@ -276,7 +277,7 @@ async def deltas(stream: AsyncIterator[Any]) -> AsyncGenerator[Delta, None]:
     Raises:
         ContextLengthError: the prompt is longer than the context.
         EngineError: vLLM refused the request.
-        RuntimeError: it failed.
+        EngineStoppedError: it failed.
     """
     counted: dict[int, int] = {}
     async for batch in stream:
@@ -306,16 +307,19 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
         counted[index] = usage.get("completion_tokens", before)
         reason = choice.get("finish_reason")
         if reason is not None and reason not in _FINISH:
-            raise RuntimeError(f"vLLM ended the answer: {reason}.")
+            raise EngineStoppedError(f"vLLM ended the answer: {reason}.")
         delta = Delta(
             index=index,
             text=said.get("content") or said.get("text") or "",
+            reasoning=said.get("reasoning") or "",
             tokens=counted[index] - before,
             logprobs=tuple(_logprobs(choice.get("logprobs") or {})),
             tool_calls=tuple(said.get("tool_calls") or ()),
             finish=None if reason is None else _FINISH[reason],
         )
-        if delta.text or delta.tokens or delta.tool_calls or delta.finish:  # the first tells the role alone
+        if (
+            delta.text or delta.reasoning or delta.tokens or delta.tool_calls or delta.finish
+        ):  # the first tells the role alone
             yield delta
     if not chunk["choices"] and usage:
         cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
@@ -341,7 +345,7 @@ def _logprob(item: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> Tok
 def _refusal(message: str, code: int | None) -> Exception:
     """Return what to raise for an error of vLLM's, `code` being its HTTP status."""
     if code is not None and code >= BROKEN:
-        return RuntimeError(f"vLLM failed: {message}")
+        return EngineStoppedError(f"vLLM failed: {message}")
     too_long = "maximum context length" in message or "maximum model length" in message
     return ContextLengthError(message) if too_long else EngineError(message)
 

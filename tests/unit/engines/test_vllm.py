@@ -13,6 +13,7 @@ from tts_app.engines.text import (
     ContextLengthError,
     Delta,
     EngineError,
+    EngineStoppedError,
     TextCapabilities,
     TextLoad,
     TextRequest,
@@ -289,6 +290,12 @@ async def test_several_answers_are_counted_apart(engine_of):
     ]
 
 
+async def test_what_a_model_thought_is_told_apart(engine_of):
+    thought = {"index": 0, "delta": {"reasoning": "Hm."}}
+    _, engine = engine_of([[event([thought], **counted(2)), event([choice("Yes.")], **counted(4))]])
+    assert await all_of(engine) == [Delta(reasoning="Hm.", tokens=2), Delta(text="Yes.", tokens=2)]
+
+
 async def test_tools_and_probabilities_are_handed_on(engine_of):
     called = {"index": 0, "function": {"name": "f", "arguments": "{}"}}
     item = {"token": "a", "logprob": -0.1, "bytes": [97]}
@@ -332,12 +339,12 @@ async def test_tools_and_probabilities_are_handed_on(engine_of):
         ),
         (
             ['data: {"error": {"message": "EngineCore died", "code": 500}}\n\n'],
-            RuntimeError,
+            EngineStoppedError,
             "failed: EngineCore",
         ),
         (['data: {"error": {"message": "no such tool", "code": 400}}\n\n'], EngineError, "no such tool"),
-        ([event([choice("", finish="abort")])], RuntimeError, "ended the answer: abort"),
-        (["data: not json\n\n"], json.JSONDecodeError, "Expecting value"),
+        ([event([choice("", finish="abort")])], EngineStoppedError, "ended the answer: abort"),
+        (["data: not json\n\n"], EngineStoppedError, "failed: Expecting value"),
     ],
 )
 async def test_what_goes_wrong_is_told(engine_of, item, kind, says):
@@ -372,7 +379,7 @@ async def test_closing_ends_what_is_written_and_refuses_more(engine_of):
     await anext(answer)
     engine.close()
     engine.close()
-    with pytest.raises(EngineError, match="closed"):
+    with pytest.raises(EngineStoppedError, match="closed"):
         await anext(answer)
     assert server.given_up == 1
     with pytest.raises(EngineError, match="closed"):
