@@ -84,8 +84,6 @@ class Delta:
     index: int = 0
     """Which of the answers."""
     text: str = ""
-    reasoning: str = ""
-    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
     tokens: int = 0
     """How many tokens it is."""
     logprobs: tuple[TokenLogprob, ...] = ()
