@@ -111,6 +111,15 @@ async def test_seeds(engine: TransformersEngine) -> None:
     assert first == again == text(beside) != other
 
 
+async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TransformersEngine) -> None:
+    """Both compute on one model at a time: neither disturbs the other."""
+    asks = replace(SEA, logprobs=1)
+    alone, long = text(await written(engine, asks)), text(await written(engine, LONG))
+    for _ in range(3):
+        beside = await asyncio.gather(*(written(engine, request) for request in (LONG, asks, asks)))
+        assert [text(deltas) for deltas in beside] == [long, alone, alone]
+
+
 async def test_several_answers(engine: TransformersEngine) -> None:
     deltas = await written(engine, replace(SEA, temperature=1.0, n=3))
     assert len({text(deltas, index) for index in range(3)}) == 3
@@ -305,6 +314,28 @@ def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
     refused(copy, "none", "set quantization: gptq-int4")
     (copy / "config.json").write_text("{")
     refused(copy, "none", r"config\.json is damaged")
+
+
+async def test_gptq_writes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small weights, quantised here by gptqmodel, without a GPU."""
+    monkeypatch.setenv(
+        "GPTQMODEL_CPU_WORKERS", "2"
+    )  # it asks for two where it finds two cores, and takes one
+    from gptqmodel import GPTQModel, QuantizeConfig
+
+    settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False)
+    model = GPTQModel.load(str(folder), settings, device="cpu")
+    model.quantize([tiny_model.WORDS] * 2, batch_size=1)
+    model.save(str(tmp_path))
+    size = (tmp_path / "model.safetensors").stat().st_size
+    assert size < (folder / "model.safetensors").stat().st_size
+    engine = TransformersEngine.load(tmp_path, "gptq-int4", 256, 2, {"threads": 1})
+    together = await asyncio.gather(written(engine, SEA), written(engine, replace(SEA, logprobs=1)))
+    assert text(together[0]) == text(together[1])
+    assert sum(delta.tokens for delta in together[0]) > 0
+    engine.close()
+    with pytest.raises(EngineError, match="set quantization: gptq-int4"):
+        TransformersEngine.load(tmp_path, "none", 256, 2, {})
 
 
 async def test_int8_writes(folder: Path) -> None:
