@@ -1,7 +1,7 @@
 """Tokens a second of the text engines at 1 to 64 callers, beside what the memory of the card allows.
 
-Each step of decoding reads all weights once, for however many answers: bandwidth / bytes of the weights is the
-most steps a second, and so the most tokens a second of one caller. The bandwidth is measured, by copying.
+Each step of decoding reads all weights once, for however many answers: bandwidth / bytes of the weights is
+the most steps a second, and so the most tokens a second of one caller. Bandwidth is measured, by copying.
 """
 
 import time

@@ -138,9 +138,8 @@ def _load(source: Mapping[str, Any], quantization: str, settings: TransformersPa
     device_map = settings.device_map or ("auto" if gpu else "cpu")
     if quantization in QUANTIZED:
         # Not through transformers: that asks for `optimum` besides.
-        os.environ.setdefault(
-            "GPTQMODEL_CPU_WORKERS", "2"
-        )  # by default it fails on two cores: it takes one of them
+        # Where there are two cores it takes one, and then asks for two.
+        os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
         from gptqmodel import GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it
 
         device = {"device_map": device_map} if gpu else {"device": "cpu"}

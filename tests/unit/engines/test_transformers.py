@@ -318,24 +318,25 @@ def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
 
 async def test_gptq_writes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small weights, quantised here by gptqmodel, without a GPU."""
-    monkeypatch.setenv(
-        "GPTQMODEL_CPU_WORKERS", "2"
-    )  # it asks for two where it finds two cores, and takes one
+    # Where there are two cores it takes one, and then asks for two.
+    monkeypatch.setenv("GPTQMODEL_CPU_WORKERS", "2")
+    monkeypatch.chdir(tmp_path)  # it writes logs where it stands
     from gptqmodel import GPTQModel, QuantizeConfig
 
     settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False)
     model = GPTQModel.load(str(folder), settings, device="cpu")
     model.quantize([tiny_model.WORDS] * 2, batch_size=1)
-    model.save(str(tmp_path))
-    size = (tmp_path / "model.safetensors").stat().st_size
+    quantised = tmp_path / "quantised"
+    model.save(str(quantised))
+    size = (quantised / "model.safetensors").stat().st_size
     assert size < (folder / "model.safetensors").stat().st_size
-    engine = TransformersEngine.load(tmp_path, "gptq-int4", 256, 2, {"threads": 1})
+    engine = TransformersEngine.load(quantised, "gptq-int4", 256, 2, {"threads": 1})
     together = await asyncio.gather(written(engine, SEA), written(engine, replace(SEA, logprobs=1)))
     assert text(together[0]) == text(together[1])
     assert sum(delta.tokens for delta in together[0]) > 0
     engine.close()
     with pytest.raises(EngineError, match="set quantization: gptq-int4"):
-        TransformersEngine.load(tmp_path, "none", 256, 2, {})
+        TransformersEngine.load(quantised, "none", 256, 2, {})
 
 
 async def test_int8_writes(folder: Path) -> None:
