@@ -1,6 +1,7 @@
 """Loads a model for the engine `transformers`: its settings, its files, how its weights are compressed."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,8 @@ def _load(source: Mapping[str, Any], quantization: str, settings: TransformersPa
     device_map = settings.device_map or ("auto" if gpu else "cpu")
     if quantization in QUANTIZED:
         # Not through transformers: that asks for `optimum` besides.
+        # Where there are two cores it takes one, and then asks for two.
+        os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
         from gptqmodel import GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it
 
         device = {"device_map": device_map} if gpu else {"device": "cpu"}

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import wraps
+from threading import Lock
 from typing import Any
 
 import torch
@@ -51,7 +53,12 @@ Stop = Callable[[], None]
 
 
 def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
-    """Return the manager of transformers' continuous batching, running, with room for all slots' contexts."""
+    """Return the manager of transformers' continuous batching, running, with room for all slots' contexts.
+
+    From then on one caller computes at a time: a `generate()` whose steps fall into those of continuous
+    batching writes something else (24 of 24 times in a trial with small weights, transformers 5.24).
+    """
+    loaded.model.forward = _one_at_a_time(loaded.model.forward)
     vocabulary = loaded.model.config.get_text_config().vocab_size
     # What is set here makes the three settings that each answer then has of its own.
     defaults = GenerationConfig(
@@ -75,6 +82,17 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
     with torch.inference_mode():
         manager.start()
     return manager
+
+
+def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    lock = Lock()
+
+    @wraps(function)  # generate() reads the names of the arguments
+    def locked(*arguments: Any, **options: Any) -> Any:
+        with lock:
+            return function(*arguments, **options)
+
+    return locked
 
 
 def is_plain(request: TextRequest) -> bool:

@@ -1,0 +1,347 @@
+"""The engine with random weights: what it writes is noise, which must be the same noise every way."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_model
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tts_app.engines.registry import text_engine
+from tts_app.engines.text import (
+    ContextLengthError,
+    Delta,
+    EngineError,
+    EngineStoppedError,
+    TextRequest,
+)
+from tts_app.engines.transformers import TransformersEngine
+from tts_app.engines.transformers_answer import Answer
+
+SEA = TextRequest(prompt="the sea is", max_tokens=12, temperature=0)
+CHAT = TextRequest(messages=({"role": "user", "content": "one two"},), max_tokens=4, temperature=0)
+LONG = replace(SEA, max_tokens=None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.make(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["batched", "alone"])
+def engine(request: pytest.FixtureRequest, folder: Path) -> Iterator[TransformersEngine]:
+    parameters = {"threads": 1, "continuous_batching": request.param}
+    engine = TransformersEngine.load(folder, "none", 256, 3, parameters)
+    yield engine
+    engine.close()
+
+
+async def written(engine: TransformersEngine, request: TextRequest) -> list[Delta]:
+    async with asyncio.timeout(60):
+        return [delta async for delta in engine.generate(request)]
+
+
+def text(deltas: list[Delta], index: int = 0) -> str:
+    return "".join(delta.text for delta in deltas if delta.index == index)
+
+
+async def idle(engine: TransformersEngine) -> None:
+    async with asyncio.timeout(60):
+        while engine.load_now.running:  # noqa: ASYNC110 - a thread ends by itself
+            await asyncio.sleep(0.01)
+
+
+def test_is_registered() -> None:
+    assert text_engine("transformers") is TransformersEngine
+    assert "*.safetensors" in TransformersEngine.hub_patterns("none")
+    assert not any(pattern.endswith((".py", ".bin")) for pattern in TransformersEngine.hub_patterns("none"))
+
+
+def test_capabilities(engine: TransformersEngine) -> None:
+    capabilities = engine.capabilities
+    assert (capabilities.context_length, capabilities.slots, capabilities.logprobs) == (256, 3, 20)
+    assert capabilities.chat
+    assert capabilities.json
+    assert not capabilities.tools
+
+
+async def test_writes_what_transformers_writes_token_for_token(
+    engine: TransformersEngine, folder: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer(SEA.prompt, return_tensors="pt").input_ids
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    expected = model.generate(prompt, max_new_tokens=12, do_sample=False)[0, prompt.shape[1] :]
+    deltas = await written(engine, SEA)
+    assert text(deltas) == tokenizer.decode(expected, skip_special_tokens=True)
+    assert sum(delta.tokens for delta in deltas) == len(expected)
+    usage = deltas[-1].usage
+    assert usage is not None
+    assert (usage.prompt, usage.completion) == (prompt.shape[1], len(expected))
+    assert [delta.finish for delta in deltas if delta.finish] == ["length"]
+
+
+async def test_many_at_once_write_what_each_writes_alone(engine: TransformersEngine) -> None:
+    requests = [
+        replace(SEA, prompt=prompt) for prompt in ("the sea", "one two three four", "words of", ".", "is")
+    ]
+    alone = [text(await written(engine, request)) for request in requests]
+    together = await asyncio.gather(*(written(engine, request) for request in requests))
+    assert [text(deltas) for deltas in together] == alone
+    assert len(set(alone)) == len(alone)
+
+
+async def test_answers_messages_by_the_template(engine: TransformersEngine) -> None:
+    parts = replace(CHAT, messages=({"role": "user", "content": [{"type": "text", "text": "one two"}]},))
+    raw = replace(CHAT, messages=None, prompt="<s>user: one two<s>assistant:")
+    assert text(await written(engine, CHAT)) == text(await written(engine, parts))
+    assert text(await written(engine, CHAT)) == text(await written(engine, raw))
+
+
+async def test_seeds(engine: TransformersEngine) -> None:
+    sampled = replace(SEA, temperature=1.0, seed=3)
+    first, again, other = [text(await written(engine, replace(sampled, seed=seed))) for seed in (3, 3, -4)]
+    beside, *_ = await asyncio.gather(written(engine, sampled), written(engine, LONG), written(engine, LONG))
+    assert first == again == text(beside) != other
+
+
+async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TransformersEngine) -> None:
+    """Both compute on one model at a time: neither disturbs the other."""
+    asks = replace(SEA, logprobs=1)
+    alone, long = text(await written(engine, asks)), text(await written(engine, LONG))
+    for _ in range(3):
+        beside = await asyncio.gather(*(written(engine, request) for request in (LONG, asks, asks)))
+        assert [text(deltas) for deltas in beside] == [long, alone, alone]
+
+
+async def test_several_answers(engine: TransformersEngine) -> None:
+    deltas = await written(engine, replace(SEA, temperature=1.0, n=3))
+    assert len({text(deltas, index) for index in range(3)}) == 3
+    usage = deltas[-1].usage
+    assert usage is not None
+    assert usage.completion == sum(delta.tokens for delta in deltas)
+
+
+async def test_sampling_follows_the_probabilities(engine: TransformersEngine) -> None:
+    """Of 60 answers of one token, the most probable one's share is near its probability."""
+    (told,) = [
+        t for delta in await written(engine, replace(SEA, max_tokens=1, logprobs=5)) for t in delta.logprobs
+    ]
+    expected = float(torch.tensor(told.logprob).exp())
+    sampled = replace(SEA, max_tokens=1, temperature=1.0, n=3)
+    answers = [
+        text(deltas, i) for deltas in [await written(engine, sampled) for _ in range(20)] for i in range(3)
+    ]
+    share = answers.count(text(await written(engine, replace(SEA, max_tokens=1)))) / len(answers)
+    assert abs(share - expected) < 4 * (expected * (1 - expected) / len(answers)) ** 0.5 + 1e-9
+    narrow = [text(await written(engine, replace(sampled, n=1, top_p=1e-6))) for _ in range(3)]
+    assert set(narrow) == {text(await written(engine, replace(SEA, max_tokens=1)))}
+
+
+async def test_a_stop_string_does_not_leak(engine: TransformersEngine) -> None:
+    whole = text(await written(engine, SEA))
+    for length in (1, 3):
+        stop = whole[4 : 4 + length]
+        deltas = await written(engine, replace(SEA, stop=(stop,)))
+        assert text(deltas) == whole[: whole.index(stop)]
+        assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
+    await idle(engine)
+
+
+async def test_logprobs(engine: TransformersEngine) -> None:
+    deltas = await written(engine, replace(SEA, logprobs=4))
+    tokens = [token for delta in deltas for token in delta.logprobs]
+    assert len(tokens) == sum(delta.tokens for delta in deltas)
+    for token in tokens:
+        assert len(token.top) == 4
+        assert token.top[0].logprob == token.logprob == max(top.logprob for top in token.top) <= 0
+    assert text(deltas) == text(await written(engine, SEA))
+    chosen = await written(engine, replace(SEA, logprobs=0))
+    assert all(not token.top for delta in chosen for token in delta.logprobs)
+
+
+async def test_keeps_to_a_schema(engine: TransformersEngine) -> None:
+    """Random weights love white space; the penalty for repeating brings them on."""
+    schema = {"enum": [{"a": 1}, {"b": "ع"}]}
+    request = replace(SEA, max_tokens=200, schema=schema, frequency_penalty=2.0)
+    assert json.loads(text(await written(engine, request))) in schema["enum"]
+    assert text(await written(engine, replace(SEA, schema={}))).lstrip().startswith("{")
+
+
+async def test_penalties_change_the_answer(engine: TransformersEngine) -> None:
+    greedy = replace(SEA, max_tokens=60)
+    for penalty in ({"frequency_penalty": 2.0}, {"presence_penalty": 2.0}):
+        assert text(await written(engine, replace(greedy, **penalty))) != text(await written(engine, greedy))
+
+
+async def test_a_client_that_leaves_stops_the_writing(engine: TransformersEngine) -> None:
+    writing = engine.generate(LONG)
+    async for delta in writing:
+        if delta.tokens:
+            break
+    (running,) = engine._running
+    await writing.aclose()
+    await idle(engine)
+    assert running.cached_tokens < 40
+    load = engine.load_now
+    assert (load.running, load.waiting, load.cache) == (0, 0, 0)
+
+
+async def test_more_than_slots_wait_and_may_leave(engine: TransformersEngine) -> None:
+    tasks = [asyncio.create_task(written(engine, LONG)) for _ in range(5)]
+    async with asyncio.timeout(30):
+        while engine.load_now.waiting < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert engine.load_now.running == 3
+    assert 0 < engine.load_now.cache <= 1
+    for task in tasks[1:]:
+        task.cancel()
+    assert text(await tasks[0])
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await idle(engine)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (TextRequest(), "either messages or a prompt"),
+        (TextRequest(prompt=""), "nothing to answer"),
+        (TextRequest(messages=()), "nothing to answer"),
+        (replace(SEA, max_tokens=0), "max_tokens must be at least 1"),
+        (replace(SEA, n=0), "n must be at least 1"),
+        (replace(SEA, n=4), "4 answers at a time are too many: this model writes 3"),
+        (replace(SEA, logprobs=21), "from 0 to 20"),
+        (replace(CHAT, tools=({"type": "function"},)), "tells no tool calls"),
+        (replace(SEA, schema={"type": "banana"}), "schema cannot be followed"),
+        (TextRequest(prompt="\ud83d"), "not valid Unicode"),
+        (TextRequest(messages=({"role": "user", "content": [{"type": "image_url"}]},)), "type image_url"),
+    ],
+)
+async def test_says_what_it_cannot_write(
+    engine: TransformersEngine, request_: TextRequest, message: str
+) -> None:
+    with pytest.raises(EngineError, match=message):
+        await written(engine, request_)
+    await idle(engine)
+
+
+async def test_a_long_prompt_is_refused_with_both_numbers(engine: TransformersEngine) -> None:
+    with pytest.raises(ContextLengthError, match=r"takes \d{3,} tokens.*context has only 256"):
+        await written(engine, TextRequest(prompt="xyz" * 200))
+
+
+async def test_an_answer_ends_where_the_context_does(engine: TransformersEngine) -> None:
+    usage = (await written(engine, LONG))[-1].usage
+    assert usage is not None
+    assert usage.prompt + usage.completion <= 256
+
+
+@pytest.mark.parametrize("batching", [True, False])
+async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> None:
+    parameters = {"threads": 1, "continuous_batching": batching}
+    engine = TransformersEngine.load(folder, "none", 256, 1, parameters)
+    tasks = [asyncio.create_task(written(engine, LONG)) for _ in range(3)]
+    async with asyncio.timeout(30):
+        while engine.load_now.waiting < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    engine.close()
+    engine.close()
+    for end in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(end, EngineStoppedError)
+        assert "closed" in str(end)
+    with pytest.raises(EngineStoppedError, match="closed"):
+        await written(engine, SEA)
+
+
+@pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])
+def test_no_character_is_cut(folder: Path, words: str) -> None:
+    """This tokeniser makes a token of each byte: every delta is whole characters, all tokens are counted."""
+    tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    tokens = tokenizer.encode(words).ids
+    assert len(tokens) == len(words.encode())
+    answer = Answer(0, tokenizer, {2}, (), tokenizer.encode("the").ids)
+    deltas = [answer.take([token]) for token in tokens]
+    assert "".join(delta.text for delta in deltas if delta) == words
+    assert {len(delta.text) for delta in deltas if delta} <= {0, 1}
+    assert answer.tokens == len(tokens)
+    cut = Answer(0, tokenizer, {2}, (), [])
+    whole = "".join(delta.text for delta in (cut.take([token]) for token in tokens[:-1]) if delta)
+    last = cut.take([], ended=True)
+    assert whole == words[:-1]
+    assert last is not None
+    assert (last.text, last.finish) == ("", "length")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"temperature": 1}, "temperature: Extra inputs are not permitted. It has: device_map, dtype"),
+        ({"threads": 0}, "threads: Input should be greater than or equal to 1"),
+        ({"dtype": "int3"}, "dtype: Input should be"),
+        ({"compile": "yes"}, "compile: Input should be a valid boolean"),
+    ],
+)
+def test_refuses_parameters_by_name(folder: Path, parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        TransformersEngine.load(folder, "none", 256, 1, parameters)
+
+
+def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
+    def refused(files: Path, quantization: str, message: str, context: int = 256) -> None:
+        with pytest.raises(EngineError, match=message):
+            TransformersEngine.load(files, quantization, context, 1, {})
+
+    refused(tmp_path, "none", r"neither config\.json nor a GGUF file; it holds nothing")
+    refused(tmp_path / "none", "none", "it holds nothing")
+    refused(folder, "none", "context of 512 tokens: contextLength 513", context=513)
+    refused(folder, "gptq-int4", "is not quantised")
+    if not torch.cuda.is_available():
+        refused(folder, "int4", "int4 runs on a GPU only")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    refused(copy, "none", "cannot load")
+    config = json.loads((copy / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (copy / "config.json").write_text(json.dumps(config))
+    refused(copy, "none", "set quantization: gptq-int4")
+    (copy / "config.json").write_text("{")
+    refused(copy, "none", r"config\.json is damaged")
+
+
+async def test_gptq_writes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small weights, quantised here by gptqmodel, without a GPU."""
+    # Where there are two cores it takes one, and then asks for two.
+    monkeypatch.setenv("GPTQMODEL_CPU_WORKERS", "2")
+    monkeypatch.chdir(tmp_path)  # it writes logs where it stands
+    from gptqmodel import GPTQModel, QuantizeConfig
+
+    settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False)
+    model = GPTQModel.load(str(folder), settings, device="cpu")
+    model.quantize([tiny_model.WORDS] * 2, batch_size=1)
+    quantised = tmp_path / "quantised"
+    model.save(str(quantised))
+    size = (quantised / "model.safetensors").stat().st_size
+    assert size < (folder / "model.safetensors").stat().st_size
+    engine = TransformersEngine.load(quantised, "gptq-int4", 256, 2, {"threads": 1})
+    together = await asyncio.gather(written(engine, SEA), written(engine, replace(SEA, logprobs=1)))
+    assert text(together[0]) == text(together[1])
+    assert sum(delta.tokens for delta in together[0]) > 0
+    engine.close()
+    with pytest.raises(EngineError, match="set quantization: gptq-int4"):
+        TransformersEngine.load(quantised, "none", 256, 2, {})
+
+
+async def test_int8_writes(folder: Path) -> None:
+    engine = TransformersEngine.load(folder, "int8", 256, 2, {"threads": 1})
+    kind = type(engine._loaded.model.model.layers[0].self_attn.q_proj.weight)  # type: ignore[union-attr]
+    assert "Int8" in kind.__name__
+    assert sum(delta.tokens for delta in await written(engine, SEA)) > 0
+    engine.close()
