@@ -141,7 +141,7 @@ class Chat:
 
     def spoken(self, finish: str | None) -> bytes:
         """Return the events that end a spoken answer."""
-        last = self._choice(0, {"audio": {"id": self.audio_id, "expires_at": self.created}})
+        last = self._choice(0, {"audio": {"expires_at": self.created}})
         return (last + self._choice(0, {}, (), finish)).encode()
 
     def usage(self, usage: Usage) -> bytes:

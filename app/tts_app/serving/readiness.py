@@ -29,8 +29,10 @@ def reason(status: ServeStatus, model: str) -> str:
     if application is None:
         return "it is not deployed yet."
     match application.status:
-        case ApplicationStatus.DEPLOY_FAILED | ApplicationStatus.UNHEALTHY:
+        case ApplicationStatus.DEPLOY_FAILED:
             return f"it does not start. {_last_words(application)}".strip()
+        case ApplicationStatus.UNHEALTHY:
+            return f"it has broken down and is being started again. {_last_words(application)}".strip()
         case ApplicationStatus.RUNNING if not _replicas(status, model):
             return "it had nothing to do and is being started again."
         case ApplicationStatus.RUNNING:
