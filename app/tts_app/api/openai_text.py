@@ -166,8 +166,8 @@ async def _spoken_events(
         usage = item.usage or usage
         if item.text:
             yield chat.transcript(item.text)
-        if item.tool_calls:
-            yield chat.delta(Delta(tool_calls=item.tool_calls))
+        if item.tool_calls or item.reasoning:
+            yield chat.delta(Delta(tool_calls=item.tool_calls, reasoning=item.reasoning))
     yield chat.spoken(finish)
     if usage is not None and with_usage:
         yield chat.usage(usage)

@@ -30,7 +30,7 @@ class TextCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """What is to be written: an answer to `messages`, or how `prompt` goes on. Exactly one of them is given."""
+    """What is to be written: an answer to `messages`, or how `prompt` goes on. Exactly one is given."""
 
     messages: tuple[Mapping[str, Any], ...] | None = None
     """As OpenAI's chat API has them: role, content, tool calls."""
@@ -84,6 +84,8 @@ class Delta:
     index: int = 0
     """Which of the answers."""
     text: str = ""
+    reasoning: str = ""
+    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
     tokens: int = 0
     """How many tokens it is."""
     logprobs: tuple[TokenLogprob, ...] = ()
@@ -109,8 +111,12 @@ class ContextLengthError(EngineError):
     """A prompt, or a prompt and its answer, is longer than the context."""
 
 
+class EngineStoppedError(EngineError):
+    """The engine was closed, or broke, while it wrote: not the request's fault."""
+
+
 class TextEngine(Protocol):
-    """An adapter of one family of language models. For one event loop; `generate` runs any number at a time."""
+    """An adapter of one family of language models. For one event loop; `generate` runs many at a time."""
 
     @classmethod
     def load(
@@ -141,6 +147,7 @@ class TextEngine(Protocol):
         Raises:
             ContextLengthError: the prompt is longer than the context.
             EngineError: the request asks for what the engine cannot do.
+            EngineStoppedError: the engine was closed, or broke.
         """
         ...
 
@@ -158,6 +165,7 @@ __all__ = [
     "ContextLengthError",
     "Delta",
     "EngineError",
+    "EngineStoppedError",
     "TextCapabilities",
     "TextEngine",
     "TextLoad",

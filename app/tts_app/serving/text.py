@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 
 from tts_app.engines.registry import text_engine
-from tts_app.engines.text import EngineError, TextCapabilities, TextEngine, TextRequest
+from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
 from tts_app.resources import Source
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Outbox, frame
@@ -82,6 +82,7 @@ class Text:
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
+            EngineStoppedError: the engine was closed, or broke.
         """
         outbox = self._outboxes.setdefault(gateway, Outbox())
         outbox.requests += 1
@@ -93,15 +94,21 @@ class Text:
                         outbox.put(frame(number, delta), urgent=first)
             outbox.put(Frame(number, 0, "", 0, None, end=True), urgent=True)
             self._failures = 0
+        except EngineStoppedError as error:
+            self._failed(error)
+            raise
         except EngineError:
             raise
         except Exception as error:
-            self._failures += 1
-            log("text engine failed", error=error)
+            self._failed(error)
             raise
         finally:
             outbox.requests -= 1
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        log("text engine failed", error=error)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray.serve.exceptions import RayServeException
 
-from tts_app.engines.text import Delta, TextCapabilities, TextRequest
+from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
 from tts_app.serving.client import LOST, ModelClient, ModelUnavailableError, result
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
@@ -53,7 +53,7 @@ class TextClient(ModelClient[TextCapabilities]):
                         begun = True
                         yield delta
                 return
-            except LOST as error:
+            except (*LOST, EngineStoppedError) as error:
                 if begun:
                     raise ModelUnavailableError(
                         f"Model {self.model!r} was lost while it wrote the answer."
