@@ -67,24 +67,23 @@ class Text:
         """Return what the engine can do."""
         return self._engine.capabilities
 
-    async def listen(self, gateway: str) -> AsyncGenerator[list[Frame], None]:
-        """Yield what is written for `gateway`, until nothing was asked for a while."""
-        outbox = self._outboxes.setdefault(gateway, Outbox())
+    async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
+        """Yield what is written for `line`, until nothing was asked for a while."""
+        outbox = self._outboxes.setdefault(line, Outbox())
         try:
             async for message in outbox.messages(LINE_SECONDS):
                 yield message
         finally:
-            if outbox.requests == 0:
-                self._outboxes.pop(gateway, None)
+            self._outboxes.pop(line, None)
 
-    async def write(self, gateway: str, number: int, request: TextRequest) -> None:
-        """Write the answer to `gateway`'s request `number`; a cancelled call stops the writing.
+    async def write(self, line: str, number: int, request: TextRequest) -> None:
+        """Write the answer to the request `number` into `line`; a cancelled call stops the writing.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
             EngineStoppedError: the engine was closed, or broke.
         """
-        outbox = self._outboxes.setdefault(gateway, Outbox())
+        outbox = self._outboxes.setdefault(line, Outbox())
         outbox.requests += 1
         try:
             with self._metrics.request(self._engine) as recorder:
