@@ -59,7 +59,8 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Tell Serve when the engine breaks down under every request."""
+        """Tell Serve when the engine breaks down under every request; record how busy it is, idle or not."""
+        self._metrics.flush(self._engine)
         if self._failures >= FAILURES:
             raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
 
