@@ -223,18 +223,12 @@ def test_an_answer_is_spoken_while_it_is_written(client: openai.OpenAI) -> None:
         stream=True,
         stream_options={"include_usage": True},
     )
-    order, audio, transcript = "", b"", ""
-    for chunk in stream:
-        for choice in chunk.choices:
-            told = choice.delta.model_extra.get("audio") or {} if choice.delta.model_extra else {}
-            if "data" in told:
-                audio += b64decode(told["data"])
-                order += "a"
-            if "transcript" in told:
-                transcript += told["transcript"]
-                order += "t"
+    told = [choice.delta.audio for chunk in stream for choice in chunk.choices if choice.delta.audio]
+    pieces = [b64decode(audio.data) for audio in told if audio.data]
+    audio, transcript = b"".join(pieces), "".join(audio.transcript or "" for audio in told)
     assert transcript == simulated_text.whole(40)
-    assert re.search("t+a+.*t", order) or re.search("ta", order), "audio comes as sentences are whole"
+    assert len(pieces) > 2, "it comes in pieces, while it is spoken"
+    assert told[-1].expires_at is not None
     assert 10 < seconds(audio) < 60
     whole = client.chat.completions.create(
         model="writer",
@@ -280,7 +274,7 @@ def test_a_model_that_loads_says_so(writer: Any) -> None:
 
 def test_its_figures_have_vllms_names(writer: Any, client: openai.OpenAI) -> None:
     client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
-    wanted = {
+    missing = {
         "vllm_time_to_first_token_seconds_bucket",
         "vllm_inter_token_latency_seconds_bucket",
         "vllm_prompt_tokens_total",
@@ -290,18 +284,17 @@ def test_its_figures_have_vllms_names(writer: Any, client: openai.OpenAI) -> Non
         "vllm_kv_cache_usage_perc",
         "vllm_request_success_total",
         "ttsp_text_first_token_seconds_bucket",
-        "ttsp_text_rejected_total",
-        "ttsp_text_abandoned_total",
+        "ttsp_text_running",
     }
     deadline = time.monotonic() + 60
     while True:
         text = httpx.get(f"{writer.metrics}/metrics", timeout=30).text
-        missing = {name for name in wanted if not re.search(rf"^ray_{name}\{{", text, re.MULTILINE)}
-        if not missing:
+        # Ray exports a gauge only after it was set: what was seen once is not looked for again.
+        missing -= {name for name in missing if re.search(rf"^ray_{name}\{{", text, re.MULTILINE)}
+        if not missing and re.search(r'vllm_generation_tokens_total\{.*model_name="writer".*\} [1-9]', text):
             break
         assert time.monotonic() < deadline, f"not exported: {missing}"
         time.sleep(1)
-    assert re.search(r'vllm_generation_tokens_total\{.*model_name="writer".*\} [1-9]', text)
 
 
 def test_no_text_is_logged(writer: Any, client: openai.OpenAI) -> None:

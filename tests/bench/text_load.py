@@ -79,7 +79,7 @@ async def call(seen: Seen, port: int, tokens: int, after: float) -> None:
         b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     )
     got = 0
-    data = tail = b""
+    tail = b""
     while data := await reader.read(1 << 16):
         now = time.time()
         stamps = [float(stamp) for stamp in _STAMP.findall(data)]
@@ -88,7 +88,7 @@ async def call(seen: Seen, port: int, tokens: int, after: float) -> None:
         got += len(stamps)
         seen.chunks += data.count(b"data: ")
         seen.delays.extend(now - stamp for stamp in stamps)
-        tail = data[-400:]
+        tail = (tail + data)[-400:]
     writer.close()
     if got < tokens * 0.99 or b"[DONE]" not in tail:  # a stamp may be cut by the client's own reading
         seen.failures.append(f"{got} of {tokens} tokens, then {tail[-200:]!r}")

@@ -1,7 +1,8 @@
-"""A simulated S3 (moto's server) on loopback, for whatever is kept in an object store."""
+"""A simulated S3 (moto's server) on loopback, for whatever is kept in an object store; and waiting."""
 
+import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
@@ -32,3 +33,15 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     return f"s3://batches/{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Wait until something is so, for at most ten seconds."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - what is waited for tells nobody of it
+                await asyncio.sleep(0.001)
+
+    return wait

@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions` and `/v1/completions`: text as OpenAI's clients ask for it."""
 
+import asyncio
 import base64
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import JSONResponse, Response
 
-from tts_app.api.deps import Playground, json_only
+from tts_app.api.deps import Context, Playground, json_only
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
 from tts_app.api.resolve import by_name, voices_of, writer_of
@@ -18,12 +19,16 @@ from tts_app.api.streams import Begun, ClosingStream
 from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
 from tts_app.api.text_schemas import ChatRequest, CompletionRequest
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.serving.frames import BEAT
 from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["text"])
 
 _EVENTS = "text/event-stream"
+_CHUNKS = 2000
+"""Chunks a second that are sent: more than about so many Serve's HTTP proxy does not pass on, and lags behind
+without end. A stream that waits for its turn has what was written meanwhile in one chunk."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
     **ERRORS,
@@ -64,7 +69,7 @@ async def create_chat(
         return JSONResponse(await _spoken(both, chat))
     deltas = await Begun.begin(playground.text.write(model, wanted))
     if request.stream:
-        return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage)), _EVENTS)
+        return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage, playground)), _EVENTS)
     return JSONResponse(chat.whole(*await _whole(deltas)))
 
 
@@ -87,7 +92,9 @@ async def create_completion(
     completion = Completion(model, request.with_usage)
     deltas = await Begun.begin(playground.text.write(model, wanted))
     if request.stream:
-        return ClosingStream(deltas, _told(_events(deltas, completion, request.with_usage)), _EVENTS)
+        return ClosingStream(
+            deltas, _told(_events(deltas, completion, request.with_usage, playground)), _EVENTS
+        )
     return JSONResponse(completion.whole(*await _whole(deltas)))
 
 
@@ -128,13 +135,21 @@ async def _whole(deltas: Begun[Delta]) -> tuple[dict[int, Answer], Usage | None]
 
 
 async def _events(
-    deltas: Begun[Delta], answer: Chat | Completion, with_usage: bool
+    deltas: Begun[Delta], answer: Chat | Completion, with_usage: bool, playground: Context
 ) -> AsyncGenerator[bytes, None]:
     async for delta in deltas:
         yield answer.delta(delta)
+        pause = _pause(playground)
+        if pause > BEAT and delta.finish is None:
+            await asyncio.sleep(pause)
         if delta.usage is not None and with_usage:
             yield answer.usage(delta.usage)
     yield DONE
+
+
+def _pause(playground: Context) -> float:
+    """Return the seconds between two chunks of a stream: each of the streams there are has its share."""
+    return sum(running for running, _waiting in playground.text.served.load().values()) / _CHUNKS
 
 
 async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:
@@ -166,8 +181,8 @@ async def _spoken_events(
         usage = item.usage or usage
         if item.text:
             yield chat.transcript(item.text)
-        if item.tool_calls:
-            yield chat.delta(Delta(tool_calls=item.tool_calls))
+        if item.tool_calls or item.reasoning:
+            yield chat.delta(Delta(tool_calls=item.tool_calls, reasoning=item.reasoning))
     yield chat.spoken(finish)
     if usage is not None and with_usage:
         yield chat.usage(usage)

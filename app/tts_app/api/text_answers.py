@@ -35,6 +35,7 @@ class Answer:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._reasoning: list[str] = []
         self.logprobs: list[TokenLogprob] = []
         self.tool_calls: dict[int, dict[str, Any]] = {}
         self.finish: str | None = None
@@ -44,9 +45,15 @@ class Answer:
         """What was written."""
         return "".join(self._texts)
 
+    @property
+    def reasoning(self) -> str:
+        """What was thought before it."""
+        return "".join(self._reasoning)
+
     def add(self, delta: Delta) -> None:
         """Add what was written next."""
         self._texts.append(delta.text)
+        self._reasoning.append(delta.reasoning)
         self.logprobs.extend(delta.logprobs)
         for part in delta.tool_calls:
             self._add_call(part)
@@ -86,6 +93,8 @@ class Chat:
             if answer.tool_calls:
                 message["content"] = answer.text or None
                 message["tool_calls"] = [call for _, call in sorted(answer.tool_calls.items())]
+            if answer.reasoning:
+                message["reasoning_content"] = answer.reasoning
             if audio is not None:
                 message["content"] = None
                 message["audio"] = {
@@ -114,8 +123,10 @@ class Chat:
     def delta(self, delta: Delta) -> bytes:
         """Return the event of a delta; the first of an answer tells its role."""
         begin = self._begin(delta.index)
-        if delta.logprobs or delta.tool_calls or (delta.finish and delta.text):
+        if delta.logprobs or delta.tool_calls or delta.reasoning or (delta.finish and delta.text):
             fields: dict[str, Any] = {"content": delta.text} if delta.text or delta.logprobs else {}
+            if delta.reasoning:
+                fields["reasoning_content"] = delta.reasoning
             if delta.tool_calls:
                 fields["tool_calls"] = list(delta.tool_calls)
             text = self._choice(delta.index, fields, delta.logprobs)
@@ -141,7 +152,7 @@ class Chat:
 
     def spoken(self, finish: str | None) -> bytes:
         """Return the events that end a spoken answer."""
-        last = self._choice(0, {"audio": {"id": self.audio_id, "expires_at": self.created}})
+        last = self._choice(0, {"audio": {"expires_at": self.created}})
         return (last + self._choice(0, {}, (), finish)).encode()
 
     def usage(self, usage: Usage) -> bytes:

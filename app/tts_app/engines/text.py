@@ -84,6 +84,8 @@ class Delta:
     index: int = 0
     """Which of the answers."""
     text: str = ""
+    reasoning: str = ""
+    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
     tokens: int = 0
     """How many tokens it is."""
     logprobs: tuple[TokenLogprob, ...] = ()
@@ -93,8 +95,6 @@ class Delta:
     """With the last delta of an answer."""
     usage: Usage | None = None
     """With the very last delta."""
-    reasoning: str = ""
-    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
 
 
 @dataclass(frozen=True, slots=True)

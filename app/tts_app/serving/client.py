@@ -88,9 +88,16 @@ class ModelClient(Generic[CapabilitiesT]):
 
     @property
     def handle(self) -> DeploymentHandle[Any]:
-        """The handle of the deployment."""
+        """The handle of the deployment.
+
+        Raises:
+            RayServeException: Serve does not know it yet.
+        """
         if self._handle is None:
-            self._handle = serve.get_deployment_handle(self._deployment, app_name=self.model)
+            try:
+                self._handle = serve.get_deployment_handle(self._deployment, app_name=self.model)
+            except KeyError:
+                raise RayServeException(f"There is no deployment of {self.model!r} yet.") from None
         return self._handle
 
     async def _call(self, method: str, *args: Any) -> Any:

@@ -31,14 +31,15 @@ class Frame(NamedTuple):
     @property
     def delta(self) -> Delta:
         """The delta that it carries."""
-        return self.rest or Delta(self.answer, self.text, self.tokens)
+        return self.rest or Delta(self.answer, self.text, tokens=self.tokens)
 
 
 def frame(request: int, delta: Delta) -> Frame:
     """Return `delta` as a frame."""
-    if delta == Delta(delta.index, delta.text, delta.tokens):
-        return Frame(request, delta.index, delta.text, delta.tokens, None)
-    return Frame(request, delta.index, "", 0, delta)
+    more = delta.finish or delta.reasoning or delta.logprobs or delta.tool_calls or delta.usage
+    if more:
+        return Frame(request, delta.index, "", 0, delta)
+    return Frame(request, delta.index, delta.text, delta.tokens, None)
 
 
 class Outbox:
@@ -146,11 +147,11 @@ def _one(index: int, parts: Sequence[Delta]) -> Delta:
         return parts[0]
     return Delta(
         index,
-        "".join(part.text for part in parts),
-        sum(part.tokens for part in parts),
-        tuple(item for part in parts for item in part.logprobs),
-        tuple(item for part in parts for item in part.tool_calls),
-        parts[-1].finish,
-        parts[-1].usage,
-        "".join(part.reasoning for part in parts),
+        text="".join(part.text for part in parts),
+        reasoning="".join(part.reasoning for part in parts),
+        tokens=sum(part.tokens for part in parts),
+        logprobs=tuple(item for part in parts for item in part.logprobs),
+        tool_calls=tuple(item for part in parts for item in part.tool_calls),
+        finish=parts[-1].finish,
+        usage=parts[-1].usage,
     )

@@ -29,15 +29,19 @@ def reason(status: ServeStatus, model: str) -> str:
     if application is None:
         return "it is not deployed yet."
     match application.status:
-        case ApplicationStatus.DEPLOY_FAILED | ApplicationStatus.UNHEALTHY:
-            return f"it does not start. {_last_words(application)}".strip()
+        case ApplicationStatus.DEPLOY_FAILED:
+            why = f"it does not start. {_last_words(application)}"
+        case ApplicationStatus.UNHEALTHY:
+            why = f"it has broken down and is being started again. {_last_words(application)}"
         case ApplicationStatus.RUNNING if not _replicas(status, model):
-            return "it had nothing to do and is being started again."
+            why = "it had nothing to do and is being started again."
         case ApplicationStatus.RUNNING:
-            return "its replicas are busy, or are being started again."
+            why = "its replicas are busy, or are being started again."
         case ApplicationStatus.DELETING:
-            return "it is being removed."
-    return "it is still being loaded."
+            why = "it is being removed."
+        case _:
+            why = "it is still being loaded."
+    return why.strip()
 
 
 def _replicas(status: ServeStatus, model: str) -> int:

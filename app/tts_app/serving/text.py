@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 
 from tts_app.engines.registry import text_engine
-from tts_app.engines.text import EngineError, TextCapabilities, TextEngine, TextRequest
+from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
 from tts_app.resources import Source
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Outbox, frame
@@ -59,7 +59,8 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Tell Serve when the engine breaks down under every request."""
+        """Tell Serve when the engine breaks down under every request; record how busy it is, idle or not."""
+        self._metrics.flush(self._engine)
         if self._failures >= FAILURES:
             raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
 
@@ -67,23 +68,23 @@ class Text:
         """Return what the engine can do."""
         return self._engine.capabilities
 
-    async def listen(self, gateway: str) -> AsyncGenerator[list[Frame], None]:
-        """Yield what is written for `gateway`, until nothing was asked for a while."""
-        outbox = self._outboxes.setdefault(gateway, Outbox())
+    async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
+        """Yield what is written for `line`, until nothing was asked for a while."""
+        outbox = self._outboxes.setdefault(line, Outbox())
         try:
             async for message in outbox.messages(LINE_SECONDS):
                 yield message
         finally:
-            if outbox.requests == 0:
-                self._outboxes.pop(gateway, None)
+            self._outboxes.pop(line, None)
 
-    async def write(self, gateway: str, number: int, request: TextRequest) -> None:
-        """Write the answer to `gateway`'s request `number`; a cancelled call stops the writing.
+    async def write(self, line: str, number: int, request: TextRequest) -> None:
+        """Write the answer to the request `number` into `line`; a cancelled call stops the writing.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
+            EngineStoppedError: the engine was closed, or broke.
         """
-        outbox = self._outboxes.setdefault(gateway, Outbox())
+        outbox = self._outboxes.setdefault(line, Outbox())
         outbox.requests += 1
         try:
             with self._metrics.request(self._engine) as recorder:
@@ -93,15 +94,21 @@ class Text:
                         outbox.put(frame(number, delta), urgent=first)
             outbox.put(Frame(number, 0, "", 0, None, end=True), urgent=True)
             self._failures = 0
+        except EngineStoppedError as error:
+            self._failed(error)
+            raise
         except EngineError:
             raise
         except Exception as error:
-            self._failures += 1
-            log("text engine failed", error=error)
+            self._failed(error)
             raise
         finally:
             outbox.requests -= 1
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        log("text engine failed", error=error)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""

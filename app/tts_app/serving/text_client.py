@@ -13,7 +13,7 @@ from typing import Any
 
 from ray.serve.exceptions import RayServeException
 
-from tts_app.engines.text import Delta, TextCapabilities, TextRequest
+from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
 from tts_app.serving.client import LOST, ModelClient, ModelUnavailableError, result
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
@@ -30,7 +30,6 @@ class TextClient(ModelClient[TextCapabilities]):
 
     def __init__(self, model: str) -> None:
         super().__init__(model, TEXT_DEPLOYMENT)
-        self._session = secrets.token_hex(8)
         self._lines: dict[str, Line] = {}
         self._requests = 0
         self._opening: asyncio.Task[None] | None = None
@@ -53,7 +52,7 @@ class TextClient(ModelClient[TextCapabilities]):
                         begun = True
                         yield delta
                 return
-            except LOST as error:
+            except (*LOST, EngineStoppedError) as error:
                 if begun:
                     raise ModelUnavailableError(
                         f"Model {self.model!r} was lost while it wrote the answer."
@@ -97,7 +96,7 @@ class TextClient(ModelClient[TextCapabilities]):
                     self._requests += 1
                     number = self._requests
                     with line.receiving(number, inbox):
-                        await result(write.dispatch(replica, self._session, number, request))
+                        await result(write.dispatch(replica, line.name, number, request))
                         await inbox.ended()
                     return
             if self._opening is None or self._opening.done():
@@ -122,7 +121,7 @@ class TextClient(ModelClient[TextCapabilities]):
             if name in self._lines:
                 return
             line = self._lines[name] = Line()
-            messages = listen.dispatch(replica, self._session)
+            messages = listen.dispatch(replica, line.name)
             opened.set_result(None)
             reading = asyncio.create_task(_read(messages, line))
             try:
@@ -140,6 +139,8 @@ class Line:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.name = secrets.token_hex(8)
+        """A line of a new name has an outbox of its own: one that is being hung up takes nothing from it."""
         self.hung_up: asyncio.Future[None] = self._loop.create_future()
         """Done once nobody needs it any more."""
         self._inboxes: dict[int, Inbox] = {}

@@ -81,7 +81,7 @@ class SimulatedTextEngine:
                     if "break" in prompt and number == 2:
                         raise RuntimeError("simulated")
                     for index in range(request.n):
-                        yield Delta(index, f"{time.time():.3f} " if self._stamps else word(number), 1)
+                        yield Delta(index, f"{time.time():.3f} " if self._stamps else word(number), tokens=1)
                 for index in range(request.n):
                     usage = Usage(length, most * request.n) if index == request.n - 1 else None
                     yield Delta(index, finish="length", usage=usage)

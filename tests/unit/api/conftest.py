@@ -1,7 +1,7 @@
 """The API over ASGI, with everything real but the model, the language and the audio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,19 +203,6 @@ class Api:
 
 
 Start = Callable[..., Any]
-Until = Callable[[Callable[[], bool]], Awaitable[None]]
-
-
-@pytest.fixture
-def until() -> Until:
-    """Wait until something is so, for at most ten seconds."""
-
-    async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - what is waited for tells nobody of it
-                await asyncio.sleep(0.001)
-
-    return wait
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ async def taken(inbox: Inbox) -> list[Delta]:
 
 
 def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None:
-    plain, last = Delta(1, "a", 2), Delta(1, "b", 1, finish="stop", usage=Usage(3, 4))
+    plain, last = Delta(1, "a", tokens=2), Delta(1, "b", tokens=1, finish="stop", usage=Usage(3, 4))
     assert frame(7, plain) == Frame(7, 1, "a", 2, None)
     assert frame(7, plain).delta == plain
     assert frame(7, last).delta == last
@@ -68,7 +68,7 @@ async def test_what_is_not_taken_in_time_is_joined() -> None:
         inbox.put(frame(1, Delta(text=text, tokens=1)))
     inbox.put(frame(1, Delta(finish="stop", usage=Usage(1, 3))))
     inbox.put(end())
-    assert await taken(inbox) == [Delta(0, "abc", 3, finish="stop", usage=Usage(1, 3))]
+    assert await taken(inbox) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
 
 
 async def test_an_error_comes_after_what_was_written() -> None:
@@ -85,12 +85,12 @@ async def test_an_error_comes_after_what_was_written() -> None:
 def test_answers_are_joined_each_by_itself_and_usage_comes_last() -> None:
     token = TokenLogprob("x", -1.0)
     deltas = [
-        Delta(0, "a", 1, (token,)),
-        Delta(1, "b", 1),
-        Delta(1, "B", 1, finish="stop"),
-        Delta(0, "A", 1, (token,), finish="length", usage=Usage(1, 4)),
+        Delta(0, "a", tokens=1, logprobs=(token,)),
+        Delta(1, "b", tokens=1),
+        Delta(1, "B", tokens=1, finish="stop"),
+        Delta(0, "A", tokens=1, logprobs=(token,), finish="length", usage=Usage(1, 4)),
     ]
     assert list(joined(deltas)) == [
-        Delta(1, "bB", 2, finish="stop"),
-        Delta(0, "aA", 2, (token, token), finish="length", usage=Usage(1, 4)),
+        Delta(1, "bB", tokens=2, finish="stop"),
+        Delta(0, "aA", tokens=2, logprobs=(token, token), finish="length", usage=Usage(1, 4)),
     ]

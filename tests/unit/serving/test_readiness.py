@@ -1,0 +1,60 @@
+"""Why a model does not answer, from what Ray Serve says."""
+
+import pytest
+from ray.serve.schema import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    DeploymentStatusTrigger,
+    ReplicaState,
+    ServeStatus,
+)
+
+from tts_app.serving.readiness import reason
+
+
+def status(
+    application: ApplicationStatus,
+    deployment: DeploymentStatus = DeploymentStatus.UPDATING,
+    message: str = "",
+    running: int = 0,
+) -> ServeStatus:
+    overview = DeploymentStatusOverview(
+        status=deployment,
+        status_trigger=DeploymentStatusTrigger.UNSPECIFIED,
+        replica_states={ReplicaState.RUNNING: running},
+        message=message,
+    )
+    return ServeStatus(
+        applications={"m": ApplicationStatusOverview(application, "the application", 0.0, {"Text": overview})}
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (status(ApplicationStatus.DEPLOYING), "still being loaded"),
+        (status(ApplicationStatus.NOT_STARTED), "still being loaded"),
+        (status(ApplicationStatus.DELETING), "being removed"),
+        (status(ApplicationStatus.RUNNING), "being started again"),
+        (status(ApplicationStatus.RUNNING, DeploymentStatus.HEALTHY, running=1), "busy"),
+        (ServeStatus(), "not deployed yet"),
+    ],
+)
+def test_it_is_told_in_words(found: ServeStatus, words: str) -> None:
+    assert words in reason(found, "m")
+
+
+def test_of_a_traceback_the_error_is_told() -> None:
+    message = 'The deployment failed.\nTraceback:\n  File "x.py"\nEngineError: no such parameter: n_gpu\n'
+    told = reason(status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, message), "m")
+    assert told == "it does not start. EngineError: no such parameter: n_gpu"
+    broken = reason(
+        status(ApplicationStatus.UNHEALTHY, DeploymentStatus.UNHEALTHY, "health check failed"), "m"
+    )
+    assert broken == "it has broken down and is being started again. health check failed"
+
+
+def test_without_a_deployments_words_the_applications_are_told() -> None:
+    assert reason(status(ApplicationStatus.DEPLOY_FAILED), "m") == "it does not start. the application"

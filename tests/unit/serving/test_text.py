@@ -1,0 +1,266 @@
+"""The text deployment and its client, without Ray between them: streams, cancelling, and lost replicas."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from itertools import cycle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+from ray.exceptions import ActorDiedError
+
+from tts_app.engines.text import (
+    Delta,
+    EngineError,
+    EngineStoppedError,
+    TextCapabilities,
+    TextLoad,
+    TextRequest,
+    Usage,
+)
+from tts_app.resources import Source
+from tts_app.serving import text_client
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.text import FAILURES, Text, TextArgs
+from tts_app.serving.text_client import TextClient
+
+
+class SimulatedEngine:
+    """Writes the prompt's letters, one whenever the loop turns."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.written = 0
+
+    @classmethod
+    def load(
+        cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
+    ) -> Self:
+        return cls()
+
+    @staticmethod
+    def hub_patterns(quantization: str) -> list[str]:
+        return []
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        return TextCapabilities(100, 4)
+
+    @property
+    def load_now(self) -> TextLoad:
+        return TextLoad(self.running, 0, 0.0)
+
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        prompt = request.prompt or ""
+        if prompt == "refuse":
+            raise EngineError("not this")
+        self.running += 1
+        try:
+            for letter in prompt:
+                await asyncio.sleep(0.001)
+                if letter == "!":
+                    raise RuntimeError("simulated")
+                if letter == "?":
+                    raise EngineStoppedError("closed")
+                self.written += 1
+                yield Delta(text=letter, tokens=1)
+            yield Delta(finish="stop", usage=Usage(1, len(prompt)))
+        finally:
+            self.running -= 1
+
+    def close(self) -> None:
+        return
+
+
+class Response:
+    """A call in a replica, as Serve's handle gives it."""
+
+    def __init__(self, call: Any, replica: "Replica") -> None:
+        self._task = asyncio.ensure_future(call)
+        replica.calls.add(self._task)
+        self._task.add_done_callback(replica.calls.discard)
+        self._replica = replica
+
+    def __await__(self) -> Any:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self._replica.dead:
+                raise ActorDiedError from None
+            raise
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+class Messages:
+    """A streaming call in a replica."""
+
+    def __init__(self, messages: AsyncGenerator[Any, None], replica: "Replica") -> None:
+        self._messages = messages
+        self._replica = replica
+
+    def __aiter__(self) -> "Messages":
+        return self
+
+    async def __anext__(self) -> Any:
+        waiting = Response(anext(self._messages), self._replica)
+        return await waiting
+
+    def cancel(self) -> None:
+        self._replica.lines -= 1
+
+
+class Replica:
+    """A replica that can be lost."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.calls: set[asyncio.Future[Any]] = set()
+        self.lines = 0
+        self.dead = False
+
+    @property
+    def engine(self) -> SimulatedEngine:
+        engine = self.text._engine
+        assert isinstance(engine, SimulatedEngine)
+        return engine
+
+    def die(self) -> None:
+        self.dead = True
+        for call in list(self.calls):
+            call.cancel()
+
+
+class Handle:
+    """Chooses the replicas in turn, those that live."""
+
+    def __init__(self, replicas: dict[str, Replica], method: str) -> None:
+        self._replicas = replicas
+        self._method = method
+        self._turn = cycle(list(replicas))
+
+    @asynccontextmanager
+    async def choose_replica(self) -> AsyncIterator[Any]:
+        await asyncio.sleep(0)
+        name = next(name for name in self._turn if not self._replicas[name].dead)
+        yield SimpleNamespace(replica_id=name)
+
+    def dispatch(self, chosen: Any, *args: Any) -> Any:
+        replica = self._replicas[chosen.replica_id]
+        if self._method == "listen":
+            replica.lines += 1
+            return Messages(replica.text.listen(*args), replica)
+        return Response(replica.text.write(*args), replica)
+
+
+@pytest.fixture
+def replicas(monkeypatch: pytest.MonkeyPatch) -> dict[str, Replica]:
+    monkeypatch.setattr("tts_app.serving.text.text_engine", lambda _name: SimulatedEngine)
+    monkeypatch.setattr("tts_app.serving.text.fetch", lambda *_args: Path())
+    monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
+    monkeypatch.setattr(text_client, "IDLE", 0.05)
+    args = TextArgs(
+        model="m",
+        engine="simulated",
+        source=Source(uri="file:///x"),
+        quantization="none",
+        context_length=100,
+        slots=4,
+    )
+    return {name: Replica(Text(args)) for name in ("a", "b")}
+
+
+@pytest.fixture
+def client(replicas: dict[str, Replica]) -> TextClient:
+    client = TextClient("m")
+    listen = Handle(replicas, "listen")
+    client._handle = SimpleNamespace(  # type: ignore[assignment]
+        write=Handle(replicas, "write"), options=lambda **_options: listen
+    )
+    return client
+
+
+async def written(client: TextClient, prompt: str) -> str:
+    async with aclosing(client.write(TextRequest(prompt=prompt))) as deltas:
+        return "".join([delta.text async for delta in deltas])
+
+
+async def test_many_answers_come_by_one_line_a_replica(
+    client: TextClient, replicas: dict[str, Replica], until: Any
+) -> None:
+    prompts = ["x" * 20 + str(number) for number in range(30)]
+    assert await asyncio.gather(*(written(client, prompt) for prompt in prompts)) == prompts
+    assert all(replica.engine.written > 0 for replica in replicas.values())
+    assert [replica.lines for replica in replicas.values()] == [1, 1]
+    await until(lambda: [replica.lines for replica in replicas.values()] == [0, 0])
+    assert await written(client, "again") == "again"
+
+
+async def test_who_leaves_stops_the_writing(
+    client: TextClient, replicas: dict[str, Replica], until: Any
+) -> None:
+    deltas = client.write(TextRequest(prompt="x" * 10_000))
+    await anext(deltas)
+    assert sum(replica.engine.running for replica in replicas.values()) == 1
+    await deltas.aclose()
+    await until(lambda: all(replica.engine.running == 0 for replica in replicas.values()))
+    assert sum(replica.engine.written for replica in replicas.values()) < 1000
+
+
+async def test_a_lost_replica_ends_its_streams_and_no_others(
+    client: TextClient, replicas: dict[str, Replica]
+) -> None:
+    streams = [client.write(TextRequest(prompt="x" * 200)) for _ in range(4)]
+    for stream in streams:
+        await anext(stream)
+    replicas["a"].die()
+
+    async def rest(stream: AsyncGenerator[Delta, None]) -> bool:
+        try:
+            return bool([delta async for delta in stream])
+        except ModelUnavailableError as error:
+            assert "was lost" in str(error)
+            return False
+
+    assert sorted(await asyncio.gather(*map(rest, streams))) == [False, False, True, True]
+    assert await written(client, "still") == "still"
+
+
+async def test_an_engine_that_stopped_is_tried_once_more(
+    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reason(_model: str) -> str:
+        return "no reason."
+
+    monkeypatch.setattr("tts_app.serving.client.why_unready", reason)
+    with pytest.raises(ModelUnavailableError, match="no reason"):
+        await written(client, "?")
+    assert sum(replica.text._failures for replica in replicas.values()) == 2
+
+
+async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:
+    with pytest.raises(EngineError, match="not this"):
+        await written(client, "refuse")
+
+
+async def test_an_engine_that_breaks_down_every_time_is_started_anew(
+    client: TextClient, replicas: dict[str, Replica]
+) -> None:
+    replicas["b"].die()
+    text = replicas["a"].text
+    for _ in range(FAILURES - 1):
+        with pytest.raises(RuntimeError, match="simulated"):
+            await written(client, "a!")
+    text.check_health()
+    assert await written(client, "well") == "well"
+    for _ in range(FAILURES):
+        with pytest.raises(RuntimeError):
+            await written(client, "a!")
+    with pytest.raises(EngineError, match="3 requests in a row"):
+        text.check_health()
