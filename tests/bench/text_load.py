@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import os
 import re
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -162,4 +161,4 @@ def print_row(streams: int, seen: Seen, wall: float, before: dict[str, float]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,13 +1,11 @@
 """Why a model does not answer, from what Ray Serve says."""
 
 import pytest
+from ray.serve._private.common import DeploymentStatus, DeploymentStatusTrigger, ReplicaState
 from ray.serve.schema import (
     ApplicationStatus,
     ApplicationStatusOverview,
-    DeploymentStatus,
     DeploymentStatusOverview,
-    DeploymentStatusTrigger,
-    ReplicaState,
     ServeStatus,
 )
 
