@@ -95,8 +95,8 @@ spec:
     )
     for command in (["models", "fetch"], ["serve"]):
         result = ttsp(*command, "-f", str(models))
-        assert result.exit_code == 1, result.output
-        assert "No text engine 'vllm' here. Available: llamacpp" in " ".join(result.stderr.split())
+        assert result.exit_code == 3, result.output
+        assert "there is no folder /no/such/model" in " ".join(result.stderr.split())
     result = ttsp("say", "hello", "-f", str(models))
     assert result.exit_code == 2
     assert "there is no VoiceModel" in " ".join(result.stderr.split())
