@@ -138,7 +138,8 @@ async def _events(
     deltas: Begun[Delta], answer: Chat | Completion, with_usage: bool, playground: Context
 ) -> AsyncGenerator[bytes, None]:
     async for delta in deltas:
-        yield answer.delta(delta)
+        if data := answer.delta(delta):
+            yield data
         pause = _pause(playground)
         if pause > BEAT and delta.finish is None:
             await asyncio.sleep(pause)

@@ -134,12 +134,7 @@ def joined(deltas: Sequence[Delta]) -> Iterable[Delta]:
     for delta in deltas:
         answers.setdefault(delta.index, []).append(delta)
     whole = [_one(index, parts) for index, parts in answers.items()]
-    usage = deltas[-1].usage
-    if (
-        usage is not None and whole[-1].usage is None
-    ):  # the answer with the very last delta is not the last here
-        whole.sort(key=lambda delta: delta.usage is not None)
-    return whole
+    return sorted(whole, key=lambda delta: delta.usage is not None)  # usage comes with the very last one
 
 
 def _one(index: int, parts: Sequence[Delta]) -> Delta:
@@ -152,6 +147,6 @@ def _one(index: int, parts: Sequence[Delta]) -> Delta:
         tokens=sum(part.tokens for part in parts),
         logprobs=tuple(item for part in parts for item in part.logprobs),
         tool_calls=tuple(item for part in parts for item in part.tool_calls),
-        finish=parts[-1].finish,
-        usage=parts[-1].usage,
+        finish=next((part.finish for part in parts if part.finish), None),
+        usage=next((part.usage for part in parts if part.usage), None),
     )

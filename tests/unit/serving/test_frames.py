@@ -71,6 +71,14 @@ async def test_what_is_not_taken_in_time_is_joined() -> None:
     assert await taken(inbox) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
 
 
+async def test_usage_that_comes_by_itself_hides_no_end() -> None:
+    inbox = Inbox()
+    inbox.put(frame(1, Delta(text="a", tokens=1, finish="stop")))
+    inbox.put(frame(1, Delta(usage=Usage(1, 1))))
+    inbox.put(end())
+    assert await taken(inbox) == [Delta(text="a", tokens=1, finish="stop", usage=Usage(1, 1))]
+
+
 async def test_an_error_comes_after_what_was_written() -> None:
     inbox = Inbox()
     inbox.put(frame(1, Delta(text="a")))
