@@ -83,6 +83,10 @@ bench-operator: ## measure the operator beside KubeRay's, on a real API server; 
 bench-batch: setup ## measure batches: scale, speed beside the engine's limit, and who waits; writes docs/benchmarks-batch.md
 	$(PY) tests/bench/batch.py
 
+.PHONY: bench-text
+bench-text: setup ## measure text through HTTP beside the bare engine, and thousands of streams; writes docs/benchmarks-text.md
+	$(PY) tests/bench/text.py
+
 .PHONY: bench-posts
 bench-posts: setup ## render all 1,800 files of the sample job and examine them (hours; goes on where it was); writes docs/benchmarks-posts.md
 	$(PY) tests/bench/whole_set.py

@@ -19,6 +19,7 @@ from parts import Findings, Part, measure, options_of
 from server import Server
 from subjects import Worker
 from tables import figure
+from text_load import STEP, measure_streams
 
 from tts_app.local import fetch_model
 from tts_app.manifests import load_models, samples_folder
@@ -42,6 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds, in which each has its turn")
     parser.add_argument("--tokens", type=int, default=96, help="most tokens of an answer")
+    parser.add_argument("--streams", type=int, nargs="+", default=[100, 500, 2000], help="at a time")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds that a stream lasts")
     options = options_of(parser, PARTS, PAGE)
     return measure("text", "Benchmarks of text generation", ABOUT, PARTS, options)
 
@@ -80,6 +83,28 @@ def measure_http(findings: Findings, options: argparse.Namespace) -> None:
         ("Greedy answers that differ from the bare engine's, one caller", "none", f"{different} of {asked}",
          not different)
     )  # fmt: skip
+
+
+def measure_load(findings: Findings, options: argparse.Namespace) -> None:
+    """Stream to thousands of callers at a time what a simulated engine writes."""
+    findings.note = (
+        f"A simulated engine writes a token of each stream every {STEP * 1000:.0f} ms, "
+        f"for {options.seconds:g} s; all streams begin within ten seconds. The delay is a token's on its way "
+        "from the engine to the client, which shares the cores."
+    )
+    findings.rows = [["Streams", "Failed", "Tokens/s", "Chunks/s", "Delay p50, ms", "p99, ms",
+                      "First token p50, ms", "p99, ms", "Cores"]]  # fmt: skip
+    for result in measure_streams(options.streams, options.seconds, 10):
+        times = [figure(value, 0) for value in (*result.delay_ms, *result.first_ms)]
+        row = [figure(result.streams, 0), str(len(result.failures)), figure(result.tokens_a_second, 0),
+               figure(result.chunks_a_second, 0), *times, result.cores_told]  # fmt: skip
+        findings.rows.append(row)
+        print(row, *result.failures[:3], flush=True)
+    delay = result.delay_ms[1]
+    findings.targets += [
+        (f"{result.streams:,} streams: failed", "none", str(len(result.failures)), not result.failures),
+        (f"{result.streams:,} streams: p99 of the delay", "under 250 ms", f"{delay:,.0f} ms", delay < 250),
+    ]
 
 
 def _record(findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -167,7 +192,8 @@ def _ask(url: str, body: Mapping[str, Any]) -> tuple[int, float, str]:
 
 
 PARTS: dict[str, Part] = {
-    "http": ("Through HTTP and bare, llama.cpp, SmolLM2-135M-Instruct Q4_1", measure_http)
+    "load": ("Thousands of streams, simulated engine", measure_load),
+    "http": ("Through HTTP and bare, llama.cpp, SmolLM2-135M-Instruct Q4_1", measure_http),
 }
 
 

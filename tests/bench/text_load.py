@@ -3,7 +3,7 @@
     python tests/bench/text_load.py --streams 2000 --seconds 60
 
 The engine writes the time at which it wrote each token, so the delay of every token on its way to the caller
-is measured, with the client's own. Prints a table; nothing is asserted.
+is measured, with the client's own.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,13 +121,29 @@ def cpu_seconds() -> dict[str, float]:
     return used | {"this client": own.user + own.system}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--streams", type=int, nargs="+", default=[2000])
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--ramp", type=float, default=10.0)
-    parser.add_argument("--direct", type=int, help="port of the gateway's own server, with direct ingress")
-    arguments = parser.parse_args()
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What so many streams at a time showed."""
+
+    streams: int
+    failures: list[str]
+    tokens_a_second: float
+    chunks_a_second: float
+    delay_ms: tuple[float, float]
+    """Of a token on its way, p50 and p99."""
+    first_ms: tuple[float, float]
+    """To the first token, the engine's own step left out, p50 and p99."""
+    cores: dict[str, float]
+    """How many each kind of process used."""
+
+    @property
+    def cores_told(self) -> str:
+        """The cores, in words."""
+        return ", ".join(f"{name} {share:.2f}" for name, share in self.cores.items() if share > 0.02)
+
+
+def measure_streams(streams: Sequence[int], seconds: float, ramp: float) -> Iterator[Result]:
+    """Yield what each number of streams shows, with one playground for all."""
     os.environ["PYTHONPATH"] = f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     embedded.serve_config = config  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
@@ -135,29 +152,42 @@ def main() -> None:
         )
         with embedded.Playground(settings) as playground:
             playground.start()
-            playground.deploy([model(max(arguments.streams), folder)])
+            playground.deploy([model(max(streams), folder)])
             playground.wait(timeout=500)
-            for streams in arguments.streams:
+            for count in streams:
                 before, began = cpu_seconds(), time.perf_counter()
-                seen = asyncio.run(load(arguments.direct or PORT, streams, arguments.seconds, arguments.ramp))
-                wall = time.perf_counter() - began
-                print_row(streams, seen, wall, before)
+                seen = asyncio.run(load(PORT, count, seconds, ramp))
+                yield _result(count, seen, time.perf_counter() - began, before)
 
 
-def print_row(streams: int, seen: Seen, wall: float, before: dict[str, float]) -> None:
+def _result(streams: int, seen: Seen, wall: float, before: dict[str, float]) -> Result:
     delays = np.array(seen.delays or [0.0])
     p50, p99 = np.percentile(delays, [50, 99]) * 1000
-    first = np.percentile(seen.first or [0.0], [50, 99]) * 1000
-    used = {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
-    cores = ", ".join(f"{name} {share:.2f}" for name, share in used.items() if share > 0.02)
-    print(
-        f"{streams} streams: {len(seen.failures)} failed, {len(delays) / wall:.0f} tokens/s, "
-        f"{seen.chunks / wall:.0f} chunks/s, delay p50 {p50:.0f} ms p99 {p99:.0f} ms, "
-        f"first p50 {first[0]:.0f} ms p99 {first[1]:.0f} ms; cores: {cores}",
-        *seen.failures[:3],
-        sep="\n",
-        flush=True,
+    first50, first99 = np.percentile(seen.first or [0.0], [50, 99]) * 1000
+    cores = {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
+    return Result(
+        streams, seen.failures, len(delays) / wall, seen.chunks / wall, (p50, p99), (first50, first99), cores
     )
+
+
+def main() -> None:
+    """Print a line for each number of streams."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", type=int, nargs="+", default=[2000])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--ramp", type=float, default=10.0)
+    arguments = parser.parse_args()
+    for result in measure_streams(arguments.streams, arguments.seconds, arguments.ramp):
+        (p50, p99), (first50, first99) = result.delay_ms, result.first_ms
+        print(
+            f"{result.streams} streams: {len(result.failures)} failed, "
+            f"{result.tokens_a_second:.0f} tokens/s, {result.chunks_a_second:.0f} chunks/s, "
+            f"delay p50 {p50:.0f} ms p99 {p99:.0f} ms, "
+            f"first p50 {first50:.0f} ms p99 {first99:.0f} ms; cores: {result.cores_told}",
+            *result.failures[:3],
+            sep="\n",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
