@@ -29,7 +29,7 @@ from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Item, Plan
 from tts_app.batch.prepare import prepare
 from tts_app.local import load_model
-from tts_app.manifests import embedded_posts, load_voice_models
+from tts_app.manifests import embedded_posts, load_voice_models, samples_folder
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.serving.embedded_ray import EmbeddedRay
 from tts_app.settings import Settings
@@ -43,6 +43,7 @@ COMMIT = 64
 TEXTS = {"en": "A table by the window, number {n}.", "ar": "طاولة بجانب النافذة رقم {n}.",
          "es": "Una mesa junto a la ventana, número {n}.", "hi": "खिड़की के पास की मेज़, नंबर {n}।",
          "ur": "کھڑکی کے پاس کی میز، نمبر {n}۔"}  # fmt: skip
+VOICES = samples_folder() / "embedded.yaml"
 REQUEST = {"input": "Your table by the window is ready for you.", "voice": "female_en-US"}
 
 
@@ -159,7 +160,7 @@ def measure_waiting(findings: Findings, options: argparse.Namespace) -> None:
     records = [
         json.loads(x) for x in embedded_posts().read_text(encoding="utf-8").splitlines()[: options.posts]
     ]
-    with Server() as server, httpx.Client(base_url=server.url, timeout=300) as client:
+    with Server("-f", str(VOICES)) as server, httpx.Client(base_url=server.url, timeout=300) as client:
         for number in range(options.rounds):
             lone = [_first_audio(client) for _ in range(options.requests)]
             batch = client.post("/v1/batches", json={"posts": records}).raise_for_status().json()

@@ -23,7 +23,7 @@ from server import Server
 from subjects import Http, Worker
 
 from tts_app.local import fetch_model
-from tts_app.manifests import load_voice_models
+from tts_app.manifests import load_voice_models, samples_folder
 from tts_app.sources.base import cache_folder, sha256_of
 
 LENGTHS = (40, 125, 400)
@@ -33,6 +33,8 @@ SHORT = 32
 MEMORY_STEP = 10
 MEMORY_CALLERS = 2
 SCRIPTS = {PEER: "worker_peer.py", OURS: "worker_ours.py"}
+VOICES = samples_folder() / "embedded.yaml"
+"""Alone: a model that writes would be in the memory that is measured."""
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -51,7 +53,7 @@ def main() -> int:
     findings.rewrites = rewrites.measure(folder, options.rewrite_rounds)
     _tell("graph rewrites")
     _write(findings, options.output)
-    with nullcontext() if options.url else Server() as server:
+    with nullcontext() if options.url else Server("-f", str(VOICES)) as server:
         if server is not None:
             findings.conditions["Server ready after"] = f"{server.start_seconds:.1f} s"
         subjects = {name: Worker(SCRIPTS[name], *arguments[name]) for name in (PEER, OURS)}
