@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from examine import faults
+from examine import faults, manifest
 
 POSTS = [
     {"id": 1, "text": {"en": "Your room is ready.", "es": "Su habitación está lista."}},
@@ -198,9 +198,8 @@ def test_three_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> Non
     assert told["progress"] == {"total": 54, "done": 54, "failed": 0, "skipped": 0}
     out = tmp_path / "out"
     assert sorted(path.name for path in out.glob("*.mp3")) == sorted(names.stdout.split())
-    lines = (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     said = {}
-    for record in map(json.loads, lines):
+    for record in manifest(out):
         said[record["file"]] = texts[record["post"] - 1][record["avatar"].partition("_")[2][:2]]
     assert len(said) == 54
-    assert faults(out, said) == []
+    assert faults(out, manifest(out), said) == []

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -97,26 +98,32 @@ def main() -> int:
                 with windows.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(window)) + "\n")
                 print(window, f"{window.of_limit:.3f} of the limit", flush=True)
-    if state != "Succeeded":
-        print(f"{state}; run it again to go on")
-        return 1
     plan, output = prepare(spec, models, options.folder, touch=False)
+    ledger = Ledger(output, plan)
+    ledger.load()
+    records = [record for _, record in ledger.finished()]
+    texts = {item.file: item.text for item in plan}
+    if state == "Stopped":  # what is not there yet is not missing
+        texts = {record["file"]: texts[record["file"]] for record in records}
+    wrong = faults(options.folder / "audio", records, texts)
     found = [Window(**json.loads(line)) for line in windows.read_text(encoding="utf-8").splitlines()]
-    wrong = faults(options.folder / "audio", {item.file: item.text for item in plan})
-    summary = json.loads((options.folder / "audio" / "summary.json").read_text(encoding="utf-8"))
-    plan.close()
     targets = _targets(found, wrong)
-    options.output.write_text(page(found, wrong, summary, targets), encoding="utf-8")
+    options.output.write_text(page(found, wrong, records, plan.total, targets), encoding="utf-8")
+    plan.close()
     for name, wanted, measured, met in targets:
         print(f"{'reached' if met else 'MISSED'}: {name}: {measured} (wanted: {wanted})")
     print(*wrong, sep="\n")
+    if state == "Stopped":
+        print(f"{len(records):,} of {plan.total:,} files are there; run it again to go on")
+        return 1
     return 0 if all(met for *_, met in targets) else 1
 
 
 def page(
     windows: Sequence[Window],
     wrong: Sequence[str],
-    summary: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    total: int,
     targets: Sequence[tuple[str, str, str, bool]],
 ) -> str:
     """Return the page, in Markdown."""
@@ -138,10 +145,11 @@ def page(
     ]  # fmt: skip
     header = ["Began", "Files", "Audio-s/s", "Bare engine", "Of the limit", "Cores of others",
               "Driver, MiB", "Workers, MiB"]  # fmt: skip
-    avatars = [
-        [avatar, f"{told['files']}", figure(told["seconds"], 0)]
-        for avatar, told in summary["avatars"].items()
-    ]
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        seconds[record["avatar"]].append(record["seconds"])
+    avatars = [[avatar, f"{len(each)}", figure(sum(each), 0)] for avatar, each in sorted(seconds.items())]
+    unfinished = "" if len(records) == total else f" **Unfinished**: {len(records):,} of {total:,} so far."
     told = [
         "# The whole set: 100 posts by every avatar",
         "`make bench-posts` writes this page: the embedded job with the real engine, in windows of some "
@@ -157,9 +165,9 @@ def page(
         section(
             "Result",
             figures,
-            f"{summary['done']:,} files, {summary['seconds']:,.0f} s of audio, "
-            f"{summary['bytes'] / 1e6:,.0f} MB; {cpu_name()}, {len(os.sched_getaffinity(0))} cores. "
-            f"{len(wrong)} faults.",
+            f"{len(records):,} files, {sum(record['seconds'] for record in records):,.0f} s of audio, "
+            f"{sum(record['bytes'] for record in records) / 1e6:,.0f} MB; {cpu_name()}, "
+            f"{len(os.sched_getaffinity(0))} cores. {len(wrong)} faults.{unfinished}",
         ),
         section("Windows", [header, *body]),
         section("Avatars", [["Avatar", "Files", "Audio, s"], *avatars]),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,16 @@ _TAIL = 0.1
 """Seconds by which a decoded file may differ from what was put into it: MP3's frames have a fixed length."""
 
 
-def faults(folder: Path, texts: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the files in `folder`; `texts` are what they must say, by file name."""
-    records = [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines()]
+def manifest(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of a batch's manifest."""
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines()]
+
+
+def faults(folder: Path, records: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the files in `folder`.
+
+    `records` are the manifest's, or as many of it as there are; `texts` are what they must say, by file name.
+    """
     listed = {record["file"] for record in records}
     there = {path.name for path in folder.glob("*.mp3")}
     found = [f"{name}: missing" for name in sorted(texts.keys() - there)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examine import faults
+from examine import faults, manifest
 
 from tts_app.audio.encode import Encoder, completed
 from tts_app.audio.tags import speech_tags
@@ -35,7 +35,7 @@ def tone(seconds: float, level: float = 0.1) -> np.ndarray:
 
 def test_a_sound_file_has_no_faults(tmp_path: Path) -> None:
     put(tmp_path, tone(1.5))
-    assert faults(tmp_path, {"one.mp3": TEXT}) == []
+    assert faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT}) == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_audio_that_is_wrong(
     tmp_path: Path, samples: np.ndarray, avatar: str, locale: str, fault: str
 ) -> None:
     put(tmp_path, samples, avatar, locale)
-    (told,) = faults(tmp_path, {"one.mp3": TEXT})
+    (told,) = faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT})
     assert fault in told
 
 
@@ -60,13 +60,15 @@ def test_files_that_are_damaged_missing_or_unasked_for(tmp_path: Path) -> None:
     (tmp_path / "more.mp3").write_bytes(b"")
     data = (tmp_path / "one.mp3").read_bytes()
     (tmp_path / "one.mp3").write_bytes(data[: len(data) // 2])
-    assert faults(tmp_path, {"one.mp3": "Another text.", "two.mp3": TEXT}) == [
+    assert faults(tmp_path, manifest(tmp_path), {"one.mp3": "Another text.", "two.mp3": TEXT}) == [
         "two.mp3: missing",
         "more.mp3: nobody asked for it",
         "two.mp3: not in the manifest",
         "one.mp3: its checksum is not the manifest's",
         "one.mp3: the manifest tells of another text",
-        *[f for f in faults(tmp_path, {"one.mp3": "Another text."}) if "it lasts" in f],
+        *[f for f in faults(tmp_path, manifest(tmp_path), {"one.mp3": "Another text."}) if "it lasts" in f],
     ]
     (tmp_path / "one.mp3").write_bytes(b"no audio")
-    assert any("cannot be decoded" in fault for fault in faults(tmp_path, {"one.mp3": TEXT}))
+    assert any(
+        "cannot be decoded" in fault for fault in faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT})
+    )
