@@ -142,8 +142,10 @@ class Result:
         return ", ".join(f"{name} {share:.2f}" for name, share in self.cores.items() if share > 0.02)
 
 
-def measure_streams(streams: Sequence[int], seconds: float, ramp: float) -> Iterator[Result]:
-    """Yield what each number of streams shows, with one playground for all."""
+def measure_streams(
+    streams: Sequence[int], seconds: float, ramp: float, port: int = PORT
+) -> Iterator[Result]:
+    """Yield what each number of streams shows, with one playground for all, asked at `port`."""
     os.environ["PYTHONPATH"] = f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     embedded.serve_config = config  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +158,7 @@ def measure_streams(streams: Sequence[int], seconds: float, ramp: float) -> Iter
             playground.wait(timeout=500)
             for count in streams:
                 before, began = cpu_seconds(), time.perf_counter()
-                seen = asyncio.run(load(PORT, count, seconds, ramp))
+                seen = asyncio.run(load(port, count, seconds, ramp))
                 yield _result(count, seen, time.perf_counter() - began, before)
 
 
@@ -176,8 +178,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=[2000])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--ramp", type=float, default=10.0)
+    parser.add_argument("--port", type=int, default=PORT, help="the gateway's own, with direct ingress")
     arguments = parser.parse_args()
-    for result in measure_streams(arguments.streams, arguments.seconds, arguments.ramp):
+    for result in measure_streams(arguments.streams, arguments.seconds, arguments.ramp, arguments.port):
         (p50, p99), (first50, first99) = result.delay_ms, result.first_ms
         print(
             f"{result.streams} streams: {len(result.failures)} failed, "
