@@ -339,7 +339,9 @@ def test_a_models_files_are_fetched_once_and_never_by_a_pod_that_serves(
 
 def test_a_text_model_writes_on_the_same_cluster(speech: Speech) -> None:
     before = speech.cluster_name()
-    speech.kubectl("apply", "-f", str(SAMPLES / "textmodel-smollm.yaml"))
+    smollm = yaml.safe_load((SAMPLES / "textmodel-smollm.yaml").read_text(encoding="utf-8"))
+    smollm["spec"]["resources"]["cpu"] = "250m"  # two cores hold all that there is here
+    speech.apply(smollm)
     speech.wait_ready("smollm", "textmodel")
     body = {
         "model": "smollm",
