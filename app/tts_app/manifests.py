@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from tts_app.resources import API_VERSION, CustomResource, TextModel, TTSJob, VoiceModel
+from tts_app.resources import API_VERSION, MODELS, CustomResource, TextModel, TTSJob, VoiceModel
 
 _PACKAGE = Path(__file__).parent
 _Kind = TypeVar("_Kind", bound=CustomResource)
-_MODELS: dict[str, type[VoiceModel | TextModel]] = {"VoiceModel": VoiceModel, "TextModel": TextModel}
 
 
 class ManifestError(ValueError):
@@ -128,10 +127,10 @@ def _documents(path: Path) -> list[tuple[str, Any]]:
 
 def _model(document: Any, where: str) -> VoiceModel | TextModel:
     kind = document.get("kind") if isinstance(document, dict) else None
-    if not isinstance(kind, str) or kind not in _MODELS:
-        expected = " or ".join(_MODELS)
+    if not isinstance(kind, str) or kind not in MODELS:
+        expected = " or ".join(MODELS)
         raise ManifestError(f"{where}: expected kind {expected} of {API_VERSION}, found {kind!r}.")
-    return _valid(_MODELS[kind], document, where)
+    return _valid(MODELS[kind], document, where)
 
 
 def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:

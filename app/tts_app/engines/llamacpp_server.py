@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 import httpx
 import xllamacpp
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.gguf import find_gguf, read_metadata
+from tts_app.engines.parameters import checked_parameters
 
 _CACHE_TYPES = {
     "f32": xllamacpp.ggml_type.GGML_TYPE_F32,
@@ -111,12 +112,7 @@ def read_parameters(parameters: Mapping[str, Any]) -> LlamaCppParameters:
     Raises:
         EngineError: one is unknown or out of range; the message names each.
     """
-    try:
-        return LlamaCppParameters.model_validate(dict(parameters))
-    except ValidationError as error:
-        known = ", ".join(LlamaCppParameters.model_fields)
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise EngineError(f"Wrong parameters of llamacpp: {wrong}. It has: {known}.") from error
+    return checked_parameters("llamacpp", LlamaCppParameters, parameters)
 
 
 def _check_context(path: Path, metadata: Mapping[str, Any], context_length: int) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 from contextlib import suppress
 
 from tts_app.engines.base import EngineError
+from tts_app.engines.text import TextLoad
 
 
 class Slots:
@@ -51,6 +52,10 @@ class Slots:
             elif turn.exception() is None:
                 self.give(count)
             raise
+
+    def load(self, held: int, context_length: int) -> TextLoad:
+        """Return how busy they are, where running answers hold so many tokens of the cache."""
+        return TextLoad(self.taken, self.waiting, min(1.0, held / (self.total * context_length)))
 
     def give(self, count: int) -> None:
         """Give `count` slots back."""

@@ -86,11 +86,7 @@ class TransformersEngine:
     def load_now(self) -> TextLoad:
         """How busy it is. In the cache counts what running answers hold."""
         held = sum(writing.cached_tokens for writing in self._running)
-        return TextLoad(
-            running=self._slots.taken,
-            waiting=self._slots.waiting,
-            cache=min(1.0, held / (self._slots.total * self._capabilities.context_length)),
-        )
+        return self._slots.load(held, self._capabilities.context_length)
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write; closing the generator stops the writing at the next token.

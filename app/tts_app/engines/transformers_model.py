@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.gguf import find_gguf
+from tts_app.engines.parameters import checked_parameters
 
 QUANTIZED = {"gptq-int4": "gptq", "awq-int4": "awq"}
 """Quantisations that the files must have already, and what their config.json calls them."""
@@ -93,12 +94,7 @@ def read_parameters(parameters: Mapping[str, Any]) -> TransformersParameters:
     Raises:
         EngineError: one is unknown or out of range; the message names each.
     """
-    try:
-        return TransformersParameters.model_validate(dict(parameters))
-    except ValidationError as error:
-        known = ", ".join(TransformersParameters.model_fields)
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise EngineError(f"Wrong parameters of transformers: {wrong}. It has: {known}.") from error
+    return checked_parameters("transformers", TransformersParameters, parameters)
 
 
 def _source(files: Path) -> dict[str, Any]:

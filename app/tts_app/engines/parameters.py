@@ -1,0 +1,26 @@
+"""The engines' own `parameters` of a resource, checked against what an engine has."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tts_app.engines.base import EngineError
+
+_Parameters = TypeVar("_Parameters", bound=BaseModel)
+
+
+def checked_parameters(
+    engine: str, settings: type[_Parameters], parameters: Mapping[str, Any]
+) -> _Parameters:
+    """Return the `settings` that `parameters` say.
+
+    Raises:
+        EngineError: one is unknown or out of range; the message names each.
+    """
+    try:
+        return settings.model_validate(dict(parameters))
+    except ValidationError as error:
+        known = ", ".join(settings.model_fields)
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise EngineError(f"Wrong parameters of {engine}: {wrong}. It has: {known}.") from error
