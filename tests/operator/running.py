@@ -17,7 +17,7 @@ from lightkube.core.exceptions import ApiError
 from lightkube.types import CascadeType, PatchType
 from resources import pod
 
-from tts_operator.objects import KINDS, POD, VOICE_MODEL, Kind, Ref
+from tts_operator.objects import EVENT, KINDS, POD, VOICE_MODEL, Kind, Ref
 from tts_operator.reconcile.kube import resource_class
 
 PATIENCE = 180.0
@@ -110,6 +110,17 @@ class Api:
             return eventually(look, f"{type_}={status} {reason} of {name}")
         except AssertionError as error:
             raise AssertionError(f"{error}; it went {seen}") from None
+
+    def await_events(self, name: str, reasons: set[str]) -> None:
+        """Wait until Events of these reasons regard the object `name`; they may come after its status."""
+
+        def told() -> set[str]:
+            return {e["reason"] for e in self.list(EVENT) if e.get("regarding", {}).get("name") == name}
+
+        try:
+            eventually(lambda: reasons <= told(), f"Events {sorted(reasons)} of {name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {sorted(told())}") from None
 
     def await_object(self, ref: Ref) -> Object:
         """Wait until an object is there; return it."""

@@ -12,7 +12,6 @@ from running import eventually
 from cluster.control_plane import CommandError
 from tts_operator.objects import (
     CONFIG_MAP,
-    EVENT,
     JOB_LABEL,
     NETWORK_POLICY,
     POD,
@@ -252,7 +251,7 @@ def test_broken_off_it_is_tried_again(api, service, ray):
     made = ray.run(line(8, outcome="Succeeded"))
     assert made["metadata"]["annotations"]["ttsplayground.dev/attempt"] == "2"
     assert phase(api, "Succeeded")["failedAttempts"] == 1
-    assert "AttemptFailed" in {event["reason"] for event in api.list(EVENT)}
+    api.await_events("welcome", {"AttemptFailed"})
 
 
 def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
@@ -318,8 +317,7 @@ def test_events_tell_its_story(api, service, ray):
     phase(api, "Running")
     ray.write(line(8, outcome="Succeeded"))
     phase(api, "Succeeded")
-    told = [e for e in api.list(EVENT) if e.get("regarding", {}).get("kind") == "TTSJob"]
-    assert {"Starting", "Running", "Succeeded"} <= {event["reason"] for event in told}
+    api.await_events("welcome", {"Starting", "Running", "Succeeded"})
 
 
 def test_what_goes_on_unchanged_is_not_written_again(api, service, ray):

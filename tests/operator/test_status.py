@@ -8,7 +8,7 @@ from running import eventually, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
-from tts_operator.objects import EVENT, PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.objects import PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
 
 GROUP = group_of(VoiceModel.model_validate(voice_model()))
 pytestmark = pytest.mark.usefixtures("kuberay_stopped", "operator")
@@ -109,8 +109,7 @@ def test_a_failure_after_it_served_is_told_and_its_end_too(api, served):
     api.await_condition("kokoro", "Degraded", "True", "ApplicationUnhealthy")
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Degraded", "False", "AsExpected")
-    reasons = [e["reason"] for e in api.list(EVENT) if e["regarding"]["name"] == "kokoro"]
-    assert {"Serving", "ApplicationUnhealthy", "AsExpected"} <= set(reasons)
+    api.await_events("kokoro", {"Serving", "ApplicationUnhealthy", "AsExpected"})
 
 
 def test_one_models_failure_is_not_anothers(api, served):
