@@ -57,7 +57,7 @@ class Playground:
     def config(self, models: list[Any]) -> dict[str, Any]:
         """The Serve config of `models` where this playground listens."""
         port = int(self.url.rsplit(":", 1)[1])
-        return serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG")
+        return serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG", direct=True)
 
     def wait_for(self, models: list[str]) -> None:
         """Wait until these models are served and answer, and no others are."""

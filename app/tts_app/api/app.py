@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from tts_app.api import batches, catalogue, errors, openai_speech, openai_text, pages, speeches, system
 from tts_app.api.deps import Context, authorised
+from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
 
 _DESCRIPTION = (
@@ -18,15 +19,16 @@ _DESCRIPTION = (
 )
 
 
-def create_app(context: Context) -> FastAPI:
-    """Return the API that works with `context`."""
+def create_app(context: Context, address: Address | None = None) -> FastAPI:
+    """Return the API that works with `context`; while it is up it listens at `address` where one is given."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await context.durable.start()
         await context.batches.start()
         try:
-            yield
+            async with nullcontext() if address is None else listening(app, address):
+                yield
         finally:
             await context.batches.stop()
             await context.durable.stop()
@@ -52,5 +54,5 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(system.placeholders, dependencies=keyed)
     app.include_router(system.router)
     app.include_router(pages.router)
-    app.add_middleware(RequestContext, max_body=context.settings.max_body)
+    app.add_middleware(RequestContext, max_body=context.settings.max_body, proxied=context.proxied)
     return app

@@ -1,4 +1,8 @@
-"""What routes depend on: the service of this replica, the caller's key, a JSON body."""
+"""What routes depend on: the service of this replica, the caller's key, a JSON body.
+
+They are coroutines: FastAPI hands a plain function to a thread, and the way there looks through all tasks of
+the event loop, of which there are thousands.
+"""
 
 import hmac
 from dataclasses import dataclass
@@ -29,9 +33,11 @@ class Context:
     store: AudioStore
     database: Database
     fingerprint: Fingerprint
+    proxied: bool = False
+    """Whether requests come through Ray Serve's proxy."""
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
@@ -39,7 +45,7 @@ def _context(request: Request) -> Context:
 Playground = Annotated[Context, Depends(_context)]
 
 
-def authorised(request: Request, playground: Playground) -> None:
+async def authorised(request: Request, playground: Playground) -> None:
     """Ask for the API key, where one is set."""
     key = playground.settings.api_key
     if key is None:
@@ -54,7 +60,7 @@ def authorised(request: Request, playground: Playground) -> None:
         )
 
 
-def json_only(request: Request) -> None:
+async def json_only(request: Request) -> None:
     """Refuse bodies that are not JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

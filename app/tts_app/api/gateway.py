@@ -8,6 +8,7 @@ from ray import serve
 
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.config import GATEWAY_DEPLOYMENT
@@ -26,7 +27,8 @@ from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 class Gateway:
     """A replica of the gateway."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: Address | None) -> None:
+        self._address = address
         settings = Settings()
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
@@ -43,12 +45,20 @@ class Gateway:
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
         self._context = Context(
-            settings, self._service, self._text, self._durable, batches, store, database, fingerprint
+            settings,
+            self._service,
+            self._text,
+            self._durable,
+            batches,
+            store,
+            database,
+            fingerprint,
+            proxied=address is None,
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the API; Ray Serve calls it in the replica, once."""
-        return create_app(self._context)
+        return create_app(self._context, self._address)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take up the models of `user_config`, while requests go on."""
@@ -58,11 +68,13 @@ class Gateway:
 
 
 def build(args: dict[str, Any]) -> serve.Application:
-    """Return the gateway's application (the Serve config's `import_path`). It takes no `args`."""
-    if args:
-        raise ValueError(f"the gateway takes no arguments, and was given {', '.join(args)}")
+    """Return the gateway's application (the Serve config's `import_path`).
+
+    `args` is where it listens itself, `host` and `port`; without it requests come through Serve's proxies.
+    """
+    address = Address.model_validate(args) if args else None
     deployment = serve.deployment(name=GATEWAY_DEPLOYMENT)(serve.ingress(None)(Gateway))
-    return deployment.bind()
+    return deployment.bind(address)
 
 
 def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:

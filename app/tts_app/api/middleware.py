@@ -18,9 +18,10 @@ _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 class RequestContext:
     """Pure ASGI, so that streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, max_body: int, proxied: bool = False) -> None:
         self._app = app
         self._max_body = max_body
+        self._proxied = proxied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -30,8 +31,9 @@ class RequestContext:
         given: bytes = dict(scope["headers"]).get(_HEADER, b"")
         identity = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16).encode()
         token = request_id.set(identity.decode())
-        # Ray Serve's proxy makes an id where a request has none, and echoes it itself.
-        exchange = _Exchange(send, None if identity == given else identity)
+        # Ray Serve's proxy makes an id where a request has none, and echoes what it sent us itself.
+        echoed = self._proxied and identity == given
+        exchange = _Exchange(send, None if echoed else identity)
         started = time.perf_counter()
         try:
             if (encoding := dict(scope["headers"]).get(b"content-encoding", b"identity")) != b"identity":

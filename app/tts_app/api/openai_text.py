@@ -26,9 +26,9 @@ from tts_app.telemetry.logs import log
 router = APIRouter(tags=["text"])
 
 _EVENTS = "text/event-stream"
-_CHUNKS = 2000
-"""Chunks a second that are sent: more than about so many Serve's HTTP proxy does not pass on, and lags behind
-without end. A stream that waits for its turn has what was written meanwhile in one chunk."""
+_PROXIED_CHUNKS = 2000
+"""Chunks a second that are sent through Serve's proxies: of more than about so many one lags behind without end. A
+stream that waits for its turn has what was written meanwhile in one chunk."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
     **ERRORS,
@@ -140,17 +140,17 @@ async def _events(
     async for delta in deltas:
         if data := answer.delta(delta):
             yield data
-        pause = _pause(playground)
-        if pause > BEAT and delta.finish is None:
-            await asyncio.sleep(pause)
+        if playground.proxied and delta.finish is None:
+            await asyncio.sleep(_pause(playground))
         if delta.usage is not None and with_usage:
             yield answer.usage(delta.usage)
     yield DONE
 
 
 def _pause(playground: Context) -> float:
-    """Return the seconds between two chunks of a stream: each of the streams there are has its share."""
-    return sum(running for running, _waiting in playground.text.served.load().values()) / _CHUNKS
+    """Return the seconds between two chunks of a proxied stream: each of the streams has its share."""
+    pause = sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
+    return pause if pause > BEAT else 0.0
 
 
 async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:

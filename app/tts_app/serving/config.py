@@ -28,8 +28,12 @@ def serve_config(
     port: int = 8000,
     log_level: str = "INFO",
     placement: Mapping[str, str] | None = None,
+    direct: bool = False,
 ) -> dict[str, Any]:
     """Return the Serve config that serves `models`.
+
+    Serve's proxies on every node listen at `host` and `port`; where the way is `direct`, the gateway does so
+    itself, and there are no proxies.
 
     `placement` names, for each application, the custom Ray resource that its replicas need one of: on a
     cluster, where each group of nodes has its own. Without it they run wherever there is room.
@@ -46,11 +50,11 @@ def serve_config(
         raise ValueError(f"A model must not be called {GATEWAY!r}: that is the API's own application")
     place = placement or {}
     return {
-        "proxy_location": "EveryNode",
+        "proxy_location": "Disabled" if direct else "EveryNode",
         "http_options": {"host": host, "port": port, "keep_alive_timeout_s": 75},
         "logging_config": {"encoding": "JSON", "log_level": log_level, "enable_access_log": False},
         "applications": [
-            _gateway(ordered, place.get(GATEWAY)),
+            _gateway(ordered, place.get(GATEWAY), {"host": host, "port": port} if direct else {}),
             *(_application(model, place.get(model.name)) for model in ordered),
         ],
     }
@@ -62,12 +66,14 @@ def _application(model: VoiceModel | TextModel, place: str | None) -> dict[str, 
     return _voice_application(model, place)
 
 
-def _gateway(models: list[VoiceModel | TextModel], place: str | None) -> dict[str, Any]:
+def _gateway(
+    models: list[VoiceModel | TextModel], place: str | None, address: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "name": GATEWAY,
         "route_prefix": "/",
         "import_path": "tts_app.api.gateway:build",
-        "args": {},
+        "args": address,
         "deployments": [
             {
                 "name": GATEWAY_DEPLOYMENT,

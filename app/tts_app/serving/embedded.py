@@ -90,7 +90,9 @@ class Playground:
         from ray.serve.schema import ServeDeploySchema  # noqa: PLC0415
 
         logging.getLogger("ray.serve").setLevel(logging.ERROR)  # its import sets another
-        config = serve_config(models, host=self._host, port=self._port, log_level=self._settings.log_level)
+        config = serve_config(
+            models, host=self._host, port=self._port, log_level=self._settings.log_level, direct=True
+        )
         start(proxy_location=config["proxy_location"], http_options=config["http_options"])
         self._client = _get_global_client()
         if self._client is None:

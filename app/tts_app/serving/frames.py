@@ -6,7 +6,6 @@ stream between them, and each message on it holds whatever was written since the
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import NamedTuple
 
 from tts_app.engines.text import Delta
 
@@ -14,32 +13,25 @@ BEAT = 0.02
 """Seconds between two messages while there is something to tell. No first or last token waits for it."""
 
 
-class Frame(NamedTuple):
-    """A delta of one answer on its way; plain, for thousands a second are pickled."""
+Frame = tuple[int, int, str, int, Delta | None]
+"""A delta on its way: the gateway's number of the request, which of its answers, text, tokens, and the delta itself
+where it is more than text. Plain, for thousands a second are pickled and taken apart again."""
 
-    request: int
-    """The gateway's number of the request."""
-    answer: int
-    """Which of its answers."""
-    text: str
-    tokens: int
-    rest: Delta | None
-    """The delta itself where it is more than text."""
-    end: bool = False
-    """Nothing more will come of this request."""
-
-    @property
-    def delta(self) -> Delta:
-        """The delta that it carries."""
-        return self.rest or Delta(self.answer, self.text, tokens=self.tokens)
+_END = -1
+"""Stands for an answer: nothing more will come of the request."""
 
 
 def frame(request: int, delta: Delta) -> Frame:
     """Return `delta` as a frame."""
     more = delta.finish or delta.reasoning or delta.logprobs or delta.tool_calls or delta.usage
     if more:
-        return Frame(request, delta.index, "", 0, delta)
-    return Frame(request, delta.index, delta.text, delta.tokens, None)
+        return request, delta.index, "", 0, delta
+    return request, delta.index, delta.text, delta.tokens, None
+
+
+def end(request: int) -> Frame:
+    """Return the frame after which nothing comes of `request`."""
+    return request, _END, "", 0, None
 
 
 class Outbox:
@@ -84,8 +76,9 @@ class Inbox:
     """A gateway's side: the deltas of one request. What is not taken in time is joined, never piled up."""
 
     def __init__(self) -> None:
-        self._deltas: list[Delta] = []
-        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._frames: list[Frame] = []
+        self._reader: asyncio.Future[None] | None = None
         self._end = asyncio.Event()
         self._error: BaseException | None = None
 
@@ -95,51 +88,63 @@ class Inbox:
 
     def put(self, frame: Frame) -> None:
         """Take a frame in."""
-        if frame.end:
+        if frame[1] == _END:
             self._end.set()
         else:
-            self._deltas.append(frame.delta)
-        self._changed.set()
+            self._frames.append(frame)
+        self._wake()
 
     def fail(self, error: BaseException) -> None:
         """End it with `error`, unless it has ended already."""
         if not self._end.is_set():
             self._end.set()
             self._error = error
-            self._changed.set()
+            self._wake()
 
     async def deltas(self) -> AsyncIterator[Delta]:
-        """Yield the deltas, those that wait as one an answer.
+        """Yield the deltas, those that wait as one an answer. For one reader.
 
         Raises:
             BaseException: what `fail` was told.
         """
         while True:
-            await self._changed.wait()
-            self._changed.clear()
-            deltas, self._deltas = self._deltas, []
-            for delta in joined(deltas):
-                yield delta
-            if self._end.is_set() and not self._deltas:
+            if self._frames:
+                frames, self._frames = self._frames, []
+                for delta in joined(frames):
+                    yield delta
+            elif self._end.is_set():
                 break
+            else:
+                self._reader = self._loop.create_future()
+                await self._reader
         if self._error is not None:
             raise self._error
 
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
-def joined(deltas: Sequence[Delta]) -> Iterable[Delta]:
-    """Return the same text in one delta an answer."""
-    if len(deltas) < 2:
-        return deltas
-    answers: dict[int, list[Delta]] = {}
-    for delta in deltas:
-        answers.setdefault(delta.index, []).append(delta)
+
+def joined(frames: Sequence[Frame]) -> Iterable[Delta]:
+    """Return what frames of one request hold, in one delta an answer."""
+    if len(frames) == 1:
+        return (_delta(frames[0]),)
+    answers: dict[int, list[Frame]] = {}
+    for frame in frames:
+        answers.setdefault(frame[1], []).append(frame)
     whole = [_one(index, parts) for index, parts in answers.items()]
     return sorted(whole, key=lambda delta: delta.usage is not None)  # usage comes with the very last one
 
 
-def _one(index: int, parts: Sequence[Delta]) -> Delta:
-    if len(parts) == 1:
-        return parts[0]
+def _delta(frame: Frame) -> Delta:
+    _, index, text, tokens, rest = frame
+    return rest or Delta(index, text, tokens=tokens)
+
+
+def _one(index: int, frames: Sequence[Frame]) -> Delta:
+    if all(frame[4] is None for frame in frames):
+        return Delta(index, "".join([frame[2] for frame in frames]), tokens=sum(frame[3] for frame in frames))
+    parts = [_delta(frame) for frame in frames]
     return Delta(
         index,
         text="".join(part.text for part in parts),

@@ -17,7 +17,7 @@ from tts_app.engines.registry import text_engine
 from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
 from tts_app.resources import Source
 from tts_app.serving.config import TEXT_DEPLOYMENT
-from tts_app.serving.frames import Frame, Outbox, frame
+from tts_app.serving.frames import Frame, Outbox, end, frame
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
@@ -92,7 +92,7 @@ class Text:
                     async for delta in deltas:
                         first = recorder.delta(delta)
                         outbox.put(frame(number, delta), urgent=first)
-            outbox.put(Frame(number, 0, "", 0, None, end=True), urgent=True)
+            outbox.put(end(number), urgent=True)
             self._failures = 0
         except EngineStoppedError as error:
             self._failed(error)

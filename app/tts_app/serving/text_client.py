@@ -7,7 +7,9 @@ which the gateway opens before it sends a replica its first request, and hangs u
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -123,14 +125,12 @@ class TextClient(ModelClient[TextCapabilities]):
             line = self._lines[name] = Line()
             messages = listen.dispatch(replica, line.name)
             opened.set_result(None)
-            reading = asyncio.create_task(_read(messages, line))
+            ended = line.read(messages)
             try:
-                await asyncio.wait([reading, line.hung_up], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([ended, line.hung_up], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 del self._lines[name]
                 messages.cancel()
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
                 line.break_off(RayServeException(f"Replica {name} hung up."))
 
 
@@ -143,6 +143,7 @@ class Line:
         """A line of a new name has an outbox of its own: one that is being hung up takes nothing from it."""
         self.hung_up: asyncio.Future[None] = self._loop.create_future()
         """Done once nobody needs it any more."""
+        self._arrived: deque[list[Frame]] = deque()
         self._inboxes: dict[int, Inbox] = {}
         self._timer = self._loop.call_later(IDLE, self._hang_up)
 
@@ -158,12 +159,33 @@ class Line:
             if not self._inboxes:
                 self.hang_up_soon()
 
-    def deliver(self, frames: Iterable[Frame]) -> None:
-        """Take a message; what comes for a request that was given up is dropped."""
-        for frame in frames:
-            inbox = self._inboxes.get(frame.request)
-            if inbox is not None:
-                inbox.put(frame)
+    def read(self, messages: Iterable[list[Frame]]) -> asyncio.Future[None]:
+        """Deliver `messages`, which are waited for in a thread; the future is done once there are no more.
+
+        So however long the event loop is at other things, what came meanwhile is delivered together, and each
+        request has it in one piece.
+        """
+        ended: asyncio.Future[None] = self._loop.create_future()
+        reader = threading.Thread(target=self._read, args=(messages, ended), name="line", daemon=True)
+        reader.start()
+        return ended
+
+    def _read(self, messages: Iterable[list[Frame]], ended: asyncio.Future[None]) -> None:
+        try:
+            for frames in messages:
+                self._arrived.append(frames)
+                self._loop.call_soon_threadsafe(self._deliver)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answers gets it
+            self._loop.call_soon_threadsafe(self.break_off, error)
+        self._loop.call_soon_threadsafe(ended.set_result, None)
+
+    def _deliver(self) -> None:
+        """Hand out what has come; what is for a request that was given up is dropped."""
+        while self._arrived:
+            for frame in self._arrived.popleft():
+                inbox = self._inboxes.get(frame[0])
+                if inbox is not None:
+                    inbox.put(frame)
 
     def break_off(self, error: BaseException) -> None:
         """End, with `error`, what has not ended."""
@@ -179,11 +201,3 @@ class Line:
     def _hang_up(self) -> None:
         if not self._inboxes and not self.hung_up.done():
             self.hung_up.set_result(None)
-
-
-async def _read(messages: AsyncIterable[list[Frame]], line: Line) -> None:
-    try:
-        async for frames in messages:
-            line.deliver(frames)
-    except Exception as error:  # noqa: BLE001 - whoever waits for the answers gets it
-        line.break_off(error)
