@@ -1,7 +1,7 @@
 """The gateway's own HTTP server: callers reach it without Ray Serve's proxy between.
 
-What the proxy passes on is an item of a call between processes, about 0.4 ms of CPU in either, so that thousands
-of streams cannot be sent through it; here a chunk is a write to a socket (docs/decisions/0012-direct-gateway.md).
+What the proxy passes on is an item of a call between processes, about 0.4 ms of CPU in either, so thousands
+of streams cannot go through it; here a chunk is a write to a socket (docs/decisions/0012-direct-gateway.md).
 """
 
 import asyncio
@@ -18,8 +18,8 @@ KEEP_ALIVE = 75
 GRACE = 8
 """Seconds that requests have to end by themselves: less than Serve gives a replica to stop."""
 _SOCKETS = 16
-"""libuv, since 1.45, accepts one connection of a listening socket each time that the event loop goes round. While
-the loop writes to thousands of streams that is ten times a second, so there are several to accept from."""
+"""libuv, since 1.45, accepts one connection of a socket each time that the event loop goes round. While it
+writes to thousands of streams that is ten times a second: so there are several sockets to accept from."""
 _BACKLOG = 4096
 
 

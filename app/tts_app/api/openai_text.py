@@ -27,8 +27,8 @@ router = APIRouter(tags=["text"])
 
 _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
-"""Chunks a second that are sent through Serve's proxies: of more than about so many one lags behind without end. A
-stream that waits for its turn has what was written meanwhile in one chunk."""
+"""Chunks a second that are sent through Serve's proxies: with more than about so many one lags behind without
+end. A stream that waits for its turn has what was written meanwhile in one chunk."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
     **ERRORS,

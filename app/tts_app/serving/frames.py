@@ -14,8 +14,8 @@ BEAT = 0.02
 
 
 Frame = tuple[int, int, str, int, Delta | None]
-"""A delta on its way: the gateway's number of the request, which of its answers, text, tokens, and the delta itself
-where it is more than text. Plain, for thousands a second are pickled and taken apart again."""
+"""A delta on its way: the gateway's number of the request, which of its answers, text, tokens, and the delta
+itself where it is more than text. Plain, for thousands a second are pickled and taken apart again."""
 
 _END = -1
 """Stands for an answer: nothing more will come of the request."""

@@ -18,6 +18,7 @@ from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabiliti
 from tts_app.resources import Source
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Outbox, end, frame
+from tts_app.serving.garbage import collect_rarely
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
@@ -52,6 +53,7 @@ class Text:
         set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
         self._engine = _load(args)
+        collect_rarely()
         self._metrics = TextEngineMetrics(args.model)
         self._outboxes: dict[str, Outbox] = {}
         self._failures = 0

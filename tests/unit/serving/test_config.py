@@ -52,6 +52,16 @@ def test_ray_serve_accepts_it() -> None:
     assert (schema.http_options.host, schema.http_options.port) == ("127.0.0.1", 1234)
 
 
+def test_a_direct_gateway_listens_itself_and_there_are_no_proxies() -> None:
+    proxied, direct = (
+        serve_config([model()], host="127.0.0.1", port=1234, direct=direct) for direct in (False, True)
+    )
+    assert (proxied["proxy_location"], direct["proxy_location"]) == ("EveryNode", "Disabled")
+    assert applications(proxied)["gateway"]["args"] == {}
+    assert applications(direct)["gateway"]["args"] == {"host": "127.0.0.1", "port": 1234}
+    assert applications(proxied)["kokoro"] == applications(direct)["kokoro"]
+
+
 def test_adding_a_model_appends_an_application_and_changes_only_the_gateways_user_config() -> None:
     before = applications(serve_config([model("a")]))
     after = applications(serve_config([model("a"), model("b")]))

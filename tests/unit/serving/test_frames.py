@@ -5,11 +5,7 @@ import asyncio
 import pytest
 
 from tts_app.engines.text import Delta, TokenLogprob, Usage
-from tts_app.serving.frames import BEAT, Frame, Inbox, Outbox, frame, joined
-
-
-def end(request: int = 1) -> Frame:
-    return Frame(request, 0, "", 0, None, end=True)
+from tts_app.serving.frames import BEAT, Inbox, Outbox, end, frame, joined
 
 
 async def taken(inbox: Inbox) -> list[Delta]:
@@ -18,19 +14,19 @@ async def taken(inbox: Inbox) -> list[Delta]:
 
 def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None:
     plain, last = Delta(1, "a", tokens=2), Delta(1, "b", tokens=1, finish="stop", usage=Usage(3, 4))
-    assert frame(7, plain) == Frame(7, 1, "a", 2, None)
-    assert frame(7, plain).delta == plain
-    assert frame(7, last).delta == last
+    assert frame(7, plain) == (7, 1, "a", 2, None)
+    assert list(joined([frame(7, plain)])) == [plain]
+    assert list(joined([frame(7, last)])) == [last]
 
 
 async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
     outbox = Outbox()
     messages = outbox.messages(idle=0.2)
     outbox.put(frame(1, Delta(text="a")))
-    assert [f.text for f in await anext(messages)] == ["a"]
+    assert [f[2] for f in await anext(messages)] == ["a"]
     for text in "bcd":
         outbox.put(frame(2, Delta(text=text)))
-    assert [f.text for f in await anext(messages)] == ["b", "c", "d"]
+    assert [f[2] for f in await anext(messages)] == ["b", "c", "d"]
     with pytest.raises(StopAsyncIteration):
         await anext(messages)
 
@@ -46,9 +42,9 @@ async def test_an_urgent_frame_does_not_wait_for_the_beat(monkeypatch: pytest.Mo
     waiting = asyncio.ensure_future(anext(messages))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    outbox.put(end(), urgent=True)
+    outbox.put(end(1), urgent=True)
     async with asyncio.timeout(10):
-        assert [f.text for f in await waiting] == ["b", ""]
+        assert [f[2] for f in await waiting] == ["b", ""]
 
 
 async def test_a_line_stays_as_long_as_something_is_written() -> None:
@@ -58,8 +54,8 @@ async def test_a_line_stays_as_long_as_something_is_written() -> None:
     waiting = asyncio.ensure_future(anext(messages))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    outbox.put(end())
-    assert await waiting == [end()]
+    outbox.put(end(1))
+    assert await waiting == [end(1)]
 
 
 async def test_what_is_not_taken_in_time_is_joined() -> None:
@@ -67,7 +63,7 @@ async def test_what_is_not_taken_in_time_is_joined() -> None:
     for text in ("a", "b", "c"):
         inbox.put(frame(1, Delta(text=text, tokens=1)))
     inbox.put(frame(1, Delta(finish="stop", usage=Usage(1, 3))))
-    inbox.put(end())
+    inbox.put(end(1))
     assert await taken(inbox) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
 
 
@@ -75,7 +71,7 @@ async def test_usage_that_comes_by_itself_hides_no_end() -> None:
     inbox = Inbox()
     inbox.put(frame(1, Delta(text="a", tokens=1, finish="stop")))
     inbox.put(frame(1, Delta(usage=Usage(1, 1))))
-    inbox.put(end())
+    inbox.put(end(1))
     assert await taken(inbox) == [Delta(text="a", tokens=1, finish="stop", usage=Usage(1, 1))]
 
 
@@ -98,7 +94,7 @@ def test_answers_are_joined_each_by_itself_and_usage_comes_last() -> None:
         Delta(1, "B", tokens=1, finish="stop"),
         Delta(0, "A", tokens=1, logprobs=(token,), finish="length", usage=Usage(1, 4)),
     ]
-    assert list(joined(deltas)) == [
+    assert list(joined([frame(1, delta) for delta in deltas])) == [
         Delta(1, "bB", tokens=2, finish="stop"),
         Delta(0, "aA", tokens=2, logprobs=(token, token), finish="length", usage=Usage(1, 4)),
     ]

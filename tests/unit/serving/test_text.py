@@ -99,21 +99,31 @@ class Response:
 
 
 class Messages:
-    """A streaming call in a replica."""
+    """A streaming call in a replica, as a thread of the gateway reads it."""
 
     def __init__(self, messages: AsyncGenerator[Any, None], replica: "Replica") -> None:
         self._messages = messages
         self._replica = replica
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.Future[Any] | None = None
 
-    def __aiter__(self) -> "Messages":
+    def __iter__(self) -> "Messages":
         return self
 
-    async def __anext__(self) -> Any:
-        waiting = Response(anext(self._messages), self._replica)
-        return await waiting
+    def __next__(self) -> Any:
+        try:
+            return asyncio.run_coroutine_threadsafe(self._message(), self._loop).result()
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    async def _message(self) -> Any:
+        self._next = asyncio.ensure_future(anext(self._messages))
+        return await Response(self._next, self._replica)
 
     def cancel(self) -> None:
         self._replica.lines -= 1
+        if self._next is not None:
+            self._next.cancel()
 
 
 class Replica:
