@@ -6,15 +6,19 @@ Write docs/benchmarks-text.md; exit with 1 if a target is missed.
 import argparse
 import http.client
 import json
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import yaml
 from parts import Findings, Part, measure, options_of
 from server import Server
 from subjects import Worker
@@ -29,6 +33,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-text.md"
 SAMPLE = samples_folder() / "textmodel-smollm.yaml"
 CALLERS = (1, 2, 4, 8, 16)
 TARGET_CALLERS = 8
+RAMP = 30
+"""Seconds in which all streams begin."""
 ABOUT = (
     "`make bench-text` writes this page: text through HTTP beside the bare engine in a process of its own, "
     "in turns, the one suspended while the other is measured. Both answer the same prompts greedily."
@@ -49,26 +55,45 @@ def main() -> int:
     return measure("text", "Benchmarks of text generation", ABOUT, PARTS, options)
 
 
-def measure_http(findings: Findings, options: argparse.Namespace) -> None:
+def measure_all_cores(findings: Findings, options: argparse.Namespace) -> None:
+    """Measure with an engine that computes on every core, as it does by itself."""
+    findings.note = (
+        "llama.cpp's threads wait for each other after every step, spinning. So where it has every core, "
+        "what anybody else computes stops all of it, and costs as many times as much as there are threads."
+    )
+    _measure_http(findings, options, os.cpu_count() or 1)
+
+
+def measure_spared_core(findings: Findings, options: argparse.Namespace) -> None:
+    """Measure with an engine that leaves a core to the rest, bare and here."""
+    findings.note = "`parameters: {n_threads: ...}`, one less than there are cores, bare and here."
+    _measure_http(findings, options, max(1, (os.cpu_count() or 1) - 1))
+
+
+def _measure_http(findings: Findings, options: argparse.Namespace, threads: int) -> None:
     """Have the same prompts answered by the playground and by the bare engine, in turns."""
     (model,) = (model for model in load_models([SAMPLE]) if isinstance(model, TextModel))
     slots = int(model.spec.replicas.target_ongoing_requests)
-    bare = Worker("worker_text.py", str(fetch_model(model)), str(slots), str(model.spec.context_length))
+    context = model.spec.context_length
+    bare = Worker("worker_text.py", str(fetch_model(model)), str(slots), str(context), str(threads))
     findings.rows = [["Callers", "Bare, tokens/s", "HTTP, tokens/s", "Share", "Bare: to the first token, ms",
                       "HTTP, ms", "Added, ms"]]  # fmt: skip
     different = asked = 0
     try:
-        with Server("-f", str(SAMPLE)) as server:
+        with _manifest(model, threads) as manifest, Server("-f", manifest) as server:
             for callers in CALLERS:
                 told: dict[str, list[dict[str, Any]]] = {"bare": [], "http": []}
                 for number in range(options.rounds + 1):
                     bodies = _bodies(number, max(2, callers), options.tokens)
+                    waking = _bodies(-number, 1, 4)  # whoever stood still is slow at first
                     turns = ("bare", "http") if number % 2 else ("http", "bare")
                     for turn in turns:
                         if turn == "bare":
                             with server.standing_still():
+                                bare.ask(bodies=waking, callers=1)
                                 found = bare.ask(bodies=bodies, callers=callers)
                         else:
+                            _over_http(server.url, waking, 1)
                             found = _over_http(server.url, bodies, callers)
                         if number:  # the first round warms up
                             told[turn].append(found)
@@ -76,25 +101,36 @@ def measure_http(findings: Findings, options: argparse.Namespace) -> None:
                         pairs = zip(told["bare"][-1]["texts"], told["http"][-1]["texts"], strict=True)
                         different += sum(ours != theirs for ours, theirs in pairs)
                         asked += len(bodies)
-                _record(findings, callers, told)
+                _record(findings, callers, told, threads)
     finally:
         bare.close()
     findings.targets.append(
-        ("Greedy answers that differ from the bare engine's, one caller", "none", f"{different} of {asked}",
-         not different)
+        (f"Greedy answers that differ from the bare engine's, one caller, {threads} threads", "none",
+         f"{different} of {asked}", not different)
     )  # fmt: skip
+
+
+@contextmanager
+def _manifest(model: TextModel, threads: int) -> Iterator[str]:
+    """The path of the model's manifest, with an engine of so many threads."""
+    manifest: dict[str, Any] = dict(model.written())
+    manifest["spec"]["parameters"] = {"n_threads": threads}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(manifest, file)
+        file.flush()
+        yield file.name
 
 
 def measure_load(findings: Findings, options: argparse.Namespace) -> None:
     """Stream to thousands of callers at a time what a simulated engine writes."""
     findings.note = (
         f"A simulated engine writes a token of each stream every {STEP * 1000:.0f} ms, "
-        f"for {options.seconds:g} s; all streams begin within ten seconds. The delay is a token's on its way "
-        "from the engine to the client, which shares the cores."
+        f"for {options.seconds:g} s; all streams begin within {RAMP} seconds. The delay is a token's on its "
+        "way from the engine to the client, which shares the cores."
     )
     findings.rows = [["Streams", "Failed", "Tokens/s", "Chunks/s", "Delay p50, ms", "p99, ms",
                       "First token p50, ms", "p99, ms", "Cores"]]  # fmt: skip
-    for result in measure_streams(options.streams, options.seconds, 10):
+    for result in measure_streams(options.streams, options.seconds, RAMP):
         times = [figure(value, 0) for value in (*result.delay_ms, *result.first_ms)]
         row = [figure(result.streams, 0), str(len(result.failures)), figure(result.tokens_a_second, 0),
                figure(result.chunks_a_second, 0), *times, result.cores_told]  # fmt: skip
@@ -107,7 +143,9 @@ def measure_load(findings: Findings, options: argparse.Namespace) -> None:
     ]
 
 
-def _record(findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def _record(
+    findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]], threads: int
+) -> None:
     speeds = {who: [one["tokens"] / one["seconds"] for one in found] for who, found in told.items()}
     share = float(np.median(np.array(speeds["http"]) / np.array(speeds["bare"])))
     first = {who: 1000 * float(np.median([f for one in found for f in one["first"]]))
@@ -120,13 +158,13 @@ def _record(findings: Findings, callers: int, told: Mapping[str, Sequence[Mappin
     print(row, flush=True)
     if callers == 1:
         findings.targets.append(
-            ("Time to the first token that HTTP adds, p50, one caller", "under 15 ms", f"{added:.1f} ms",
-             added < 15)
+            (f"Time to the first token that HTTP adds, p50, one caller, {threads} threads", "under 15 ms",
+             f"{added:.1f} ms", added < 15)
         )  # fmt: skip
     if callers == TARGET_CALLERS:
         findings.targets.append(
-            (f"Tokens a second, of the bare engine's, {callers} callers", "at least 0.97", figure(share),
-             share >= 0.97)
+            (f"Tokens a second, of the bare engine's, {callers} callers, {threads} threads", "at least 0.97",
+             figure(share), share >= 0.97)
         )  # fmt: skip
 
 
@@ -191,9 +229,11 @@ def _ask(url: str, body: Mapping[str, Any]) -> tuple[int, float, str]:
     return tokens, first, "".join(texts)
 
 
+_SUBJECT = "llama.cpp, SmolLM2-135M-Instruct Q4_1"
 PARTS: dict[str, Part] = {
     "load": ("Thousands of streams, simulated engine", measure_load),
-    "http": ("Through HTTP and bare, llama.cpp, SmolLM2-135M-Instruct Q4_1", measure_http),
+    "all-cores": (f"Through HTTP and bare, on every core: {_SUBJECT}", measure_all_cores),
+    "spared-core": (f"Through HTTP and bare, a core left to the rest: {_SUBJECT}", measure_spared_core),
 }
 
 

@@ -1,5 +1,6 @@
-"""llama.cpp as `xllamacpp` gives it, in its own process. Arguments: the model's folder, slots, context.
+"""llama.cpp as `xllamacpp` gives it, in its own process.
 
+Arguments: the model's folder, slots, context, threads.
 JSON lines in, JSON lines out. Its settings are those that our engine gives it; nothing of ours is in between.
 """
 
@@ -19,8 +20,8 @@ def main() -> None:
     """Load, say so, then answer requests until standard input ends."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    folder, slots, context = sys.argv[1:]
-    server: Any = start_server(Path(folder), int(context), int(slots), {}).server
+    folder, slots, context, threads = sys.argv[1:]
+    server: Any = start_server(Path(folder), int(context), int(slots), {"n_threads": int(threads)}).server
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
