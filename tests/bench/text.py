@@ -25,6 +25,7 @@ from subjects import Worker
 from tables import figure
 from text_load import STEP, measure_streams
 
+from tts_app.language.split import Sentences
 from tts_app.local import fetch_model
 from tts_app.manifests import load_models, samples_folder
 from tts_app.resources import TextModel
@@ -143,6 +144,76 @@ def measure_load(findings: Findings, options: argparse.Namespace) -> None:
     ]
 
 
+def measure_spoken(findings: Findings, options: argparse.Namespace) -> None:
+    """Have answers spoken while they are written, and each first sentence spoken by itself, in turns."""
+    findings.note = (
+        "Seconds, medians. An answer can be heard no sooner than its first sentence is whole and its first "
+        "words are spoken: the share is that limit's of the time that a caller waits. Speaking shares the "
+        "cores with the writing of what follows."
+    )
+    told: list[tuple[float, float, float]] = []
+    with Server() as server:
+        for number in range(2 * options.rounds + 1):
+            (body,) = _bodies(number, 1, options.tokens)
+            sentence, whole, heard = _ask_spoken(server.url, body)
+            alone = _first_audio(server.url, sentence)
+            if number:  # the first one warms up
+                told.append((whole, alone, heard))
+    whole, alone, heard = (float(np.median([times[n] for times in told])) for n in range(3))
+    share = float(np.median([(whole + alone) / heard for whole, alone, heard in told]))
+    findings.rows = [
+        ["Answers", "First sentence whole", "First audio of it alone", "First audio of the answer", "Share"],
+        [str(len(told)), figure(whole), figure(alone), figure(heard), figure(share)],
+    ]
+    print(findings.rows[1], flush=True)
+
+
+def _ask_spoken(url: str, body: Mapping[str, Any]) -> tuple[str, float, float]:
+    """Return the first sentence, the seconds until it was whole, and those to the first audio."""
+    spoken = {
+        "model": "smollm",
+        "modalities": ["text", "audio"],
+        "audio": {"voice": "alloy", "format": "mp3"},
+    }
+    began = time.perf_counter()
+    sentences = Sentences()
+    sentence, whole, heard = "", 0.0, 0.0
+    for event in _events(url, {**body, **spoken}):
+        for choice in event["choices"]:
+            audio = choice["delta"].get("audio") or {}
+            for text in sentences.push(audio.get("transcript", "")):
+                sentence, whole = sentence or text, whole or time.perf_counter() - began
+            if audio.get("data"):
+                heard = heard or time.perf_counter() - began
+    if not (sentence and heard):
+        raise RuntimeError("no whole sentence was written and spoken")
+    return sentence, whole, heard
+
+
+def _first_audio(url: str, text: str) -> float:
+    """Return the seconds to the first audio of `text`, spoken by itself."""
+    began = time.perf_counter()
+    with _post(url, "/v1/audio/speech", {"input": text, "voice": "alloy"}) as answer:
+        answer.read(1)
+        first = time.perf_counter() - began
+        answer.read()
+    return first
+
+
+@contextmanager
+def _post(url: str, path: str, body: Mapping[str, Any]) -> Iterator[http.client.HTTPResponse]:
+    """The answer to a request, whose body is being read. A client that takes little of the two cores."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise RuntimeError(f"HTTP {answer.status}: {answer.read()[:500]!r}")
+        yield answer
+    finally:
+        connection.close()
+
+
 def _record(
     findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]], threads: int
 ) -> None:
@@ -201,32 +272,30 @@ def _over_http(url: str, bodies: Sequence[Mapping[str, Any]], callers: int) -> d
 
 
 def _ask(url: str, body: Mapping[str, Any]) -> tuple[int, float, str]:
-    """Return the tokens, the seconds to the first of them, and the text.
-
-    A client that takes little of the two cores, which the server needs.
-    """
+    """Return the tokens, the seconds to the first of them, and the text."""
     began = time.perf_counter()
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    if answer.status != http.client.OK:
-        raise RuntimeError(f"HTTP {answer.status}: {answer.read()[:500]!r}")
     first, tokens = 0.0, 0
     texts: list[str] = []
-    while line := answer.readline():
-        if not line.startswith(b"data: {"):
-            continue
-        chunk = json.loads(line[6:])
-        if "error" in chunk:
-            raise RuntimeError(f"broken off: {chunk}")
+    for chunk in _events(url, body):
         for choice in chunk["choices"]:
             if text := choice["delta"].get("content"):
                 first = first or time.perf_counter() - began
                 texts.append(text)
         if chunk.get("usage"):
             tokens = chunk["usage"]["completion_tokens"]
-    connection.close()
     return tokens, first, "".join(texts)
+
+
+def _events(url: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the events of a streamed answer."""
+    with _post(url, "/v1/chat/completions", body) as answer:
+        while line := answer.readline():
+            if not line.startswith(b"data: {"):
+                continue
+            event: dict[str, Any] = json.loads(line[6:])
+            if "error" in event:
+                raise RuntimeError(f"broken off: {event}")
+            yield event
 
 
 _SUBJECT = "llama.cpp, SmolLM2-135M-Instruct Q4_1"
@@ -234,6 +303,7 @@ PARTS: dict[str, Part] = {
     "load": ("Thousands of streams, simulated engine", measure_load),
     "all-cores": (f"Through HTTP and bare, on every core: {_SUBJECT}", measure_all_cores),
     "spared-core": (f"Through HTTP and bare, a core left to the rest: {_SUBJECT}", measure_spared_core),
+    "spoken": ("Spoken while it is written, SmolLM2-135M-Instruct and Kokoro", measure_spoken),
 }
 
 
