@@ -18,6 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import paths  # noqa: F401 - before what is imported by it
+import text_engines
+import tiny_model
 import yaml
 from parts import Findings, Part, measure, options_of
 from server import Server
@@ -168,6 +171,28 @@ def measure_spoken(findings: Findings, options: argparse.Namespace) -> None:
     print(findings.rows[1], flush=True)
 
 
+def measure_engines(findings: Findings, options: argparse.Namespace) -> None:
+    """Measure the engines in one process, without HTTP."""
+    findings.note = (
+        "llama.cpp with SmolLM2-135M-Instruct Q4_1, ours and bare; transformers with random weights (8 "
+        "layers, 512 wide, float32), for no small checkpoint for it is to be had here: compare within each."
+    )
+    (model,) = (model for model in load_models([SAMPLE]) if isinstance(model, TextModel))
+    callers, tokens = (1, 4, 8), options.tokens // 3
+    rows = text_engines.llamacpp_rows(fetch_model(model), callers, tokens, options.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        dense = tiny_model.make(Path(folder), width=512, layers=8)
+        quantised = tiny_model.quantise(dense, Path(folder) / "gptq")
+        variants = text_engines.transformers_variants(dense, quantised)
+        rows += text_engines.transformers_rows(variants, callers, tokens, options.rounds)
+    findings.rows = [["Engine", "Callers", "Tokens/s", "To the first token, ms"]]
+    findings.rows += [
+        [row.subject, str(row.callers), figure(row.tokens_a_second, 1), figure(row.first_token_ms, 1)]
+        for row in rows
+    ]
+    print(*findings.rows, sep="\n", flush=True)
+
+
 def _ask_spoken(url: str, body: Mapping[str, Any]) -> tuple[str, float, float]:
     """Return the first sentence, the seconds until it was whole, and those to the first audio."""
     spoken = {
@@ -303,6 +328,7 @@ PARTS: dict[str, Part] = {
     "load": ("Thousands of streams, simulated engine", measure_load),
     "all-cores": (f"Through HTTP and bare, on every core: {_SUBJECT}", measure_all_cores),
     "spared-core": (f"Through HTTP and bare, a core left to the rest: {_SUBJECT}", measure_spared_core),
+    "engines": ("The engines in one process", measure_engines),
     "spoken": ("Spoken while it is written, SmolLM2-135M-Instruct and Kokoro", measure_spoken),
 }
 

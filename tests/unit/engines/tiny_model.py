@@ -1,5 +1,7 @@
 """A language model of a few random weights, with a tokeniser of its own: it says nothing, and quickly."""
 
+import os
+from contextlib import chdir
 from pathlib import Path
 
 import torch
@@ -11,8 +13,8 @@ WORDS = "the sea is vast and the words of this small model are few . one two thr
 CONTEXT = 512
 
 
-def make(folder: Path) -> Path:
-    """Write the model into `folder`, as safetensors, and return it."""
+def make(folder: Path, width: int = 128, layers: int = 2) -> Path:
+    """Write the model into `folder`, as safetensors, and return it; a greater one of greater numbers."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -31,9 +33,9 @@ def make(folder: Path) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=384,
-        hidden_size=128,
-        intermediate_size=128,
-        num_hidden_layers=2,
+        hidden_size=width,
+        intermediate_size=width,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
@@ -43,4 +45,19 @@ def make(folder: Path) -> Path:
         initializer_range=0.5,  # greater than usual: probabilities that differ
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def quantise(model: Path, folder: Path) -> Path:
+    """Write a model into `folder`, quantised to 4 bits by gptqmodel, which needs no GPU; return it."""
+    # Where there are two cores it takes one, and then asks for two.
+    os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
+    folder.mkdir()
+    with chdir(folder.parent):  # it writes logs where it stands
+        from gptqmodel import GPTQModel, QuantizeConfig
+
+        settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False)
+        loaded = GPTQModel.load(str(model), settings, device="cpu")
+        loaded.quantize([WORDS] * 2, batch_size=1)
+        loaded.save(str(folder))
     return folder
