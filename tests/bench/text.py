@@ -19,8 +19,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import paths  # noqa: F401 - before what is imported by it
-import text_engines
-import tiny_model
 import yaml
 from parts import Findings, Part, measure, options_of
 from server import Server
@@ -53,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds, in which each has its turn")
     parser.add_argument("--tokens", type=int, default=96, help="most tokens of an answer")
-    parser.add_argument("--streams", type=int, nargs="+", default=[100, 500, 2000], help="at a time")
+    parser.add_argument("--streams", type=int, nargs="+", default=[300, 1000, 2000], help="at a time")
     parser.add_argument("--seconds", type=float, default=60, help="seconds that a stream lasts")
     options = options_of(parser, PARTS, PAGE)
     return measure("text", "Benchmarks of text generation", ABOUT, PARTS, options)
@@ -177,6 +175,9 @@ def measure_engines(findings: Findings, options: argparse.Namespace) -> None:
         "llama.cpp with SmolLM2-135M-Instruct Q4_1, ours and bare; transformers with random weights (8 "
         "layers, 512 wide, float32), for no small checkpoint for it is to be had here: compare within each."
     )
+    import text_engines
+    import tiny_model
+
     (model,) = (model for model in load_models([SAMPLE]) if isinstance(model, TextModel))
     callers, tokens = (1, 4, 8), options.tokens // 3
     rows = text_engines.llamacpp_rows(fetch_model(model), callers, tokens, options.rounds)

@@ -166,8 +166,8 @@ def measure_streams(streams: Sequence[int], seconds: float, ramp: float) -> Iter
 
 def _result(streams: int, seen: Seen, wall: float, before: dict[str, float]) -> Result:
     delays = np.array(seen.delays or [0.0])
-    p50, p99 = np.percentile(delays, [50, 99]) * 1000
-    first50, first99 = np.percentile(seen.first or [0.0], [50, 99]) * 1000
+    p50, p99 = (1000 * float(delay) for delay in np.percentile(delays, [50, 99]))
+    first50, first99 = (1000 * float(delay) for delay in np.percentile(seen.first or [0.0], [50, 99]))
     cores = {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
     return Result(
         streams, seen.failures, len(delays) / wall, seen.chunks / wall, (p50, p99), (first50, first99), cores
