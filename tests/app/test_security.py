@@ -32,9 +32,10 @@ def test_nothing_is_open_to_other_machines_without_the_token(playground: Any) ->
     port = int(playground.url.rsplit(":", 1)[1])
     connections = psutil.net_connections("tcp")
     (owner,) = {c.pid for c in connections if c.status == "LISTEN" and c.laddr.port == port}
-    session = os.getsid(owner or 0)
+    assert owner is not None
+    session = os.getsid(owner)
     open_to_all = []
-    for connection in psutil.net_connections("tcp"):
+    for connection in connections:
         if (
             connection.status != "LISTEN"
             or connection.pid is None

@@ -24,7 +24,7 @@ from parts import Findings, Part, measure, options_of
 from server import Server
 from subjects import Worker
 from tables import figure
-from text_load import STEP, measure_streams
+from text_load import RAMP, STEP, measure_streams
 
 from tts_app.language.split import Sentences
 from tts_app.local import fetch_model
@@ -35,8 +35,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-text.md"
 SAMPLE = samples_folder() / "textmodel-smollm.yaml"
 CALLERS = (1, 2, 4, 8, 16)
 TARGET_CALLERS = 8
-RAMP = 30
-"""Seconds in which all streams begin."""
 ABOUT = (
     "`make bench-text` writes this page: text through HTTP beside the bare engine in a process of its own, "
     "in turns, the one suspended while the other is measured. Both answer the same prompts greedily."
@@ -127,8 +125,8 @@ def measure_load(findings: Findings, options: argparse.Namespace) -> None:
     """Stream to thousands of callers at a time what a simulated engine writes."""
     findings.note = (
         f"A simulated engine writes a token of each stream every {STEP * 1000:.0f} ms, "
-        f"for {options.seconds:g} s; all streams begin within {RAMP} seconds. The delay is a token's on its "
-        "way from the engine to the client, which shares the cores."
+        f"for {options.seconds:g} s; all streams begin within {RAMP:g} seconds. The delay is a token's on "
+        "its way from the engine to the client, which shares the cores."
     )
     findings.rows = [["Streams", "Failed", "Tokens/s", "Chunks/s", "Delay p50, ms", "p99, ms",
                       "First token p50, ms", "p99, ms", "Cores"]]  # fmt: skip

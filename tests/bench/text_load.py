@@ -29,6 +29,8 @@ from tts_app.settings import Settings
 
 SIMULATED = Path(__file__).parents[1] / "app" / "simulated"
 STEP = 0.1
+RAMP = 30.0
+"""Seconds in which all streams begin."""
 PORT = 18124
 _STAMP = re.compile(rb"\d{10}\.\d{3}")
 _BODY = (
@@ -179,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, nargs="+", default=[2000])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--ramp", type=float, default=30.0, help="seconds in which they begin")
+    parser.add_argument("--ramp", type=float, default=RAMP, help="seconds in which they begin")
     arguments = parser.parse_args()
     for result in measure_streams(arguments.streams, arguments.seconds, arguments.ramp):
         (p50, p99), (first50, first99) = result.delay_ms, result.first_ms

@@ -111,14 +111,16 @@ class Api:
         except AssertionError as error:
             raise AssertionError(f"{error}; it went {seen}") from None
 
-    def await_events(self, name: str, reasons: set[str]) -> None:
-        """Wait until Events of these reasons regard the object `name`; they may come after its status."""
+    def await_events(self, ref: Ref, reasons: set[str]) -> None:
+        """Wait until Events of these reasons regard an object; they may come after its status."""
 
         def told() -> set[str]:
-            return {e["reason"] for e in self.list(EVENT) if e.get("regarding", {}).get("name") == name}
+            about = [(event, event.get("regarding", {})) for event in self.list(EVENT)]
+            wanted = (ref.kind.name, ref.name)
+            return {event["reason"] for event, it in about if (it.get("kind"), it.get("name")) == wanted}
 
         try:
-            eventually(lambda: reasons <= told(), f"Events {sorted(reasons)} of {name}")
+            eventually(lambda: reasons <= told(), f"Events {sorted(reasons)} of {ref.name}")
         except AssertionError as error:
             raise AssertionError(f"{error}; there are {sorted(told())}") from None
 

@@ -251,7 +251,7 @@ def test_broken_off_it_is_tried_again(api, service, ray):
     made = ray.run(line(8, outcome="Succeeded"))
     assert made["metadata"]["annotations"]["ttsplayground.dev/attempt"] == "2"
     assert phase(api, "Succeeded")["failedAttempts"] == 1
-    api.await_events("welcome", {"AttemptFailed"})
+    api.await_events(Ref(TTS_JOB, "welcome"), {"AttemptFailed"})
 
 
 def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
@@ -317,13 +317,13 @@ def test_events_tell_its_story(api, service, ray):
     phase(api, "Running")
     ray.write(line(8, outcome="Succeeded"))
     phase(api, "Succeeded")
-    api.await_events("welcome", {"Starting", "Running", "Succeeded"})
+    api.await_events(Ref(TTS_JOB, "welcome"), {"Starting", "Running", "Succeeded"})
 
 
 def test_what_goes_on_unchanged_is_not_written_again(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
-    eventually(lambda: phase(api, "Running")["progress"]["done"] == 3, "the progress told")
+    eventually(lambda: phase(api, "Running").get("progress", {}).get("done") == 3, "the progress told")
     before = api.get(TTS_JOB, "welcome")["metadata"]["resourceVersion"]
     again = Ray(api, ray._kubelet, "second")
     api.apply(tts_job("second"))

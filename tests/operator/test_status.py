@@ -109,7 +109,7 @@ def test_a_failure_after_it_served_is_told_and_its_end_too(api, served):
     api.await_condition("kokoro", "Degraded", "True", "ApplicationUnhealthy")
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Degraded", "False", "AsExpected")
-    api.await_events("kokoro", {"Serving", "ApplicationUnhealthy", "AsExpected"})
+    api.await_events(Ref(VOICE_MODEL, "kokoro"), {"Serving", "ApplicationUnhealthy", "AsExpected"})
 
 
 def test_one_models_failure_is_not_anothers(api, served):

@@ -13,8 +13,8 @@ import uvicorn
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp
 
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept."""
+from tts_app.serving.config import KEEP_ALIVE
+
 GRACE = 8
 """Seconds that requests have to end by themselves: less than Serve gives a replica to stop."""
 _SOCKETS = 16

@@ -140,8 +140,8 @@ async def _events(
     async for delta in deltas:
         if data := answer.delta(delta):
             yield data
-        if playground.proxied and delta.finish is None:
-            await asyncio.sleep(_pause(playground))
+        if playground.proxied and delta.finish is None and (pause := _pause(playground)) > BEAT:
+            await asyncio.sleep(pause)
         if delta.usage is not None and with_usage:
             yield answer.usage(delta.usage)
     yield DONE
@@ -149,8 +149,7 @@ async def _events(
 
 def _pause(playground: Context) -> float:
     """Return the seconds between two chunks of a proxied stream: each of the streams has its share."""
-    pause = sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
-    return pause if pause > BEAT else 0.0
+    return sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
 
 
 async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:

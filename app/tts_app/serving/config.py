@@ -19,6 +19,8 @@ VOICE_DEPLOYMENT = "Voice"
 """Deployment that every VoiceModel's application has."""
 TEXT_DEPLOYMENT = "Text"
 """Deployment that every TextModel's application has."""
+KEEP_ALIVE = 75
+"""Seconds that an idle connection of a caller is kept."""
 
 
 def serve_config(
@@ -51,7 +53,7 @@ def serve_config(
     place = placement or {}
     return {
         "proxy_location": "Disabled" if direct else "EveryNode",
-        "http_options": {"host": host, "port": port, "keep_alive_timeout_s": 75},
+        "http_options": {"host": host, "port": port, "keep_alive_timeout_s": KEEP_ALIVE},
         "logging_config": {"encoding": "JSON", "log_level": log_level, "enable_access_log": False},
         "applications": [
             _gateway(ordered, place.get(GATEWAY), {"host": host, "port": port} if direct else {}),
