@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tts_app.engines.llamacpp import LlamaCppEngine
-from tts_app.engines.llamacpp_server import start_server
+from tts_app.engines.registry import text_engine
 from tts_app.engines.text import TextEngine, TextRequest
-from tts_app.engines.transformers import TransformersEngine
 
 CALLERS = (1, 2, 4, 8, 16)
 CONTEXT = 512
@@ -54,8 +52,10 @@ def llamacpp_rows(
     parameters: Mapping[str, Any] | None = None,
 ) -> list[Row]:
     """Measure our engine and bare llama.cpp, each with a server of its own and equal settings, in turns."""
+    from tts_app.engines.llamacpp_server import start_server  # here: a machine may have one engine alone
+
     slots, settings = max(callers), dict(parameters or {})
-    engine = LlamaCppEngine.load(model, "none", CONTEXT, slots, settings)
+    engine = text_engine("llamacpp").load(model, "none", CONTEXT, slots, settings)
     bare = start_server(model, CONTEXT, slots, settings)
     subjects = {"llamacpp": _through(engine), "llama.cpp, bare": _bare(bare.server, slots)}
     try:
@@ -72,7 +72,7 @@ def transformers_rows(
 ) -> list[Row]:
     """Measure `variants` of a model in turns: name -> files, quantization, the engine's parameters."""
     engines = {
-        name: TransformersEngine.load(files, quantization, CONTEXT, max(callers), parameters)
+        name: text_engine("transformers").load(files, quantization, CONTEXT, max(callers), parameters)
         for name, (files, quantization, parameters) in variants.items()
     }
     try:

@@ -32,10 +32,15 @@ class TransformersParameters(BaseModel):
     """Whether answers that ask for nothing special are decoded together; else each by a generate() alone."""
     batch_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens that continuous batching computes at a time, those of prompts included."""
+    cuda_graphs: bool = True
+    """Whether one GPU that holds the whole model replays the steps of continuous batching as recorded."""
     compile: bool = False
     """Whether torch compiles the model: minutes at the first answers, and more tokens a second afterwards."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Cores that torch computes on, where it does so on a CPU."""
+    gptq_backend: str | None = None
+    """What computes GPTQ and AWQ weights, as gptqmodel names it: `gptq_triton` is ready at once; without it
+    what is fastest on this machine, which may be compiled for minutes at the first start."""
     chat_template: str | None = None
     """Jinja template of a conversation, instead of the model's own."""
     top_k: Annotated[int, Field(ge=0)] = 0
@@ -136,11 +141,14 @@ def _load(source: Mapping[str, Any], quantization: str, settings: TransformersPa
         # Not through transformers: that asks for `optimum` besides.
         # Where there are two cores it takes one, and then asks for two.
         os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
-        from gptqmodel import GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it
+        from gptqmodel import BACKEND, GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it
 
         device = {"device_map": device_map} if gpu else {"device": "cpu"}
         return GPTQModel.load(
-            source["pretrained_model_name_or_path"], trust_remote_code=False, **device
+            source["pretrained_model_name_or_path"],
+            backend=BACKEND(settings.gptq_backend or "auto"),
+            trust_remote_code=False,
+            **device,
         ).model
     dtype = settings.dtype or ("auto" if gpu else "float32")
     options: dict[str, Any] = {"device_map": device_map, "use_safetensors": True, "dtype": dtype}

@@ -19,9 +19,14 @@ from transformers.generation.streamers import BaseStreamer
 from tts_app.engines.text import EngineStoppedError, TextRequest, TokenLogprob
 from tts_app.engines.transformers_choice import Choice
 from tts_app.engines.transformers_model import LoadedModel
+from tts_app.engines.transformers_sampling import sampling
 
 PAGE = 64
 """Tokens of a page of the cache that continuous batching shares out."""
+_GRAPHS = 16
+"""Sizes of a step, in tokens computed and in tokens looked back at, that a GPU's graphs are recorded for."""
+_MASK = 64 << 20
+"""Bytes of the attention mask that may be copied to a GPU for each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +64,45 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
     batching writes something else (24 of 24 times in a trial with small weights, transformers 5.24).
     """
     loaded.model.forward = _one_at_a_time(loaded.model.forward)
-    vocabulary = loaded.model.config.get_text_config().vocab_size
-    # What is set here makes the three settings that each answer then has of its own.
     defaults = GenerationConfig(
         do_sample=True,
-        temperature=0.5,
-        top_k=vocabulary,
-        top_p=0.5,
         eos_token_id=sorted(loaded.ends) or [-1],
         pad_token_id=min(loaded.ends, default=0),
     )
+    tokens = max(slots, loaded.parameters.batch_tokens)
+    pages = slots * -(-context_length // PAGE) + 1
     manager = loaded.model.init_continuous_batching(
         generation_config=defaults,
         continuous_batching_config=ContinuousBatchingConfig(
             page_size=PAGE,
-            num_blocks=slots * -(-context_length // PAGE) + 1,
-            max_batch_tokens=max(slots, loaded.parameters.batch_tokens),
+            num_blocks=pages,
+            max_batch_tokens=tokens,
             max_requests_per_batch=slots,
-            per_request_processors=True,
+            **_graphs(loaded, tokens, pages * PAGE),
         ),
     )
+    manager.logit_processor = sampling(loaded.parameters.top_k)
     with torch.inference_mode():
         manager.start()
     return manager
+
+
+def _graphs(loaded: LoadedModel, tokens: int, cache: int) -> dict[str, Any]:
+    """Return the options that have one GPU replay recorded steps of up to `tokens`, with a `cache` of tokens.
+
+    A model's weights are read in a few milliseconds, in which Python cannot start all its kernels.
+    A step is as long as the next recorded one: few sizes waste time, many are recorded for long (0.1 s each).
+    The next step is prepared meanwhile, unless that means to copy a great mask.
+    """
+    (device, *others) = {parameter.device for parameter in loaded.model.parameters()}
+    if device.type != "cuda" or others or not loaded.parameters.cuda_graphs:
+        return {"use_cuda_graph": False}
+    return {
+        "use_cuda_graph": True,
+        "q_padding_interval_size": max(16, tokens // (2 * _GRAPHS)),
+        "kv_padding_interval_size": max(512, cache // _GRAPHS),
+        "use_async_batching": tokens * (cache + tokens) * loaded.model.dtype.itemsize <= _MASK,
+    }
 
 
 def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +132,6 @@ def write_in_batch(
         EngineStoppedError: the manager has broken.
     """
     told, ended = 0, False
-    greedy = task.request.temperature == 0
 
     def end() -> None:
         nonlocal ended
@@ -142,8 +162,7 @@ def write_in_batch(
         max_new_tokens=task.max_tokens,
         streaming=True,
         eos_token_id=sorted(loaded.ends) or [-1],
-        temperature=1.0 if greedy else float(task.request.temperature),
-        top_k=1 if greedy else loaded.parameters.top_k or loaded.model.config.get_text_config().vocab_size,
+        temperature=float(task.request.temperature),
         top_p=float(task.request.top_p),
     )
     if accepted is None:

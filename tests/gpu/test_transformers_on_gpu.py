@@ -1,0 +1,88 @@
+"""What the engine `transformers` writes on a GPU, where its steps are recorded and replayed.
+
+The small weights are computed in 32 bits: what is written must be the same token for token in every way.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.engines.registry import text_engine
+from tts_app.engines.text import TextEngine, TextRequest
+
+SEA = TextRequest(prompt="the sea is", max_tokens=60, temperature=0)
+PROMPTS = ["the sea", "one two three four " * 12, "words of", ".", "is vast and the words " * 5, "few"]
+
+
+@pytest.fixture(scope="module")
+def folder(gpu: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import tiny_model
+
+    return tiny_model.make(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[TextEngine]:
+    engine = loaded(folder)
+    yield engine
+    engine.close()
+
+
+def loaded(folder: Path, **parameters: Any) -> TextEngine:
+    engine: TextEngine = text_engine("transformers").load(folder, "none", 256, 6, parameters)
+    return engine
+
+
+async def written(engine: TextEngine, request: TextRequest) -> str:
+    async with asyncio.timeout(60):
+        return "".join([delta.text async for delta in engine.generate(request)])
+
+
+async def test_graphs_write_what_is_written_without_them(engine: TextEngine, folder: Path) -> None:
+    requests = [replace(SEA, prompt=prompt) for prompt in PROMPTS]
+    together = await asyncio.gather(*(written(engine, request) for request in requests))
+    one_by_one = [await written(engine, request) for request in requests]
+    without = loaded(folder, cuda_graphs=False)
+    alone = loaded(folder, continuous_batching=False)
+    for other in (without, alone):
+        assert [await written(other, request) for request in requests] == together == one_by_one
+        other.close()
+    assert len(set(together)) == len(together)
+
+
+async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TextEngine) -> None:
+    asks = replace(SEA, logprobs=1)
+    expected, long = await written(engine, asks), await written(engine, replace(SEA, max_tokens=200))
+    for _ in range(5):
+        beside = await asyncio.gather(
+            written(engine, replace(SEA, max_tokens=200)), written(engine, asks), written(engine, asks)
+        )
+        assert beside == [long, expected, expected]
+
+
+async def test_who_leaves_changes_nothing_for_the_others(engine: TextEngine) -> None:
+    requests = [replace(SEA, prompt=prompt) for prompt in PROMPTS[:5]]
+    expected = [await written(engine, request) for request in requests]
+    for _ in range(5):
+        leaves = asyncio.create_task(written(engine, replace(SEA, max_tokens=200)))
+        others = asyncio.gather(*(written(engine, request) for request in requests))
+        await asyncio.sleep(0.02)
+        leaves.cancel()
+        assert await others == expected
+    async with asyncio.timeout(60):
+        while engine.load_now.running:  # noqa: ASYNC110 - a thread ends by itself
+            await asyncio.sleep(0.01)
+    assert engine.load_now.cache == 0
+
+
+async def test_seeds_and_chance(engine: TextEngine) -> None:
+    warm = replace(SEA, temperature=1.0, seed=3)
+    assert await written(engine, warm) == await written(engine, warm)
+    unseeded = replace(SEA, temperature=1.0)
+    assert len({await written(engine, unseeded) for _ in range(4)}) > 1
+    narrow = replace(unseeded, top_p=1e-6)
+    assert await written(engine, narrow) == await written(engine, SEA)
