@@ -2,7 +2,8 @@
 
 It works in windows: the bare engine speaks the next post's texts, which gives the limit, then the batch runs
 for some minutes. What it has made lies in a folder outside the checkout, and it goes on from there when it is
-run again. Write docs/benchmarks-posts.md; exit with 1 if a target is missed or a file is wrong.
+run again, or from docs/benchmarks-posts.json on another machine: no post is rendered twice. Write that file
+and docs/benchmarks-posts.md; exit with 1 if a target is missed or a file is wrong.
 """
 
 import argparse
@@ -15,20 +16,19 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paths  # noqa: F401 - before what is imported by it
 import psutil
 from batch import engine_alone
 from conditions import cpu_name
 from examine import faults
-from tables import figure, section
+from whole_set_record import Examined, Record, Window, page, post_keys, targets
 
 from tts_app.batch.ledger import Ledger
 from tts_app.batch.options import Options
@@ -45,37 +45,8 @@ from tts_app.storage.output import Output
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-posts.md"
 FOLDER = cache_folder() / "bench" / "hospitality-100"
-MIB = 1 << 20
 LEAST = 60.0
 """Seconds of a window that says something of speed."""
-QUIET = 0.05
-"""Share of the cores that others may take in a window that tells of speed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one window showed."""
-
-    began: str
-    files: int
-    """Those that the batch made in it."""
-    audio: float
-    """Seconds, of these files."""
-    wall: float
-    """Seconds that the batch ran, Ray's start left out."""
-    limit: float
-    """Seconds of audio that the bare engine makes a second."""
-    others: float
-    """Share of the cores that other processes took meanwhile."""
-    driver: int
-    """Most memory of the driver, bytes."""
-    workers: int
-    """Most memory of the workers together, bytes."""
-
-    @property
-    def of_limit(self) -> float:
-        """Speed of the batch, of the engine's own."""
-        return self.audio / self.wall / self.limit
 
 
 def main() -> int:
@@ -83,118 +54,87 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options.folder.mkdir(parents=True, exist_ok=True)
-    windows = options.folder / "windows.jsonl"
     job, models = load_batch()
-    spec = _here(job.spec, options.folder / "audio")
+    whole, output = _prepare(job.spec, embedded_posts(), models, options.folder)
+    keys, texts = post_keys(whole), {item.file: item.text for item in whole}
+    whole.close()
+    record_path = options.output.with_suffix(".json")
+    record = Record.load(record_path)
+    record.posts = {post: found for post, found in record.posts.items() if keys.get(post) == found.key}
+    if missing := keys.keys() - record.posts.keys():
+        posts = _chosen(embedded_posts(), missing, options.folder / "posts.jsonl")
+        for window in _windows(job.spec, posts, models, options):
+            record.windows.append(window)
+            record.save(record_path)
+            print(window, f"{window.of_limit:.3f} of the limit", flush=True)
+        plan, output = _prepare(job.spec, posts, models, options.folder)
+        record.posts |= _examined(plan, output, options.folder, keys, texts)
+        plan.close()
+    record.save(record_path)
+    options.output.write_text(page(record, len(keys)), encoding="utf-8")
+    for name, wanted, measured, met in targets(record):
+        print(f"{'reached' if met else 'MISSED'}: {name}: {measured} (wanted: {wanted})")
+    print(*(fault for found in record.posts.values() for fault in found.faults), sep="\n")
+    if len(record.posts) < len(keys):
+        print(f"{len(record.posts)} of {len(keys)} posts are there; run it again to go on")
+        return 1
+    return 0 if all(met for *_, met in targets(record)) else 1
+
+
+def _prepare(
+    spec: TTSJobSpec, posts: Path, models: Sequence[VoiceModel], folder: Path
+) -> tuple[Plan, Output]:
+    told = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    told["posts"] = {"uri": posts.as_uri()}
+    told["output"] = {**told["output"], "uri": (folder / "audio").as_uri()}
+    return prepare(TTSJobSpec.model_validate(told), models, folder)
+
+
+def _chosen(posts: Path, ids: Collection[int], path: Path) -> Path:
+    """Write those of `posts` that have one of the `ids` to `path`; return it."""
+    lines = posts.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if json.loads(line)["id"] in ids), encoding="utf-8")
+    return path
+
+
+def _windows(
+    spec: TTSJobSpec, posts: Path, models: Sequence[VoiceModel], options: argparse.Namespace
+) -> Iterator[Window]:
+    """Render until all is there or the time is over; yield what each window showed."""
     until = time.monotonic() + 60 * options.minutes
     state = "Stopped"
     with tempfile.TemporaryDirectory(prefix="bench-") as state_dir:
         while state == "Stopped" and time.monotonic() < until:
-            plan, output = prepare(spec, models, options.folder)
+            plan, output = _prepare(spec, posts, models, options.folder)
             room = min(60 * options.window, until - time.monotonic())
             state, window = _window(plan, output, models, room, Path(state_dir))
             plan.close()
             if window is not None:
-                with windows.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(window)) + "\n")
-                print(window, f"{window.of_limit:.3f} of the limit", flush=True)
-    plan, output = prepare(spec, models, options.folder, touch=False)
+                yield window
+
+
+def _examined(
+    plan: Plan, output: Output, folder: Path, keys: Mapping[int, str], texts: Mapping[str, str]
+) -> dict[int, Examined]:
+    """Examine the posts of which every file is there."""
     ledger = Ledger(output, plan)
     ledger.load()
-    records = [record for _, record in ledger.finished()]
-    texts = {item.file: item.text for item in plan}
-    if state == "Stopped":  # what is not there yet is not missing
-        texts = {record["file"]: texts[record["file"]] for record in records}
-    wrong = faults(options.folder / "audio", records, texts)
-    found = [Window(**json.loads(line)) for line in windows.read_text(encoding="utf-8").splitlines()]
-    targets = _targets(found, wrong)
-    options.output.write_text(page(found, wrong, records, plan.total, targets), encoding="utf-8")
-    plan.close()
-    for name, wanted, measured, met in targets:
-        print(f"{'reached' if met else 'MISSED'}: {name}: {measured} (wanted: {wanted})")
-    print(*wrong, sep="\n")
-    if state == "Stopped":
-        print(f"{len(records):,} of {plan.total:,} files are there; run it again to go on")
-        return 1
-    return 0 if all(met for *_, met in targets) else 1
-
-
-def page(
-    windows: Sequence[Window],
-    wrong: Sequence[str],
-    records: Sequence[Mapping[str, Any]],
-    total: int,
-    targets: Sequence[tuple[str, str, str, bool]],
-) -> str:
-    """Return the page, in Markdown."""
-    quiet = [window for window in windows if window.others <= QUIET]
-    wall, audio = (sum(getattr(w, name) for w in windows) for name in ("wall", "audio"))
-    figures = [
-        ["", "All windows", "Quiet windows"],
-        ["windows", f"{len(windows)}", f"{len(quiet)}"],
-        ["files made in them", f"{sum(w.files for w in windows):,}", f"{sum(w.files for w in quiet):,}"],
-        ["audio, s", figure(audio, 0), figure(sum(w.audio for w in quiet), 0)],
-        ["wall time of the batch, s", figure(wall, 0), figure(sum(w.wall for w in quiet), 0)],
-        ["audio-s/s", figure(audio / wall), figure(_rate(quiet))],
-        ["audio-s/s of the bare engine, median", figure(_limit(windows)), figure(_limit(quiet))],
-    ]
-    body = [
-        [w.began, f"{w.files}", figure(w.audio / w.wall), figure(w.limit), figure(w.of_limit),
-         f"{w.others:.0%}", f"{w.driver / MIB:,.0f}", f"{w.workers / MIB:,.0f}"]
-        for w in windows
-    ]  # fmt: skip
-    header = ["Began", "Files", "Audio-s/s", "Bare engine", "Of the limit", "Cores of others",
-              "Driver, MiB", "Workers, MiB"]  # fmt: skip
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for record in records:
-        seconds[record["avatar"]].append(record["seconds"])
-    avatars = [[avatar, f"{len(each)}", figure(sum(each), 0)] for avatar, each in sorted(seconds.items())]
-    unfinished = "" if len(records) == total else f" **Unfinished**: {len(records):,} of {total:,} so far."
-    told = [
-        "# The whole set: 100 posts by every avatar",
-        "`make bench-posts` writes this page: the embedded job with the real engine, in windows of some "
-        "minutes. Before each the bare engine speaks the next post's texts, one call a core, which is the "
-        "limit that the window is held against. A window in which other processes took more than "
-        f"{QUIET:.0%} of the cores says nothing of speed and is left out of that target. "
-        "The files stay outside the checkout.",
-        section(
-            "Targets",
-            [["Target", "Wanted", "Measured", "Result"]]
-            + [[*rest, "reached" if met else "MISSED"] for *rest, met in targets],
-        ),
-        section(
-            "Result",
-            figures,
-            f"{len(records):,} files, {sum(record['seconds'] for record in records):,.0f} s of audio, "
-            f"{sum(record['bytes'] for record in records) / 1e6:,.0f} MB; {cpu_name()}, "
-            f"{len(os.sched_getaffinity(0))} cores. {len(wrong)} faults.{unfinished}",
-        ),
-        section("Windows", [header, *body]),
-        section("Avatars", [["Avatar", "Files", "Audio, s"], *avatars]),
-    ]
-    return "\n\n".join(told) + "\n"
-
-
-def _targets(windows: Sequence[Window], wrong: Sequence[str]) -> list[tuple[str, str, str, bool]]:
-    quiet = [window for window in windows if window.others <= QUIET]
-    share = float(np.median([w.of_limit for w in quiet])) if quiet else 0.0
-    later = [w.driver + w.workers for w in windows[1:]] or [0]
-    growth = max(later) / (windows[0].driver + windows[0].workers)
-    return [
-        ("Speed, of the engine's own limit, median of the quiet windows", "at least 0.92", figure(share),
-         share >= 0.92),
-        ("Most memory of a later window, of the first one's", "at most 1.25 times", figure(growth),
-         growth <= 1.25),
-        ("Files that are missing, unsound or say wrong of themselves", "0", f"{len(wrong)}", not wrong),
-    ]  # fmt: skip
-
-
-def _rate(windows: Sequence[Window]) -> float | None:
-    return sum(w.audio for w in windows) / sum(w.wall for w in windows) if windows else None
-
-
-def _limit(windows: Sequence[Window]) -> float | None:
-    return float(np.median([w.limit for w in windows])) if windows else None
+    items: dict[int, list[Item]] = defaultdict(list)
+    for item in plan:
+        items[item.post].append(item)
+    records: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for _, record in ledger.finished():
+        records[record["post"]].append(record)
+    return {
+        post: Examined(
+            keys[post],
+            {record["avatar"]: record["seconds"] for record in records[post]},
+            sum(record["bytes"] for record in records[post]),
+            faults(folder / "audio", records[post], {item.file: item.text for item in own}, texts),
+        )
+        for post, own in items.items()
+        if len(records[post]) == len(own)
+    }
 
 
 def _window(
@@ -219,8 +159,17 @@ def _window(
     ledger = Ledger(output, plan)
     ledger.load()
     spoken = sum(record["seconds"] for _, record in ledger.finished() if record["file"] in names)
+    cpu = f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores"
     return ended.state, Window(
-        began, files, ended.progress.seconds, wall, spoken / alone, seen.others, seen.driver, seen.workers
+        began,
+        cpu,
+        files,
+        ended.progress.seconds,
+        wall,
+        spoken / alone,
+        seen.others,
+        seen.driver,
+        seen.workers,
     )
 
 
@@ -305,13 +254,6 @@ def _rss(process: psutil.Process) -> int:
         return 0
 
 
-def _here(spec: TTSJobSpec, output: Path) -> TTSJobSpec:
-    told = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    told["posts"] = {"uri": embedded_posts().as_uri()}
-    told["output"] = {**told["output"], "uri": output.as_uri()}
-    return TTSJobSpec.model_validate(told)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
@@ -319,9 +261,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--window", type=float, default=20, help="minutes of a window")
     parser.add_argument(
-        "--minutes", type=float, default=600, help="minutes after which it stops, to be run again"
+        "--minutes",
+        type=float,
+        default=600,
+        help="minutes after which it stops, to be run again; 0: the page alone",
     )
-    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
+    parser.add_argument(
+        "--output", type=Path, default=PAGE, help="the page to write; its record lies beside it"
+    )
     return parser.parse_args()
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from report import Report
 
 from tts_app.sources.base import cache_folder
 
-REPORT = pytest.StashKey[list[str]]()
+REPORT = pytest.StashKey[Report]()
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +30,13 @@ def smollm() -> Path:
 
 
 @pytest.fixture(scope="session")
-def report(pytestconfig: pytest.Config) -> list[str]:
-    """Lines of Markdown that are shown at the end; `--gpu-report FILE` writes them, too."""
-    return pytestconfig.stash.setdefault(REPORT, [])
+def report(pytestconfig: pytest.Config) -> Report:
+    """What was measured: it is shown at the end, and `--gpu-report FILE` has it as soon as it is known."""
+    return pytestconfig.stash.setdefault(REPORT, Report(pytestconfig.getoption("--gpu-report")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--gpu-report", type=Path, default=None, help="file that the tables are written to")
+    parser.addoption("--gpu-report", type=Path, default=None, help="file that the tables are added to")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,7 +44,5 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
     yield
-    if lines := config.stash.get(REPORT, []):
-        terminalreporter.write_line("\n".join(lines))
-        if (path := config.getoption("--gpu-report")) is not None:
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if (found := config.stash.get(REPORT, None)) is not None:
+        terminalreporter.write_line("\n".join(found.lines))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,21 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines()]
 
 
-def faults(folder: Path, records: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> list[str]:
+def faults(
+    folder: Path,
+    records: Sequence[Mapping[str, Any]],
+    texts: Mapping[str, str],
+    others: Collection[str] = (),
+) -> list[str]:
     """Return what is wrong with the files in `folder`.
 
     `records` are the manifest's, or as many of it as there are; `texts` are what they must say, by file name.
+    `others` are files that may be there, too.
     """
     listed = {record["file"] for record in records}
     there = {path.name for path in folder.glob("*.mp3")}
     found = [f"{name}: missing" for name in sorted(texts.keys() - there)]
-    found += [f"{name}: nobody asked for it" for name in sorted(there - texts.keys())]
+    found += [f"{name}: nobody asked for it" for name in sorted(there - texts.keys() - set(others))]
     found += [f"{name}: not in the manifest" for name in sorted(texts.keys() - listed)]
     for record in records:
         if record["file"] in texts.keys() & there:
