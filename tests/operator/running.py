@@ -111,18 +111,26 @@ class Api:
         except AssertionError as error:
             raise AssertionError(f"{error}; it went {seen}") from None
 
-    def await_events(self, ref: Ref, reasons: set[str]) -> None:
-        """Wait until Events of these reasons regard an object; they may come after its status."""
+    def await_events(self, ref: Ref, reasons: set[str]) -> dict[str, str]:
+        """Wait until Events of these reasons regard an object, which may come after its status.
 
-        def told() -> set[str]:
+        Return what the last of each reason says.
+        """
+
+        def told() -> dict[str, str]:
             about = [(event, event.get("regarding", {})) for event in self.list(EVENT)]
             wanted = (ref.kind.name, ref.name)
-            return {event["reason"] for event, it in about if (it.get("kind"), it.get("name")) == wanted}
+            return {
+                event["reason"]: event.get("note", "")
+                for event, it in about
+                if (it.get("kind"), it.get("name")) == wanted
+            }
 
         try:
-            eventually(lambda: reasons <= told(), f"Events {sorted(reasons)} of {ref.name}")
+            eventually(lambda: reasons <= told().keys(), f"Events {sorted(reasons)} of {ref.name}")
         except AssertionError as error:
             raise AssertionError(f"{error}; there are {sorted(told())}") from None
+        return told()
 
     def await_object(self, ref: Ref) -> Object:
         """Wait until an object is there; return it."""

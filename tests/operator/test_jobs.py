@@ -188,7 +188,7 @@ def test_items_that_failed_are_told_with_their_reasons(api, service, ray, contro
     status = phase(api, "PartiallyFailed", "ItemsFailed")
     assert [failure["post"] for failure in status["failures"]] == list(range(10))
     table = control_plane.kubectl("get", "ttsj", "-n", api.namespace).splitlines()
-    assert table[0].split() == ["NAME", "PHASE", "DONE", "FAILED", "AGE"]
+    assert table[0].split() == ["NAME", "PHASE", "DONE/TOTAL", "FAILED", "AGE"]
     assert table[1].split()[:4] == ["welcome", "PartiallyFailed", "0/12", "12"]
 
 
@@ -212,6 +212,37 @@ def test_suspended_it_stops_and_then_goes_on(api, service, ray):
     api.apply(tts_job(suspend=False))
     ray.run(line(8, outcome="Succeeded"))
     phase(api, "Succeeded")
+
+
+def test_what_fails_while_it_is_stopped_has_not_failed(api, service, ray, control_plane):
+    """The output may be away in the moment in which the driver is to leave it."""
+
+    def hold(finalizers):
+        patch = json.dumps({"metadata": {"finalizers": finalizers}})
+        control_plane.kubectl("patch", "rayjob", "welcome", "-n", api.namespace, "--type=merge", "-p", patch)
+
+    api.apply(tts_job())
+    ray.run(line(3))
+    phase(api, "Running")
+    hold(["ttsplayground.dev/test"])
+    api.apply(tts_job(suspend=True))
+    phase(api, "Suspended", "Stopping")
+    ray.write(line(3, outcome="Failed", message="the output cannot be written"))
+    api.apply(tts_job(suspend=False))
+    phase(api, "Pending", "Stopping")
+    hold([])
+    made = ray.run(line(8, outcome="Succeeded"))
+    assert made["metadata"]["annotations"]["ttsplayground.dev/attempt"] == "1"
+    phase(api, "Succeeded")
+
+
+def test_a_queue_is_told_that_it_has_no_say(api, service):
+    """Kueue admits clusters, and a service's runs already."""
+    api.apply(tts_job(labels={"kueue.x-k8s.io/queue-name": "nightly"}))
+    made = api.await_object(Ref(RAY_JOB, "welcome"))
+    assert "kueue.x-k8s.io/queue-name" not in made["metadata"]["labels"]
+    events = api.await_events(Ref(TTS_JOB, "welcome"), {"Starting"})
+    assert "queue-name is left out" in events["Starting"]
 
 
 def test_an_ended_job_is_deleted_after_its_time(api, service, ray):

@@ -177,7 +177,7 @@ class TTSJob(CustomResource):
     short_name = "ttsj"
     columns = (
         Column("Phase", ".status.phase"),
-        Column("Done", ".status.progress.summary"),
+        Column("Done/Total", ".status.progress.summary"),
         Column("Failed", ".status.progress.failed", "integer"),
         Column("Age", ".metadata.creationTimestamp", "date"),
         Column("Service", ".spec.service", wide=True),

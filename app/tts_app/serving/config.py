@@ -19,6 +19,8 @@ VOICE_DEPLOYMENT = "Voice"
 """Deployment that every VoiceModel's application has."""
 TEXT_DEPLOYMENT = "Text"
 """Deployment that every TextModel's application has."""
+TEXT_GRACE = 120
+"""Seconds that a TextModel's replica has to end its answers when it is replaced or not needed any more."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection of a caller is kept."""
 
@@ -145,7 +147,7 @@ def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
             {
                 "name": TEXT_DEPLOYMENT,
                 **_scale(model),
-                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_timeout_s": TEXT_GRACE,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
                 **options,

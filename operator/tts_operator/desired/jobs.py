@@ -45,7 +45,8 @@ ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 BATCH_PATH = "/batch"
 """Folder of the submitter that becomes the driver's working directory."""
 BATCH_FILE = "batch.yaml"
-_PASSED_ON = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_PASSED_ON = (QUEUE_LABEL, "kueue.x-k8s.io/priority-class")
 """Labels that a RayJob with a cluster of its own has from its TTSJob."""
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
 

@@ -12,7 +12,15 @@ from tts_app.resources import TTSJob, VoiceModel
 from tts_app.serving.config import GATEWAY
 from tts_operator import metrics
 from tts_operator.desired.groups import downloads
-from tts_operator.desired.jobs import Plan, audio_claim_of, is_owned, job_children, needed, unusable
+from tts_operator.desired.jobs import (
+    QUEUE_LABEL,
+    Plan,
+    audio_claim_of,
+    is_owned,
+    job_children,
+    needed,
+    unusable,
+)
 from tts_operator.desired.loading import COMPONENT_LABEL, admit
 from tts_operator.desired.network import SUBMITTER
 from tts_operator.desired.ray_service import Defaults, engine_images
@@ -112,7 +120,11 @@ class JobReconciler:
         return None
 
     async def _advance(self, work: "_Work") -> Verdict:
-        """Do the next step, and return what becomes of the job. An outcome counts before all else."""
+        """Do the next step, and return what becomes of the job.
+
+        How the batch ended counts before all else, unless it failed while it was being stopped: with its
+        output away, say, a driver cannot leave things as they are to be. It goes on, or fails again, later.
+        """
         try:
             job = TTSJob.model_validate(written(work.manifest))
         except ValidationError as error:
@@ -122,7 +134,11 @@ class JobReconciler:
             return work.waits("NameTaken", text, wrong=True)
         attempt = read_attempt(work.ray_job) if work.ray_job is not None else None
         report = await self._read_log(work, attempt) if attempt is not None else None
-        if report is not None and report.outcome is not None:
+        if (
+            report is not None
+            and report.outcome is not None
+            and not (report.outcome == "Failed" and (job.spec.suspend or work.is_being_removed))
+        ):
             return replace(ending(report, report.outcome), failed_attempts=work.failed_attempts)
         work.report = report
         if job.spec.suspend:
@@ -136,7 +152,7 @@ class JobReconciler:
             return work.says("Failed", "DeadlineExceeded", text, wrong=True)
         if work.ray_job is None or attempt is None:
             return await self._begin(work, job)
-        if work.ray_job["metadata"].get("deletionTimestamp"):
+        if work.is_being_removed:
             return work.waits("Stopping", "The RayJob before is being removed.")
         if attempt.ended is not None:
             return await self._try_again(work, attempt, attempt.ended)
@@ -188,7 +204,10 @@ class JobReconciler:
                 if error.status != CONFLICT:
                     raise
         where = f"RayCluster {plan.cluster}" if plan.cluster else "a cluster of its own"
-        return work.waits("Starting", f"Attempt {plan.attempt} is handed to {where}.")
+        text = f"Attempt {plan.attempt} is handed to {where}."
+        if plan.cluster and QUEUE_LABEL in job.metadata.labels:
+            text += f" {QUEUE_LABEL} is left out: Kueue admits whole clusters, so it takes `ephemeral`."
+        return work.waits("Starting", text)
 
     async def _plan(self, work: "_Work", job: TTSJob) -> Plan:
         """Return what the RayJob is made of. Raises _NotYetError where the job must wait."""
@@ -281,7 +300,7 @@ class JobReconciler:
         return read_report(log)
 
     async def _remove(self, work: "_Work") -> None:
-        if work.ray_job is not None and not work.ray_job["metadata"].get("deletionTimestamp"):
+        if work.ray_job is not None and not work.is_being_removed:
             await self.kube.delete(Ref(RAY_JOB, work.key.job), work.key.namespace)
 
     async def _report(self, work: "_Work", verdict: Verdict) -> list[dict[str, Any]]:
@@ -341,6 +360,11 @@ class _Work:
     def uid(self) -> str:
         """The TTSJob's uid."""
         return str(self.manifest["metadata"]["uid"])
+
+    @property
+    def is_being_removed(self) -> bool:
+        """Whether the RayJob is on its way out."""
+        return self.ray_job is not None and "deletionTimestamp" in self.ray_job["metadata"]
 
     def says(
         self, phase: Any, reason: str, message: str, *, wrong: bool = False, began: bool = False

@@ -135,7 +135,7 @@ def test_printer_columns_and_names() -> None:
     assert told == {
         "VoiceModel": ("vm", "SERVICE ENGINE READY REASON REPLICAS AVATARS AGE"),
         "TextModel": ("tm", "SERVICE ENGINE READY REASON REPLICAS CONTEXT AGE"),
-        "TTSJob": ("ttsj", "PHASE DONE FAILED AGE"),
+        "TTSJob": ("ttsj", "PHASE DONE/TOTAL FAILED AGE"),
         "Playground": ("pg", "READY REASON MODELS URL AGE"),
     }
 

@@ -147,7 +147,7 @@ def test_a_text_models_application_to_the_letter() -> None:
                 "name": "Text",
                 "num_replicas": 1,
                 "max_ongoing_requests": 32,
-                "graceful_shutdown_timeout_s": 10,
+                "graceful_shutdown_timeout_s": 120,
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
                 "ray_actor_options": {"num_cpus": 1.0, "memory": 1 << 30},
