@@ -18,6 +18,9 @@ _ATTEMPTS = 3
 """Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
 LOST = (RayActorError, RayServeException)
 """What a call fails with where the replica is lost, or there is none."""
+_MEMORY = 10.0
+"""Seconds after which a replica is asked again what its engine can do. While a model is being changed the
+replicas from before still answer, and nobody tells when the new ones do."""
 _REASON_SECONDS = 1.0
 """How long what Serve said of a model is told to others too."""
 
@@ -37,29 +40,41 @@ class ModelClient(Generic[CapabilitiesT]):
         self._handle: DeploymentHandle[Any] | None = None
         self._capabilities: CapabilitiesT | None = None
         self._asking: asyncio.Task[CapabilitiesT] | None = None
+        self._ask_again = 0.0
         self._reason = ""
         self._reason_until = 0.0
 
     async def capabilities(self, within: float | None = None) -> CapabilitiesT:
-        """Return what the model's engine can do; asked once for all who want to know, then remembered.
+        """Return what the model's engine can do, as a replica said in the last seconds, or is asked now.
 
         Raises:
-            ModelUnavailableError: no answer within `within` seconds.
+            ModelUnavailableError: no answer within `within` seconds, and none before.
         """
-        if self._capabilities is None:
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._call("describe"))
-                self._asking.add_done_callback(_retrieve)
-            try:
-                async with asyncio.timeout(within):
-                    self._capabilities = await asyncio.shield(self._asking)
-            except TimeoutError:
-                raise await self.unready() from None
-            except asyncio.CancelledError:
-                if self._asking.cancelled():  # by `close`: it is not the caller who is given up
-                    raise ModelUnavailableError(f"Model {self.model!r} is being changed.") from None
-                raise
-        return self._capabilities
+        asked = self._asked()
+        if self._capabilities is not None:
+            return self._capabilities
+        try:
+            async with asyncio.timeout(within):
+                return await asyncio.shield(asked)
+        except TimeoutError:
+            raise await self.unready() from None
+        except asyncio.CancelledError:
+            if asked.cancelled():  # by `close`: it is not the caller who is given up
+                raise ModelUnavailableError(f"Model {self.model!r} is being changed.") from None
+            raise
+
+    def _asked(self) -> "asyncio.Task[CapabilitiesT]":
+        """Return the question that is under way, or the last one as long as its answer counts."""
+        if self._asking is None or (self._asking.done() and time.monotonic() >= self._ask_again):
+            self._asking = asyncio.create_task(self._call("describe"))
+            self._asking.add_done_callback(self._remember)
+        return self._asking
+
+    def _remember(self, task: "asyncio.Task[CapabilitiesT]") -> None:
+        """Take the answer, for a while; a failure is for those who waited for it."""
+        if not task.cancelled() and task.exception() is None:
+            self._capabilities = task.result()
+            self._ask_again = time.monotonic() + _MEMORY
 
     async def probe(self, within: float | None) -> CapabilitiesT:
         """Ask a replica what its engine can do, now: it answers only where the model is loaded.
@@ -144,9 +159,3 @@ async def result(response: DeploymentResponse[Any]) -> Any:
         if isinstance(error.cause, EngineError):
             raise error.cause from error
         raise
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take a task's exception, which nobody may be left to hear of."""
-    if not task.cancelled():
-        task.exception()

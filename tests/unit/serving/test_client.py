@@ -1,0 +1,65 @@
+"""What the gateway remembers of a model's engine; replicas are a function here."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tts_app.serving import client as module
+from tts_app.serving.client import ModelClient, ModelUnavailableError
+
+
+class Client(ModelClient[Any]):
+    """Whose replicas answer what `answer` returns."""
+
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        super().__init__("writer", "Text")
+        self.answer = answer
+        self.calls = 0
+
+    async def _call(self, method: str, *args: Any) -> Any:
+        assert method == "describe"
+        self.calls += 1
+        await asyncio.sleep(0)
+        return self.answer()
+
+
+def lost() -> Any:
+    raise ModelUnavailableError("the replica is gone")
+
+
+async def test_one_question_is_for_all_who_want_to_know() -> None:
+    client = Client(lambda: "tools")
+    assert await asyncio.gather(*(client.capabilities() for _ in range(5))) == ["tools"] * 5
+    assert await client.capabilities() == "tools"
+    assert client.calls == 1
+
+
+async def test_a_changed_models_new_replicas_are_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MEMORY", 0.0)
+    client = Client(lambda: "old")
+    assert await client.capabilities() == "old"
+    client.answer = lambda: "new"
+    assert await client.capabilities() == "old", "nobody waits for the answer"
+    await asyncio.sleep(0.01)
+    assert await client.capabilities() == "new"
+
+
+async def test_what_was_known_stays_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MEMORY", 0.0)
+    client = Client(lambda: "old")
+    assert await client.capabilities() == "old"
+    client.answer = lost
+    for _ in range(3):
+        assert await client.capabilities() == "old"
+        await asyncio.sleep(0.01)
+    assert client.calls == 4
+
+
+async def test_who_is_the_first_hears_why_there_is_no_answer() -> None:
+    client = Client(lost)
+    with pytest.raises(ModelUnavailableError, match="gone"):
+        await client.capabilities()
+    client.answer = lambda: "tools"
+    assert await client.capabilities() == "tools", "it is asked again at once"
