@@ -12,7 +12,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
 from tts_app.serving.config import VOICE_DEPLOYMENT
-from tts_app.serving.readiness import why_unready
+from tts_app.serving.readiness import is_deployed, why_unready
 
 _ATTEMPTS = 3
 """Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
@@ -88,6 +88,15 @@ class ModelClient(Generic[CapabilitiesT]):
         except TimeoutError:
             raise await self.unready() from None
         return capabilities
+
+    async def check_deployed(self) -> None:
+        """Look whether the model is there to be asked, and ask no replica: that would start one.
+
+        Raises:
+            ModelUnavailableError: it is not.
+        """
+        if not await is_deployed(self.model):
+            raise await self.unready()
 
     async def unready(self) -> ModelUnavailableError:
         """Return the error that tells why the model does not answer, as far as Serve knows."""

@@ -86,10 +86,19 @@ class ServedModels(Generic[Resource, Client]):
             ) from None
 
     async def unready(self, within: float) -> dict[str, str]:
-        """Ask every model whether it answers; return the reason for each that does not."""
+        """Ask every model whether it answers; return the reason for each that does not.
+
+        Of one that may scale to zero Serve is asked instead: it would be started, and never be let go.
+        """
         names = list(self._served)
         answers = await asyncio.gather(
-            *(self._served[name].client.probe(within) for name in names), return_exceptions=True
+            *(
+                served.client.probe(within)
+                if served.resource.spec.replicas.min
+                else served.client.check_deployed()
+                for served in self._served.values()
+            ),
+            return_exceptions=True,
         )
         return {
             name: str(answer)

@@ -15,12 +15,23 @@ _LONGEST = 500
 
 async def why_unready(model: str) -> str:
     """Return, in a sentence, why `model` does not answer."""
+    status = await _status()
+    return "Ray Serve does not say why." if status is None else reason(status, model)
+
+
+async def is_deployed(model: str) -> bool:
+    """Tell whether Serve has the model's application up, with or without replicas."""
+    status = await _status()
+    application = None if status is None else status.applications.get(model)
+    return application is not None and application.status == ApplicationStatus.RUNNING
+
+
+async def _status() -> ServeStatus | None:
     try:
         async with asyncio.timeout(_PATIENCE):
-            status = await asyncio.to_thread(serve.status)
+            return await asyncio.to_thread(serve.status)
     except (TimeoutError, RayError, RayServeException):
-        return "Ray Serve does not say why."
-    return reason(status, model)
+        return None
 
 
 def reason(status: ServeStatus, model: str) -> str:
