@@ -59,7 +59,8 @@ def test_greedy_answers_are_transformers_own(tiny: Any, client: openai.OpenAI) -
     for prompt in PROMPTS:
         tokens = tokenizer(prompt, return_tensors="pt").input_ids
         own = model.generate(tokens, max_new_tokens=TOKENS, do_sample=False)[0, tokens.shape[1] :]
-        expected = tokenizer.decode(own, skip_special_tokens=True)
+        # A character that the last token cuts is left out.
+        expected = tokenizer.decode(own, skip_special_tokens=True).rstrip("\ufffd")
         assert write(client, prompt) == expected
         stream = client.completions.create(
             model="tiny", prompt=prompt, max_tokens=TOKENS, temperature=0, stream=True
