@@ -143,7 +143,7 @@ class Member:
             found: list[Spoken | Fault] = await asyncio.wait_for(
                 actor.render.remote(orders), _ITEM_SECONDS * len(orders)
             )
-        except RayTaskError:  # it lives, and has made a mistake: a worker answers with a fault whatever happens
+        except RayTaskError:  # it lives, and has made a mistake: whatever happens it answers
             raise
         except (RayError, TimeoutError) as error:  # its process, its memory, its node, or what it answered
             if self.actor is actor:

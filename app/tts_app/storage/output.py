@@ -222,8 +222,10 @@ class FolderOutput:
         try:
             self._tidy()  # after a driver that was killed
             yield
-            if self._folder.is_dir():  # its holder may have removed it
-                self._tidy()  # after workers that were
+            # After workers that were. Its holder may have removed the folder; and what is left in one that is
+            # away now, the next driver removes.
+            with suppress(OSError):
+                self._tidy()
         finally:
             lock.release()
 

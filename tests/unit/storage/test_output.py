@@ -375,6 +375,16 @@ with open_output(sys.argv[1]).lock():
         assert leftovers(tmp_path / "out") == []
 
 
+def test_a_folder_that_cannot_be_tidied_at_the_end_changes_nothing(
+    folder: FolderOutput, tmp_path: Path
+) -> None:
+    """What a driver has done is done; the next one tidies up."""
+    with folder.lock():
+        (tmp_path / "out" / ".ttsp" / "unfinished" / "in the way").mkdir()
+    with pytest.raises(IsADirectoryError), folder.lock():
+        pass
+
+
 def leases(store: ObjectOutput) -> dict[str, float]:
     found = store._list(".ttsp/leases")
     return {
