@@ -19,7 +19,6 @@ from rich.progress import (
     Progress,
     TaskProgressColumn,
     TextColumn,
-    TimeRemainingColumn,
 )
 
 from tts_app.batch import outcome
@@ -236,22 +235,22 @@ def _telling(
     if as_json:
         yield lambda progress: out(json.dumps(progress.told()))
         return
+    pace = _Pace()
     if err.is_terminal:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True),
-            TimeRemainingColumn(),
+            TaskProgressColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=err, speed_estimate_period=120) as bars:
+        with Progress(*columns, console=err) as bars:
             task = bars.add_task("rendering", total=plan.total, note="")
             yield lambda progress: bars.update(
-                task, completed=progress.done + progress.failed, note=_note(progress)
+                task, completed=progress.done + progress.failed, note=_note(progress, pace)
             )
         return
-    said, begun = 0.0, time.monotonic()
+    said = 0.0
 
     def say(progress: outcome.Progress) -> None:
         nonlocal said
@@ -259,18 +258,36 @@ def _telling(
         if now - said < _SAY_SECONDS:
             return
         said = now
-        made = progress.done + progress.failed - progress.skipped
-        left = plan.total - progress.done - progress.failed
-        eta = f", about {_duration((now - begun) / made * left)} left" if made else ""
-        err.print(f"{progress.done:,} of {plan.total:,} files{eta} {_note(progress)}".rstrip(), markup=False)
+        note = _note(progress, pace)
+        err.print(f"{progress.done:,} of {plan.total:,} files{note and '; '}{note}", markup=False)
 
     yield say
 
 
-def _note(progress: outcome.Progress) -> str:
+class _Pace:
+    """How fast a run makes files, from the first one on: what was there before it took no time."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        """When files were first seen that this run has made, and how many."""
+
+    def told(self, progress: outcome.Progress, now: float) -> str:
+        """Return files a second and the time left, or an empty string as long as nothing is known."""
+        made = progress.done - progress.skipped
+        if self._first is None and made:
+            self._first = now, made
+        began, before = self._first or (now, made)
+        if made == before or now == began:
+            return ""
+        rate = (made - before) / (now - began)
+        left = (progress.total - progress.done - progress.failed) / rate
+        return f"{rate:.2f} files/s, about {_duration(left)} left"
+
+
+def _note(progress: outcome.Progress, pace: _Pace) -> str:
     failed = f"{progress.failed:,} failed" if progress.failed else ""
     waiting = f"waiting: {progress.waiting}" if progress.waiting else ""
-    return "; ".join(filter(None, (failed, waiting)))
+    return "; ".join(filter(None, (pace.told(progress, time.monotonic()), failed, waiting)))
 
 
 def _duration(seconds: float) -> str:

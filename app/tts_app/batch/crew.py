@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tts_app.batch.options import SPEAKERS
@@ -143,7 +143,9 @@ class Member:
             found: list[Spoken | Fault] = await asyncio.wait_for(
                 actor.render.remote(orders), _ITEM_SECONDS * len(orders)
             )
-        except (RayActorError, TimeoutError) as error:
+        except RayTaskError:  # it lives, and has made a mistake: whatever happens it answers
+            raise
+        except (RayError, TimeoutError) as error:  # its process, its memory, its node, or what it answered
             if self.actor is actor:
                 self.actor = None
                 ray.kill(actor)

@@ -7,39 +7,33 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from tts_app.batch.crew import CrewError, Member, WorkerDiedError, staffing
 from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
+from tts_app.batch.patience import TRIES, OutputLostError, Patience
 from tts_app.batch.plan import Item, Plan, start_of
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
-from tts_app.storage.output import LockedError, Output, describe
-from tts_app.telemetry.logs import log
+from tts_app.storage.output import LockedError, Output
 
 FAILURES_TOLD = 10
 TELL_SECONDS = 1.0
-PATIENCE_SECONDS = 180.0
-"""So long an output may be away, or full, before the batch is given up."""
 _BACK_OFF = (0.5, 30.0)
 """Seconds before the first retry, twice as many before the next one, and the most."""
 _LOOK_AHEAD = 4096
 """Items that wait for the workers of their model while others are read from the plan."""
 _LOOK_AGAIN = 0.1
-_WRITES = 5
-"""Times that something is written anew after the output could be written again."""
 _STEP = 500
 """Items that are read before others have a turn: some milliseconds."""
-
-
-class _GivenUpError(Exception):
-    """The batch cannot go on; the message says why."""
 
 
 class Driver:
@@ -61,10 +55,10 @@ class Driver:
         self._ledger = Ledger(output, plan)
         self.progress = Progress(plan.total)
         self._stopping = asyncio.Event()
+        self.patience = Patience(output, self._stopping)
         self._governor = Governor(options.utilisation)
         self._feed: _Feed
-        self._trouble = asyncio.Lock()
-        self._fault = ""
+        self._held_up = ""
         self._uncommitted: list[tuple[Done | Failed, asyncio.Future[None]]] = []
         self._committing = asyncio.Event()
 
@@ -79,20 +73,31 @@ class Driver:
         return self._stopping.is_set()
 
     def wait_for(self, reason: str) -> None:
-        """Tell what the batch waits for before it can begin."""
-        self.progress.waiting = reason
-        self._tell(self.progress)
+        """Have it told what the batch waits for before it can begin; an empty string ends that."""
+        self._held_up = reason
 
     @property
     def ledger(self) -> Ledger:
         """What is known of the items."""
         return self._ledger
 
+    def without_output(self, message: str) -> Outcome:
+        """Return how a batch ends that has lost its output.
+
+        Where it was to stop anyway, it has stopped: what is not done is for the next run.
+        """
+        return Outcome("Stopped" if self.stopped else "Failed", self.progress, message)
+
     async def run(self) -> Outcome:
-        """Render what is missing. Raises OSError where the ledger cannot be read."""
-        await asyncio.to_thread(self._ledger.load)
+        """Render what is missing. Raises OutputLostError where the ledger cannot be read, or ended."""
+        await self.patience.do(self._ledger.load)
+        outcome = await self._render()
+        await self.patience.do(self._ledger.close)
+        return outcome
+
+    async def _render(self) -> Outcome:
         feed = self._feed = _Feed(self._plan, self._ledger, self._options, self.progress)
-        helpers = [asyncio.create_task(self._keep_telling()), asyncio.create_task(self._commit_all())]
+        committer = asyncio.create_task(self._commit_all())
         crew: list[Member] = []
         try:
             await feed.read()
@@ -103,17 +108,18 @@ class Driver:
                     for _ in range(member.staffing.slots):
                         lanes.create_task(self._lane(member))
         except ExceptionGroup as group:
-            expected, others = group.split((CrewError, _GivenUpError, LockedError))
+            expected, others = group.split((CrewError, LockedError, OutputLostError))
             if expected is None or others is not None:
                 raise
-            return Outcome("Failed", self.progress, str(_first(expected)))
+            cause = _first(expected)
+            if isinstance(cause, OutputLostError):
+                return self.without_output(str(cause))
+            return Outcome("Failed", self.progress, str(cause))
         finally:
             for member in crew:
                 member.stop()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            await asyncio.to_thread(self._ledger.close)
+            committer.cancel()
+            await asyncio.gather(committer, return_exceptions=True)
         if not feed.exhausted:
             return Outcome("Stopped", self.progress)
         if not self.progress.failed:
@@ -141,7 +147,7 @@ class Driver:
             fresh = []
             for item in items:
                 if original := self._feed.original(item):
-                    await self._copy(*original, item)
+                    await self._copy(original, item)
                 else:
                     fresh.append(item)
             if fresh:
@@ -164,20 +170,21 @@ class Driver:
     async def _settle(self, item: Item, result: Spoken | Fault) -> None:
         feed = self._feed
         if isinstance(result, Spoken):
-            await self._commit(_done(item, result))
+            done = _done(item, result)
+            await self._commit(done)
             self.progress.done += 1
             self.progress.seconds += result.seconds
-            for twin in feed.spoken(item, result):
-                await self._copy(item, result, twin)
+            for twin in feed.spoken(done):
+                await self._copy(done, twin)
             feed.settled(item)
-        elif result.cause == "output" and feed.tries(item) < max(_WRITES, self._options.retries):
-            await self._wait_for_output(result.message)
-            feed.again(item, 0.0)
-        elif result.cause == "passing" and feed.tries(item) < self._options.retries:
+        elif result.cause == "output" and feed.tries(item, "output") < TRIES:
+            await self.patience.wait(result.message)
+            feed.again(item, "output", 0.0)
+        elif result.cause == "passing" and feed.tries(item, "passing") < self._options.retries:
             first, most = _BACK_OFF
-            feed.again(item, min(most, first * 2 ** feed.tries(item)))
+            feed.again(item, "passing", min(most, first * 2 ** feed.tries(item, "passing")))
         else:
-            for failed in [item, *feed.released(item)]:
+            for failed in [item, *feed.released(item.key)]:
                 await self._fail(failed, result)
 
     async def _fail(self, item: Item, fault: Fault) -> None:
@@ -194,16 +201,16 @@ class Driver:
         self._feed.count_failure(record)
         self._feed.settled(item)
 
-    async def _copy(self, item: Item, spoken: Spoken, twin: Item) -> None:
+    async def _copy(self, original: Done, twin: Item) -> None:
         """Give an item of the same key a copy of the audio."""
         try:
-            data = await asyncio.to_thread(self._output.read, item.file)
+            data = await asyncio.to_thread(self._output.read, original.file)
         except OSError:  # somebody removed it: this one is spoken
-            self._feed.forget(item)
-            self._feed.again(twin, 0.0)
+            self._feed.forget(original)
+            self._feed.again(twin, "output", 0.0)
             return
-        await self._write(lambda: self._output.put(twin.file, data))
-        await self._commit(_done(twin, spoken))
+        await self.patience.do(partial(self._output.put, twin.file, data))
+        await self._commit(_done(twin, original))
         self.progress.done += 1
         self._feed.settled(twin)
 
@@ -222,7 +229,7 @@ class Driver:
             records = [record for record, _ in batch]
             fault: Exception | None = None
             try:
-                await self._write(lambda records=records: self._ledger.commit(records))  # type: ignore[misc]
+                await self.patience.do(partial(self._ledger.commit, records))
             except Exception as error:  # noqa: BLE001 - each lane that waits for it gets it
                 fault = error
             for _, durable in batch:
@@ -233,56 +240,25 @@ class Driver:
                 else:
                     durable.set_exception(fault)
 
-    async def _write(self, write: Callable[[], None]) -> None:
-        """Write to the output, waiting while it is away.
-
-        Raises:
-            _GivenUpError: it stays away, or takes other files but not this one.
-        """
-        fault = ""
-        for _ in range(_WRITES):
-            try:
-                await asyncio.to_thread(write)
-                return
-            except OSError as error:
-                fault = describe(error)
-                await self._wait_for_output(fault)
-        raise _GivenUpError(f"The output cannot be written: {fault}.")
-
-    async def _wait_for_output(self, reason: str) -> None:
-        """Wait until the output can be written again.
-
-        Raises:
-            _GivenUpError: it could not for PATIENCE_SECONDS.
-        """
-        if self._trouble.locked():  # somebody looks after it already
-            async with self._trouble:
-                return
-        async with self._trouble:
-            log("batch output fault", reason=reason)
-            until = time.monotonic() + PATIENCE_SECONDS
-            pause = 0.5
-            while True:
-                self._fault = f"the output cannot be written: {reason}"
-                await asyncio.sleep(pause)
-                try:
-                    await asyncio.to_thread(self._output.probe)
-                    self._fault = ""
-                    return
-                except OSError as error:
-                    reason = describe(error)
-                if time.monotonic() > until or self._stopping.is_set():
-                    raise _GivenUpError(f"The output cannot be written: {reason}.")
-                pause = min(10.0, 2 * pause)
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Tell the progress each second, where it has changed."""
+        teller = asyncio.create_task(self._keep_telling())
+        try:
+            yield
+        finally:
+            teller.cancel()
+            await asyncio.gather(teller, return_exceptions=True)
+            self.progress.waiting = ""
 
     async def _keep_telling(self) -> None:
         told: dict[str, Any] | None = None
         while True:
-            self.progress.waiting = self._fault or self._governor.gate.reason
+            await asyncio.sleep(TELL_SECONDS)
+            self.progress.waiting = self._held_up or self.patience.fault or self._governor.gate.reason
             if (now := self.progress.told()) != told:
                 self._tell(self.progress)
                 told = now
-            await asyncio.sleep(TELL_SECONDS)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -302,15 +278,16 @@ class _Feed:
         self._read_out = False
         self._ready: dict[str, deque[Item]] = defaultdict(deque)
         self._later: dict[str, list[tuple[float, int, Item]]] = defaultdict(list)
-        self._tries: dict[int, int] = {}
+        self._tries: dict[int, Counter[str]] = defaultdict(Counter)
+        """Tries of an item by their cause: what the output was at fault for, its worker has not used up."""
         self._suspects: set[int] = set()
         self._open: dict[str, int] = defaultdict(int)
         """Items by model that wait or were handed out, and are not settled."""
         self._shared = plan.shared_keys()
         self._twins: dict[str, list[Item]] = {}
         """Items that wait for the audio of another one with their key."""
-        self._originals: dict[str, tuple[Item, Spoken]] = {}
-        """Items of shared keys that were spoken."""
+        self._originals: dict[str, Done] = {}
+        """By shared key what was spoken, in this run or an earlier one."""
 
     @property
     def exhausted(self) -> bool:
@@ -343,7 +320,7 @@ class _Feed:
             self.count_failure(failed)
             return
         self._open[item.voice.model] += 1
-        if start_of(item.key) in self._shared and item.key not in self._originals:
+        if start_of(item.key) in self._shared and not self.original(item):
             if item.key in self._twins:
                 self._twins[item.key].append(item)
                 return
@@ -384,23 +361,25 @@ class _Feed:
         """Whether the item may have killed a worker."""
         return item.number in self._suspects
 
-    def original(self, item: Item) -> tuple[Item, Spoken] | None:
-        """Return an item with the same key that was spoken already."""
+    def original(self, item: Item) -> Done | None:
+        """Return what has the same key and was spoken already, in this run or an earlier one."""
+        if item.key not in self._originals and (before := self._ledger.original(item.key)):
+            self._originals[item.key] = before
         return self._originals.get(item.key)
 
-    def spoken(self, item: Item, result: Spoken) -> list[Item]:
-        """Take note that an item was spoken; return those that waited for its audio."""
-        if item.key in self._twins:
-            self._originals[item.key] = (item, result)
-        return self.released(item)
+    def spoken(self, done: Done) -> list[Item]:
+        """Take note of what was spoken; return the items that waited for its audio."""
+        if done.key in self._twins:
+            self._originals[done.key] = done
+        return self.released(done.key)
 
-    def forget(self, item: Item) -> None:
-        """Take note that an item's audio is not there to be copied."""
-        self._originals.pop(item.key, None)
+    def forget(self, original: Done) -> None:
+        """Take note that this audio is not there to be copied."""
+        self._originals.pop(original.key, None)
 
-    def released(self, item: Item) -> list[Item]:
-        """Return the items that waited for this one's audio; from now on they wait no more."""
-        return self._twins.pop(item.key, [])
+    def released(self, key: str) -> list[Item]:
+        """Return the items that waited for the audio of a key; from now on they wait no more."""
+        return self._twins.pop(key, [])
 
     def settled(self, item: Item) -> None:
         """Take note that an item is done, or has failed for good."""
@@ -408,15 +387,15 @@ class _Feed:
         self._tries.pop(item.number, None)
         self._suspects.discard(item.number)
 
-    def again(self, item: Item, seconds: float) -> None:
-        """Hand the item out again after so many seconds."""
-        self._tries[item.number] = self.tries(item) + 1
+    def again(self, item: Item, cause: str, seconds: float) -> None:
+        """Hand the item out again after so many seconds, for this cause."""
+        self._tries[item.number][cause] += 1
         entry = (time.monotonic() + seconds, item.number, item)
         heapq.heappush(self._later[item.voice.model], entry)
 
-    def tries(self, item: Item) -> int:
-        """Return how often the item was tried again."""
-        return self._tries.get(item.number, 0)
+    def tries(self, item: Item, cause: str) -> int:
+        """Return how often the item was tried again for this cause."""
+        return self._tries[item.number][cause]
 
     def count_failure(self, record: Failed) -> None:
         """Count an item that has failed for good."""
@@ -426,7 +405,7 @@ class _Feed:
             self._progress.failures.append(told)
 
 
-def _done(item: Item, spoken: Spoken) -> Done:
+def _done(item: Item, spoken: Spoken | Done) -> Done:
     return Done(
         file=item.file,
         key=item.key,

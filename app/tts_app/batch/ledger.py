@@ -47,7 +47,7 @@ class Failed:
 class Ledger:
     """The ledger of one output, as far as a plan's items are in it. Blocking: call it in a thread.
 
-    It takes 24 bytes an item.
+    It takes 24 bytes an item, and keeps a record of each text that is given several times.
     """
 
     def __init__(self, output: Output, plan: Plan) -> None:
@@ -58,6 +58,8 @@ class Ledger:
         self._done, self._files = array("Q", bytes(8 * size)), array("Q", bytes(8 * size))
         self._failed: dict[int, Failed] = {}
         self._present = array("Q")
+        self._shared = plan.shared_keys()
+        self._originals: dict[str, Done] = {}
 
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
@@ -71,13 +73,23 @@ class Ledger:
                 self._failed[number] = Failed(**record)
             else:
                 self._note(number, record["key"], record["file"], record["bytes"])
+                start = start_of(record["key"])
+                if start in self._shared and start == self._plan.keys[number]:  # else it will be replaced
+                    self._originals[record["key"]] = Done(**record)
         self._present = self._marks()
 
     def has(self, item: Item) -> bool:
         """Whether the item's audio, and no other, is in the output."""
-        if self._done[item.number] != start_of(item.key):
-            return False
-        return _is_in(self._present, self._files[item.number])
+        return self._is_done(item.number, item.key)
+
+    def original(self, key: str) -> Done | None:
+        """Return, and forget, the record of a file that was there before, with the audio of a shared key."""
+        done = self._originals.pop(key, None)
+        if done is None:
+            return None
+        number = self._plan.number(done.post, done.avatar, done.file)
+        there = number is not None and self._is_done(number, key)
+        return done if there else None
 
     def failure(self, item: Item) -> Failed | None:
         """Return how the item, as it is now, failed before."""
@@ -133,6 +145,9 @@ class Ledger:
         marks = np.fromiter((_mark(*entry) for entry in self._output.sizes()), dtype=np.uint64)
         marks.sort()
         return array("Q", marks.tobytes())
+
+    def _is_done(self, number: int, key: str) -> bool:
+        return self._done[number] == start_of(key) and _is_in(self._present, self._files[number])
 
     def _note(self, number: int, key: str, file: str, size: int) -> None:
         self._done[number] = start_of(key)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from functools import partial
 
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
+from tts_app.batch.patience import OutputLostError
 from tts_app.batch.plan import Plan
 from tts_app.batch.report import write_report
 from tts_app.resources import VoiceModel
@@ -27,20 +29,23 @@ async def run(
 ) -> Outcome:
     """Render what the output lacks, then write the report. `started` is told the driver, which it can stop.
 
-    Another driver of the same output is waited for.
+    Another driver of the same output is waited for, and, for a while, an output that is away.
     """
     driver = Driver(plan, models, output, options, tell)
     started(driver)
     try:
-        async with _locked(output, driver):
+        async with driver.telling(), _locked(output, driver):
             if driver.stopped:
                 return Outcome("Stopped", driver.progress)
             outcome = await driver.run()
             if outcome.state != "Stopped":
-                await asyncio.to_thread(write_report, output, driver.ledger, outcome, options.job, archive)
+                write = partial(write_report, output, driver.ledger, outcome, options.job, archive)
+                await driver.patience.do(write)
             return outcome
+    except OutputLostError as error:
+        return driver.without_output(str(error))
     except OSError as error:
-        return Outcome("Failed", driver.progress, f"{output.url}: {describe(error)}.")
+        return driver.without_output(f"{output.url}: {describe(error)}.")
 
 
 @asynccontextmanager
@@ -49,11 +54,12 @@ async def _locked(output: Output, driver: Driver) -> AsyncIterator[None]:
     with ExitStack() as stack:
         while not driver.stopped:
             try:
-                stack.push(await asyncio.to_thread(_entered, output.lock()))
+                stack.push(await driver.patience.do(lambda: _entered(output.lock())))
                 break
             except LockedError as error:
                 driver.wait_for(str(error))
                 await asyncio.sleep(_ASK_AGAIN)
+        driver.wait_for("")
         yield
 
 

@@ -199,7 +199,7 @@ class FolderOutput:
     def new_segment(self) -> "_FileSegment":
         """Start a segment that comes after all others."""
         numbers = [_number(path.name) for path in (self._folder / _LEDGER).glob("*.jsonl")]
-        return _FileSegment(self._folder / _LEDGER / f"{max(numbers, default=0) + 1:08d}.jsonl")
+        return _FileSegment(self._folder, f"{max(numbers, default=0) + 1:08d}.jsonl")
 
     def _tidy(self) -> None:
         """Remove what was half-written: only whoever holds the lock may."""
@@ -222,8 +222,10 @@ class FolderOutput:
         try:
             self._tidy()  # after a driver that was killed
             yield
-            if self._folder.is_dir():  # its holder may have removed it
-                self._tidy()  # after workers that were
+            # After workers that were. Its holder may have removed the folder; and what is left in one that is
+            # away now, the next driver removes.
+            with suppress(OSError):
+                self._tidy()
         finally:
             lock.release()
 
@@ -231,16 +233,25 @@ class FolderOutput:
 class _FileSegment:
     """A segment that grows."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._path = folder / _LEDGER / name
         self._file: Any = None
         self._torn = False
         """Whether half a line may be at the end."""
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Add lines, and sync them. After a fault the next ones go to a line of their own."""
+        """Add lines, and sync them. After a fault the next ones go to a line of their own.
+
+        A file's name is durable when its folder was synced. Of the audio this is done here, for all files of
+        these lines at once and before them: a sync for each file would take longer than to write it.
+        """
         if self._file is None:
+            self._path.touch()
+            for folder in (self._path.parent, self._path.parent.parent):
+                _sync_folder(folder)
             self._file = self._path.open("ab", buffering=0)
+        _sync_folder(self._folder)
         data = b"\n" * self._torn + b"".join(lines)
         self._torn = True
         written = self._file.write(data)
@@ -253,6 +264,18 @@ class _FileSegment:
         """End the segment."""
         if self._file is not None:
             self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot sync folders
+            raise
+    finally:
+        os.close(number)
 
 
 class ObjectOutput:

@@ -375,6 +375,16 @@ with open_output(sys.argv[1]).lock():
         assert leftovers(tmp_path / "out") == []
 
 
+def test_a_folder_that_cannot_be_tidied_at_the_end_changes_nothing(
+    folder: FolderOutput, tmp_path: Path
+) -> None:
+    """What a driver has done is done; the next one tidies up."""
+    with folder.lock():
+        (tmp_path / "out" / ".ttsp" / "unfinished" / "in the way").mkdir()
+    with pytest.raises(IsADirectoryError), folder.lock():
+        pass
+
+
 def leases(store: ObjectOutput) -> dict[str, float]:
     found = store._list(".ttsp/leases")
     return {
@@ -534,6 +544,64 @@ def test_a_file_of_somebody_else_in_the_ledger_is_in_nobody_s_way(output: Output
     segment.append([b"1\n"])
     segment.close()
     assert b"1\n" in lines(output)
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files and folders that were synced, in order."""
+    found: list[str] = []
+    fsync = os.fsync
+
+    def noted(number: int) -> None:
+        found.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return found
+
+
+def test_before_a_record_is_durable_the_name_of_its_file_is(folder: FolderOutput, synced: list[str]) -> None:
+    """A power cut may not leave a record of audio whose rename it undid, nor lose the segment's own name."""
+    segment = folder.new_segment()
+    segment.append([b"1\n"])
+    assert synced == ["ledger", ".ttsp", "out", "00000001.jsonl"]
+    synced.clear()
+    segment.append([b"2\n", b"3\n"])
+    assert synced == ["out", "00000001.jsonl"]
+    segment.close()
+
+
+def test_a_folder_that_cannot_be_synced_now_is_synced_with_the_next_commit(
+    folder: FolderOutput, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_number: int) -> None:
+        raise OSError(errno.EIO, "away")
+
+    segment = folder.new_segment()
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="away"):
+        patched.setattr(os, "fsync", broken)
+        segment.append([b"1\n"])
+    segment.append([b"1\n"])
+    segment.close()
+    assert synced == ["ledger", ".ttsp", "out", "00000001.jsonl"]
+    assert lines(folder) == [b"1\n"]
+
+
+def test_a_file_system_that_syncs_no_folders_is_written_all_the_same(
+    folder: FolderOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def of_files(number: int) -> None:
+        if Path(f"/proc/self/fd/{number}").is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", of_files)
+    segment = folder.new_segment()
+    segment.append([b"1\n"])
+    segment.close()
+    assert lines(folder) == [b"1\n"]
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""Patience with an output that is away or full: what failed is done again when it can be written."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from tts_app.storage.output import Output, describe
+from tts_app.telemetry.logs import log
+
+PATIENCE_SECONDS = 180.0
+"""So long an output may be away, or full, before the batch is given up."""
+TRIES = 5
+"""Times that something is done anew after the output could be written again."""
+_PAUSES = (0.5, 10.0)
+"""Seconds before the output is looked at, twice as many before the next look, and the most."""
+
+_Found = TypeVar("_Found")
+
+
+class OutputLostError(Exception):
+    """The batch cannot go on without its output; the message says what is wrong with it."""
+
+
+class Patience:
+    """Waits for an output, but not once `stopping` is set or it was in vain. For one event loop."""
+
+    def __init__(self, output: Output, stopping: asyncio.Event) -> None:
+        self._output = output
+        self._stopping = stopping
+        self._looking = asyncio.Lock()
+        self._lost = False
+        self.fault = ""
+        """What is wrong with the output while it is waited for."""
+
+    async def do(self, work: Callable[[], _Found]) -> _Found:
+        """Return what `work`, in a thread, does with the output, waiting while it is away.
+
+        Raises:
+            OutputLostError: it stays away, or does everything but this.
+        """
+        fault = ""
+        for _ in range(TRIES):
+            try:
+                return await asyncio.to_thread(work)
+            except OSError as error:
+                fault = describe(error)
+                await self.wait(fault)
+        raise _lost(fault)
+
+    async def wait(self, fault: str) -> None:
+        """Wait until the output can be written again.
+
+        Raises:
+            OutputLostError: it could not for PATIENCE_SECONDS, or before the batch was to stop.
+        """
+        if self._looking.locked():  # somebody looks after it already
+            async with self._looking:
+                return
+        async with self._looking:
+            log("batch output fault", reason=fault)
+            try:
+                await self._look(fault)
+            finally:
+                self.fault = ""
+
+    async def _look(self, fault: str) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        pause, most = _PAUSES
+        while not self._lost:
+            self.fault = f"the output cannot be written: {fault}"
+            with suppress(TimeoutError):  # no longer than this, unless the batch is to stop
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            try:
+                await asyncio.to_thread(self._output.probe)
+                return
+            except OSError as error:
+                fault = describe(error)
+            self._lost = self._stopping.is_set() or time.monotonic() > until
+            pause = min(most, 2 * pause)
+        raise _lost(fault)
+
+
+def _lost(fault: str) -> OutputLostError:
+    return OutputLostError(f"The output cannot be written: {fault}.")
