@@ -100,14 +100,17 @@ def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) ->
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_all_told_and_nothing_is_kept(
-    client: httpx.Client, body: dict[str, Any], words: list[str]
+    client: httpx.Client, playground: Any, body: dict[str, Any], words: list[str]
 ) -> None:
+    folder = playground.folder / "audio-output" / "batches"
+    folders = sorted(folder.glob("*"))
     before = client.get("/v1/batches", params={"limit": 100}).json()["data"]
     answer = client.post("/v1/batches", json=body)
     assert answer.status_code == 400, answer.text
     for word in words:
         assert word in answer.json()["error"]["message"]
     assert client.get("/v1/batches", params={"limit": 100}).json()["data"] == before
+    assert sorted(folder.glob("*")) == folders
 
 
 def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Client) -> None:

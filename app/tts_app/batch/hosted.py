@@ -72,10 +72,7 @@ class HostedBatches:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
         """
-        plan, _ = await asyncio.to_thread(self._prepare, batch)
-        batch.total = plan.total
-        plan.close()
-        kept = await asyncio.to_thread(self._batches.add, batch)
+        kept = await asyncio.to_thread(self._accept, batch)
         if kept.id == batch.id:
             self._queue.put_nowait(batch.id)
         return kept
@@ -171,6 +168,22 @@ class HostedBatches:
                 return
             await changed.wait()
 
+    def _accept(self, batch: Batch) -> Batch:
+        """Store the batch, unless its request is repeated. One that is not leaves no folder. Blocking."""
+        before = self._batches.repeated(batch)  # whatever has become of its models
+        if before is not None:
+            return before
+        kept: Batch | None = None
+        try:
+            plan, _ = self._prepare(batch)
+            batch.total = plan.total
+            plan.close()
+            kept = self._batches.add(batch)  # of two that come at the same time it takes one
+            return kept
+        finally:
+            if kept is not batch:
+                _discard(open_output(self.output_of(batch.id)))
+
     def _opened(self, batch: Batch) -> tuple[Plan, Output, Ledger]:
         """Return the batch's plan, output and ledger, as they are now. Blocking."""
         plan, output = self._prepare(batch, touch=False)
@@ -264,3 +277,13 @@ class HostedBatches:
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:
             changed.set()
+
+
+def _discard(output: Output) -> None:
+    """Remove what was made for a batch that is not accepted; a fault of this does not hide why it is not."""
+    try:
+        output.remove_all()
+    except FileNotFoundError:
+        return  # it could not even be made
+    except OSError as error:
+        log("batch folder left", output=output.url, error=error)

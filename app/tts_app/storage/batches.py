@@ -117,15 +117,24 @@ class Batches:
                 session.add(batch)
         except IntegrityError:
             # The constraint decides between those who come at the same time: the first one's is stored.
-            found = self._by_key(batch.idempotency_key)
+            found = self.repeated(batch)
             if found is None:
                 raise
-            if found.request_hash != batch.request_hash:
-                raise IdempotencyConflictError(
-                    "The idempotency key was used for another request: take a new one."
-                ) from None
             return found
         return batch
+
+    def repeated(self, batch: Batch) -> Batch | None:
+        """Return the batch that the same request made before; None where it is the first with its key.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is there with another request's hash.
+        """
+        found = self._by_key(batch.idempotency_key)
+        if found is not None and found.request_hash != batch.request_hash:
+            raise IdempotencyConflictError(
+                "The idempotency key was used for another request: take a new one."
+            )
+        return found
 
     def get(self, batch_id: str) -> Batch | None:
         """Return a batch, detached, or None."""

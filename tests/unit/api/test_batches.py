@@ -1,0 +1,155 @@
+"""`/v1/batches`: accepted once, kept readable, taken up again. All is real but the workers."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tts_app.batch import driver
+from tts_app.batch.crew import Staffing
+from tts_app.batch.worker import Fault, Order, Spoken
+from tts_app.resources import VoiceModel
+from tts_app.storage.output import open_output
+
+PATH = "/v1/batches"
+POSTS = [{"id": 1, "text": {"en": "Welcome."}}, {"id": 2, "text": {"en": "Goodbye."}}]
+BODY = {"posts": POSTS, "avatars": {"locales": ["en-US"]}, "retries": 0}
+KEY = {"Idempotency-Key": "hotel"}
+
+
+@dataclass
+class Crew:
+    """Stands for the workers: counts what they speak, and can be held up. A text in `broken` fails."""
+
+    spoken: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def hire(self, model: VoiceModel, _speaker: str, staffing: Staffing, output: str) -> "Worker":
+        return Worker(self, model, staffing, output)
+
+
+@dataclass
+class Worker:
+    crew: Crew
+    model: VoiceModel
+    staffing: Staffing
+    output: str
+    chunk: int = 1
+
+    async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
+        await self.crew.gate.wait()
+        return [self._render(order) for order in orders]
+
+    def stop(self) -> None:
+        return
+
+    def _render(self, order: Order) -> Spoken | Fault:
+        if order.text in self.crew.broken:
+            return Fault(order.number, "item", "EngineRefused", "it refuses")
+        self.crew.spoken.append(f"{order.avatar} {order.text}")
+        audio = f"{self.model.spec.source.revision} {order.avatar} {order.text}".encode()
+        open_output(self.output).put(order.file, audio)
+        return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)
+
+
+class OpenGovernor:
+    """However busy the machine is that runs the tests."""
+
+    def __init__(self, _limit: float) -> None:
+        self.gate = self
+        self.reason = ""
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def opened(self) -> None:
+        await asyncio.sleep(0)
+
+    def release(self) -> None:
+        return
+
+
+@pytest.fixture(autouse=True)
+def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
+    made = Crew()
+    monkeypatch.setattr(driver, "Member", made.hire)
+    monkeypatch.setattr(driver, "Governor", OpenGovernor)
+    return made
+
+
+async def ended(api: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """Wait until a batch has ended."""
+    async with asyncio.timeout(20):
+        while True:
+            found: dict[str, Any] = (await api.client.get(batch["links"]["self"])).json()
+            if found["status"] not in ("queued", "running"):
+                return found
+            await asyncio.sleep(0.01)
+
+
+def folders(tmp_path: Path) -> list[str]:
+    """The batches that have a folder."""
+    return sorted(path.name for path in (tmp_path / "out" / "batches").glob("*"))
+
+
+# Accepted
+
+
+async def test_one_is_rendered(api: Any, crew: Crew) -> None:
+    answer = await api.client.post(PATH, json=BODY)
+    assert answer.status_code == 202, answer.text
+    whole = await ended(api, answer.json())
+    assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
+    assert len(crew.spoken) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"avatars": {"locales": ["ur-PK"]}},
+        {"posts": [*POSTS, {"id": 3, "text": {"en": "!"}}]},
+    ],
+)
+async def test_one_that_is_refused_leaves_nothing(api: Any, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    assert (await api.client.post(PATH, json={**BODY, **wrong})).status_code == 400
+    assert folders(tmp_path) == []
+    assert (await api.client.get(PATH)).json()["data"] == []
+
+
+async def test_one_whose_folder_cannot_be_made_is_refused(api: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "batches").write_text("a file, where the folder should be")
+    answer = await api.client.post(PATH, json=BODY)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "output")
+
+
+async def test_a_repeated_request_gets_its_batch_though_its_model_has_gone(api: Any, tmp_path: Path) -> None:
+    batch = (await api.client.post(PATH, json=BODY, headers=KEY)).json()
+    await ended(api, batch)
+    api.context.service.reconfigure([])
+    again = await api.client.post(PATH, json=BODY, headers=KEY)
+    assert (again.status_code, again.json()["id"]) == (200, batch["id"])
+    other = await api.client.post(PATH, json={**BODY, "retries": 1}, headers=KEY)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+    assert folders(tmp_path) == [batch["id"]]
+
+
+async def test_of_requests_with_one_key_at_the_same_time_one_makes_the_batch(
+    api: Any, tmp_path: Path
+) -> None:
+    answers = await asyncio.gather(*(api.client.post(PATH, json=BODY, headers=KEY) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
+    (batch_id,) = {answer.json()["id"] for answer in answers}
+    assert folders(tmp_path) == [batch_id]
+    assert (await ended(api, answers[0].json()))["status"] == "succeeded"
