@@ -45,7 +45,6 @@ class HostedBatches:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._running: tuple[str, Driver] | None = None
-        self._retried: set[str] = set()
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -101,7 +100,6 @@ class HostedBatches:
         """Render again what failed, or what was not done when it was cancelled. False: it has not ended."""
         if not await asyncio.to_thread(self._batches.reopen, batch_id):
             return False
-        self._retried.add(batch_id)
         self._queue.put_nowait(batch_id)
         self._notify(batch_id)
         return True
@@ -233,8 +231,9 @@ class HostedBatches:
             plan.close()
         log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
         await self._save(batch_id, outcome.progress)
-        if outcome.state != "Stopped":  # else it was cancelled, which is on record
-            await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
+        if self._running is not None and self._running[1].stopped:
+            return  # it was cancelled, which is on record; by now it may be queued again
+        await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
 
     async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
         spec = self._spec(batch)
@@ -244,9 +243,8 @@ class HostedBatches:
             retries=spec.retries,
             parallelism=spec.parallelism,
             utilisation=self._settings.batch_utilisation,
-            retry_failed=batch.id in self._retried,
+            retry_failed=batch.retry_failed,
         )
-        self._retried.discard(batch.id)
         saved = 0.0
 
         def tell(progress: Progress) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, Text, UniqueConstraint, delete, func, select, tuple_, update
+from sqlalchemy import Index, Text, UniqueConstraint, delete, false, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,6 +72,8 @@ class Batch(Base):
     failed: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
     """Items whose audio was there before."""
+    retry_failed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its next run speaks once more what failed in the ones before."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
 
@@ -182,11 +184,23 @@ class Batches:
         """Record how a batch came to an end; to cancel it is one. False: it is final already, or deleted."""
         if not status.final:
             raise ValueError(f"a batch cannot end as {status.value}")
-        return self._change(batch_id, _OPEN, status=status.value, finished=finished, message=message)
+        return self._change(
+            batch_id, _OPEN, status=status.value, finished=finished, retry_failed=False, message=message
+        )
 
     def reopen(self, batch_id: str) -> bool:
-        """Queue an ended batch again, to render what is missing. False: it is open, succeeded or deleted."""
-        return self._change(batch_id, _REOPENED, status=BatchStatus.QUEUED.value, finished=None, message=None)
+        """Queue an ended batch again, to render what is missing and what failed, until it ends.
+
+        False: it is open, succeeded or deleted.
+        """
+        return self._change(
+            batch_id,
+            _REOPENED,
+            status=BatchStatus.QUEUED.value,
+            finished=None,
+            retry_failed=True,
+            message=None,
+        )
 
     def delete_ended(self, batch_id: str) -> Batch | None:
         """Remove a batch that is final; return what it was, or None where there is none such."""

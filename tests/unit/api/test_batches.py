@@ -19,15 +19,17 @@ PATH = "/v1/batches"
 POSTS = [{"id": 1, "text": {"en": "Welcome."}}, {"id": 2, "text": {"en": "Goodbye."}}]
 BODY = {"posts": POSTS, "avatars": {"locales": ["en-US"]}, "retries": 0}
 KEY = {"Idempotency-Key": "hotel"}
+GOODBYES = ("female_en-US Goodbye.", "male_en-US Goodbye.")
 
 
 @dataclass
 class Crew:
-    """Stands for the workers: counts what they speak, and can be held up. A text in `broken` fails."""
+    """Stands for the workers: notes what they speak, and can be held up. What is `broken` fails, once."""
 
     spoken: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -45,6 +47,7 @@ class Worker:
     chunk: int = 1
 
     async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
+        self.crew.asked += len(orders)
         await self.crew.gate.wait()
         return [self._render(order) for order in orders]
 
@@ -52,10 +55,12 @@ class Worker:
         return
 
     def _render(self, order: Order) -> Spoken | Fault:
-        if order.text in self.crew.broken:
+        what = f"{order.avatar} {order.text}"
+        if what in self.crew.broken:
+            self.crew.broken.remove(what)
             return Fault(order.number, "item", "EngineRefused", "it refuses")
-        self.crew.spoken.append(f"{order.avatar} {order.text}")
-        audio = f"{self.model.spec.source.revision} {order.avatar} {order.text}".encode()
+        self.crew.spoken.append(what)
+        audio = f"{self.model.spec.source.revision} {what}".encode()
         open_output(self.output).put(order.file, audio)
         return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)
 
@@ -153,3 +158,47 @@ async def test_of_requests_with_one_key_at_the_same_time_one_makes_the_batch(
     (batch_id,) = {answer.json()["id"] for answer in answers}
     assert folders(tmp_path) == [batch_id]
     assert (await ended(api, answers[0].json()))["status"] == "succeeded"
+
+
+# Retried
+
+
+async def test_what_failed_is_told_and_spoken_once_more(api: Any, crew: Crew) -> None:
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("partially_failed", 2, 2)
+    failed = (await api.client.get(batch["links"]["items"], params={"status": "failed"})).json()["data"]
+    assert [(item["file"], item["reason"], item["message"]) for item in failed] == [
+        ("post_02_female_en-US.mp3", "EngineRefused", "it refuses"),
+        ("post_02_male_en-US.mp3", "EngineRefused", "it refuses"),
+    ]
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("succeeded", 4, 0)
+    assert sorted(crew.spoken) == sorted(["female_en-US Welcome.", "male_en-US Welcome.", *GOODBYES])
+
+
+async def test_a_retry_survives_that_the_server_is_restarted(api: Any, crew: Crew, start: Any) -> None:
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    crew.gate.clear()
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    await api.context.batches.stop()
+    crew.gate.set()
+    whole = await ended(await start(), batch)
+    assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
+
+
+async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, crew: Crew, until: Any) -> None:
+    """The run was cancelled, but what it has in hand is spoken to its end, and fails."""
+    crew.broken = set(GOODBYES)
+    crew.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    assert (await api.client.post(f"{batch['links']['self']}/cancel")).status_code == 200
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    crew.gate.set()
+    assert (await ended(api, batch))["status"] == "succeeded"
+    assert crew.broken == set()
