@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from tts_app.batch.driver import Driver
 from tts_app.batch.items import Filter, item_page
@@ -20,12 +20,16 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
+from tts_app.storage.database import AWAY
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger knows it anyway."""
 _LOOK_AGAIN = 0.2
+_BACK_OFF = (0.5, 30.0)
+"""Seconds before the database is asked again the first time, twice as many the next, and the most."""
+_Answer = TypeVar("_Answer")
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -90,7 +94,7 @@ class HostedBatches:
 
     async def cancel(self, batch_id: str) -> bool:
         """End a batch after the items in hand; its files stay. False: it had ended before."""
-        ended = await self._end(batch_id, BatchStatus.CANCELLED, None)
+        ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED)
         if self._running is not None and self._running[0] == batch_id:
             self._running[1].stop()
         self._notify(batch_id)
@@ -203,17 +207,23 @@ class HostedBatches:
         while True:
             batch_id = await self._queue.get()
             try:
-                await self._render(batch_id)
-            except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
-                log("batch crashed", batch=batch_id, error=error)
-                await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+                await self._attempt(batch_id)
+            except Exception as error:  # noqa: BLE001 - the others go on; the next start takes it up again
+                log("batch left open", batch=batch_id, error=error)
             finally:
                 self._running = None
                 self._progress.pop(batch_id, None)
                 self._notify(batch_id)
 
+    async def _attempt(self, batch_id: str) -> None:
+        try:
+            await self._render(batch_id)
+        except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
+            log("batch crashed", batch=batch_id, error=error)
+            await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+
     async def _render(self, batch_id: str) -> None:
-        batch = await self.get(batch_id)
+        batch = await self._recorded(partial(self._batches.get, batch_id))
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
@@ -221,7 +231,7 @@ class HostedBatches:
         except PlanError as error:  # a model that it needs has gone, or the output cannot be written any more
             await self._end(batch_id, BatchStatus.FAILED, str(error))
             return
-        if not await asyncio.to_thread(partial(self._batches.running, batch_id, started=time.time())):
+        if not await self._recorded(partial(self._batches.running, batch_id, started=time.time())):
             plan.close()  # it was cancelled at this moment
             return
         log("batch", batch=batch_id, items=plan.total)
@@ -230,7 +240,7 @@ class HostedBatches:
         finally:
             plan.close()
         log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
-        await self._save(batch_id, outcome.progress)
+        await self._recorded(partial(self._save, batch_id, outcome.progress))
         if self._running is not None and self._running[1].stopped:
             return  # it was cancelled, which is on record; by now it may be queued again
         await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
@@ -253,7 +263,7 @@ class HostedBatches:
             self._notify(batch.id)
             if time.monotonic() - saved >= _SAVE_SECONDS:
                 saved = time.monotonic()
-                saving.append(asyncio.create_task(self._save(batch.id, progress)))
+                saving.append(asyncio.create_task(self._save_meanwhile(batch.id, progress)))
 
         def started(driver: Driver) -> None:
             self._running = (batch.id, driver)
@@ -262,15 +272,34 @@ class HostedBatches:
         try:
             return await run(plan, output, self._models(), options, tell=tell, started=started)
         finally:
-            await asyncio.gather(*saving, return_exceptions=True)
+            await asyncio.gather(*saving)
 
-    async def _save(self, batch_id: str, progress: Progress) -> None:
-        counts = progress.told()["progress"]
-        await asyncio.to_thread(partial(self._batches.progress, batch_id, **counts))
+    async def _save_meanwhile(self, batch_id: str, progress: Progress) -> None:
+        """Save how far a batch is, unless the database is away: the next time comes soon."""
+        try:
+            await asyncio.to_thread(self._save, batch_id, progress)
+        except AWAY as error:
+            log("batch progress not saved", batch=batch_id, error=error)
 
-    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> bool:
-        finish = partial(self._batches.finish, batch_id, status, finished=time.time(), message=message)
-        return await asyncio.to_thread(finish)
+    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> None:
+        await self._recorded(partial(self._finish, batch_id, status, message))
+
+    async def _recorded(self, call: Callable[[], _Answer]) -> _Answer:
+        """Return what the database answers; it is asked again for as long as it is away."""
+        pause, longest = _BACK_OFF
+        while True:
+            try:
+                return await asyncio.to_thread(call)
+            except AWAY as error:
+                log("database away: batches wait", error=error)
+            await asyncio.sleep(pause)
+            pause = min(longest, 2 * pause)
+
+    def _save(self, batch_id: str, progress: Progress) -> None:
+        self._batches.progress(batch_id, **progress.told()["progress"])
+
+    def _finish(self, batch_id: str, status: BatchStatus, message: str | None = None) -> bool:
+        return self._batches.finish(batch_id, status, finished=time.time(), message=message)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

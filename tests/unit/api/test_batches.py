@@ -2,17 +2,21 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
 
-from tts_app.batch import driver
+from tts_app.batch import driver, hosted
 from tts_app.batch.crew import Staffing
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
+from tts_app.storage.batches import Batches, BatchStatus
 from tts_app.storage.output import open_output
 
 PATH = "/v1/batches"
@@ -88,8 +92,33 @@ class OpenGovernor:
 @pytest.fixture(autouse=True)
 def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
     made = Crew()
+    monkeypatch.setattr(hosted, "_BACK_OFF", (0.01, 0.02))
     monkeypatch.setattr(driver, "Member", made.hire)
     monkeypatch.setattr(driver, "Governor", OpenGovernor)
+    return made
+
+
+@dataclass
+class Outage:
+    """A database that is away while it is `on`; how often it was asked meanwhile."""
+
+    session: Callable[[], Any]
+    on: bool = False
+    asked: int = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        if self.on:
+            self.asked += 1
+            raise OperationalError("SELECT", {}, ConnectionError("it is away"))
+        with self.session() as session:
+            yield session
+
+
+@pytest.fixture
+def outage(api: Any, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    made = Outage(api.context.database.session)
+    monkeypatch.setattr(api.context.database, "session", made.begin)
     return made
 
 
@@ -202,3 +231,60 @@ async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, crew: Cr
     crew.gate.set()
     assert (await ended(api, batch))["status"] == "succeeded"
     assert crew.broken == set()
+
+
+# While the database is away
+
+
+async def test_batches_wait_for_a_database_that_is_away(
+    api: Any, crew: Crew, outage: Outage, until: Any
+) -> None:
+    crew.gate.clear()
+    first = (await api.client.post(PATH, json=BODY)).json()
+    second = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    outage.on = True
+    crew.gate.set()
+    await until(lambda: outage.asked > 5)
+    assert (await api.client.get(first["links"]["self"])).status_code == 500
+    outage.on = False
+    for batch in (first, second):
+        whole = await ended(api, batch)
+        assert (whole["status"], whole["message"]) == ("succeeded", None)
+        assert (whole["counts"]["done"], whole["counts"]["skipped"]) == (4, 0)
+    assert len(crew.spoken) == 8, "nothing is spoken twice"
+
+
+async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
+    api: Any, outage: Outage, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: Any, **__: Any) -> None:
+        outage.on = True
+        raise RuntimeError("simulated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hosted, "run", crash)
+        batch = (await api.client.post(PATH, json=BODY)).json()
+        await until(lambda: outage.asked > 5)
+        outage.on = False
+        whole = await ended(api, batch)
+    assert (whole["status"], whole["message"]) == ("failed", "It crashed: RuntimeError.")
+    after = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, after))["status"] == "succeeded"
+
+
+async def test_a_batch_whose_end_cannot_be_recorded_does_not_stop_the_others(
+    api: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    refused: list[BatchStatus] = []
+
+    def refuse(_: Batches, _id: str, status: BatchStatus, **__: Any) -> bool:
+        refused.append(status)
+        raise ProgrammingError("UPDATE", {}, ValueError("no such column"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "finish", refuse)
+        await api.client.post(PATH, json=BODY)
+        await until(lambda: refused == [BatchStatus.SUCCEEDED, BatchStatus.FAILED])
+    after = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, after))["status"] == "succeeded"
