@@ -23,7 +23,7 @@ from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
-from tts_app.storage.output import LockedError
+from tts_app.storage.output import LockedError, describe
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -197,8 +197,8 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
     wanted = Filter(query.status, query.locale, query.gender, query.post)
     try:
         found = await playground.batches.items(batch, wanted, query.after, query.limit + 1)
-    except PlanError as error:
-        raise _faults(error) from None
+    except OSError as error:
+        raise _unreadable(error) from error
     data, more = found[: query.limit], len(found) > query.limit
     return ItemPage(data=data, has_more=more, next=data[-1]["number"] if more else None)
 
@@ -225,10 +225,14 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
     batch = await _find(batch_id, playground)
     if not BatchStatus(batch.status).final:
         raise ApiError(409, f"The batch is {batch.status}; ask again when it has ended.")
-    if not batch.done:
+    try:
+        blocks = await playground.batches.archive(batch)
+    except OSError as error:
+        raise _unreadable(error) from error
+    if blocks is None:
         raise ApiError(409, "The batch has no audio.", code="empty")
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
-    return StreamingResponse(playground.batches.archive(batch), 200, headers, "application/zip")
+    return StreamingResponse(blocks, 200, headers, "application/zip")
 
 
 @router.delete(
@@ -304,6 +308,10 @@ def _faults(error: PlanError) -> ApiError:
         param=error.faults[0].where.partition(" ")[0],
         code="invalid_batch",
     )
+
+
+def _unreadable(error: OSError) -> ApiError:
+    return ApiError(503, f"The batch's files cannot be read: {describe(error)}.", code="output_unavailable")
 
 
 async def _find(batch_id: str, playground: Context) -> Batch:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from tts_app.batch.driver import Driver
-from tts_app.batch.items import Filter, item_page
-from tts_app.batch.ledger import Ledger
+from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Plan, PlanError
@@ -136,26 +136,17 @@ class HostedBatches:
         return deleted
 
     async def items(self, batch: Batch, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return a page of the batch's items. Raises OSError, PlanError."""
+        """Return a page of the batch's items. Raises OSError."""
+        return await asyncio.to_thread(lambda: self._items(batch).page(wanted, after, limit))
 
-        def read() -> list[dict[str, Any]]:
-            plan, _, ledger = self._opened(batch)
-            try:
-                return item_page(plan, ledger, wanted, after, limit)
-            finally:
-                plan.close()
+    async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None] | None:
+        """Return a zip of what is done, of which the first piece has been read; None where nothing is.
 
-        return await asyncio.to_thread(read)
-
-    async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None]:
-        """Yield a zip of what is done. Raises OSError, PlanError before the first piece."""
-        plan, output, ledger = await asyncio.to_thread(self._opened, batch)
-        blocks = archive_blocks(output, ledger)
-        try:
-            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-                yield block
-        finally:
-            plan.close()
+        Raises:
+            OSError: the files cannot be read. Pieces after the first raise it too.
+        """
+        blocks = await asyncio.to_thread(self._archive, batch)
+        return None if blocks is None else _in_threads(blocks)
 
     async def follow(self, batch_id: str) -> AsyncGenerator[Batch, None]:
         """Yield the batch now and after each change, until it has ended."""
@@ -179,6 +170,7 @@ class HostedBatches:
         try:
             plan, _ = self._prepare(batch)
             batch.total = plan.total
+            batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
             kept = self._batches.add(batch)  # of two that come at the same time it takes one
             return kept
@@ -186,15 +178,19 @@ class HostedBatches:
             if kept is not batch:
                 _discard(open_output(self.output_of(batch.id)))
 
-    def _opened(self, batch: Batch) -> tuple[Plan, Output, Ledger]:
-        """Return the batch's plan, output and ledger, as they are now. Blocking."""
-        plan, output = self._prepare(batch, touch=False)
-        ledger = Ledger(output, plan)
-        ledger.load()
-        return plan, output, ledger
+    def _archive(self, batch: Batch) -> Iterator[bytes] | None:
+        finished = self._items(batch).finished()
+        if (first := next(finished, None)) is None:
+            return None
+        blocks = archive_blocks(open_output(self.output_of(batch.id)), chain([first], finished))
+        return chain([next(blocks)], blocks)
 
-    def _prepare(self, batch: Batch, touch: bool = True) -> tuple[Plan, Output]:
-        return prepare(self._spec(batch), self._models(), self._settings.state / "config-maps", touch)
+    def _items(self, batch: Batch) -> Items:
+        return Items(self._spec(batch), batch.avatars or (), open_output(self.output_of(batch.id)))
+
+    def _prepare(self, batch: Batch) -> tuple[Plan, Output]:
+        config_maps = self._settings.state / "config-maps"
+        return prepare(self._spec(batch), self._models(), config_maps, avatars=batch.avatars or ())
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
@@ -304,6 +300,11 @@ class HostedBatches:
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:
             changed.set()
+
+
+async def _in_threads(blocks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        yield block
 
 
 def _discard(output: Output) -> None:

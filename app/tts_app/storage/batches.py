@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, Text, UniqueConstraint, delete, false, func, select, tuple_, update
+from sqlalchemy import JSON, Index, Text, UniqueConstraint, delete, false, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,6 +66,8 @@ class Batch(Base):
     """Hash of the request's body: tells a request that is repeated from one that reuses a key."""
     job: Mapped[str] = mapped_column(Text)
     """The spec of its TTSJob, in JSON."""
+    avatars: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Who speaks, as models were when it was accepted; None where an earlier version accepted it."""
     total: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     """Items whose audio is there, `skipped` included."""

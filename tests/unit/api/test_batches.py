@@ -1,7 +1,12 @@
 """`/v1/batches`: accepted once, kept readable, taken up again. All is real but the workers."""
 
 import asyncio
+import errno
 import hashlib
+import io
+import json
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -17,10 +23,11 @@ from tts_app.batch.crew import Staffing
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
 from tts_app.storage.batches import Batches, BatchStatus
-from tts_app.storage.output import open_output
+from tts_app.storage.output import FolderOutput, open_output
 
 PATH = "/v1/batches"
-POSTS = [{"id": 1, "text": {"en": "Welcome."}}, {"id": 2, "text": {"en": "Goodbye."}}]
+TEXTS = ("Welcome.", "Goodbye.")
+POSTS = [{"id": number, "text": {"en": text}} for number, text in enumerate(TEXTS, 1)]
 BODY = {"posts": POSTS, "avatars": {"locales": ["en-US"]}, "retries": 0}
 KEY = {"Idempotency-Key": "hotel"}
 GOODBYES = ("female_en-US Goodbye.", "male_en-US Goodbye.")
@@ -130,6 +137,27 @@ async def ended(api: Any, batch: dict[str, Any]) -> dict[str, Any]:
             if found["status"] not in ("queued", "running"):
                 return found
             await asyncio.sleep(0.01)
+
+
+async def items(api: Any, batch: dict[str, Any]) -> list[tuple[int, str, str]]:
+    """Number, file and status of each item."""
+    page = (await api.client.get(batch["links"]["items"])).raise_for_status().json()
+    return [(item["number"], item["file"], item["status"]) for item in page["data"]]
+
+
+async def archive(api: Any, batch: dict[str, Any]) -> dict[str, bytes]:
+    answer = (await api.client.get(batch["links"]["archive"])).raise_for_status()
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as zipped:
+        return {name: zipped.read(name) for name in zipped.namelist()}
+
+
+def change(api: Any, voices: Sequence[dict[str, str]], revision: str = "2.0") -> None:
+    """Let the model have another revision and these voices."""
+    (model,) = api.context.service.models
+    whole = model.written()
+    whole["spec"]["source"]["revision"] = revision
+    whole["spec"]["voices"] = [{**voice, "speaker": "someone"} for voice in voices]
+    api.context.service.reconfigure([VoiceModel.model_validate(whole)])
 
 
 def folders(tmp_path: Path) -> list[str]:
@@ -288,3 +316,118 @@ async def test_a_batch_whose_end_cannot_be_recorded_does_not_stop_the_others(
         await until(lambda: refused == [BatchStatus.SUCCEEDED, BatchStatus.FAILED])
     after = (await api.client.post(PATH, json=BODY)).json()
     assert (await ended(api, after))["status"] == "succeeded"
+
+
+# Read, whatever becomes of the models
+
+EVERYBODY = {"posts": POSTS, "on_missing_text": "skip", "retries": 0}
+SPOKEN = [
+    (1, "post_01_female_en-GB.mp3"),
+    (2, "post_01_female_en-US.mp3"),
+    (3, "post_01_male_en-US.mp3"),
+    (5, "post_02_female_en-GB.mp3"),
+    (6, "post_02_female_en-US.mp3"),
+    (7, "post_02_male_en-US.mp3"),
+]
+"""The model has male_ar-EG too, which has nothing to say."""
+OTHERS = [{"locale": "en-AU", "gender": "male"}, {"locale": "en-US", "gender": "female"}]
+
+
+@pytest.mark.parametrize("voices", [OTHERS, []], ids=["others", "none"])
+async def test_what_a_batch_has_made_stays_readable(api: Any, voices: list[dict[str, str]]) -> None:
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    listed, zipped = await items(api, batch), await archive(api, batch)
+    assert listed == [(number, file, "done") for number, file in SPOKEN]
+    assert list(zipped) == [*(file for _, file in SPOKEN), "manifest.jsonl"]
+    assert zipped["post_01_female_en-GB.mp3"] == b"1.0 female_en-GB Welcome."
+    manifest = [json.loads(line) for line in zipped["manifest.jsonl"].splitlines()]
+    assert [(record["file"], record["sha256"]) for record in manifest] == [
+        (file, hashlib.sha256(zipped[file]).hexdigest()) for _, file in SPOKEN
+    ]
+    if voices:
+        change(api, voices)
+    else:
+        api.context.service.reconfigure([])
+    assert (await items(api, batch), await archive(api, batch)) == (listed, zipped)
+
+
+async def test_one_that_waits_is_spoken_by_the_avatars_there_were(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    await api.client.post(PATH, json=BODY)
+    await until(lambda: crew.asked == 4)
+    batch = (await api.client.post(PATH, json={**EVERYBODY, "avatars": {"genders": ["female"]}})).json()
+    women = [{"locale": locale, "gender": "female"} for locale in ("en-AU", "en-GB", "en-US")]
+    change(api, women)
+    assert [status for *_, status in await items(api, batch)] == ["pending"] * 4
+    crew.gate.set()
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["total"], whole["counts"]["done"]) == ("succeeded", 4, 4)
+    assert not any("en-AU" in what for what in crew.spoken)
+
+
+async def test_one_whose_avatar_has_gone_is_not_retried_but_stays_as_it_is(api: Any, crew: Crew) -> None:
+    crew.broken = {GOODBYES[0]}
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    listed, zipped = await items(api, batch), await archive(api, batch)
+    change(api, OTHERS)
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"]) == ("failed", 5)
+    assert "no model offers female_en-GB" in whole["message"]
+    assert (await items(api, batch), await archive(api, batch)) == (listed, zipped)
+    assert [status for *_, status in listed].count("failed") == 1
+
+
+async def test_what_a_cancelled_batch_has_made_is_in_its_archive(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    posts = [{"id": n, "text": {"en": f"Post {n}."}} for n in range(1, 9)]
+    batch = (await api.client.post(PATH, json={**BODY, "posts": posts, "parallelism": 2})).json()
+    await until(lambda: crew.asked == 2)
+    await api.client.post(f"{batch['links']['self']}/cancel")
+    crew.gate.set()
+    await until(lambda: len(crew.spoken) == 2 and api.context.batches.progress(batch["id"]) is None)
+    assert [status for *_, status in await items(api, batch)] == ["done"] * 2 + ["pending"] * 14
+    zipped = await archive(api, batch)
+    assert list(zipped) == ["post_01_female_en-US.mp3", "post_01_male_en-US.mp3", "manifest.jsonl"]
+    assert len(zipped["manifest.jsonl"].splitlines()) == 2
+
+
+async def test_a_batch_of_an_earlier_version_has_the_avatars_that_its_ledger_names(api: Any) -> None:
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    with api.context.database.session() as session:
+        session.execute(sql("UPDATE batches SET avatars = NULL"))
+    api.context.service.reconfigure([])
+    assert [(file, status) for _, file, status in await items(api, batch)] == [
+        (file, "done") for _, file in SPOKEN
+    ]
+    assert len(await archive(api, batch)) == 7
+
+
+async def test_an_archive_that_cannot_be_read_is_told_in_the_one_form(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    for method, path in (("open", "archive"), ("sizes", "archive"), ("sizes", "items")):
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderOutput, method, refuse)
+            answer = await api.client.get(batch["links"][path])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "output_unavailable")
+        assert "Input/output error" in answer.json()["error"]["message"]
+
+
+async def test_where_there_is_no_audio_there_is_no_archive(api: Any, crew: Crew, tmp_path: Path) -> None:
+    crew.broken = {f"{gender}_en-US {text}" for gender in ("female", "male") for text in TEXTS}
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, batch))["status"] == "failed"
+    answer = await api.client.get(batch["links"]["archive"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "empty")
+    shutil.rmtree(tmp_path / "out" / "batches" / batch["id"])
+    assert (await api.client.get(batch["links"]["archive"])).status_code == 409
+    assert len(await items(api, batch)) == 4

@@ -18,7 +18,7 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ def test_every_revision_goes_up_and_down(engine: Engine) -> None:
         "0001": {"alembic_version", "speeches"},
         "0002": {"alembic_version", "speeches", "batches"},
         "0003": {"alembic_version", "speeches", "batches"},
+        "0004": {"alembic_version", "speeches", "batches"},
     }
     with engine.begin() as connection:
         config = migrations(connection)
@@ -113,7 +114,7 @@ def test_a_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engi
     database = Database(url)
     found = Batches(database).get("batch_1")
     assert found is not None
-    assert (found.job, found.failed, found.retry_failed) == ("{}", 1, False)
+    assert (found.job, found.failed, found.retry_failed, found.avatars) == ("{}", 1, False, None)
     database.close()
 
 
