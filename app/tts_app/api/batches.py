@@ -30,6 +30,9 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 _FAULTS_TOLD = 100
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
+_UNREADABLE: dict[int | str, dict[str, Any]] = {
+    503: {"model": ErrorAnswer, "description": "Its files cannot be read now."}
+}
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
@@ -190,7 +193,12 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     return _answer(await _find(batch_id, playground), playground)
 
 
-@router.get("/{batch_id}/items", response_model=ItemPage, responses=_UNKNOWN, summary="Its items")
+@router.get(
+    "/{batch_id}/items",
+    response_model=ItemPage,
+    responses={**_UNKNOWN, **_UNREADABLE},
+    summary="Its items",
+)
 async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
     """List the items, filtered, a page at a time."""
     batch = await _find(batch_id, playground)
@@ -217,7 +225,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
 @router.get(
     "/{batch_id}/archive",
     response_class=StreamingResponse,
-    responses={**_UNKNOWN, **_CONFLICT},
+    responses={**_UNKNOWN, **_CONFLICT, **_UNREADABLE},
     summary="All its audio",
 )
 async def get_archive(batch_id: str, playground: Playground) -> Response:

@@ -75,7 +75,11 @@ class HostedBatches:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
         """
-        kept = await asyncio.to_thread(self._accept, batch)
+        try:
+            kept = await asyncio.to_thread(self._accept, batch)
+        except AWAY:
+            self._queue.put_nowait(batch.id)  # it may be stored: the connection can break after that
+            raise
         if kept.id == batch.id:
             self._queue.put_nowait(batch.id)
         return kept
@@ -102,7 +106,12 @@ class HostedBatches:
 
     async def retry(self, batch_id: str) -> bool:
         """Render again what failed, or what was not done when it was cancelled. False: it has not ended."""
-        if not await asyncio.to_thread(self._batches.reopen, batch_id):
+        try:
+            reopened = await asyncio.to_thread(self._batches.reopen, batch_id)
+        except AWAY:
+            self._queue.put_nowait(batch_id)  # it may be reopened all the same
+            raise
+        if not reopened:
             return False
         self._queue.put_nowait(batch_id)
         self._notify(batch_id)

@@ -301,6 +301,29 @@ async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
     assert (await ended(api, after))["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("call", ["add", "reopen"])
+async def test_one_that_was_stored_before_the_connection_broke_is_taken_up(
+    api: Any, crew: Crew, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    stored = getattr(Batches, call)
+
+    def break_after(*given: Any) -> None:
+        stored(*given)
+        raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
+
+    crew.broken = set(GOODBYES)
+    if call == "reopen":
+        batch = (await api.client.post(PATH, json=BODY)).json()
+        await ended(api, batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, call, break_after)
+        path = PATH if call == "add" else f"{batch['links']['self']}/retry"
+        assert (await api.client.post(path, json=BODY)).status_code == 500
+    (batch,) = (await api.client.get(PATH)).json()["data"]
+    whole = await ended(api, batch)
+    assert whole["status"] == ("partially_failed" if call == "add" else "succeeded")
+
+
 async def test_a_batch_whose_end_cannot_be_recorded_does_not_stop_the_others(
     api: Any, monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
