@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import httpx
 import psutil
 import pytest
 from examine import faults, manifest
+
+from tts_app.manifests import load_voice_models
+from tts_app.resources import VoiceModel
 
 POSTS = [
     {"id": 1, "text": {"en": "Your room is ready.", "es": "Su habitación está lista."}},
@@ -100,14 +104,17 @@ def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) ->
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_all_told_and_nothing_is_kept(
-    client: httpx.Client, body: dict[str, Any], words: list[str]
+    client: httpx.Client, playground: Any, body: dict[str, Any], words: list[str]
 ) -> None:
+    folder = playground.folder / "audio-output" / "batches"
+    folders = sorted(folder.glob("*"))
     before = client.get("/v1/batches", params={"limit": 100}).json()["data"]
     answer = client.post("/v1/batches", json=body)
     assert answer.status_code == 400, answer.text
     for word in words:
         assert word in answer.json()["error"]["message"]
     assert client.get("/v1/batches", params={"limit": 100}).json()["data"] == before
+    assert sorted(folder.glob("*")) == folders
 
 
 def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Client) -> None:
@@ -132,6 +139,43 @@ def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Cl
     assert 0 < whole["counts"]["skipped"] < 12, "what was done before is not done again"
     assert client.post(f"{batch['links']['self']}/retry").status_code == 409
     assert client.get("/v1/batches/batch_0").status_code == 404
+
+
+@pytest.fixture
+def refusing(playground: Any) -> Iterator[None]:
+    """A model whose name comes first, and which therefore speaks male_en-GB: it refuses some texts, once."""
+    (kokoro,) = load_voice_models(())
+    refusing = kokoro.written()
+    refusing["metadata"]["name"] = "a-refusing-one"
+    refusing["spec"]["voices"] = [{"locale": "en-GB", "gender": "male", "speaker": "somebody"}]
+    config = playground.config([kokoro, VoiceModel.model_validate(refusing)])
+    for application in config["applications"]:
+        if application["name"] == "a-refusing-one":
+            application["args"]["engine"] = "simulated_voice:SimulatedVoiceEngine"
+    playground.apply(config)
+    playground.wait_for(["a-refusing-one", "kokoro"])
+    yield
+    playground.apply(playground.config([kokoro]))
+    playground.wait_for(["kokoro"])
+
+
+@pytest.mark.usefixtures("refusing")
+def test_what_failed_is_listed_and_spoken_once_more(client: httpx.Client) -> None:
+    posts = [
+        {"id": 1, "text": {"en": "This one is spoken."}},
+        {"id": 2, "text": {"en": "This one fails just once."}},
+    ]
+    body = {"posts": posts, "avatars": {"locales": ["en-GB"], "genders": ["male"]}, "retries": 0}
+    batch = client.post("/v1/batches", json=body).raise_for_status().json()
+    whole = ended(client, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("partially_failed", 1, 1)
+    (failed,) = client.get(batch["links"]["items"], params={"status": "failed"}).json()["data"]
+    assert (failed["file"], failed["reason"]) == ("post_02_male_en-GB.mp3", "EngineRefused")
+    assert failed["message"] == "It refuses, just once."
+    assert client.post(f"{batch['links']['self']}/retry").status_code == 202
+    whole = ended(client, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("succeeded", 2, 0)
+    assert client.get(batch["links"]["items"], params={"status": "failed"}).json()["data"] == []
 
 
 def test_one_is_deleted_with_its_files(client: httpx.Client, playground: Any) -> None:

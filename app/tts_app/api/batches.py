@@ -23,13 +23,16 @@ from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
-from tts_app.storage.output import LockedError
+from tts_app.storage.output import LockedError, describe
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 _FAULTS_TOLD = 100
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
+_UNREADABLE: dict[int | str, dict[str, Any]] = {
+    503: {"model": ErrorAnswer, "description": "Its files cannot be read now."}
+}
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
@@ -190,15 +193,20 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     return _answer(await _find(batch_id, playground), playground)
 
 
-@router.get("/{batch_id}/items", response_model=ItemPage, responses=_UNKNOWN, summary="Its items")
+@router.get(
+    "/{batch_id}/items",
+    response_model=ItemPage,
+    responses={**_UNKNOWN, **_UNREADABLE},
+    summary="Its items",
+)
 async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
     """List the items, filtered, a page at a time."""
     batch = await _find(batch_id, playground)
     wanted = Filter(query.status, query.locale, query.gender, query.post)
     try:
         found = await playground.batches.items(batch, wanted, query.after, query.limit + 1)
-    except PlanError as error:
-        raise _faults(error) from None
+    except OSError as error:
+        raise _unreadable(error) from error
     data, more = found[: query.limit], len(found) > query.limit
     return ItemPage(data=data, has_more=more, next=data[-1]["number"] if more else None)
 
@@ -217,7 +225,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
 @router.get(
     "/{batch_id}/archive",
     response_class=StreamingResponse,
-    responses={**_UNKNOWN, **_CONFLICT},
+    responses={**_UNKNOWN, **_CONFLICT, **_UNREADABLE},
     summary="All its audio",
 )
 async def get_archive(batch_id: str, playground: Playground) -> Response:
@@ -225,10 +233,14 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
     batch = await _find(batch_id, playground)
     if not BatchStatus(batch.status).final:
         raise ApiError(409, f"The batch is {batch.status}; ask again when it has ended.")
-    if not batch.done:
+    try:
+        blocks = await playground.batches.archive(batch)
+    except OSError as error:
+        raise _unreadable(error) from error
+    if blocks is None:
         raise ApiError(409, "The batch has no audio.", code="empty")
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
-    return StreamingResponse(playground.batches.archive(batch), 200, headers, "application/zip")
+    return StreamingResponse(blocks, 200, headers, "application/zip")
 
 
 @router.delete(
@@ -304,6 +316,10 @@ def _faults(error: PlanError) -> ApiError:
         param=error.faults[0].where.partition(" ")[0],
         code="invalid_batch",
     )
+
+
+def _unreadable(error: OSError) -> ApiError:
+    return ApiError(503, f"The batch's files cannot be read: {describe(error)}.", code="output_unavailable")
 
 
 async def _find(batch_id: str, playground: Context) -> Batch:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from tts_app.batch.driver import Driver
-from tts_app.batch.items import Filter, item_page
-from tts_app.batch.ledger import Ledger
+from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Plan, PlanError
@@ -20,12 +20,16 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
+from tts_app.storage.database import AWAY
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger knows it anyway."""
 _LOOK_AGAIN = 0.2
+_BACK_OFF = (0.5, 30.0)
+"""Seconds before the database is asked again the first time, twice as many the next, and the most."""
+_Answer = TypeVar("_Answer")
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -45,7 +49,6 @@ class HostedBatches:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._running: tuple[str, Driver] | None = None
-        self._retried: set[str] = set()
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -72,10 +75,11 @@ class HostedBatches:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
         """
-        plan, _ = await asyncio.to_thread(self._prepare, batch)
-        batch.total = plan.total
-        plan.close()
-        kept = await asyncio.to_thread(self._batches.add, batch)
+        try:
+            kept = await asyncio.to_thread(self._accept, batch)
+        except AWAY:
+            self._queue.put_nowait(batch.id)  # it may be stored: the connection can break after that
+            raise
         if kept.id == batch.id:
             self._queue.put_nowait(batch.id)
         return kept
@@ -94,7 +98,7 @@ class HostedBatches:
 
     async def cancel(self, batch_id: str) -> bool:
         """End a batch after the items in hand; its files stay. False: it had ended before."""
-        ended = await self._end(batch_id, BatchStatus.CANCELLED, None)
+        ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED)
         if self._running is not None and self._running[0] == batch_id:
             self._running[1].stop()
         self._notify(batch_id)
@@ -102,9 +106,13 @@ class HostedBatches:
 
     async def retry(self, batch_id: str) -> bool:
         """Render again what failed, or what was not done when it was cancelled. False: it has not ended."""
-        if not await asyncio.to_thread(self._batches.reopen, batch_id):
+        try:
+            reopened = await asyncio.to_thread(self._batches.reopen, batch_id)
+        except AWAY:
+            self._queue.put_nowait(batch_id)  # it may be reopened all the same
+            raise
+        if not reopened:
             return False
-        self._retried.add(batch_id)
         self._queue.put_nowait(batch_id)
         self._notify(batch_id)
         return True
@@ -137,26 +145,17 @@ class HostedBatches:
         return deleted
 
     async def items(self, batch: Batch, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return a page of the batch's items. Raises OSError, PlanError."""
+        """Return a page of the batch's items. Raises OSError."""
+        return await asyncio.to_thread(lambda: self._items(batch).page(wanted, after, limit))
 
-        def read() -> list[dict[str, Any]]:
-            plan, _, ledger = self._opened(batch)
-            try:
-                return item_page(plan, ledger, wanted, after, limit)
-            finally:
-                plan.close()
+    async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None] | None:
+        """Return a zip of what is done, of which the first piece has been read; None where nothing is.
 
-        return await asyncio.to_thread(read)
-
-    async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None]:
-        """Yield a zip of what is done. Raises OSError, PlanError before the first piece."""
-        plan, output, ledger = await asyncio.to_thread(self._opened, batch)
-        blocks = archive_blocks(output, ledger)
-        try:
-            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-                yield block
-        finally:
-            plan.close()
+        Raises:
+            OSError: the files cannot be read. Pieces after the first raise it too.
+        """
+        blocks = await asyncio.to_thread(self._archive, batch)
+        return None if blocks is None else _in_threads(blocks)
 
     async def follow(self, batch_id: str) -> AsyncGenerator[Batch, None]:
         """Yield the batch now and after each change, until it has ended."""
@@ -171,15 +170,36 @@ class HostedBatches:
                 return
             await changed.wait()
 
-    def _opened(self, batch: Batch) -> tuple[Plan, Output, Ledger]:
-        """Return the batch's plan, output and ledger, as they are now. Blocking."""
-        plan, output = self._prepare(batch, touch=False)
-        ledger = Ledger(output, plan)
-        ledger.load()
-        return plan, output, ledger
+    def _accept(self, batch: Batch) -> Batch:
+        """Store the batch, unless its request is repeated. One that is not leaves no folder. Blocking."""
+        before = self._batches.repeated(batch)  # whatever has become of its models
+        if before is not None:
+            return before
+        kept: Batch | None = None
+        try:
+            plan, _ = self._prepare(batch)
+            batch.total = plan.total
+            batch.avatars = [voice.id for voice in plan.voices]
+            plan.close()
+            kept = self._batches.add(batch)  # of two that come at the same time it takes one
+            return kept
+        finally:
+            if kept is not batch:
+                _discard(open_output(self.output_of(batch.id)))
 
-    def _prepare(self, batch: Batch, touch: bool = True) -> tuple[Plan, Output]:
-        return prepare(self._spec(batch), self._models(), self._settings.state / "config-maps", touch)
+    def _archive(self, batch: Batch) -> Iterator[bytes] | None:
+        finished = self._items(batch).finished()
+        if (first := next(finished, None)) is None:
+            return None
+        blocks = archive_blocks(open_output(self.output_of(batch.id)), chain([first], finished))
+        return chain([next(blocks)], blocks)
+
+    def _items(self, batch: Batch) -> Items:
+        return Items(self._spec(batch), batch.avatars or (), open_output(self.output_of(batch.id)))
+
+    def _prepare(self, batch: Batch) -> tuple[Plan, Output]:
+        config_maps = self._settings.state / "config-maps"
+        return prepare(self._spec(batch), self._models(), config_maps, avatars=batch.avatars or ())
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
@@ -192,17 +212,23 @@ class HostedBatches:
         while True:
             batch_id = await self._queue.get()
             try:
-                await self._render(batch_id)
-            except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
-                log("batch crashed", batch=batch_id, error=error)
-                await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+                await self._attempt(batch_id)
+            except Exception as error:  # noqa: BLE001 - the others go on; the next start takes it up again
+                log("batch left open", batch=batch_id, error=error)
             finally:
                 self._running = None
                 self._progress.pop(batch_id, None)
                 self._notify(batch_id)
 
+    async def _attempt(self, batch_id: str) -> None:
+        try:
+            await self._render(batch_id)
+        except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
+            log("batch crashed", batch=batch_id, error=error)
+            await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+
     async def _render(self, batch_id: str) -> None:
-        batch = await self.get(batch_id)
+        batch = await self._recorded(partial(self._batches.get, batch_id))
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
@@ -210,7 +236,7 @@ class HostedBatches:
         except PlanError as error:  # a model that it needs has gone, or the output cannot be written any more
             await self._end(batch_id, BatchStatus.FAILED, str(error))
             return
-        if not await asyncio.to_thread(partial(self._batches.running, batch_id, started=time.time())):
+        if not await self._recorded(partial(self._batches.running, batch_id, started=time.time())):
             plan.close()  # it was cancelled at this moment
             return
         log("batch", batch=batch_id, items=plan.total)
@@ -219,9 +245,10 @@ class HostedBatches:
         finally:
             plan.close()
         log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
-        await self._save(batch_id, outcome.progress)
-        if outcome.state != "Stopped":  # else it was cancelled, which is on record
-            await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
+        await self._recorded(partial(self._save, batch_id, outcome.progress))
+        if self._running is not None and self._running[1].stopped:
+            return  # it was cancelled, which is on record; by now it may be queued again
+        await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
 
     async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
         spec = self._spec(batch)
@@ -231,9 +258,8 @@ class HostedBatches:
             retries=spec.retries,
             parallelism=spec.parallelism,
             utilisation=self._settings.batch_utilisation,
-            retry_failed=batch.id in self._retried,
+            retry_failed=batch.retry_failed,
         )
-        self._retried.discard(batch.id)
         saved = 0.0
 
         def tell(progress: Progress) -> None:
@@ -242,7 +268,7 @@ class HostedBatches:
             self._notify(batch.id)
             if time.monotonic() - saved >= _SAVE_SECONDS:
                 saved = time.monotonic()
-                saving.append(asyncio.create_task(self._save(batch.id, progress)))
+                saving.append(asyncio.create_task(self._save_meanwhile(batch.id, progress)))
 
         def started(driver: Driver) -> None:
             self._running = (batch.id, driver)
@@ -251,16 +277,50 @@ class HostedBatches:
         try:
             return await run(plan, output, self._models(), options, tell=tell, started=started)
         finally:
-            await asyncio.gather(*saving, return_exceptions=True)
+            await asyncio.gather(*saving)
 
-    async def _save(self, batch_id: str, progress: Progress) -> None:
-        counts = progress.told()["progress"]
-        await asyncio.to_thread(partial(self._batches.progress, batch_id, **counts))
+    async def _save_meanwhile(self, batch_id: str, progress: Progress) -> None:
+        """Save how far a batch is, unless the database is away: the next time comes soon."""
+        try:
+            await asyncio.to_thread(self._save, batch_id, progress)
+        except AWAY as error:
+            log("batch progress not saved", batch=batch_id, error=error)
 
-    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> bool:
-        finish = partial(self._batches.finish, batch_id, status, finished=time.time(), message=message)
-        return await asyncio.to_thread(finish)
+    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> None:
+        await self._recorded(partial(self._finish, batch_id, status, message))
+
+    async def _recorded(self, call: Callable[[], _Answer]) -> _Answer:
+        """Return what the database answers; it is asked again for as long as it is away."""
+        pause, longest = _BACK_OFF
+        while True:
+            try:
+                return await asyncio.to_thread(call)
+            except AWAY as error:
+                log("database away: batches wait", error=error)
+            await asyncio.sleep(pause)
+            pause = min(longest, 2 * pause)
+
+    def _save(self, batch_id: str, progress: Progress) -> None:
+        self._batches.progress(batch_id, **progress.told()["progress"])
+
+    def _finish(self, batch_id: str, status: BatchStatus, message: str | None = None) -> bool:
+        return self._batches.finish(batch_id, status, finished=time.time(), message=message)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:
             changed.set()
+
+
+async def _in_threads(blocks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        yield block
+
+
+def _discard(output: Output) -> None:
+    """Remove what was made for a batch that is not accepted; a fault of this does not hide why it is not."""
+    try:
+        output.remove_all()
+    except FileNotFoundError:
+        return  # it could not even be made
+    except OSError as error:
+        log("batch folder left", output=output.url, error=error)

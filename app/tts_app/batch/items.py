@@ -1,12 +1,20 @@
-"""The items of a batch, as a user asks for them: how each stands, a page at a time."""
+"""The items of a batch of the API, as its user asks for them: how each stands, and the audio that there is.
 
-from collections.abc import Iterator
+They are read from what was asked for and from the ledger, never from a model: models change and go, and
+what they have spoken stays.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Literal
+from itertools import islice, product
+from typing import Any, Literal, NamedTuple
 
-from tts_app.batch.ledger import Ledger
-from tts_app.batch.plan import Item, Plan
+from tts_app.audio.formats import FORMATS
+from tts_app.batch.ledger import read_records
+from tts_app.batch.names import file_name
+from tts_app.batch.plan import text_for
+from tts_app.resources.tts_job import TTSJobSpec
+from tts_app.storage.output import Output
 
 ItemStatus = Literal["pending", "done", "failed"]
 
@@ -21,42 +29,92 @@ class Filter:
     post: int | None = None
 
 
-def item_page(plan: Plan, ledger: Ledger, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
-    """Return up to `limit` items whose number is greater than `after`, in the plan's order.
-
-    `ledger` was loaded. Blocking.
-    """
-    return list(islice(_matching(plan, ledger, wanted, after), limit))
-
-
-def _matching(plan: Plan, ledger: Ledger, wanted: Filter, after: int) -> Iterator[dict[str, Any]]:
-    for item in plan:
-        voice = item.voice.voice
-        if (
-            item.number <= after
-            or wanted.locale not in (None, voice.locale)
-            or wanted.gender not in (None, voice.gender)
-            or wanted.post not in (None, item.post)
-        ):
-            continue
-        told = _told(item, ledger)
-        if wanted.status in (None, told["status"]):
-            yield told
+class _Item(NamedTuple):
+    number: int
+    post: int
+    avatar: str
+    file: str
 
 
-def _told(item: Item, ledger: Ledger) -> dict[str, Any]:
-    failed = ledger.failure(item)
-    status: ItemStatus = "done" if ledger.has(item) else "failed" if failed else "pending"
-    voice = item.voice
-    told: dict[str, Any] = {
-        "number": item.number,
-        "post": item.post,
-        "voice": voice.id,
-        "locale": voice.voice.locale,
-        "gender": voice.voice.gender,
-        "file": item.file,
-        "status": status,
-    }
-    if failed is not None and status == "failed":
-        told |= {"reason": failed.reason, "message": failed.message}
-    return told
+class Items:
+    """The items of one batch, whose posts are in its spec, with the ledger's last word on each. Blocking."""
+
+    def __init__(self, spec: TTSJobSpec, avatars: Sequence[str], output: Output) -> None:
+        """Read the ledger, which names the avatars where none are given, and the list of files.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        self._spec = spec
+        self._last = {record["file"]: (line, record) for line, record in read_records(output)}
+        self._avatars = avatars or _named(record for _, record in self._last.values())
+        self._sizes = _sizes(output)
+
+    def page(self, wanted: Filter, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return up to `limit` items whose number is greater than `after`, in the order of the posts."""
+        return list(islice(self._matching(wanted, after), limit))
+
+    def finished(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Yield the ledger's line and record of each item whose audio is there, in the order of the posts."""
+        for item in self._all():
+            if self._status(item) == "done":
+                yield self._last[item.file]
+
+    def _all(self) -> Iterator[_Item]:
+        """Yield the items as a plan numbers them."""
+        output = self._spec.output
+        extension = FORMATS[output.format].extension
+        pairs = product(self._spec.posts.inline or (), self._avatars)
+        for number, (post, avatar) in enumerate(pairs):
+            if text_for(post.text, avatar.partition("_")[2]) is not None:
+                file = file_name(output.name_template, post.id, avatar, extension)
+                yield _Item(number, post.id, avatar, file)
+
+    def _matching(self, wanted: Filter, after: int) -> Iterator[dict[str, Any]]:
+        for item in self._all():
+            gender, _, locale = item.avatar.partition("_")
+            status = self._status(item)
+            if (
+                item.number > after
+                and wanted.locale in (None, locale)
+                and wanted.gender in (None, gender)
+                and wanted.post in (None, item.post)
+                and wanted.status in (None, status)
+            ):
+                yield self._told(item, status)
+
+    def _status(self, item: _Item) -> ItemStatus:
+        _, record = self._last.get(item.file, (b"", None))
+        if record is None:
+            return "pending"
+        if "reason" in record:
+            return "failed"
+        return "done" if self._sizes.get(item.file) == record["bytes"] else "pending"
+
+    def _told(self, item: _Item, status: ItemStatus) -> dict[str, Any]:
+        gender, _, locale = item.avatar.partition("_")
+        told: dict[str, Any] = {
+            "number": item.number,
+            "post": item.post,
+            "voice": item.avatar,
+            "locale": locale,
+            "gender": gender,
+            "file": item.file,
+            "status": status,
+        }
+        if status == "failed":
+            _, record = self._last[item.file]
+            told |= {"reason": record["reason"], "message": record["message"]}
+        return told
+
+
+def _named(records: Iterator[dict[str, Any]]) -> list[str]:
+    """Return the avatars of records, in the order of a plan: by locale, then by gender."""
+    return sorted({record["avatar"] for record in records}, key=lambda avatar: avatar.partition("_")[::-1])
+
+
+def _sizes(output: Output) -> dict[str, int]:
+    try:
+        return dict(output.sizes())
+    except FileNotFoundError:  # the batch's folder has been removed: there is no audio any more
+        return {}

@@ -63,7 +63,7 @@ class Ledger:
 
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
-        for _, record in self._records():
+        for _, record in read_records(self._output):
             number = self._plan.number(record["post"], record["avatar"], record["file"])
             if number is None:
                 continue
@@ -116,7 +116,7 @@ class Ledger:
         present = self._marks()
         last = array("q", [-1]) * len(self._plan.keys)
         with tempfile.TemporaryFile() as spool:
-            for line, record in self._records():
+            for line, record in read_records(self._output):
                 number = self._plan.number(record["post"], record["avatar"], record["file"])
                 if number is None:
                     continue
@@ -132,14 +132,6 @@ class Ledger:
                     line = spool.readline()
                     yield line, json.loads(line)
 
-    def _records(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Yield what can be read; a driver that was killed may have left half a line at its segment's end."""
-        for segment in self._output.segments():
-            for line in segment:
-                record = _record(line)
-                if record is not None:
-                    yield line, record
-
     def _marks(self) -> "array[int]":
         """Return a mark of each file that there is, sorted."""
         marks = np.fromiter((_mark(*entry) for entry in self._output.sizes()), dtype=np.uint64)
@@ -152,6 +144,18 @@ class Ledger:
     def _note(self, number: int, key: str, file: str, size: int) -> None:
         self._done[number] = start_of(key)
         self._files[number] = _mark(file, size)
+
+
+def read_records(output: Output) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Yield the ledger's lines and records, oldest first, as far as they can be read. Raises OSError.
+
+    A driver that was killed may have left half a line at its segment's end.
+    """
+    for segment in output.segments():
+        for line in segment:
+            record = _record(line)
+            if record is not None:
+                yield line, record
 
 
 def text_hash(text: str) -> str:

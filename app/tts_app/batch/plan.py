@@ -82,7 +82,7 @@ class Plan:
             post, texts = json.loads(line)
             for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
                 if text is not None:
-                    name = file_name(self.template, post, voice, extension)
+                    name = file_name(self.template, post, voice.id, extension)
                     yield Item(number, post, voice, text, name, _key(seed, text))
                 number += 1
 
@@ -102,7 +102,7 @@ class Plan:
             return None
         if file is not None:
             extension = FORMATS[self.format].extension
-            if file != file_name(self.template, post, self.voices[column], extension):
+            if file != file_name(self.template, post, avatar, extension):
                 return None
         number = row * len(self.voices) + column
         return number if self.keys[number] else None
@@ -128,14 +128,16 @@ class Plan:
         self._records.close()
 
 
-def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path) -> Plan:
-    """Return the plan of a TTSJob for the avatars that `models` offer.
+def plan_batch(
+    spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path, avatars: Sequence[str] = ()
+) -> Plan:
+    """Return the plan of a TTSJob for the avatars that `models` offer, or for `avatars` alone.
 
     Raises:
         PlanError: something is wrong; all faults are listed, every post was looked at.
     """
     faults: list[Fault] = []
-    voices = _voices(spec, Catalogue(models), faults)
+    voices = _voices(spec, Catalogue(models), avatars, faults)
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
     # Not deleted by its name: it never has one, whatever ends this process.
     records = tempfile.TemporaryFile()  # noqa: SIM115 - the plan closes it
@@ -158,26 +160,29 @@ def plan_batch(spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path
     return plan
 
 
+def text_for(texts: Mapping[str, str], locale: str) -> str | None:
+    """Return what is spoken in a locale, of a post's texts: its own, its language's, or none."""
+    return texts.get(locale) or texts.get(locale.partition("-")[0])
+
+
 def start_of(key: str) -> int:
     """Return the first 64 bits of a key: enough to tell the items of a batch apart, in less memory."""
     return int(key[:16], 16) or 1
 
 
-def _voices(spec: TTSJobSpec, catalogue: Catalogue, faults: list[Fault]) -> list[CatalogueVoice]:
-    """Return the avatars that are asked for, sorted."""
+def _voices(
+    spec: TTSJobSpec, catalogue: Catalogue, avatars: Sequence[str], faults: list[Fault]
+) -> list[CatalogueVoice]:
+    """Return the voices of `avatars`, or without any those that the spec asks for, sorted."""
     asked = spec.avatars
-    found = [
-        voice
-        for voice in catalogue
-        if (not asked.locales or voice.voice.locale in asked.locales)
-        and (not asked.genders or voice.voice.gender in asked.genders)
-    ]
+    genders = asked.genders or ("female", "male")
+    named = avatars or [f"{gender}_{locale}" for locale in asked.locales for gender in genders]
     offered = {voice.id for voice in catalogue}
-    for locale in asked.locales:
-        for gender in asked.genders or ("female", "male"):
-            if f"{gender}_{locale}" not in offered:
-                names = ", ".join(sorted(offered)) or "none"
-                faults.append(Fault("avatars", f"no model offers {gender}_{locale}; offered: {names}"))
+    for avatar in named:
+        if avatar not in offered:
+            names = ", ".join(sorted(offered)) or "none"
+            faults.append(Fault("avatars", f"no model offers {avatar}; offered: {names}"))
+    found = [v for v in catalogue if (v.id in named if named else v.voice.gender in genders)]
     if not found and not faults:
         faults.append(Fault("avatars", "no model offers an avatar"))
     return sorted(found, key=lambda voice: (voice.voice.locale, voice.voice.gender))
@@ -193,7 +198,7 @@ def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
         Fault(where, f"its text in {key} has nothing to speak: give at least one word or number")
         for key in empty
     ]
-    texts = [_text(post.text, voice) for voice in plan.voices]
+    texts = [text_for(post.text, voice.voice.locale) for voice in plan.voices]
     lacking = sorted({v.voice.locale for v, text in zip(plan.voices, texts, strict=True) if text is None})
     if lacking and spec.on_missing_text == "fail":
         has = ", ".join(post.text)
@@ -203,11 +208,6 @@ def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
             )
         )
     plan.add(post.id, texts)
-
-
-def _text(texts: Mapping[str, str], voice: CatalogueVoice) -> str | None:
-    locale = voice.voice.locale
-    return texts.get(locale) or texts.get(locale.split("-")[0])
 
 
 def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "hashlib._Hash":  # noqa: A002

@@ -11,9 +11,15 @@ from tts_app.storage.output import Output, OutputError, open_output
 
 
 def prepare(
-    spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path, touch: bool = True
+    spec: TTSJobSpec,
+    models: Sequence[VoiceModel],
+    config_maps: Path,
+    touch: bool = True,
+    avatars: Sequence[str] = (),
 ) -> tuple[Plan, Output]:
     """Return the plan and the output, which can be written, unless that was not to be tried. Blocking.
+
+    Where `avatars` are given, these alone speak, whatever else the models offer.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.
@@ -27,7 +33,7 @@ def prepare(
     except OutputError as error:
         faults.append(Fault("output", str(error)))
     try:
-        plan = plan_batch(spec, models, config_maps)
+        plan = plan_batch(spec, models, config_maps, avatars)
     except PlanError as error:
         raise PlanError([*error.faults, *faults]) from None
     if output is None or faults:

@@ -5,9 +5,9 @@ import json
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tts_app.batch.ledger import Ledger
 from tts_app.batch.outcome import Outcome
@@ -46,7 +46,7 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
     output.put(SUMMARY, _json(summary))
     if archive:
         with tempfile.NamedTemporaryFile() as file:
-            for block in archive_blocks(output, ledger):
+            for block in archive_blocks(output, ledger.finished()):
                 file.write(block)
             file.flush()
             output.put_file(ARCHIVE, Path(file.name))
@@ -59,17 +59,29 @@ def _json(summary: dict[str, Any]) -> bytes:
     )  # half a character in a message is an escape of JSON
 
 
-def archive_blocks(output: Output, ledger: Ledger) -> Iterator[bytes]:
-    """Yield a zip of the audio and the manifest, a piece at a time. Raises OSError."""
+def archive_blocks(output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]) -> Iterator[bytes]:
+    """Yield a zip of the audio that records tell of, and of a manifest, a piece at a time. Raises OSError."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
-        for name in _names(ledger):
+        for name, source in _members(output, finished):
             info = zipfile.ZipInfo(name)  # without a date, so that the same audio makes the same archive
-            with output.open(name) as source, archive.open(info, "w", force_zip64=True) as target:
+            with source, archive.open(info, "w", force_zip64=True) as target:
                 while block := source.read(_BLOCK):
                     target.write(block)
                     yield sink.taken()
     yield sink.taken()
+
+
+def _members(
+    output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]
+) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the name and the content of each file of audio, then of their manifest."""
+    with tempfile.TemporaryFile() as manifest:
+        for line, record in finished:
+            manifest.write(line)
+            yield record["file"], output.open(record["file"])
+        manifest.seek(0)
+        yield MANIFEST, manifest
 
 
 class _Sink(io.RawIOBase):
@@ -90,9 +102,3 @@ class _Sink(io.RawIOBase):
         """Return what was written since the last time."""
         blocks, self._blocks = self._blocks, []
         return b"".join(blocks)
-
-
-def _names(ledger: Ledger) -> Iterator[str]:
-    for _, record in ledger.finished():
-        yield record["file"]
-    yield MANIFEST

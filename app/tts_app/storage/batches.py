@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, Text, UniqueConstraint, delete, func, select, tuple_, update
+from sqlalchemy import JSON, Index, Text, UniqueConstraint, delete, false, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,12 +66,16 @@ class Batch(Base):
     """Hash of the request's body: tells a request that is repeated from one that reuses a key."""
     job: Mapped[str] = mapped_column(Text)
     """The spec of its TTSJob, in JSON."""
+    avatars: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Who speaks, as models were when it was accepted; None where an earlier version accepted it."""
     total: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     """Items whose audio is there, `skipped` included."""
     failed: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
     """Items whose audio was there before."""
+    retry_failed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its next run speaks once more what failed in the ones before."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
 
@@ -117,15 +121,24 @@ class Batches:
                 session.add(batch)
         except IntegrityError:
             # The constraint decides between those who come at the same time: the first one's is stored.
-            found = self._by_key(batch.idempotency_key)
+            found = self.repeated(batch)
             if found is None:
                 raise
-            if found.request_hash != batch.request_hash:
-                raise IdempotencyConflictError(
-                    "The idempotency key was used for another request: take a new one."
-                ) from None
             return found
         return batch
+
+    def repeated(self, batch: Batch) -> Batch | None:
+        """Return the batch that the same request made before; None where it is the first with its key.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is there with another request's hash.
+        """
+        found = self._by_key(batch.idempotency_key)
+        if found is not None and found.request_hash != batch.request_hash:
+            raise IdempotencyConflictError(
+                "The idempotency key was used for another request: take a new one."
+            )
+        return found
 
     def get(self, batch_id: str) -> Batch | None:
         """Return a batch, detached, or None."""
@@ -173,11 +186,23 @@ class Batches:
         """Record how a batch came to an end; to cancel it is one. False: it is final already, or deleted."""
         if not status.final:
             raise ValueError(f"a batch cannot end as {status.value}")
-        return self._change(batch_id, _OPEN, status=status.value, finished=finished, message=message)
+        return self._change(
+            batch_id, _OPEN, status=status.value, finished=finished, retry_failed=False, message=message
+        )
 
     def reopen(self, batch_id: str) -> bool:
-        """Queue an ended batch again, to render what is missing. False: it is open, succeeded or deleted."""
-        return self._change(batch_id, _REOPENED, status=BatchStatus.QUEUED.value, finished=None, message=None)
+        """Queue an ended batch again, to render what is missing and what failed, until it ends.
+
+        False: it is open, succeeded or deleted.
+        """
+        return self._change(
+            batch_id,
+            _REOPENED,
+            status=BatchStatus.QUEUED.value,
+            finished=None,
+            retry_failed=True,
+            message=None,
+        )
 
     def delete_ended(self, batch_id: str) -> Batch | None:
         """Remove a batch that is final; return what it was, or None where there is none such."""

@@ -9,11 +9,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+"""What a call raises while the database is away, locked, full or read-only: later the same call may do."""
 _BEFORE_MIGRATIONS = "0001"
 """Revision whose tables the versions made that had no migrations yet."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
@@ -111,7 +112,7 @@ def _parse(url: str) -> URL:
     """Return the URL, with the driver that we have. No message repeats it: it may hold a password."""
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
+    except (exc.ArgumentError, ValueError) as error:
         raise DatabaseError(f"The database's URL cannot be read. {_FORMS}") from error
     match parsed.drivername:
         case "sqlite" if parsed.database and parsed.database != ":memory:":

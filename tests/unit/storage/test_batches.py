@@ -144,12 +144,15 @@ def test_what_did_not_succeed_can_be_reopened(batches: Batches, ended: BatchStat
     found = batches.get("batch_0001")
     assert found is not None
     assert (found.status, found.finished, found.message) == ("queued", None, None)
+    assert found.retry_failed
     assert batches.unfinished() == ["batch_0001"]
     assert not batches.reopen("batch_0001")
     assert batches.running("batch_0001", started=3000.0)
     assert batches.finish("batch_0001", BatchStatus.SUCCEEDED, finished=4000.0)
     assert not batches.reopen("batch_0001")
-    assert status(batches) == "succeeded"
+    found = batches.get("batch_0001")
+    assert found is not None
+    assert (found.status, found.retry_failed) == ("succeeded", False)
 
 
 def test_the_unfinished_ones_come_oldest_first(batches: Batches) -> None:

@@ -18,7 +18,7 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
 
-REVISIONS = ["0001", "0002"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture
@@ -54,6 +54,8 @@ def test_every_revision_goes_up_and_down(engine: Engine) -> None:
         "base": {"alembic_version"},
         "0001": {"alembic_version", "speeches"},
         "0002": {"alembic_version", "speeches", "batches"},
+        "0003": {"alembic_version", "speeches", "batches"},
+        "0004": {"alembic_version", "speeches", "batches"},
     }
     with engine.begin() as connection:
         config = migrations(connection)
@@ -82,7 +84,7 @@ def test_a_database_from_before_migrations_is_taken_over_with_what_it_holds(engi
     assert Batches(database).unfinished() == []
     database.close()
     with engine.connect() as connection:
-        assert heads(connection) == ("0002",)
+        assert heads(connection) == (REVISIONS[-1],)
         assert differences(connection) == []
 
 
@@ -97,6 +99,22 @@ def test_a_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine,
         )
     database = Database(url)
     assert isinstance(Speeches(database).get("speech_1"), Speech)
+    database.close()
+
+
+def test_a_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engine, url: str) -> None:
+    with engine.begin() as connection:
+        command.upgrade(migrations(connection), "0002")
+        connection.execute(
+            text(
+                "INSERT INTO batches (id, status, created, request_hash, job, total, done, failed, skipped) "
+                "VALUES ('batch_1', 'failed', 1.5, 'h', '{}', 2, 1, 1, 0)"
+            )
+        )
+    database = Database(url)
+    found = Batches(database).get("batch_1")
+    assert found is not None
+    assert (found.job, found.failed, found.retry_failed, found.avatars) == ("{}", 1, False, None)
     database.close()
 
 
@@ -136,7 +154,7 @@ def test_processes_that_open_it_at_the_same_time_upgrade_it_once(url: str) -> No
     assert ends == [("", "", 0)] * 3
     database = Database(url)
     with database.engine.connect() as connection:
-        assert heads(connection) == ("0002",)
+        assert heads(connection) == (REVISIONS[-1],)
         assert differences(connection) == []
     database.close()
 

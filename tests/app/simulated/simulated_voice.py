@@ -1,0 +1,45 @@
+"""A simulated speech engine: a tone for a segment, in a replica like any other."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+
+HERTZ = 24_000
+
+
+class SimulatedVoiceEngine:
+    """Refuses a text that holds `just once` the first time that it sees it."""
+
+    def __init__(self) -> None:
+        self._refused: set[str] = set()
+
+    @classmethod
+    def load(cls, files: Path, quantization: str, parameters: Mapping[str, Any]) -> Self:
+        return cls()
+
+    @staticmethod
+    def hub_patterns(quantization: str) -> list[str]:
+        return []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(HERTZ, "text", frozenset({"speaker"}), frozenset({"en-GB"}), 1, 500, (1.0, 1.0))
+
+    def check_speaker(self, speaker: str) -> None:
+        return
+
+    def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
+        return [self._tone(segment.text) for segment in segments]
+
+    def _tone(self, text: str) -> Audio:
+        if "just once" in text and text not in self._refused:
+            self._refused.add(text)
+            raise EngineError("It refuses, just once.")
+        return np.sin(np.arange(HERTZ) * (2 * np.pi * 440 / HERTZ)).astype(np.float32) * 0.3
+
+    def close(self) -> None:
+        return

@@ -1,0 +1,456 @@
+"""`/v1/batches`: accepted once, kept readable, taken up again. All is real but the workers."""
+
+import asyncio
+import errno
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text as sql
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from tts_app.batch import driver, hosted
+from tts_app.batch.crew import Staffing
+from tts_app.batch.worker import Fault, Order, Spoken
+from tts_app.resources import VoiceModel
+from tts_app.storage.batches import Batches, BatchStatus
+from tts_app.storage.output import FolderOutput, open_output
+
+PATH = "/v1/batches"
+TEXTS = ("Welcome.", "Goodbye.")
+POSTS = [{"id": number, "text": {"en": text}} for number, text in enumerate(TEXTS, 1)]
+BODY = {"posts": POSTS, "avatars": {"locales": ["en-US"]}, "retries": 0}
+KEY = {"Idempotency-Key": "hotel"}
+GOODBYES = ("female_en-US Goodbye.", "male_en-US Goodbye.")
+
+
+@dataclass
+class Crew:
+    """Stands for the workers: notes what they speak, and can be held up. What is `broken` fails, once."""
+
+    spoken: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def hire(self, model: VoiceModel, _speaker: str, staffing: Staffing, output: str) -> "Worker":
+        return Worker(self, model, staffing, output)
+
+
+@dataclass
+class Worker:
+    crew: Crew
+    model: VoiceModel
+    staffing: Staffing
+    output: str
+    chunk: int = 1
+
+    async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
+        self.crew.asked += len(orders)
+        await self.crew.gate.wait()
+        return [self._render(order) for order in orders]
+
+    def stop(self) -> None:
+        return
+
+    def _render(self, order: Order) -> Spoken | Fault:
+        what = f"{order.avatar} {order.text}"
+        if what in self.crew.broken:
+            self.crew.broken.remove(what)
+            return Fault(order.number, "item", "EngineRefused", "it refuses")
+        self.crew.spoken.append(what)
+        audio = f"{self.model.spec.source.revision} {what}".encode()
+        open_output(self.output).put(order.file, audio)
+        return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)
+
+
+class OpenGovernor:
+    """However busy the machine is that runs the tests."""
+
+    def __init__(self, _limit: float) -> None:
+        self.gate = self
+        self.reason = ""
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def opened(self) -> None:
+        await asyncio.sleep(0)
+
+    def release(self) -> None:
+        return
+
+
+@pytest.fixture(autouse=True)
+def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
+    made = Crew()
+    monkeypatch.setattr(hosted, "_BACK_OFF", (0.01, 0.02))
+    monkeypatch.setattr(driver, "Member", made.hire)
+    monkeypatch.setattr(driver, "Governor", OpenGovernor)
+    return made
+
+
+@dataclass
+class Outage:
+    """A database that is away while it is `on`; how often it was asked meanwhile."""
+
+    session: Callable[[], Any]
+    on: bool = False
+    asked: int = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        if self.on:
+            self.asked += 1
+            raise OperationalError("SELECT", {}, ConnectionError("it is away"))
+        with self.session() as session:
+            yield session
+
+
+@pytest.fixture
+def outage(api: Any, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    made = Outage(api.context.database.session)
+    monkeypatch.setattr(api.context.database, "session", made.begin)
+    return made
+
+
+async def ended(api: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """Wait until a batch has ended."""
+    async with asyncio.timeout(20):
+        while True:
+            found: dict[str, Any] = (await api.client.get(batch["links"]["self"])).json()
+            if found["status"] not in ("queued", "running"):
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def items(api: Any, batch: dict[str, Any]) -> list[tuple[int, str, str]]:
+    """Number, file and status of each item."""
+    page = (await api.client.get(batch["links"]["items"])).raise_for_status().json()
+    return [(item["number"], item["file"], item["status"]) for item in page["data"]]
+
+
+async def archive(api: Any, batch: dict[str, Any]) -> dict[str, bytes]:
+    answer = (await api.client.get(batch["links"]["archive"])).raise_for_status()
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as zipped:
+        return {name: zipped.read(name) for name in zipped.namelist()}
+
+
+def change(api: Any, voices: Sequence[dict[str, str]], revision: str = "2.0") -> None:
+    """Let the model have another revision and these voices."""
+    (model,) = api.context.service.models
+    whole = model.written()
+    whole["spec"]["source"]["revision"] = revision
+    whole["spec"]["voices"] = [{**voice, "speaker": "someone"} for voice in voices]
+    api.context.service.reconfigure([VoiceModel.model_validate(whole)])
+
+
+def folders(tmp_path: Path) -> list[str]:
+    """The batches that have a folder."""
+    return sorted(path.name for path in (tmp_path / "out" / "batches").glob("*"))
+
+
+# Accepted
+
+
+async def test_one_is_rendered(api: Any, crew: Crew) -> None:
+    answer = await api.client.post(PATH, json=BODY)
+    assert answer.status_code == 202, answer.text
+    whole = await ended(api, answer.json())
+    assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
+    assert len(crew.spoken) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"avatars": {"locales": ["ur-PK"]}},
+        {"posts": [*POSTS, {"id": 3, "text": {"en": "!"}}]},
+    ],
+)
+async def test_one_that_is_refused_leaves_nothing(api: Any, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    assert (await api.client.post(PATH, json={**BODY, **wrong})).status_code == 400
+    assert folders(tmp_path) == []
+    assert (await api.client.get(PATH)).json()["data"] == []
+
+
+async def test_one_whose_folder_cannot_be_made_is_refused(api: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "batches").write_text("a file, where the folder should be")
+    answer = await api.client.post(PATH, json=BODY)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "output")
+
+
+async def test_a_repeated_request_gets_its_batch_though_its_model_has_gone(api: Any, tmp_path: Path) -> None:
+    batch = (await api.client.post(PATH, json=BODY, headers=KEY)).json()
+    await ended(api, batch)
+    api.context.service.reconfigure([])
+    again = await api.client.post(PATH, json=BODY, headers=KEY)
+    assert (again.status_code, again.json()["id"]) == (200, batch["id"])
+    other = await api.client.post(PATH, json={**BODY, "retries": 1}, headers=KEY)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+    assert folders(tmp_path) == [batch["id"]]
+
+
+async def test_of_requests_with_one_key_at_the_same_time_one_makes_the_batch(
+    api: Any, tmp_path: Path
+) -> None:
+    answers = await asyncio.gather(*(api.client.post(PATH, json=BODY, headers=KEY) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
+    (batch_id,) = {answer.json()["id"] for answer in answers}
+    assert folders(tmp_path) == [batch_id]
+    assert (await ended(api, answers[0].json()))["status"] == "succeeded"
+
+
+# Retried
+
+
+async def test_what_failed_is_told_and_spoken_once_more(api: Any, crew: Crew) -> None:
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("partially_failed", 2, 2)
+    failed = (await api.client.get(batch["links"]["items"], params={"status": "failed"})).json()["data"]
+    assert [(item["file"], item["reason"], item["message"]) for item in failed] == [
+        ("post_02_female_en-US.mp3", "EngineRefused", "it refuses"),
+        ("post_02_male_en-US.mp3", "EngineRefused", "it refuses"),
+    ]
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("succeeded", 4, 0)
+    assert sorted(crew.spoken) == sorted(["female_en-US Welcome.", "male_en-US Welcome.", *GOODBYES])
+
+
+async def test_a_retry_survives_that_the_server_is_restarted(api: Any, crew: Crew, start: Any) -> None:
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    crew.gate.clear()
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    await api.context.batches.stop()
+    crew.gate.set()
+    whole = await ended(await start(), batch)
+    assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
+
+
+async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, crew: Crew, until: Any) -> None:
+    """The run was cancelled, but what it has in hand is spoken to its end, and fails."""
+    crew.broken = set(GOODBYES)
+    crew.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    assert (await api.client.post(f"{batch['links']['self']}/cancel")).status_code == 200
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    crew.gate.set()
+    assert (await ended(api, batch))["status"] == "succeeded"
+    assert crew.broken == set()
+
+
+# While the database is away
+
+
+async def test_batches_wait_for_a_database_that_is_away(
+    api: Any, crew: Crew, outage: Outage, until: Any
+) -> None:
+    crew.gate.clear()
+    first = (await api.client.post(PATH, json=BODY)).json()
+    second = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    outage.on = True
+    crew.gate.set()
+    await until(lambda: outage.asked > 5)
+    assert (await api.client.get(first["links"]["self"])).status_code == 500
+    outage.on = False
+    for batch in (first, second):
+        whole = await ended(api, batch)
+        assert (whole["status"], whole["message"]) == ("succeeded", None)
+        assert (whole["counts"]["done"], whole["counts"]["skipped"]) == (4, 0)
+    assert len(crew.spoken) == 8, "nothing is spoken twice"
+
+
+async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
+    api: Any, outage: Outage, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: Any, **__: Any) -> None:
+        outage.on = True
+        raise RuntimeError("simulated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hosted, "run", crash)
+        batch = (await api.client.post(PATH, json=BODY)).json()
+        await until(lambda: outage.asked > 5)
+        outage.on = False
+        whole = await ended(api, batch)
+    assert (whole["status"], whole["message"]) == ("failed", "It crashed: RuntimeError.")
+    after = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, after))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("call", ["add", "reopen"])
+async def test_one_that_was_stored_before_the_connection_broke_is_taken_up(
+    api: Any, crew: Crew, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    stored = getattr(Batches, call)
+
+    def break_after(*given: Any) -> None:
+        stored(*given)
+        raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
+
+    crew.broken = set(GOODBYES)
+    if call == "reopen":
+        batch = (await api.client.post(PATH, json=BODY)).json()
+        await ended(api, batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, call, break_after)
+        path = PATH if call == "add" else f"{batch['links']['self']}/retry"
+        assert (await api.client.post(path, json=BODY)).status_code == 500
+    (batch,) = (await api.client.get(PATH)).json()["data"]
+    whole = await ended(api, batch)
+    assert whole["status"] == ("partially_failed" if call == "add" else "succeeded")
+
+
+async def test_a_batch_whose_end_cannot_be_recorded_does_not_stop_the_others(
+    api: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    refused: list[BatchStatus] = []
+
+    def refuse(_: Batches, _id: str, status: BatchStatus, **__: Any) -> bool:
+        refused.append(status)
+        raise ProgrammingError("UPDATE", {}, ValueError("no such column"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "finish", refuse)
+        await api.client.post(PATH, json=BODY)
+        await until(lambda: refused == [BatchStatus.SUCCEEDED, BatchStatus.FAILED])
+    after = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, after))["status"] == "succeeded"
+
+
+# Read, whatever becomes of the models
+
+EVERYBODY = {"posts": POSTS, "on_missing_text": "skip", "retries": 0}
+SPOKEN = [
+    (1, "post_01_female_en-GB.mp3"),
+    (2, "post_01_female_en-US.mp3"),
+    (3, "post_01_male_en-US.mp3"),
+    (5, "post_02_female_en-GB.mp3"),
+    (6, "post_02_female_en-US.mp3"),
+    (7, "post_02_male_en-US.mp3"),
+]
+"""The model has male_ar-EG too, which has nothing to say."""
+OTHERS = [{"locale": "en-AU", "gender": "male"}, {"locale": "en-US", "gender": "female"}]
+
+
+@pytest.mark.parametrize("voices", [OTHERS, []], ids=["others", "none"])
+async def test_what_a_batch_has_made_stays_readable(api: Any, voices: list[dict[str, str]]) -> None:
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    listed, zipped = await items(api, batch), await archive(api, batch)
+    assert listed == [(number, file, "done") for number, file in SPOKEN]
+    assert list(zipped) == [*(file for _, file in SPOKEN), "manifest.jsonl"]
+    assert zipped["post_01_female_en-GB.mp3"] == b"1.0 female_en-GB Welcome."
+    manifest = [json.loads(line) for line in zipped["manifest.jsonl"].splitlines()]
+    assert [(record["file"], record["sha256"]) for record in manifest] == [
+        (file, hashlib.sha256(zipped[file]).hexdigest()) for _, file in SPOKEN
+    ]
+    if voices:
+        change(api, voices)
+    else:
+        api.context.service.reconfigure([])
+    assert (await items(api, batch), await archive(api, batch)) == (listed, zipped)
+
+
+async def test_one_that_waits_is_spoken_by_the_avatars_there_were(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    await api.client.post(PATH, json=BODY)
+    await until(lambda: crew.asked == 4)
+    batch = (await api.client.post(PATH, json={**EVERYBODY, "avatars": {"genders": ["female"]}})).json()
+    women = [{"locale": locale, "gender": "female"} for locale in ("en-AU", "en-GB", "en-US")]
+    change(api, women)
+    assert [status for *_, status in await items(api, batch)] == ["pending"] * 4
+    crew.gate.set()
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["total"], whole["counts"]["done"]) == ("succeeded", 4, 4)
+    assert not any("en-AU" in what for what in crew.spoken)
+
+
+async def test_one_whose_avatar_has_gone_is_not_retried_but_stays_as_it_is(api: Any, crew: Crew) -> None:
+    crew.broken = {GOODBYES[0]}
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    listed, zipped = await items(api, batch), await archive(api, batch)
+    change(api, OTHERS)
+    assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
+    whole = await ended(api, batch)
+    assert (whole["status"], whole["counts"]["done"]) == ("failed", 5)
+    assert "no model offers female_en-GB" in whole["message"]
+    assert (await items(api, batch), await archive(api, batch)) == (listed, zipped)
+    assert [status for *_, status in listed].count("failed") == 1
+
+
+async def test_what_a_cancelled_batch_has_made_is_in_its_archive(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    posts = [{"id": n, "text": {"en": f"Post {n}."}} for n in range(1, 9)]
+    batch = (await api.client.post(PATH, json={**BODY, "posts": posts, "parallelism": 2})).json()
+    await until(lambda: crew.asked == 2)
+    await api.client.post(f"{batch['links']['self']}/cancel")
+    crew.gate.set()
+    await until(lambda: len(crew.spoken) == 2 and api.context.batches.progress(batch["id"]) is None)
+    assert [status for *_, status in await items(api, batch)] == ["done"] * 2 + ["pending"] * 14
+    zipped = await archive(api, batch)
+    assert list(zipped) == ["post_01_female_en-US.mp3", "post_01_male_en-US.mp3", "manifest.jsonl"]
+    assert len(zipped["manifest.jsonl"].splitlines()) == 2
+
+
+async def test_a_batch_of_an_earlier_version_has_the_avatars_that_its_ledger_names(api: Any) -> None:
+    batch = (await api.client.post(PATH, json=EVERYBODY)).json()
+    await ended(api, batch)
+    with api.context.database.session() as session:
+        session.execute(sql("UPDATE batches SET avatars = NULL"))
+    api.context.service.reconfigure([])
+    assert [(file, status) for _, file, status in await items(api, batch)] == [
+        (file, "done") for _, file in SPOKEN
+    ]
+    assert len(await archive(api, batch)) == 7
+
+
+async def test_an_archive_that_cannot_be_read_is_told_in_the_one_form(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    for method, path in (("open", "archive"), ("sizes", "archive"), ("sizes", "items")):
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderOutput, method, refuse)
+            answer = await api.client.get(batch["links"][path])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "output_unavailable")
+        assert "Input/output error" in answer.json()["error"]["message"]
+
+
+async def test_where_there_is_no_audio_there_is_no_archive(api: Any, crew: Crew, tmp_path: Path) -> None:
+    crew.broken = {f"{gender}_en-US {text}" for gender in ("female", "male") for text in TEXTS}
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, batch))["status"] == "failed"
+    answer = await api.client.get(batch["links"]["archive"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "empty")
+    shutil.rmtree(tmp_path / "out" / "batches" / batch["id"])
+    assert (await api.client.get(batch["links"]["archive"])).status_code == 409
+    assert len(await items(api, batch)) == 4
