@@ -10,6 +10,7 @@ from transformers import LogitsProcessor
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.text import TextRequest, TokenLogprob
+from tts_app.engines.transformers_sampling import GREEDY
 
 MAX_LOGPROBS = 20
 
@@ -60,7 +61,7 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
         """Return the scores, shape (1, vocabulary), of which the greatest is the choice."""
         told = scores
         scores = self._penalised(input_ids[0, self._prompt :], scores.float())
-        if self._request.temperature > 0:
+        if self._request.temperature >= GREEDY:
             scores = self._truncated(scores / self._request.temperature)
             uniform = torch.rand(scores.shape, generator=self._generator).clamp_min(1e-20).to(scores.device)
             scores = scores - torch.log(-torch.log(uniform))
