@@ -29,7 +29,8 @@ class TransformersParameters(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
     """What is computed in; without it what the files say on a GPU, and float32 on a CPU."""
     continuous_batching: bool = True
-    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone."""
+    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone, as
+    all are where the model lies on several devices."""
     batch_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens that continuous batching computes at a time, those of prompts included."""
     cuda_graphs: bool = True

@@ -61,8 +61,14 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Tell Serve when the engine breaks down under every request; record how busy it is, idle or not."""
+        """Tell Serve to start the replica anew; record how busy the engine is, idle or not.
+
+        Raises:
+            EngineError: the engine is broken, or breaks down under every request.
+        """
         self._metrics.flush(self._engine)
+        if self._engine.broken is not None:
+            raise EngineError(f"The engine is broken. {self._engine.broken}")
         if self._failures >= FAILURES:
             raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
 

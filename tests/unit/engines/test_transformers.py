@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from tts_app.engines.text import (
 )
 from tts_app.engines.transformers import TransformersEngine
 from tts_app.engines.transformers_answer import Answer
+from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
+from tts_app.engines.transformers_writing import can_batch
 
 SEA = TextRequest(prompt="the sea is", max_tokens=12, temperature=0)
 CHAT = TextRequest(messages=({"role": "user", "content": "one two"},), max_tokens=4, temperature=0)
@@ -257,6 +260,42 @@ async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> N
         assert "closed" in str(end)
     with pytest.raises(EngineStoppedError, match="closed"):
         await written(engine, SEA)
+
+
+async def test_a_batch_that_dies_says_so_and_gives_each_slot_back_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
+    assert engine.broken is None
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("simulated")
+
+    monkeypatch.setattr(engine._batch, "_generation_step", dies)
+    ends = await asyncio.gather(*(written(engine, SEA) for _ in range(4)), return_exceptions=True)
+    assert [str(end) for end in ends] == ["transformers failed: simulated"] * 4
+    assert engine.broken == "transformers failed: simulated"
+    for n in (1, 3):
+        with pytest.raises(EngineStoppedError, match="simulated"):
+            await written(engine, replace(SEA, n=n))
+        assert engine.load_now.running == 0
+    assert text(await written(engine, replace(SEA, logprobs=0)))
+    await idle(engine)
+    assert engine.load_now.running == 0
+    assert engine.broken is not None
+    engine.close()
+
+
+def test_a_model_on_several_devices_has_no_batch() -> None:
+    """The cache of continuous batching is on one."""
+
+    def can(*devices: str, **parameters: Any) -> bool:
+        model = SimpleNamespace(parameters=lambda: [torch.empty(0, device=device) for device in devices])
+        return can_batch(LoadedModel(model, None, TransformersParameters(**parameters), frozenset()))
+
+    assert can("cpu", "cpu")
+    assert not can("cpu", "meta", "cpu")
+    assert not can("cpu", continuous_batching=False)
 
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])

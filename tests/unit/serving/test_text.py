@@ -33,6 +33,7 @@ class SimulatedEngine:
     def __init__(self) -> None:
         self.running = 0
         self.written = 0
+        self.broken: str | None = None
 
     @classmethod
     def load(
@@ -274,3 +275,15 @@ async def test_an_engine_that_breaks_down_every_time_is_started_anew(
             await written(client, "a!")
     with pytest.raises(EngineError, match="3 requests in a row"):
         text.check_health()
+
+
+async def test_a_broken_engine_is_started_anew_at_once(
+    client: TextClient, replicas: dict[str, Replica]
+) -> None:
+    """Whatever it was asked last: some of what it is asked may still be written."""
+    replicas["b"].die()
+    replica = replicas["a"]
+    replica.engine.broken = "its thread has died"
+    assert await written(client, "well") == "well"
+    with pytest.raises(EngineError, match="its thread has died"):
+        replica.text.check_health()
