@@ -16,8 +16,8 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 
 GREEDY = 1e-4
-"""Temperatures below it are taken for 0: scores divided by one near 0 are infinite, and their probabilities are
-no numbers. To draw by these raises, or stops the GPU: in a batch that ends everybody's answers."""
+"""Temperatures below it are taken for 0: scores divided by one near 0 are infinite, and their probabilities
+are no numbers. To draw by these raises, or stops the GPU: in a batch that ends everybody's answers."""
 
 
 def sampling(top_k: int) -> Any:
