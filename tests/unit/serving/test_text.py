@@ -63,8 +63,8 @@ class SimulatedEngine:
                 await asyncio.sleep(0.001)
                 if letter == "!":
                     raise RuntimeError("simulated")
-                if letter == "?":
-                    raise EngineStoppedError("closed")
+                if letter in "?%":
+                    raise EngineStoppedError("its thread died" if letter == "?" else "")
                 self.written += 1
                 yield Delta(text=letter, tokens=1)
             yield Delta(finish="stop", usage=Usage(1, len(prompt)))
@@ -243,15 +243,24 @@ async def test_a_lost_replica_ends_its_streams_and_no_others(
     assert await written(client, "still") == "still"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "message"), [("?", "has broken down: its thread died"), ("%", "is not ready: no reason")]
+)
 async def test_an_engine_that_stopped_is_tried_once_more(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+    client: TextClient,
+    replicas: dict[str, Replica],
+    monkeypatch: pytest.MonkeyPatch,
+    prompt: str,
+    message: str,
 ) -> None:
+    """What the engine says is told; where it says nothing, what Serve says."""
+
     async def reason(_model: str) -> str:
         return "no reason."
 
     monkeypatch.setattr("tts_app.serving.client.why_unready", reason)
-    with pytest.raises(ModelUnavailableError, match="no reason"):
-        await written(client, "?")
+    with pytest.raises(ModelUnavailableError, match=message):
+        await written(client, prompt)
     assert sum(replica.text._failures for replica in replicas.values()) == 2
 
 
