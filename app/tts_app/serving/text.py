@@ -4,6 +4,7 @@ A call of `write` is a request and lasts as long as it is written; what is writt
 line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -79,6 +80,7 @@ class Text:
     async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
         """Yield what is written for `line`, until nothing was asked for a while."""
         outbox = self._outboxes.setdefault(line, Outbox())
+        outbox.listened_to = True
         try:
             async for message in outbox.messages(LINE_SECONDS):
                 yield message
@@ -112,7 +114,14 @@ class Text:
             raise
         finally:
             outbox.requests -= 1
+            if not outbox.listened_to:  # its line is still to come, or has ended
+                asyncio.get_running_loop().call_later(LINE_SECONDS, self._forget, line, outbox)
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+
+    def _forget(self, line: str, outbox: Outbox) -> None:
+        """Drop an outbox that nobody listens to."""
+        if not outbox.listened_to and self._outboxes.get(line) is outbox:
+            del self._outboxes[line]
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

@@ -264,6 +264,19 @@ async def test_an_engine_that_stopped_is_tried_once_more(
     assert sum(replica.text._failures for replica in replicas.values()) == 2
 
 
+async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
+    replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr("tts_app.serving.text.LINE_SECONDS", 0.2)
+    text = replicas["a"].text
+    await text.write("later", 1, TextRequest(prompt="x"))
+    await text.write("gone", 1, TextRequest(prompt="x"))
+    message = await anext(text.listen("later"))
+    assert [frame[2] for frame in message if frame[2]] == ["x"], "a line may come after what it is to carry"
+    assert set(text._outboxes) == {"later", "gone"}
+    await until(lambda: not text._outboxes)
+
+
 async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:
     with pytest.raises(EngineError, match="not this"):
         await written(client, "refuse")
