@@ -107,8 +107,8 @@ def _check(
     if wanted.messages is not None and not capabilities.chat:
         raise _cannot("messages", f"Model {model!r} has no chat template: use POST /v1/completions.")
     if wanted.n > capabilities.slots:
-        most = capabilities.slots
-        raise _cannot("n", f"Model {model!r} writes {most} answers at a time, and 'n' asks for {wanted.n}.")
+        at_once = f"Model {model!r} writes {capabilities.slots} answers at a time"
+        raise _cannot("n", f"{at_once}, and 'n' asks for {wanted.n}.")
     if wanted.tools and not capabilities.tools:
         raise _cannot("tools", f"Model {model!r} cannot call tools: leave 'tools' out.")
     if wanted.schema is not None and not capabilities.json:

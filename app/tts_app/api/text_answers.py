@@ -242,7 +242,7 @@ def _completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[
     offsets = []
     for item in logprobs:
         offsets.append(offset)
-        offset += len(item.token)
+        offset += sum(byte & 0xC0 != 0x80 for byte in item.bytes or item.token.encode())  # characters begun
     return {
         "tokens": [item.token for item in logprobs],
         "token_logprobs": [item.logprob for item in logprobs],

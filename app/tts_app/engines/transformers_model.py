@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import xgrammar
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
 
@@ -57,6 +59,14 @@ class LoadedModel:
     parameters: TransformersParameters
     ends: frozenset[int]
     """Tokens that end an answer."""
+
+    @cached_property
+    def token_bytes(self) -> Sequence[bytes]:
+        """The bytes that each token stands for."""
+        size = self.model.config.get_text_config().vocab_size
+        info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=size)
+        vocabulary: list[bytes] = info.decoded_vocab
+        return vocabulary
 
 
 def load_model(

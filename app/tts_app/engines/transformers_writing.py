@@ -191,8 +191,7 @@ def write_alone(
 ) -> Stop:
     """Have an answer written by a `generate()` of its own in a thread."""
     loop, stopped = asyncio.get_running_loop(), _Stopped()
-    decode = loaded.tokenizer.backend_tokenizer.decode
-    choice = Choice(task.request, index, len(task.prompt), loaded.parameters.top_k, decode)
+    choice = Choice(task.request, index, len(task.prompt), loaded)
 
     def put(token: int) -> None:
         logprobs, choice.logprobs = choice.logprobs, []

@@ -213,6 +213,16 @@ async def test_a_completion(api: Any, client: openai.AsyncOpenAI) -> None:
     assert refused.value.param == "prompt"
 
 
+async def test_the_offsets_of_tokens_count_characters(api: Any, client: openai.AsyncOpenAI) -> None:
+    data = [b"a", b"\xd9", b"\x85", b"b"]
+    tokens = [TokenLogprob(one.decode(errors="backslashreplace"), -1.0, tuple(one)) for one in data]
+    api.writer.deltas[0] = Delta(text="aمb", tokens=4, logprobs=tuple(tokens))
+    (choice,) = (await client.completions.create(model="writer", prompt="Say", logprobs=0)).choices
+    assert choice.logprobs is not None
+    assert choice.logprobs.tokens == ["a", "\\xd9", "\\x85", "b"]
+    assert choice.logprobs.text_offset == [0, 1, 2, 2]
+
+
 async def test_usage_apart_comes_in_a_chunk_without_choices(api: Any, client: openai.AsyncOpenAI) -> None:
     api.writer.deltas = [
         Delta(text="Hi", tokens=1),

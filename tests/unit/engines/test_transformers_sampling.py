@@ -8,6 +8,7 @@ import torch
 
 from tts_app.engines.text import TextRequest
 from tts_app.engines.transformers_choice import Choice
+from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
 from tts_app.engines.transformers_sampling import sampling
 
 LOGITS = [1.0, 3.0, 3.0, 2.0, -1.0]
@@ -53,7 +54,8 @@ def test_the_smallest_temperatures_give_probabilities(temperature: float) -> Non
     others = [{"temperature": 1.0, "top_p": 1.0}, {"temperature": temperature, "top_p": 0.9}]
     scores = processed([{"temperature": temperature, "top_p": 1.0}, *others], logits=[-300.0, 90.0, 300.0])
     assert scores.softmax(-1)[0].tolist() == scores.softmax(-1)[2].tolist() == [0.0, 0.0, 1.0]
-    alone = Choice(TextRequest(prompt="x", temperature=temperature), 0, 0, 0, None)
+    loaded = LoadedModel(None, None, TransformersParameters(), frozenset())
+    alone = Choice(TextRequest(prompt="x", temperature=temperature), 0, 0, loaded)
     assert alone(torch.zeros((1, 0), dtype=torch.int64), torch.tensor([[-300.0, 90.0, 300.0]])).argmax() == 2
 
 
