@@ -160,6 +160,35 @@ def test_a_caller_who_leaves_stops_the_writing(writer: Any, client: openai.OpenA
     assert 1 <= line["tokens"] < 150, "tokens are counted, and most were never written"
 
 
+def test_a_caller_who_leaves_before_there_is_an_answer_gives_up_the_place(writer: Any) -> None:
+    """Also one who waits in line, and one whose answer is not streamed."""
+    body = {"model": "writer", "messages": ask(), "max_tokens": 150}
+
+    def impatient(seconds: float) -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=seconds)
+
+    writer.wait_idle("writer")
+    before = len(ended(writer))
+    running = REPLICAS * SLOTS
+    with ThreadPoolExecutor(running + 2) as pool:
+        served = [pool.submit(impatient, 1.5) for _ in range(running)]
+        time.sleep(0.3)
+        for waiting in [pool.submit(impatient, 0.5) for _ in range(2)]:
+            waiting.result()
+        assert writer.load("writer") == (running, 0)
+        for caller in served:
+            caller.result()
+    writer.wait_idle("writer", timeout=1)  # the answers would take 3 seconds
+    deadline = time.monotonic() + 5
+    while len(ended(writer)) < before + running:
+        assert time.monotonic() < deadline, "a replica went on"
+        time.sleep(0.05)
+    assert {line["reason"] for line in ended(writer)[before:]} == {"abort"}
+    gateway = [line for line in writer.logs("gateway") if line["event"] == "request"]
+    assert [line["status"] for line in gateway].count(499) >= running + 2
+
+
 @pytest.mark.parametrize(
     ("change", "param", "code"),
     [

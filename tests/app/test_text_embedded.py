@@ -108,6 +108,24 @@ def test_an_answer_is_held_to_a_json_schema(client: openai.OpenAI) -> None:
     assert isinstance(found["guests"], int)
 
 
+def test_every_script_is_streamed_whole(client: openai.OpenAI) -> None:
+    """The model writes these letters in several tokens each, and no piece has a part of one."""
+    words = "مرحبا नमस्ते 👍🏽"
+    stream = client.chat.completions.create(
+        model="smollm",
+        messages=ask(PROMPTS[0]),
+        max_completion_tokens=200,
+        temperature=0,
+        stream=True,
+        response_format={"type": "json_schema", "json_schema": {"name": "words", "schema": {"const": words}}},
+    )
+    pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
+    assert json.loads("".join(pieces)) == words
+    assert words in "".join(pieces), "as letters, and not as escapes"
+    assert not any("\ufffd" in piece for piece in pieces)
+    assert len(pieces) > len(words) / 2, "it came in pieces"
+
+
 def test_what_does_not_fit_into_the_context_is_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="smollm", messages=ask("room " * 3000))

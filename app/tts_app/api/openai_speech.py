@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from tts_app.api.deps import Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
+from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.streams import Begun, ClosingStream
@@ -19,7 +20,7 @@ from tts_app.audio.formats import FORMATS
 from tts_app.speech import Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["speech"])
+router = APIRouter(tags=["speech"], route_class=UntilCallerLeaves)
 
 
 @router.post(

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from tts_app.api.deps import Context, Playground, json_only
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
+from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.spoken import write_and_speak
@@ -23,7 +24,7 @@ from tts_app.serving.frames import BEAT
 from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["text"])
+router = APIRouter(tags=["text"], route_class=UntilCallerLeaves)
 
 _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
@@ -105,6 +106,9 @@ def _check(
     model = request.model
     if wanted.messages is not None and not capabilities.chat:
         raise _cannot("messages", f"Model {model!r} has no chat template: use POST /v1/completions.")
+    if wanted.n > capabilities.slots:
+        at_once = f"Model {model!r} writes {capabilities.slots} answers at a time"
+        raise _cannot("n", f"{at_once}, and 'n' asks for {wanted.n}.")
     if wanted.tools and not capabilities.tools:
         raise _cannot("tools", f"Model {model!r} cannot call tools: leave 'tools' out.")
     if wanted.schema is not None and not capabilities.json:

@@ -209,7 +209,9 @@ class Completion:
         return {**self._fields, "choices": choices} | ({} if usage is None else {"usage": usage_of(usage)})
 
     def delta(self, delta: Delta) -> bytes:
-        """Return the event of a delta."""
+        """Return the event of a delta; nothing for one that tells what the answer took, and no more."""
+        if not (delta.text or delta.logprobs or delta.finish):
+            return b""
         offset = self._offsets.get(delta.index, 0)
         self._offsets[delta.index] = offset + len(delta.text)
         logprobs = json.dumps(_completion_logprobs(delta.logprobs, offset)) if delta.logprobs else "null"
@@ -240,7 +242,7 @@ def _completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[
     offsets = []
     for item in logprobs:
         offsets.append(offset)
-        offset += len(item.token)
+        offset += sum(byte & 0xC0 != 0x80 for byte in item.bytes or item.token.encode())  # characters begun
     return {
         "tokens": [item.token for item in logprobs],
         "token_logprobs": [item.logprob for item in logprobs],

@@ -115,6 +115,11 @@ class LlamaCppEngine:
         finally:
             answer.stopped = True
 
+    @property
+    def broken(self) -> str | None:
+        """Why it cannot write any more: llama.cpp tells only in its answers."""
+        return None
+
     def close(self) -> None:
         """Stop what is being written and release the model. Blocks until the next token. Idempotent."""
         for answer in self._running:

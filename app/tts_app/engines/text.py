@@ -156,6 +156,11 @@ class TextEngine(Protocol):
         """How busy it is."""
         ...
 
+    @property
+    def broken(self) -> str | None:
+        """Why it cannot write any more and has to be loaded anew; None as long as it may write."""
+        ...
+
     def close(self) -> None:
         """Release the model; what is being written ends with EngineError. Idempotent."""
         ...

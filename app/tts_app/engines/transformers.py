@@ -32,6 +32,8 @@ from tts_app.engines.transformers_writing import (
     News,
     Stop,
     Task,
+    broken,
+    can_batch,
     is_plain,
     start_batching,
     write_alone,
@@ -55,8 +57,7 @@ class TransformersEngine:
         )
         self._slots = Slots(slots)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="transformers")
-        batching = loaded.parameters.continuous_batching
-        self._batch = start_batching(loaded, context_length, slots) if batching else None
+        self._batch = start_batching(loaded, context_length, slots) if can_batch(loaded) else None
         self._names = itertools.count()
         self._running: set[_Writing] = set()
 
@@ -87,6 +88,11 @@ class TransformersEngine:
         """How busy it is. In the cache counts what running answers hold."""
         held = sum(writing.cached_tokens for writing in self._running)
         return self._slots.load(held, self._capabilities.context_length)
+
+    @property
+    def broken(self) -> str | None:
+        """Why it cannot write any more: what the thread of continuous batching died of."""
+        return None if self._batch is None else broken(self._batch)
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write; closing the generator stops the writing at the next token.

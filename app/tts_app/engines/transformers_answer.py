@@ -1,6 +1,8 @@
 """Turns the tokens of one answer into its text: whole characters, and nothing of a stop string."""
 
+from collections import deque
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from tokenizers.decoders import DecodeStream
@@ -22,6 +24,7 @@ class Answer:
         self._tokenizer = tokenizer
         self._ends = ends
         self._stops = StopStrings(stops)
+        self._logprobs = _Logprobs()
         # A token may be written otherwise where a text begins: it is told what stands before.
         self._stream = DecodeStream(ids=list(prompt), skip_special_tokens=True)
 
@@ -34,13 +37,16 @@ class Answer:
         """
         if self.finish is not None:
             return None
-        text, counted = "", 0
-        for token in tokens:
+        text, counted, stopped = "", 0, False
+        for token, logprob in zip_longest(tokens, logprobs[: len(tokens)]):
             counted += 1
             if token in self._ends:
+                self._logprobs.hold("", logprob)
                 self.finish = "stop"
                 break
-            piece, stopped = self._stops.take(self._stream.step(self._tokenizer, token) or "")
+            read = self._stream.step(self._tokenizer, token) or ""
+            self._logprobs.hold(read, logprob)
+            piece, stopped = self._stops.take(read)
             text += piece
             if stopped:
                 self.finish = "stop"
@@ -53,10 +59,38 @@ class Answer:
         self.tokens += counted
         if not (text or counted or self.finish):
             return None
+        whole = self.finish is not None and not stopped
         return Delta(
             index=self.index,
             text=text,
             tokens=counted,
-            logprobs=tuple(logprobs[:counted]),
+            logprobs=self._logprobs.rest() if whole else self._logprobs.release(len(text)),
             finish=self.finish,
         )
+
+
+class _Logprobs:
+    """Holds what is told of tokens back until their text goes out: that of a stop string never does."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[int, TokenLogprob]] = deque()
+        """Each with the length of the answer up to the end of its token."""
+        self._read = 0
+        self._out = 0
+
+    def hold(self, text: str, logprob: TokenLogprob | None) -> None:
+        """Take in what is told of a token, which added `text`; None where nothing is to be told."""
+        self._read += len(text)
+        if logprob is not None:
+            # A token that adds nothing is the beginning of the character that the next ones end.
+            self._held.append((self._read + (not text), logprob))
+
+    def release(self, characters: int) -> tuple[TokenLogprob, ...]:
+        """Return those of the tokens that have gone out whole with so many characters more."""
+        self._out += characters
+        gone = sum(end <= self._out for end, _ in self._held)
+        return tuple(self._held.popleft()[1] for _ in range(gone))
+
+    def rest(self) -> tuple[TokenLogprob, ...]:
+        """Return all that are held back: the answer has ended, and not with a stop string."""
+        return tuple(logprob for _, logprob in self._held)

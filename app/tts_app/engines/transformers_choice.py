@@ -10,6 +10,8 @@ from transformers import LogitsProcessor
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.text import TextRequest, TokenLogprob
+from tts_app.engines.transformers_model import LoadedModel
+from tts_app.engines.transformers_sampling import GREEDY
 
 MAX_LOGPROBS = 20
 
@@ -44,12 +46,12 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
     beside it, and `generate()` only has to take the greatest.
     """
 
-    def __init__(self, request: TextRequest, index: int, prompt: int, top_k: int, decode: Any) -> None:
+    def __init__(self, request: TextRequest, index: int, prompt: int, loaded: LoadedModel) -> None:
         self.logprobs: list[TokenLogprob] = []
         self._request = request
         self._prompt = prompt
-        self._top_k = top_k
-        self._decode = decode
+        self._top_k = loaded.parameters.top_k
+        self._loaded = loaded
         self._generator = torch.Generator()
         if request.seed is None:
             self._generator.seed()
@@ -60,7 +62,7 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
         """Return the scores, shape (1, vocabulary), of which the greatest is the choice."""
         told = scores
         scores = self._penalised(input_ids[0, self._prompt :], scores.float())
-        if self._request.temperature > 0:
+        if self._request.temperature >= GREEDY:
             scores = self._truncated(scores / self._request.temperature)
             uniform = torch.rand(scores.shape, generator=self._generator).clamp_min(1e-20).to(scores.device)
             scores = scores - torch.log(-torch.log(uniform))
@@ -94,5 +96,9 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
         return self._token(chosen, float(logprobs[chosen]), shown)
 
     def _token(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-        text = self._decode([token])
-        return TokenLogprob(text, logprob, tuple(text.encode()), top)
+        text = self._loaded.tokenizer.backend_tokenizer.decode([token])
+        data = text.encode()
+        if "\ufffd" in text:  # a part of a character, which no text can tell: so its bytes are written out
+            data = self._loaded.token_bytes[token]
+            text = data.decode(errors="backslashreplace")
+        return TokenLogprob(text, logprob, tuple(data), top)

@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import xgrammar
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
 
@@ -29,7 +31,8 @@ class TransformersParameters(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
     """What is computed in; without it what the files say on a GPU, and float32 on a CPU."""
     continuous_batching: bool = True
-    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone."""
+    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone, as
+    all are where the model lies on several devices."""
     batch_tokens: Annotated[int, Field(ge=16)] = 512
     """Tokens that continuous batching computes at a time, those of prompts included."""
     cuda_graphs: bool = True
@@ -56,6 +59,14 @@ class LoadedModel:
     parameters: TransformersParameters
     ends: frozenset[int]
     """Tokens that end an answer."""
+
+    @cached_property
+    def token_bytes(self) -> Sequence[bytes]:
+        """The bytes that each token stands for."""
+        size = self.model.config.get_text_config().vocab_size
+        info = xgrammar.TokenizerInfo.from_huggingface(self.tokenizer, vocab_size=size)
+        vocabulary: list[bytes] = info.decoded_vocab
+        return vocabulary
 
 
 def load_model(

@@ -15,6 +15,10 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingTopPLogitsWarper,
 )
 
+GREEDY = 1e-4
+"""Temperatures below it are taken for 0: scores divided by one near 0 are infinite, and their probabilities
+are no numbers. To draw by these raises, or stops the GPU: in a batch that ends everybody's answers."""
+
 
 def sampling(top_k: int) -> Any:
     """Return what continuous batching does to logits; with `top_k`, so many tokens are chosen among."""
@@ -28,7 +32,7 @@ def sampling(top_k: int) -> Any:
 
 
 class _Temperature(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
-    """Each answer's own temperature; at 0 the most probable token, the first of several."""
+    """Each answer's own temperature; below GREEDY the most probable token, the first of several."""
 
     supported_kwargs = {"temperature": float}  # noqa: RUF012 - as its base has it
     ignored_kwargs = ()
@@ -46,9 +50,9 @@ class _Temperature(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         return torch.tensor(told, dtype=torch.float32).view(torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        """Return `scores` (answers x tokens) divided; at temperature 0 all but one are -inf."""
+        """Return `scores` (answers x tokens) divided; of a greedy answer all but one are -inf."""
         temperature = tensor_arg[: scores.size(0)].view(torch.float32).unsqueeze(-1)
-        greedy = temperature == 0
+        greedy = temperature < GREEDY
         best = scores.argmax(dim=-1, keepdim=True)
         alone = torch.full_like(scores, -torch.inf).scatter_(-1, best, 0.0)
         return torch.where(greedy, alone, scores / torch.where(greedy, 1.0, temperature))

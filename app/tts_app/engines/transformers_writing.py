@@ -57,6 +57,15 @@ Tell = Callable[[News], None]
 Stop = Callable[[], None]
 
 
+def can_batch(loaded: LoadedModel) -> bool:
+    """Whether answers may be decoded together: continuous batching keeps its cache on one device."""
+    return loaded.parameters.continuous_batching and len(_devices(loaded)) == 1
+
+
+def _devices(loaded: LoadedModel) -> set[torch.device]:
+    return {parameter.device for parameter in loaded.model.parameters()}
+
+
 def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
     """Return the manager of transformers' continuous batching, running, with room for all slots' contexts.
 
@@ -94,8 +103,8 @@ def _graphs(loaded: LoadedModel, tokens: int, cache: int) -> dict[str, Any]:
     A step is as long as the next recorded one: few sizes waste time, many are recorded for long (0.1 s each).
     The next step is prepared meanwhile, unless that means to copy a great mask.
     """
-    (device, *others) = {parameter.device for parameter in loaded.model.parameters()}
-    if device.type != "cuda" or others or not loaded.parameters.cuda_graphs:
+    (device,) = _devices(loaded)
+    if device.type != "cuda" or not loaded.parameters.cuda_graphs:
         return {"use_cuda_graph": False}
     return {
         "use_cuda_graph": True,
@@ -103,6 +112,12 @@ def _graphs(loaded: LoadedModel, tokens: int, cache: int) -> dict[str, Any]:
         "kv_padding_interval_size": max(512, cache // _GRAPHS),
         "use_async_batching": tokens * (cache + tokens) * loaded.model.dtype.itemsize <= _MASK,
     }
+
+
+def broken(manager: Any) -> str | None:
+    """Return what the manager's thread died of; None where it lives."""
+    error = manager.background_thread_status.fatal_error
+    return None if error is None else _failed(error)
 
 
 def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,7 +144,7 @@ def write_in_batch(
     """Have an answer written by continuous batching under a `name` that no other has.
 
     Raises:
-        EngineStoppedError: the manager has broken.
+        EngineStoppedError: the manager has broken. Nothing was started, and `done` is not called.
     """
     told, ended = 0, False
 
@@ -166,8 +181,8 @@ def write_in_batch(
         top_p=float(task.request.top_p),
     )
     if accepted is None:
-        end()
-        raise EngineStoppedError(_failed(manager.background_thread_status.fatal_error))
+        manager.output_router.result_handlers.pop(name, None)
+        raise EngineStoppedError(broken(manager) or _failed("its thread is stopping"))
     return stop
 
 
@@ -176,8 +191,7 @@ def write_alone(
 ) -> Stop:
     """Have an answer written by a `generate()` of its own in a thread."""
     loop, stopped = asyncio.get_running_loop(), _Stopped()
-    decode = loaded.tokenizer.backend_tokenizer.decode
-    choice = Choice(task.request, index, len(task.prompt), loaded.parameters.top_k, decode)
+    choice = Choice(task.request, index, len(task.prompt), loaded)
 
     def put(token: int) -> None:
         logprobs, choice.logprobs = choice.logprobs, []

@@ -173,6 +173,11 @@ class VllmEngine:
         running = min(self._busy, self._can.slots)
         return TextLoad(running, self._busy - running, 0.0)
 
+    @property
+    def broken(self) -> str | None:
+        """See TextEngine. vLLM tells only in its answers."""
+        return None
+
     def close(self) -> None:
         """See TextEngine. vLLM's workers end with the replica, whose actors they are."""
         if not self._closed:

@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 _FIRST_GUESS = 2.0
 """Seconds that a request is thought to take before one was measured."""
@@ -110,7 +110,8 @@ class Admission:
             if turn.done() and not turn.cancelled():
                 self._release()  # it was handed over at the very moment that the caller left
             else:
-                self._waiters.remove(turn)
+                with suppress(ValueError):  # `_hand_out` has passed over it already
+                    self._waiters.remove(turn)
             raise
 
     def _release(self) -> None:

@@ -43,6 +43,8 @@ class Outbox:
         self._urgent = asyncio.Event()
         self.requests = 0
         """Requests of the gateway that are being written."""
+        self.listened_to = False
+        """Whether the gateway's line takes what is put here."""
 
     def put(self, frame: Frame, urgent: bool = False) -> None:
         """Send `frame` with the next message; at once if it is urgent."""

@@ -4,6 +4,7 @@ A call of `write` is a request and lasts as long as it is written; what is writt
 line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -61,8 +62,14 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Tell Serve when the engine breaks down under every request; record how busy it is, idle or not."""
+        """Tell Serve to start the replica anew; record how busy the engine is, idle or not.
+
+        Raises:
+            EngineError: the engine is broken, or breaks down under every request.
+        """
         self._metrics.flush(self._engine)
+        if self._engine.broken is not None:
+            raise EngineError(f"The engine is broken. {self._engine.broken}")
         if self._failures >= FAILURES:
             raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
 
@@ -73,6 +80,7 @@ class Text:
     async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
         """Yield what is written for `line`, until nothing was asked for a while."""
         outbox = self._outboxes.setdefault(line, Outbox())
+        outbox.listened_to = True
         try:
             async for message in outbox.messages(LINE_SECONDS):
                 yield message
@@ -106,7 +114,14 @@ class Text:
             raise
         finally:
             outbox.requests -= 1
+            if not outbox.listened_to:  # its line is still to come, or has ended
+                asyncio.get_running_loop().call_later(LINE_SECONDS, self._forget, line, outbox)
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+
+    def _forget(self, line: str, outbox: Outbox) -> None:
+        """Drop an outbox that nobody listens to."""
+        if not outbox.listened_to and self._outboxes.get(line) is outbox:
+            del self._outboxes[line]
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

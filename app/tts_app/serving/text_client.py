@@ -60,13 +60,19 @@ class TextClient(ModelClient[TextCapabilities]):
                         f"Model {self.model!r} was lost while it wrote the answer."
                     ) from error
                 if attempt == _TRIES:
-                    raise await self.unready() from error
+                    raise await self._unwritten(error) from error
 
     def close(self) -> None:
         """Give up what is being asked; the lines are hung up once what is under way has ended."""
         super().close()
         for line in self._lines.values():
             line.hang_up_soon()
+
+    async def _unwritten(self, error: Exception) -> ModelUnavailableError:
+        """Return the error that tells why nothing was written, in the engine's words where it gave any."""
+        if isinstance(error, EngineStoppedError) and str(error):
+            return ModelUnavailableError(f"Model {self.model!r} has broken down: {error}")
+        return await self.unready()
 
     async def _attempt(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         inbox = Inbox()

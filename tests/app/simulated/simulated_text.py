@@ -88,6 +88,10 @@ class SimulatedTextEngine:
             finally:
                 self._running -= 1
 
+    @property
+    def broken(self) -> str | None:
+        return None
+
     def close(self) -> None:
         return
 

@@ -152,6 +152,7 @@ async def test_what_is_wrong_is_named(api: Any, changes: dict[str, Any], param: 
         ({"logprobs": True}, "logprobs"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"n": 5}, "n"),
         ({}, "messages"),
     ],
 )
@@ -160,6 +161,8 @@ async def test_what_the_engine_cannot_do_is_refused(api: Any, changes: dict[str,
     error = (await api.client.post(CHAT, json=ask(**changes))).json()["error"]
     assert (error["param"], error["code"]) == (param, "unsupported_parameter")
     api.writer.capabilities_ = TextCapabilities(1000, 4, logprobs=1)
+    several = (await api.client.post(CHAT, json=ask(n=5))).json()["error"]["message"]
+    assert several == "Model 'writer' writes 4 answers at a time, and 'n' asks for 5."
     body = ask(logprobs=True, top_logprobs=2)
     assert (await api.client.post(CHAT, json=body)).json()["error"]["param"] == "top_logprobs"
 
@@ -208,6 +211,35 @@ async def test_a_completion(api: Any, client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         await client.completions.create(model="writer", prompt=["a", "b"])
     assert refused.value.param == "prompt"
+
+
+async def test_the_offsets_of_tokens_count_characters(api: Any, client: openai.AsyncOpenAI) -> None:
+    data = [b"a", b"\xd9", b"\x85", b"b"]
+    tokens = [TokenLogprob(one.decode(errors="backslashreplace"), -1.0, tuple(one)) for one in data]
+    api.writer.deltas[0] = Delta(text="aمb", tokens=4, logprobs=tuple(tokens))
+    (choice,) = (await client.completions.create(model="writer", prompt="Say", logprobs=0)).choices
+    assert choice.logprobs is not None
+    assert choice.logprobs.tokens == ["a", "\\xd9", "\\x85", "b"]
+    assert choice.logprobs.text_offset == [0, 1, 2, 2]
+
+
+async def test_usage_apart_comes_in_a_chunk_without_choices(api: Any, client: openai.AsyncOpenAI) -> None:
+    api.writer.deltas = [
+        Delta(text="Hi", tokens=1),
+        Delta(tokens=1),
+        Delta(finish="stop"),
+        Delta(usage=Usage(7, 2)),
+    ]
+    for create, asked in (
+        (client.completions.create, {"model": "writer", "prompt": "Say"}),
+        (client.chat.completions.create, ask()),
+    ):
+        stream = await create(**asked, stream=True, stream_options={"include_usage": True})
+        told = [
+            [choice.finish_reason for choice in chunk.choices] if chunk.choices else chunk.usage.total_tokens
+            async for chunk in stream
+        ]
+        assert told[-2:] == [["stop"], 9]
 
 
 async def test_a_prompt_that_is_too_long(api: Any, client: openai.AsyncOpenAI) -> None:

@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tiny_model
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import (
@@ -20,9 +21,13 @@ from tts_app.engines.text import (
     EngineError,
     EngineStoppedError,
     TextRequest,
+    TokenLogprob,
 )
 from tts_app.engines.transformers import TransformersEngine
 from tts_app.engines.transformers_answer import Answer
+from tts_app.engines.transformers_choice import Choice
+from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
+from tts_app.engines.transformers_writing import can_batch
 
 SEA = TextRequest(prompt="the sea is", max_tokens=12, temperature=0)
 CHAT = TextRequest(messages=({"role": "user", "content": "one two"},), max_tokens=4, temperature=0)
@@ -151,6 +156,9 @@ async def test_a_stop_string_does_not_leak(engine: TransformersEngine) -> None:
         deltas = await written(engine, replace(SEA, stop=(stop,)))
         assert text(deltas) == whole[: whole.index(stop)]
         assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
+        told = await written(engine, replace(SEA, stop=(stop,), logprobs=0))
+        assert text(told) == text(deltas)
+        assert sum(len(delta.logprobs) for delta in told) < sum(delta.tokens for delta in told)
     await idle(engine)
 
 
@@ -257,6 +265,92 @@ async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> N
         assert "closed" in str(end)
     with pytest.raises(EngineStoppedError, match="closed"):
         await written(engine, SEA)
+
+
+@pytest.mark.parametrize(
+    ("words", "stop", "told"),
+    [
+        ("the sea END of it", "END", "the sea "),
+        ("the sea END", "ENDS", "the sea END"),
+        ("a नमस्ते", "म", "a न"),
+        ("a नमस्ते", "नम!", "a नमस्ते"),
+    ],
+)
+def test_the_logprobs_of_a_stop_string_do_not_leak(folder: Path, words: str, stop: str, told: str) -> None:
+    """Here they are told of tokens that are the bytes of the text."""
+    tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    vocabulary = loaded_tokens(folder).token_bytes
+    answer = Answer(0, tokenizer, {2}, (stop,), [])
+    text, data = "", b""
+    for token in [*tokenizer.encode(words).ids, None]:
+        tokens, logprobs = (
+            ([], []) if token is None else ([token], [TokenLogprob("", -1.0, tuple(vocabulary[token]))])
+        )
+        delta = answer.take(tokens, token is None, logprobs)
+        if delta is not None:
+            text += delta.text
+            data += b"".join(bytes(item.bytes) for item in delta.logprobs)
+            assert text.encode().startswith(data), "nothing is told before its text"
+    assert text == data.decode() == told
+
+
+def test_the_logprob_of_a_part_of_a_character_has_its_bytes(folder: Path) -> None:
+    loaded = loaded_tokens(folder)
+    choice = Choice(replace(SEA, logprobs=0), 0, 0, loaded)
+    for token in loaded.tokenizer.encode("a م"):
+        choice(torch.zeros((1, 0), dtype=torch.int64), torch.eye(384)[None, token] * 100)
+    assert [(item.token, bytes(item.bytes)) for item in choice.logprobs] == [
+        ("a", b"a"),
+        (" ", b" "),
+        ("\\xd9", b"\xd9"),
+        ("\\x85", b"\x85"),
+    ]
+
+
+def loaded_tokens(folder: Path) -> LoadedModel:
+    """The tokeniser alone, without weights."""
+    model = SimpleNamespace(config=AutoConfig.from_pretrained(folder))
+    return LoadedModel(model, AutoTokenizer.from_pretrained(folder), TransformersParameters(), frozenset({2}))
+
+
+async def test_a_batch_that_dies_says_so_and_gives_each_slot_back_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
+    assert engine.broken is None
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("simulated")
+
+    monkeypatch.setattr(engine._batch, "_generation_step", dies)
+    ends = await asyncio.gather(*(written(engine, SEA) for _ in range(4)), return_exceptions=True)
+    assert str(ends[0]) == "transformers failed: simulated"
+    assert all(isinstance(end, EngineStoppedError) for end in ends), "also who waited for a slot"
+    async with asyncio.timeout(10):
+        while engine.broken is None:  # noqa: ASYNC110 - the thread tells of it once it has ended all answers
+            await asyncio.sleep(0.01)
+    assert engine.broken == "transformers failed: simulated"
+    for n in (1, 3):
+        with pytest.raises(EngineStoppedError, match="simulated"):
+            await written(engine, replace(SEA, n=n))
+        assert engine.load_now.running == 0
+    assert text(await written(engine, replace(SEA, logprobs=0)))
+    await idle(engine)
+    assert engine.load_now.running == 0
+    assert engine.broken is not None
+    engine.close()
+
+
+def test_a_model_on_several_devices_has_no_batch() -> None:
+    """The cache of continuous batching is on one."""
+
+    def can(*devices: str, **parameters: Any) -> bool:
+        model = SimpleNamespace(parameters=lambda: [torch.empty(0, device=device) for device in devices])
+        return can_batch(LoadedModel(model, None, TransformersParameters(**parameters), frozenset()))
+
+    assert can("cpu", "cpu")
+    assert not can("cpu", "meta", "cpu")
+    assert not can("cpu", continuous_batching=False)
 
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from tts_app.engines.text import TextRequest
+from tts_app.engines.transformers_choice import Choice
+from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
 from tts_app.engines.transformers_sampling import sampling
 
 LOGITS = [1.0, 3.0, 3.0, 2.0, -1.0]
@@ -43,6 +46,17 @@ def test_each_answer_has_its_own_settings() -> None:
 def test_greedy_takes_the_first_of_equals() -> None:
     assert kept([{"temperature": 0.0, "top_p": 0.9}]) == [[1]]
     assert kept([{"temperature": 0.0, "top_p": 1.0}], logits=[2.0] * 4) == [[0]]
+
+
+@pytest.mark.parametrize("temperature", [1e-4, 1e-5, 1e-39, 5e-324])
+def test_the_smallest_temperatures_give_probabilities(temperature: float) -> None:
+    """One that is no number would end everybody's answers."""
+    others = [{"temperature": 1.0, "top_p": 1.0}, {"temperature": temperature, "top_p": 0.9}]
+    scores = processed([{"temperature": temperature, "top_p": 1.0}, *others], logits=[-300.0, 90.0, 300.0])
+    assert scores.softmax(-1)[0].tolist() == scores.softmax(-1)[2].tolist() == [0.0, 0.0, 1.0]
+    loaded = LoadedModel(None, None, TransformersParameters(), frozenset())
+    alone = Choice(TextRequest(prompt="x", temperature=temperature), 0, 0, loaded)
+    assert alone(torch.zeros((1, 0), dtype=torch.int64), torch.tensor([[-300.0, 90.0, 300.0]])).argmax() == 2
 
 
 def test_temperature_divides() -> None:

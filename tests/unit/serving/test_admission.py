@@ -113,6 +113,17 @@ async def test_a_caller_who_leaves_the_moment_that_it_gets_the_slot_gives_it_bac
     assert (admission.running, admission.waiting) == (0, 0)
 
 
+async def test_who_holds_and_who_waits_may_leave_in_one_moment() -> None:
+    admission = Admission(slots=1, queue=2)
+    tasks = [asyncio.create_task(hold(admission, asyncio.Event())) for _ in range(3)]
+    await settle()
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 3
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
 async def test_background_work_waits_beyond_the_bound_and_refuses_nobody() -> None:
     admission = Admission(slots=1, queue=1)
     release = asyncio.Event()

@@ -33,6 +33,7 @@ class SimulatedEngine:
     def __init__(self) -> None:
         self.running = 0
         self.written = 0
+        self.broken: str | None = None
 
     @classmethod
     def load(
@@ -62,8 +63,8 @@ class SimulatedEngine:
                 await asyncio.sleep(0.001)
                 if letter == "!":
                     raise RuntimeError("simulated")
-                if letter == "?":
-                    raise EngineStoppedError("closed")
+                if letter in "?%":
+                    raise EngineStoppedError("its thread died" if letter == "?" else "")
                 self.written += 1
                 yield Delta(text=letter, tokens=1)
             yield Delta(finish="stop", usage=Usage(1, len(prompt)))
@@ -242,16 +243,38 @@ async def test_a_lost_replica_ends_its_streams_and_no_others(
     assert await written(client, "still") == "still"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "message"), [("?", "has broken down: its thread died"), ("%", "is not ready: no reason")]
+)
 async def test_an_engine_that_stopped_is_tried_once_more(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+    client: TextClient,
+    replicas: dict[str, Replica],
+    monkeypatch: pytest.MonkeyPatch,
+    prompt: str,
+    message: str,
 ) -> None:
+    """What the engine says is told; where it says nothing, what Serve says."""
+
     async def reason(_model: str) -> str:
         return "no reason."
 
     monkeypatch.setattr("tts_app.serving.client.why_unready", reason)
-    with pytest.raises(ModelUnavailableError, match="no reason"):
-        await written(client, "?")
+    with pytest.raises(ModelUnavailableError, match=message):
+        await written(client, prompt)
     assert sum(replica.text._failures for replica in replicas.values()) == 2
+
+
+async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
+    replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr("tts_app.serving.text.LINE_SECONDS", 0.2)
+    text = replicas["a"].text
+    await text.write("later", 1, TextRequest(prompt="x"))
+    await text.write("gone", 1, TextRequest(prompt="x"))
+    message = await anext(text.listen("later"))
+    assert [frame[2] for frame in message if frame[2]] == ["x"], "a line may come after what it is to carry"
+    assert set(text._outboxes) == {"later", "gone"}
+    await until(lambda: not text._outboxes)
 
 
 async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:
@@ -274,3 +297,15 @@ async def test_an_engine_that_breaks_down_every_time_is_started_anew(
             await written(client, "a!")
     with pytest.raises(EngineError, match="3 requests in a row"):
         text.check_health()
+
+
+async def test_a_broken_engine_is_started_anew_at_once(
+    client: TextClient, replicas: dict[str, Replica]
+) -> None:
+    """Whatever it was asked last: some of what it is asked may still be written."""
+    replicas["b"].die()
+    replica = replicas["a"]
+    replica.engine.broken = "its thread has died"
+    assert await written(client, "well") == "well"
+    with pytest.raises(EngineError, match="its thread has died"):
+        replica.text.check_health()

@@ -63,6 +63,10 @@ class SimulatedTextEngine:
             self.running -= 1
             self.stopped += not ended
 
+    @property
+    def broken(self) -> str | None:
+        return None
+
     def close(self) -> None:
         self.closed = True
 
