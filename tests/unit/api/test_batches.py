@@ -410,7 +410,7 @@ async def test_what_a_cancelled_batch_has_made_is_in_its_archive(api: Any, crew:
     await until(lambda: crew.asked == 2)
     await api.client.post(f"{batch['links']['self']}/cancel")
     crew.gate.set()
-    await until(lambda: len(crew.spoken) == 2 and api.context.batches.progress(batch["id"]) is None)
+    await until(lambda: len(crew.spoken) == 2 and api.context.batches._running is None)
     assert [status for *_, status in await items(api, batch)] == ["done"] * 2 + ["pending"] * 14
     zipped = await archive(api, batch)
     assert list(zipped) == ["post_01_female_en-US.mp3", "post_01_male_en-US.mp3", "manifest.jsonl"]
