@@ -100,13 +100,13 @@ def post_keys(plan: Plan) -> dict[int, str]:
 def targets(record: Record) -> list[Target]:
     """Return what the set is to show, and whether it does."""
     quiet = _quiet(record)
-    share = float(np.median([w.of_limit for w in quiet])) if quiet else 0.0
+    share = float(np.median([w.of_limit for w in quiet])) if quiet else None
     memory = [w.driver + w.workers for w in record.windows] or [1]
     growth = max(memory[1:], default=0) / memory[0]
     wrong = sum(len(examined.faults) for examined in record.posts.values())
     return [
-        ("Speed, of the engine's own limit, median of the quiet windows", "at least 0.92", figure(share),
-         share >= 0.92),
+        ("Speed, of the engine's own limit, median of the quiet windows", "at least 0.92",
+         figure(share) or "no quiet window yet", share is not None and share >= 0.92),
         ("Most memory of a later window, of the first one's", "at most 1.25 times", figure(growth),
          growth <= 1.25),
         ("Files that are missing, unsound or say wrong of themselves", "0", f"{wrong}", not wrong),
