@@ -18,6 +18,7 @@ from tts_app.api.deps import Context, Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
 from tts_app.api.schemas import ERRORS, ErrorAnswer
+from tts_app.api.streams import kept_alive
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
 from tts_app.resources.base import Resource
@@ -27,6 +28,8 @@ from tts_app.storage.output import LockedError, describe
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
+_SILENCE = 15.0
+"""Seconds without news of a batch after which its followers get a sign of life."""
 _FAULTS_TOLD = 100
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
@@ -217,9 +220,8 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
 async def get_events(batch_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `batch` now and after each change, until the batch has ended."""
     await _find(batch_id, playground)
-    return StreamingResponse(
-        _events(batch_id, playground), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    events = kept_alive(_events(batch_id, playground), _SILENCE)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Answers that are sent while they are made."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Generic, TypeVar
 
@@ -35,6 +36,30 @@ class Begun(Generic[Item]):
     async def aclose(self) -> None:
         """Give up what was not sent yet."""
         await self._rest.aclose()
+
+
+async def kept_alive(events: AsyncGenerator[bytes, None], silence: float) -> AsyncGenerator[bytes, None]:
+    """Yield server-sent `events`, and a comment after each `silence` seconds: proxies end what is silent."""
+    waiting: asyncio.Task[bytes | None] | None = None
+    try:
+        while True:
+            waiting = asyncio.create_task(_next(events))
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=silence)
+                if not waiting.done():
+                    yield b": nothing new\n\n"
+            if (event := waiting.result()) is None:
+                return
+            yield event
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        await events.aclose()
+
+
+async def _next(events: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(events, None)
 
 
 class ClosingStream(StreamingResponse):
