@@ -26,6 +26,7 @@ from tts_app.engines.text import (
     TextRequest,
     TokenLogprob,
     Usage,
+    check_request,
 )
 
 MAX_LOGPROBS = 20
@@ -178,21 +179,7 @@ class LlamaCppEngine:
         return body
 
     def _check(self, request: TextRequest) -> None:
-        if (request.messages is None) == (request.prompt is None):
-            raise EngineError("A request has either messages or a prompt.")
-        if request.messages is not None and not self._capabilities.chat:
-            raise EngineError(
-                "This model has no chat template: it continues a prompt, and cannot answer messages. "
-                "Give it a prompt, or a template by its parameter chat_template."
-            )
-        if not (request.messages or request.prompt):
-            raise EngineError("There is nothing to answer: the messages, or the prompt, are empty.")
-        if request.max_tokens is not None and request.max_tokens < 1:
-            raise EngineError(f"max_tokens must be at least 1, not {request.max_tokens}.")
-        if request.n < 1:
-            raise EngineError(f"n must be at least 1, not {request.n}.")
-        if request.logprobs is not None and not 0 <= request.logprobs <= MAX_LOGPROBS:
-            raise EngineError(f"logprobs must be from 0 to {MAX_LOGPROBS}, not {request.logprobs}.")
+        check_request(request, self._capabilities)
         if request.tools and request.messages is None:
             raise EngineError("Tools are for messages, not for a prompt.")
         if request.tools and not self._capabilities.tools:

@@ -115,6 +115,29 @@ class EngineStoppedError(EngineError):
     """The engine was closed, or broke, while it wrote: not the request's fault."""
 
 
+def check_request(request: TextRequest, capabilities: TextCapabilities) -> None:
+    """Check what every engine wants of a request.
+
+    Raises:
+        EngineError: the request contradicts itself, or asks for what the model cannot do.
+    """
+    if (request.messages is None) == (request.prompt is None):
+        raise EngineError("A request has either messages or a prompt.")
+    if request.messages is not None and not capabilities.chat:
+        raise EngineError(
+            "This model has no chat template: it continues a prompt, and cannot answer messages. "
+            "Give it a prompt, or a template by its parameter chat_template."
+        )
+    if not (request.messages or request.prompt):
+        raise EngineError("There is nothing to answer: the messages, or the prompt, are empty.")
+    if request.max_tokens is not None and request.max_tokens < 1:
+        raise EngineError(f"max_tokens must be at least 1, not {request.max_tokens}.")
+    if request.n < 1:
+        raise EngineError(f"n must be at least 1, not {request.n}.")
+    if request.logprobs is not None and not 0 <= request.logprobs <= capabilities.logprobs:
+        raise EngineError(f"logprobs must be from 0 to {capabilities.logprobs}, not {request.logprobs}.")
+
+
 class TextEngine(Protocol):
     """An adapter of one family of language models. For one event loop; `generate` runs many at a time."""
 
