@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from tts_app.manifests import load_voice_models
 from tts_app.serving.config import serve_config
 
 START = 240.0
@@ -58,6 +59,16 @@ class Playground:
         """The Serve config of `models` where this playground listens."""
         port = int(self.url.rsplit(":", 1)[1])
         return serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG", direct=True)
+
+    @contextmanager
+    def serving(self, model: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
+        """Serve `model` beside the embedded voices meanwhile, by the Serve config that `change` returns."""
+        (kokoro,) = load_voice_models(())
+        self.apply(change(self.config([kokoro, model])))
+        self.wait_for(sorted([kokoro.name, model.name]))
+        yield
+        self.apply(self.config([kokoro]))
+        self.wait_for([kokoro.name])
 
     def wait_for(self, models: list[str]) -> None:
         """Wait until these models are served and answer, and no others are."""

@@ -148,15 +148,14 @@ def refusing(playground: Any) -> Iterator[None]:
     refusing = kokoro.written()
     refusing["metadata"]["name"] = "a-refusing-one"
     refusing["spec"]["voices"] = [{"locale": "en-GB", "gender": "male", "speaker": "somebody"}]
-    config = playground.config([kokoro, VoiceModel.model_validate(refusing)])
-    for application in config["applications"]:
-        if application["name"] == "a-refusing-one":
-            application["args"]["engine"] = "simulated_voice:SimulatedVoiceEngine"
-    playground.apply(config)
-    playground.wait_for(["a-refusing-one", "kokoro"])
-    yield
-    playground.apply(playground.config([kokoro]))
-    playground.wait_for(["kokoro"])
+
+    def simulated(config: dict[str, Any]) -> dict[str, Any]:
+        (application,) = [app for app in config["applications"] if app["name"] == "a-refusing-one"]
+        application["args"]["engine"] = "simulated_voice:SimulatedVoiceEngine"
+        return config
+
+    with playground.serving(VoiceModel.model_validate(refusing), simulated):
+        yield
 
 
 @pytest.mark.usefixtures("refusing")

@@ -9,7 +9,6 @@ import openai
 import pytest
 import simulated_text
 
-from tts_app.manifests import load_voice_models
 from tts_app.resources import TextModel
 
 SOON = {
@@ -24,7 +23,6 @@ SOON = {
 @pytest.fixture(scope="module")
 def sleeper(playground: Any) -> Iterator[Any]:
     """The playground with a model that may scale to zero."""
-    (kokoro,) = load_voice_models(())
     folder = playground.folder / "sleeper"
     folder.mkdir()
     model = TextModel.model_validate(
@@ -38,15 +36,14 @@ def sleeper(playground: Any) -> Iterator[Any]:
             },
         }
     )
-    config = playground.config([kokoro, model])
-    (application,) = [app for app in config["applications"] if app["name"] == "sleeper"]
-    application["args"]["engine"] = "simulated_text:SimulatedTextEngine"
-    application["deployments"][0]["autoscaling_config"] |= SOON
-    playground.apply(config)
-    playground.wait_for(["kokoro", "sleeper"])
-    yield playground
-    playground.apply(playground.config([kokoro]))
-    playground.wait_for(["kokoro"])
+
+    def soon(config: dict[str, Any]) -> dict[str, Any]:
+        (application,) = [app for app in config["applications"] if app["name"] == "sleeper"]
+        application["deployments"][0]["autoscaling_config"] |= SOON
+        return simulated_text.config(config)
+
+    with playground.serving(model, soon):
+        yield playground
 
 
 def replicas(playground: Any) -> int:

@@ -41,26 +41,13 @@ def text_model(name: str, folder: Path, replicas: int, **parameters: Any) -> Tex
     )
 
 
-def simulated(config: dict[str, Any]) -> dict[str, Any]:
-    """The Serve config with the simulated engine in place of a TextModel's own."""
-    for application in config["applications"]:
-        if "context_length" in application["args"]:
-            application["args"]["engine"] = "simulated_text:SimulatedTextEngine"
-    return config
-
-
 @pytest.fixture(scope="module")
 def writer(playground: Any) -> Iterator[Any]:
     """The playground with a model that writes beside the one that speaks, and one that takes long to load."""
-    (kokoro,) = load_voice_models(())
     folder = playground.folder / "simulated"
     folder.mkdir()
-    models = [kokoro, text_model("writer", folder, REPLICAS, step=0.02)]
-    playground.apply(simulated(playground.config(models)))
-    playground.wait_for(["kokoro", "writer"])
-    yield playground
-    playground.apply(playground.config([kokoro]))
-    playground.wait_for(["kokoro"])
+    with playground.serving(text_model("writer", folder, REPLICAS, step=0.02), simulated_text.config):
+        yield playground
 
 
 @pytest.fixture
@@ -281,7 +268,7 @@ def test_a_model_that_loads_says_so(writer: Any) -> None:
         text_model("writer", folder, REPLICAS, step=0.02),
         text_model("slow", folder, 1, load_seconds=25),
     ]
-    writer.apply(simulated(writer.config(models)))
+    writer.apply(simulated_text.config(writer.config(models)))
     body = {"model": "slow", "messages": ask(), "max_tokens": 3}
     deadline = time.monotonic() + 30
     while True:

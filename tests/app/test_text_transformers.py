@@ -8,7 +8,6 @@ import pytest
 import tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tts_app.manifests import load_voice_models
 from tts_app.resources import TextModel
 
 PROMPTS = ["the sea is", "one two three four", "words of"]
@@ -18,7 +17,6 @@ TOKENS = 24
 @pytest.fixture(scope="module")
 def tiny(playground: Any) -> Iterator[Any]:
     """The playground with the model; `folder` has its files."""
-    (kokoro,) = load_voice_models(())
     folder = playground.folder / "tiny"
     folder.mkdir()
     tiny_model.make(folder)
@@ -36,11 +34,8 @@ def tiny(playground: Any) -> Iterator[Any]:
             },
         }
     )
-    playground.apply(playground.config([kokoro, model]))
-    playground.wait_for(["kokoro", "tiny"])
-    yield playground
-    playground.apply(playground.config([kokoro]))
-    playground.wait_for(["kokoro"])
+    with playground.serving(model, lambda config: config):
+        yield playground
 
 
 @pytest.fixture

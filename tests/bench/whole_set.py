@@ -55,7 +55,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options.folder.mkdir(parents=True, exist_ok=True)
     job, models = load_batch()
-    whole, output = _prepare(job.spec, embedded_posts(), models, options.folder)
+    whole, _ = _prepare(job.spec, embedded_posts(), models, options.folder)
     keys, texts = post_keys(whole), {item.file: item.text for item in whole}
     whole.close()
     record_path = options.output.with_suffix(".json")

@@ -27,6 +27,14 @@ def word(number: int) -> str:
     return f"{WORDS[number % len(WORDS)]} "
 
 
+def config(serve: dict[str, Any]) -> dict[str, Any]:
+    """The Serve config with the simulated engine in place of each TextModel's own."""
+    for application in serve["applications"]:
+        if "context_length" in application["args"]:
+            application["args"]["engine"] = f"{__name__}:{SimulatedTextEngine.__name__}"
+    return serve
+
+
 class SimulatedTextEngine:
     """Writes WORDS over and over, a word a step of `step` seconds; loading takes `load_seconds`.
 
