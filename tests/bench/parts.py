@@ -13,8 +13,6 @@ from pathlib import Path
 from conditions import cpu_name
 from tables import section
 
-from tts_app.sources.base import cache_folder
-
 
 @dataclass
 class Findings:
@@ -44,20 +42,20 @@ def options_of(parser: argparse.ArgumentParser, parts: Mapping[str, Part], page:
     return parser.parse_args()
 
 
-def measure(name: str, title: str, about: str, parts: Mapping[str, Part], options: argparse.Namespace) -> int:
+def measure(title: str, about: str, parts: Mapping[str, Part], options: argparse.Namespace) -> int:
     """Measure the parts that `options` name, write the page, return the exit status: 1 if a target is missed.
 
-    What was found is kept in the cache as `name`, for a later run that measures other parts.
+    What was found is kept beside the page, for a later run, on whatever machine, that measures other parts.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    kept = cache_folder() / "bench" / f"{name}.json"
+    kept = options.output.with_suffix(".json")
     found = _read(kept) if options.keep else {}
     for part in options.parts:
         heading, run = parts[part]
         findings = found[part] = Findings(heading, _conditions())
         run(findings, options)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps({key: asdict(value) for key, value in found.items()}), encoding="utf-8")
+        record = {key: asdict(value) for key, value in found.items()}
+        kept.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         ordered = [found[key] for key in parts if key in found]
         options.output.write_text(page(title, about, ordered), encoding="utf-8")
         print(f"{part}: done", flush=True)

@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--streams", type=int, nargs="+", default=[300, 1000, 2000], help="at a time")
     parser.add_argument("--seconds", type=float, default=60, help="seconds that a stream lasts")
     options = options_of(parser, PARTS, PAGE)
-    return measure("text", "Benchmarks of text generation", ABOUT, PARTS, options)
+    return measure("Benchmarks of text generation", ABOUT, PARTS, options)
 
 
 def measure_all_cores(findings: Findings, options: argparse.Namespace) -> None:
