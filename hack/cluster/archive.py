@@ -9,7 +9,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import build
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def archive_of(name: str, image: str, inside: str) -> Path:
+    """Return the archive of an image that holds one of the cluster's binaries alone, at the path `inside`."""
+    binary = build.path_of(name)
+    archive = binary.with_name(f"{binary.name}.tar")
+    if not archive.is_file():
+        write_archive(archive, image, binary, inside, [f"/{inside}"])
+    return archive
 
 
 def write_archive(target: Path, name: str, content: Path, inside: str, command: Sequence[str]) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 KUBERNETES = "k8s.io/kubernetes"
 KUBERAY = "github.com/ray-project/kuberay/ray-operator"
+KUEUE = "sigs.k8s.io/kueue"
 
 VERSIONS = {
     KUBERNETES: "v1.34.4",
     "go.etcd.io/etcd/server/v3": "v3.6.4",  # what Kubernetes' own go.mod pins
     KUBERAY: "v1.6.2",
     "github.com/coredns/coredns": "v1.12.4",
+    KUEUE: "v0.17.0",
     "helm.sh/helm/v4": "v4.3.1",
     "github.com/yannh/kubeconform": "v0.8.0",
 }
@@ -32,6 +34,8 @@ class Binary:
     """The Go module that it comes from; None: the wrapper holds its source."""
     version_variables: tuple[str, ...] = ()
     """Go variables that tell the program its version."""
+    files: str = ""
+    """The folder of the module that is kept beside the program, which cannot be installed without."""
 
 
 def _kubernetes(name: str) -> Binary:
@@ -39,8 +43,11 @@ def _kubernetes(name: str) -> Binary:
     return Binary(name, "kubernetes", f"{KUBERNETES}/cmd/{name}", VERSIONS[KUBERNETES], KUBERNETES, stamps)
 
 
-def _other(name: str, folder: str, module: str, package: str = "", stamp: str = "") -> Binary:
-    return Binary(name, folder, module + package, VERSIONS[module], module, (stamp,) if stamp else ())
+def _other(
+    name: str, folder: str, module: str, package: str = "", stamp: str = "", files: str = ""
+) -> Binary:
+    stamps = (stamp,) if stamp else ()
+    return Binary(name, folder, module + package, VERSIONS[module], module, stamps, files)
 
 
 BINARIES = {
@@ -51,7 +58,7 @@ BINARIES = {
         _kubernetes("kube-apiserver"),
         _kubernetes("kube-controller-manager"),
         _kubernetes("kubectl"),
-        _other("kuberay", "kuberay", KUBERAY),
+        _other("kuberay", "kuberay", KUBERAY, files="config/crd/bases"),
         _other("helm", "helm", "helm.sh/helm/v4", "/cmd/helm", "helm.sh/helm/v4/internal/version.version"),
         _other(
             "kubeconform", "kubeconform", "github.com/yannh/kubeconform", "/cmd/kubeconform", "main.version"
@@ -60,6 +67,7 @@ BINARIES = {
         _kubernetes("kube-proxy"),
         _kubernetes("kubelet"),
         _other("coredns", "coredns", "github.com/coredns/coredns"),
+        _other("kueue", "kueue", KUEUE, "/cmd/kueue", f"{KUEUE}/pkg/version.GitVersion", "charts/kueue"),
         Binary("pause", "pause", ".", "v1", None),
     )
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.binaries import BINARIES, KUBERAY, VERSIONS, Binary
+from cluster.binaries import BINARIES, Binary
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -35,9 +35,9 @@ def path_of(name: str) -> Path:
     return cache_folder() / "bin" / f"{name}-{BINARIES[name].version}"
 
 
-def kuberay_crds() -> Path:
-    """Return the folder of KubeRay's CRDs."""
-    return cache_folder() / "bin" / f"kuberay-crds-{VERSIONS[KUBERAY]}"
+def files_of(name: str) -> Path:
+    """Return the folder of what is kept beside a binary: KubeRay's CRDs, Kueue's chart."""
+    return cache_folder() / "bin" / f"{name}-files-{BINARIES[name].version}"
 
 
 def require(program: str, purpose: str) -> None:
@@ -66,14 +66,14 @@ def build(names: Iterable[str]) -> None:
             _tell(f"[{number}/{len(missing)}] building {name} {BINARIES[name].version} ...")
             begin = time.monotonic()
             _build(BINARIES[name], path_of(name))
-            if name == "kuberay":
-                _copy_crds()
+            if BINARIES[name].files:
+                _copy_files(BINARIES[name])
             _tell(f"[{number}/{len(missing)}] {name} took {time.monotonic() - begin:.0f} s")
 
 
 def _missing(names: Iterable[str]) -> list[str]:
     def is_there(name: str) -> bool:
-        return path_of(name).is_file() and (name != "kuberay" or kuberay_crds().is_dir())
+        return path_of(name).is_file() and (not BINARIES[name].files or files_of(name).is_dir())
 
     return [name for name in names if not is_there(name)]
 
@@ -109,14 +109,15 @@ def _build(binary: Binary, target: Path) -> None:
         unfinished.replace(target)
 
 
-def _copy_crds() -> None:
-    described = _go([go_program(), "mod", "download", "-json", KUBERAY], "kuberay")
-    source = Path(json.loads(described)["Dir"]) / "config" / "crd" / "bases"
-    with _beside(kuberay_crds()) as unfinished:
-        unfinished.mkdir()
-        for file in source.glob("*.yaml"):
-            shutil.copyfile(file, unfinished / file.name)  # the module's own files are read-only
-        unfinished.replace(kuberay_crds())
+def _copy_files(binary: Binary) -> None:
+    described = _go([go_program(), "mod", "download", "-json", str(binary.module)], binary.folder)
+    source = Path(json.loads(described)["Dir"]) / binary.files
+    with _beside(files_of(binary.name)) as unfinished:
+        for file in (path for path in source.rglob("*") if path.is_file()):
+            copy = unfinished / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)  # the module's own files and folders are read-only
+        unfinished.replace(files_of(binary.name))
 
 
 @contextmanager

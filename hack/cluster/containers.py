@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster import build, network
-from cluster.archive import write_archive
+from cluster.archive import archive_of
 from cluster.binaries import BINARIES
 from cluster.process import Process
 
@@ -77,11 +77,7 @@ class Containerd:
 
     def import_pause(self) -> None:
         """Make the image that every pod's first container has, and import it."""
-        binary = build.path_of("pause")
-        archive = binary.with_name(f"{binary.name}.tar")
-        if not archive.is_file():
-            write_archive(archive, PAUSE, binary, "pause", ["/pause"])
-        self.import_image(archive)
+        self.import_image(archive_of("pause", PAUSE, "pause"))
 
     def remove_containers(self) -> None:
         """Remove every container, with its processes, its mounts and its network namespace."""

@@ -131,7 +131,7 @@ class ControlPlane:
             self._install_kuberay()
 
     def _install_kuberay(self) -> None:
-        crds = str(build.kuberay_crds())
+        crds = str(build.files_of("kuberay"))
         self.kubectl("apply", "--server-side", "-f", crds)
         self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
         self._kuberay, self._kuberay_probe = self._kuberay_operator()

@@ -110,6 +110,11 @@ def labels(service: str) -> dict[str, str]:
     }
 
 
+def is_ours(live: Manifest) -> bool:
+    """Tell whether an object is the operator's."""
+    return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
+
+
 def manifest(
     kind: Kind, name: str, service: str, body: Mapping[str, Any], extra: Mapping[str, str] | None = None
 ) -> dict[str, Any]:

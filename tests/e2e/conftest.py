@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import base_image, build
+from cluster import base_image, build, kueue
 from cluster.build import PrerequisiteError
 from cluster.control_plane import ControlPlane
 from cluster.kind import KindCluster
@@ -79,3 +79,9 @@ def installed(cluster: Cluster | KindCluster) -> ControlPlane:
     cluster.helm("install", "tts-playground", chart, "-n", SYSTEM, "--create-namespace")
     cluster.kubectl("rollout", "status", "deploy", "-n", SYSTEM, "--timeout=120s")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def kueue_installed(cluster: Cluster | KindCluster) -> None:
+    """Have Kueue on the cluster; it stays until the cluster ends."""
+    kueue.install(cluster)

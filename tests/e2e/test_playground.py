@@ -107,6 +107,26 @@ class Speech:
         listed = self.kubectl("exec", head, "--", "ls", f"/audio-output/{folder}")
         return sorted(name for name in listed.split() if name.endswith(".mp3"))
 
+    def on_claim(self, claim: str, *command: str) -> str:
+        """Run a command, as root, in a pod that has a claim at /claim; return what it printed."""
+        image = self.get("pod", self.pods("headgroup")[0])["spec"]["containers"][0]["image"]
+        name = f"on-{claim}"
+        container = {
+            "name": "main",
+            "image": image,
+            "imagePullPolicy": "Never",
+            "command": command,
+            "securityContext": {"runAsUser": 0},
+            "volumeMounts": [{"name": "claim", "mountPath": "/claim"}],
+        }
+        volume = {"name": "claim", "persistentVolumeClaim": {"claimName": claim}}
+        spec = {"containers": [container], "volumes": [volume], "restartPolicy": "Never"}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+        self.kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s")
+        printed = self.kubectl("logs", name)
+        self.kubectl("delete", "pod", name)
+        return printed
+
     def cluster_name(self) -> str:
         return str(self.get("voicemodel", "kokoro")["status"]["rayCluster"])
 
@@ -123,10 +143,12 @@ def seconds_of(mp3: bytes) -> float:
 
 @pytest.fixture(scope="module")
 def speech(installed: ControlPlane, proxy: str) -> Iterator[Speech]:
-    """The sample service, applied and Ready."""
+    """The sample service, applied and Ready, with room for a second replica that nobody needs yet."""
     installed.kubectl("create", "namespace", NAMESPACE)
     made = Speech(installed, proxy)
-    made.kubectl("apply", "-f", str(SAMPLES / "laptop.yaml"))
+    sample = list(yaml.safe_load_all((SAMPLES / "laptop.yaml").read_text(encoding="utf-8")))
+    sample[1]["spec"]["replicas"] = {"min": 1, "max": 2}
+    made.apply(*sample)
     made.wait_ready("kokoro")
     yield made
     installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
@@ -164,7 +186,10 @@ def test_rays_own_ports_ask_for_a_token(speech: Speech) -> None:
 
 
 def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> None:
-    """The sample: 2 posts by 4 avatars. Its progress is told, and what was done is not done again."""
+    """The sample: 2 posts by 4 avatars. Its progress is told, and what was done is not done again.
+
+    One pod of the service is not ready all the while, for no replica is in it.
+    """
     sample = yaml.safe_load((SAMPLES / "ttsjob-welcome.yaml").read_text(encoding="utf-8"))
     sample["spec"]["parallelism"] = 1  # so that there is time to see it run
     speech.apply(sample)
@@ -196,6 +221,23 @@ def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> No
     assert {"Running", "AttemptFailed", "Succeeded"} <= reasons, reasons
 
 
+def test_of_fewer_replicas_the_idle_pod_goes(speech: Speech) -> None:
+    pods = speech.get("pods", "-l", "ray.io/node-type=worker")["items"]
+    ready = {
+        pod["metadata"]["name"]: condition["status"] == "True"
+        for pod in pods
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready"
+    }
+    assert sorted(ready.values()) == [False, True]
+    idle, used = sorted(ready, key=lambda name: ready[name])
+    one = {"spec": {"replicas": {"min": 1, "max": 1}}}
+    speech.kubectl("patch", "voicemodel", "kokoro", "--type=merge", "-p", json.dumps(one))
+    speech.kubectl("wait", "--for=delete", f"pod/{idle}", "--timeout=120s")
+    assert used in speech.pods()
+    assert speech.say("female_en-US", "Nobody was disturbed.").status_code == 200
+
+
 def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech) -> None:
     posts = [{"id": n, "text": {"en": f"Table {n} by the window is yours tonight."}} for n in range(1, 17)]
     spec = {
@@ -224,22 +266,91 @@ def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech
 
 
 def test_a_job_with_a_cluster_of_its_own(speech: Speech) -> None:
-    """Its workers have the model loaded; its posts are in a ConfigMap; its pods go when it is done."""
+    """Its workers have the model loaded; its posts are in a ConfigMap; its pods go when it is done.
+
+    Its output is a claim that many nodes may have at a time, as one of NFS is; here a folder of the one node.
+    """
+    mode = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    folder = {"path": "/tmp/hostpath_pv/shared", "type": "DirectoryOrCreate"}  # noqa: S108 - of the node
+    speech.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "shared"},
+         "spec": {**mode, "capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain",
+                  "hostPath": folder}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "shared"},
+         "spec": {**mode, "volumeName": "shared", "resources": {"requests": {"storage": "1Gi"}}}},
+    )  # fmt: skip
+    speech.on_claim("shared", "chmod", "777", "/claim")  # Kubernetes heeds no fsGroup on a folder of a node
     lines = [json.dumps({"id": n, "text": {"en": f"Good evening, room {n}."}}) for n in (1, 2)]
     speech.kubectl("create", "configmap", "evening", f"--from-literal=posts.jsonl={chr(10).join(lines)}")
     spec = {
         "ephemeral": {},
         "posts": {"configMapRef": {"name": "evening"}},
         "avatars": {"locales": ["en-GB"], "genders": ["female"]},
-        "output": {"uri": "pvc://playground-audio/evening"},
+        "output": {"uri": "pvc://shared/evening"},
     }
     speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
                   "metadata": {"name": "evening"}, "spec": spec})  # fmt: skip
     job = speech.wait_job("evening", lambda status: status.get("completionTime"))
     assert job["phase"] == "Succeeded", job
-    assert speech.files("evening") == ["post_01_female_en-GB.mp3", "post_02_female_en-GB.mp3"]
+    listed = speech.on_claim("shared", "ls", "/claim/evening").split()
+    names = ["post_01_female_en-GB.mp3", "post_02_female_en-GB.mp3"]
+    assert sorted(name for name in listed if name.endswith(".mp3")) == names
     own = "ray.io/originated-from-cr-name=evening"
     speech.kubectl("wait", "--for=delete", "raycluster", "-l", own, f"--timeout={PATIENCE:.0f}s")
+
+
+@pytest.mark.usefixtures("kueue_installed")
+def test_a_job_waits_in_kueues_queue_and_gives_its_cluster_back(speech: Speech) -> None:
+    """Kueue holds it back, admits it, takes its cluster from it midway, and admits it again."""
+    quota = {"cpu": 8, "memory": "32Gi"}
+    flavor = {"name": "default", "resources": [{"name": n, "nominalQuota": q} for n, q in quota.items()]}
+    queue = {
+        "namespaceSelector": {},
+        "resourceGroups": [{"coveredResources": list(quota), "flavors": [flavor]}],
+        "stopPolicy": "Hold",
+    }
+    version = {"apiVersion": "kueue.x-k8s.io/v1beta2"}
+    speech.apply(
+        {**version, "kind": "ResourceFlavor", "metadata": {"name": "default"}},
+        {**version, "kind": "ClusterQueue", "metadata": {"name": "batches"}, "spec": queue},
+        {**version, "kind": "LocalQueue", "metadata": {"name": "batches", "namespace": NAMESPACE},
+         "spec": {"clusterQueue": "batches"}},
+    )  # fmt: skip
+    posts = [{"id": n, "text": {"en": f"Your boat to the island leaves at {n}."}} for n in range(1, 25)]
+    spec = {
+        "ephemeral": {},
+        "posts": {"inline": posts},
+        "avatars": {"locales": ["en-US"], "genders": ["female"]},
+        "output": {"uri": "pvc://playground-audio/boats"},
+        "parallelism": 1,  # so that there is time to stop it
+    }
+    labels = {"kueue.x-k8s.io/queue-name": "batches"}
+    speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
+                  "metadata": {"name": "boats", "labels": labels}, "spec": spec})  # fmt: skip
+
+    def is_queued(status: dict[str, Any]) -> bool:
+        reasons = {c["type"]: c["reason"] for c in status.get("conditions", [])}
+        return status.get("phase") == "Pending" and reasons["Progressing"] == "Queued"
+
+    def stop(policy: str) -> None:
+        patch = json.dumps({"spec": {"stopPolicy": policy}})
+        speech.kubectl("patch", "clusterqueue", "batches", "--type=merge", "-p", patch)
+
+    speech.wait_job("boats", is_queued)
+    own = ("-l", "ray.io/originated-from-cr-name=boats")
+    assert speech.get("rayclusters", *own)["items"] == []
+    stop("None")
+    speech.wait_job("boats", lambda status: status.get("progress", {}).get("done", 0) > 1)
+    stop("HoldAndDrain")
+    job = speech.wait_job("boats", is_queued)
+    speech.kubectl("wait", "--for=delete", "raycluster", *own, f"--timeout={PATIENCE:.0f}s")
+    assert 1 < job["progress"]["done"] < len(posts)
+    stop("None")
+    job = speech.wait_job("boats", lambda status: status.get("completionTime"))
+    assert job["phase"] == "Succeeded", job
+    assert job["progress"]["skipped"] > 1, "what was done is not done again"
+    assert "failedAttempts" not in job, "it is no fault of the job"
+    assert len(speech.files("boats")) == len(posts)
 
 
 def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:

@@ -60,12 +60,21 @@ def application(status: str = "RUNNING", deployment: str = "HEALTHY", message: s
 
 
 def serving(generation: int, pending: str = "", **applications: dict[str, Any]) -> dict[str, Any]:
-    """Return a RayService's status in which `applications` are as given."""
+    """Return a RayService's status in which `applications` are as given, as a merge patch.
+
+    They are the `pending` cluster's where there is one: KubeRay tells nothing of the active one's then.
+    """
     states = {name.replace("_", "-"): state for name, state in applications.items()}
     return {
         "observedGeneration": generation,
-        "activeServiceStatus": {"rayClusterName": CLUSTER, "applicationStatuses": states},
-        "pendingServiceStatus": {"rayClusterName": pending},
+        "activeServiceStatus": {
+            "rayClusterName": CLUSTER,
+            "applicationStatuses": None if pending else states,
+        },
+        "pendingServiceStatus": {
+            "rayClusterName": pending,
+            "applicationStatuses": states if pending else None,
+        },
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from audit import Audit, Right
 from charts import CHART, RELEASE, Helm, Object, account, of_kind
-from resources import API, playground, text_model, voice_model
+from resources import API, application, playground, serving, text_model, voice_model
 from running import Api, Operator, eventually
 
 from cluster.control_plane import ControlPlane
@@ -117,10 +117,10 @@ def granted(objects: Iterable[Object]) -> set[Right]:
     }
 
 
-def live(api: Api) -> None:
+def live(api: Api, control_plane: ControlPlane) -> None:
     """Lead a service through all that an operator does in its life, to its end."""
     api.apply(playground(**EVERYTHING))
-    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    api.apply(voice_model(replicas={"min": 2, "max": 2}))
     api.apply(text_model())
     source = {"uri": "hf://hexgrad/kokoro", "revision": "main"}
     api.apply(voice_model("fetched", ("male_en-US",), source=source, quantization="none"))
@@ -131,10 +131,15 @@ def live(api: Api) -> None:
     head = eventually(lambda: next(iter(heads(api)), None), "the head's pod")
     crash(api, head["metadata"]["name"])
     api.await_condition("kokoro", "Degraded", "True", "CrashLoop")
+    hold_up(api, head["metadata"]["name"])
+    api.await_condition("kokoro", "Degraded", "False", "AsExpected")
 
     render(api)
     api.apply(voice_model(replicas={"min": 3, "max": 3}))
     eventually(lambda: 3 in sizes(api), "three replicas in the RayCluster")
+    control_plane.stop_kuberay()
+    hand_over(api)
+    control_plane.start_kuberay()
 
     api.apply(playground(networkPolicy={"enabled": False}, podDisruptionBudget=False))
     for ref in OPTIONAL:
@@ -175,6 +180,28 @@ def render(api: Api) -> None:
     api.await_absence(Ref(TTS_JOB, "welcome"))
 
 
+def hand_over(api: Api) -> None:
+    """Have a job handed to the service's cluster, as if that served and KubeRay waited for its pods."""
+    cluster = api.list(RAY_CLUSTER)[0]["metadata"]["name"]
+    api.merge_status(RAY_CLUSTER, cluster, {"head": {"serviceName": f"{cluster}-head-svc"}})
+    service = api.await_object(Ref(RAY_SERVICE, "playground"))
+    status = serving(service["metadata"]["generation"], gateway=application(), kokoro=application())
+    status["activeServiceStatus"]["rayClusterName"] = cluster
+    api.merge_status(RAY_SERVICE, "playground", status)
+    spec = {
+        "posts": {"inline": [{"id": 1, "text": {"en": "Welcome"}}]},
+        "avatars": {"locales": ["en-US"], "genders": ["female"]},
+        "output": {"uri": "pvc://playground-audio/handed"},
+    }
+    api.apply({"apiVersion": API, "kind": "TTSJob", "metadata": {"name": "handed"}, "spec": spec})
+    api.await_object(Ref(RAY_JOB, "handed"))
+    api.merge_status(RAY_JOB, "handed", {"jobDeploymentStatus": "Initializing"})
+    address = f"{cluster}-head-svc.{api.namespace}.svc:8265"
+    eventually(lambda: api.get(RAY_JOB, "handed")["status"].get("dashboardURL") == address, "its dashboard")
+    api.delete(TTS_JOB, "handed")
+    api.await_absence(Ref(RAY_JOB, "handed"))
+
+
 def heads(api: Api) -> list[Object]:
     return [p for p in api.list(POD) if p["metadata"].get("labels", {}).get("ray.io/node-type") == "head"]
 
@@ -197,10 +224,24 @@ def crash(api: Api, pod: str) -> None:
     api.merge_status(POD, pod, {"containerStatuses": [status]})
 
 
+def hold_up(api: Api, pod: str) -> None:
+    """Say that nothing of a pod begins for long, as a kubelet does: its Events are read then."""
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = {
+        "name": "ray-head",
+        "image": "",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": "ContainerCreating"}},
+    }
+    api.merge_status(POD, pod, {"conditions": [scheduled], "containerStatuses": [status]})
+
+
 def test_in_a_whole_life_it_is_refused_nothing_and_needs_all(
-    release: Installed, api: Api, helm: Helm, audit: Audit
+    release: Installed, api: Api, helm: Helm, audit: Audit, control_plane: ControlPlane
 ) -> None:
-    live(api)
+    live(api, control_plane)
     operator = release.operator
     assert 'code="403"' not in operator.fetch("/metrics")
     assert operator.stop() == 0, "and it gives the Lease back"
@@ -214,6 +255,7 @@ def test_in_a_whole_life_it_is_refused_nothing_and_needs_all(
     unused = {right for right in has - used if right.verb in WRITES}
     assert unused == set(), "what it never writes, it need not be able to"
     assert Right("get", "", "pods/log") in used
+    assert Right("list", "events.k8s.io", "events") in used
     unheard = {(right.group, right.resource) for right in has - used}
     assert unheard <= {(right.group, right.resource) for right in used}
 

@@ -49,7 +49,9 @@ def test_a_cluster_of_its_own_and_a_submitter_with_its_token(api, control_plane)
     assert variables["RAY_JOB_SUBMISSION_ID"]["value"] == submission
     (command,) = container["args"]
     assert "--no-wait" in command
-    assert "ttsp render -f batch.yaml --json --speaker engine --place kokoro=kokoro-" in command
+    uid = api.get(TTS_JOB, "welcome")["metadata"]["uid"]
+    driver = f"ttsp render -f batch.yaml --json --uid {uid} --speaker engine --place kokoro=kokoro-"
+    assert driver in command
 
     api.delete(TTS_JOB, "welcome")
     api.await_absence(Ref(RAY_JOB, "welcome"))

@@ -211,7 +211,7 @@ def test_a_child_that_is_deleted_comes_back(api, ref):
     ids=["serve-config", "label", "policy", "budget", "token"],
 )
 def test_drift_is_repaired(api, kind, patch, path):
-    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    api.apply(voice_model(replicas={"min": 2, "max": 2}))
     name = "playground-kokoro" if kind is DISRUPTION_BUDGET else "playground"
 
     def value():
@@ -285,14 +285,14 @@ def test_an_optional_child_that_is_somebody_elses_stays(api):
     }
     api.apply(theirs)
     api.apply(playground(podDisruptionBudget=False))
-    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    api.apply(voice_model(replicas={"min": 2, "max": 2}))
     service(api)
     assert api.get(DISRUPTION_BUDGET, "playground-kokoro")["spec"]["maxUnavailable"] == 7
 
 
 def test_a_drain_leaves_a_model_one_of_its_pods(api):
     """The budget is one that Kubernetes can compute: with another it would let no pod go."""
-    api.apply(voice_model(replicas={"min": 1, "max": 2}))
+    api.apply(voice_model(replicas={"min": 2, "max": 2}))
     api.await_object(Ref(DISRUPTION_BUDGET, "playground-kokoro"))
     api.apply(voice_model(replicas={"min": 1, "max": 1}))
     api.await_absence(Ref(DISRUPTION_BUDGET, "playground-kokoro"))

@@ -8,7 +8,7 @@ from running import eventually, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
-from tts_operator.objects import PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.objects import EVENT, PLAYGROUND, POD, RAY_SERVICE, VOICE_MODEL, Ref
 
 GROUP = group_of(VoiceModel.model_validate(voice_model()))
 pytestmark = pytest.mark.usefixtures("kuberay_stopped", "operator")
@@ -177,6 +177,31 @@ def test_the_true_cause_of_a_pod_that_does_not_run(api, served, group, status, r
     assert api.condition(VOICE_MODEL, "kokoro", "Degraded")["reason"] == reason
 
 
+def test_a_pod_that_waits_for_its_volumes_says_why(api, served):
+    served()
+    waits = container(state={"waiting": {"reason": "ContainerCreating"}})
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    put_pod(api, conditions=[scheduled], **waits)
+    uid = api.get(POD, "a-pod")["metadata"]["uid"]
+    regarding = {"kind": "Pod", "name": "a-pod", "namespace": api.namespace, "uid": uid}
+    event = {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.name,
+        "metadata": {"name": "a-pod.failed-mount"},
+        "regarding": regarding,
+        "eventTime": "2026-01-01T00:00:01.000000Z",
+        "reportingController": "kubelet",
+        "reportingInstance": "a-node",
+        "action": "Mount",
+        "type": "Warning",
+        "reason": "FailedMount",
+        "note": 'configmap "june" not found',
+    }
+    api.apply(event)
+    ready = api.await_condition("kokoro", "Ready", "False", "VolumesNotReady")
+    assert 'configmap "june" not found' in ready["message"]
+
+
 def test_a_pod_of_another_model_is_not_this_ones_trouble(api, served):
     served(gateway=application(), kokoro=application())
     put_pod(api, "another-abc123", **container(state={"waiting": {"reason": "ErrImagePull"}}))
@@ -184,7 +209,9 @@ def test_a_pod_of_another_model_is_not_this_ones_trouble(api, served):
 
 
 def test_a_replacement_of_the_cluster_is_told_while_it_lasts(api, served):
-    served("playground-fghij", gateway=application(), kokoro=application())
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    served("playground-fghij")
     progressing = api.await_condition("kokoro", "Progressing", "True", "ClusterReplacement")
     assert CLUSTER in progressing["message"]
     assert api.condition(VOICE_MODEL, "kokoro", "Ready")["status"] == "True"

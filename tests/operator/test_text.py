@@ -9,7 +9,6 @@ from resources import playground, text_model, voice_model
 from running import eventually
 
 from tts_operator.objects import (
-    DISRUPTION_BUDGET,
     EVENT,
     JOB,
     PLAYGROUND,
@@ -94,7 +93,6 @@ class TestServing:
         api.apply(text_model(replicas={"min": 0, "max": 2, "targetOngoingRequests": 8}))
         deployment = eventually(lambda: applications(api).get("smollm"), "the model")["deployments"][0]
         assert deployment["autoscaling_config"]["min_replicas"] == 0
-        api.await_object(Ref(DISRUPTION_BUDGET, "playground-smollm"))
 
     def test_a_replica_on_two_nodes_is_a_group_of_two_pods(self, api):
         api.apply(playground(images={"engines": {"vllm": "registry/vllm:1"}}))

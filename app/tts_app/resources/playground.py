@@ -140,6 +140,8 @@ class Database(Resource):
 
     secret_ref: SecretRef
     """Where the database's SQLAlchemy URL is, such as postgresql+psycopg://user:password@host/name."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    """Port of the URL: the NetworkPolicy lets the head reach it."""
 
 
 class Storage(Resource):
@@ -152,7 +154,7 @@ class Storage(Resource):
     database: Database | None = None
     """Database of durable speeches and batches; default: SQLite in the head pod, which goes with it."""
     credentials_secret: ObjectName | None = None
-    """Secret whose keys the loader of model files gets as variables: HF_TOKEN, AWS_ACCESS_KEY_ID ..."""
+    """Secret of variables (HF_TOKEN, AWS_ACCESS_KEY_ID ...) for loaders, and `ephemeral` jobs on s3:// or gs://."""
 
 
 class Peer(Resource):
@@ -292,7 +294,7 @@ class PlaygroundSpec(Resource):
     security: Security = Security()
     """Who may call the API."""
     pod_disruption_budget: bool = True
-    """Whether a node's drain leaves a model that has several pods one (by PodDisruptionBudgets)."""
+    """Whether a node's drain leaves a model of `replicas.min` 2 or more one (by PodDisruptionBudgets)."""
     scheduling: Scheduling = Scheduling()
     """Where the service's pods run; nothing else of a pod can be set."""
 

@@ -67,7 +67,7 @@ class Resources(Compute):
     """What one replica of a model asks of its node, as Kubernetes quantities."""
 
     gpu: Devices = "0"
-    """GPUs, such as "1"; a fraction shares one GPU between replicas."""
+    """GPUs, such as "1". In the playground replicas share one by fractions; on a cluster they do not."""
 
     @property
     def gpus(self) -> float:

@@ -17,10 +17,13 @@ operator of workloads can do without; a namespace's Pod Security level and quota
 - apiGroups: [ttsplayground.dev]
   resources: [ttsjobs]
   verbs: [delete]
-# A job's children are made once, and never changed.
+# A job's children are made once, and never changed; KubeRay is told where the service's cluster takes jobs.
 - apiGroups: [ray.io]
   resources: [rayjobs]
   verbs: [get, list, watch, create, delete]
+- apiGroups: [ray.io]
+  resources: [rayjobs/status]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create]
@@ -63,5 +66,5 @@ operator of workloads can do without; a namespace's Pod Security level and quota
   verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

@@ -5,9 +5,10 @@ from typing import Any
 
 from tts_app.resources import Model, Playground
 from tts_app.resources.playground import Volume
+from tts_operator.desired.claims import audio_claim_of, cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import loader
-from tts_operator.desired.network import loader_policy, network_policy
+from tts_operator.desired.network import database_policy, loader_policy, network_policy
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, engine_images, ray_service
 from tts_operator.objects import (
     CLAIM,
@@ -56,9 +57,9 @@ def children(
     name, spec = playground.name, playground.spec
     if not models and not waiting and spec.when_empty == "Remove":
         return ()
-    audio_claim = spec.storage.audio.existing_claim or f"{name}-audio"
+    audio_claim = audio_claim_of(playground)
     fetched = [model for model in (*models, *waiting) if downloads(model)]
-    cache_claim = (spec.storage.cache.existing_claim or f"{name}-cache") if fetched else ""
+    cache_claim = cache_claim_of(playground) if fetched else ""
     present: list[dict[str, Any]] = [
         manifest(SERVICE_ACCOUNT, name, name, {"automountServiceAccountToken": False})
     ]
@@ -70,8 +71,11 @@ def children(
         present.append(manifest(NETWORK_POLICY, name, name, network_policy(playground)))
         if fetched:
             present.append(manifest(NETWORK_POLICY, f"{name}-loader", name, loader_policy(playground)))
+        if spec.storage.database is not None:
+            policy = database_policy(playground, spec.storage.database.port)
+            present.append(manifest(NETWORK_POLICY, f"{name}-database", name, policy))
     if spec.pod_disruption_budget:
-        present += [_disruption_budget(name, model) for model in models if model.spec.replicas.max > 1]
+        present += [_disruption_budget(name, model) for model in models if model.spec.replicas.min > 1]
     if spec.monitoring.pod_monitor:
         present.append(manifest(POD_MONITOR, name, name, _pod_monitor(name), spec.monitoring.labels))
     if spec.ingress is not None:
@@ -97,13 +101,14 @@ def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
 
 
 def _disruption_budget(service: str, model: Model) -> dict[str, Any]:
-    """Return the budget of a model that has several pods: one of them stays.
+    """Return the budget of a model that has several replicas at all times: one of them stays.
 
     A budget in `maxUnavailable` would let none go: Kubernetes cannot tell how many pods a RayCluster wants.
+    Pods that no replica is in are never ready, and may go.
     """
     selector = {"matchLabels": {SERVICE_LABEL: service, "ray.io/group": group_of(model)}}
-    body = {"spec": {"minAvailable": 1, "selector": selector}}
-    return manifest(DISRUPTION_BUDGET, f"{service}-{model.name}", service, body)
+    spec = {"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
+    return manifest(DISRUPTION_BUDGET, f"{service}-{model.name}", service, {"spec": spec})
 
 
 def _pod_monitor(service: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import yaml
 
 from tts_app.resources import Model, Playground, TTSJob, VoiceModel
 from tts_app.resources.tts_job import Ephemeral
+from tts_operator.desired.claims import CLAIM_LABEL, cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import COMPONENT_LABEL
 from tts_operator.desired.network import SUBMITTER, job_policy
@@ -89,11 +90,6 @@ def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
     return None
 
 
-def audio_claim_of(playground: Playground) -> str:
-    """Return the claim that a service's audio is on."""
-    return playground.spec.storage.audio.existing_claim or f"{playground.name}-audio"
-
-
 def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
     """Return the models that speak an avatar of the job."""
     locales, genders = set(job.spec.avatars.locales), set(job.spec.avatars.genders)
@@ -153,8 +149,8 @@ def _ray_job(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
 
 
 def _entrypoint(plan: Plan) -> list[str]:
-    """Return the driver's command. KubeRay gives it to a shell: all that is put in are DNS labels."""
-    command = ["ttsp", "render", "-f", BATCH_FILE, "--json"]
+    """Return the driver's command. KubeRay gives it to a shell: it is made of DNS labels and a UID."""
+    command = ["ttsp", "render", "-f", BATCH_FILE, "--json", "--uid", plan.uid]
     if plan.job.spec.ephemeral is None:
         return [*command, "--speaker", "service"]
     places = [part for model in plan.models for part in ("--place", f"{model.name}={group_of(model)}")]
@@ -190,7 +186,7 @@ def _submitter(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
 def _own_cluster(plan: Plan, ephemeral: Ephemeral, defaults: Defaults) -> dict[str, Any]:
     playground = plan.playground
     images = engine_images(playground, defaults)
-    cache = playground.spec.storage.cache.existing_claim or f"{playground.name}-cache"
+    cache = cache_claim_of(playground)
     mounts = _mounts(plan.job)
     secret = playground.spec.storage.credentials_secret if _outside(plan.job) else None
     head = head_group(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])
@@ -206,7 +202,8 @@ def _own_cluster(plan: Plan, ephemeral: Ephemeral, defaults: Defaults) -> dict[s
     ]
     for group in (head, *groups):
         template = group["template"]
-        template["metadata"]["labels"] = _labels(plan.job.name)
+        tied = {n: v for n, v in template["metadata"]["labels"].items() if n.startswith(CLAIM_LABEL)}
+        template["metadata"]["labels"] = {**tied, **_labels(plan.job.name)}
         if secret is not None:
             template["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": secret}}]
     return ray_cluster(playground, defaults, head, groups)

@@ -17,19 +17,29 @@ SUBMITTER = "submitter"
 KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
 
+_KUBERAY_PODS = {"namespaceSelector": {}, "podSelector": {"matchLabels": KUBERAY}}
 _DASHBOARD = {"port": DASHBOARD_PORT, "protocol": "TCP"}
+_SERVE = {"port": SERVE_PORT, "protocol": "TCP"}
 _DNS = {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]}
-_OUTSIDE = {
-    "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}],
-    "ports": [{"port": HTTPS_PORT, "protocol": "TCP"}],
-}
+
+
+def _outside(port: int) -> dict[str, Any]:
+    """Return the rule that lets pods reach a port everywhere, but where clouds hand out credentials."""
+    return {
+        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}],
+        "ports": [{"port": port, "protocol": "TCP"}],
+    }
+
+
+_HTTPS = _outside(HTTPS_PORT)
 
 
 def network_policy(playground: Playground) -> dict[str, Any]:
     """Return the body of the service's NetworkPolicy.
 
-    In: the service's own pods, KubeRay and submitters of TTSJobs to the dashboard, and to the API and the
-    metrics the pods of the namespace and whoever the Playground allows. Out: the service's own pods and DNS.
+    In: the service's own pods; KubeRay to the dashboard, and to the API, whose health makes the head one of
+    those that the service's callers reach; submitters of TTSJobs to the dashboard; to the API and the metrics
+    the pods of the namespace and whoever the Playground allows. Out: the service's own pods and DNS.
     """
     own = {"podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}}}
     callers = [{"podSelector": {}}, *map(_peer, playground.spec.network_policy.allow_from)]
@@ -39,20 +49,12 @@ def network_policy(playground: Playground) -> dict[str, Any]:
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"from": [own]},
+                {"from": [_KUBERAY_PODS], "ports": [_DASHBOARD, _SERVE]},
                 {
-                    "from": [
-                        {"namespaceSelector": {}, "podSelector": {"matchLabels": KUBERAY}},
-                        {"podSelector": {"matchLabels": {COMPONENT_LABEL: SUBMITTER}}},
-                    ],
+                    "from": [{"podSelector": {"matchLabels": {COMPONENT_LABEL: SUBMITTER}}}],
                     "ports": [_DASHBOARD],
                 },
-                {
-                    "from": callers,
-                    "ports": [
-                        {"port": SERVE_PORT, "protocol": "TCP"},
-                        {"port": METRICS_PORT, "protocol": "TCP"},
-                    ],
-                },
+                {"from": callers, "ports": [_SERVE, {"port": METRICS_PORT, "protocol": "TCP"}]},
             ],
             "egress": [
                 {"to": [own]},
@@ -68,7 +70,18 @@ def loader_policy(playground: Playground) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": {SERVICE_LABEL: playground.name, COMPONENT_LABEL: CONTAINER}},
             "policyTypes": ["Egress"],
-            "egress": [_OUTSIDE],
+            "egress": [_HTTPS],
+        }
+    }
+
+
+def database_policy(playground: Playground, port: int) -> dict[str, Any]:
+    """Return the body of the NetworkPolicy that lets the head, where the gateway is, reach its database."""
+    return {
+        "spec": {
+            "podSelector": {"matchLabels": _head_of(playground.name)},
+            "policyTypes": ["Egress"],
+            "egress": [_outside(port)],
         }
     }
 
@@ -82,19 +95,21 @@ def job_policy(job: str, service: str | None, *, outside: bool) -> dict[str, Any
     own = {"podSelector": {"matchLabels": {JOB_LABEL: job}}}
     egress: list[dict[str, Any]] = [{"to": [own]}, _DNS]
     if service is not None:
-        head = {"podSelector": {"matchLabels": {SERVICE_LABEL: service, "ray.io/node-type": "head"}}}
-        egress.append({"to": [head], "ports": [_DASHBOARD]})
+        egress.append({"to": [{"podSelector": {"matchLabels": _head_of(service)}}], "ports": [_DASHBOARD]})
     if outside:
-        egress.append(_OUTSIDE)
-    kuberay = {"namespaceSelector": {}, "podSelector": {"matchLabels": KUBERAY}}
+        egress.append(_HTTPS)
     return {
         "spec": {
             "podSelector": own["podSelector"],
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [own]}, {"from": [kuberay], "ports": [_DASHBOARD]}],
+            "ingress": [{"from": [own]}, {"from": [_KUBERAY_PODS], "ports": [_DASHBOARD]}],
             "egress": egress,
         }
     }
+
+
+def _head_of(service: str) -> dict[str, str]:
+    return {SERVICE_LABEL: service, "ray.io/node-type": "head"}
 
 
 def _peer(peer: Peer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tts_app.resources import Playground, Resources
 from tts_app.resources.quantities import Compute
+from tts_operator.desired import claims
 from tts_operator.objects import labels
 
 USER = 1000
@@ -15,6 +16,8 @@ RAY_MEMORY = 1 << 30
 """Bytes that Ray's own processes, the Serve proxy and the object store take in a pod, beside the model."""
 OBJECT_STORE = 128 << 20
 """Shared memory of a pod: it holds segments on their way from the model to the gateway."""
+GRACE = 30
+"""Seconds that a pod has to end, as Kubernetes itself has it."""
 CACHE_PATH = "/cache"
 STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
@@ -46,18 +49,20 @@ def pod_template(
     mounts: Sequence[Mount],
     ports: Mapping[str, int],
     environment: Sequence[Mapping[str, Any]] = (),
+    grace: int = GRACE,
 ) -> dict[str, Any]:
     """Return the template of a pod with one container.
 
     `resources` are the container's requests and limits, `ports` its port numbers by name, `environment` the
-    variables that it has beside those of every pod.
+    variables that it has beside those of every pod, `grace` the seconds that it has to end.
     """
     images, scheduling = playground.spec.images, playground.spec.scheduling
+    tied = claims.labels_of(playground, {mount.claim for mount in mounts})
     spec: dict[str, Any] = {
         "serviceAccountName": playground.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": grace,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -93,6 +98,8 @@ def pod_template(
             *{mount.name: _volume(mount) for mount in mounts}.values(),
         ],
     }
+    if tied:
+        spec["affinity"] = claims.affinity(tied)
     if images.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in images.pull_secrets]
     if scheduling.node_selector:
@@ -106,7 +113,7 @@ def pod_template(
         spec["priorityClassName"] = scheduling.priority_class_name
     if scheduling.runtime_class_name:
         spec["runtimeClassName"] = scheduling.runtime_class_name
-    return {"metadata": {"labels": labels(playground.name)}, "spec": spec}
+    return {"metadata": {"labels": {**tied, **labels(playground.name)}}, "spec": spec}
 
 
 def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from tts_app.resources import Model, Playground
-from tts_app.serving.config import GATEWAY, serve_config
+from tts_app.resources import Model, Playground, TextModel
+from tts_app.serving.config import GATEWAY, TEXT_GRACE, serve_config
 from tts_operator.desired.groups import claims_of, downloads, group_of, in_order, nodes_of
 from tts_operator.desired.pods import (
     AUDIO_PATH,
     CACHE_PATH,
     CLAIMS_PATH,
+    GRACE,
     OBJECT_STORE,
     OFFLINE,
     STATE_PATH,
@@ -229,6 +230,7 @@ def worker_group(
             volumes,
             _WORKER_PORTS,
             [OFFLINE],
+            GRACE + (TEXT_GRACE if isinstance(model, TextModel) else 0),
         ),
     }
 

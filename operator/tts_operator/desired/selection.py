@@ -1,12 +1,13 @@
 """Which of a service's models are served, and why the others, or some of their avatars, are not."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from tts_app.resources import MODELS, Model, VoiceModel
+from tts_operator.desired.loading import served_by
 from tts_operator.objects import Manifest, Ref, ref_of
 
 
@@ -17,16 +18,24 @@ class Verdict:
     model: Model | None
     """The model as it is served, without the avatars that another one has; None: it is not served."""
     reason: str = ""
-    """Why it is not served, in one CamelCase word."""
+    """Why it is not served, or only as it was before, in one CamelCase word."""
     message: str = ""
     """What to change about it."""
     taken: tuple[tuple[str, str], ...] = ()
     """Avatars that another VoiceModel speaks, each with that one's name."""
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the model is served as it was before, for its resource is not valid now."""
+        return self.model is not None and bool(self.reason)
 
-def select(manifests: Iterable[Manifest], engines: Collection[str]) -> dict[Ref, Verdict]:
+
+def select(
+    manifests: Iterable[Manifest], engines: Collection[str], live: Manifest | None
+) -> dict[Ref, Verdict]:
     """Return a verdict for each model of one service. `engines` are those that have an image.
 
+    One that is not valid goes on as `live`, the RayService as it is now, serves it, if it does.
     Of two that offer the same avatar, or have the same name, the older one has it, and of two of one age the
     first by name and kind: what is served already is never taken over by what comes later.
     """
@@ -35,7 +44,7 @@ def select(manifests: Iterable[Manifest], engines: Collection[str]) -> dict[Ref,
     kinds: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
         ref = ref_of(manifest)
-        verdict = verdicts[ref] = _verdict(manifest, engines, owners, kinds)
+        verdict = verdicts[ref] = _verdict(manifest, engines, live, owners, kinds)
         if verdict.model is not None:
             kinds[ref.name] = ref.kind.name
     return verdicts
@@ -48,13 +57,27 @@ def served(verdicts: Mapping[Ref, Verdict]) -> tuple[Model, ...]:
 
 
 def _verdict(
-    manifest: Manifest, engines: Collection[str], owners: dict[str, str], kinds: Mapping[str, str]
+    manifest: Manifest,
+    engines: Collection[str],
+    live: Manifest | None,
+    owners: dict[str, str],
+    kinds: Mapping[str, str],
 ) -> Verdict:
     """Return the verdict on a model. `owners` are the avatars' so far, `kinds` those of the names so far."""
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
     try:
-        model = MODELS[manifest["kind"]].model_validate(written(manifest))
+        model = MODELS[kind].model_validate(written(manifest))
     except ValidationError as error:
-        return Verdict(None, "InvalidSpec", explain(error))
+        before = next((m for m in served_by(live) if (m.kind, m.name) == (kind, name)), None)
+        kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
+        return replace(kept, reason="InvalidSpec", message=explain(error))
+    return _verdict_on(model, engines, owners, kinds)
+
+
+def _verdict_on(
+    model: Model, engines: Collection[str], owners: dict[str, str], kinds: Mapping[str, str]
+) -> Verdict:
+    """Return the verdict on a model that is valid."""
     name, engine = model.name, model.spec.engine
     if engine not in engines:
         text = (

@@ -30,6 +30,8 @@ class Attempt:
     """Ray's id of the job: the submitter's pod has it as a variable."""
     runs: bool
     """Whether Ray says that the driver runs, or has run."""
+    knows_dashboard: bool
+    """Whether KubeRay knows where to hand the job in."""
     stage: str
     """KubeRay's jobDeploymentStatus: Initializing, Running, Complete, Failed ...; empty at first."""
     said: str
@@ -49,6 +51,8 @@ class Report:
     outcome: Phase | None = None
     """How the batch ended; None while it goes on, and for ever where the driver was killed."""
     message: str = ""
+    waiting: str = ""
+    """What the batch waits for, such as a node that others keep busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def read_attempt(ray_job: Manifest) -> Attempt:
         cluster=(spec.get("clusterSelector") or {}).get("ray.io/cluster", ""),
         submission=status.get("jobId", ""),
         runs=stage == "Running" and status.get("jobStatus", "") not in ("", "PENDING"),
+        knows_dashboard=bool(status.get("dashboardURL")),
         stage=stage,
         said=": ".join(part for part in said if part),
         held=bool(spec.get("suspend")) or stage in ("Suspending", "Suspended"),
@@ -111,9 +116,9 @@ def read_report(log: str) -> Report | None:
             "percent": min(100, through * 100 // total) if total else 0,
             "summary": f"{counts['done']}/{total}",
         }
-        return Report(
-            progress, failures, OUTCOMES.get(said.get("outcome", "")), str(said.get("message") or "")
-        )
+        outcome = OUTCOMES.get(said.get("outcome", ""))
+        message, waiting = (str(said.get(name) or "")[:MESSAGE_LENGTH] for name in ("message", "waiting"))
+        return Report(progress, failures, outcome, message, waiting)
     return None
 
 

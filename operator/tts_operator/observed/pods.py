@@ -1,16 +1,24 @@
 """What is wrong with a pod, in one reason and one sentence: the cause that KubeRay's status does not tell."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from tts_operator.objects import Manifest
+from tts_operator.desired.groups import Pods
+from tts_operator.desired.pods import GRACE
+from tts_operator.objects import Manifest, rfc3339
 from tts_operator.observed.loads import job_of_pod
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
+"""Of Events on a pod: that a volume of it is not ready."""
+MOUNT_PATIENCE = timedelta(minutes=2)
+"""A pod that has been on a node for longer, and of which nothing has begun, is looked into."""
 HEAD_GROUP = "headgroup"
 """KubeRay's name of the group that the head pod is."""
 
@@ -31,6 +39,31 @@ def worth_reading(pod: Manifest) -> bool:
     return loads or any(_waiting(status) == "CrashLoopBackOff" for status in _containers(pod))
 
 
+def is_held_up(pod: Manifest, now: datetime) -> bool:
+    """Tell whether a pod has been on a node for a while, and nothing of it has begun.
+
+    Its image may be large, or a volume not ready: its status is the same, and only its Events tell which.
+    """
+    scheduled = _condition(pod, "PodScheduled")
+    return (
+        not _gone(pod)
+        and _has_begun_nothing(pod)
+        and scheduled is not None
+        and scheduled["status"] == "True"
+        and now - _since(scheduled, now) > MOUNT_PATIENCE
+    )
+
+
+def volume_trouble(pod: Manifest, events: Iterable[Manifest]) -> str:
+    """Return what is said of the pod's volumes, if that is the last of its Events; empty otherwise.
+
+    When they are ready the kubelet tells of the images.
+    """
+    own = [event for event in events if event["regarding"].get("uid") == pod["metadata"]["uid"]]
+    last = max(own, key=lambda event: (_moment(event), not _is_of_volumes(event)), default=None)
+    return str(last.get("note", "")) if last is not None and _is_of_volumes(last) else ""
+
+
 def group_of_pod(pod: Manifest) -> str:
     """Return the worker group that the pod is of, `headgroup` for the head, a loader's Job for its pod."""
     return str(pod["metadata"].get("labels", {}).get("ray.io/group", "")) or job_of_pod(pod)
@@ -45,18 +78,57 @@ def ready_pods(pods: Iterable[Manifest], cluster: str, group: str) -> int:
         group_of_pod(pod) == group
         and pod["metadata"]["labels"].get("ray.io/cluster") == cluster
         and not _gone(pod)
-        and any(
-            condition["type"] == "Ready" and condition["status"] == "True"
-            for condition in pod.get("status", {}).get("conditions", [])
-        )
+        and _is_ready(pod)
         for pod in pods
     )
+
+
+def pods_by_group(pods: Iterable[Manifest], cluster: str, now: datetime) -> dict[str, Pods]:
+    """Return which pods of a Ray cluster are used, and which are not, by worker group."""
+    used: Counter[str] = Counter()
+    idle: dict[str, list[str]] = defaultdict(list)
+    for pod in pods:
+        if pod["metadata"].get("labels", {}).get("ray.io/cluster") != cluster or _gone(pod):
+            continue
+        if _is_used(pod, now):
+            used[group_of_pod(pod)] += 1
+        else:
+            idle[group_of_pod(pod)].append(pod["metadata"]["name"])
+    return {group: Pods(used[group], idle[group]) for group in used.keys() | idle.keys()}
+
+
+def _is_used(pod: Manifest, now: datetime) -> bool:
+    """Tell whether a replica is in a pod: it is ready, or was, for as long as a replica has to end.
+
+    A worker is ready while Serve has a proxy there, which is beside a replica that takes requests.
+    """
+    ready = _condition(pod, "Ready")
+    if ready is None:
+        return False
+    ending = timedelta(seconds=pod["spec"].get("terminationGracePeriodSeconds", GRACE))
+    return _is_ready(pod) or now < _since(ready, now) + ending
+
+
+def _is_ready(pod: Manifest) -> bool:
+    ready = _condition(pod, "Ready")
+    return ready is not None and bool(ready["status"] == "True")
+
+
+def _condition(pod: Manifest, kind: str) -> Manifest | None:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), None)
+
+
+def _since(condition: Manifest, now: datetime) -> datetime:
+    """Return since when a pod's condition is as it is: since now where it does not say."""
+    return datetime.fromisoformat(condition.get("lastTransitionTime") or rfc3339(now))
 
 
 def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozenset[str]) -> list[Problem]:
     """Return what is wrong with the pods of `groups`, the nearest to the cause first.
 
-    `logs` has the last lines of pods that crashed, by the pod's name.
+    `logs` has the last lines of pods that crashed, and what is said of volumes that are not ready, by the
+    pod's name.
     """
     found = [
         problem
@@ -67,10 +139,10 @@ def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozense
     return sorted(found, key=lambda problem: problem.rank)
 
 
-def problems_of(pods: Iterable[Manifest]) -> list[Problem]:
-    """Return what is wrong with pods of any group, the nearest to the cause first."""
+def problems_of(pods: Iterable[Manifest], logs: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong with pods of any group, as `problems` does."""
     pods = list(pods)
-    return problems(pods, {}, frozenset(map(group_of_pod, pods)))
+    return problems(pods, logs, frozenset(map(group_of_pod, pods)))
 
 
 def _gone(pod: Manifest) -> bool:
@@ -80,10 +152,12 @@ def _gone(pod: Manifest) -> bool:
 
 def _problems(pod: Manifest, log: str) -> Iterable[Problem]:
     name = pod["metadata"]["name"]
-    for condition in pod.get("status", {}).get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            message = condition.get("message", condition.get("reason", ""))
-            yield Problem("Unschedulable", f"Pod {name} finds no node: {message}", 2)
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled is not None and scheduled["status"] == "False":
+        message = scheduled.get("message", scheduled.get("reason", ""))
+        yield Problem("Unschedulable", f"Pod {name} finds no node: {message}", 2)
+    if log and _has_begun_nothing(pod):
+        yield Problem("VolumesNotReady", f"Pod {name} waits for its volumes{_volumes_of(pod)}: {log}", 1)
     for status in _containers(pod):
         container, waiting = status["name"], status.get("state", {}).get("waiting", {})
         reason, detail = waiting.get("reason", ""), waiting.get("message", "")
@@ -105,6 +179,32 @@ def _problems(pod: Manifest, log: str) -> Iterable[Problem]:
 def _containers(pod: Manifest) -> list[dict[str, Any]]:
     status = pod.get("status", {})
     return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _has_begun_nothing(pod: Manifest) -> bool:
+    """Tell whether a kubelet has taken the pod up and has made no container of it, nor tried to."""
+    reasons = {_waiting(status) for status in _containers(pod)}
+    return bool(reasons) and reasons <= {"ContainerCreating", "PodInitializing"}
+
+
+def _volumes_of(pod: Manifest) -> str:
+    """Return the names of what the pod's volumes are made of, in brackets."""
+    volumes = pod["spec"].get("volumes", [])
+    claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
+    config_maps = [v["configMap"]["name"] for v in volumes if "configMap" in v]
+    names = [f"claim {name}" for name in claims] + [f"ConfigMap {name}" for name in config_maps]
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _is_of_volumes(event: Manifest) -> bool:
+    return event.get("reason") in VOLUME_REASONS
+
+
+def _moment(event: Manifest) -> datetime:
+    """Return when an Event was told last; the kubelet's have the time of the older API."""
+    series = event.get("series") or {}
+    told = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
+    return datetime.fromisoformat(told or event["metadata"]["creationTimestamp"])
 
 
 def _waiting(status: Mapping[str, Any]) -> str:

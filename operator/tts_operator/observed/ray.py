@@ -1,8 +1,10 @@
 """What a RayService says of its clusters and applications, without trusting more of it than is so."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from tts_app.serving.config import GATEWAY
 from tts_operator.objects import Manifest
 
 
@@ -46,6 +48,17 @@ class Service:
     def application(self, name: str) -> Application:
         """Return the application called `name`."""
         return self.applications.get(name, NOT_THERE)
+
+    def is_healthy(self, name: str, stood: Collection[str]) -> bool:
+        """Tell whether an application is healthy. `stood` are those that were Ready already.
+
+        As soon as another cluster is due, KubeRay tells nothing any more of the active one's applications,
+        which serve until that takes over: what stood goes on standing. The gateway does with any model: the
+        change that makes the other cluster is mostly its own resource's.
+        """
+        if self.replacing and not self.applications:
+            return bool(stood) if name == GATEWAY else name in stood
+        return self.application(name).healthy
 
 
 def read_service(live: Manifest | None) -> Service:

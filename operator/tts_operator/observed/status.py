@@ -26,7 +26,7 @@ class Facts:
     ray: Service
     pods: Sequence[Manifest] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
-    """The last lines of crashed pods, by the pod's name."""
+    """The last lines of crashed pods, and what is said of volumes that are not ready, by the pod's name."""
     failure: Condition | None = None
     """Why the children could not be brought to what they should be: a `Degraded` condition."""
     replaced: Sequence[str] = ()
@@ -46,11 +46,7 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
     """Return the status of one model, without its conditions, and these."""
     model = verdict.model
     if model is None:
-        return {"readyReplicas": 0}, [
-            Condition("Ready", False, verdict.reason, verdict.message),
-            Condition("Progressing", False, verdict.reason, "Nothing is done until the resource is changed."),
-            Condition("Degraded", True, verdict.reason, verdict.message),
-        ]
+        return {"readyReplicas": 0}, _refused(verdict.reason, verdict.message)
     application = facts.ray.application(model.name)
     load = facts.loads.get(model.name)
     ready = _serves(model, facts)
@@ -68,12 +64,24 @@ def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], list[C
         total = {} if load.total is None else {"totalBytes": load.total}
         status["download"] = {"percent": load.percent, "bytes": load.fetched, **total}
         return status, _loading(model, load, application, facts)
+    if verdict.is_outdated:
+        until = " (until it is right the model is served as it was before)" if application.healthy else ""
+        return status, _refused(verdict.reason, f"{verdict.message}{until}")
     found = problems(facts.pods, facts.logs, frozenset({HEAD_GROUP, group_of(model)}))
     stage = _stage(application, facts, model)
     return status, [
         _ready(ready, application, facts, found, stage),
         _progressing(ready, facts, stage),
         _degraded(verdict, application, facts, found),
+    ]
+
+
+def _refused(reason: str, message: str) -> list[Condition]:
+    """Return the conditions of a model that cannot be served as its resource is now."""
+    return [
+        Condition("Ready", False, reason, message),
+        Condition("Progressing", False, reason, "Nothing is done until the resource is changed."),
+        Condition("Degraded", True, reason, message),
     ]
 
 
@@ -88,7 +96,11 @@ def _offer(model: Model) -> dict[str, Any]:
 def service_status(verdicts: Mapping[Ref, Verdict], facts: Facts) -> tuple[dict[str, Any], list[Condition]]:
     """Return the status of the Playground, without its conditions, and these."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
-    ready = [model for model in served if _serves(model, facts)]
+    ready = [
+        verdict
+        for verdict in verdicts.values()
+        if verdict.model is not None and not verdict.is_outdated and _serves(verdict.model, facts)
+    ]
     total, up = len(verdicts), len(ready)
     status: dict[str, Any] = {"models": {"total": total, "ready": up, "summary": f"{up}/{total}"}}
     if facts.ray.exists:
@@ -104,7 +116,7 @@ def service_status(verdicts: Mapping[Ref, Verdict], facts: Facts) -> tuple[dict[
             Condition("Progressing", False, "NoModels", idle),
             Condition("Degraded", False, "NoModels", idle),
         ]
-    serving = _is_taken_up(GATEWAY, facts) and gateway.healthy and _has_head(facts)
+    serving = _is_taken_up(GATEWAY, facts) and facts.ray.is_healthy(GATEWAY, facts.stood) and _has_head(facts)
     stage = _stage(gateway, facts)
     return status, [
         _ready(serving, gateway, facts, found, stage),
@@ -121,7 +133,7 @@ def _serves(model: Model, facts: Facts) -> bool:
     """
     return (
         _is_taken_up(model.name, facts)
-        and facts.ray.application(model.name).healthy
+        and facts.ray.is_healthy(model.name, facts.stood)
         and model.name not in facts.loads
         and _has_head(facts)
         and _has_pods(model, facts)
@@ -233,7 +245,8 @@ def _stage(application: Application, facts: Facts, model: Model | None = None) -
     if not facts.ray.cluster:
         return "ClusterStarting", "KubeRay has not made the Ray cluster yet."
     if not application.status:
-        return "ClusterStarting", f"Ray cluster {facts.ray.cluster} starts; Serve does not answer yet."
+        starting = facts.ray.pending_cluster or facts.ray.cluster
+        return "ClusterStarting", f"Ray cluster {starting} starts; Serve does not answer yet."
     if not facts.ray.current:
         return "Updating", "KubeRay has not taken up the latest change yet."
     lacking = _lacking_pods(application, facts, model)

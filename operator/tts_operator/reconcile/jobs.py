@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from tts_app.resources import TTSJob, VoiceModel
 from tts_app.serving.config import GATEWAY
 from tts_operator import metrics
+from tts_operator.desired.claims import audio_claim_of
 from tts_operator.desired.groups import downloads
 from tts_operator.desired.jobs import (
     QUEUE_LABEL,
     Plan,
-    audio_claim_of,
     is_owned,
     job_children,
     needed,
@@ -23,9 +23,20 @@ from tts_operator.desired.jobs import (
 )
 from tts_operator.desired.loading import COMPONENT_LABEL, admit
 from tts_operator.desired.network import SUBMITTER
-from tts_operator.desired.ray_service import Defaults, engine_images
+from tts_operator.desired.ray_service import DASHBOARD_PORT, Defaults, engine_images
 from tts_operator.desired.selection import explain, select, served, written
-from tts_operator.objects import JOB, JOB_LABEL, POD, RAY_JOB, RAY_SERVICE, TTS_JOB, Manifest, Ref, rfc3339
+from tts_operator.objects import (
+    JOB,
+    JOB_LABEL,
+    POD,
+    RAY_CLUSTER,
+    RAY_JOB,
+    RAY_SERVICE,
+    TTS_JOB,
+    Manifest,
+    Ref,
+    rfc3339,
+)
 from tts_operator.observed import loads
 from tts_operator.observed.conditions import conditions_of, latest_change
 from tts_operator.observed.jobs import (
@@ -45,7 +56,7 @@ from tts_operator.observed.pods import problems_of
 from tts_operator.observed.ray import Service, read_service
 from tts_operator.reconcile.kube import NOT_FOUND, Kube, KubeError
 from tts_operator.reconcile.queue import JobKey, Key
-from tts_operator.reconcile.read import State, playground_of, read_children, read_state
+from tts_operator.reconcile.read import State, playground_of, read_children, read_state, read_volume_trouble
 from tts_operator.reconcile.transitions import job_event_of
 
 logger = logging.getLogger(__name__)
@@ -134,11 +145,9 @@ class JobReconciler:
             return work.waits("NameTaken", text, wrong=True)
         attempt = read_attempt(work.ray_job) if work.ray_job is not None else None
         report = await self._read_log(work, attempt) if attempt is not None else None
-        if (
-            report is not None
-            and report.outcome is not None
-            and not (report.outcome == "Failed" and (job.spec.suspend or work.is_being_removed))
-        ):
+        # Whose cluster is taken away says that it failed.
+        stopped = job.spec.suspend or work.is_being_removed or (attempt is not None and attempt.held)
+        if report is not None and report.outcome is not None and not (report.outcome == "Failed" and stopped):
             return replace(ending(report, report.outcome), failed_attempts=work.failed_attempts)
         work.report = report
         if job.spec.suspend:
@@ -169,12 +178,36 @@ class JobReconciler:
         where = f"RayCluster {attempt.cluster}" if attempt.cluster else "a Ray cluster of its own"
         if attempt.runs or work.report is not None:
             text = f"Attempt {attempt.number} runs on {where}."
+            if work.report is not None and work.report.waiting:
+                text += f" It waits: {work.report.waiting}."
             return work.says("Running", "Running", text, began=True)
         pods = await self.kube.list(POD, work.key.namespace, labels={JOB_LABEL: work.key.job})
-        found = problems_of(pods)
+        said = await read_volume_trouble(self.kube, work.key.namespace, pods, self.now())
+        found = problems_of(pods, said)
         if found:
             return work.waits(found[0].reason, found[0].message, wrong=True)
+        if attempt.cluster and attempt.stage == "Initializing" and not attempt.knows_dashboard:
+            await self._tell_dashboard(work, attempt.cluster)
         return work.waits("Starting", f"Attempt {attempt.number} starts on {where}.")
+
+    async def _tell_dashboard(self, work: "_Work", cluster: str) -> None:
+        """Tell KubeRay where to hand the job in.
+
+        It would find that out when every pod of the cluster is ready at the same time, and of a service they
+        never need be: a pod is ready while Serve has a proxy there, which it has beside a replica alone, and
+        there are as many pods as the most replicas.
+        """
+        live = await self.kube.get(Ref(RAY_CLUSTER, cluster), work.key.namespace)
+        head = ((live or {}).get("status", {}).get("head") or {}).get("serviceName")
+        if head:
+            address = f"{head}.{work.key.namespace}.svc:{DASHBOARD_PORT}"
+            body = {
+                "apiVersion": RAY_JOB.api_version,
+                "kind": RAY_JOB.name,
+                "metadata": {"name": work.key.job},
+                "status": {"dashboardURL": address},
+            }
+            await self.kube.apply_status(body, work.key.namespace)
 
     async def _suspend(self, work: "_Work") -> Verdict:
         if work.ray_job is not None:
@@ -227,7 +260,7 @@ class JobReconciler:
         cluster = ""
         if ephemeral is None:
             ray = read_service(state.ray_service)
-            reason = _not_ready(name, ray, needed(job, models))
+            reason = _not_ready(name, ray, needed(job, models), state.stood)
             if reason is not None:
                 raise work.not_yet(*reason, wrong=False)
             cluster = ray.active_cluster
@@ -243,7 +276,7 @@ class JobReconciler:
         self, work: "_Work", job: TTSJob, key: Key, state: State, images: Collection[str]
     ) -> list[VoiceModel]:
         """Return the models that a service serves. Raises _NotYetError where a needed one is not there."""
-        models = served(select(state.models, images))
+        models = served(select(state.models, images, state.ray_service))
         if not needed(job, models):
             missing = "ServiceMissing" if not state.models else "NoModels"
             raise work.not_yet(missing, f"Service {key.service} has no VoiceModel that speaks for the job.")
@@ -381,16 +414,20 @@ class _Work:
         return self.says("Pending", reason, message, wrong=wrong)
 
 
-def _not_ready(name: str, ray: Service, models: list[VoiceModel]) -> tuple[str, str] | None:
-    """Return why a service cannot run a batch of `models` yet; None where it can."""
+def _not_ready(
+    name: str, ray: Service, models: list[VoiceModel], stood: Collection[str]
+) -> tuple[str, str] | None:
+    """Return why a service cannot run a batch of `models` yet; None where it can.
+
+    `stood` are the applications that were Ready already.
+    """
     if not ray.exists:
         return "ServiceMissing", f"Service {name} has no RayService yet."
     if not ray.active_cluster:
         return "ServiceNotReady", f"Service {name} has no active RayCluster yet."
     for application in (GATEWAY, *(model.name for model in models)):
-        state = ray.application(application)
-        if not state.healthy:
-            said = state.status or "not known to Serve yet"
+        if not ray.is_healthy(application, stood):
+            said = ray.application(application).status or "not known to Serve yet"
             return "ServiceNotReady", f"Application {application} of service {name} is {said}."
     return None
 

@@ -1,13 +1,17 @@
 """Reads all that a service is made of."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tts_app.resources import Metadata, Playground
+from tts_app.serving.config import GATEWAY
 from tts_operator.desired.children import CHILDREN
 from tts_operator.objects import (
+    EVENT,
     MODELS,
     PLAYGROUND,
     POD,
@@ -15,11 +19,16 @@ from tts_operator.objects import (
     RAY_SERVICE,
     SERVICE_LABEL,
     Kind,
+    Manifest,
     Ref,
+    is_ours,
 )
-from tts_operator.observed.pods import worth_reading
-from tts_operator.reconcile.kube import Kube
+from tts_operator.observed.conditions import stands
+from tts_operator.observed.pods import is_held_up, volume_trouble, worth_reading
+from tts_operator.reconcile.kube import Kube, KubeError
 from tts_operator.reconcile.queue import Key
+
+logger = logging.getLogger(__name__)
 
 _CLUSTERS = {"ray.io/originated-from-crd": "RayService"}
 """A TTSJob of a service's name may have a cluster of its own."""
@@ -33,6 +42,13 @@ class State:
     """VoiceModels and TextModels."""
     playground: dict[str, Any] | None
     ray_service: dict[str, Any] | None
+    """None too where one of the service's name is somebody else's."""
+
+    @property
+    def stood(self) -> frozenset[str]:
+        """The applications that were Ready already, for their resources as they are now."""
+        names = {manifest["metadata"]["name"] for manifest in self.models if _stands(manifest)}
+        return frozenset(names | ({GATEWAY} if self.playground and _stands(self.playground) else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,8 @@ class Runtime:
     ray_clusters: list[dict[str, Any]]
     pods: list[dict[str, Any]]
     logs: dict[str, str]
-    """The last lines of the pods whose log is worth reading, by the pod's name."""
+    """The last lines of the pods whose log is worth reading, and what is said of volumes that are not ready,
+    by the pod's name."""
 
 
 async def read_state(kube: Kube, key: Key) -> State:
@@ -53,7 +70,7 @@ async def read_state(kube: Kube, key: Key) -> State:
         *(kube.list(kind, key.namespace, fields={"spec.service": key.service}) for kind in MODELS),
     )
     alive = [model for models in listed for model in models if not model["metadata"].get("deletionTimestamp")]
-    return State(alive, playground, ray_service)
+    return State(alive, playground, ray_service if ray_service and is_ours(ray_service) else None)
 
 
 async def read_children(kube: Kube, key: Key, kinds: Sequence[Kind] = CHILDREN) -> dict[Ref, dict[str, Any]]:
@@ -67,7 +84,7 @@ async def read_children(kube: Kube, key: Key, kinds: Sequence[Kind] = CHILDREN) 
     }
 
 
-async def read_runtime(kube: Kube, key: Key) -> Runtime:
+async def read_runtime(kube: Kube, key: Key, now: datetime) -> Runtime:
     """Return the service's clusters and pods. Raises KubeError."""
     labels = {SERVICE_LABEL: key.service}
     clusters, pods = await asyncio.gather(
@@ -79,7 +96,31 @@ async def read_runtime(kube: Kube, key: Key) -> Runtime:
     read = [pod for pod in pods if worth_reading(pod)]
     logs = await asyncio.gather(*(_log(kube, key, pod) for pod in read))
     names = [pod["metadata"]["name"] for pod in read]
-    return Runtime(clusters, pods, dict(zip(names, logs, strict=True)))
+    said = await read_volume_trouble(kube, key.namespace, pods, now)
+    return Runtime(clusters, pods, {**dict(zip(names, logs, strict=True)), **said})
+
+
+async def read_volume_trouble(
+    kube: Kube, namespace: str, pods: Sequence[Manifest], now: datetime
+) -> dict[str, str]:
+    """Return what is said of volumes that are not ready, by the pod's name.
+
+    Raises KubeError when the API server does not answer.
+    """
+    held_up = [pod for pod in pods if is_held_up(pod, now)]
+    if not held_up:
+        return {}
+    # One list for all: the API server looks through all Events of the namespace for each.
+    try:
+        events = await kube.list(EVENT, namespace, fields={"regarding.kind": POD.name})
+    except KubeError as error:
+        if error.status is None:
+            raise
+        # A role of one's own may lack the right: all else is told without.
+        logger.warning("no Events of pods in %s: %s", namespace, error)
+        return {}
+    found = {pod["metadata"]["name"]: volume_trouble(pod, events) for pod in held_up}
+    return {name: text for name, text in found.items() if text}
 
 
 def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
@@ -92,6 +133,10 @@ def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
         return Playground(metadata=Metadata(name=key.service, namespace=key.namespace))
     metadata = {"name": key.service, "namespace": key.namespace}
     return Playground.model_validate({"metadata": metadata, "spec": manifest.get("spec", {})})
+
+
+def _stands(manifest: dict[str, Any]) -> bool:
+    return stands(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
 
 
 async def _log(kube: Kube, key: Key, pod: dict[str, Any]) -> str:

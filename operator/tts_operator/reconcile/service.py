@@ -11,26 +11,26 @@ from pydantic import ValidationError
 
 from tts_app.resources import Model, Playground
 from tts_app.resources.playground import ENGINES
-from tts_app.serving.config import GATEWAY
 from tts_operator import metrics
 from tts_operator.desired.children import KEPT, children
-from tts_operator.desired.groups import downloads, rescale
+from tts_operator.desired.groups import downloads, rescale, shrinks
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images, replacements, worker_groups
 from tts_operator.desired.selection import Verdict, explain, select, served
 from tts_operator.objects import (
-    FIELD_MANAGER,
+    CLAIM,
     JOB,
-    MANAGED_LABEL,
     RAY_CLUSTER,
     RAY_SERVICE,
     Manifest,
     Ref,
+    is_ours,
     ref_of,
     rfc3339,
 )
 from tts_operator.observed import loads
-from tts_operator.observed.conditions import Condition, conditions_of, latest_change, stands
+from tts_operator.observed.conditions import Condition, conditions_of, latest_change
+from tts_operator.observed.pods import pods_by_group
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
 from tts_operator.reconcile.drift import matches, stamp_of, stamped
@@ -50,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 CALM_SHARE = 0.5
 """A service that is not ready is looked at again after this share of the time that nothing changed of it."""
+CLAIM_REFUSALS = (403, 422)
+"""What the API server answers to a claim that is not as its class, a quota or a rule wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +78,37 @@ class Reconciler:
         the API server could not be read, or a status not be written: then it is to be tried again.
         """
         state = await read_state(self.kube, key)
+        # Nothing stays known of what is not found right again: it would be due ever since.
+        check = self._checked.pop(key, None)
         try:
             playground = playground_of(key, state.playground)
         except ValidationError as error:
-            work = _Work(key, state, select(state.models, ENGINES))
+            work = _Work(key, state, select(state.models, ENGINES, state.ray_service))
             work.failure = Condition("Degraded", True, "InvalidPlayground", explain(error))
         else:
             images = engine_images(playground, self.defaults)
-            work = _Work(key, state, select(state.models, images))
-            await self._bring_about(work, playground, images)
+            work = _Work(key, state, select(state.models, images, state.ray_service))
+            await self._bring_about(work, playground, images, check)
         facts = await self._observe(work)
         again = await self._report(work, facts)
+        if work.shrinks:  # that a pod is not used any more no event tells
+            again = min(again, self.poll_seconds)
         check = self._checked.get(key)
         if not state.models and state.playground is None and work.live is None:
             self._checked.pop(key, None)
             return None
         return again if check is None else min(again, max(0.0, (check.until - self.now()).total_seconds()))
 
-    async def _bring_about(self, work: "_Work", playground: Playground, images: Collection[str]) -> None:
-        """Apply what differs, remove what should not be. What the API refuses is kept for the status."""
+    async def _bring_about(
+        self, work: "_Work", playground: Playground, images: Collection[str], check: "_Check | None"
+    ) -> None:
+        """Apply what differs, remove what should not be. What the API refuses is kept for the status.
+
+        `check` is what was found right the last time, if all was.
+        """
         models = served(work.verdicts)
         if work.state.models and not models and work.live is not None:
             return  # all are invalid, perhaps to a newer operator only: what runs is not torn down for it
-        check = self._checked.get(work.key)
         if check is not None and check.until <= self.now():
             check = None
         if check is None and (work.live is not None or not models):
@@ -125,32 +135,38 @@ class Reconciler:
             for ref in _superfluous(work.present - {ref_of(manifest) for manifest in wanted}):
                 await self._remove(work, ref)
         except KubeError as error:
-            self._checked.pop(work.key, None)
             if error.status is None:
                 raise
             work.failure = _refusal(error)
-        else:
-            if check is None:
-                self._checked[work.key] = _Check(stamps, until)
+        if work.failure is None:
+            self._checked[work.key] = check or _Check(stamps, until)
 
     async def _apply(self, work: "_Work", manifest: Manifest) -> None:
         ref, namespace = ref_of(manifest), work.key.namespace
         live = work.child(ref)
-        if live is None and ref.kind is not RAY_SERVICE:
+        if live is None:
             live = await self.kube.get(ref, namespace)  # somebody else's has no label of ours
-        if ref.kind is RAY_SERVICE and live is not None:
-            work.replaced = replacements(manifest, live)
-        if live is not None and not _ours(live):
+        if live is not None and not is_ours(live):
             raise KubeError(
                 f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two",
                 409,
             )
+        if ref.kind is RAY_SERVICE and live is not None:
+            work.live = live  # another operator may have made it since it was looked for
+            work.replaced = replacements(manifest, live)
         if live is not None and ref.kind is JOB:  # a Job cannot be changed: what it fetches is in its name
             await self._retry(work, ref, live)
             return
         if live is not None and matches(manifest, live):
             return
-        applied = await self.kube.apply(manifest, namespace)
+        try:
+            applied = await self.kube.apply(manifest, namespace)
+        except KubeError as error:
+            if ref.kind is not CLAIM or error.status not in CLAIM_REFUSALS:
+                raise
+            # Nothing else has to wait for it: what pods need is there, or they wait themselves.
+            work.failure = _refusal(error) if live is None else _claim_refusal(ref, error)
+            return
         if ref.kind is RAY_SERVICE:
             work.live = applied
 
@@ -162,7 +178,7 @@ class Reconciler:
 
     async def _remove(self, work: "_Work", ref: Ref) -> None:
         live = work.child(ref)
-        if live is None or not _ours(live):
+        if live is None or not is_ours(live):
             return
         if not live["metadata"].get("deletionTimestamp"):
             await self.kube.delete(ref, work.key.namespace)
@@ -174,13 +190,14 @@ class Reconciler:
         ray = read_service(work.live)
         # Before KubeRay names a cluster there is none, and no pod of one.
         nothing = not ray.cluster and not work.waiting
-        runtime = Runtime([], [], {}) if nothing else await read_runtime(self.kube, work.key)
+        runtime = Runtime([], [], {}) if nothing else await read_runtime(self.kube, work.key, self.now())
         for cluster in runtime.ray_clusters:
-            operations = rescale(cluster, worker_groups(work.live))
+            name, wanted = cluster["metadata"]["name"], worker_groups(work.live)
+            pods = pods_by_group(runtime.pods, name, self.now())
+            operations = rescale(cluster, wanted, pods)
+            work.shrinks |= shrinks(cluster, wanted, pods)
             if operations and not cluster["metadata"].get("deletionTimestamp"):
-                await self.kube.patch(
-                    Ref(RAY_CLUSTER, cluster["metadata"]["name"]), work.key.namespace, operations
-                )
+                await self.kube.patch(Ref(RAY_CLUSTER, name), work.key.namespace, operations)
         return Facts(
             work.key.namespace,
             work.key.service,
@@ -195,7 +212,7 @@ class Reconciler:
                 )
                 for model in work.waiting
             },
-            _stood(work.state),
+            work.state.stood,
         )
 
     async def _report(self, work: "_Work", facts: Facts) -> float:
@@ -277,6 +294,8 @@ class _Work:
     replaced: Sequence[str] = ()
     waiting: Sequence[Model] = ()
     """Models whose files are still to be fetched."""
+    shrinks: bool = False
+    """Whether there are pods that go as soon as nothing runs in them."""
     children: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     """Those that were read, with the service's label."""
     live: dict[str, Any] | None = field(init=False)
@@ -296,24 +315,10 @@ class _Work:
         return self.live if ref.kind is RAY_SERVICE else self.children.get(ref)
 
 
-def _stood(state: State) -> frozenset[str]:
-    """Return the applications that were Ready already, for their resources as they are now."""
-    names = {manifest["metadata"]["name"] for manifest in state.models if _stands(manifest)}
-    return frozenset(names | ({GATEWAY} if state.playground and _stands(state.playground) else set()))
-
-
-def _stands(manifest: Manifest) -> bool:
-    return stands(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
-
-
 def _superfluous(refs: Collection[Ref]) -> list[Ref]:
     """Return what is to be removed of children that nothing wants, in order: what runs goes first."""
     removed = [ref for ref in refs if ref.kind not in KEPT]
     return sorted(removed, key=lambda ref: (ref.kind is not RAY_SERVICE, ref.kind.name, ref.name))
-
-
-def _ours(live: Manifest) -> bool:
-    return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
 
 
 def _refusal(error: KubeError) -> Condition:
@@ -324,6 +329,15 @@ def _refusal(error: KubeError) -> Condition:
         return Condition("Degraded", True, "KubeRayMissing", f"{text} ({error})")
     reason = {403: "Forbidden", 409: "NameTaken", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
     return Condition("Degraded", True, reason, str(error))
+
+
+def _claim_refusal(ref: Ref, error: KubeError) -> Condition:
+    text = (
+        f"Claim {ref.name} stays as it is: its class and access mode cannot be changed, and it grows only "
+        "where its class allows that. Name it as `existingClaim` in the Playground's `storage` to keep it "
+        f"so, or another claim there. ({error})"
+    )
+    return Condition("Degraded", True, "ClaimRefused", text)
 
 
 def _settled(verdict: Verdict | None, conditions: Sequence[Condition]) -> bool:

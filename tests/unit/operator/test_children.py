@@ -34,7 +34,7 @@ def test_a_service_with_defaults(build, model):
 
 def test_everything_that_can_be_asked_for(build, model):
     found = build(
-        [model(replicas={"min": 1, "max": 2})],
+        [model(replicas={"min": 2, "max": 2})],
         [model("z", **OUTSIDE)],
         monitoring={"podMonitor": True, "labels": {"team": "voice"}},
         ingress={"host": "a.b"},
@@ -51,17 +51,19 @@ def test_everything_that_can_be_asked_for(build, model):
 
 
 def test_what_is_turned_off_is_not_there(build, model):
-    several = model(replicas={"min": 1, "max": 2})
+    several = model(replicas={"min": 2, "max": 2})
     found = build([several], networkPolicy={"enabled": False}, podDisruptionBudget=False)
     assert not {"NetworkPolicy", "PodDisruptionBudget"} & set(kinds(found))
 
 
-def test_a_drain_leaves_one_pod_of_a_model_that_has_several(build, model):
-    several = model("b", replicas={"min": 1, "max": 3})
-    budgets = [m for m in build([model("a"), several]) if m["kind"] == "PodDisruptionBudget"]
+def test_a_drain_leaves_one_pod_of_a_model_that_always_has_several(build, model):
+    """The pod of the only replica may go: no other is ready, so a budget would hold every drain up."""
+    several, by_load = model("b", replicas={"min": 2, "max": 3}), model("a", replicas={"min": 1, "max": 3})
+    budgets = [m for m in build([by_load, several]) if m["kind"] == "PodDisruptionBudget"]
     assert [budget["metadata"]["name"] for budget in budgets] == ["playground-b"]
     assert budgets[0]["spec"] == {
         "minAvailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": {SERVICE_LABEL: "playground", "ray.io/group": group_of(several)}},
     }
 
@@ -112,14 +114,69 @@ def test_a_claim_that_is_there_is_used(build, model):
     assert claims == [{"claimName": "mine"}]
 
 
+def tied_to(template):
+    """Return the labels that a pod must find on a node, if a pod has them already."""
+    terms = template["spec"].get("affinity", {}).get("podAffinity", {}).values()
+    return [term["labelSelector"]["matchLabels"] for (term,) in terms]
+
+
+def test_pods_that_mount_a_claim_of_one_node_are_put_together(build, model):
+    """A head that takes over, on another node, would wait for the volume that the running one has."""
+    found = build([model("a"), model("z", **OUTSIDE)], [model("y", **OUTSIDE)])
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+    templates = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"], of_kind(found, "Job")["spec"]]
+    head, a, z, loader = (part["template"] for part in templates)
+    audio, cache = ({f"ttsplayground.dev/claim-playground-{name}": ""} for name in ("audio", "cache"))
+    assert [tied_to(template) for template in (head, a, z, loader)] == [[audio], [], [cache], [cache]]
+    for template, label in ((head, audio), (z, cache), (loader, cache)):
+        assert label.items() <= template["metadata"]["labels"].items(), "the first finds itself"
+
+
+@pytest.mark.parametrize("audio", [{"accessMode": "ReadWriteMany"}, {"existingClaim": "mine"}])
+def test_pods_are_free_where_the_claim_is_on_every_node_or_unknown(build, model, audio):
+    found = build([model()], storage={"audio": audio})
+    head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]
+    assert tied_to(head) == []
+
+
 def test_callers_beyond_the_namespace_are_those_named(build, model):
     peers = [{"namespaceSelector": {"team": "web"}}, {"namespaceSelector": {}, "podSelector": {"app": "x"}}]
     policy = of_kind(build([model()], networkPolicy={"allowFrom": peers}), "NetworkPolicy")
-    assert policy["spec"]["ingress"][2]["from"] == [
+    (callers,) = (
+        r for r in policy["spec"]["ingress"] if {"port": 8080, "protocol": "TCP"} in r.get("ports", ())
+    )
+    assert callers["from"] == [
         {"podSelector": {}},
         {"namespaceSelector": {"matchLabels": {"team": "web"}}},
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "x"}}},
     ]
+
+
+def test_kuberay_reaches_the_head_to_submit_and_to_look_after_its_health(build, model):
+    """It asks the head's proxy: without an answer the head is not among those that callers reach."""
+    policy = of_kind(build([model()]), "NetworkPolicy")
+    kuberay = {
+        "namespaceSelector": {},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "kuberay-operator"}},
+    }
+    ports = [p["port"] for r in policy["spec"]["ingress"] if r["from"] == [kuberay] for p in r["ports"]]
+    assert ports == [8265, 8000]
+
+
+def test_only_the_head_reaches_the_database_and_only_if_there_is_one(build, model):
+    def policies(**storage):
+        found = build([model()], storage=storage)
+        return {m["metadata"]["name"]: m["spec"] for m in found if m["kind"] == "NetworkPolicy"}
+
+    assert set(policies()) == {"playground"}
+    found = policies(database={"secretRef": {"name": "db"}, "port": 6432})
+    spec = found["playground-database"]
+    assert spec["podSelector"]["matchLabels"] == {SERVICE_LABEL: "playground", "ray.io/node-type": "head"}
+    assert (spec["policyTypes"], [rule["ports"] for rule in spec["egress"]]) == (
+        ["Egress"],
+        [[{"port": 6432, "protocol": "TCP"}]],
+    )
+    assert set(policies(database={"secretRef": {"name": "db"}})) == set(found)
 
 
 def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, model):

@@ -10,7 +10,18 @@ from tts_app.resources import TTSJob
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, Plan, job_children, needed, unusable
 from tts_operator.desired.ray_service import Defaults, ray_service
-from tts_operator.objects import EVENT, POD, RAY_JOB, RAY_SERVICE, SERVICE_LABEL, TTS_JOB, VOICE_MODEL, Ref
+from tts_operator.objects import (
+    EVENT,
+    MANAGED_LABEL,
+    POD,
+    RAY_CLUSTER,
+    RAY_JOB,
+    RAY_SERVICE,
+    SERVICE_LABEL,
+    TTS_JOB,
+    VOICE_MODEL,
+    Ref,
+)
 from tts_operator.observed.jobs import read_attempt, read_report, submitter_of
 from tts_operator.reconcile.jobs import ATTEMPTS, JobReconciler
 from tts_operator.reconcile.kube import KubeError
@@ -57,7 +68,7 @@ def test_a_job_of_a_service_runs_on_its_cluster(children):
     assert ray_job["metadata"]["name"] == "welcome"
     assert ray_job["metadata"]["annotations"] == {ATTEMPT_ANNOTATION: "1"}
     spec = ray_job["spec"]
-    assert spec["entrypoint"] == "ttsp render -f batch.yaml --json --speaker service"
+    assert spec["entrypoint"] == "ttsp render -f batch.yaml --json --uid uid-1 --speaker service"
     assert spec["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
     assert json.loads(spec["runtimeEnvYAML"]) == {"working_dir": "/batch"}
     assert not {"suspend", "backoffLimit", "rayClusterSpec"} & spec.keys()
@@ -105,7 +116,7 @@ def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children
     )
     spec = made["RayJob"]["spec"]
     place = f"--place kokoro={group_of(model())}"
-    assert spec["entrypoint"] == f"ttsp render -f batch.yaml --json --speaker engine {place}"
+    assert spec["entrypoint"] == f"ttsp render -f batch.yaml --json --uid uid-1 --speaker engine {place}"
     assert spec["shutdownAfterJobFinishes"]
     assert "clusterSelector" not in spec
     cluster = spec["rayClusterSpec"]
@@ -119,6 +130,21 @@ def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children
         assert mounts["/claims/posts"] is True
         assert "envFrom" not in pod["containers"][0]
         assert SERVICE_LABEL not in part["template"]["metadata"]["labels"]
+
+
+def test_a_cluster_of_its_own_is_where_the_services_audio_claim_is(children):
+    cluster = children(ephemeral={}, output={"uri": "pvc://playground-audio/x"})["RayJob"]["spec"][
+        "rayClusterSpec"
+    ]
+    for part in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        template = part["template"]
+        (term,) = template["spec"]["affinity"]["podAffinity"][
+            "requiredDuringSchedulingIgnoredDuringExecution"
+        ]
+        wanted = term["labelSelector"]["matchLabels"]
+        assert wanted == {"ttsplayground.dev/claim-playground-audio": ""}
+        assert wanted.items() <= template["metadata"]["labels"].items()
+        assert SERVICE_LABEL not in template["metadata"]["labels"]
 
 
 def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
@@ -248,16 +274,19 @@ class World:
         self.job, self.models = job, models
         self.service, self.ray_job = None, None
         self.pods, self.log_text, self.events, self.made = [], "", [], []
+        self.pod_events = []
         self.broken_log, self.refuse = False, None
         self.service_names = {"playground"}
 
     async def get(self, ref, namespace):
         if ref.kind is RAY_SERVICE:
             return self.service if ref.name in self.service_names else None
+        if ref == Ref(RAY_CLUSTER, "playground-abcde"):
+            return {"status": {"state": "", "head": {"serviceName": "playground-abcde-head-svc"}}}
         return {TTS_JOB: self.job, RAY_JOB: self.ray_job}.get(ref.kind)
 
     async def list(self, kind, namespace, labels=None, fields=None):
-        return {VOICE_MODEL: self.models, POD: self.pods}.get(kind, [])
+        return {VOICE_MODEL: self.models, POD: self.pods, EVENT: self.pod_events}.get(kind, [])
 
     async def create(self, manifest, namespace):
         if manifest["kind"] == EVENT.name:
@@ -271,7 +300,11 @@ class World:
             self.ray_job = {**manifest, "metadata": created}
 
     async def apply_status(self, manifest, namespace):
-        self.job = {**self.job, "status": manifest["status"]}
+        if manifest["kind"] == TTS_JOB.name:
+            self.job = {**self.job, "status": manifest["status"]}
+        else:
+            assert manifest["kind"] == RAY_JOB.name
+            self.ray_job = {**self.ray_job, "status": self.ray_job["status"] | manifest["status"]}
 
     async def delete(self, ref, namespace):
         if ref.kind is TTS_JOB:
@@ -317,7 +350,11 @@ class World:
         }
         active = {"rayClusterName": cluster, "applicationStatuses": apps}
         self.service = {
-            "metadata": {"name": "playground", "generation": 1},
+            "metadata": {
+                "name": "playground",
+                "generation": 1,
+                "labels": {MANAGED_LABEL: "tts-operator"},
+            },
             "spec": {"serveConfigV2": "", "rayClusterConfig": {}},
             "status": {"observedGeneration": 1, "activeServiceStatus": active},
         }
@@ -362,6 +399,55 @@ async def test_a_job_waits_for_its_service(world):
     assert job.made == ["ConfigMap", "NetworkPolicy", "RayJob"]
 
 
+@pytest.mark.parametrize(("stood", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
+async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(world, stood, reason):
+    """KubeRay tells nothing of its applications then; what its model's status says stands."""
+    job = world()
+    del job.service["status"]["activeServiceStatus"]["applicationStatuses"]
+    job.service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
+    job.models[0]["status"] = {"conditions": [{"type": "Ready", "status": stood, "observedGeneration": 1}]}
+    await job.step()
+    assert job.reason == reason
+    if stood == "True":
+        assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
+
+
+async def test_a_ray_service_that_is_somebody_elses_runs_no_job(world):
+    job = world()
+    job.service["metadata"]["labels"] = {}
+    await job.step()
+    assert (job.reason, job.made) == ("ServiceMissing", [])
+
+
+async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(world):
+    job = world()
+    await job.step()
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    waits = {"name": "submitter", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    pod = submitter("pod", "job-1")
+    pod["metadata"]["uid"] = "uid-pod"
+    pod["spec"]["volumes"] = [{"name": "posts", "configMap": {"name": "june"}}]
+    pod["status"] = {"phase": "Pending", "conditions": [scheduled], "containerStatuses": [waits]}
+    job.pods = [pod]
+    job.pod_events = [
+        {
+            "metadata": {},
+            "reason": "FailedMount",
+            "note": 'configmap "june" not found',
+            "regarding": {"uid": "uid-pod"},
+            "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
+        }
+    ]
+    job.ray_says("Running")
+    again = await job.step(100)
+    assert (job.reason, again) == ("Starting", 30), "and it is looked at again in time"
+    await job.step(30)
+    degraded = job.condition("Degraded")
+    assert (job.phase, degraded["status"], degraded["reason"]) == ("Pending", "True", "VolumesNotReady")
+    assert "(ConfigMap june)" in degraded["message"]
+    assert 'configmap "june" not found' in degraded["message"]
+
+
 async def test_a_service_that_nobody_knows_is_told(world):
     job = world()
     job.models = []
@@ -380,6 +466,16 @@ async def test_it_runs_and_tells_how_far_it_is(world):
     await job.step()
     assert job.job is before, "nothing changed, nothing is written"
     assert job.events == [("Normal", "Starting"), ("Normal", "Running")]
+
+
+async def test_what_a_batch_waits_for_is_told_while_it_does(world):
+    job = world()
+    await job.run(line(3, waiting="0a1b2c3d/cpu is 91% in use"))
+    message = job.condition("Progressing")["message"]
+    assert message.endswith("RayCluster playground-abcde. It waits: 0a1b2c3d/cpu is 91% in use.")
+    await job.run(line(4))
+    assert job.condition("Progressing")["message"].endswith("RayCluster playground-abcde.")
+    assert job.events == [("Normal", "Starting"), ("Normal", "Running")], "its phase is the same"
 
 
 @pytest.mark.parametrize(
@@ -482,6 +578,22 @@ async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
     assert (job.phase, job.reason) == ("Pending", "Queued")
 
 
+async def test_what_kueue_takes_the_cluster_from_has_not_failed(world):
+    job = world(ephemeral={})
+    await job.run(line(3))
+    job.ray_job["spec"]["suspend"] = True
+    job.ray_says("Suspending", "RUNNING")
+    job.log_text = line(3, outcome="Failed", message="the workers are gone")
+    await job.step()
+    assert (job.phase, job.reason) == ("Pending", "Queued")
+    assert job.status["progress"]["done"] == 3
+    job.ray_job["spec"]["suspend"] = False
+    job.ray_says("Running", "RUNNING", "job-2")
+    job.pods, job.log_text = [submitter("other", "job-2")], line(8, outcome="Succeeded")
+    await job.step()
+    assert job.phase == "Succeeded"
+
+
 async def test_what_holds_its_pods_up_is_told(world):
     job = world(ephemeral={})
     await job.step()
@@ -491,6 +603,30 @@ async def test_what_holds_its_pods_up_is_told(world):
     job.pods = [{**submitter("head", ""), "status": status}]
     await job.step()
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "ImagePullFailed")
+
+
+async def test_it_does_not_wait_for_every_pod_of_its_service(world):
+    """KubeRay calls a cluster ready when all of its pods are at one time, and hands no job in before."""
+    job = world()
+    await job.step()
+    job.ray_says("")
+    await job.step()
+    assert "dashboardURL" not in job.ray_job["status"], "KubeRay has not taken it up"
+    job.ray_says("Initializing")
+    await job.step()
+    assert (job.phase, job.reason) == ("Pending", "Starting")
+    assert job.ray_job["status"]["dashboardURL"] == "playground-abcde-head-svc.speech.svc:8265"
+    job.ray_says("Initializing", dashboardURL="from.kuberay:8265")
+    await job.step()
+    assert job.ray_job["status"]["dashboardURL"] == "from.kuberay:8265"
+
+
+async def test_of_a_cluster_of_its_own_kuberay_tells_the_dashboard(world):
+    job = world(ephemeral={})
+    await job.step()
+    job.ray_says("Initializing")
+    await job.step()
+    assert "dashboardURL" not in job.ray_job["status"]
 
 
 async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world):

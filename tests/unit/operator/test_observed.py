@@ -1,12 +1,14 @@
 """The truth about a service, from what its children say."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from tts_operator.desired.groups import group_of
+from tts_operator.desired.groups import Pods, group_of
 from tts_operator.desired.selection import Verdict
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
 from tts_operator.observed.conditions import Condition, conditions_of
-from tts_operator.observed.pods import problems, worth_reading
+from tts_operator.observed.pods import is_held_up, pods_by_group, problems, volume_trouble, worth_reading
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
 
@@ -19,20 +21,19 @@ def container(name="ray-head", **status):
 
 
 def ray_service(application="RUNNING", deployment="HEALTHY", message="", *, generation=1, pending="", **apps):
+    """Return a RayService as KubeRay writes it: of the active cluster of two it tells no applications."""
     state = {
         "status": application,
         "message": message,
         "serveDeploymentStatuses": {"Voice": {"status": deployment}},
     }
+    told = {"applicationStatuses": {"kokoro": state, "gateway": state, **apps}}
     return {
         "metadata": {"name": "playground", "generation": 1},
         "status": {
             "observedGeneration": generation,
-            "activeServiceStatus": {
-                "rayClusterName": "playground-abcde",
-                "applicationStatuses": {"kokoro": state, "gateway": state, **apps},
-            },
-            "pendingServiceStatus": {"rayClusterName": pending},
+            "activeServiceStatus": {"rayClusterName": "playground-abcde"} | ({} if pending else told),
+            "pendingServiceStatus": {"rayClusterName": pending, **told} if pending else {},
         },
     }
 
@@ -46,6 +47,7 @@ def ready_pod(name, group, ready="True", cluster="playground-abcde"):
     labels = {"ray.io/group": group, "ray.io/cluster": cluster}
     return {
         "metadata": {"name": name, "labels": labels},
+        "spec": {},
         "status": {"conditions": [{"type": "Ready", "status": ready}]},
     }
 
@@ -114,6 +116,70 @@ def test_what_is_wrong_with_a_pod(pod, status, reason, words):
     assert problem.reason == reason
     assert words in problem.message
     assert "p" in problem.message.split()
+
+
+NOW = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
+MOUNT = 'MountVolume.SetUp failed for volume "posts" : configmap "june" not found'
+
+
+def held_pod(pod, minute=5, reason="ContainerCreating", **state):
+    """Return a pod that is on a node since some minute, whose container, and init container, wait."""
+    scheduled = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastTransitionTime": f"2026-01-01T00:{minute:02}:00Z",
+    }
+    waits = [{"name": "c", "state": state or {"waiting": {"reason": reason}}}]
+    found = pod("p", conditions=[scheduled], initContainerStatuses=waits, containerStatuses=waits)
+    found["metadata"]["uid"] = "uid-p"
+    found["spec"] = {
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "audio", "persistentVolumeClaim": {"claimName": "playground-audio"}},
+            {"name": "posts", "configMap": {"name": "june"}},
+        ]
+    }
+    return found
+
+
+def pod_event(reason, at, note="", uid="uid-p"):
+    """Return an Event as a kubelet tells it, by the older API."""
+    times = {"eventTime": None, "deprecatedLastTimestamp": f"2026-01-01T00:{at}Z"}
+    return {"metadata": {}, "reason": reason, "note": note, "regarding": {"uid": uid}, **times}
+
+
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
+def test_a_pod_whose_volumes_are_not_ready_says_which(pod, reason):
+    waits = held_pod(pod, reason=reason)
+    (problem,) = problems([waits], {"p": MOUNT}, HEAD)
+    assert problem.reason == "VolumesNotReady"
+    assert "(claim playground-audio, ConfigMap june): " in problem.message
+    assert problem.message.endswith(MOUNT)
+    assert problems([waits], {}, HEAD) == [], "its image may be on the way"
+
+
+def test_a_pod_is_looked_into_when_nothing_of_it_begins_for_two_minutes(pod):
+    assert is_held_up(held_pod(pod), NOW)
+    assert not is_held_up(held_pod(pod, minute=8), NOW)
+    assert not is_held_up(held_pod(pod, running={}), NOW)
+    assert not is_held_up(held_pod(pod, reason="ImagePullBackOff"), NOW)
+    assert not is_held_up(pod("p"), NOW), "no kubelet has taken it up"
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([pod_event("Scheduled", "05:00"), pod_event("FailedMount", "07:03", MOUNT)], MOUNT),
+        ([pod_event("FailedAttachVolume", "05:01", "Multi-Attach error")], "Multi-Attach error"),
+        ([pod_event("FailedMount", "05:01", MOUNT), pod_event("Pulling", "05:03")], ""),
+        ([pod_event("FailedMount", "05:01", MOUNT), pod_event("Pulling", "05:01")], ""),
+        ([pod_event("FailedMount", "05:01", MOUNT, uid="another")], ""),
+        ([], ""),
+    ],
+)
+def test_the_last_event_of_a_pod_tells_whether_it_waits_for_its_volumes(pod, events, said):
+    assert volume_trouble(held_pod(pod), events) == said
+    assert volume_trouble(held_pod(pod), events[::-1]) == said
 
 
 def test_nothing_is_wrong_with_a_pod_that_runs_or_recovered(pod):
@@ -237,12 +303,27 @@ def test_what_stood_does_not_hide_that_it_fell(model):
 
 def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
     before = model_status(Verdict(model()), facts(ray_service(), model(), replaced=["rayVersion"]))
-    while_it_lasts = model_status(Verdict(model()), facts(ray_service(pending="playground-fghij"), model()))
+    replacing = facts(ray_service(pending="playground-fghij"), model(), stood=frozenset({"kokoro"}))
+    while_it_lasts = model_status(Verdict(model()), replacing)
     for found in (before, while_it_lasts):
         progressing = conditions(found)["Progressing"]
         assert (progressing.status, progressing.reason) == (True, "ClusterReplacement")
         assert conditions(found)["Ready"].status
     assert "rayVersion" in conditions(before)["Progressing"].message
+
+
+def test_the_running_cluster_serves_what_stood_until_the_other_takes_over(model):
+    live = ray_service(pending="playground-fghij")
+    verdicts = {Ref(VOICE_MODEL, name): Verdict(model(name)) for name in ("kokoro", "new")}
+    replacing = facts(live, model(), model("new"), stood=frozenset({"kokoro"}))
+    status, _ = found = service_status(verdicts, replacing)
+    assert status["models"]["summary"] == "1/2"
+    assert conditions(found)["Ready"].status
+    new = conditions(model_status(Verdict(model("new")), replacing))["Ready"]
+    assert (new.status, new.reason) == (False, "ClusterStarting")
+    assert "playground-fghij" in new.message
+    fallen = Facts("speech", "playground", read_service(live), stood=frozenset({"kokoro"}))
+    assert not conditions(model_status(Verdict(model()), fallen))["Ready"].status, "its pods are gone"
 
 
 def test_a_model_that_is_not_served_says_what_to_change(model):
@@ -251,6 +332,21 @@ def test_a_model_that_is_not_served_says_what_to_change(model):
     assert conditions(found)["Ready"] == Condition("Ready", False, "InvalidSpec", "quantization: no fp8")
     assert conditions(found)["Degraded"].status
     assert status == {"readyReplicas": 0}
+
+
+def test_an_invalid_model_that_goes_on_says_that_it_is_served_as_it_was(model):
+    verdict = Verdict(model(), "InvalidSpec", "quantization: no fp8")
+    status, _ = found = model_status(verdict, facts(ray_service(), model()))
+    ready = conditions(found)["Ready"]
+    assert (ready.status, ready.reason) == (False, "InvalidSpec")
+    assert ready.message == ("quantization: no fp8 (until it is right the model is served as it was before)")
+    assert conditions(found)["Degraded"].status
+    assert not conditions(found)["Progressing"].status
+    assert status["readyReplicas"] == 1
+    counted, _ = service_status({Ref(VOICE_MODEL, "kokoro"): verdict}, facts(ray_service(), model()))
+    assert counted["models"]["summary"] == "0/1"
+    fallen = conditions(model_status(verdict, facts(ray_service("UNHEALTHY"), model())))
+    assert fallen["Ready"].message == "quantization: no fp8"
 
 
 def test_a_model_that_lost_an_avatar_serves_and_is_degraded(model):
@@ -332,3 +428,31 @@ def test_the_time_of_a_condition_is_that_of_its_status():
     assert [c[0]["lastTransitionTime"] for c in (first, same, other)] == ["t1", "t1", "t3"]
     assert same[0]["reason"] == "Deploying"
     assert same[0]["observedGeneration"] == 2
+
+
+def test_a_pod_is_used_while_it_is_ready_and_until_its_replica_has_ended():
+    """A pod stops being ready when its replica is told to end: that one's requests go on for a while."""
+
+    def left(name, at):
+        pod = ready_pod(name, "a", "False")
+        pod["spec"] = {"terminationGracePeriodSeconds": 150}
+        pod["status"]["conditions"][0]["lastTransitionTime"] = at
+        return pod
+
+    gone = ready_pod("gone", "a")
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    unscheduled = {
+        **ready_pod("new", "a"),
+        "status": {"conditions": [{"type": "PodScheduled", "status": "False"}]},
+    }
+    pods = [
+        ready_pod("serves", "a"),
+        left("ends", "2026-01-01T11:58:00Z"),
+        left("ended", "2026-01-01T11:57:00Z"),
+        unscheduled,
+        gone,
+        ready_pod("other", "a", cluster="playground-other"),
+        left("b", "2026-01-01T11:00:00Z") | {"metadata": ready_pod("b", "b")["metadata"]},
+    ]
+    found = pods_by_group(pods, "playground-abcde", datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert found == {"a": Pods(2, ["ended", "new"]), "b": Pods(0, ["b"])}

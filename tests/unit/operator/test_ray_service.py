@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tts_app.resources.playground import ENGINES
-from tts_operator.desired.groups import group_of, rescale
+from tts_operator.desired.groups import Pods, group_of, rescale, shrinks
 from tts_operator.desired.pods import RAY_MEMORY
 from tts_operator.desired.ray_service import Defaults, ray_service, replacements
 
@@ -118,10 +118,47 @@ def test_numbers_of_pods_are_patched_into_the_cluster(build, model):
     live = build([model("a"), model("b")])
     cluster = {"spec": live["spec"]["rayClusterConfig"]}
     wanted = build([model("b", replicas={"min": 2, "max": 2})], live)["spec"]["rayClusterConfig"]
-    operations = rescale(cluster, wanted["workerGroupSpecs"])
+    operations = rescale(cluster, wanted["workerGroupSpecs"], {})
     assert [op["value"] for op in operations if op["op"] == "test"] == names(live)
     assert [op["value"] for op in operations if op["path"].endswith("/replicas")] == [0, 2]
-    assert rescale({"spec": wanted}, wanted["workerGroupSpecs"]) == []
+    assert rescale({"spec": wanted}, wanted["workerGroupSpecs"], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("pods", "number", "leaving"),
+    [
+        (Pods(4, []), 4, []),
+        (Pods(3, ["d"]), 3, ["d"]),
+        (Pods(1, ["d", "b", "c"]), 2, ["b", "c"]),
+        (Pods(0, ["d", "b"]), 2, []),
+        (Pods(9, []), 4, []),
+    ],
+)
+def test_pods_go_only_when_nothing_runs_in_them(build, model, pods, number, leaving):
+    live = build([model("a", replicas={"min": 4, "max": 4})])
+    cluster = {"spec": live["spec"]["rayClusterConfig"]}
+    wanted = build([model("a", replicas={"min": 2, "max": 2})], live)["spec"]["rayClusterConfig"]
+    (group,) = names(live)
+    operations = rescale(cluster, wanted["workerGroupSpecs"], {group: pods})
+    values = {op["path"].rpartition("/")[2]: op["value"] for op in operations if op["op"] == "add"}
+    numbers = {name: values.pop(name, 4) for name in ("replicas", "minReplicas", "maxReplicas")}
+    assert set(numbers.values()) == {number}
+    assert values == ({} if number == 4 else {"scaleStrategy": {"workersToDelete": leaving}})
+    assert shrinks(cluster, wanted["workerGroupSpecs"], {group: pods}) == (number > 2)
+
+
+def test_a_replica_of_several_pods_goes_with_all_of_them_and_not_before(build, model):
+    """Only the pod that Serve answers in is ready: the other one looks idle."""
+    live = build([model("a", replicas={"min": 2, "max": 2})])
+    cluster = copy.deepcopy({"spec": live["spec"]["rayClusterConfig"]})
+    cluster["spec"]["workerGroupSpecs"][0]["numOfHosts"] = 2
+    wanted = build([model("b")], live)["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    (group,) = names(live)
+    assert rescale(cluster, wanted, {group: Pods(1, ["x", "y", "z"])}) == []
+    values = {
+        op["value"] for op in rescale(cluster, wanted, {group: Pods(0, ["x", "y"])}) if op["op"] == "add"
+    }
+    assert values == {0}
 
 
 def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, model):
