@@ -21,10 +21,11 @@ from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.api.streams import kept_alive
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
+from tts_app.batch.spool import SpoolError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
-from tts_app.storage.output import LockedError, describe
+from tts_app.storage.output import LockedError, OutputError, describe
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -33,8 +34,8 @@ _SILENCE = 15.0
 _FAULTS_TOLD = 100
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
-_UNREADABLE: dict[int | str, dict[str, Any]] = {
-    503: {"model": ErrorAnswer, "description": "Its files cannot be read now."}
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {
+    503: {"model": ErrorAnswer, "description": "Its files cannot be reached now."}
 }
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
@@ -199,7 +200,7 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
 @router.get(
     "/{batch_id}/items",
     response_model=ItemPage,
-    responses={**_UNKNOWN, **_UNREADABLE},
+    responses={**_UNKNOWN, **_UNAVAILABLE},
     summary="Its items",
 )
 async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
@@ -209,7 +210,7 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
     try:
         found = await playground.batches.items(batch, wanted, query.after, query.limit + 1)
     except OSError as error:
-        raise _unreadable(error) from error
+        raise _unavailable(error, "read") from error
     data, more = found[: query.limit], len(found) > query.limit
     return ItemPage(data=data, has_more=more, next=data[-1]["number"] if more else None)
 
@@ -227,7 +228,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
 @router.get(
     "/{batch_id}/archive",
     response_class=StreamingResponse,
-    responses={**_UNKNOWN, **_CONFLICT, **_UNREADABLE},
+    responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="All its audio",
 )
 async def get_archive(batch_id: str, playground: Playground) -> Response:
@@ -237,8 +238,10 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
         raise ApiError(409, f"The batch is {batch.status}; ask again when it has ended.")
     try:
         blocks = await playground.batches.archive(batch)
+    except SpoolError as error:
+        raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:
-        raise _unreadable(error) from error
+        raise _unavailable(error, "read") from error
     if blocks is None:
         raise ApiError(409, "The batch has no audio.", code="empty")
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
@@ -246,15 +249,22 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
 
 
 @router.delete(
-    "/{batch_id}", status_code=204, responses={**_UNKNOWN, **_CONFLICT}, summary="Remove it and its files"
+    "/{batch_id}",
+    status_code=204,
+    responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
+    summary="Remove it and its files",
 )
 async def delete_batch(batch_id: str, playground: Playground) -> Response:
-    """Remove an ended batch: its texts, its record and its audio. One that runs is cancelled first."""
+    """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
     batch = await _find(batch_id, playground)
     try:
         deleted = await playground.batches.delete(batch)
     except LockedError:
         raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.") from None
+    except OutputError as error:
+        raise ApiError(503, str(error), code="output_unavailable") from error
+    except OSError as error:
+        raise _unavailable(error, "removed") from error
     if not deleted:
         now = await _find(batch_id, playground)  # somebody else may have removed it meanwhile
         raise ApiError(409, f"The batch has not ended: it is {now.status}. POST {batch_id}/cancel first.")
@@ -281,9 +291,14 @@ async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
 )
 async def retry_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
-    batch = await _find(batch_id, playground)
+    await _find(batch_id, playground)
     if not await playground.batches.retry(batch_id):
-        raise ApiError(409, f"The batch has not ended: it is {batch.status}.")
+        now = await _find(batch_id, playground)
+        if now.status == BatchStatus.SUCCEEDED:
+            raise ApiError(
+                409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
+            )
+        raise ApiError(409, f"The batch has not ended: it is {now.status}.")
     return _answer(await _find(batch_id, playground), playground)
 
 
@@ -320,8 +335,9 @@ def _faults(error: PlanError) -> ApiError:
     )
 
 
-def _unreadable(error: OSError) -> ApiError:
-    return ApiError(503, f"The batch's files cannot be read: {describe(error)}.", code="output_unavailable")
+def _unavailable(error: OSError, what: str) -> ApiError:
+    message = f"The batch's files cannot be {what}: {describe(error)}."
+    return ApiError(503, message, code="output_unavailable")
 
 
 async def _find(batch_id: str, playground: Context) -> Batch:
@@ -337,7 +353,7 @@ def _moment(when: datetime) -> str:
 
 def _answer(batch: Batch, playground: Context) -> BatchAnswer:
     progress = playground.batches.progress(batch.id)
-    now = progress or batch
+    now = progress if progress and progress.known else batch
     through = now.done + now.failed
     address = f"/v1/batches/{batch.id}"
     return BatchAnswer(

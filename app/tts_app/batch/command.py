@@ -55,6 +55,7 @@ class Command:
     config_maps: Path
     place: Mapping[str, str] = field(default_factory=dict)
     speaker: str = "engine"
+    uid: str = ""
     retry_failed: bool = False
     archive: bool = False
     utilisation: float = 0.8
@@ -82,6 +83,7 @@ class Command:
         spec, name = self.job.spec, self.job.metadata.name
         return Options(
             job=name,
+            uid=self.uid,
             speaker=self.speaker,
             place=self.place,
             retries=spec.retries,

@@ -25,6 +25,7 @@ class DraftFile:
     def __init__(self, path: Path, *, append: bool = False, force: bool = False) -> None:
         self._path = path.expanduser().resolve()
         self._before = b""
+        self._known = b""
         self.posts: Sequence[Post] = ()
         """The posts that it has and keeps."""
         if not self._path.parent.is_dir():
@@ -36,7 +37,7 @@ class DraftFile:
                 f"{path} is there already: --append adds to it, --force replaces it, -o names another."
             )
         if append and self._path.exists():
-            self._before = self._path.read_bytes()
+            self._before = self._known = self._path.read_bytes()
             self.posts = _posts(self._path)
         self._replaces = force
 
@@ -46,18 +47,20 @@ class DraftFile:
         return max((post.id for post in self.posts), default=0) + 1
 
     def write(self, posts: Iterable[Post]) -> None:
-        """Put `posts` into the file.
+        """Put `posts` into the file, in place of those that were put into it before.
 
         Raises:
-            DraftFileError: somebody else has written to it since.
+            DraftFileError: somebody else has written to it meanwhile.
             OSError: it cannot be written.
         """
         there = self._path.read_bytes() if self._path.exists() else b""
-        if there != self._before and not self._replaces:
+        if there != self._known and not self._replaces:
             raise DraftFileError(f"{self._path} was changed meanwhile, so it stays as it is.")
         joint = b"\n" if self._before and not self._before.endswith(b"\n") else b""
+        content = self._before + joint + written(posts).encode()
         with whole_file(self._path) as file:
-            file.write(self._before + joint + written(posts).encode())
+            file.write(content)
+        self._known, self._replaces = content, False
 
 
 def written(posts: Iterable[Post]) -> str:

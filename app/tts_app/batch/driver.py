@@ -57,6 +57,8 @@ class Driver:
         self._stopping = asyncio.Event()
         self.patience = Patience(output, self._stopping)
         self._governor = Governor(options.utilisation)
+        self._turns = asyncio.Semaphore(options.parallelism)
+        """Who speaks: each model has as many lanes as it could use alone."""
         self._feed: _Feed
         self._held_up = ""
         self._uncommitted: list[tuple[Done | Failed, asyncio.Future[None]]] = []
@@ -89,7 +91,12 @@ class Driver:
         return Outcome("Stopped" if self.stopped else "Failed", self.progress, message)
 
     async def run(self) -> Outcome:
-        """Render what is missing. Raises OutputLostError where the ledger cannot be read, or ended."""
+        """Render what is missing.
+
+        Raises:
+            OutputLostError: the ledger cannot be read, or ended.
+            LockedError: another driver has taken over the output.
+        """
         await self.patience.do(self._ledger.load)
         outcome = await self._render()
         await self.patience.do(self._ledger.close)
@@ -100,6 +107,7 @@ class Driver:
         committer = asyncio.create_task(self._commit_all())
         crew: list[Member] = []
         try:
+            await feed.count()
             await feed.read()
             if not feed.exhausted:
                 crew = self._hire()
@@ -112,6 +120,8 @@ class Driver:
             if expected is None or others is not None:
                 raise
             cause = _first(expected)
+            if isinstance(cause, LockedError):
+                raise cause from None
             if isinstance(cause, OutputLostError):
                 return self.without_output(str(cause))
             return Outcome("Failed", self.progress, str(cause))
@@ -139,10 +149,9 @@ class Driver:
 
     async def _lane(self, member: Member) -> None:
         """Speak items of the member's model, one chunk after another, until there are no more."""
-        while True:
+        while items := await self._feed.take(member.model.name, member.chunk, self._stopping):
             await self._governor.opened()
-            items = await self._feed.take(member.model.name, member.chunk, self._stopping)
-            if not items:
+            if self.stopped:  # these are for the next run
                 return
             fresh = []
             for item in items:
@@ -158,7 +167,12 @@ class Driver:
         found: Sequence[Spoken | Fault]
         alone = self._feed.is_suspect(items[0])
         try:
-            found = await member.render(orders, alone)
+            await member.start()  # in nobody's turn: it may have to wait for a node
+            async with self._turns:
+                await self._governor.opened()
+                if self.stopped:
+                    return
+                found = await member.render(orders, alone)
         except WorkerDiedError as error:
             if not alone:  # any of those that it had in hand may have killed it: each is tried by itself
                 for item in items:
@@ -195,7 +209,7 @@ class Driver:
             item.voice.id,
             fault.reason,
             fault.message[:1000],
-            self._options.job,
+            self._options.identity,
         )
         await self._commit(record)
         self._feed.count_failure(record)
@@ -294,6 +308,15 @@ class _Feed:
         """Whether every item was settled."""
         return self._read_out and not any(self._open.values())
 
+    async def count(self) -> None:
+        """Count what is done or failed for good already: the plan is read only as it is spoken."""
+        progress = self._progress
+        progress.done = progress.skipped = await asyncio.to_thread(self._ledger.count)
+        if not self._options.retry_failed:
+            for failed in await asyncio.to_thread(self._ledger.failures, self._options.identity):
+                self.count_failure(failed)
+        progress.known = True
+
     async def read(self, model: str | None = None, most: int = 1) -> None:
         """Read on until there are items for `model` (any, without it), as far as there is room."""
         async with self._reading:
@@ -312,12 +335,9 @@ class _Feed:
 
     def _consider(self, item: Item) -> None:
         if self._ledger.has(item):
-            self._progress.done += 1
-            self._progress.skipped += 1
             return
         failed = self._ledger.failure(item)
-        if failed is not None and failed.job == self._options.job and not self._options.retry_failed:
-            self.count_failure(failed)
+        if failed is not None and failed.job == self._options.identity and not self._options.retry_failed:
             return
         self._open[item.voice.model] += 1
         if start_of(item.key) in self._shared and not self.original(item):

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from tts_app.batch.driver import Driver
 from tts_app.batch.items import Filter, Items
@@ -20,16 +20,13 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
-from tts_app.storage.database import AWAY
+from tts_app.storage.database import AWAY, recorded
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger knows it anyway."""
 _LOOK_AGAIN = 0.2
-_BACK_OFF = (0.5, 30.0)
-"""Seconds before the database is asked again the first time, twice as many the next, and the most."""
-_Answer = TypeVar("_Answer")
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -105,7 +102,10 @@ class HostedBatches:
         return ended
 
     async def retry(self, batch_id: str) -> bool:
-        """Render again what failed, or what was not done when it was cancelled. False: it has not ended."""
+        """Render again what failed, or what was not done when it was cancelled.
+
+        False: it has not ended, or has succeeded.
+        """
         try:
             reopened = await asyncio.to_thread(self._batches.reopen, batch_id)
         except AWAY:
@@ -122,7 +122,7 @@ class HostedBatches:
 
         Raises:
             LockedError: the last items are still being spoken.
-            OSError: its files cannot be removed; the batch stays.
+            OutputError, OSError: its files cannot be removed; the batch stays.
         """
 
         def remove() -> bool:
@@ -153,6 +153,7 @@ class HostedBatches:
 
         Raises:
             OSError: the files cannot be read. Pieces after the first raise it too.
+            SpoolError: the folder for temporary files cannot be written; so do they.
         """
         blocks = await asyncio.to_thread(self._archive, batch)
         return None if blocks is None else _in_threads(blocks)
@@ -228,7 +229,7 @@ class HostedBatches:
             await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
 
     async def _render(self, batch_id: str) -> None:
-        batch = await self._recorded(partial(self._batches.get, batch_id))
+        batch = await recorded(partial(self._batches.get, batch_id))
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
@@ -236,7 +237,7 @@ class HostedBatches:
         except PlanError as error:  # a model that it needs has gone, or the output cannot be written any more
             await self._end(batch_id, BatchStatus.FAILED, str(error))
             return
-        if not await self._recorded(partial(self._batches.running, batch_id, started=time.time())):
+        if not await recorded(partial(self._batches.running, batch_id, started=time.time())):
             plan.close()  # it was cancelled at this moment
             return
         log("batch", batch=batch_id, items=plan.total)
@@ -245,7 +246,7 @@ class HostedBatches:
         finally:
             plan.close()
         log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
-        await self._recorded(partial(self._save, batch_id, outcome.progress))
+        await recorded(partial(self._save, batch_id, outcome.progress))
         if self._running is not None and self._running[1].stopped:
             return  # it was cancelled, which is on record; by now it may be queued again
         await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
@@ -287,21 +288,12 @@ class HostedBatches:
             log("batch progress not saved", batch=batch_id, error=error)
 
     async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> None:
-        await self._recorded(partial(self._finish, batch_id, status, message))
-
-    async def _recorded(self, call: Callable[[], _Answer]) -> _Answer:
-        """Return what the database answers; it is asked again for as long as it is away."""
-        pause, longest = _BACK_OFF
-        while True:
-            try:
-                return await asyncio.to_thread(call)
-            except AWAY as error:
-                log("database away: batches wait", error=error)
-            await asyncio.sleep(pause)
-            pause = min(longest, 2 * pause)
+        await recorded(partial(self._finish, batch_id, status, message))
 
     def _save(self, batch_id: str, progress: Progress) -> None:
-        self._batches.progress(batch_id, **progress.told()["progress"])
+        """Save the counts, once they are known: until then those of an earlier run stay."""
+        if progress.known:
+            self._batches.progress(batch_id, **progress.told()["progress"])
 
     def _finish(self, batch_id: str, status: BatchStatus, message: str | None = None) -> bool:
         return self._batches.finish(batch_id, status, finished=time.time(), message=message)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tts_app.batch.plan import Item, Plan, start_of
+from tts_app.batch.spool import spool
 from tts_app.storage.output import Output, Segment
 
 
@@ -63,6 +63,7 @@ class Ledger:
 
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
+        self._present = self._marks()
         for _, record in read_records(self._output):
             number = self._plan.number(record["post"], record["avatar"], record["file"])
             if number is None:
@@ -74,13 +75,29 @@ class Ledger:
             else:
                 self._note(number, record["key"], record["file"], record["bytes"])
                 start = start_of(record["key"])
-                if start in self._shared and start == self._plan.keys[number]:  # else it will be replaced
+                # Of several files with that audio, one that is there, and that will not be replaced.
+                if (
+                    start in self._shared
+                    and self._is_done(number, record["key"])
+                    and start == self._plan.keys[number]
+                ):
                     self._originals[record["key"]] = Done(**record)
-        self._present = self._marks()
 
     def has(self, item: Item) -> bool:
         """Whether the item's audio, and no other, is in the output."""
         return self._is_done(item.number, item.key)
+
+    def count(self) -> int:
+        """Return how many items' audio, and no other, is in the output: for all at once, however many."""
+        if not self._present:
+            return 0
+        keys, done, files, present = (
+            np.frombuffer(column, dtype=np.uint64)
+            for column in (self._plan.keys, self._done, self._files, self._present)
+        )
+        marks = files[(done == keys) & (keys != 0)]
+        places = np.searchsorted(present, marks).clip(max=len(present) - 1)
+        return int(np.count_nonzero(present[places] == marks))
 
     def original(self, key: str) -> Done | None:
         """Return, and forget, the record of a file that was there before, with the audio of a shared key."""
@@ -95,6 +112,14 @@ class Ledger:
         """Return how the item, as it is now, failed before."""
         failed = self._failed.get(item.number)
         return failed if failed is not None and failed.key == item.key else None
+
+    def failures(self, job: str) -> list[Failed]:
+        """Return how items, as they are now, failed in that job before, in the plan's order."""
+        return [
+            failed
+            for number, failed in sorted(self._failed.items())
+            if failed.job == job and start_of(failed.key) == self._plan.keys[number]
+        ]
 
     def commit(self, records: Sequence[Done | Failed]) -> None:
         """Add records; they are durable when this returns. Raises OSError."""
@@ -112,10 +137,14 @@ class Ledger:
         """Yield the last word on each item that is done, as a line and as a record, in the plan's order.
 
         It reads the ledger and the list of files once more: what was committed meanwhile is in it.
+
+        Raises:
+            OSError: they cannot be read.
+            SpoolError: the folder for temporary files cannot be written.
         """
         present = self._marks()
         last = array("q", [-1]) * len(self._plan.keys)
-        with tempfile.TemporaryFile() as spool:
+        with spool() as lines:
             for line, record in read_records(self._output):
                 number = self._plan.number(record["post"], record["avatar"], record["file"])
                 if number is None:
@@ -124,12 +153,12 @@ class Ledger:
                 if "reason" in record or start_of(record["key"]) != self._plan.keys[number]:
                     continue
                 if _is_in(present, _mark(record["file"], record["bytes"])):
-                    last[number] = spool.tell()
-                    spool.write(line)
+                    last[number] = lines.tell()
+                    lines.write(line)
             for place in last:
                 if place >= 0:
-                    spool.seek(place)
-                    line = spool.readline()
+                    lines.seek(place)
+                    line = lines.readline()
                     yield line, json.loads(line)
 
     def _marks(self) -> "array[int]":
@@ -202,5 +231,6 @@ def _is_in(marks: "array[int]", mark: int) -> bool:
 
 
 def _mark(file: str, size: int) -> int:
-    """Return 64 bits for a file of that name and size."""
-    return int.from_bytes(hashlib.blake2b(f"{file}:{size}".encode(), digest_size=8).digest(), "big")
+    """Return 64 bits for a file of that name and size; somebody's file may have a name that is not UTF-8."""
+    named = f"{file}:{size}".encode(errors="surrogateescape")
+    return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")

@@ -1,7 +1,7 @@
 """How a batch is run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 SPEAKERS = {
     "engine": "tts_app.batch.speakers:EngineSpeaker",
@@ -15,14 +15,23 @@ class Options:
     """How a batch is run."""
 
     job: str
-    """Whose items these are: failures of the same job are not tried again."""
+    """Name of the job."""
+    _: KW_ONLY
+    uid: str = ""
+    """Tells it from another job of its name."""
     speaker: str = "engine"
     """`engine`, `service`, or `module:Class`."""
     place: Mapping[str, str] = field(default_factory=dict)
     """Custom Ray resource of the nodes where a model's workers run, by the model's name."""
     retries: int = 2
     parallelism: int = 8
+    """Items that are spoken at a time, at most, by all models together."""
     utilisation: float = 0.8
     """Share of each node's CPU, GPU, disk and network above which nothing is added."""
     retry_failed: bool = False
     """Whether this job's own failures are tried again too."""
+
+    @property
+    def identity(self) -> str:
+        """Whose items these are: failures of the same job are not tried again."""
+        return self.uid or self.job

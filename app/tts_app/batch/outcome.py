@@ -11,6 +11,8 @@ class Progress:
     """How far a batch is."""
 
     total: int
+    known: bool = False
+    """Whether the output was looked at: before that nothing is known of the counts that follow."""
     done: int = 0
     """Items whose audio is in the output, those that were there before included."""
     failed: int = 0

@@ -2,7 +2,6 @@
 
 import io
 import json
-import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 from tts_app.batch.ledger import Ledger
 from tts_app.batch.outcome import Outcome
+from tts_app.batch.spool import spool
 from tts_app.storage.output import Output
 
 MANIFEST = "manifest.jsonl"
@@ -20,11 +20,16 @@ _BLOCK = 1 << 20
 
 
 def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, archive: bool) -> None:
-    """Write the manifest (a line a file, in the plan's order), summary and archive. Raises OSError."""
+    """Write the manifest (a line a file, in the plan's order), summary and archive.
+
+    Raises:
+        OSError: the output cannot be written.
+        SpoolError: the folder for temporary files cannot.
+    """
     seconds: dict[str, float] = defaultdict(float)
     files: dict[str, int] = defaultdict(int)
     size = 0
-    with tempfile.NamedTemporaryFile() as manifest:
+    with spool() as manifest:
         for line, record in ledger.finished():
             manifest.write(line)
             seconds[record["avatar"]] += record["seconds"]
@@ -45,7 +50,7 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
     }
     output.put(SUMMARY, _json(summary))
     if archive:
-        with tempfile.NamedTemporaryFile() as file:
+        with spool() as file:
             for block in archive_blocks(output, ledger.finished()):
                 file.write(block)
             file.flush()
@@ -60,7 +65,12 @@ def _json(summary: dict[str, Any]) -> bytes:
 
 
 def archive_blocks(output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]) -> Iterator[bytes]:
-    """Yield a zip of the audio that records tell of, and of a manifest, a piece at a time. Raises OSError."""
+    """Yield a zip of the audio that records tell of, and of a manifest, a piece at a time.
+
+    Raises:
+        OSError: the audio cannot be read.
+        SpoolError: the folder for temporary files cannot be written.
+    """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
         for name, source in _members(output, finished):
@@ -76,7 +86,7 @@ def _members(
     output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]
 ) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield the name and the content of each file of audio, then of their manifest."""
-    with tempfile.TemporaryFile() as manifest:
+    with spool() as manifest:
         for line, record in finished:
             manifest.write(line)
             yield record["file"], output.open(record["file"])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from tts_app.batch.driver import Driver
@@ -11,6 +11,7 @@ from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.patience import OutputLostError
 from tts_app.batch.plan import Plan
 from tts_app.batch.report import write_report
+from tts_app.batch.spool import SpoolError
 from tts_app.resources import VoiceModel
 from tts_app.storage.output import LockedError, Output, describe
 
@@ -42,7 +43,7 @@ async def run(
                 write = partial(write_report, output, driver.ledger, outcome, options.job, archive)
                 await driver.patience.do(write)
             return outcome
-    except OutputLostError as error:
+    except (OutputLostError, LockedError, SpoolError) as error:
         return driver.without_output(str(error))
     except OSError as error:
         return driver.without_output(f"{output.url}: {describe(error)}.")
@@ -50,11 +51,15 @@ async def run(
 
 @asynccontextmanager
 async def _locked(output: Output, driver: Driver) -> AsyncIterator[None]:
-    """Hold the output, once the driver that holds it has ended, unless ours is stopped meanwhile."""
-    with ExitStack() as stack:
+    """Hold the output, once the driver that holds it has ended, unless ours is stopped meanwhile.
+
+    It is freed in a thread, as it is taken: an object store has to be told.
+    """
+    async with AsyncExitStack() as stack:
         while not driver.stopped:
             try:
-                stack.push(await driver.patience.do(lambda: _entered(output.lock())))
+                lock = await driver.patience.do(lambda: _entered(output.lock()))
+                stack.push_async_callback(asyncio.to_thread, lock.__exit__, None, None, None)
                 break
             except LockedError as error:
                 driver.wait_for(str(error))

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,10 @@ from tts_app.cli.writers import ModelName, Url, writer_of
 if TYPE_CHECKING:
     from tts_app.batch.draft_file import DraftFile
     from tts_app.batch.drafting import Draft, Order
+    from tts_app.resources.tts_job import Post
 
+SAVED = 10.0
+"""Seconds between two writings of the file: what is lost where the process is killed."""
 _STDOUT = Path("-")
 
 posts_app = typer.Typer(help="Posts to speak: draft them, check them.", no_args_is_help=True)
@@ -68,7 +71,6 @@ def write_posts(
         code = _draft(order, into, drafts, file, model, url)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    drafts.sort(key=lambda draft: draft.id)
     _keep(drafts, into)
     _conclude(drafts, order, output)
     raise typer.Exit(code or (FAILED if any(draft.faults for draft in drafts) else 0))
@@ -114,7 +116,11 @@ def _draft(
     model: str | None,
     url: str | None,
 ) -> int:
-    """Put what a model drafts into `drafts`; return the exit code: not 0 where the model failed."""
+    """Put what a model drafts into `drafts`, and now and then into the file.
+
+    Return the exit code: not 0 where the model failed.
+    """
+    from tts_app.batch.draft_file import DraftFileError
     from tts_app.batch.drafting import draft_posts
     from tts_app.batch.review import Review
     from tts_app.engines.base import EngineError
@@ -124,13 +130,22 @@ def _draft(
         for language, text in post.text.items():
             review.keep(f"post {post.id} in {language}", text)
 
+    saved = time.monotonic()
+
     def tell(draft: "Draft") -> None:
+        nonlocal saved
         drafts.append(draft)
         done = f"{len(drafts)} of {order.count}"
         if draft.post is not None:
             err.print(f"post {draft.id}: {', '.join(draft.post.text)} ({done})")
         for fault in draft.faults:
             err.print(f"{fault} ({done})", style="red", markup=False)
+        if into is not None and time.monotonic() > saved + SAVED and (posts := _posts(drafts)):
+            try:
+                into.write(posts)
+            except (DraftFileError, OSError) as error:
+                err.print(f"{error} This is tried again.", style="red", markup=False)
+            saved = time.monotonic()
 
     with reported(), asyncio.Runner() as runner, writer_of(runner, file, model, url) as writer:
         try:
@@ -141,11 +156,16 @@ def _draft(
     return 0
 
 
-def _keep(drafts: Sequence["Draft"], into: "DraftFile | None") -> None:
+def _posts(drafts: list["Draft"]) -> list["Post"]:
+    """Return the posts that have a good text, in the order of their ids."""
+    return sorted((draft.post for draft in drafts if draft.post is not None), key=lambda post: post.id)
+
+
+def _keep(drafts: list["Draft"], into: "DraftFile | None") -> None:
     """Write the drafts; where their file cannot be written, to standard output, so that they are not lost."""
     from tts_app.batch.draft_file import DraftFileError, written
 
-    posts = [draft.post for draft in drafts if draft.post is not None]
+    posts = _posts(drafts)
     if into is None:
         typer.echo(written(posts), nl=False)
     elif posts:
@@ -156,7 +176,7 @@ def _keep(drafts: Sequence["Draft"], into: "DraftFile | None") -> None:
             fail(f"{error} The drafts are on standard output instead.", FAILED)
 
 
-def _conclude(drafts: Sequence["Draft"], order: "Order", output: Path) -> None:
+def _conclude(drafts: list["Draft"], order: "Order", output: Path) -> None:
     whole = sum(not draft.faults for draft in drafts)
     partly = sum(draft.post is not None for draft in drafts) - whole
     place = "standard output" if output == _STDOUT else str(output)

@@ -45,6 +45,10 @@ def render(
         list[str] | None,
         typer.Option(help="MODEL=RESOURCE: the Ray resource of a model's nodes, repeatable."),
     ] = None,
+    uid: Annotated[
+        str,
+        typer.Option(help="Tells the job from an earlier one of its name, whose failures it tries again."),
+    ] = "",
     config_maps: Annotated[Path, typer.Option(help="Folder where ConfigMaps lie, as <name>/<key>.")] = Path(
         "config-maps"
     ),
@@ -71,6 +75,7 @@ def render(
             config_maps=config_maps,
             place={model: resource for model, _, resource in places},
             speaker=speaker,
+            uid=uid,
             retry_failed=retry_failed,
             archive=archive,
             utilisation=utilisation or Settings().batch_utilisation,

@@ -286,6 +286,8 @@ class ObjectOutput:
         self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = root.rstrip("/")
         self.url = url.rstrip("/")
+        self._driver = secrets.token_hex(4)
+        """Tells what is ours from another driver's of the same number."""
         self._lease = ""
         """Name of the lease that is held."""
         self._renewed = 0.0
@@ -341,7 +343,7 @@ class ObjectOutput:
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
-        return _ObjectSegment(self, max(map(_number, self._segment_names()), default=0) + 1)
+        return _ObjectSegment(self, max(map(_number, self._segment_names()), default=0) + 1, self._driver)
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
@@ -370,7 +372,8 @@ class ObjectOutput:
             ended.set()
             keeper.join()
             with suppress(OSError):  # it ends by itself
-                self.remove(self._lease)
+                if self._is_ours():
+                    self.remove(self._lease)
             self._lease = ""
 
     def check_lease(self) -> None:
@@ -380,8 +383,7 @@ class ObjectOutput:
             LockedError: another driver has taken over.
             OSError: the store does not answer.
         """
-        if self._lease and time.time() - self._renewed > _LEASE_SECONDS / 2:
-            self._refuse_beside([name for name in self._leases() if name != self._lease])
+        if self._lease and self._is_old(time.time()):
             self._renew()
 
     def _take_lease(self) -> str:
@@ -396,7 +398,7 @@ class ObjectOutput:
         lease = f"{_LEASES}/{max(map(_number, before), default=0) + 1:08d}.json"
         try:
             with _as_os_error():
-                self._fs.pipe_file(f"{self._root}/{lease}", _until(), mode="create")
+                self._fs.pipe_file(f"{self._root}/{lease}", self._until(time.time()), mode="create")
         except FileExistsError:
             raise LockedError(f"another driver has just begun in {self.url}") from None
         try:
@@ -423,15 +425,38 @@ class ObjectOutput:
                 raise LockedError(f"another driver is at work in {self.url} (its lease ends in {left:.0f} s)")
 
     def _keep_lease(self, ended: Event) -> None:
-        while not ended.wait(_LEASE_SECONDS / 4):
-            # A store that is away for a moment: the lease is longer than that, and `check_lease` looks at it.
-            with suppress(OSError):
-                self._renew()
+        with suppress(LockedError):  # it is lost, and `check_lease` tells that to whoever relies on it
+            while not ended.wait(_LEASE_SECONDS / 4):
+                # A store that is away for a moment: the lease is longer than that.
+                with suppress(OSError):
+                    self._renew()
 
     def _renew(self) -> None:
+        """Renew the lease, where nobody has taken over since.
+
+        If the machine sleeps in the middle, what is put then has ended already.
+        """
         now = time.time()
-        self.put(self._lease, _until())
+        if self._is_old(now):
+            self._refuse_beside([name for name in self._leases() if name != self._lease])
+            if not self._is_ours():
+                raise LockedError(f"another driver has taken over {self.url}")
+        self.put(self._lease, self._until(now))
         self._renewed = now
+
+    def _is_old(self, now: float) -> bool:
+        return now - self._renewed > _LEASE_SECONDS / 2
+
+    def _is_ours(self) -> bool:
+        """Whether the lease is there, and is not another driver's that has the same number."""
+        try:
+            return bool(json.loads(self.read(self._lease))["driver"] == self._driver)
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return False
+
+    def _until(self, now: float) -> bytes:
+        """Return what a lease holds that begins now."""
+        return json.dumps({"until": now + _LEASE_SECONDS, "driver": self._driver}).encode()
 
     def _leases(self) -> list[str]:
         found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEASES))
@@ -490,18 +515,22 @@ def _as_os_error() -> Iterator[None]:
 
 
 class _ObjectSegment:
-    """A segment of one object a commit, of which many are made one."""
+    """A segment of one object a commit, of which many are made one.
 
-    def __init__(self, output: ObjectOutput, number: int) -> None:
+    Their names hold the driver: one that has lost its lease and does not know it yet overwrites nothing.
+    """
+
+    def __init__(self, output: ObjectOutput, number: int, driver: str) -> None:
         self._output = output
         self._number = number
+        self._driver = driver
         self._names: list[str] = []
         self._lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Put an object that holds the lines. Raises LockedError where another driver has taken over."""
         self._output.check_lease()
-        name = f"{_LEDGER}/{self._number:08d}.jsonl"
+        name = f"{_LEDGER}/{self._number:08d}-{self._driver}.jsonl"
         self._output.put(name, b"".join(lines))
         self._number += 1
         self._names.append(name)
@@ -523,15 +552,10 @@ class _ObjectSegment:
         self._names, self._lines = [], []
 
 
-def _until() -> bytes:
-    """Return what a lease that begins now holds."""
-    return json.dumps({"until": time.time() + _LEASE_SECONDS}).encode()
-
-
 def _number(path: str) -> int:
     """Return the number that a lease or a segment of the ledger is called by; 0 for another file."""
-    stem = path.rpartition("/")[2].partition(".")[0]
-    return int(stem) if stem.isdecimal() else 0
+    number = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def describe(error: BaseException) -> str:

@@ -1,4 +1,7 @@
-"""A batch into a simulated S3 (moto's server): the store goes away for a while, and the driver is killed."""
+"""A batch into a simulated S3 (moto's server): the store goes away for a while, and the driver is killed.
+
+And one into a simulated Google Cloud Storage.
+"""
 
 import json
 import socket
@@ -8,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import fsspec
+import gcsfs
 import pytest
 import s3fs
 from drivers import Batch, kill_all
+from gcp_storage_emulator.server import create_server
 from moto.server import ThreadedMotoServer
 from simulated import audio
+
+from cluster.process import free_port
 
 AVATARS = ["female_ar-EG", "male_ar-EG", "female_en-US", "male_en-US"]
 ACCOUNT = {
@@ -100,7 +107,7 @@ def store(door: Door, lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Ite
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def files(store: s3fs.S3FileSystem) -> dict[str, bytes]:
+def files(store: s3fs.S3FileSystem | gcsfs.GCSFileSystem) -> dict[str, bytes]:
     paths = [path for path in store.ls("hotel/audio") if path.endswith(".mp3")]
     return {path.rpartition("/")[2]: store.cat_file(path) for path in paths}
 
@@ -150,3 +157,21 @@ def test_a_killed_driver_is_followed_when_its_lease_has_ended(
     assert done
     assert not done & again, "what was done is rendered again"
     assert files(store) == expected(20)
+
+
+def test_google_cloud_storage_takes_a_batch(lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = lone_batch
+    port = free_port("127.0.0.1")
+    emulator = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator)
+    batch.environment |= {"STORAGE_EMULATOR_HOST": emulator, "OUTPUT": "gs://hotel/audio"}
+    with create_server("127.0.0.1", port, in_memory=True, default_bucket="hotel"):
+        batch.post(5)
+        assert batch.end(batch.start())["outcome"] == "Succeeded"
+        seen = len(batch.rendered)
+        batch.post(6)
+        assert batch.end(batch.start())["outcome"] == "Succeeded"
+        assert len(batch.rendered) == seen + len(AVATARS), "what was done is rendered again"
+        store = gcsfs.GCSFileSystem(use_listings_cache=False, skip_instance_cache=True)
+        assert files(store) == expected(6)
+        assert len(store.cat_file("hotel/audio/manifest.jsonl").splitlines()) == 24

@@ -6,9 +6,9 @@ import hashlib
 import io
 import json
 import shutil
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.orm import Session
 
 from tts_app.batch import driver, hosted
 from tts_app.batch.crew import Staffing
@@ -62,6 +61,9 @@ class Worker:
         await self.crew.gate.wait()
         return [self._render(order) for order in orders]
 
+    async def start(self) -> None:
+        return
+
     def stop(self) -> None:
         return
 
@@ -99,33 +101,8 @@ class OpenGovernor:
 @pytest.fixture(autouse=True)
 def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
     made = Crew()
-    monkeypatch.setattr(hosted, "_BACK_OFF", (0.01, 0.02))
     monkeypatch.setattr(driver, "Member", made.hire)
     monkeypatch.setattr(driver, "Governor", OpenGovernor)
-    return made
-
-
-@dataclass
-class Outage:
-    """A database that is away while it is `on`; how often it was asked meanwhile."""
-
-    session: Callable[[], Any]
-    on: bool = False
-    asked: int = 0
-
-    @contextmanager
-    def begin(self) -> Iterator[Session]:
-        if self.on:
-            self.asked += 1
-            raise OperationalError("SELECT", {}, ConnectionError("it is away"))
-        with self.session() as session:
-            yield session
-
-
-@pytest.fixture
-def outage(api: Any, monkeypatch: pytest.MonkeyPatch) -> Outage:
-    made = Outage(api.context.database.session)
-    monkeypatch.setattr(api.context.database, "session", made.begin)
     return made
 
 
@@ -236,6 +213,25 @@ async def test_what_failed_is_told_and_spoken_once_more(api: Any, crew: Crew) ->
     assert sorted(crew.spoken) == sorted(["female_en-US Welcome.", "male_en-US Welcome.", *GOODBYES])
 
 
+async def test_of_one_that_succeeded_there_is_nothing_to_retry(api: Any) -> None:
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    answer = await api.client.post(f"{batch['links']['self']}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "nothing_failed")
+    assert answer.json()["error"]["message"].startswith("Nothing of the batch has failed")
+
+
+async def test_one_that_runs_cannot_be_retried(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    answer = await api.client.post(f"{batch['links']['self']}/retry")
+    assert answer.status_code == 409
+    assert answer.json()["error"]["message"] == "The batch has not ended: it is running."
+    crew.gate.set()
+    await ended(api, batch)
+
+
 async def test_a_retry_survives_that_the_server_is_restarted(api: Any, crew: Crew, start: Any) -> None:
     crew.broken = set(GOODBYES)
     batch = (await api.client.post(PATH, json=BODY)).json()
@@ -261,11 +257,30 @@ async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, crew: Cr
     assert crew.broken == set()
 
 
+async def test_one_that_is_cancelled_before_it_began_again_keeps_its_counts(
+    api: Any, crew: Crew, until: Any
+) -> None:
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    before = (await ended(api, batch))["counts"]
+    path = batch["links"]["self"]
+    with open_output(api.context.batches.output_of(batch["id"])).lock():
+        await api.client.post(f"{path}/retry")
+        await until(lambda: api.context.batches.progress(batch["id"]) is not None)
+        waiting = (await api.client.get(path)).json()
+        assert "another driver" in waiting["waiting"]
+        await api.client.post(f"{path}/cancel")
+        await until(lambda: api.context.batches._running is None)
+    whole = await ended(api, batch)
+    assert whole["status"] == "cancelled"
+    assert whole["counts"] == waiting["counts"] == before == {**before, "done": 2, "failed": 2}
+
+
 # While the database is away
 
 
 async def test_batches_wait_for_a_database_that_is_away(
-    api: Any, crew: Crew, outage: Outage, until: Any
+    api: Any, crew: Crew, outage: Any, until: Any
 ) -> None:
     crew.gate.clear()
     first = (await api.client.post(PATH, json=BODY)).json()
@@ -284,7 +299,7 @@ async def test_batches_wait_for_a_database_that_is_away(
 
 
 async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
-    api: Any, outage: Outage, until: Any, monkeypatch: pytest.MonkeyPatch
+    api: Any, outage: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash(*_: Any, **__: Any) -> None:
         outage.on = True
@@ -443,6 +458,39 @@ async def test_an_archive_that_cannot_be_read_is_told_in_the_one_form(
             answer = await api.client.get(batch["links"][path])
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "output_unavailable")
         assert "Input/output error" in answer.json()["error"]["message"]
+
+
+async def test_an_archive_for_which_there_is_no_temporary_file(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    answer = await api.client.get(batch["links"]["archive"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "output_unavailable")
+    assert tempfile.gettempdir() in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("method", ["put", "remove_all"], ids=["written", "removed"])
+async def test_one_whose_files_cannot_be_removed_stays(
+    api: Any, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderOutput, method, refuse)
+        answer = await api.client.delete(batch["links"]["self"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "output_unavailable")
+    assert "Input/output error" in answer.json()["error"]["message"]
+    assert len(await items(api, batch)) == 4
+    assert (await api.client.delete(batch["links"]["self"])).status_code == 204
+    assert (await api.client.get(batch["links"]["self"])).status_code == 404
 
 
 async def test_where_there_is_no_audio_there_is_no_archive(api: Any, crew: Crew, tmp_path: Path) -> None:

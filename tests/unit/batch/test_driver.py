@@ -4,6 +4,8 @@ import asyncio
 import errno
 import json
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.cli import app
 from tts_app.resources import VoiceModel
 from tts_app.serving import governor
-from tts_app.storage.output import FolderOutput, Segment
+from tts_app.storage.output import FolderOutput, LockedError, Segment
 
 MakePlan = Callable[..., Plan]
 MakeModel = Callable[..., VoiceModel]
@@ -101,9 +103,16 @@ class Speaker:
     spoken: list[str] = field(default_factory=list)
     fails: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    begun: int = 0
+    ended: int = 0
+    most: int = 0
+    """At a time."""
 
     async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+        self.begun += 1
+        self.most = max(self.most, self.begun - self.ended)
         await asyncio.sleep(self.seconds)
+        self.ended += 1
         said = f"{voice.id}: {text}"
         if self.fails.get(said, 0):
             self.fails[said] -= 1
@@ -130,6 +139,9 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
             if output == shaky.url:  # a worker that is a process opens its own
                 self._worker._output = shaky
 
+        async def start(self) -> None:
+            pass
+
         async def render(self, orders: Sequence[Order], _alone: bool) -> list[Spoken | Fault]:
             return await self._worker.render(orders)
 
@@ -149,7 +161,7 @@ class Batch:
     """A batch of two posts in two languages by two voices, in an output that may go away."""
 
     output: Shaky
-    model: VoiceModel
+    models: list[VoiceModel]
     make_plan: MakePlan
     told: list[dict[str, Any]] = field(default_factory=list)
     driver: Driver | None = None
@@ -165,8 +177,8 @@ class Batch:
             self.driver = made
 
         chosen = Options(**{"job": "welcome", "utilisation": 1.0, **options})
-        plan = self.make_plan(posts, [self.model])
-        return await run(plan, self.output, [self.model], chosen, tell=telling, started=started)
+        plan = self.make_plan(posts, self.models)
+        return await run(plan, self.output, self.models, chosen, tell=telling, started=started)
 
     def stop(self, _progress: Progress) -> None:
         assert self.driver is not None
@@ -179,7 +191,7 @@ class Batch:
 
 @pytest.fixture
 def batch(shaky: Shaky, speaker: Speaker, make_model: MakeModel, make_plan: MakePlan) -> Batch:
-    return Batch(shaky, make_model(), make_plan)
+    return Batch(shaky, [make_model()], make_plan)
 
 
 # An output that goes away
@@ -233,6 +245,44 @@ async def test_an_output_that_cannot_be_written_any_more_ends_the_batch_when_pat
     assert words in ended.message
 
 
+async def test_where_another_driver_has_taken_over_the_report_is_that_one_s(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_segment: ShakySegment, _lines: Sequence[bytes]) -> None:
+        raise LockedError("another driver has taken over")
+
+    monkeypatch.setattr(ShakySegment, "append", refuse)
+    ended = await batch.run()
+    assert (ended.state, ended.message) == ("Failed", "another driver has taken over")
+    assert ended.progress.done == 0
+    assert not {"manifest.jsonl", "summary.json"} & {name for name, _ in batch.output.sizes()}
+
+
+@pytest.fixture
+def full() -> Iterator[Any]:
+    """A file that nothing can be written to."""
+    if not Path("/dev/full").exists():
+        pytest.skip("a disk that is always full is Linux's")
+    with Path("/dev/full").open("r+b", buffering=0) as file:
+        yield file
+
+
+async def test_a_full_temporary_folder_is_not_told_as_the_output_s(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, full: Any
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "NamedTemporaryFile", lambda: full)
+        ended = await batch.run()
+    folder = tempfile.gettempdir()
+    message = (
+        f"{folder} cannot be written: No space left on device; make room, or name another folder in TMPDIR."
+    )
+    assert (ended.state, ended.message) == ("Failed", message)
+    assert not any("waiting" in told for told in batch.told)
+    again = await batch.run()
+    assert (again.state, again.progress.skipped) == ("Succeeded", 8)
+
+
 async def test_an_output_that_was_away_leaves_an_item_its_retries(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +300,31 @@ async def test_an_output_that_was_away_leaves_an_item_its_retries(
     assert (await batch.run(retries=1)).state == "Succeeded"
     assert len(speaker.spoken) > 8, "nothing was spoken again"
     assert not any(speaker.fails.values())
+
+
+async def test_nobody_waits_while_the_output_is_freed(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store may take long to answer."""
+    lock = batch.output.lock
+    others_go_on: list[bool] = []
+
+    @contextmanager
+    def slow() -> Iterator[None]:
+        with lock():
+            yield
+            begun.set()
+            others_go_on.append(answered.wait(5))
+
+    begun, answered = threading.Event(), threading.Event()
+    monkeypatch.setattr(batch.output, "lock", slow)
+    running = asyncio.create_task(batch.run())
+    while not running.done():
+        await asyncio.sleep(0.01)
+        if begun.is_set():
+            answered.set()
+    assert (await running).state == "Succeeded"
+    assert others_go_on == [True]
+    with lock():  # which is free again
+        pass
 
 
 # Texts that are the same
@@ -271,6 +346,22 @@ async def test_a_new_post_whose_text_was_spoken_in_an_earlier_run_is_copied(
     for record in batch.manifest:
         assert batch.output.read(record["file"]) == f"{record['avatar']}: Hello.".encode()
     assert {(record["post"], record["seconds"]) for record in batch.manifest} == {(1, 0.6), (2, 0.6)}
+
+
+@pytest.mark.parametrize("gone", [1, 7])
+async def test_of_several_files_with_the_same_audio_one_that_is_there_is_copied(
+    batch: Batch, speaker: Speaker, tmp_path: Path, gone: int
+) -> None:
+    posts = [post(1), post(2, "Goodbye."), post(7)]
+    await batch.run(posts=posts)
+    speaker.spoken.clear()
+    for audio in (tmp_path / "out").glob(f"post_{gone:02d}_*.mp3"):
+        audio.unlink()
+    assert (await batch.run(posts=posts)).progress.skipped == 8
+    assert not speaker.spoken
+    for record in batch.manifest:
+        said = "Goodbye." if record["post"] == 2 else "Hello."
+        assert batch.output.read(record["file"]) == f"{record['avatar']}: {said}".encode()
 
 
 @pytest.mark.parametrize("left", [None, b"shorter"], ids=["removed", "changed"])
@@ -336,25 +427,136 @@ async def test_what_failed_is_left_so_until_it_is_asked_for(batch: Batch, speake
     assert (asked.state, asked.progress.skipped, asked.progress.failed) == ("Succeeded", 6, 0)
 
 
-async def test_nothing_is_added_while_a_node_is_busy(
-    batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+async def test_what_is_through_already_is_counted_before_anything_is_spoken(
+    batch: Batch, speaker: Speaker
 ) -> None:
+    """Also what comes late in the plan: whoever stops the batch at once is told the truth."""
+
+    def stop(progress: Progress) -> None:
+        if speaker.begun:
+            batch.stop(progress)
+
+    speaker.fails = {"female_en-US: Hello 2.": 1}
+    await batch.run(posts=POSTS[1:], retries=0)
+    speaker.spoken.clear()
+    speaker.begun, speaker.seconds = 0, 0.1
+    ended = await batch.run(stop)
+    told = ended.told()
+    assert ended.state == "Stopped"
+    assert told["progress"] == {"total": 8, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
+    assert [failure["post"] for failure in told["failures"]] == [2]
+
+
+@pytest.mark.parametrize("models", [1, 2])
+async def test_no_more_items_are_spoken_at_a_time_than_is_said(
+    batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, models: int
+) -> None:
+    """Whole workers make more lanes than that, and each model has its own."""
+    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
+    if models == 2:
+        batch.models = [
+            make_model(name, voices=[{"locale": locale, "gender": "male", "speaker": "x"}])
+            for name, locale in (("one", "en-US"), ("two", "es-ES"))
+        ]
+    speaker.seconds = 0.05
+    posts = [{"id": n, "text": {"en": f"Hello {n}.", "es": f"Hola {n}."}} for n in range(1, 9)]
+    assert (await batch.run(posts=posts, parallelism=3)).state == "Succeeded"
+    assert speaker.most == 3
+    assert len(speaker.spoken) == len(set(speaker.spoken)) == (32 if models == 1 else 16)
+
+
+async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
+    batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(member: Any) -> None:
+        if member.model.name == "absent":
+            async with asyncio.timeout(10):
+                await others_spoken.wait()
+
+    def tell(progress: Progress) -> None:
+        if progress.done == 2:
+            others_spoken.set()
+
+    others_spoken = asyncio.Event()
+    monkeypatch.setattr(module.Member, "start", start)
+    batch.models = [
+        make_model(name, voices=[{"locale": locale, "gender": "male", "speaker": "x"}])
+        for name, locale in (("absent", "en-US"), ("there", "es-ES"))
+    ]
+    assert (await batch.run(tell, parallelism=1)).state == "Succeeded"
+
+
+Node = Callable[[Callable[[], float]], None]
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    """Let the only node's CPUs be as busy as is told, looked at every hundredth of a second."""
+
+    def make(busy: Callable[[], float]) -> None:
+        async def usage(_governor: governor.Governor, _node: str) -> dict[str, float]:
+            return {"cpu": busy()}
+
+        monkeypatch.setattr(governor, "_nodes", lambda: ["node"])
+        monkeypatch.setattr(governor, "SAMPLE_SECONDS", 0.01)
+        monkeypatch.setattr(governor, "AVERAGE_SECONDS", 0.001)
+        monkeypatch.setattr(governor.Governor, "_usage", usage)
+
+    return make
+
+
+async def test_what_an_earlier_job_of_the_same_name_failed_at_is_tried_again(
+    batch: Batch, speaker: Speaker
+) -> None:
+    speaker.fails = {"female_en-US: Hello 1.": 1}
+    assert (await batch.run(retries=0, uid="first")).progress.failed == 1
+    assert (await batch.run(retries=0, uid="first")).progress.failed == 1
+    applied_again = await batch.run(retries=0, uid="second")
+    assert (applied_again.state, applied_again.progress.skipped) == ("Succeeded", 7)
+    assert json.loads(batch.output.read("summary.json"))["job"] == "welcome"
+
+
+async def test_nothing_is_added_while_a_node_is_busy(batch: Batch, speaker: Speaker, node: Node) -> None:
     """As soon as the load has fallen, the batch goes on by itself."""
     samples: list[int] = []
 
-    async def usage(_governor: governor.Governor, _node: str) -> dict[str, float]:
+    def busy() -> float:
         samples.append(len(speaker.spoken))
-        return {"cpu": 0.95 if len(samples) <= 60 else 0.5}
+        return 0.95 if len(samples) <= 60 else 0.5
 
-    monkeypatch.setattr(governor, "_nodes", lambda: ["node"])
-    monkeypatch.setattr(governor, "SAMPLE_SECONDS", 0.01)
-    monkeypatch.setattr(governor, "AVERAGE_SECONDS", 0.001)
-    monkeypatch.setattr(governor.Governor, "_usage", usage)
+    node(busy)
     speaker.seconds = 0.05
     ended = await batch.run(utilisation=0.8)
     assert "node/cpu is 95% in use" in [told.get("waiting") for told in batch.told]
     assert samples[40] == samples[60] < 8, "it goes on although the node is busy"
     assert (ended.state, len(speaker.spoken)) == ("Succeeded", 8)
+
+
+async def test_a_batch_whose_last_items_are_spoken_ends_on_a_busy_node(
+    batch: Batch, speaker: Speaker, node: Node
+) -> None:
+    speaker.seconds = 0.1
+    node(lambda: 0.95 if speaker.begun == 8 else 0.5)
+    async with asyncio.timeout(10):
+        ended = await batch.run(utilisation=0.8)
+    assert (ended.state, len(speaker.spoken)) == ("Succeeded", 8)
+
+
+async def test_stopped_on_a_busy_node_it_speaks_nothing_more_and_another_run_goes_on(
+    batch: Batch, speaker: Speaker, node: Node
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.waiting:
+            batch.stop(progress)
+
+    speaker.seconds = 0.05
+    node(lambda: 0.95 if speaker.spoken else 0.5)
+    async with asyncio.timeout(10):
+        ended = await batch.run(stop, utilisation=0.8)
+    assert ended.state == "Stopped"
+    assert ended.progress.done == len(speaker.spoken) < 8
+    assert (await batch.run()).progress.skipped == ended.progress.done
+    assert len(speaker.spoken) == len(set(speaker.spoken)) == 8
 
 
 # The command
@@ -371,8 +573,9 @@ spec:
 """
 
 
+@pytest.mark.parametrize("again_with", [["--retry-failed"], ["--uid", "another"]], ids=" ".join)
 def test_the_command_renders_what_failed_when_it_is_asked_to(
-    speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again_with: list[str]
 ) -> None:
     def render(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["render", "-f", str(job), "--utilisation", "1", *arguments])
@@ -386,6 +589,6 @@ def test_the_command_renders_what_failed_when_it_is_asked_to(
     assert "post 1, female_es-ES: ConnectionError: this once" in first.stderr
     assert "PartiallyFailed: 2 of 4 files" in first.stderr
     assert render().exit_code == 1
-    again = render("--retry-failed")
+    again = render(*again_with)
     assert again.exit_code == 0, again.output
     assert "Succeeded: 4 of 4 files, 2 of them were there before" in again.stderr

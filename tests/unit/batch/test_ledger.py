@@ -1,6 +1,7 @@
 """The ledger: of what a killed driver or a changed job left, nothing is lost and nothing is believed."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,30 @@ def test_a_file_that_is_missing_or_of_another_size_is_not_done(
     assert manifest(output, plan) == [
         item.file for item, is_done in zip(items, expected, strict=True) if is_done
     ]
+
+
+def test_what_is_there_is_counted_at_once(output: Output, make_plan: MakePlan) -> None:
+    """Records of other texts, files that are missing or cut off, posts without a text: of them none is."""
+    posts = [*POSTS, {"id": 4, "text": {"es": "Solo."}}]
+    plan = make_plan(posts, onMissingText="skip")
+    assert load(output, plan).count() == 0
+    items = list(plan)
+    records = [failed(items[0]), failed(items[1], job="other"), done(items[2], key="1" * 64)]
+    run(output, plan, *records, *map(done, items[3:]), items=items[:12])
+    output.put(items[5].file, b"cut off")
+    ledger = load(output, plan)
+    assert ledger.count() == sum(map(ledger.has, items)) == 8
+    assert ledger.failures("welcome") == [failed(items[0])]
+    assert ledger.failures("other") == [failed(items[1], job="other")]
+    changed = make_plan([{"id": 3, "text": {"en": "Hello 3!", "es": "Hola 3."}}])
+    assert load(output, changed).failures("welcome") == []
+
+
+def test_a_file_of_somebody_whose_name_is_not_utf_8(folder: Output, plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "out" / os.fsdecode(b"caf\xe9.mp3")).write_bytes(b"x")
+    run(folder, plan)
+    assert all(have(folder, plan))
+    assert manifest(folder, plan) == [item.file for item in plan]
 
 
 def test_a_file_without_a_record_is_not_done(output: Output, plan: Plan) -> None:

@@ -136,28 +136,39 @@ def test_a_claim(claims: Path) -> None:
     assert told(read("pvc://content/posts.jsonl")) == ["1"]
 
 
-def test_an_object_store(s3_bucket: str) -> None:
-    store = fsspec.filesystem("s3")
-    store.pipe(f"{s3_bucket}/posts.jsonl", GOOD)
-    store.pipe(f"{s3_bucket}/posts.csv", b"id,en\n1,Hello.\n2,\n")
-    assert told(read(f"{s3_bucket}/posts.jsonl")) == ["1"]
-    assert told(read(f"{s3_bucket}/posts.csv"))[0] == "1"
+@pytest.fixture(params=["s3", "gs"])
+def bucket(request: pytest.FixtureRequest) -> str:
+    """The address of an empty place of an object store."""
+    return str(request.getfixturevalue(f"{request.param}_bucket"))
+
+
+def store_of(bucket: str, **options: Any) -> Any:
+    """Return the client of an object store."""
+    return fsspec.filesystem(bucket.partition(":")[0], **options)
+
+
+def test_an_object_store(bucket: str) -> None:
+    store = store_of(bucket)
+    store.pipe(f"{bucket}/posts.jsonl", GOOD)
+    store.pipe(f"{bucket}/posts.csv", b"id,en\n1,Hello.\n2,\n")
+    assert told(read(f"{bucket}/posts.jsonl")) == ["1"]
+    assert told(read(f"{bucket}/posts.csv"))[0] == "1"
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-def test_a_folder_of_an_object_store_with_its_placeholder(s3_bucket: str, end: str) -> None:
-    store = fsspec.filesystem("s3")
-    store.pipe(f"{s3_bucket}/posts/", b"")  # as the store's console makes a folder
-    store.pipe(f"{s3_bucket}/posts/1.en.txt", b"Hello.")
-    assert read(f"{s3_bucket}/posts{end}") == posts_of(ONE)
+def test_a_folder_of_an_object_store_with_its_placeholder(bucket: str, end: str) -> None:
+    store = store_of(bucket)
+    store.pipe(f"{bucket}/posts/", b"")  # as the store's console makes a folder
+    store.pipe(f"{bucket}/posts/1.en.txt", b"Hello.")
+    assert read(f"{bucket}/posts{end}") == posts_of(ONE)
 
 
-def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(s3_bucket: str) -> None:
-    fsspec.filesystem("s3").pipe(f"{s3_bucket}/posts/1.en.txt", b"Hello.")
-    assert told(read(f"{s3_bucket}/posts")) == ["1"]
-    somebody = fsspec.filesystem("s3", skip_instance_cache=True)
-    somebody.pipe(f"{s3_bucket}/posts/2.en.txt", b"Hello.")
-    assert told(read(f"{s3_bucket}/posts")) == ["1", "2"]
+def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(bucket: str) -> None:
+    store_of(bucket).pipe(f"{bucket}/posts/1.en.txt", b"Hello.")
+    assert told(read(f"{bucket}/posts")) == ["1"]
+    somebody = store_of(bucket, skip_instance_cache=True)
+    somebody.pipe(f"{bucket}/posts/2.en.txt", b"Hello.")
+    assert told(read(f"{bucket}/posts")) == ["1", "2"]
 
 
 # Every fault

@@ -1,4 +1,4 @@
-"""`s3://` through the real client, against a simulated S3 (moto's server) on loopback."""
+"""`s3://` and `gs://` through the real clients, against simulated stores on loopback."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +96,12 @@ def test_a_prefix_without_files_is_an_error_and_leaves_nothing(bucket: s3fs.S3Fi
 def test_a_checksum_holds_here_too(bucket: s3fs.S3FileSystem) -> None:
     with pytest.raises(SourceError, match=r"model\.onnx has SHA-256"):
         fetch(Source(uri="s3://models/kokoro", sha256={"model.onnx": "0" * 64}))
+
+
+def test_google_cloud_storage_has_models_too(gs_bucket: str) -> None:
+    store = fsspec.filesystem("gs")
+    for name, data in FILES.items():
+        store.pipe(f"{gs_bucket}/kokoro/{name}", data)
+    assert content(fetch(Source(uri=f"{gs_bucket}/kokoro"))) == FILES
+    with pytest.raises(SourceError, match=f"no file below {gs_bucket}/absent"):
+        fetch(Source(uri=f"{gs_bucket}/absent"))

@@ -1,8 +1,10 @@
 """`ttsp posts` as a user types it, with a simulated engine."""
 
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from tts_app.cli import app
 from tts_app.engines.text import EngineError, TextRequest
+from tts_app.local import whole_file
 from tts_app.manifests import embedded_posts
 
 OTHER = '{"id": 41, "text": {"en": "' + GOOD + ' Ours."}}'
@@ -146,6 +149,50 @@ def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: S
     assert "was changed meanwhile" in told(result)
     assert desk.file.read_text() == OTHER
     assert json.loads(result.stdout)["id"] == 1
+
+
+def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
+    desk.file.write_text(OTHER)
+    there: list[list[int]] = []
+
+    def seen(request: TextRequest) -> str:
+        there.append([post["id"] for post in desk.posts()])
+        return by_language(request)
+
+    desk.answers(seen)
+    assert desk.write("--append", "--count", "9", "--seed", "0").exit_code == 0
+    assert there[0] == [41]
+    assert [41, 42, 43] in there
+    assert [post["id"] for post in desk.posts()] == list(range(41, 51))
+
+
+def test_a_file_is_replaced_by_good_posts_alone(
+    desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
+    desk.file.write_text(OTHER)
+    desk.answers(lambda request: "{")
+    assert desk.write("--force", "--count", "3").exit_code == 1
+    assert desk.file.read_text() == OTHER
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing(
+    desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
+    full = iter([True, True])
+
+    def file_of(path: Path) -> Any:
+        if next(full, False):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return whole_file(path)
+
+    monkeypatch.setattr("tts_app.batch.draft_file.whole_file", file_of)
+    result = desk.write("--count", "5")
+    assert result.exit_code == 0
+    assert told(result).count("No space left on device") == 2
+    assert [post["id"] for post in desk.posts()] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
