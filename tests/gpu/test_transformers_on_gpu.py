@@ -22,7 +22,7 @@ PROMPTS = ["the sea", "one two three four " * 12, "words of", ".", "is vast and 
 def folder(gpu: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tiny_model
 
-    return tiny_model.make(tmp_path_factory.mktemp("tiny"))
+    return tiny_model.make(tmp_path_factory.mktemp("tiny"), context=2304)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def engine(folder: Path) -> Iterator[TextEngine]:
     engine.close()
 
 
-def loaded(folder: Path, **parameters: Any) -> TextEngine:
-    engine: TextEngine = text_engine("transformers").load(folder, "none", 256, 6, parameters)
+def loaded(folder: Path, context: int = 256, **parameters: Any) -> TextEngine:
+    engine: TextEngine = text_engine("transformers").load(folder, "none", context, 6, parameters)
     return engine
 
 
@@ -77,6 +77,25 @@ async def test_who_leaves_changes_nothing_for_the_others(engine: TextEngine) -> 
         while engine.load_now.running:  # noqa: ASYNC110 - a thread ends by itself
             await asyncio.sleep(0.01)
     assert engine.load_now.cache == 0
+
+
+async def test_who_leaves_a_hundred_times_ends_no_others(folder: Path) -> None:
+    """The next step is prepared while one is computed: who leaves may be in both, and half read."""
+    engine = loaded(folder, context=2304)
+    long = " ".join(f"word {number}" for number in range(1000))[:2500]  # about 1,900 tokens
+    expected = await written(engine, SEA)
+    for number in range(100):
+        prompt = f"{number} {long if number % 2 else 'one two three four ' * 12}"
+        leaves = asyncio.create_task(written(engine, TextRequest(prompt=prompt, max_tokens=200)))
+        stays = asyncio.create_task(written(engine, SEA))
+        await asyncio.sleep(0.001 * (number % 25))
+        leaves.cancel()
+        assert await stays == expected
+    assert engine.broken is None
+    async with asyncio.timeout(60):
+        while engine.load_now.running:  # noqa: ASYNC110 - a thread ends by itself
+            await asyncio.sleep(0.01)
+    engine.close()
 
 
 async def test_seeds_and_chance(engine: TextEngine) -> None:

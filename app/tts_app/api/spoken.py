@@ -6,9 +6,10 @@ from contextlib import aclosing
 
 from tts_app.engines.text import Delta, TextRequest
 from tts_app.language.split import Sentences
+from tts_app.serving.models import BESIDE
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
-from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.speech import Chunk, Utterance
 
 _AHEAD = 64
 """Pieces that wait for a caller who reads slowly; then writing and speaking wait, too."""
@@ -60,19 +61,21 @@ class _Both:
     async def run(self) -> None:
         """Write and speak; what fails first ends the other."""
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._speak())]
+        why: str | None = None
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
             await self.made.put(None)
-        except BaseException:
+        except BaseException as error:
+            why = BESIDE if isinstance(error, Exception) else None
             if self.made.full():
                 self.made.get_nowait()  # whoever reads may have gone, and then nobody else makes room
             self.made.put_nowait(None)
             raise
         finally:
             for task in tasks:
-                task.cancel()
+                task.cancel(why)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self) -> None:
@@ -93,10 +96,7 @@ class _Both:
             yield sentence
 
     async def _speak(self) -> None:
-        try:
-            async with aclosing(self._speaker.speak(self._utterance, self._texts())) as chunks:
-                async for chunk in chunks:
-                    if chunk.data:
-                        await self.made.put(chunk)
-        except TextError:
-            return
+        async with aclosing(self._speaker.speak(self._utterance, self._texts())) as chunks:
+            async for chunk in chunks:
+                if chunk.data:
+                    await self.made.put(chunk)

@@ -78,7 +78,7 @@ class Chat:
         self.audio_id = f"audio_{secrets.token_hex(12)}"
         self.created = int(time.time())
         self._model = model
-        self._begun: set[int] = set()
+        self._begun = 0
         head = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": model}
         self._head = f'data: {json.dumps(head)[:-1]}, "choices": '
         self._tail = (', "usage": null' if with_usage else "") + "}\n\n"
@@ -160,10 +160,12 @@ class Chat:
         return f'{self._head}[], "usage": {json.dumps(usage_of(usage))}}}\n\n'.encode()
 
     def _begin(self, index: int) -> str:
-        if index in self._begun:
+        """Return what opens the answers up to `index`: OpenAI's client takes new ones in their order only."""
+        if index < self._begun:
             return ""
-        self._begun.add(index)
-        return self._choice(index, {"role": "assistant", "content": ""})
+        opened = range(self._begun, index + 1)
+        self._begun = index + 1
+        return "".join(self._choice(number, {"role": "assistant", "content": ""}) for number in opened)
 
     def _choice(
         self,

@@ -92,6 +92,8 @@ class Message(Strict):
     content: Content | None = None
     name: Word | None = None
     refusal: Text | None = None
+    reasoning_content: Text | None = None
+    """What the model thought before this answer of its own."""
     tool_calls: list[ToolCall] | None = None
     tool_call_id: Word | None = None
 
@@ -99,6 +101,8 @@ class Message(Strict):
     def _says_something(self) -> "Message":
         if self.content is None and not self.tool_calls:
             raise _wrong("content", f"a message of role {self.role!r} needs `content`")
+        if self.reasoning_content is not None and self.role != "assistant":
+            raise _wrong("reasoning_content", "`reasoning_content` goes with the role 'assistant' only")
         return self
 
     def written(self) -> dict[str, Any]:
@@ -226,6 +230,10 @@ class ChatRequest(TextBase):
             raise _wrong("top_logprobs", "`top_logprobs` goes with `logprobs: true` only")
         if self.tool_choice is not None and not self.tools:
             raise _wrong("tool_choice", "`tool_choice` goes with `tools` only")
+        if isinstance(self.tool_choice, dict):
+            chosen, known = self.tool_choice["function"]["name"], [tool.function.name for tool in self.tools]
+            if chosen not in known:
+                raise _wrong("tool_choice", f"{chosen[:60]!r} is none of `tools`: {', '.join(known)[:200]}")
         if "text" not in self.modalities:
             raise _wrong("modalities", '`modalities` must be ["text"] or ["text", "audio"]')
         if self.speaks != (self.audio is not None):

@@ -25,6 +25,7 @@ from tts_app.engines.text import (
     TextLoad,
     TextRequest,
     TokenLogprob,
+    UnreadableAnswerError,
     Usage,
     check_request,
 )
@@ -32,6 +33,8 @@ from tts_app.engines.text import (
 MAX_LOGPROBS = 20
 _SEEDS = 2**32 - 1
 """The greatest number of 32 bits stands for a random seed."""
+_UNREADABLE = "The model produced output that does not match the expected"
+"""How llama.cpp's error begins that is the model's and not its own."""
 _CLOSED = "The engine is closed."
 
 
@@ -87,11 +90,12 @@ class LlamaCppEngine:
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write; closing the generator stops the writing at the next token, or the next batch of a prompt.
 
-        With `logprobs`, a character that is made of several tokens comes as one entry: its last token's.
+        With `logprobs`, text that comes as one piece of several tokens has one entry: its last token's.
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
             EngineError: the request asks for what the model cannot do.
+            UnreadableAnswerError: the model wrote a call of a tool that is none.
             EngineStoppedError: the engine was closed, or broke.
         """
         body = self._body(request)
@@ -167,9 +171,7 @@ class LlamaCppEngine:
             if request.schema is not None:
                 body |= {"response_format": _response_format(request.schema)}
             if request.tools:
-                body |= {"tools": [dict(tool) for tool in request.tools]}
-                if request.tool_choice is not None:
-                    body |= {"tool_choice": request.tool_choice}
+                body |= _tools(request)
         try:
             json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -184,6 +186,20 @@ class LlamaCppEngine:
             raise EngineError("Tools are for messages, not for a prompt.")
         if request.tools and not self._capabilities.tools:
             raise EngineError("This model's chat template has no place for tools.")
+        if request.tools and request.logprobs is not None:
+            raise EngineError(
+                "The engine llamacpp tells no probabilities beside tools: leave one of the two out."
+            )
+
+
+def _tools(request: TextRequest) -> dict[str, Any]:
+    """Return the tools and the choice among them; llama.cpp knows no choice by name."""
+    tools, choice = request.tools, request.tool_choice
+    if isinstance(choice, Mapping):
+        name = choice["function"]["name"]
+        tools, choice = tuple(tool for tool in tools if tool["function"]["name"] == name), "required"
+    chosen = {} if choice is None else {"tool_choice": choice}
+    return {"tools": [dict(tool) for tool in tools], **chosen}
 
 
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,6 +227,9 @@ class _Answer:
         self._prompt = 0
         self._cached: int | None = None
         self._tokens = [0] * request.n
+        self._stops = bool(request.stop)
+        self._held: dict[int, tuple[int, tuple[TokenLogprob, ...]]] = {}
+        """Of each answer, how many tokens it had, and what is to be told of the last of them."""
 
     @property
     def cached_tokens(self) -> int:
@@ -251,7 +270,8 @@ class _Answer:
         """Return what was written since the last time: at most one delta an answer, and the usage at the end.
 
         Raises:
-            EngineError: the server refused the request, or the engine was closed.
+            EngineError: the server refused the request, the model's call of a tool is none, or the engine was
+                closed.
         """
         if self.cut_off:
             raise EngineStoppedError(_CLOSED)
@@ -283,15 +303,31 @@ class _Answer:
             self._prompt = timings["cache_n"] + timings["prompt_n"]
             cached = timings["cache_n"]
             self._cached = cached if self._cached is None else min(self._cached, cached)
+        finish = _finish(choice.get("finish_reason"))
         return Delta(
             index=index,
             text=written.get("content") or written.get("text") or "",
             reasoning=written.get("reasoning_content") or "",
             tokens=self._tokens[index] - before,
-            logprobs=self._logprobs(choice.get("logprobs")),
+            logprobs=self._told(index, self._logprobs(choice.get("logprobs")), finish),
             tool_calls=tuple(written.get("tool_calls") or ()),
-            finish=_finish(choice.get("finish_reason")),
+            finish=finish,
         )
+
+    def _told(
+        self, index: int, logprobs: tuple[TokenLogprob, ...], finish: Finish | None
+    ) -> tuple[TokenLogprob, ...]:
+        """Return what may be told by now: a token that completes a stop string never is, nor a part of one.
+
+        Where the answer ends, and no token came after it, the last one completed a stop string.
+        """
+        if not self._stops:
+            return logprobs
+        at, held = self._held.get(index, (0, ()))
+        self._held[index] = self._tokens[index], logprobs
+        if finish is None:
+            return held
+        return logprobs if finish == "stop" and at == self._tokens[index] else held + logprobs
 
     def _logprobs(self, told: Mapping[str, Any] | None) -> tuple[TokenLogprob, ...]:
         if told is None or self._alternatives is None:
@@ -299,6 +335,7 @@ class _Answer:
         return tuple(
             _token(entry, tuple(_token(top) for top in entry["top_logprobs"][: self._alternatives]))
             for entry in told["content"]
+            if entry["token"]  # else its text is held back, or it has none
         )
 
 
@@ -332,6 +369,10 @@ def _error(error: Mapping[str, Any]) -> EngineError:
             f"{error['n_ctx']}, the answer included. Shorten it."
         )
     message = str(error.get("message", error))
+    if message.startswith(_UNREADABLE):
+        return UnreadableAnswerError(
+            f"The model wrote what cannot be read, such as a broken call of a tool: {message}. Ask again."
+        )
     if error.get("code", 500) >= 500:
         return EngineStoppedError(f"llama.cpp failed: {message}.")
     return EngineError(f"llama.cpp refuses the request: {message.rstrip('.')}.")

@@ -111,6 +111,10 @@ class ContextLengthError(EngineError):
     """A prompt, or a prompt and its answer, is longer than the context."""
 
 
+class UnreadableAnswerError(EngineError):
+    """The model wrote what the engine cannot read, such as a broken call of a tool. Another try may do."""
+
+
 class EngineStoppedError(EngineError):
     """The engine was closed, or broke, while it wrote: not the request's fault."""
 
@@ -170,13 +174,14 @@ class TextEngine(Protocol):
         Raises:
             ContextLengthError: the prompt is longer than the context.
             EngineError: the request asks for what the engine cannot do.
+            UnreadableAnswerError: the model wrote what the engine cannot read.
             EngineStoppedError: the engine was closed, or broke.
         """
         ...
 
     @property
-    def load_now(self) -> TextLoad:
-        """How busy it is."""
+    def load_now(self) -> TextLoad | None:
+        """How busy it is; None where it publishes that itself, and all else that telemetry.text does."""
         ...
 
     @property
@@ -199,5 +204,6 @@ __all__ = [
     "TextLoad",
     "TextRequest",
     "TokenLogprob",
+    "UnreadableAnswerError",
     "Usage",
 ]

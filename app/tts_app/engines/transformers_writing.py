@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import wraps
+from queue import Queue
 from threading import Lock
 from typing import Any
 
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig, StoppingCriteria
+from transformers.generation.continuous_batching.requests import RequestState, RequestStatus
+from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
 from transformers.generation.streamers import BaseStreamer
 
 from tts_app.engines.text import EngineStoppedError, TextRequest, TokenLogprob
@@ -27,6 +30,8 @@ _GRAPHS = 16
 """Sizes of a step, in tokens computed and in tokens looked back at, that a GPU's graphs are recorded for."""
 _MASK = 64 << 20
 """Bytes of the attention mask that may be copied to a GPU for each step."""
+_SCHEDULER = "ttsp"
+"""Name of our scheduler among transformers' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
     batching writes something else (24 of 24 times in a trial with small weights, transformers 5.24).
     """
     loaded.model.forward = _one_at_a_time(loaded.model.forward)
+    SCHEDULER_MAPPING[_SCHEDULER] = _Scheduler
     defaults = GenerationConfig(
         do_sample=True,
         eos_token_id=sorted(loaded.ends) or [-1],
@@ -87,10 +93,12 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
             num_blocks=pages,
             max_batch_tokens=tokens,
             max_requests_per_batch=slots,
+            scheduler_type=_SCHEDULER,
             **_graphs(loaded, tokens, pages * PAGE),
         ),
     )
     manager.logit_processor = sampling(loaded.parameters.top_k)
+    manager.output_router.output_queue = _Dropped()
     with torch.inference_mode():
         manager.start()
     return manager
@@ -225,6 +233,27 @@ def write_alone(
 
 def _failed(error: object) -> str:
     return f"transformers failed: {error or repr(error)}"
+
+
+class _Scheduler(FIFOScheduler):  # type: ignore[misc]
+    """Ends a request that is cancelled, so that the step under way does nothing more with it.
+
+    Where the next step is prepared meanwhile, transformers 5.24 frees the pages of the request and then
+    looks for them (KeyError), which ends the thread that all answers are written in.
+    """
+
+    def clear_cancelled_requests(self) -> list[RequestState]:
+        cancelled: list[RequestState] = super().clear_cancelled_requests()
+        for state in cancelled:
+            state.status = RequestStatus.FINISHED
+        return cancelled
+
+
+class _Dropped(Queue[Any]):
+    """Keeps nothing: what is written for nobody is the last of an answer that was stopped."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Drop it."""
 
 
 class _Stopped(StoppingCriteria):  # type: ignore[misc]

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any, Self
 
 import ray
+from pydantic import ValidationError
 from ray import serve
 from ray.serve.exceptions import RayServeException
 from ray.util import get_current_placement_group
@@ -25,7 +26,6 @@ from tts_app.engines.text import (
     EngineStoppedError,
     Finish,
     TextCapabilities,
-    TextLoad,
     TextRequest,
     TokenLogprob,
     Usage,
@@ -104,7 +104,6 @@ class VllmEngine:
         """
         self._server, self._loop, self._model, self._can = server, loop, model, can
         self._completion, self._chat = forms
-        self._busy = 0
         self._closed = False
 
     @classmethod
@@ -156,7 +155,6 @@ class VllmEngine:
         def tell(item: Delta | Exception | None) -> None:
             here.call_soon_threadsafe(written.put_nowait, item)
 
-        self._busy += 1
         writing = asyncio.run_coroutine_threadsafe(self._write(request, tell), self._loop)
         try:
             while (item := await written.get()) is not None:
@@ -164,14 +162,12 @@ class VllmEngine:
                     raise item
                 yield item
         finally:
-            self._busy -= 1
             writing.cancel()
 
     @property
-    def load_now(self) -> TextLoad:
-        """See TextEngine. The cache is always 0 here: vLLM tells of it in its own metrics alone."""
-        running = min(self._busy, self._can.slots)
-        return TextLoad(running, self._busy - running, 0.0)
+    def load_now(self) -> None:
+        """See TextEngine. Ray has vLLM publish its own metrics here (LLMConfig's `log_engine_metrics`)."""
+        return None
 
     @property
     def broken(self) -> str | None:
@@ -196,12 +192,12 @@ class VllmEngine:
             tell(error if isinstance(error, EngineError) else EngineStoppedError(f"vLLM failed: {error}"))
 
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
-        body = body_of(request, self._model)
-        stream: AsyncIterator[Any]
-        if request.messages is None:
-            stream = await self._server.completions(self._completion(**body))
-        else:
-            stream = await self._server.chat(self._chat(**body))
+        prompt = request.messages is None
+        try:
+            form = (self._completion if prompt else self._chat)(**body_of(request, self._model))
+        except ValueError as error:
+            raise EngineError(f"vLLM refuses the request: {_reasons(error).rstrip('.')}.") from None
+        stream: AsyncIterator[Any] = await (self._server.completions if prompt else self._server.chat)(form)
         return stream
 
 
@@ -345,6 +341,14 @@ def _logprobs(found: Mapping[str, Any]) -> Iterator[TokenLogprob]:
 
 def _logprob(item: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
     return TokenLogprob(item["token"], item["logprob"], tuple(item.get("bytes") or ()), top)
+
+
+def _reasons(error: ValueError) -> str:
+    """Return why vLLM's form refuses what it was given, without the text that pydantic's own words quote."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    wrong = error.errors(include_input=False)
+    return "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in wrong)
 
 
 def _refusal(message: str, code: int | None) -> Exception:

@@ -23,7 +23,7 @@ from tts_app.serving.garbage import collect_rarely
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
-from tts_app.telemetry.text import TextEngineMetrics
+from tts_app.telemetry.text import Recorder, TextEngineMetrics
 
 LINE_SECONDS = 60.0
 """How long a gateway's line is kept without a request: far longer than a gateway that is up keeps it."""
@@ -55,7 +55,8 @@ class Text:
         started = time.perf_counter()
         self._engine = _load(args)
         collect_rarely()
-        self._metrics = TextEngineMetrics(args.model)
+        published = self._engine.load_now is None
+        self._metrics = None if published else TextEngineMetrics(args.model, self._engine)
         self._outboxes: dict[str, Outbox] = {}
         self._failures = 0
         seconds = round(time.perf_counter() - started, 2)
@@ -67,7 +68,8 @@ class Text:
         Raises:
             EngineError: the engine is broken, or breaks down under every request.
         """
-        self._metrics.flush(self._engine)
+        if self._metrics is not None:
+            self._metrics.flush()
         if self._engine.broken is not None:
             raise EngineError(f"The engine is broken. {self._engine.broken}")
         if self._failures >= FAILURES:
@@ -97,7 +99,7 @@ class Text:
         outbox = self._outboxes.setdefault(line, Outbox())
         outbox.requests += 1
         try:
-            with self._metrics.request(self._engine) as recorder:
+            with Recorder(self._metrics) as recorder:
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         first = recorder.delta(delta)

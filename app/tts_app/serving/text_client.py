@@ -9,14 +9,14 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
-from tts_app.serving.client import LOST, ModelClient, ModelUnavailableError, result
+from tts_app.serving.client import LOST, PATIENCE, ModelClient, ModelUnavailableError, result
 from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
 
@@ -44,6 +44,7 @@ class TextClient(ModelClient[TextCapabilities]):
 
         Raises:
             ContextLengthError, EngineError: the engine refused it.
+            UnreadableAnswerError: the model wrote what the engine cannot read.
             ModelUnavailableError: no replica could be made to write it, or the one that did was lost.
         """
         for attempt in range(1, _TRIES + 1):
@@ -56,8 +57,9 @@ class TextClient(ModelClient[TextCapabilities]):
                 return
             except (*LOST, EngineStoppedError) as error:
                 if begun:
+                    why = f": {error}" if isinstance(error, EngineStoppedError) and str(error) else "."
                     raise ModelUnavailableError(
-                        f"Model {self.model!r} was lost while it wrote the answer."
+                        f"Model {self.model!r} was lost while it wrote the answer{why}"
                     ) from error
                 if attempt == _TRIES:
                     raise await self._unwritten(error) from error
@@ -98,7 +100,7 @@ class TextClient(ModelClient[TextCapabilities]):
     async def _write_into(self, inbox: Inbox, request: TextRequest) -> None:
         write: Any = self.handle.write
         while True:
-            async with write.choose_replica() as replica:
+            async with self._chosen(write) as replica:
                 line = self._lines.get(replica.replica_id)
                 if line is not None:
                     self._requests += 1
@@ -110,6 +112,16 @@ class TextClient(ModelClient[TextCapabilities]):
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open_line())
             await asyncio.shield(self._opening)
+
+    @asynccontextmanager
+    async def _chosen(self, method: Any) -> AsyncIterator[Any]:
+        """Hold a place of a replica that Serve chooses for a call of `method`.
+
+        Raises:
+            ModelUnavailableError: there is no replica.
+        """
+        async with AsyncExitStack() as stack:
+            yield await self.while_it_runs(stack.enter_async_context(method.choose_replica()), PATIENCE)
 
     async def _open_line(self) -> None:
         """Open a line to whichever replica Serve chooses, if it has none yet."""
@@ -124,7 +136,7 @@ class TextClient(ModelClient[TextCapabilities]):
     async def _listen(self, opened: asyncio.Future[None]) -> None:
         """Hold a line open until it is hung up, or its replica is lost."""
         listen: Any = self.handle.options(method_name="listen", stream=True)
-        async with listen.choose_replica() as replica:
+        async with self._chosen(listen) as replica:
             name = replica.replica_id
             if name in self._lines:
                 return

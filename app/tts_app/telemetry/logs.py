@@ -18,10 +18,14 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from tts_app.engines.text import EngineError, EngineStoppedError
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the request that the current task serves; empty outside of one."""
 
 _LOGGER = logging.getLogger("tts_app")
+_SERVE = "ray.serve"
+"""The logger of Serve, which logs whatever a call of a replica raises."""
 _FILE_BYTES = 10 << 20
 _FILES = 3
 
@@ -36,7 +40,10 @@ def log(event: str, *, level: int = logging.INFO, error: BaseException | None = 
 
 
 def set_up(component: str, level: str, folder: Path | None) -> None:
-    """Send this process's logs to `<component>.jsonl` in `folder`, or to standard error without one."""
+    """Send this process's logs to `<component>.jsonl` in `folder`, or to standard error without one.
+
+    Serve's own logs go where Serve sends them, without what engines refuse.
+    """
     handler: logging.Handler
     if folder is None:
         handler = logging.StreamHandler(sys.stderr)
@@ -52,6 +59,13 @@ def set_up(component: str, level: str, folder: Path | None) -> None:
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(level)
     _LOGGER.propagate = False
+    logging.getLogger(_SERVE).addFilter(_is_no_refusal)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Tell whether Serve may log `record`: not what an engine refuses, whose traceback holds parts of it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, EngineError) or isinstance(error, EngineStoppedError)
 
 
 class JsonFormatter(logging.Formatter):

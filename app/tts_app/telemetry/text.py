@@ -1,13 +1,11 @@
-"""A text replica's figures, under vLLM's names where it has one, for whichever engine.
+"""A text replica's figures, under vLLM's names where it has one, of an engine that does not publish its own.
 
 Ray takes no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as
 it is where vLLM itself runs on Ray.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from ray.serve.metrics import Counter, Gauge, Histogram
 
@@ -44,7 +42,9 @@ _LATENCY = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0
 class TextEngineMetrics:
     """What one replica's engine writes, and how fast. Make one a replica; for one event loop."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, engine: TextEngine) -> None:
+        """Publish what `engine` does as the model's; it is not one that publishes it itself."""
+        self._engine = engine
         tags = {"model_name": model}
         keys: Any = ("model_name",)
         self._first = Histogram(
@@ -79,72 +79,75 @@ class TextEngineMetrics:
         self._observed = 0
         self._due = 0.0
 
-    @contextmanager
-    def request(self, engine: TextEngine) -> Iterator["Recorder"]:
-        """Record a request to `engine`, also one that is given up."""
-        recorder = Recorder(self, engine)
-        try:
-            yield recorder
-        finally:
-            seconds = time.monotonic() - recorder.started
-            if recorder.usage is not None:
-                self._prompt.inc(max(0, recorder.usage.prompt))
-                self._latency.observe(seconds)
-            self._ended.inc(1, tags={"finished_reason": recorder.reason})
-            self.flush(engine)
-
     def first(self, seconds: float) -> None:
         """Record that a first token came after `seconds`."""
         self._first.observe(seconds)
 
-    def tokens(self, number: int, gap: float | None, engine: TextEngine) -> None:
-        """Count tokens written, `gap` seconds after the last ones of their request."""
+    def tokens(self, number: int, gap: float | None) -> None:
+        """Count tokens written, `gap` seconds after the last ones of their answer."""
         self._written += number
         if gap is not None and number and self._observed < _OBSERVED:
             self._observed += 1
             self._gap.observe(gap / number)
         if time.monotonic() >= self._due:
-            self.flush(engine)
+            self.flush()
 
-    def flush(self, engine: TextEngine) -> None:
-        """Give Ray the counts, and how busy `engine` is."""
+    def ended(self, usage: Usage | None, seconds: float, reason: str) -> None:
+        """Record that a request ended after `seconds`; it has no `usage` where it was given up or failed."""
+        if usage is not None:
+            self._prompt.inc(max(0, usage.prompt))
+            self._latency.observe(seconds)
+        self._ended.inc(1, tags={"finished_reason": reason})
+        self.flush()
+
+    def flush(self) -> None:
+        """Give Ray the counts, and how busy the engine is."""
         self._due = time.monotonic() + _FLUSH
         self._observed = 0
         if self._written:
             self._generated.inc(self._written)
             self._written = 0
-        load = engine.load_now
-        self._running.set(load.running)
-        self._waiting.set(load.waiting)
-        self._cache.set(load.cache)
+        if (load := self._engine.load_now) is not None:
+            self._running.set(load.running)
+            self._waiting.set(load.waiting)
+            self._cache.set(load.cache)
 
 
 class Recorder:
-    """Watches one request's deltas."""
+    """Watches one request's deltas while it is entered, for `metrics` where there are any."""
 
-    def __init__(self, metrics: TextEngineMetrics, engine: TextEngine) -> None:
+    def __init__(self, metrics: TextEngineMetrics | None) -> None:
         self._metrics = metrics
-        self._engine = engine
-        self._last: float | None = None
-        self.started = time.monotonic()
-        self.usage: Usage | None = None
+        self._started = time.monotonic()
+        self._last: dict[int, float] = {}
+        """When something was last written of each answer."""
+        self._usage: Usage | None = None
         self._finish: str = "stop"
         self.tokens = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._metrics is not None:
+            self._metrics.ended(self._usage, time.monotonic() - self._started, self.reason)
 
     @property
     def reason(self) -> str:
         """How the request ended: `abort` where it was given up or failed."""
-        return "abort" if self.usage is None else self._finish
+        return "abort" if self._usage is None else self._finish
 
     def delta(self, delta: Delta) -> bool:
         """Record `delta`; return whether it was the first."""
         now = time.monotonic()
-        first = self._last is None
-        if first:
-            self._metrics.first(now - self.started)
-        self._metrics.tokens(delta.tokens, None if self._last is None else now - self._last, self._engine)
-        self._last = now
-        self.usage = delta.usage or self.usage
+        first = not self._last
+        last = self._last.get(delta.index)
+        if self._metrics is not None:
+            if first:
+                self._metrics.first(now - self._started)
+            self._metrics.tokens(delta.tokens, None if last is None else now - last)
+        self._last[delta.index] = now
+        self._usage = delta.usage or self._usage
         self._finish = delta.finish or self._finish
         self.tokens += delta.tokens
         return first

@@ -9,8 +9,16 @@ import httpx
 import openai
 import pytest
 
-from tts_app.engines.text import ContextLengthError, Delta, TextCapabilities, TokenLogprob, Usage
+from tts_app.engines.text import (
+    ContextLengthError,
+    Delta,
+    TextCapabilities,
+    TokenLogprob,
+    UnreadableAnswerError,
+    Usage,
+)
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.telemetry.metrics import RequestMetrics
 
 CHAT = "/v1/chat/completions"
 AUDIO = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
@@ -101,6 +109,20 @@ async def test_the_engine_is_asked_what_the_caller_asks(api: Any) -> None:
     assert request.tool_choice == {"type": "function", "function": {"name": "f"}}
 
 
+async def test_an_answer_goes_back_as_it_came(api: Any, client: openai.AsyncOpenAI) -> None:
+    api.writer.deltas[0] = Delta(text="Hello", reasoning="A greeting.", tokens=3)
+    first = await client.chat.completions.create(**ask())
+    messages = [{"role": "user", "content": "Hello"}, first.choices[0].message]
+    await client.chat.completions.create(
+        model="writer", messages=[*messages, {"role": "user", "content": "?"}]
+    )
+    assert api.writer.requests[1].messages[1] == {
+        "role": "assistant",
+        "content": "Hello there!",
+        "reasoning_content": "A greeting.",
+    }
+
+
 async def test_null_is_as_good_as_nothing(api: Any) -> None:
     body = ask(stop=None, temperature=None, max_tokens=None, tools=None, stream=None)
     assert (await api.client.post(CHAT, json=body)).status_code == 200
@@ -116,6 +138,11 @@ async def test_null_is_as_good_as_nothing(api: Any) -> None:
         ({"messages": [{"role": "user"}]}, "messages.0.content", "invalid_value"),
         ({"messages": [{"role": "god", "content": "x"}]}, "messages.0.role", "invalid_value"),
         (
+            {"messages": [{"role": "user", "content": "x", "reasoning_content": "y"}]},
+            "messages.0.reasoning_content",
+            "invalid_value",
+        ),
+        (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
             "messages.0.content",
             "invalid_value",
@@ -128,6 +155,14 @@ async def test_null_is_as_good_as_nothing(api: Any) -> None:
         ({"max_tokens": 5, "max_completion_tokens": 5}, "max_tokens", "invalid_value"),
         ({"top_logprobs": 3}, "top_logprobs", "invalid_value"),
         ({"tool_choice": "auto"}, "tool_choice", "invalid_value"),
+        (
+            {
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "tool_choice": {"type": "function", "function": {"name": "g"}},
+            },
+            "tool_choice",
+            "invalid_value",
+        ),
         ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "invalid_value"),
         ({"modalities": ["audio"]}, "modalities", "invalid_value"),
@@ -196,6 +231,22 @@ async def test_logprobs_and_tool_calls(api: Any, client: openai.AsyncOpenAI) -> 
     assert parts == ['{"a"', ": 1}"]
 
 
+async def test_several_answers_stream_to_openais_client_in_whatever_order(
+    api: Any, client: openai.AsyncOpenAI
+) -> None:
+    api.writer.deltas = [
+        Delta(index=2, text="c", tokens=1),
+        Delta(index=0, text="a", tokens=1),
+        Delta(index=1, text="b", tokens=1),
+        *(Delta(index=index, finish="stop") for index in range(3)),
+        Delta(usage=Usage(7, 3)),
+    ]
+    async with client.chat.completions.stream(**ask(n=3)) as stream:
+        answer = await stream.get_final_completion()
+    assert [choice.message.content for choice in answer.choices] == ["a", "b", "c"]
+    assert [choice.finish_reason for choice in answer.choices] == ["stop"] * 3
+
+
 async def test_a_completion(api: Any, client: openai.AsyncOpenAI) -> None:
     token = TokenLogprob("Hello", -0.5, (), (TokenLogprob("Hey", -1.5),))
     api.writer.deltas[0] = Delta(text="Hello", tokens=1, logprobs=(token,))
@@ -248,6 +299,14 @@ async def test_a_prompt_that_is_too_long(api: Any, client: openai.AsyncOpenAI) -
     with pytest.raises(openai.BadRequestError) as refused:
         await client.chat.completions.create(**ask())
     assert refused.value.code == "context_length_exceeded"
+
+
+async def test_an_answer_that_cannot_be_read_is_not_the_callers_fault(api: Any) -> None:
+    api.writer.error = UnreadableAnswerError("The model wrote what cannot be read.")
+    answer = await api.client.post(CHAT, json=ask())
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (500, "unreadable_answer", "server_error")
+    assert error["message"] == "The model wrote what cannot be read."
 
 
 async def test_a_model_that_loads(api: Any, client: openai.AsyncOpenAI) -> None:
@@ -334,12 +393,54 @@ async def test_an_answer_that_cannot_be_spoken_is_still_written(api: Any, client
     assert (answer.choices[0].message.audio.transcript, answer.choices[0].message.audio.data) == ("...", "")
 
 
-async def test_a_caller_of_a_spoken_answer_who_leaves_stops_both(api: Any, until: Any) -> None:
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """How requests ended that did not end well, and whether they were of text or of speech."""
+    ends: list[tuple[str, str]] = []
+    for end in ("failed", "abandoned"):
+
+        def count(_self: object, labels: dict[str, str], end: str = end) -> None:
+            ends.append(("text" if "model" in labels else "speech", end))
+
+        monkeypatch.setattr(RequestMetrics, end, count)
+    return ends
+
+
+async def test_what_ends_beside_a_failure_is_not_counted(api: Any, counted: list[tuple[str, str]]) -> None:
+    api.writer.say("This is the first long sentence. And this is another one. ", "And a last one.")
+    api.model.gate.clear()
+    api.writer.error = ModelUnavailableError("Model 'writer' was lost.")
+    assert (await api.client.post(CHAT, json=ask(**AUDIO))).status_code == 503
+    assert counted == [("text", "failed")]
+    counted.clear()
+    api.writer.error, api.model.error = None, ModelUnavailableError("Model 'kokoro' was lost.")
+    api.model.gate.set()
+    api.writer.gate.clear()
+    assert (await api.client.post(CHAT, json=ask(**AUDIO))).status_code == 503
+    assert counted == [("speech", "failed")]
+    assert api.load == api.text_load == (0, 0)
+
+
+async def test_an_answer_without_a_word_is_no_failure_of_speech(
+    api: Any, counted: list[tuple[str, str]]
+) -> None:
+    api.writer.say("...")
+    assert (await api.client.post(CHAT, json=ask(**AUDIO))).status_code == 200
+    assert counted == []
+    nothing = {"model": "tts-1", "input": "...", "voice": "alloy"}
+    assert (await api.client.post("/v1/audio/speech", json=nothing)).status_code == 400
+
+
+async def test_a_caller_of_a_spoken_answer_who_leaves_stops_both(
+    api: Any, until: Any, counted: list[tuple[str, str]]
+) -> None:
     api.writer.say("This is the first long sentence. ", "And this is another one.")
     api.model.gate.clear()
+    api.writer.gate.clear()
     caller = asyncio.create_task(api.client.post(CHAT, json=ask(**AUDIO)))
-    await until(lambda: api.load == (1, 0))
+    await until(lambda: api.load == api.text_load == (1, 0))
     caller.cancel()
     with pytest.raises((asyncio.CancelledError, httpx.HTTPError)):
         await caller
     await until(lambda: api.load == api.text_load == (0, 0))
+    assert sorted(counted) == [("speech", "abandoned"), ("text", "abandoned")]

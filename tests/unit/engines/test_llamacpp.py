@@ -23,6 +23,7 @@ from tts_app.engines.text import (
     EngineError,
     EngineStoppedError,
     TextRequest,
+    UnreadableAnswerError,
 )
 
 ONE_CORE = {"n_threads": 1, "n_batch": 64, "n_ubatch": 64}
@@ -31,6 +32,14 @@ SEA = TextRequest(
     max_tokens=6,
     temperature=0,
 )
+CALLS = (
+    "{% for tool in tools or [] %}{{ tool | tojson }} {% endfor %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    '{% for call in m.tool_calls or [] %}The{"name": "{{ call.function.name }}", "arguments": '
+    "{{ call.function.arguments | tojson }}}Z{% endfor %}{{ m.content or '' }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""A template in which a call of a tool begins with a word that the model begins its answers with."""
 IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
 STORY = TextRequest(prompt="Once upon a time", max_tokens=400, temperature=0)
 COUNTING = TextRequest(
@@ -160,6 +169,68 @@ async def test_logprobs(engine: LlamaCppEngine) -> None:
     prompt = await written(engine, TextRequest(prompt="The sea", max_tokens=2, temperature=0, logprobs=1))
     assert len([token for delta in prompt for token in delta.logprobs]) == 2
     assert not any(delta.logprobs for delta in await written(engine, SEA))
+
+
+@pytest.mark.parametrize(
+    ("stop", "whole", "told"),
+    [
+        ("eight nine", " five six seven ", " five six seven"),
+        ("ight ni", " five six seven e", " five six seven"),
+        (" eight", " five six seven", " five six seven"),
+        ("eight ninx", " five six seven eight nine one two", " five six seven eight nine one two"),
+        ("zzz", " five six seven eight nine one two", " five six seven eight nine one two"),
+    ],
+)
+async def test_no_probability_of_a_stop_string_is_told(
+    engine: LlamaCppEngine, stop: str, whole: str, told: str
+) -> None:
+    deltas = await written(engine, replace(COUNTING, max_tokens=7, stop=(stop,), logprobs=2))
+    assert text(deltas) == whole
+    tokens = [token for delta in deltas for token in delta.logprobs]
+    assert "".join(token.token for token in tokens) == told
+    assert all(token.token for token in tokens)
+
+
+def tool(name: str) -> dict[str, Any]:
+    x = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    return {"type": "function", "function": {"name": name, "parameters": x}}
+
+
+@pytest.fixture(scope="module")
+def caller(smollm: Path) -> Iterator[LlamaCppEngine]:
+    engine = LlamaCppEngine.load(smollm, "none", 512, 1, ONE_CORE | {"chat_template": CALLS, "min_p": 0.0})
+    yield engine
+    engine.close()
+
+
+async def test_the_tool_that_is_named_is_called(caller: LlamaCppEngine) -> None:
+    assert caller.capabilities.tools
+    asks = replace(SEA, max_tokens=60, tools=(tool("weather"), tool("clock")))
+    for name in ("clock", "weather"):
+        named = replace(asks, tool_choice={"type": "function", "function": {"name": name}})
+        calls = [call for delta in await written(caller, named) for call in delta.tool_calls]
+        names = [call["function"]["name"] for call in calls if "name" in call["function"]]
+        assert names
+        assert set(names) == {name}
+
+
+async def test_tools_and_probabilities_do_not_go_together(caller: LlamaCppEngine) -> None:
+    with pytest.raises(EngineError, match="tells no probabilities beside tools"):
+        await written(caller, replace(SEA, tools=(tool("weather"),), logprobs=0))
+
+
+async def test_a_broken_call_of_a_tool_is_the_models(caller: LlamaCppEngine) -> None:
+    """Of answers as wild as these some hold the word that a call begins with, and no call."""
+    story = ({"role": "user", "content": "Tell me a story about The weather."},)
+    wild = TextRequest(messages=story, max_tokens=80, temperature=1.8, tools=(tool("weather"),))
+    for seed in range(40):
+        try:
+            await written(caller, replace(wild, seed=seed))
+        except EngineError as error:
+            assert isinstance(error, UnreadableAnswerError)
+            assert "does not match the expected" in str(error)
+            return
+    pytest.fail("no call was broken")
 
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])

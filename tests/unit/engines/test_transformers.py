@@ -13,6 +13,7 @@ import pytest
 import tiny_model
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.generation.continuous_batching import ContinuousBatchingManager
 
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import (
@@ -26,8 +27,8 @@ from tts_app.engines.text import (
 from tts_app.engines.transformers import TransformersEngine
 from tts_app.engines.transformers_answer import Answer
 from tts_app.engines.transformers_choice import Choice
-from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
-from tts_app.engines.transformers_writing import can_batch
+from tts_app.engines.transformers_model import LoadedModel, TransformersParameters, load_model
+from tts_app.engines.transformers_writing import PAGE, can_batch, start_batching
 
 SEA = TextRequest(prompt="the sea is", max_tokens=12, temperature=0)
 CHAT = TextRequest(messages=({"role": "user", "content": "one two"},), max_tokens=4, temperature=0)
@@ -339,6 +340,50 @@ async def test_a_batch_that_dies_says_so_and_gives_each_slot_back_once(
     assert engine.load_now.running == 0
     assert engine.broken is not None
     engine.close()
+
+
+@pytest.mark.parametrize("pages", [1, 3], ids=["whole", "half_read"])
+def test_who_leaves_while_the_next_step_is_prepared_ends_no_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """As on a GPU, by hand and with transformers' own classes: the second step is prepared before the first
+    one's tokens are read.
+    """
+    monkeypatch.setattr(ContinuousBatchingManager, "start", lambda _self: None)
+    parameters = {"threads": 1, "batch_tokens": 2 * PAGE}
+    manager = start_batching(load_model(folder, "none", 256, parameters), 256, 2)
+    batch = manager.batch_processor = manager._create_batch_processor()
+    batch.use_async_batching = True
+    written: dict[str, list[int]] = {}
+    monkeypatch.setattr(
+        batch.output_router,
+        "deliver_batch",
+        lambda outputs: written.update({out.request_id: out.generated_tokens for out in outputs}),
+    )
+    for name, length in (("stays", 1), ("leaves", pages * PAGE)):
+        manager.add_request([3] * length, request_id=name, max_new_tokens=9, streaming=True)
+    assert batch.prepare_next_batch()
+    manager._generation_step()
+    computed = batch.inputs_and_outputs.prepare_batch_update()
+    manager.cancel_request("leaves")
+    assert batch.prepare_next_batch()
+    monkeypatch.setattr(batch.inputs_and_outputs, "prepare_batch_update", lambda: computed)
+    batch.update_batch()
+    assert {name: len(tokens) for name, tokens in written.items()} == {"stays": 1}
+    assert list(batch.scheduler.active_requests) == ["stays"]
+
+
+async def test_of_an_answer_that_was_stopped_nothing_is_kept(folder: Path) -> None:
+    engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
+    for _ in range(5):
+        writing = engine.generate(LONG)
+        await anext(writing)
+        await writing.aclose()
+    assert await written(engine, SEA)
+    router = engine._batch.output_router
+    engine.close()
+    assert router.output_queue.empty()
+    assert not router.result_handlers
 
 
 def test_a_model_on_several_devices_has_no_batch() -> None:

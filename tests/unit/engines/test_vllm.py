@@ -4,10 +4,14 @@ import asyncio
 import json
 import threading
 import time
+import traceback
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tts_app.engines.text import (
     ContextLengthError,
@@ -15,7 +19,6 @@ from tts_app.engines.text import (
     EngineError,
     EngineStoppedError,
     TextCapabilities,
-    TextLoad,
     TextRequest,
     TokenLogprob,
     Usage,
@@ -71,6 +74,7 @@ class TestConfig:
         assert found.model_loading_config.model_source == str(tmp_path)
         assert found.max_request_context_length == args["context_length"]
         assert found.accelerator_config.kind == "gpu"
+        assert found.log_engine_metrics  # so VllmEngine.load_now is None
         assert found.engine_kwargs == {
             "enable_auto_tool_choice": True,
             "enable_prefix_caching": True,
@@ -231,14 +235,14 @@ class SimulatedServer:
 def engine_of():
     loops = []
 
-    def build(events, hangs=False, slots=1):
+    def build(events, hangs=False, slots=1, form=dict):
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="vllm", daemon=True)
         thread.start()
         loops.append((loop, thread))
         can = TextCapabilities(context_length=100, slots=slots)
         server = SimulatedServer(events, hangs)
-        return server, VllmEngine(server, loop, "big", can, (dict, dict))
+        return server, VllmEngine(server, loop, "big", can, (form, form))
 
     yield build
     for loop, thread in loops:
@@ -270,7 +274,7 @@ async def test_an_answer_is_told_with_its_tokens_and_usage(engine_of):
     ]
     assert server.asked == [body_of(HELLO, "big")]
     assert server.thread == "vllm"
-    assert engine.load_now == TextLoad(0, 0, 0.0)
+    assert engine.load_now is None
 
 
 async def test_several_answers_are_counted_apart(engine_of):
@@ -351,7 +355,41 @@ async def test_what_goes_wrong_is_told(engine_of, item, kind, says):
     _, engine = engine_of([item])
     with pytest.raises(kind, match=says):
         await all_of(engine)
-    assert engine.load_now.running == 0
+
+
+class Form(BaseModel):
+    """A form that is as strict as vLLM's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    temperature: Annotated[float, Field(le=2)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tools(cls, data):
+        if data.get("tool_choice"):
+            raise ValueError("The tool in tool_choice is none of the tools")
+        return data
+
+
+SECRET = TextRequest(messages=({"role": "user", "content": "a secret"},))
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (replace(SECRET, tool_choice="f"), "refuses the request: Value error, The tool"),
+        (replace(SECRET, temperature=3.0), "refuses the request: temperature: Input should be less"),
+        (TextRequest(prompt="a secret", temperature=3.0), "refuses the request: temperature"),
+    ],
+)
+async def test_what_its_form_refuses_is_the_requests_fault(engine_of, request_, says):
+    server, engine = engine_of([], form=Form)
+    with pytest.raises(EngineError, match=says) as refused:
+        await all_of(engine, request_)
+    assert not isinstance(refused.value, EngineStoppedError)
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+    assert server.asked == []
 
 
 async def until(holds):
@@ -366,10 +404,8 @@ async def test_who_leaves_stops_the_writing(engine_of):
     answers = [engine.generate(HELLO) for _ in range(3)]
     for answer in answers:
         assert (await anext(answer)).text == "a"
-    assert engine.load_now == TextLoad(running=1, waiting=2, cache=0.0)
     for answer in answers:
         await answer.aclose()
-    assert engine.load_now == TextLoad(0, 0, 0.0)
     await until(lambda: server.given_up == 3)
 
 

@@ -13,7 +13,7 @@ WORDS = "the sea is vast and the words of this small model are few . one two thr
 CONTEXT = 512
 
 
-def make(folder: Path, width: int = 128, layers: int = 2) -> Path:
+def make(folder: Path, width: int = 128, layers: int = 2, context: int = CONTEXT) -> Path:
     """Write the model into `folder`, as safetensors, and return it; a greater one of greater numbers."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -38,7 +38,7 @@ def make(folder: Path, width: int = 128, layers: int = 2) -> Path:
         num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=context,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,

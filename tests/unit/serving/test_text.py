@@ -1,30 +1,39 @@
 """The text deployment and its client, without Ray between them: streams, cancelling, and lost replicas."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from itertools import cycle
+from itertools import chain, cycle, repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 from ray.exceptions import ActorDiedError
+from ray.serve._private.constants import SERVE_LOGGER_NAME
 
 from tts_app.engines.text import (
+    ContextLengthError,
     Delta,
     EngineError,
     EngineStoppedError,
     TextCapabilities,
     TextLoad,
     TextRequest,
+    UnreadableAnswerError,
     Usage,
 )
-from tts_app.resources import Source
+from tts_app.resources import Source, TextModel
 from tts_app.serving import text_client
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.readiness import Readiness
 from tts_app.serving.text import FAILURES, Text, TextArgs
 from tts_app.serving.text_client import TextClient
+from tts_app.serving.writing import TextService
+from tts_app.telemetry.logs import set_up
+from tts_app.telemetry.metrics import TextMetrics
+from tts_app.telemetry.text import Recorder
 
 
 class SimulatedEngine:
@@ -63,6 +72,8 @@ class SimulatedEngine:
                 await asyncio.sleep(0.001)
                 if letter == "!":
                     raise RuntimeError("simulated")
+                if letter == "~":
+                    raise UnreadableAnswerError("a broken call")
                 if letter in "?%":
                     raise EngineStoppedError("its thread died" if letter == "?" else "")
                 self.written += 1
@@ -149,16 +160,23 @@ class Replica:
 
 
 class Handle:
-    """Chooses the replicas in turn, those that live."""
+    """Chooses the replicas in turn, those that live; without one it waits, as Serve does."""
 
     def __init__(self, replicas: dict[str, Replica], method: str) -> None:
         self._replicas = replicas
         self._method = method
         self._turn = cycle(list(replicas))
+        self.waiting = 0
 
     @asynccontextmanager
     async def choose_replica(self) -> AsyncIterator[Any]:
         await asyncio.sleep(0)
+        while all(replica.dead for replica in self._replicas.values()):
+            self.waiting += 1
+            try:
+                await asyncio.sleep(0.01)
+            finally:
+                self.waiting -= 1
         name = next(name for name in self._turn if not self._replicas[name].dead)
         yield SimpleNamespace(replica_id=name)
 
@@ -170,21 +188,23 @@ class Handle:
         return Response(replica.text.write(*args), replica)
 
 
+ARGS = TextArgs(
+    model="m",
+    engine="simulated",
+    source=Source(uri="file:///x"),
+    quantization="none",
+    context_length=100,
+    slots=4,
+)
+
+
 @pytest.fixture
 def replicas(monkeypatch: pytest.MonkeyPatch) -> dict[str, Replica]:
     monkeypatch.setattr("tts_app.serving.text.text_engine", lambda _name: SimulatedEngine)
     monkeypatch.setattr("tts_app.serving.text.fetch", lambda *_args: Path())
     monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
     monkeypatch.setattr(text_client, "IDLE", 0.05)
-    args = TextArgs(
-        model="m",
-        engine="simulated",
-        source=Source(uri="file:///x"),
-        quantization="none",
-        context_length=100,
-        slots=4,
-    )
-    return {name: Replica(Text(args)) for name in ("a", "b")}
+    return {name: Replica(Text(ARGS)) for name in ("a", "b")}
 
 
 @pytest.fixture
@@ -200,6 +220,17 @@ def client(replicas: dict[str, Replica]) -> TextClient:
 async def written(client: TextClient, prompt: str) -> str:
     async with aclosing(client.write(TextRequest(prompt=prompt))) as deltas:
         return "".join([delta.text async for delta in deltas])
+
+
+def says(patch: pytest.MonkeyPatch, *told: Readiness) -> None:
+    """Have Serve say these of the model, the last of them again and again."""
+    answers = chain(told, repeat(told[-1]))
+
+    async def look(_model: str) -> Readiness:
+        return next(answers)
+
+    patch.setattr("tts_app.serving.client.look", look)
+    patch.setattr("tts_app.serving.client._REASON_SECONDS", 0.0)
 
 
 async def test_many_answers_come_by_one_line_a_replica(
@@ -255,13 +286,87 @@ async def test_an_engine_that_stopped_is_tried_once_more(
 ) -> None:
     """What the engine says is told; where it says nothing, what Serve says."""
 
-    async def reason(_model: str) -> str:
-        return "no reason."
-
-    monkeypatch.setattr("tts_app.serving.client.why_unready", reason)
+    says(monkeypatch, Readiness(True, "no reason."))
     with pytest.raises(ModelUnavailableError, match=message):
         await written(client, prompt)
     assert sum(replica.text._failures for replica in replicas.values()) == 2
+
+
+async def test_an_engine_that_stops_amid_an_answer_says_why(client: TextClient) -> None:
+    with pytest.raises(ModelUnavailableError, match="was lost while it wrote the answer: its thread died"):
+        await written(client, "a?")
+
+
+async def test_what_the_model_writes_wrongly_is_not_the_engines_failure(
+    client: TextClient, replicas: dict[str, Replica]
+) -> None:
+    with pytest.raises(UnreadableAnswerError, match="a broken call"):
+        await written(client, "a~")
+    assert [replica.text._failures for replica in replicas.values()] == [0, 0]
+
+
+async def test_a_model_without_replicas_says_why(
+    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    """It was lost, or scaled to zero: Serve would wait for a replica for ever."""
+    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
+    says(monkeypatch, Readiness(False, "it is being started again."))
+    for replica in replicas.values():
+        replica.die()
+    async with asyncio.timeout(5):
+        with pytest.raises(ModelUnavailableError, match="'m' is not ready: it is being started again"):
+            await written(client, "x")
+    write = client.handle.write
+    await until(lambda: write.waiting == 0)
+
+
+async def test_who_is_sent_away_gives_the_slot_back(
+    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
+    says(monkeypatch, Readiness(False, "it is being started again."))
+    monkeypatch.setattr("tts_app.serving.writing.TextClient", lambda _name: client)
+    for replica in replicas.values():
+        replica.die()
+    service = TextService(0, TextMetrics())
+    spec = {
+        "engine": "llamacpp",
+        "source": {"uri": "file:///m.gguf"},
+        "license": {"spdx": "Apache-2.0", "commercialUse": True},
+        "replicas": {"min": 0, "targetOngoingRequests": 1},
+    }
+    service.reconfigure([TextModel.model_validate({"metadata": {"name": "m"}, "spec": spec})])
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            with pytest.raises(ModelUnavailableError):
+                await anext(service.write("m", TextRequest(prompt="x")))
+    assert service.served.load() == {"m": (0, 0)}
+
+
+async def test_no_line_is_waited_for_where_the_replica_went(
+    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
+    says(monkeypatch, Readiness(False, "it is being started again."))
+    listen: Any = client.handle.options(method_name="listen")
+    monkeypatch.setattr(listen, "choose_replica", Handle({}, "listen").choose_replica)
+    async with asyncio.timeout(5):
+        with pytest.raises(ModelUnavailableError, match="being started again"):
+            await written(client, "x")
+
+
+async def test_a_busy_models_callers_wait_for_a_place(
+    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
+    says(monkeypatch, Readiness(True, "its replicas are busy."))
+    for replica in replicas.values():
+        replica.dead = True
+    answer = asyncio.create_task(written(client, "x"))
+    await asyncio.sleep(0.1)
+    assert not answer.done()
+    replicas["a"].dead = False
+    assert await answer == "x"
 
 
 async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
@@ -280,6 +385,29 @@ async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
 async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:
     with pytest.raises(EngineError, match="not this"):
         await written(client, "refuse")
+
+
+def test_serve_logs_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would log an error, with parts of what was asked."""
+    logger = logging.getLogger(SERVE_LOGGER_NAME)
+    logged: list[logging.LogRecord] = []
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "handlers", [SimpleNamespace(level=0, handle=logged.append)])
+    for _ in range(2):
+        set_up("text-m", "INFO", None)
+    for error in (
+        EngineError("no"),
+        ContextLengthError("too long"),
+        EngineStoppedError("x"),
+        ValueError("y"),
+    ):
+        try:
+            raise error
+        except Exception:
+            logger.exception("Request failed.")
+    logger.error("Something else.")
+    told = [record.exc_info and record.exc_info[0] for record in logged]
+    assert told == [EngineStoppedError, ValueError, None]
 
 
 async def test_an_engine_that_breaks_down_every_time_is_started_anew(
@@ -309,3 +437,66 @@ async def test_a_broken_engine_is_started_anew_at_once(
     assert await written(client, "well") == "well"
     with pytest.raises(EngineError, match="its thread has died"):
         replica.text.check_health()
+
+
+class Published:
+    """Stands for Ray's metrics: what was given to each by name."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, list[float]] = {}
+
+    def metric(self, name: str, *_args: Any, **_options: Any) -> Any:
+        values = self.given.setdefault(name, [])
+
+        def take(value: float, tags: dict[str, str] | None = None) -> None:
+            values.append(value)
+
+        return SimpleNamespace(set_default_tags=lambda _tags: None, inc=take, set=take, observe=take)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
+    published = Published()
+    for kind in ("Counter", "Gauge", "Histogram"):
+        monkeypatch.setattr(f"tts_app.telemetry.text.{kind}", published.metric)
+    return published
+
+
+async def test_what_an_engine_does_is_published(published: Published, replicas: dict[str, Replica]) -> None:
+    text = replicas["a"].text
+    await text.write("line", 1, TextRequest(prompt="abc"))
+    with pytest.raises(EngineError):
+        await text.write("line", 2, TextRequest(prompt="refuse"))
+    text.check_health()
+    given = published.given
+    assert given["vllm_prompt_tokens"] == [1]
+    assert sum(given["vllm_generation_tokens"]) == 3
+    assert given["vllm_request_success"] == [1, 1]
+    assert (
+        len(given["vllm_time_to_first_token_seconds"]) == len(given["vllm_e2e_request_latency_seconds"]) == 1
+    )
+    assert given["vllm_num_requests_running"][-1] == 0
+
+
+def test_the_gap_between_tokens_is_that_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 1.0, 3.0, 4.0, 7.0])
+    monkeypatch.setattr("tts_app.telemetry.text.time", SimpleNamespace(monotonic=lambda: next(times)))
+    gaps: list[float | None] = []
+    firsts: list[float] = []
+    metrics: Any = SimpleNamespace(first=firsts.append, tokens=lambda _number, gap: gaps.append(gap))
+    recorder = Recorder(metrics)
+    assert [recorder.delta(Delta(index, "x", tokens=1)) for index in (0, 1, 0, 1)] == [True] + [False] * 3
+    assert firsts == [1.0]
+    assert gaps == [None, None, 3.0, 4.0]
+
+
+async def test_nothing_is_published_twice(
+    published: Published, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM publishes its own metrics, under the same names, in the same process."""
+    published.given.clear()
+    monkeypatch.setattr(SimulatedEngine, "load_now", None)
+    text = Text(ARGS)
+    await text.write("line", 1, TextRequest(prompt="abc"))
+    text.check_health()
+    assert published.given == {}
