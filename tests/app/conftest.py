@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from cluster.process import free_port
 from tts_app.manifests import load_voice_models
 from tts_app.serving.config import serve_config
 
@@ -98,13 +98,6 @@ class Playground:
             time.sleep(0.1)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
@@ -122,7 +115,7 @@ def wait_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None
 @pytest.fixture(scope="session")
 def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
     folder = tmp_path_factory.mktemp("playground")
-    port, dashboard, metrics = free_port(), free_port(), free_port()
+    port, dashboard, metrics = (free_port("127.0.0.1") for _ in range(3))
     environment = os.environ | {
         "TTSP_STATE_DIR": str(folder / "state"),
         "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
@@ -163,11 +156,11 @@ def serve() -> Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port()
+    port = free_port("127.0.0.1")
     environment = os.environ | {
         "TTSP_STATE_DIR": str(folder / "state"),
         "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
-        "TTSP_METRICS_PORT": str(free_port()),
+        "TTSP_METRICS_PORT": str(free_port("127.0.0.1")),
     }
     command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
     output = folder / "output.txt"

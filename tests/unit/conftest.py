@@ -1,13 +1,17 @@
-"""A simulated S3 (moto's server) on loopback, for whatever is kept in an object store; and waiting."""
+"""Simulated object stores on loopback, S3 (moto's server) and Google Cloud Storage; and waiting."""
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 
+import gcsfs
 import httpx
 import pytest
 import s3fs
+from gcp_storage_emulator.server import create_server
 from moto.server import ThreadedMotoServer
+
+from cluster.process import free_port
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +37,23 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     return f"s3://batches/{secrets.token_hex(8)}"
+
+
+@pytest.fixture(scope="session")
+def gs_server() -> Iterator[str]:
+    """Google Cloud Storage, simulated; of conditions (`ifGenerationMatch`) it knows nothing."""
+    port = free_port("127.0.0.1")
+    with create_server("127.0.0.1", port, in_memory=True, default_bucket="batches"):
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        yield f"http://127.0.0.1:{port}"
+        gcsfs.GCSFileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def gs_bucket(gs_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty place of another object store: `gs://...`."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gs_server)
+    return f"gs://batches/{secrets.token_hex(8)}"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from tts_app.catalogue import UnknownVoiceError
-from tts_app.engines.text import ContextLengthError, EngineError
+from tts_app.engines.text import ContextLengthError, EngineError, UnreadableAnswerError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.models import UnknownModelError
@@ -89,6 +89,8 @@ def as_api_error(error: Exception) -> ApiError | None:
             known = ApiError(400, str(error.args[0]), param="model", code="unknown_model")
         case ContextLengthError():
             known = ApiError(400, str(error), code="context_length_exceeded")
+        case UnreadableAnswerError():
+            known = ApiError(500, str(error), code="unreadable_answer")
         case EngineError():
             known = ApiError(400, str(error), code="engine_refused")
         case RequestValidationError():

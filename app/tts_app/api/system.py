@@ -34,6 +34,7 @@ async def readyz(playground: Playground) -> JSONResponse:
     services = (playground.service.served, playground.text.served)
     if not any(served.resources for served in services):
         raise ApiError(503, "No model is served yet.", code="not_ready", headers={"Retry-After": "5"})
+    asked = {name for served in services for name in served.load()}
     reasons = await asyncio.gather(*(served.unready(_PROBE) for served in services))
     if any(reasons):
         told = " ".join(reason for found in reasons for reason in found.values())
@@ -42,6 +43,7 @@ async def readyz(playground: Playground) -> JSONResponse:
         name: {"running": running, "waiting": waiting}
         for served in services
         for name, (running, waiting) in served.load().items()
+        if name in asked  # one that came meanwhile has not been asked
     }
     return JSONResponse({"status": "ready", "models": details})
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
 from ray import serve
@@ -12,8 +12,10 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
 from tts_app.serving.config import VOICE_DEPLOYMENT
-from tts_app.serving.readiness import is_deployed, why_unready
+from tts_app.serving.readiness import Readiness, is_deployed, look
 
+PATIENCE = 10.0
+"""Seconds that a request waits for a model that is just starting."""
 _ATTEMPTS = 3
 """Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
 LOST = (RayActorError, RayServeException)
@@ -25,6 +27,7 @@ _REASON_SECONDS = 1.0
 """How long what Serve said of a model is told to others too."""
 
 CapabilitiesT = TypeVar("CapabilitiesT")
+AnswerT = TypeVar("AnswerT")
 
 
 class ModelUnavailableError(Exception):
@@ -41,8 +44,8 @@ class ModelClient(Generic[CapabilitiesT]):
         self._capabilities: CapabilitiesT | None = None
         self._asking: asyncio.Task[CapabilitiesT] | None = None
         self._ask_again = 0.0
-        self._reason = ""
-        self._reason_until = 0.0
+        self._looking: asyncio.Task[Readiness] | None = None
+        self._look_again = 0.0
 
     async def capabilities(self, within: float | None = None) -> CapabilitiesT:
         """Return what the model's engine can do, as a replica said in the last seconds, or is asked now.
@@ -100,10 +103,31 @@ class ModelClient(Generic[CapabilitiesT]):
 
     async def unready(self) -> ModelUnavailableError:
         """Return the error that tells why the model does not answer, as far as Serve knows."""
-        if time.monotonic() > self._reason_until:
-            self._reason = await why_unready(self.model)
-            self._reason_until = time.monotonic() + _REASON_SECONDS
-        return ModelUnavailableError(f"Model {self.model!r} is not ready: {self._reason}")
+        return ModelUnavailableError(f"Model {self.model!r} is not ready: {(await self._look()).reason}")
+
+    async def while_it_runs(self, answer: Coroutine[Any, Any, AnswerT], within: float | None) -> AnswerT:
+        """Wait for `answer` as long as the model has a replica, and without one up to about `within` seconds.
+
+        Serve itself waits for one for ever. It goes on starting one when the caller is sent away.
+
+        Raises:
+            ModelUnavailableError: there is no replica.
+        """
+        waiting = asyncio.create_task(answer)
+        try:
+            while not (await asyncio.wait([waiting], timeout=within))[0]:
+                if not (await self._look()).running:
+                    raise await self.unready()
+            return await waiting
+        finally:
+            waiting.cancel()
+
+    async def _look(self) -> Readiness:
+        """Return what Serve says of the model, or said to another caller just before."""
+        if self._looking is None or (self._looking.done() and time.monotonic() >= self._look_again):
+            self._looking = asyncio.create_task(look(self.model))
+            self._look_again = time.monotonic() + _REASON_SECONDS
+        return await asyncio.shield(self._looking)
 
     def close(self) -> None:
         """Give up what is being asked: another client takes this one's place."""
@@ -124,10 +148,10 @@ class ModelClient(Generic[CapabilitiesT]):
                 raise RayServeException(f"There is no deployment of {self.model!r} yet.") from None
         return self._handle
 
-    async def _call(self, method: str, *args: Any) -> Any:
+    async def _call(self, method: str, *args: Any, within: float | None = None) -> Any:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await result(getattr(self.handle, method).remote(*args))
+                return await self.while_it_runs(result(getattr(self.handle, method).remote(*args)), within)
             except LOST as error:
                 if attempt == _ATTEMPTS:
                     raise await self.unready() from error
@@ -141,14 +165,15 @@ class VoiceClient(ModelClient[Capabilities]):
         super().__init__(model, VOICE_DEPLOYMENT)
         self._background = background
 
-    async def synthesise(self, segments: Sequence[Segment]) -> Sequence[Audio]:
+    async def synthesise(self, segments: Sequence[Segment], within: float | None = None) -> Sequence[Audio]:
         """Speak `segments`; a cancelled call is given up in the replica too.
 
         Raises:
             EngineError: the engine refused them.
-            ModelUnavailableError: no replica could be made to speak them.
+            ModelUnavailableError: no replica could be made to speak them, or there was none in about
+                `within` seconds.
         """
-        audio: list[Audio] = await self._call("synthesise", list(segments), self._background)
+        audio: list[Audio] = await self._call("synthesise", list(segments), self._background, within=within)
         return audio
 
 

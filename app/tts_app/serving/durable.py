@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import UnknownVoiceError
@@ -14,10 +15,13 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
+from tts_app.storage.database import AWAY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
 from tts_app.telemetry.logs import log
 
-_ATTEMPTS = 3
+_LOOK_AGAIN = 0.2
+_MODEL_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0, 120.0, 120.0)
+"""Seconds before each new try of a speech whose model does not answer, but may be starting: ten minutes."""
 _BUSY_RETRY = 30
 """Seconds of Retry-After when too many durable speeches are unfinished."""
 
@@ -31,7 +35,12 @@ class Progress:
 
 
 class DurableSpeeches:
-    """Accepts, makes, follows and removes durable speeches. For one event loop."""
+    """Accepts, makes, follows and removes durable speeches. For one event loop.
+
+    Several gateways may have one database and one store for a while, as in an upgrade. Each that starts takes
+    up all that is unfinished, so a speech may be made twice; the first to end it decides, also when it failed
+    there, and the other's work is dropped.
+    """
 
     def __init__(
         self, service: SpeechService, speeches: Speeches, store: AudioStore, *, workers: int, limit: int
@@ -41,7 +50,8 @@ class DurableSpeeches:
         self._store = store
         self._workers = workers
         self._limit = limit
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        """Speeches to be made, each with the times that its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
         self._making: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -50,7 +60,7 @@ class DurableSpeeches:
     async def start(self) -> None:
         """Take up what an earlier run left unfinished, and start the workers."""
         for speech_id in await asyncio.to_thread(self._speeches.unfinished):
-            self._queue.put_nowait(speech_id)
+            self._queue.put_nowait((speech_id, 0))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
@@ -67,8 +77,12 @@ class DurableSpeeches:
         """
         if await asyncio.to_thread(self._speeches.count_unfinished) >= self._limit:
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
-        await asyncio.to_thread(self._speeches.add, speech)
-        self._queue.put_nowait(speech.id)
+        try:
+            await asyncio.to_thread(self._speeches.add, speech)
+        except AWAY:
+            self._queue.put_nowait((speech.id, 0))  # it may be stored: the connection can break after that
+            raise
+        self._queue.put_nowait((speech.id, 0))
 
     async def get(self, speech_id: str) -> Speech | None:
         """Return a speech, or None."""
@@ -117,9 +131,11 @@ class DurableSpeeches:
         return True
 
     async def _work(self) -> None:
+        while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started is soon told of them
+            await asyncio.sleep(_LOOK_AGAIN)
         while True:
-            speech_id = await self._queue.get()
-            task = asyncio.create_task(self._make(speech_id))
+            speech_id, tries = await self._queue.get()
+            task = asyncio.create_task(self._make(speech_id, tries))
             self._making[speech_id] = task
             try:
                 await asyncio.wait([task])
@@ -131,28 +147,35 @@ class DurableSpeeches:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log("durable speech crashed", speech=speech_id, error=error)
 
-    async def _make(self, speech_id: str) -> None:
-        """Make one speech, trying again where the model's replica was lost; record how it ended."""
-        speech = await self.get(speech_id)
-        if speech is None or Status(speech.status).final or speech.text is None:
+    async def _make(self, speech_id: str, tries: int) -> None:
+        """Make one speech and record how it ended; queue it again, for later, where its model is away."""
+        speech = await recorded(partial(self._speeches.get, speech_id))
+        if speech is None or speech.text is None:
             return
-        await asyncio.to_thread(self._speeches.running, speech_id)
+        if not await recorded(partial(self._speeches.running, speech_id)):
+            return
         self._notify(speech_id)
         try:
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    await self._render(speech, speech.text)
-                    return
-                except ModelUnavailableError:
-                    if attempt == _ATTEMPTS:
-                        raise
-        except (TextError, EngineError, UnknownVoiceError, UnknownModelError, ModelUnavailableError) as error:
-            await self._fail(speech_id, str(error), error)
+            await self._render(speech, speech.text)
+        except ModelUnavailableError as error:
+            if tries < len(_MODEL_PAUSES):
+                self._make_later(speech_id, tries, error)
+            else:
+                await self._fail(speech, str(error), error)
+        except (TextError, EngineError, UnknownVoiceError, UnknownModelError) as error:
+            await self._fail(speech, str(error), error)
         except Exception as error:  # noqa: BLE001 - one bad speech must not stop the worker
-            await self._fail(speech_id, "The speech could not be made.", error)
+            await self._fail(speech, "The speech could not be made.", error)
+
+    def _make_later(self, speech_id: str, tries: int, error: ModelUnavailableError) -> None:
+        """Queue a speech again after a pause, in which the workers make those of other models."""
+        pause = _MODEL_PAUSES[tries]
+        log("durable speech waits for its model", speech=speech_id, seconds=pause, error=error)
+        again = (speech_id, tries + 1)
+        asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)
 
     async def _render(self, speech: Speech, text: str) -> None:
-        """Speak into a file; the file first, then its record."""
+        """Speak into a file; publish it and record it."""
         voice = self._service.voice(speech.model, speech.voice)
         utterance = Utterance(text, voice, speech.format, speech.speed)
         progress = self._progress[speech.id] = Progress()
@@ -164,20 +187,25 @@ class DurableSpeeches:
                     progress.seconds += chunk.seconds
                     progress.bytes = file.size
                     self._notify(speech.id)
-            await asyncio.to_thread(file.commit)
-        await self._finish(speech, file, progress.seconds)
+            await asyncio.to_thread(file.finish)
+            await self._finish(speech, file, progress.seconds)
 
     async def _finish(self, speech: Speech, file: AudioFile, seconds: float) -> None:
-        kept = await asyncio.to_thread(
-            self._speeches.done,
-            speech.id,
-            finished=time.time(),
-            seconds=round(seconds, 3),
-            size=file.size,
-            sha256=file.sha256,
+        kept = await recorded(
+            partial(
+                self._speeches.done,
+                speech.id,
+                finished=time.time(),
+                seconds=round(seconds, 3),
+                size=file.size,
+                sha256=file.sha256,
+                publish=file.publish,
+            )
         )
-        if not kept:
+        if not kept and await recorded(partial(self._speeches.get, speech.id)) is None:
             await asyncio.to_thread(self._store.delete, file_name(speech))
+        else:
+            await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
         log(
             "durable speech done",
             speech=speech.id,
@@ -186,9 +214,10 @@ class DurableSpeeches:
             bytes=file.size,
         )
 
-    async def _fail(self, speech_id: str, reason: str, error: Exception) -> None:
-        log("durable speech failed", speech=speech_id, error=error)
-        await asyncio.to_thread(self._speeches.failed, speech_id, finished=time.time(), error=reason)
+    async def _fail(self, speech: Speech, reason: str, error: Exception) -> None:
+        log("durable speech failed", speech=speech.id, error=error)
+        await recorded(partial(self._speeches.failed, speech.id, finished=time.time(), error=reason))
+        await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
 
     def _notify(self, speech_id: str) -> None:
         if (changed := self._changed.pop(speech_id, None)) is not None:

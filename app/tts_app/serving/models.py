@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
-from tts_app.serving.client import ModelClient
+from tts_app.serving.client import PATIENCE, ModelClient
 from tts_app.telemetry.metrics import RequestMetrics
 
-_PATIENCE = 10.0
-"""Seconds that a request waits for a model that is just starting."""
+BESIDE = "what is made beside it has failed"
+"""With this message a request is cancelled whose caller has not left."""
 
 Resource = TypeVar("Resource", bound=VoiceModel | TextModel)
 Client = TypeVar("Client", bound=ModelClient[Any])
@@ -37,7 +37,7 @@ class Served(Generic[Resource, Client]):
         Raises:
             ModelUnavailableError: it does not answer; the message says why.
         """
-        return await self.client.capabilities(_PATIENCE)
+        return await self.client.capabilities(PATIENCE)
 
 
 class ServedModels(Generic[Resource, Client]):
@@ -127,8 +127,9 @@ class ServedModels(Generic[Resource, Client]):
         except OverloadedError:
             self._metrics.rejected(name)
             raise
-        except (asyncio.CancelledError, GeneratorExit):
-            self._metrics.abandoned(labels)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            if BESIDE not in error.args:
+                self._metrics.abandoned(labels)
             raise
         except Exception:
             self._metrics.failed(labels)

@@ -1,6 +1,7 @@
 """Why a model does not answer, in the words of Ray Serve."""
 
 import asyncio
+from typing import NamedTuple
 
 from ray import serve
 from ray.exceptions import RayError
@@ -13,10 +14,21 @@ _LONGEST = 500
 """Characters of Serve's own words that are passed on."""
 
 
-async def why_unready(model: str) -> str:
-    """Return, in a sentence, why `model` does not answer."""
+class Readiness(NamedTuple):
+    """What Serve says of a model."""
+
+    running: bool
+    """Whether it has a replica that may answer."""
+    reason: str
+    """Why it does not answer, in a sentence."""
+
+
+async def look(model: str) -> Readiness:
+    """Return what Serve says of `model` now."""
     status = await _status()
-    return "Ray Serve does not say why." if status is None else reason(status, model)
+    if status is None:
+        return Readiness(False, "Ray Serve does not say why.")
+    return Readiness(bool(_replicas(status, model)), reason(status, model))
 
 
 async def is_deployed(model: str) -> bool:
@@ -56,7 +68,8 @@ def reason(status: ServeStatus, model: str) -> str:
 
 
 def _replicas(status: ServeStatus, model: str) -> int:
-    deployments = status.applications[model].deployments.values()
+    application = status.applications.get(model)
+    deployments = [] if application is None else application.deployments.values()
     return sum(
         number for d in deployments for state, number in d.replica_states.items() if state == "RUNNING"
     )

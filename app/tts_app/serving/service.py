@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from functools import partial
 
 from tts_app import speech
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
 from tts_app.engines.base import Audio, Segment
 from tts_app.resources import VoiceModel
 from tts_app.serving.admission import OverloadedError
-from tts_app.serving.client import ModelUnavailableError, VoiceClient
+from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
-from tts_app.speech import Chunk, Utterance
+from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics import SpeechMetrics
 
@@ -54,12 +55,12 @@ class SpeechService:
         """Speak `utterance` for a caller who waits; the slot is free when this ends or is closed.
 
         With `texts`, what they bring is spoken in place of the utterance's text; the first of them is asked
-        for once the slot is held.
+        for once the slot is held. Where nothing that they bring can be spoken there is no chunk.
 
         Raises:
             OverloadedError: the model's queue is full.
             ModelUnavailableError: the model does not answer.
-            TextError: nothing in the text can be spoken.
+            TextError: nothing in the utterance's own text can be spoken.
         """
         voice, locale = utterance.voice.id, utterance.voice.voice.locale
         model = self._of(utterance)
@@ -67,14 +68,20 @@ class SpeechService:
         first = True
         async with self.served.admitted(model, {"voice": voice, "locale": locale}):
             capabilities = await model.capabilities()
-            spoken = speech.speak(utterance, capabilities, model.client.synthesise, texts=texts)
-            async with aclosing(spoken) as chunks:
-                async for chunk in chunks:
-                    if first:
-                        self._metrics.first_audio(voice, locale, time.monotonic() - started)
-                        first = False
-                    self._metrics.audio(voice, locale, chunk.seconds)
-                    yield chunk
+            synthesise = partial(model.client.synthesise, within=PATIENCE)
+            spoken = speech.speak(utterance, capabilities, synthesise, texts=texts)
+            try:
+                async with aclosing(spoken) as chunks:
+                    async for chunk in chunks:
+                        if first:
+                            self._metrics.first_audio(voice, locale, time.monotonic() - started)
+                            first = False
+                        self._metrics.audio(voice, locale, chunk.seconds)
+                        yield chunk
+            except TextError:
+                if texts is None:
+                    raise
+                return
         self._metrics.finished(voice, locale, time.monotonic() - started)
 
     async def speak_in_background(self, utterance: Utterance) -> AsyncGenerator[Chunk, None]:

@@ -1,9 +1,10 @@
 """The database of the metadata: SQLite in a file, or PostgreSQL. Opening it brings its tables up to date."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -12,13 +13,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from tts_app.telemetry.logs import log
+
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
 AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """What a call raises while the database is away, locked, full or read-only: later the same call may do."""
+_BACK_OFF = (0.5, 30.0)
+"""Seconds before the database is asked again the first time, twice as many the next, and the most."""
 _BEFORE_MIGRATIONS = "0001"
 """Revision whose tables the versions made that had no migrations yet."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
 """Key of the advisory lock that upgraders of a PostgreSQL database take."""
+_Answer = TypeVar("_Answer")
 
 
 class DatabaseError(Exception):
@@ -80,6 +86,21 @@ class Database:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
                 yield connection
+
+
+async def recorded(call: Callable[[], _Answer]) -> _Answer:
+    """Return what `call`, in a thread, has from the database; it is made again for as long as that is away.
+
+    It may be made twice: the connection can break after what it changed was stored.
+    """
+    pause, longest = _BACK_OFF
+    while True:
+        try:
+            return await asyncio.to_thread(call)
+        except AWAY as error:
+            log("database away", error=error)
+        await asyncio.sleep(pause)
+        pause = min(longest, 2 * pause)
 
 
 def storable(identifier: str) -> bool:

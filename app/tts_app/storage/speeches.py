@@ -1,6 +1,6 @@
 """Metadata of durable speeches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -90,14 +90,31 @@ class Speeches:
         with self._database.session() as session:
             return session.scalar(select(func.count()).select_from(Speech).where(_open())) or 0
 
-    def running(self, speech_id: str) -> None:
-        """Record that a speech is being made."""
-        self._change(speech_id, status=Status.RUNNING.value)
+    def running(self, speech_id: str) -> bool:
+        """Record that a speech is being made. False: it is final or deleted, and must not be."""
+        return self._change(speech_id, status=Status.RUNNING.value)
 
-    def done(self, speech_id: str, *, finished: float, seconds: float, size: int, sha256: str) -> bool:
-        """Record that a speech's file is in place and forget its text. False: it was deleted meanwhile."""
+    def done(
+        self,
+        speech_id: str,
+        *,
+        finished: float,
+        seconds: float,
+        size: int,
+        sha256: str,
+        publish: Callable[[], None],
+    ) -> bool:
+        """Record that a speech is done and forget its text; `publish` puts its file in place.
+
+        That happens in the transaction, so that of several who have made the speech one publishes its file,
+        the one whose record is kept. False: it was final or deleted before, and nothing was published.
+
+        Raises:
+            OSError: it cannot be published; the speech stays open.
+        """
         return self._change(
             speech_id,
+            publish,
             status=Status.DONE.value,
             finished=finished,
             seconds=seconds,
@@ -106,9 +123,9 @@ class Speeches:
             text=None,
         )
 
-    def failed(self, speech_id: str, *, finished: float, error: str) -> None:
-        """Record why a speech cannot be made and forget its text."""
-        self._change(speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None)
+    def failed(self, speech_id: str, *, finished: float, error: str) -> bool:
+        """Record why a speech cannot be made and forget its text. False: it was final or deleted before."""
+        return self._change(speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None)
 
     def delete(self, speech_id: str) -> Speech | None:
         """Remove a speech; return what it was, or None where there was none."""
@@ -117,12 +134,14 @@ class Speeches:
         with self._database.session() as session:
             return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
 
-    def _change(self, speech_id: str, **values: Any) -> bool:
+    def _change(self, speech_id: str, publish: Callable[[], None] | None = None, **values: Any) -> bool:
+        """Change a speech that is open, in one statement: nothing comes between."""
+        change = update(Speech).where(Speech.id == speech_id, _open())
         with self._database.session() as session:
-            changed = session.scalars(
-                update(Speech).where(Speech.id == speech_id).values(**values).returning(Speech.id)
-            ).all()
-        return bool(changed)
+            changed = session.scalar(change.values(**values).returning(Speech.id)) is not None
+            if changed and publish is not None:
+                publish()
+        return changed
 
 
 def _open() -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from tts_app import speech
 from tts_app.api.app import create_app
@@ -26,6 +28,7 @@ from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.storage import database as database_module
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
@@ -45,6 +48,9 @@ class SimulatedModel:
     cancelled: int = 0
     down: bool = False
     error: Exception | None = None
+    asked: int = 0
+    within: float | None = None
+    """How long the last call wanted to wait for a replica."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -53,6 +59,7 @@ class SimulatedModel:
         return await self.probe(None)
 
     async def probe(self, _within: float | None) -> Capabilities:
+        self.asked += 1
         if self.down:
             raise ModelUnavailableError("Model 'kokoro' is not ready.")
         return CAPABILITIES
@@ -60,7 +67,8 @@ class SimulatedModel:
     def close(self) -> None:
         return
 
-    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    async def synthesise(self, segments: Sequence[Segment], within: float | None = None) -> list[Audio]:
+        self.within = within
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
@@ -213,8 +221,8 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         monkeypatch.setattr(module, "speak", speak)
     async with AsyncExitStack() as stack:
 
-        async def begin(**settings: Any) -> Api:
-            return await stack.enter_async_context(_api(tmp_path, monkeypatch, settings))
+        async def begin(told: bool = True, **settings: Any) -> Api:
+            return await stack.enter_async_context(_api(tmp_path, monkeypatch, told, settings))
 
         yield begin
 
@@ -226,8 +234,37 @@ async def api(start: Start) -> Api:
     return started
 
 
+@dataclass
+class Outage:
+    """A database that is away while it is `on`; how often it was asked meanwhile."""
+
+    session: Callable[[], Any]
+    on: bool = False
+    asked: int = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        if self.on:
+            self.asked += 1
+            raise OperationalError("SELECT", {}, ConnectionError("it is away"))
+        with self.session() as session:
+            yield session
+
+
+@pytest.fixture
+def outage(api: Api, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    """The database of `api`, that can go away."""
+    made = Outage(api.context.database.session)
+    monkeypatch.setattr(api.context.database, "session", made.begin)
+    monkeypatch.setattr(database_module, "_BACK_OFF", (0.01, 0.02))
+    return made
+
+
 @asynccontextmanager
-async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any]) -> AsyncIterator[Api]:
+async def _api(
+    folder: Path, patch: pytest.MonkeyPatch, told: bool, changes: dict[str, Any]
+) -> AsyncIterator[Api]:
+    """Start an API that is `told` of its voices before; Ray Serve tells it only when it is up."""
     defaults = {"state_dir": folder, "audio_output": str(folder / "out"), "queue": 2}
     settings = Settings(**{**defaults, **changes})
     model = SimulatedModel()
@@ -237,7 +274,8 @@ async def _api(folder: Path, patch: pytest.MonkeyPatch, changes: dict[str, Any])
     text = TextService(settings.queue, TextMetrics())
     text.reconfigure([WRITER])
     service = SpeechService(settings.queue, SpeechMetrics())
-    service.reconfigure([MODEL])
+    if told:
+        service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
     database = Database(settings.database)
     durable = DurableSpeeches(

@@ -69,6 +69,23 @@ async def test_ready_is_who_answers(api: Any) -> None:
     assert (await api.client.get("/readyz")).status_code == 503
 
 
+async def test_a_model_that_comes_while_the_others_are_asked_is_not_called_ready(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller who waits for it would take it for loaded."""
+    (kokoro,) = api.context.service.models
+    second = kokoro.model_copy(update={"metadata": kokoro.metadata.model_copy(update={"name": "second"})})
+    probe = api.model.probe
+
+    async def one_comes(within: float | None) -> Any:
+        api.context.service.reconfigure([kokoro, second])
+        return await probe(within)
+
+    monkeypatch.setattr(api.model, "probe", one_comes)
+    assert sorted((await api.client.get("/readyz")).json()["models"]) == ["kokoro", "writer"]
+    assert sorted((await api.client.get("/readyz")).json()["models"]) == ["kokoro", "second", "writer"]
+
+
 async def test_a_new_catalogue_is_taken_up_while_a_request_runs(api: Any, until: Any) -> None:
     from tts_app.catalogue import CatalogueVoice
 

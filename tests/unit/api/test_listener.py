@@ -10,14 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from cluster.process import free_port
 from tts_app.api.listener import Address, listening
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def answering(gate: asyncio.Event) -> Starlette:
@@ -30,7 +24,7 @@ def answering(gate: asyncio.Event) -> Starlette:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_it_answers_at_its_address_and_nowhere_else(host: str) -> None:
-    gate, port = asyncio.Event(), free_port()
+    gate, port = asyncio.Event(), free_port("127.0.0.1")
     gate.set()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     async with listening(answering(gate), Address(host=host, port=port)), httpx.AsyncClient() as client:
@@ -46,7 +40,7 @@ async def test_it_answers_at_its_address_and_nowhere_else(host: str) -> None:
 
 
 async def test_a_request_under_way_is_answered_before_it_ends() -> None:
-    gate, port = asyncio.Event(), free_port()
+    gate, port = asyncio.Event(), free_port("127.0.0.1")
     async with httpx.AsyncClient() as client:
         async with listening(answering(gate), Address(host="127.0.0.1", port=port)):
             asked = asyncio.create_task(client.get(f"http://127.0.0.1:{port}"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tts_app.engines.base import EngineError
+from tts_app.serving.client import PATIENCE
 
 PATH = "/v1/audio/speech"
 
@@ -112,3 +113,12 @@ async def test_a_model_that_is_away_is_503_with_a_time_to_come_back(api: Any) ->
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json()["error"]["code"] == "model_unavailable"
     assert api.load == (0, 0)
+
+
+async def test_who_waits_is_not_kept_waiting_for_a_replica_and_a_durable_speech_is(api: Any) -> None:
+    assert (await api.client.post(PATH, json=body())).status_code == 200
+    assert api.model.within == PATIENCE
+    durable = {"text": "one two three", "language": "en"}
+    answer = await api.client.post("/v1/speech", json=durable, headers={"prefer": "wait=20"})
+    assert answer.status_code == 201
+    assert api.model.within is None

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from tts_app.resources import VoiceModel
+from tts_app.serving import durable
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.storage.speeches import Speeches
 
 PATH = "/v1/speech"
 BODY = {"text": "one two three", "language": "en"}
@@ -23,6 +27,34 @@ async def made(api: Any, **changes: Any) -> dict[str, Any]:
     return result
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_MODEL_PAUSES", (0.01,) * 50)
+
+
+def files(tmp_path: Path) -> list[Path]:
+    """What is in the audio store, finished or not."""
+    return [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+async def ended(api: Any, address: str) -> dict[str, Any]:
+    """Follow a speech until it has ended."""
+    async with asyncio.timeout(10):
+        events = await api.client.get(f"{address}/events")
+    result: dict[str, Any] = json.loads(events.text.splitlines()[-2].removeprefix("data: "))
+    return result
+
+
+async def left_unfinished(start: Any, until: Any) -> tuple[str, list[VoiceModel]]:
+    """Stop a gateway while it makes a speech; return that one's address, and the models there were."""
+    first = await start()
+    first.model.gate.clear()
+    address = (await first.client.post(PATH, json=BODY)).headers["location"]
+    await until(lambda: first.context.durable.progress(address.split("/")[-1]) is not None)
+    await first.context.durable.stop()
+    return address, first.context.service.models
+
+
 async def test_with_time_enough_it_is_created(api: Any, tmp_path: Path) -> None:
     answer = await api.client.post(PATH, json=BODY, headers={"prefer": "respond-async, wait=20"})
     speech = answer.json()
@@ -31,9 +63,9 @@ async def test_with_time_enough_it_is_created(api: Any, tmp_path: Path) -> None:
     assert answer.headers["preference-applied"] == "wait=20"
     assert (speech["status"], speech["voice"], speech["seconds"]) == ("done", "female_en-US", 1.5)
     assert (speech["bytes"], speech["sha256"]) == (len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
-    files = [file for file in (tmp_path / "out").iterdir() if file.is_file()]
-    assert [file.read_bytes() for file in files] == [AUDIO]
-    assert files[0].name == f"{speech['id']}_female_en-US.mp3"
+    (file,) = files(tmp_path)
+    assert file.read_bytes() == AUDIO
+    assert file == tmp_path / "out" / f"{speech['id']}_female_en-US.mp3"
 
 
 async def test_without_it_is_accepted_and_can_be_followed(api: Any) -> None:
@@ -141,11 +173,11 @@ async def test_delete_stops_the_making_and_leaves_nothing(api: Any, tmp_path: Pa
     assert (await api.client.delete(address)).status_code == 204
     assert (await api.client.get(address)).status_code == 404
     assert (await api.client.delete(address)).status_code == 404
-    assert list((tmp_path / "out").glob("**/*")) == []
+    assert files(tmp_path) == []
     api.model.gate.set()
     finished = await made(api)
     assert (await api.client.delete(finished["links"]["self"])).status_code == 204
-    assert list((tmp_path / "out").glob("**/*")) == []
+    assert files(tmp_path) == []
     assert api.load == (0, 0)
 
 
@@ -160,15 +192,71 @@ async def test_the_text_is_forgotten_when_it_was_spoken(api: Any, tmp_path: Path
 
 
 async def test_what_a_restart_left_unfinished_is_taken_up(start: Any, until: Any) -> None:
+    address, _ = await left_unfinished(start, until)
+    second = await start()
+    assert (await ended(second, address))["status"] == "done"
+    assert (await second.client.get(f"{address}/audio")).content == AUDIO
+
+
+async def test_of_two_gateways_that_make_a_speech_the_first_decides(
+    start: Any, until: Any, tmp_path: Path
+) -> None:
+    """As in an upgrade: the one from before still speaks when the next takes up what is unfinished."""
     first = await start()
     first.model.gate.clear()
     address = (await first.client.post(PATH, json=BODY)).headers["location"]
-    await until(lambda: first.context.durable.progress(address.split("/")[-1]) is not None)
-    await first.context.durable.stop()
-    second = await start()
-    events = await second.client.get(f"{address}/events")
-    assert '"status": "done"' in events.text.splitlines()[-2]
-    assert (await second.client.get(f"{address}/audio")).content == AUDIO
+    speech_id = address.split("/")[-1]
+    await until(lambda: first.context.durable.progress(speech_id) is not None)
+    second = await start(told=False)
+    other = first.context.service.models[0].written()
+    other["spec"]["voices"] = [{"locale": "en-US", "gender": "female", "speaker": "someone"}]
+    second.context.service.reconfigure([VoiceModel.model_validate(other)])
+    speech = await ended(second, address)
+    assert speech["status"] == "done"
+    audio = (await second.client.get(f"{address}/audio")).content
+    first.model.gate.set()
+    await until(lambda: first.context.durable.progress(speech_id) is None)
+    assert first.model.spoken == ["one", "two", "three"]
+    assert await ended(first, address) == speech
+    (file,) = files(tmp_path)
+    assert file.read_bytes() == audio != AUDIO
+    assert (speech["sha256"], speech["bytes"]) == (hashlib.sha256(audio).hexdigest(), len(audio))
+
+
+async def test_what_is_taken_up_waits_until_the_gateway_is_told_of_its_models(start: Any, until: Any) -> None:
+    """Ray Serve tells it only when it is up."""
+    address, models = await left_unfinished(start, until)
+    second = await start(told=False)
+    await asyncio.sleep(0.3)  # in which it would have been looked up, and failed
+    assert (await second.client.get(address)).json()["status"] == "running"
+    second.context.service.reconfigure(models)
+    assert (await ended(second, address))["status"] == "done"
+
+
+async def test_what_is_taken_up_waits_for_a_model_that_is_starting(start: Any, until: Any) -> None:
+    address, models = await left_unfinished(start, until)
+    second = await start(told=False)
+    second.model.down = True
+    second.context.service.reconfigure(models)
+    await until(lambda: second.model.asked > 3)
+    second.model.down = False
+    assert (await ended(second, address))["status"] == "done"
+    assert second.model.spoken == ["one", "two", "three"]
+
+
+async def test_a_speech_that_waits_for_its_model_holds_up_no_other(
+    start: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "_MODEL_PAUSES", (60.0,))
+    api = await start(durable_workers=1)
+    api.model.error = ModelUnavailableError("Model 'kokoro' is not ready.")
+    waiting = (await api.client.post(PATH, json=BODY)).headers["location"]
+    await until(lambda: api.context.durable.progress(waiting.split("/")[-1]) is not None)
+    await until(lambda: api.context.durable.progress(waiting.split("/")[-1]) is None)
+    api.model.error = None
+    await made(api)
+    assert (await api.client.get(waiting)).json()["status"] == "running"
+    assert (await api.client.delete(waiting)).status_code == 204
 
 
 async def test_a_speech_that_cannot_be_made_says_why(api: Any) -> None:
@@ -187,6 +275,77 @@ async def test_an_unforeseen_failure_fails_one_speech_without_its_internals(api:
     assert "secret" not in answer.text
     api.model.error = None
     await made(api)
+
+
+async def test_speeches_wait_for_a_database_that_is_away(api: Any, outage: Any, until: Any) -> None:
+    """Of four, two are being made, and two are still to be looked up."""
+    api.model.gate.clear()
+    addresses = [(await api.client.post(PATH, json=BODY)).headers["location"] for _ in range(4)]
+    await until(lambda: len(api.context.durable._progress) == 2)
+    outage.on = True
+    api.model.gate.set()
+    await until(lambda: outage.asked > 5)
+    outage.on = False
+    for address in addresses:
+        assert (await ended(api, address))["status"] == "done"
+        assert (await api.client.get(f"{address}/audio")).content == AUDIO
+    assert len(api.model.spoken) == 12, "nothing is spoken twice"
+
+
+async def test_that_a_speech_failed_is_recorded_when_the_database_is_back(
+    api: Any, outage: Any, until: Any
+) -> None:
+    api.model.gate.clear()
+    address = (await api.client.post(PATH, json=BODY)).headers["location"]
+    await until(lambda: api.context.durable.progress(address.split("/")[-1]) is not None)
+    api.model.error = RuntimeError("simulated")
+    outage.on = True
+    api.model.gate.set()
+    await until(lambda: outage.asked > 5)
+    outage.on = False
+    assert (await ended(api, address))["error"] == "The speech could not be made."
+
+
+async def test_one_that_was_stored_before_the_connection_broke_is_made(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Speeches.add
+
+    def break_after(*given: Any) -> None:
+        add(*given)
+        raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Speeches, "add", break_after)
+        assert (await api.client.post(PATH, json=BODY)).status_code == 500
+    with sqlite3.connect(tmp_path / "metadata.sqlite") as database:
+        ((speech_id,),) = database.execute("select id from speeches")
+    assert (await ended(api, f"{PATH}/{speech_id}"))["status"] == "done"
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.usefixtures("outage")
+async def test_one_whose_connection_broke_at_its_end_is_done(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    done = Speeches.done
+    broken: list[str] = []
+
+    def break_once(self: Speeches, speech_id: str, **given: Any) -> bool:
+        if broken:
+            return done(self, speech_id, **given)
+        broken.append(speech_id)
+        if stored:
+            done(self, speech_id, **given)
+        else:
+            given["publish"]()
+        raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
+
+    monkeypatch.setattr(Speeches, "done", break_once)
+    speech = await made(api)
+    assert broken == [speech["id"]]
+    assert [file.read_bytes() for file in files(tmp_path)] == [AUDIO]
+    assert api.model.spoken == ["one", "two", "three"]
 
 
 async def test_too_many_unfinished_ones_are_429(start: Any) -> None:

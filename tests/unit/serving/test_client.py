@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tts_app.engines.base import Segment
 from tts_app.serving import client as module
-from tts_app.serving.client import ModelClient, ModelUnavailableError
+from tts_app.serving.client import ModelClient, ModelUnavailableError, VoiceClient
+from tts_app.serving.readiness import Readiness
 
 
 class Client(ModelClient[Any]):
@@ -63,3 +66,31 @@ async def test_who_is_the_first_hears_why_there_is_no_answer() -> None:
         await client.capabilities()
     client.answer = lambda: "tools"
     assert await client.capabilities() == "tools", "it is asked again at once"
+
+
+async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless somebody has all the time there is."""
+    call: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+    told = Readiness(True, "its replicas are busy.")
+
+    async def look(_model: str) -> Readiness:
+        return told
+
+    monkeypatch.setattr(module, "look", look)
+    monkeypatch.setattr(module, "_REASON_SECONDS", 0.0)
+    client = VoiceClient("kokoro")
+    client._handle = SimpleNamespace(synthesise=SimpleNamespace(remote=lambda *_: call))  # type: ignore[assignment]
+    segments = [Segment("a", "", "en-US", "heart")]
+    patient = asyncio.create_task(client.synthesise(segments))
+    spoken = asyncio.create_task(client.synthesise(segments, within=0.01))
+    await asyncio.sleep(0.1)
+    assert not spoken.done()
+    told = Readiness(False, "it had nothing to do and is being started again.")
+    async with asyncio.timeout(5):
+        with pytest.raises(ModelUnavailableError, match="'kokoro' is not ready: it had nothing to do"):
+            await spoken
+    assert not patient.done()
+    patient.cancel()
+    await asyncio.gather(patient, return_exceptions=True)

@@ -9,7 +9,8 @@ from ray.serve.schema import (
     ServeStatus,
 )
 
-from tts_app.serving.readiness import reason
+from tts_app.serving import readiness
+from tts_app.serving.readiness import look, reason
 
 
 def status(
@@ -27,6 +28,22 @@ def status(
     return ServeStatus(
         applications={"m": ApplicationStatusOverview(application, "the application", 0.0, {"Text": overview})}
     )
+
+
+async def test_it_is_told_whether_a_replica_may_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: ServeStatus | None = None
+
+    async def ask() -> ServeStatus | None:
+        return found
+
+    monkeypatch.setattr(readiness, "_status", ask)
+    assert await look("m") == (False, "Ray Serve does not say why.")
+    found = ServeStatus()
+    assert await look("m") == (False, "it is not deployed yet.")
+    found = status(ApplicationStatus.RUNNING)
+    assert not (await look("m")).running
+    found = status(ApplicationStatus.UNHEALTHY, running=1)
+    assert (await look("m")).running
 
 
 @pytest.mark.parametrize(

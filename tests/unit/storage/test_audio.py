@@ -1,6 +1,9 @@
 """The audio store: whole files or none."""
 
 import hashlib
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,19 @@ from tts_app.storage.audio import AudioStore
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """All of the folder's files, those that are not finished included."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond ten bytes: what is buffered cannot be written, now or later."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -18,7 +33,8 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
         file.push(b"one")
         assert not store.exists("a.mp3")
         file.push(b"two")
-        file.commit()
+        file.finish()
+        file.publish()
     assert files(tmp_path) == ["a.mp3"]
     assert (file.size, file.sha256) == (6, hashlib.sha256(b"onetwo").hexdigest())
     assert (tmp_path / "a.mp3").read_bytes() == b"onetwo"
@@ -32,12 +48,21 @@ def test_a_file_given_up_leaves_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+def test_a_file_that_finds_the_disk_full_leaves_nothing(tmp_path: Path) -> None:
+    store = AudioStore(str(tmp_path))
+    with pytest.raises(OSError, match="too large"), full_disk(), store.write("a.mp3") as file:
+        file.push(b"x" * 100)
+        file.finish()
+    assert files(tmp_path) == []
+
+
 def test_written_again_it_is_the_new_one(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     for content in (b"a longer first one", b"second"):
         with store.write("a.mp3") as file:
             file.push(content)
-            file.commit()
+            file.finish()
+            file.publish()
     assert (tmp_path / "a.mp3").read_bytes() == b"second"
 
 
@@ -50,20 +75,42 @@ def test_a_part_is_read(tmp_path: Path, start: int, end: int) -> None:
     assert b"".join(AudioStore(str(tmp_path)).read("a.mp3", start, end)) == content[start:end]
 
 
-def test_what_was_left_by_a_crash_is_removed_with_the_file(tmp_path: Path) -> None:
-    (tmp_path / "a.mp3").write_bytes(b"x")
-    (tmp_path / ".a.mp3.part").write_bytes(b"x")
+def test_two_who_write_the_same_file_do_not_mix_it(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
+    with store.write("a.mp3") as first, store.write("a.mp3") as second:
+        for part in (b"one", b"two"):
+            first.push(part)
+            second.push(part.upper())
+        second.finish()
+        second.publish()
+        first.finish()
+        assert (tmp_path / "a.mp3").read_bytes() == b"ONETWO"
+        first.publish()
+        assert (tmp_path / "a.mp3").read_bytes() == b"onetwo"
+        second.publish()
+    assert files(tmp_path) == ["a.mp3"]
+    assert (tmp_path / "a.mp3").read_bytes() == b"onetwo"
+
+
+def test_what_was_left_by_a_crash_is_removed_with_the_file(tmp_path: Path) -> None:
+    store = AudioStore(str(tmp_path))
+    for name in ("a.mp3", "b.mp3"):
+        (tmp_path / name).write_bytes(b"x")
+        store.write(name)  # and nobody goes on with it
+        store.write(name)
     store.delete("a.mp3")
     store.delete("a.mp3")
-    assert files(tmp_path) == []
+    assert [name.partition(".mp3")[0] for name in files(tmp_path)] == ["b"] * 3
+    store.delete_unfinished("b.mp3")
+    assert files(tmp_path) == ["b.mp3"]
 
 
 def test_other_file_systems_work_too() -> None:
     store = AudioStore("memory://speeches")
     with store.write("a.mp3") as file:
         file.push(b"abc")
-        file.commit()
+        file.finish()
+        file.publish()
     assert store.exists("a.mp3")
     assert b"".join(store.read("a.mp3", 1, 3)) == b"bc"
     store.delete("a.mp3")

@@ -1,8 +1,10 @@
 """The table of speeches, on SQLite and on PostgreSQL."""
 
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -13,6 +15,10 @@ from tts_app.storage.speeches import Speech, Speeches, Status
 @pytest.fixture
 def speeches(database: Database) -> Speeches:
     return Speeches(database)
+
+
+def nothing() -> None:
+    """Publish nothing."""
 
 
 def speech(number: int, status: Status = Status.QUEUED) -> Speech:
@@ -37,7 +43,7 @@ def test_a_speech_lives_from_queued_to_done(speeches: Speeches) -> None:
     found = speeches.get("speech_1")
     assert found is not None
     assert (found.status, found.text) == ("running", "secret text")
-    assert speeches.done("speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s")
+    assert speeches.done("speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s", publish=nothing)
     found = speeches.get("speech_1")
     assert found is not None
     assert (found.status, found.text, found.seconds, found.bytes) == ("done", None, 1.5, 10)
@@ -77,8 +83,75 @@ def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
     assert removed is not None
     assert removed.voice == "female_en-US"
     assert speeches.delete("speech_1") is None
-    assert not speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s")
+    assert not speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=nothing)
     assert speeches.get("speech_1") is None
+
+
+@pytest.mark.parametrize("ended", ["done", "failed"])
+def test_how_a_speech_ended_stands(speeches: Speeches, ended: str) -> None:
+    published: list[str] = []
+
+    def done(name: str, finished: float) -> bool:
+        return speeches.done(
+            "speech_1",
+            finished=finished,
+            seconds=1.0,
+            size=1,
+            sha256=name,
+            publish=lambda: published.append(name),
+        )
+
+    speeches.add(speech(1))
+    assert done("first", 1.0) if ended == "done" else speeches.failed("speech_1", finished=1.0, error="no")
+    assert not speeches.running("speech_1")
+    assert not speeches.failed("speech_1", finished=2.0, error="later")
+    assert not done("later", 2.0)
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert (found.status, found.finished) == (ended, 1.0)
+    assert (found.sha256, found.error) == (("first", None) if ended == "done" else (None, "no"))
+    assert published == (["first"] if ended == "done" else [])
+
+
+def test_of_two_who_made_a_speech_one_publishes_it(speeches: Speeches) -> None:
+    """The second comes while the first is at it."""
+    published: list[str] = []
+    at_it, both = Event(), Event()
+
+    def done(name: str, publish: Callable[[], None]) -> bool:
+        return speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256=name, publish=publish)
+
+    def first() -> None:
+        at_it.set()
+        assert not both.wait(0.3), "the second has not waited"
+        published.append("first")
+
+    def second() -> bool:
+        kept = done("second", lambda: published.append("second"))
+        both.set()
+        return kept
+
+    speeches.add(speech(1))
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(done, "first", first)
+        assert at_it.wait(10)
+        other = pool.submit(second)
+        assert (one.result(), other.result(), published) == (True, False, ["first"])
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert found.sha256 == "first"
+
+
+def test_one_that_cannot_be_published_stays_open(speeches: Speeches) -> None:
+    def refuse() -> None:
+        raise OSError("simulated")
+
+    speeches.add(speech(1))
+    with pytest.raises(OSError, match="simulated"):
+        speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=refuse)
+    found = speeches.get("speech_1")
+    assert found is not None
+    assert (found.status, found.text) == ("queued", "secret text")
 
 
 def test_many_threads_write_at_a_time(speeches: Speeches) -> None:
