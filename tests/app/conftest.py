@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from killing import kill_each
 
 from cluster.process import free_port
 from tts_app.manifests import load_voice_models
@@ -142,9 +143,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
             _gone, alive = psutil.wait_procs(family, timeout=5)
             assert alive == [], "processes are left"
         finally:
-            for left in [*family, *_processes_of_session(process.pid)]:
-                if left.is_running():
-                    left.kill()
+            kill_each([*family, *_processes_of_session(process.pid)])
             process.wait(STOP)
 
 
@@ -170,10 +169,7 @@ def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         wait_ready(process, f"http://127.0.0.1:{port}", output)
         yield f"http://127.0.0.1:{port}", process
     finally:
-        left = _processes_of_session(process.pid)
-        for member in left:
-            member.kill()
-        psutil.wait_procs(left, STOP)
+        kill_each(_processes_of_session(process.pid))
         process.wait(STOP)
 
 

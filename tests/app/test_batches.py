@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from examine import faults, manifest
+from killing import kill_all
 
 from tts_app.manifests import load_voice_models
 from tts_app.resources import VoiceModel
@@ -198,10 +197,7 @@ def test_a_batch_survives_that_the_server_is_killed(serve: Any, tmp_path: Path) 
         with httpx.Client(base_url=url, timeout=60) as client:
             while client.get(batch["links"]["self"]).json()["counts"]["done"] < 2:
                 time.sleep(0.1)
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for member in family:
-            member.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, 20)
+        kill_all(process)
     with serve(tmp_path) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
         whole = ended(client, batch)
     assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 14)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drivers import Batch, kill_all, python_path
+from drivers import Batch, python_path
+from killing import kill_all
 
 _RAY = """
 import sys

@@ -2,15 +2,12 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 HERE = Path(__file__).parent
 PATIENCE = 180.0
@@ -85,21 +82,6 @@ class Batch:
         while not what() and driver.poll() is None:
             assert time.monotonic() < until, "it does not come about"
             time.sleep(0.02)
-
-
-def kill_all(driver: subprocess.Popen[bytes]) -> None:
-    """SIGKILL a driver and every process that it has started, all at one moment, as a power cut would."""
-    try:
-        family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = []
-    for process in family:
-        try:
-            process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(family, 20)
-    driver.wait(20)
 
 
 def python_path() -> str:

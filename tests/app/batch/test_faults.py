@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drivers import PATIENCE, Batch, kill_all
+from drivers import PATIENCE, Batch
+from killing import kill_all, kill_each
 from simulated import audio
 
 AVATARS = ["female_ar-EG", "male_ar-EG", "female_en-US", "male_en-US"]
@@ -113,8 +114,7 @@ def test_the_head_killed(lone_batch: Batch, seed: int) -> None:
         if process.name() in ("gcs_server", "raylet")
     ]
     assert len(heads) == 2
-    for process in heads:
-        process.kill()
+    kill_each(heads)
     try:
         driver.wait(PATIENCE)
     except subprocess.TimeoutExpired:

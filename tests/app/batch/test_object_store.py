@@ -14,8 +14,9 @@ import fsspec
 import gcsfs
 import pytest
 import s3fs
-from drivers import Batch, kill_all
+from drivers import Batch
 from gcp_storage_emulator.server import create_server
+from killing import kill_all
 from moto.server import ThreadedMotoServer
 from simulated import audio
 
