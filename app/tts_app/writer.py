@@ -87,12 +87,14 @@ class RemoteWriter:
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
-            EngineError: the API refuses the request, or fails.
+            EngineError: the API refuses the request, or fails, or the text is not valid Unicode.
         """
         try:
             async with aclosing(self._answered(request)) as deltas:
                 async for delta in deltas:
                     yield delta
+        except UnicodeEncodeError as error:
+            raise EngineError(f"The text is not valid Unicode: {error.reason}.") from None
         except httpx.HTTPError as error:
             raise EngineError(f"{self._client.base_url}: {error or type(error).__name__}.") from error
 

@@ -145,7 +145,9 @@ def test_a_spoken_answer_says_what_is_written(client: openai.OpenAI) -> None:
     )
     audio = answer.choices[0].message.audio
     assert audio is not None
-    heard = Judge().transcribe(*decode(b64decode(audio.data)), "en")
+    file = b64decode(audio.data)
+    assert int.from_bytes(file[40:44], "little") == len(file) - 44, "a whole WAV file says how long it is"
+    heard = Judge().transcribe(*decode(file), "en")
     assert jiwer.wer(_words(audio.transcript), _words(heard)) < 0.2, (audio.transcript, heard)
 
 

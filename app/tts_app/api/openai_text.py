@@ -19,6 +19,7 @@ from tts_app.api.spoken import write_and_speak
 from tts_app.api.streams import Begun, ClosingStream
 from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
 from tts_app.api.text_schemas import ChatRequest, CompletionRequest
+from tts_app.audio.encode import completed
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.serving.frames import BEAT
 from tts_app.speech import Chunk, Utterance
@@ -60,14 +61,14 @@ async def create_chat(
     )
     chat = Chat(model, request.with_usage)
     if request.audio is not None:
-        voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice)
+        voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, request.audio.format.replace("pcm16", "pcm"))
         both = await Begun.begin(
             write_and_speak(playground.text, playground.service, model, wanted, utterance)
         )
         if request.stream:
             return ClosingStream(both, _told(_spoken_events(both, chat, request.with_usage)), _EVENTS)
-        return JSONResponse(await _spoken(both, chat))
+        return JSONResponse(await _spoken(both, chat, utterance.format))
     deltas = await Begun.begin(playground.text.write(model, wanted))
     if request.stream:
         return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage, playground)), _EVENTS)
@@ -156,7 +157,7 @@ def _pause(playground: Context) -> float:
     return sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
 
 
-async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:
+async def _spoken(both: Begun[Delta | Chunk], chat: Chat, audio_format: str) -> dict[str, Any]:
     answer = Answer()
     usage: Usage | None = None
     audio: list[bytes] = []
@@ -169,7 +170,8 @@ async def _spoken(both: Begun[Delta | Chunk], chat: Chat) -> dict[str, Any]:
                 audio.append(item.data)
     finally:
         await both.aclose()
-    return chat.whole({0: answer}, usage, base64.b64encode(b"".join(audio)))
+    file = completed(b"".join(audio), audio_format) if audio else b""
+    return chat.whole({0: answer}, usage, base64.b64encode(file))
 
 
 async def _spoken_events(

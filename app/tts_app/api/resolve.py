@@ -47,8 +47,8 @@ def writer_of(playground: Context, model: str) -> str:
     raise ApiError(400, f"{wrong} {allowed}", param="model", code="unknown_model")
 
 
-def by_name(catalogue: Catalogue, name: str) -> CatalogueVoice:
-    """Return the voice called `name`.
+def by_name(catalogue: Catalogue, name: str, param: str = "voice") -> CatalogueVoice:
+    """Return the voice called `name`, which the request's `param` is.
 
     Raises:
         ApiError: there is none; the message lists what there is.
@@ -56,7 +56,7 @@ def by_name(catalogue: Catalogue, name: str) -> CatalogueVoice:
     try:
         return catalogue.find(name)
     except UnknownVoiceError as error:
-        raise ApiError(400, str(error.args[0]), param="voice", code="unknown_voice") from None
+        raise ApiError(400, str(error.args[0]), param=param, code="unknown_voice") from None
 
 
 def by_description(

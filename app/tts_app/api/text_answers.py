@@ -215,7 +215,8 @@ class Completion:
         if not (delta.text or delta.logprobs or delta.finish):
             return b""
         offset = self._offsets.get(delta.index, 0)
-        self._offsets[delta.index] = offset + len(delta.text)
+        # By what is told, not by the text: where strings stop it, a token's probability comes after its text.
+        self._offsets[delta.index] = offset + sum(map(_characters, delta.logprobs))
         logprobs = json.dumps(_completion_logprobs(delta.logprobs, offset)) if delta.logprobs else "null"
         return (
             f'{self._head}[{{"index": {delta.index}, "text": {encode_basestring(delta.text)}, '
@@ -238,13 +239,18 @@ def _token(item: TokenLogprob) -> dict[str, Any]:
     return {"token": item.token, "logprob": item.logprob, "bytes": list(item.bytes) or None}
 
 
+def _characters(item: TokenLogprob) -> int:
+    """Return how many characters begin in a token."""
+    return sum(byte & 0xC0 != 0x80 for byte in item.bytes or item.token.encode())
+
+
 def _completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[str, Any] | None:
     if not logprobs:
         return None
     offsets = []
     for item in logprobs:
         offsets.append(offset)
-        offset += sum(byte & 0xC0 != 0x80 for byte in item.bytes or item.token.encode())  # characters begun
+        offset += _characters(item)
     return {
         "tokens": [item.token for item in logprobs],
         "token_logprobs": [item.logprob for item in logprobs],

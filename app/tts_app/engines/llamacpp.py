@@ -190,6 +190,11 @@ class LlamaCppEngine:
             raise EngineError(
                 "The engine llamacpp tells no probabilities beside tools: leave one of the two out."
             )
+        for pattern in _patterns(request.schema or {}):
+            if not (pattern.startswith("^") and pattern.endswith("$")):
+                raise EngineError(
+                    f"The engine llamacpp holds whole strings to a pattern, from ^ to $, and not {pattern!r}."
+                )
 
 
 def _tools(request: TextRequest) -> dict[str, Any]:
@@ -200,6 +205,19 @@ def _tools(request: TextRequest) -> dict[str, Any]:
         tools, choice = tuple(tool for tool in tools if tool["function"]["name"] == name), "required"
     chosen = {} if choice is None else {"tool_choice": choice}
     return {"tools": [dict(tool) for tool in tools], **chosen}
+
+
+def _patterns(schema: object) -> Iterator[str]:
+    """Return the patterns of a JSON schema and of those in it; llama.cpp drops some, and tells nobody."""
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if key == "pattern" and isinstance(value, str):
+                yield value
+            else:
+                yield from _patterns(value)
+    elif isinstance(schema, list | tuple):
+        for value in schema:
+            yield from _patterns(value)
 
 
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:

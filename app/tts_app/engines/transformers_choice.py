@@ -90,10 +90,13 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
         return scores.masked_fill(out.scatter(-1, order, out), -torch.inf)
 
     def _told(self, logprobs: torch.Tensor, chosen: int) -> TokenLogprob:
-        best = logprobs.topk(self._request.logprobs or 1)
-        top = [self._token(int(i), float(p)) for p, i in zip(best.values, best.indices, strict=True)]
-        shown = tuple(top) if self._request.logprobs else ()
-        return self._token(chosen, float(logprobs[chosen]), shown)
+        best = logprobs.topk(self._request.logprobs or 0)
+        top = tuple(
+            self._token(int(i), float(p))
+            for p, i in zip(best.values, best.indices, strict=True)
+            if p.isfinite()  # a schema forbids the others
+        )
+        return self._token(chosen, float(logprobs[chosen]), top)
 
     def _token(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
         text = self._loaded.tokenizer.backend_tokenizer.decode([token])

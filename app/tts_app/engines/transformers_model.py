@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import torch
 import xgrammar
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, TorchAoConfig
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.gguf import find_gguf
@@ -101,7 +101,11 @@ def load_model(
         tokenizer.chat_template = settings.chat_template
     if settings.compile:
         model.compile(dynamic=True)
-    return LoadedModel(model.eval(), tokenizer, settings, _ends(model, tokenizer))
+    ends = _ends(model, tokenizer)
+    # A request says how it is written. What the files suggest besides, such as a penalty of repetitions,
+    # would hold for a `generate()` and not for continuous batching.
+    model.generation_config = GenerationConfig(eos_token_id=sorted(ends) or None)
+    return LoadedModel(model.eval(), tokenizer, settings, ends)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> TransformersParameters:

@@ -386,11 +386,12 @@ def _method(files: Path, quantization: str) -> str | None:
 def _capabilities(
     files: Path, context_length: int, slots: int, parameters: Mapping[str, Any]
 ) -> TextCapabilities:
+    logprobs = int(parameters.get("max_logprobs", LOGPROBS))
     return TextCapabilities(
         context_length=context_length,
         slots=slots,
         chat="chat_template" in parameters or _has_template(files),
-        logprobs=int(parameters.get("max_logprobs", LOGPROBS)),
+        logprobs=LOGPROBS if logprobs < 0 else logprobs,  # a negative number: as many as anybody asks for
         json=True,
         tools="tool_call_parser" in parameters,
     )

@@ -168,7 +168,7 @@ async def test_null_is_as_good_as_nothing(api: Any) -> None:
         ({"modalities": ["audio"]}, "modalities", "invalid_value"),
         ({"modalities": ["text", "audio"]}, "audio", "invalid_value"),
         (AUDIO | {"n": 2}, "modalities", "invalid_value"),
-        (AUDIO | {"audio": {"voice": "nobody", "format": "mp3"}}, "voice", "unknown_voice"),
+        (AUDIO | {"audio": {"voice": "nobody", "format": "mp3"}}, "audio.voice", "unknown_voice"),
         ({"logit_bias": {}}, "logit_bias", "unknown_parameter"),
         ({"user": "me"}, "user", "unknown_parameter"),
     ],
@@ -272,6 +272,25 @@ async def test_the_offsets_of_tokens_count_characters(api: Any, client: openai.A
     assert choice.logprobs is not None
     assert choice.logprobs.tokens == ["a", "\\xd9", "\\x85", "b"]
     assert choice.logprobs.text_offset == [0, 1, 2, 2]
+
+
+async def test_the_offsets_of_tokens_that_are_told_late_are_the_same_in_a_stream(
+    api: Any, client: openai.AsyncOpenAI
+) -> None:
+    """As where strings stop an answer: a probability is told once its token can complete none."""
+    one, two = (TokenLogprob(word, -1.0, tuple(word.encode())) for word in (" one", " two"))
+    api.writer.deltas = [
+        Delta(text=" one", tokens=1),
+        Delta(text=" two", tokens=1, logprobs=(one,)),
+        Delta(finish="length", logprobs=(two,)),
+        Delta(usage=Usage(7, 2)),
+    ]
+    stream = await client.completions.create(model="writer", prompt="Say", logprobs=0, stream=True)
+    told = [choice.logprobs async for chunk in stream for choice in chunk.choices if choice.logprobs]
+    assert [logprobs.text_offset for logprobs in told] == [[0], [4]]
+    (choice,) = (await client.completions.create(model="writer", prompt="Say", logprobs=0)).choices
+    assert choice.logprobs is not None
+    assert choice.logprobs.text_offset == [0, 4]
 
 
 async def test_usage_apart_comes_in_a_chunk_without_choices(api: Any, client: openai.AsyncOpenAI) -> None:

@@ -303,6 +303,10 @@ async def test_more_than_slots_wait_in_order_and_may_leave(engine: LlamaCppEngin
         (TextRequest(prompt="a", tools=({"type": "function"},)), "Tools are for messages"),
         (replace(SEA, schema={"type": "banana"}), "unrecognized type banana"),
         (replace(SEA, schema={"$ref": "#/nowhere"}), "nowhere"),
+        (
+            replace(SEA, schema={"anyOf": [{"type": "string", "pattern": "a+"}]}),
+            "from \\^ to \\$, and not 'a\\+'",
+        ),
         (TextRequest(prompt="\ud83d"), "not valid Unicode"),
         (TextRequest(messages=({"role": "user", "content": {"a"}},)), "as JSON"),
         (TextRequest(messages=({"content": "no role"},)), "role"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -181,6 +182,25 @@ async def test_keeps_to_a_schema(engine: TransformersEngine) -> None:
     request = replace(SEA, max_tokens=200, schema=schema, frequency_penalty=2.0)
     assert json.loads(text(await written(engine, request))) in schema["enum"]
     assert text(await written(engine, replace(SEA, schema={}))).lstrip().startswith("{")
+    told = [t for delta in await written(engine, replace(request, logprobs=5)) for t in delta.logprobs]
+    assert min(len(token.top) for token in told) < 5, "a schema lets few tokens through"
+    assert all(math.isfinite(p.logprob) for token in told for p in (token, *token.top))
+
+
+async def test_what_the_files_say_of_sampling_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    """A penalty of theirs would hold for an answer that is written alone, and not for one in the batch."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    suggested = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "eos_token_id": 2}
+    (tmp_path / "generation_config.json").write_text(json.dumps(suggested))
+    engine = TransformersEngine.load(tmp_path, "none", 256, 3, {"threads": 1})
+    plain = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
+    greedy = replace(SEA, max_tokens=40)
+    try:
+        batched, alone = await written(engine, greedy), await written(engine, replace(greedy, logprobs=0))
+        assert text(batched) == text(alone) == text(await written(plain, greedy))
+    finally:
+        engine.close()
+        plain.close()
 
 
 async def test_penalties_change_the_answer(engine: TransformersEngine) -> None:

@@ -23,7 +23,7 @@ from tts_app.engines.text import (
     TokenLogprob,
     Usage,
 )
-from tts_app.engines.vllm import VllmEngine, body_of, llm_config
+from tts_app.engines.vllm import LOGPROBS, VllmEngine, _capabilities, body_of, llm_config
 from tts_app.resources import TextModel
 from tts_app.serving.config import serve_config
 
@@ -254,6 +254,12 @@ def engine_of():
 
 async def all_of(engine, request=HELLO):
     return [delta async for delta in engine.generate(request)]
+
+
+def test_no_limit_of_probabilities_is_as_many_as_anybody_asks_for(tmp_path):
+    told = [_capabilities(tmp_path, 100, 2, {"max_logprobs": most}).logprobs for most in (-1, 0, 5)]
+    assert told == [LOGPROBS, 0, 5]
+    assert _capabilities(tmp_path, 100, 2, {}).logprobs == LOGPROBS
 
 
 async def test_an_answer_is_told_with_its_tokens_and_usage(engine_of):

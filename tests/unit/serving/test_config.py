@@ -156,6 +156,18 @@ def test_a_text_models_application_to_the_letter() -> None:
     }
 
 
+def test_on_a_cluster_llama_cpp_has_a_thread_a_core_that_it_asks_for() -> None:
+    """A pod may run on all of its node's cores."""
+
+    def threads(place: str, **spec: Any) -> object:
+        config = serve_config([text_model(**spec)], placement={"smollm": place} if place else None)
+        return applications(config)["smollm"]["args"]["parameters"].get("n_threads")
+
+    assert threads("ttsp-smollm", resources={"cpu": "2500m"}) == 3
+    assert threads("ttsp-smollm", resources={"cpu": "4"}, parameters={"n_threads": 2}) == 2
+    assert threads("", resources={"cpu": "4"}) is None
+
+
 def test_a_vllm_replica_has_a_placement_group_that_ray_serve_accepts() -> None:
     from ray.serve.schema import ServeDeploySchema
 

@@ -84,6 +84,12 @@ async def test_no_model_or_no_api(
     assert message in str(caught.value)
 
 
+async def test_what_is_no_unicode_is_not_sent(playground: SimulatedPlayground) -> None:
+    with pytest.raises(EngineError, match="not valid Unicode"):
+        await written(playground, TextRequest(messages=({"role": "user", "content": "caf\udce9"},)))
+    assert not playground.asked
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://:a", "smollm"])
 async def test_what_is_no_address(url: str) -> None:
     with pytest.raises(EngineError, match="is no address"):
