@@ -260,7 +260,10 @@ async def delete_batch(batch_id: str, playground: Playground) -> Response:
     try:
         deleted = await playground.batches.delete(batch)
     except LockedError:
-        raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.") from None
+        batch = await _find(batch_id, playground)
+        if BatchStatus(batch.status).final:
+            raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.") from None
+        deleted = False
     except OutputError as error:
         raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:

@@ -57,6 +57,8 @@ class Command:
     speaker: str = "engine"
     uid: str = ""
     retry_failed: bool = False
+    goes_on: bool = False
+    """Whether its output could be written before: one that is away now is waited for."""
     archive: bool = False
     utilisation: float = 0.8
 
@@ -112,7 +114,8 @@ def render_batch(
         return "Succeeded"
     _find_claims(command.job)
     try:
-        plan, output = prepare(command.job.spec, command.models, command.config_maps)
+        touch = not command.goes_on
+        plan, output = prepare(command.job.spec, command.models, command.config_maps, touch)
     except PlanError as error:
         raise BatchError(_faults(error)) from error
     try:
@@ -224,6 +227,8 @@ def _conclude(ended: Outcome, url: str, err: Console, out: Callable[[str], None]
         told = f"post {failure['post']}, {failure['avatar']}: {failure['reason']}: {failure['message']}"
         err.print(told, markup=False)
     counts = f"{progress.done:,} of {progress.total:,} files, {progress.skipped:,} of them were there before"
+    if not progress.known:
+        counts = "the output was not looked at"
     failed = f"; {progress.failed:,} failed (--retry-failed tries them again)" if progress.failed else ""
     message = f" {ended.message}" if ended.message else ""
     err.print(f"{ended.state}: {counts}{failed}. {url}{message}", markup=False)

@@ -34,6 +34,10 @@ class WorkerDiedError(Exception):
     """The worker died with items in hand."""
 
 
+class NoWorkerError(Exception):
+    """The worker has gone since the items were taken: it never had them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Staffing:
     """How many workers there are for a model, and where."""
@@ -45,14 +49,19 @@ class Staffing:
     """Custom Ray resource that each worker takes one of; without it, it runs beside the driver."""
 
 
-def staffing(model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str]) -> Staffing:
-    """Return the workers for a model.
+def staffing(
+    model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str], models: int = 1
+) -> Staffing:
+    """Return the workers for a model, one of so many `models`.
 
     With a model of its own a worker has a core, or, where `place` names the resource of the model's nodes, a
-    whole node. Those who call a service have only the pipeline to run, and take several items at a time.
+    whole node. Those who call a service have only the pipeline to run, and take several items at a time; they
+    are in the pod of the service's gateway, and so they are few.
     """
     if speaker == "service":
-        return Staffing(-(-parallelism // _ITEMS_A_PIPELINE), min(parallelism, _ITEMS_A_PIPELINE))
+        wanted = min(_PIPELINES, -(-parallelism // _ITEMS_A_PIPELINE))
+        workers = max(1, wanted // models)
+        return Staffing(workers, min(-(-parallelism // workers), _MOST_ITEMS))
     if resource := place.get(model.name):
         nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
         slots = max(1, int(model.spec.resources.cpus))
@@ -60,7 +69,12 @@ def staffing(model: VoiceModel, speaker: str, parallelism: int, place: Mapping[s
     return Staffing(min(parallelism, len(os.sched_getaffinity(0))), 1)
 
 
+_PIPELINES = 4
+"""Workers that call a service, at most, of all models together, unless there are more models."""
 _ITEMS_A_PIPELINE = 8
+"""Items for which another of them is made."""
+_MOST_ITEMS = 64
+"""Items that one of them has in hand, at most: Python makes no more than a core's worth of them."""
 
 
 @dataclass(slots=True)
@@ -74,6 +88,8 @@ class Member:
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
+    lost: str = ""
+    """Why it cannot be had; empty as long as that may be."""
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = 0
     _change: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -91,28 +107,35 @@ class Member:
         """
         async with self._starting:
             while self.actor is None:
-                actor = self._make()
+                if self.lost:
+                    raise CrewError(self.lost)
                 try:
-                    await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
-                    self.actor, self._failed = actor, 0
+                    self.actor, self._failed = await self._made(), 0
                 except RayTaskError as error:
-                    ray.kill(actor)
-                    raise CrewError(f"A worker of {self.model.name} does not start: {error.cause}") from error
+                    self.lost = f"A worker of {self.model.name} does not start: {error.cause}"
                 except (RayError, TimeoutError) as error:
-                    ray.kill(actor)
                     self._failed += 1
                     if self._failed >= _ENDED:
-                        raise CrewError(
-                            f"A worker of {self.model.name} does not start: {_cause(error)}"
-                        ) from error
-                    await asyncio.sleep(2.0**self._failed)
+                        self.lost = f"A worker of {self.model.name} does not start: {_cause(error)}"
+                    else:
+                        await asyncio.sleep(2.0**self._failed)
+
+    async def _made(self) -> Any:
+        """Return an actor whose model is loaded; none is left of one that is given up."""
+        actor = self._make()
+        try:
+            await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
+        except BaseException:
+            ray.kill(actor)
+            raise
+        return actor
 
     async def render(self, orders: Sequence[Order], alone: bool = False) -> list[Spoken | Fault]:
         """Have the items spoken, `alone` with nothing else in the worker's hands.
 
         Raises:
             WorkerDiedError: the worker died, or hung and was ended.
-            CrewError: no worker can be had.
+            NoWorkerError: it had died before.
         """
         async with self._turn(alone):
             return await self._render(orders)
@@ -135,8 +158,9 @@ class Member:
                 self._change.notify_all()
 
     async def _render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
-        await self.start()
         actor = self.actor
+        if actor is None:
+            raise NoWorkerError
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:

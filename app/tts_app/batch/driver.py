@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from tts_app.batch.crew import CrewError, Member, WorkerDiedError, staffing
+from tts_app.batch.crew import CrewError, Member, NoWorkerError, WorkerDiedError, staffing
 from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
@@ -24,6 +24,7 @@ from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
 from tts_app.storage.output import LockedError, Output
+from tts_app.telemetry.logs import log
 
 FAILURES_TOLD = 10
 TELL_SECONDS = 1.0
@@ -60,6 +61,7 @@ class Driver:
         self._turns = asyncio.Semaphore(options.parallelism)
         """Who speaks: each model has as many lanes as it could use alone."""
         self._feed: _Feed
+        self._crew: list[Member] = []
         self._held_up = ""
         self._uncommitted: list[tuple[Done | Failed, asyncio.Future[None]]] = []
         self._committing = asyncio.Event()
@@ -105,14 +107,13 @@ class Driver:
     async def _render(self) -> Outcome:
         feed = self._feed = _Feed(self._plan, self._ledger, self._options, self.progress)
         committer = asyncio.create_task(self._commit_all())
-        crew: list[Member] = []
         try:
             await feed.count()
             await feed.read()
             if not feed.exhausted:
-                crew = self._hire()
+                self._crew = self._hire()
             async with self._governor, asyncio.TaskGroup() as lanes:
-                for member in crew:
+                for member in self._crew:
                     for _ in range(member.staffing.slots):
                         lanes.create_task(self._lane(member))
         except ExceptionGroup as group:
@@ -126,7 +127,7 @@ class Driver:
                 return self.without_output(str(cause))
             return Outcome("Failed", self.progress, str(cause))
         finally:
-            for member in crew:
+            for member in self._crew:
                 member.stop()
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
@@ -143,13 +144,20 @@ class Driver:
         used = {voice.model for voice in self._plan.voices}
         for name in sorted(used):
             options, model = self._options, self._models[name]
-            staff = staffing(model, options.speaker, options.parallelism, options.place)
+            staff = staffing(model, options.speaker, options.parallelism, options.place, len(used))
             crew += [Member(model, options.speaker, staff, self._output.url) for _ in range(staff.workers)]
         return crew
 
     async def _lane(self, member: Member) -> None:
-        """Speak items of the member's model, one chunk after another, until there are no more."""
-        while items := await self._feed.take(member.model.name, member.chunk, self._stopping):
+        """Speak items of the member's model, one chunk after another, until there are no more.
+
+        It takes some when the worker is there, and not before: meanwhile they are for others.
+        """
+        name = member.model.name
+        while await self._feed.has_some(name, member.chunk, self._stopping) and await self._manned(member):
+            items = self._feed.take(name, member.chunk)
+            if not items:  # another lane was quicker
+                continue
             await self._governor.opened()
             if self.stopped:  # these are for the next run
                 return
@@ -162,17 +170,46 @@ class Driver:
             if fresh:
                 await self._speak(member, fresh)
 
+    async def _manned(self, member: Member) -> bool:
+        """Return whether the worker is there, after waiting for it as long as there is work for it.
+
+        Raises:
+            CrewError: neither it nor another one of its model can be had.
+        """
+        if member.actor is not None:
+            return True
+        starting = asyncio.create_task(member.start())
+        over = asyncio.create_task(self._feed.over(member.model.name, self._stopping))
+        try:
+            await asyncio.wait([starting, over], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return False
+            starting.result()
+        except CrewError as error:
+            log("batch worker given up", model=member.model.name, error=error)
+            if all(other.lost for other in self._crew if other.model.name == member.model.name):
+                raise
+            return False
+        finally:
+            for task in (starting, over):
+                task.cancel()
+            await asyncio.gather(starting, over, return_exceptions=True)
+        return True
+
     async def _speak(self, member: Member, items: Sequence[Item]) -> None:
         orders = [Order(i.number, i.text, i.voice.id, self._plan.format, i.file) for i in items]
         found: Sequence[Spoken | Fault]
         alone = self._feed.is_suspect(items[0])
         try:
-            await member.start()  # in nobody's turn: it may have to wait for a node
             async with self._turns:
                 await self._governor.opened()
                 if self.stopped:
                     return
                 found = await member.render(orders, alone)
+        except NoWorkerError:
+            for item in items:
+                self._feed.put_back(item)
+            return
         except WorkerDiedError as error:
             if not alone:  # any of those that it had in hand may have killed it: each is tried by itself
                 for item in items:
@@ -270,7 +307,7 @@ class Driver:
         while True:
             await asyncio.sleep(TELL_SECONDS)
             self.progress.waiting = self._held_up or self.patience.fault or self._governor.gate.reason
-            if (now := self.progress.told()) != told:
+            if (now := self.progress.told()) and now != told:
                 self._tell(self.progress)
                 told = now
 
@@ -347,8 +384,8 @@ class _Feed:
             self._twins[item.key] = []
         self._ready[item.voice.model].append(item)
 
-    async def take(self, model: str, most: int, stopping: asyncio.Event) -> list[Item]:
-        """Return up to `most` items, or none when all are settled."""
+    async def has_some(self, model: str, most: int, stopping: asyncio.Event) -> bool:
+        """Wait until there are items to take, `most` if they can be read; False when all are settled."""
         ready, later = self._ready[model], self._later[model]
         while not stopping.is_set():
             while later and later[0][0] <= time.monotonic():
@@ -356,15 +393,26 @@ class _Feed:
             if len(ready) < most and not self._read_out:
                 await self.read(model, most)
             if ready:
-                return self._chunk(ready, most)
-            if self._read_out and not self._open[model]:
-                return []
-            if not ready:  # others have the last items in hand, or fill the buffers with another model's
-                await asyncio.sleep(_LOOK_AGAIN)
-        return []
+                return True
+            if self._is_over(model):
+                return False
+            # Others have the last items in hand, or fill the buffers with another model's.
+            await asyncio.sleep(_LOOK_AGAIN)
+        return False
 
-    def _chunk(self, ready: deque[Item], most: int) -> list[Item]:
-        """Take up to `most` items; a suspect comes alone."""
+    async def over(self, model: str, stopping: asyncio.Event) -> None:
+        """Wait until all of a model's items are settled, or the batch is to stop."""
+        while not (stopping.is_set() or self._is_over(model)):  # noqa: ASYNC110 - all lanes change it
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    def _is_over(self, model: str) -> bool:
+        return self._read_out and not self._open[model]
+
+    def take(self, model: str, most: int) -> list[Item]:
+        """Take up to `most` of the items that are there; a suspect comes alone."""
+        ready = self._ready[model]
+        if not ready:
+            return []
         items = [ready.popleft()]
         while not self.is_suspect(items[0]) and ready and len(items) < most:
             if self.is_suspect(ready[0]):
@@ -376,6 +424,10 @@ class _Feed:
         """Hand the item out again, alone: it was in the hands of a worker that died."""
         self._suspects.add(item.number)
         self._ready[item.voice.model].append(item)
+
+    def put_back(self, item: Item) -> None:
+        """Take an item back that nobody has looked at."""
+        self._ready[item.voice.model].appendleft(item)
 
     def is_suspect(self, item: Item) -> bool:
         """Whether the item may have killed a worker."""

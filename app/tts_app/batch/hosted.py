@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -127,7 +127,6 @@ class HostedBatches:
 
         def remove() -> bool:
             output = open_output(self.output_of(batch.id))
-            output.prepare()  # one that failed in its plan has none
             with output.lock():
                 removed = self._batches.delete_ended(batch.id)
                 if removed is None:
@@ -178,7 +177,7 @@ class HostedBatches:
             return before
         kept: Batch | None = None
         try:
-            plan, _ = self._prepare(batch)
+            plan, _ = self._prepare(batch, touch=True)
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
@@ -198,9 +197,9 @@ class HostedBatches:
     def _items(self, batch: Batch) -> Items:
         return Items(self._spec(batch), batch.avatars or (), open_output(self.output_of(batch.id)))
 
-    def _prepare(self, batch: Batch) -> tuple[Plan, Output]:
+    def _prepare(self, batch: Batch, touch: bool) -> tuple[Plan, Output]:
         config_maps = self._settings.state / "config-maps"
-        return prepare(self._spec(batch), self._models(), config_maps, avatars=batch.avatars or ())
+        return prepare(self._spec(batch), self._models(), config_maps, touch, batch.avatars or ())
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
@@ -233,22 +232,21 @@ class HostedBatches:
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
-            plan, output = await asyncio.to_thread(self._prepare, batch)
-        except PlanError as error:  # a model that it needs has gone, or the output cannot be written any more
+            # Its output could be written when it was accepted: one that is away now is waited for.
+            plan, output = await asyncio.to_thread(self._prepare, batch, touch=False)
+        except PlanError as error:  # a model that it needs has gone
             await self._end(batch_id, BatchStatus.FAILED, str(error))
-            return
-        if not await recorded(partial(self._batches.running, batch_id, started=time.time())):
-            plan.close()  # it was cancelled at this moment
             return
         log("batch", batch=batch_id, items=plan.total)
         try:
             outcome = await self._run(batch, plan, output)
         finally:
             plan.close()
-        log("batch ended", batch=batch_id, outcome=outcome.state, **outcome.progress.told()["progress"])
+        counts: dict[str, Any] = outcome.progress.counts
+        log("batch ended", batch=batch_id, outcome=outcome.state, **counts)
         await recorded(partial(self._save, batch_id, outcome.progress))
         if self._running is not None and self._running[1].stopped:
-            return  # it was cancelled, which is on record; by now it may be queued again
+            return  # it was cancelled, or removed, which is on record; by now it may be queued again
         await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
 
     async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
@@ -274,9 +272,12 @@ class HostedBatches:
         def started(driver: Driver) -> None:
             self._running = (batch.id, driver)
 
+        def wanted() -> Awaitable[bool]:
+            return recorded(partial(self._batches.running, batch.id, started=time.time()))
+
         saving: list[asyncio.Task[None]] = []
         try:
-            return await run(plan, output, self._models(), options, tell=tell, started=started)
+            return await run(plan, output, self._models(), options, tell=tell, started=started, wanted=wanted)
         finally:
             await asyncio.gather(*saving)
 
@@ -293,7 +294,7 @@ class HostedBatches:
     def _save(self, batch_id: str, progress: Progress) -> None:
         """Save the counts, once they are known: until then those of an earlier run stay."""
         if progress.known:
-            self._batches.progress(batch_id, **progress.told()["progress"])
+            self._batches.progress(batch_id, **progress.counts)
 
     def _finish(self, batch_id: str, status: BatchStatus, message: str | None = None) -> bool:
         return self._batches.finish(batch_id, status, finished=time.time(), message=message)

@@ -25,12 +25,15 @@ class Progress:
     seconds: float = 0.0
     """Audio that this run has made."""
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Items by what has become of them."""
+        return {"total": self.total, "done": self.done, "failed": self.failed, "skipped": self.skipped}
+
     def told(self) -> dict[str, Any]:
-        """Return what is told of it outside."""
-        counts = {"total": self.total, "done": self.done, "failed": self.failed, "skipped": self.skipped}
-        return {"progress": counts, "failures": list(self.failures)} | (
-            {"waiting": self.waiting} if self.waiting else {}
-        )
+        """Return what is told of it outside: no counts before any is known."""
+        counts = {"progress": self.counts, "failures": list(self.failures)} if self.known else {}
+        return counts | ({"waiting": self.waiting} if self.waiting else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,7 @@ def plan_batch(
     faults: list[Fault] = []
     voices = _voices(spec, Catalogue(models), avatars, faults)
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
-    # Not deleted by its name: it never has one, whatever ends this process.
-    records = tempfile.TemporaryFile()  # noqa: SIM115 - the plan closes it
+    records = _records()
     plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds)
     try:
         for post in read_posts(spec.posts, config_maps):
@@ -150,14 +149,27 @@ def plan_batch(
                 _add(plan, post, spec, faults)
         if not plan.posts and not faults:
             faults.append(Fault("posts", 'there are none; a record a line: {"id": 1, "text": {"en": "..."}}'))
+        records.flush()  # what does not fit is a fault of the plan, and not of the output later on
     except PostsError as error:
         faults.append(Fault("posts", str(error)))
     except OSError as error:
-        faults.append(Fault("plan", f"{tempfile.gettempdir()} cannot be written: {error.strerror}"))
+        faults.append(_unwritable(error))
     if faults:
         plan.close()
         raise PlanError(faults)
     return plan
+
+
+def _records() -> IO[bytes]:
+    """Return an empty file. It never has a name by which it would have to be removed."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise PlanError([_unwritable(error)]) from error
+
+
+def _unwritable(error: OSError) -> Fault:
+    return Fault("plan", f"{tempfile.gettempdir()} cannot be written: {error.strerror}")
 
 
 def text_for(texts: Mapping[str, str], locale: str) -> str | None:

@@ -40,7 +40,7 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
     summary: dict[str, Any] = {
         "job": job,
         "outcome": outcome.state,
-        **outcome.progress.told()["progress"],
+        **outcome.progress.counts,
         "seconds": round(sum(seconds.values()), 3),
         "bytes": size,
         "avatars": {

@@ -1,7 +1,7 @@
 """A prepared batch, run to its report: what `ttsp render`, the API and a RayJob's entrypoint call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -18,6 +18,10 @@ from tts_app.storage.output import LockedError, Output, describe
 _ASK_AGAIN = 2.0
 
 
+async def _always() -> bool:
+    return True
+
+
 async def run(
     plan: Plan,
     output: Output,
@@ -26,16 +30,20 @@ async def run(
     *,
     tell: Callable[[Progress], None],
     started: Callable[[Driver], None] = lambda _: None,
+    wanted: Callable[[], Awaitable[bool]] = _always,
     archive: bool = False,
 ) -> Outcome:
     """Render what the output lacks, then write the report. `started` is told the driver, which it can stop.
 
-    Another driver of the same output is waited for, and, for a while, an output that is away.
+    `wanted` is asked once the output is held, for a batch may have ended while another driver held it. That
+    driver is waited for, and, for a while, an output that is away.
     """
     driver = Driver(plan, models, output, options, tell)
     started(driver)
     try:
         async with driver.telling(), _locked(output, driver):
+            if not (driver.stopped or await wanted()):
+                driver.stop()
             if driver.stopped:
                 return Outcome("Stopped", driver.progress)
             outcome = await driver.run()

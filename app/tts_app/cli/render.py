@@ -49,6 +49,10 @@ def render(
         str,
         typer.Option(help="Tells the job from an earlier one of its name, whose failures it tries again."),
     ] = "",
+    goes_on: Annotated[
+        bool,
+        typer.Option("--goes-on", help="It has begun before: wait for an output that is away at first, too."),
+    ] = False,
     config_maps: Annotated[Path, typer.Option(help="Folder where ConfigMaps lie, as <name>/<key>.")] = Path(
         "config-maps"
     ),
@@ -77,6 +81,7 @@ def render(
             speaker=speaker,
             uid=uid,
             retry_failed=retry_failed,
+            goes_on=goes_on,
             archive=archive,
             utilisation=utilisation or Settings().batch_utilisation,
         ).redirected(posts or ("" if file else str(embedded_posts())), output)

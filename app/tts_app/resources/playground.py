@@ -128,6 +128,9 @@ class ApiKeyRef(Resource):
     """Key whose value is the token."""
 
 
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+
 class Security(Resource):
     """Who may call the API."""
 
@@ -140,7 +143,7 @@ class Database(Resource):
 
     secret_ref: SecretRef
     """Where the database's SQLAlchemy URL is, such as postgresql+psycopg://user:password@host/name."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    port: PortNumber = 5432
     """Port of the URL: the NetworkPolicy lets the head reach it."""
 
 
@@ -181,6 +184,8 @@ class NetworkPolicy(Resource):
     """Whether the operator makes NetworkPolicies: Ray's ports for its own pods, the API for `allowFrom`."""
     allow_from: Annotated[list[Peer], Field(max_length=32)] = []
     """Pods that may call the API besides those of the service's own namespace."""
+    outside_ports: Annotated[list[PortNumber], Field(min_length=1, max_length=16)] = [443]
+    """Ports outside that loaders, and `ephemeral` jobs on s3:// or gs://, may reach."""
 
 
 class Monitoring(Resource):

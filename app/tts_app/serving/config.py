@@ -125,8 +125,7 @@ def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
     spec, layout = model.spec, model.spec.layout
     parameters = dict(spec.parameters)
     if spec.engine == "llamacpp" and place is not None:
-        # A pod may run on all of its node's cores: with threads for all of them it would be in the way of others
-        # that were promised theirs.
+        # A pod may run on all of its node's cores: with a thread for each it would be in the way of others.
         parameters.setdefault("n_threads", max(1, math.ceil(spec.resources.cpus)))
     options: dict[str, Any] = {"ray_actor_options": _actor_options(model) | _resources(place)}
     if layout is not None:

@@ -140,16 +140,26 @@ class FolderOutput:
     def prepare(self) -> None:
         """Make the folder, and write a probe."""
         try:
-            for part in (_LEDGER, _TMP):
-                (self._folder / part).mkdir(parents=True, exist_ok=True)
+            self._make()
             self.probe()
         except OSError as error:
             raise OutputError(f"{self._folder} cannot be written: {describe(error)}.") from error
 
+    def _make(self) -> None:
+        for part in (_LEDGER, _TMP):
+            (self._folder / part).mkdir(parents=True, exist_ok=True)
+
     def probe(self) -> None:
-        """Write a file and remove it."""
-        self.put(_PROBE, b"probe")
-        (self._folder / _PROBE).unlink(missing_ok=True)  # another driver's probe has the same name
+        """Write a file and remove it: not where the lock's holder removes what others have not finished."""
+        probe = self._folder / f"{_PROBE}-{secrets.token_hex(8)}"
+        try:
+            with probe.open("wb") as file:
+                file.write(b"probe")
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            with suppress(OSError):  # the first error is the one to tell
+                probe.unlink()
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield the name and the bytes of each file of audio."""
@@ -212,7 +222,8 @@ class FolderOutput:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder's lock file: the system frees it, however its holder ends."""
+        """Hold the folder's lock file, made if need be: the system frees it, however its holder ends."""
+        self._make()
         # Not bound to the thread that takes it: a driver has many.
         lock = FileLock(self._folder / PRIVATE / "driver.lock", timeout=0, thread_local=False)
         try:

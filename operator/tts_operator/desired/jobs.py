@@ -49,6 +49,8 @@ BATCH_FILE = "batch.yaml"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PASSED_ON = (QUEUE_LABEL, "kueue.x-k8s.io/priority-class")
 """Labels that a RayJob with a cluster of its own has from its TTSJob."""
+LARGEST = 1 << 20
+"""Bytes that a ConfigMap holds."""
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
 
 
@@ -65,6 +67,8 @@ class Plan:
     cluster: str
     """The service's RayCluster that runs the job; empty for one of its own."""
     attempt: int
+    goes_on: bool = False
+    """Whether a driver of the job has seen its output before."""
 
 
 def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
@@ -104,13 +108,25 @@ def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
     ]
 
 
+def too_large(children: Sequence[Manifest]) -> str | None:
+    """Return why no API server takes a job's children; None where it does."""
+    size = max(len(text.encode()) for child in children for text in child.get("data", {"": ""}).values())
+    if size <= LARGEST:
+        return None
+    return (
+        f"The job and its models are {size:,} bytes of YAML, and a ConfigMap has room for {LARGEST:,}: "
+        "give the posts by `posts.uri` or `posts.configMapRef`."
+    )
+
+
 def job_children(plan: Plan, defaults: Defaults) -> list[dict[str, Any]]:
     """Return the job's children, in the order in which they are made. The last one is the RayJob."""
     batch = _batch(plan)
     children = [batch]
     if plan.playground.spec.network_policy.enabled:
         service = plan.job.spec.service_name
-        policy = job_policy(plan.job.name, service, outside=_outside(plan.job))
+        ports = plan.playground.spec.network_policy.outside_ports if _outside(plan.job) else []
+        policy = job_policy(plan.job.name, service, ports)
         children.append(_by_content(NETWORK_POLICY, plan, "pods", policy))
     children.append(_ray_job(plan, defaults, batch["metadata"]["name"]))
     return children
@@ -151,6 +167,8 @@ def _ray_job(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
 def _entrypoint(plan: Plan) -> list[str]:
     """Return the driver's command. KubeRay gives it to a shell: it is made of DNS labels and a UID."""
     command = ["ttsp", "render", "-f", BATCH_FILE, "--json", "--uid", plan.uid]
+    if plan.goes_on:
+        command.append("--goes-on")
     if plan.job.spec.ephemeral is None:
         return [*command, "--speaker", "service"]
     places = [part for model in plan.models for part in ("--place", f"{model.name}={group_of(model)}")]

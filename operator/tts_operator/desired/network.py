@@ -1,5 +1,6 @@
 """Who may talk to a service's pods, and whom they may talk to: nobody but those named here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tts_app.resources import Playground
@@ -9,7 +10,6 @@ from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE
 from tts_operator.objects import JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
-HTTPS_PORT = 443
 METADATA_ADDRESS = "169.254.169.254/32"
 """Where clouds hand out the node's credentials: never reached from a pod that loads foreign weights."""
 SUBMITTER = "submitter"
@@ -23,15 +23,12 @@ _SERVE = {"port": SERVE_PORT, "protocol": "TCP"}
 _DNS = {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]}
 
 
-def _outside(port: int) -> dict[str, Any]:
-    """Return the rule that lets pods reach a port everywhere, but where clouds hand out credentials."""
+def _outside(*ports: int) -> dict[str, Any]:
+    """Return the rule that lets pods reach ports everywhere, but where clouds hand out credentials."""
     return {
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}],
-        "ports": [{"port": port, "protocol": "TCP"}],
+        "ports": [{"port": port, "protocol": "TCP"} for port in ports],
     }
-
-
-_HTTPS = _outside(HTTPS_PORT)
 
 
 def network_policy(playground: Playground) -> dict[str, Any]:
@@ -65,12 +62,12 @@ def network_policy(playground: Playground) -> dict[str, Any]:
 
 
 def loader_policy(playground: Playground) -> dict[str, Any]:
-    """Return the body of the NetworkPolicy that lets loaders, and no other pod, reach HTTPS outside."""
+    """Return the body of the NetworkPolicy that lets loaders, and no other pod, reach `outsidePorts`."""
     return {
         "spec": {
             "podSelector": {"matchLabels": {SERVICE_LABEL: playground.name, COMPONENT_LABEL: CONTAINER}},
             "policyTypes": ["Egress"],
-            "egress": [_HTTPS],
+            "egress": [_outside(*playground.spec.network_policy.outside_ports)],
         }
     }
 
@@ -86,18 +83,18 @@ def database_policy(playground: Playground, port: int) -> dict[str, Any]:
     }
 
 
-def job_policy(job: str, service: str | None, *, outside: bool) -> dict[str, Any]:
+def job_policy(job: str, service: str | None, outside: Sequence[int]) -> dict[str, Any]:
     """Return the body of a TTSJob's NetworkPolicy: its pods talk to one another.
 
     In, beside that: KubeRay to the dashboard. Out: DNS; the dashboard of the head of `service`, if it runs on
-    one; HTTPS where its files are `outside`.
+    one; those ports `outside`.
     """
     own = {"podSelector": {"matchLabels": {JOB_LABEL: job}}}
     egress: list[dict[str, Any]] = [{"to": [own]}, _DNS]
     if service is not None:
         egress.append({"to": [{"podSelector": {"matchLabels": _head_of(service)}}], "ports": [_DASHBOARD]})
     if outside:
-        egress.append(_HTTPS)
+        egress.append(_outside(*outside))
     return {
         "spec": {
             "podSelector": own["podSelector"],

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -46,8 +46,9 @@ class Attempt:
 class Report:
     """What the driver said last."""
 
-    progress: Mapping[str, Any]
-    failures: list[dict[str, Any]]
+    progress: Mapping[str, Any] | None = None
+    """Counts of items; None before it knows any."""
+    failures: list[dict[str, Any]] = field(default_factory=list)
     outcome: Phase | None = None
     """How the batch ended; None while it goes on, and for ever where the driver was killed."""
     message: str = ""
@@ -106,16 +107,12 @@ def read_report(log: str) -> Report | None:
     for line in reversed(log.splitlines()):
         try:
             said = json.loads(line)
-            counts = {name: int(said["progress"][name]) for name in ("total", "done", "failed", "skipped")}
+            if not {"progress", "outcome", "waiting"} & said.keys():
+                continue
+            progress = _progress(said["progress"]) if "progress" in said else None
             failures = [_failure(item) for item in said.get("failures", [])[:FAILURES]]
         except (ValueError, KeyError, TypeError, AttributeError):  # a line of another kind
             continue
-        through, total = counts["done"] + counts["failed"], counts["total"]
-        progress = {
-            **counts,
-            "percent": min(100, through * 100 // total) if total else 0,
-            "summary": f"{counts['done']}/{total}",
-        }
         outcome = OUTCOMES.get(said.get("outcome", ""))
         message, waiting = (str(said.get(name) or "")[:MESSAGE_LENGTH] for name in ("message", "waiting"))
         return Report(progress, failures, outcome, message, waiting)
@@ -124,7 +121,8 @@ def read_report(log: str) -> Report | None:
 
 def ending(report: Report, outcome: Phase) -> Verdict:
     """Return the verdict on a batch that ended by itself."""
-    done, failed = report.progress["summary"], report.progress["failed"]
+    progress = report.progress or {"summary": "0", "failed": 0}
+    done, failed = progress["summary"], progress["failed"]
     first = f" The first: {report.failures[0]['message']}" if report.failures else ""
     if outcome == "Succeeded":
         return Verdict(outcome, "Succeeded", f"{done} items are in the output.", report=report, began=True)
@@ -152,8 +150,9 @@ def job_conditions(verdict: Verdict) -> list[Condition]:
 def job_status(verdict: Verdict, before: Mapping[str, Any], ray_job: str | None, now: str) -> dict[str, Any]:
     """Return the status of a TTSJob, without conditions. `before` is the one that it has, `now` the time."""
     status: dict[str, Any] = {"phase": verdict.phase}
-    if verdict.report is not None:
-        status["progress"], status["failures"] = dict(verdict.report.progress), verdict.report.failures
+    report = verdict.report
+    if report is not None and report.progress is not None:
+        status["progress"], status["failures"] = dict(report.progress), report.failures
     else:
         status |= {name: before[name] for name in ("progress", "failures") if name in before}
     if verdict.phase != "Suspended":  # time that it is suspended does not count
@@ -167,6 +166,16 @@ def job_status(verdict: Verdict, before: Mapping[str, Any], ray_job: str | None,
     if verdict.failed_attempts:
         status["failedAttempts"] = verdict.failed_attempts
     return status
+
+
+def _progress(said: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {name: int(said[name]) for name in ("total", "done", "failed", "skipped")}
+    through, total = counts["done"] + counts["failed"], counts["total"]
+    return {
+        **counts,
+        "percent": min(100, through * 100 // total) if total else 0,
+        "summary": f"{counts['done']}/{total}",
+    }
 
 
 def _submission(pod: Manifest) -> str:

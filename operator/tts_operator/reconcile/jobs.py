@@ -19,6 +19,7 @@ from tts_operator.desired.jobs import (
     is_owned,
     job_children,
     needed,
+    too_large,
     unusable,
 )
 from tts_operator.desired.loading import COMPONENT_LABEL, admit
@@ -163,12 +164,12 @@ class JobReconciler:
             return await self._begin(work, job)
         if work.is_being_removed:
             return work.waits("Stopping", "The RayJob before is being removed.")
-        if attempt.ended is not None:
-            return await self._try_again(work, attempt, attempt.ended)
-        if attempt.cluster and await self._is_lost(work, job, attempt):
+        if attempt.cluster and await self._is_lost(work, job, attempt):  # it may have ended of that
             await self._remove(work)
             text = f"RayCluster {attempt.cluster} is replaced or gone: the job goes on on the next one."
             return work.waits("ClusterReplaced", text)
+        if attempt.ended is not None:
+            return await self._try_again(work, attempt, attempt.ended)
         return await self._look(work, attempt)
 
     async def _look(self, work: "_Work", attempt: Attempt) -> Verdict:
@@ -229,7 +230,10 @@ class JobReconciler:
             plan = await self._plan(work, job)
         except _NotYetError as error:
             return error.verdict
-        for child in job_children(plan, self.defaults):
+        children = job_children(plan, self.defaults)
+        if fault := too_large(children):
+            return work.says("Failed", "BatchTooLarge", fault, wrong=True)
+        for child in children:
             try:
                 await self.kube.create(child, work.key.namespace)
             except KubeError as error:
@@ -270,7 +274,9 @@ class JobReconciler:
                 text = f"A RayService is called {job.name} too: a job with its own cluster must not be."
                 raise work.not_yet("NameTaken", text)
             models = needed(job, models)
-        return Plan(job, work.uid, playground, models, cluster, work.failed_attempts + 1)
+        # Its output is what a driver tells its progress of.
+        goes_on = "progress" in work.status
+        return Plan(job, work.uid, playground, models, cluster, work.failed_attempts + 1, goes_on)
 
     async def _models(
         self, work: "_Work", job: TTSJob, key: Key, state: State, images: Collection[str]
@@ -435,7 +441,5 @@ def _not_ready(
 def _refusal(error: KubeError) -> tuple[str, str]:
     if error.status == NOT_FOUND:
         return "KubeRayMissing", f"The cluster has no RayJob kind: install the KubeRay operator. ({error})"
-    reason = {403: "Forbidden", 413: "BatchTooLarge", 422: "InvalidChild"}.get(
-        error.status or 0, "ApplyFailed"
-    )
+    reason = {403: "Forbidden", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
     return reason, str(error)

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from tts_app.batch import driver, hosted
+from tts_app.batch import driver, hosted, patience
 from tts_app.batch.crew import Staffing
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
@@ -55,6 +55,8 @@ class Worker:
     staffing: Staffing
     output: str
     chunk: int = 1
+    actor: object = None
+    lost: str = ""
 
     async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
         self.crew.asked += len(orders)
@@ -62,7 +64,7 @@ class Worker:
         return [self._render(order) for order in orders]
 
     async def start(self) -> None:
-        return
+        self.actor = self
 
     def stop(self) -> None:
         return
@@ -230,6 +232,64 @@ async def test_one_that_runs_cannot_be_retried(api: Any, crew: Crew, until: Any)
     assert answer.json()["error"]["message"] == "The batch has not ended: it is running."
     crew.gate.set()
     await ended(api, batch)
+
+
+async def test_one_that_runs_cannot_be_removed_and_says_what_to_do(api: Any, crew: Crew, until: Any) -> None:
+    crew.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: crew.asked == 4)
+    path = batch["links"]["self"]
+    answer = await api.client.delete(path)
+    assert answer.status_code == 409
+    assert answer.json()["error"]["message"].startswith("The batch has not ended: it is running. POST")
+    await api.client.post(f"{path}/cancel")
+    answer = await api.client.delete(path)
+    assert answer.status_code == 409
+    assert answer.json()["error"]["message"].startswith("Its last items are still being spoken")
+    crew.gate.set()
+    await until(lambda: api.context.batches._running is None)
+    assert (await api.client.delete(path)).status_code == 204
+
+
+async def test_what_another_gateway_cancels_is_not_rendered_by_this_one(
+    api: Any, crew: Crew, until: Any
+) -> None:
+    """While a cluster replaces another one both gateways know the batch, and one of them holds its output."""
+    crew.broken = set(GOODBYES)
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await ended(api, batch)
+    asked, path = crew.asked, batch["links"]["self"]
+    with open_output(api.context.batches.output_of(batch["id"])).lock():
+        await api.client.post(f"{path}/retry")
+        await until(lambda: api.context.batches.progress(batch["id"]) is not None)
+        records = api.context.batches._batches
+        await asyncio.to_thread(records.finish, batch["id"], BatchStatus.CANCELLED, finished=1.0)
+    await until(lambda: api.context.batches._running is None)
+    assert crew.asked == asked
+    assert (await ended(api, batch))["status"] == "cancelled"
+
+
+async def test_one_whose_output_is_away_when_it_is_taken_up_waits_for_it(
+    api: Any, crew: Crew, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could be written when the batch was accepted."""
+    crew.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY)).json()
+    await api.context.batches.stop()
+    looks, probe, make = 3, FolderOutput.probe, FolderOutput._make
+
+    def away(*_: Any) -> None:
+        nonlocal looks
+        if looks > 0:
+            looks -= 1
+            raise OSError(errno.EIO, "it is away")
+
+    monkeypatch.setattr(FolderOutput, "probe", lambda output: away() or probe(output))
+    monkeypatch.setattr(FolderOutput, "_make", lambda output: away() or make(output))
+    monkeypatch.setattr(patience, "_PAUSES", (0.02, 0.02))
+    crew.gate.set()
+    whole = await ended(await start(), batch)
+    assert (whole["status"], whole["counts"]["done"], looks) == ("succeeded", 4, 0)
 
 
 async def test_a_retry_survives_that_the_server_is_restarted(api: Any, crew: Crew, start: Any) -> None:
@@ -474,7 +534,7 @@ async def test_an_archive_for_which_there_is_no_temporary_file(
     assert tempfile.gettempdir() in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("method", ["put", "remove_all"], ids=["written", "removed"])
+@pytest.mark.parametrize("method", ["lock", "remove_all"])
 async def test_one_whose_files_cannot_be_removed_stays(
     api: Any, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 import ray
 from ray import exceptions
 
-from tts_app.batch.crew import Member, Staffing, WorkerDiedError
+from tts_app.batch.crew import CrewError, Member, NoWorkerError, Staffing, WorkerDiedError, staffing
 from tts_app.batch.worker import Order
 from tts_app.resources import VoiceModel
 
@@ -62,11 +62,55 @@ async def test_the_next_items_go_to_another_worker(
 ) -> None:
     first, second = actor(error), actor(["spoken"])
     member = member_of(make_model(), [first, second], monkeypatch)
+    await member.start()
     with pytest.raises(WorkerDiedError):
         await member.render(ORDERS)
     assert killed == [first]
+    with pytest.raises(NoWorkerError):
+        await member.render(ORDERS)
+    await member.start()
     found: list[Any] = list(await member.render(ORDERS))
     assert found == ["spoken"]
+
+
+async def test_one_that_cannot_be_had_is_tried_no_more(
+    make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its lanes asks for it."""
+    broken = actor([])
+
+    async def ready() -> int:
+        raise exceptions.RayTaskError("ready", "a traceback", ValueError("no such file"))
+
+    broken.ready.remote = ready
+    member = member_of(make_model(), [broken], monkeypatch)
+    for _ in range(2):
+        with pytest.raises(CrewError, match="does not start: no such file"):
+            await member.start()
+    assert killed == [broken]
+
+
+async def test_one_that_is_waited_for_in_vain_is_not_left(
+    make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = actor([])
+    late.ready.remote = lambda: asyncio.sleep(3600)
+    member = member_of(make_model(), [late], monkeypatch)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await member.start()
+    assert killed == [late]
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "models", "workers", "slots"),
+    [(1, 1, 1, 1), (8, 1, 1, 8), (64, 1, 4, 16), (64, 3, 1, 64), (1024, 2, 2, 64), (9, 2, 1, 9)],
+)
+def test_those_who_call_a_service_are_few(
+    make_model: Callable[..., VoiceModel], parallelism: int, models: int, workers: int, slots: int
+) -> None:
+    """They are in the pod of the service's gateway, whose memory is its own."""
+    assert staffing(make_model(), "service", parallelism, {}, models) == Staffing(workers, slots)
 
 
 async def test_a_mistake_in_a_worker_is_not_a_lost_one(
@@ -74,6 +118,7 @@ async def test_a_mistake_in_a_worker_is_not_a_lost_one(
 ) -> None:
     mistake = exceptions.RayTaskError("render", "a traceback", ValueError("a mistake"))
     member = member_of(make_model(), [actor(mistake)], monkeypatch)
+    await member.start()
     with pytest.raises(exceptions.RayTaskError, match="a traceback"):
         await member.render(ORDERS)
     assert not killed
@@ -84,6 +129,7 @@ async def test_two_that_lose_a_worker_end_it_once(
 ) -> None:
     lost = actor(exceptions.OutOfMemoryError("killed by the memory monitor"))
     member = member_of(make_model(), [lost], monkeypatch)
+    await member.start()
     ended = await asyncio.gather(member.render(ORDERS), member.render(ORDERS), return_exceptions=True)
     assert [type(error) for error in ended] == [WorkerDiedError, WorkerDiedError]
     assert killed == [lost]

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from tts_app.batch import command, patience
 from tts_app.batch import driver as module
-from tts_app.batch.crew import Staffing
+from tts_app.batch.crew import CrewError, NoWorkerError, Staffing
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
@@ -134,13 +134,15 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
     class Member:
         def __init__(self, model: VoiceModel, _speaker: str, staff: Staffing, output: str) -> None:
             self.model, self.staffing, self.chunk = model, staff, 2
+            self.actor: object = None
+            self.lost = ""
             self._worker = Worker("", model, staff.slots, output)
             self._worker._speaker = made
             if output == shaky.url:  # a worker that is a process opens its own
                 self._worker._output = shaky
 
         async def start(self) -> None:
-            pass
+            self.actor = self._worker
 
         async def render(self, orders: Sequence[Order], _alone: bool) -> list[Spoken | Fault]:
             return await self._worker.render(orders)
@@ -472,6 +474,7 @@ async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
         if member.model.name == "absent":
             async with asyncio.timeout(10):
                 await others_spoken.wait()
+        member.actor = member
 
     def tell(progress: Progress) -> None:
         if progress.done == 2:
@@ -484,6 +487,76 @@ async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
         for name, locale in (("absent", "en-US"), ("there", "es-ES"))
     ]
     assert (await batch.run(tell, parallelism=1)).state == "Succeeded"
+
+
+@pytest.mark.parametrize("lost", ["at once", "for ever"])
+async def test_a_worker_that_cannot_be_had_is_in_no_other_one_s_way(
+    batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Neither where it fails nor where it is waited for: the others speak everything."""
+    started: list[Any] = []
+
+    async def start(member: Any) -> None:
+        if member not in started:
+            started.append(member)
+        if member is not started[0]:
+            member.actor = member
+            return
+        if lost == "for ever":
+            await asyncio.sleep(3600)
+        member.lost = "its node has gone"
+        raise CrewError(member.lost)
+
+    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
+    monkeypatch.setattr(module.Member, "start", start)
+    async with asyncio.timeout(30):
+        ended = await batch.run()
+    assert ended.state == "Succeeded"
+    assert len(speaker.spoken) == 8
+
+
+async def test_where_no_worker_of_a_model_can_be_had_the_batch_has_failed_and_says_why(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(member: Any) -> None:
+        member.lost = "its model does not load"
+        raise CrewError(member.lost)
+
+    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
+    monkeypatch.setattr(module.Member, "start", start)
+    ended = await batch.run()
+    assert (ended.state, ended.message) == ("Failed", "its model does not load")
+
+
+async def test_what_a_worker_never_had_goes_to_the_next_one_without_suspicion(
+    batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had died between two chunks."""
+    render, gone = module.Member.render, []
+
+    async def once(member: Any, orders: Any, alone: bool) -> Any:
+        assert not alone
+        if not gone:
+            gone.append(orders)
+            member.actor = None
+            raise NoWorkerError
+        return await render(member, orders, alone)
+
+    monkeypatch.setattr(module.Member, "render", once)
+    assert (await batch.run()).state == "Succeeded"
+    assert len(speaker.spoken) == 8
+
+
+async def test_before_the_output_was_looked_at_no_counts_are_told(batch: Batch) -> None:
+    with batch.output.lock():
+        task = asyncio.create_task(batch.run())
+        async with asyncio.timeout(10):
+            while not batch.told:  # noqa: ASYNC110 - a list has no event
+                await asyncio.sleep(0.01)
+    assert (await task).state == "Succeeded"
+    assert "progress" not in batch.told[0]
+    assert "another driver" in batch.told[0]["waiting"]
+    assert batch.told[-1]["progress"]["done"] == 8
 
 
 Node = Callable[[Callable[[], float]], None]

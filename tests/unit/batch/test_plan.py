@@ -1,5 +1,7 @@
 """The plan of a batch: what is spoken, into which files; and all that is wrong, before anything is spoken."""
 
+import errno
+import io
 import json
 import tempfile
 import tracemalloc
@@ -364,4 +366,24 @@ def test_a_full_temporary_folder_is_told(make_plan: MakePlan, monkeypatch: pytes
     with Path("/dev/full").open("r+b", buffering=0) as full:
         monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
         (told,) = faults(make_plan)
+    assert told == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("step", ["made", "written at last"])
+def test_a_temporary_folder_is_not_taken_for_the_output(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Also where the posts fit into a buffer, which is written when the plan is read."""
+
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def make() -> io.BytesIO:
+        if step == "made":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return Full()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", make)
+    (told,) = faults(make_plan)
     assert told == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"

@@ -156,6 +156,10 @@ def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
     ports = [[p["port"] for rule in made["NetworkPolicy"]["spec"]["egress"] for p in rule.get("ports", ())]
              for made in (outside, inside)]  # fmt: skip
     assert ports == [[53, 53, 443], [53, 53]]
+    minio = children(
+        {"networkPolicy": {"outsidePorts": [443, 9000]}}, ephemeral={}, output={"uri": "s3://bucket/a"}
+    )
+    assert [p["port"] for p in minio["NetworkPolicy"]["spec"]["egress"][-1]["ports"]] == [443, 9000]
 
 
 def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
@@ -239,6 +243,7 @@ def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
     assert report.progress["summary"] == "3/8"
     assert read_report("nothing\n") is None
     assert read_report(line(0, total=0)).progress["percent"] == 0
+    assert read_report('{"level": "info"}\n[]\n3\n') is None
 
 
 def test_ten_failures_are_kept_and_long_messages_cut():
@@ -495,6 +500,44 @@ async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degra
     job.ray_says("Failed", "FAILED")
     assert await job.step() is None
     assert (job.phase, job.attempt) == (phase, "1"), "what the driver called an end is never tried again"
+
+
+async def test_counts_that_are_not_known_yet_take_nothing_back(world):
+    """A driver that waits for the one before, or that is refused, has counted nothing."""
+    job = world()
+    await job.run(line(3))
+    assert "--goes-on" not in job.ray_job["spec"]["entrypoint"]
+    job.ray_says("Failed", "FAILED")
+    await job.step()
+    await job.step(20)
+    await job.run(json.dumps({"waiting": "another driver is at work in /out"}), "job-2")
+    assert job.ray_job["spec"]["entrypoint"].endswith("--goes-on --speaker service")
+    assert job.condition("Progressing")["message"].endswith("It waits: another driver is at work in /out.")
+    assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
+    job.log_text = json.dumps({"outcome": "Failed", "message": "no model offers it"})
+    await job.step()
+    assert (job.phase, job.status["progress"]["summary"]) == ("Failed", "3/8")
+    assert job.condition("Complete")["message"] == "no model offers it"
+
+
+async def test_a_batch_that_no_config_map_holds_has_failed(world):
+    text = "Good morning. " * 700
+    posts = [{"id": number, "text": {"en": text}} for number in range(1, 121)]
+    job = world(posts={"inline": posts})
+    await job.step()
+    assert (job.phase, job.reason, job.made) == ("Failed", "BatchTooLarge", [])
+    assert "give the posts by `posts.uri` or `posts.configMapRef`" in job.condition("Complete")["message"]
+
+
+async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
+    job = world()
+    await job.run(line(3))
+    job.ray_says("Failed", "FAILED")
+    job.serve("playground-other")
+    await job.step()
+    assert (job.reason, job.ray_job) == ("ClusterReplaced", None)
+    await job.step()
+    assert (job.attempt, job.status.get("failedAttempts")) == ("1", None)
 
 
 async def test_suspended_it_stops_and_later_goes_on(world):

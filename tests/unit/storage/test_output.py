@@ -258,6 +258,22 @@ def test_two_that_prepare_one_folder_at_the_same_time(tmp_path: Path) -> None:
 # Addresses
 
 
+def test_a_probe_is_not_in_the_way_of_whoever_tidies(
+    folder: FolderOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second driver looks at the output at the moment at which the first one removes what was left."""
+
+    def tidy(descriptor: int) -> None:
+        folder._tidy()
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", tidy)
+    before = sorted(tmp_path.rglob("*"))
+    folder.prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.fixture
 def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "claims"
