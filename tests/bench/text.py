@@ -124,9 +124,10 @@ def _manifest(model: TextModel, threads: int) -> Iterator[str]:
 def measure_load(findings: Findings, options: argparse.Namespace) -> None:
     """Stream to thousands of callers at a time what a simulated engine writes."""
     findings.note = (
-        f"A simulated engine writes a token of each stream every {STEP * 1000:.0f} ms, "
-        f"for {options.seconds:g} s; all streams begin within {RAMP:g} seconds. The delay is a token's on "
-        "its way from the engine to the client, which shares the cores."
+        f"A simulated engine writes a token of each stream every {STEP * 1000:.0f} ms. All streams begin "
+        f"within {RAMP:g} seconds; what is told of tokens and cores is of the {options.seconds:g} s after "
+        "that, in which all are there. The delay is a token's on its way from the engine to the client, "
+        "which shares the cores; that of first tokens is of all streams, while they begin."
     )
     findings.rows = [["Streams", "Failed", "Tokens/s", "Chunks/s", "Delay p50, ms", "p99, ms",
                       "First token p50, ms", "p99, ms", "Cores"]]  # fmt: skip
@@ -168,7 +169,7 @@ def measure_spoken(findings: Findings, options: argparse.Namespace) -> None:
 
 
 def measure_engines(findings: Findings, options: argparse.Namespace) -> None:
-    """Measure the engines in one process, without HTTP."""
+    """Measure the engines without HTTP."""
     findings.note = (
         "llama.cpp with SmolLM2-135M-Instruct Q4_1, ours and bare; transformers with random weights (8 "
         "layers, 512 wide, float32), for no small checkpoint for it is to be had here: compare within each."
@@ -327,7 +328,7 @@ PARTS: dict[str, Part] = {
     "load": ("Thousands of streams, simulated engine", measure_load),
     "all-cores": (f"Through HTTP and bare, on every core: {_SUBJECT}", measure_all_cores),
     "spared-core": (f"Through HTTP and bare, a core left to the rest: {_SUBJECT}", measure_spared_core),
-    "engines": ("The engines in one process", measure_engines),
+    "engines": ("The engines without HTTP", measure_engines),
     "spoken": ("Spoken while it is written, SmolLM2-135M-Instruct and Kokoro", measure_spoken),
 }
 

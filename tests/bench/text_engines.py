@@ -1,20 +1,27 @@
-"""Tokens a second of the text engines in one process: ours beside bare llama.cpp, and transformers.
+"""Tokens a second of the text engines without HTTP: ours beside bare llama.cpp, and transformers.
 
 Each function returns rows and prints nothing. What is compared is measured in turns in one run: the machine's
-other work falls on all alike.
+other work falls on all alike. Each has a process of its own, which stands still while others are measured:
+in one process they would have more OpenMP threads than there are cores, and OpenMP then waits otherwise.
 """
 
 import asyncio
+import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tts_app.engines.registry import text_engine
-from tts_app.engines.text import TextEngine, TextRequest
+from tts_app.engines.text import TextRequest
 
 CALLERS = (1, 2, 4, 8, 16)
 CONTEXT = 512
@@ -41,7 +48,10 @@ class Answer:
     """Seconds."""
 
 
-Round = Callable[[Sequence[TextRequest]], Awaitable[list[Answer]]]
+Write = Callable[[Sequence[TextRequest]], Awaitable[list[Answer]]]
+Load = Callable[[], Write]
+Ask = Callable[[Sequence[TextRequest]], tuple[float, list[Answer]]]
+"""Has requests written; returns the seconds that all took, and what each caller saw."""
 
 
 def llamacpp_rows(
@@ -51,17 +61,13 @@ def llamacpp_rows(
     rounds: int = 3,
     parameters: Mapping[str, Any] | None = None,
 ) -> list[Row]:
-    """Measure our engine and bare llama.cpp, each with a server of its own and equal settings, in turns."""
-    from tts_app.engines.llamacpp_server import start_server  # here: a machine may have one engine alone
-
+    """Measure our engine and bare llama.cpp with equal settings, in turns."""
     slots, settings = max(callers), dict(parameters or {})
-    engine = text_engine("llamacpp").load(model, "none", CONTEXT, slots, settings)
-    bare = start_server(model, CONTEXT, slots, settings)
-    subjects = {"llamacpp": _through(engine), "llama.cpp, bare": _bare(bare.server, slots)}
-    try:
-        return asyncio.run(_measure(subjects, callers, tokens, rounds))
-    finally:
-        engine.close()
+    loads: dict[str, Load] = {
+        "llamacpp": partial(_load_engine, "llamacpp", model, "none", slots, settings),
+        "llama.cpp, bare": partial(_load_bare, model, slots, settings),
+    }
+    return _measure(loads, callers, tokens, rounds)
 
 
 def transformers_rows(
@@ -71,16 +77,12 @@ def transformers_rows(
     rounds: int = 3,
 ) -> list[Row]:
     """Measure `variants` of a model in turns: name -> files, quantization, the engine's parameters."""
-    engines = {
-        name: text_engine("transformers").load(files, quantization, CONTEXT, max(callers), parameters)
+    slots = max(callers)
+    loads: dict[str, Load] = {
+        name: partial(_load_engine, "transformers", files, quantization, slots, dict(parameters))
         for name, (files, quantization, parameters) in variants.items()
     }
-    try:
-        subjects = {name: _through(engine) for name, engine in engines.items()}
-        return asyncio.run(_measure(subjects, callers, tokens, rounds))
-    finally:
-        for engine in engines.values():
-            engine.close()
+    return _measure(loads, callers, tokens, rounds)
 
 
 def transformers_variants(
@@ -97,25 +99,66 @@ def transformers_variants(
     return variants
 
 
-async def _measure(
-    subjects: Mapping[str, Round], callers: Sequence[int], tokens: int, rounds: int
-) -> list[Row]:
+def _measure(loads: Mapping[str, Load], callers: Sequence[int], tokens: int, rounds: int) -> list[Row]:
     """Return a row a subject and number of callers: the medians of its rounds."""
-    for write in subjects.values():
-        await write(_requests(1, 4, "warm"))
     rows = []
-    for count in callers:
-        seen: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
-        for number in range(rounds):
-            for name, write in subjects.items():
-                start = time.perf_counter()
-                answers = await write(_requests(count, tokens, f"{number}"))
-                speed = sum(answer.tokens for answer in answers) / (time.perf_counter() - start)
-                seen[name].append((speed, statistics.median(answer.first_token for answer in answers)))
-        for name, figures in seen.items():
-            speed, first = (statistics.median(column) for column in zip(*figures, strict=True))
-            rows.append(Row(name, count, speed, first * 1000))
+    with ExitStack() as stack:
+        subjects = {name: stack.enter_context(_subject(load)) for name, load in loads.items()}
+        for count in callers:
+            seen: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
+            for number in range(rounds):
+                for name, ask in subjects.items():
+                    seconds, answers = ask(_requests(count, tokens, f"{number}"))
+                    speed = sum(answer.tokens for answer in answers) / seconds
+                    seen[name].append((speed, statistics.median(answer.first_token for answer in answers)))
+            for name, figures in seen.items():
+                speed, first = (statistics.median(column) for column in zip(*figures, strict=True))
+                rows.append(Row(name, count, speed, first * 1000))
     return rows
+
+
+@contextmanager
+def _subject(load: Load) -> Iterator[Ask]:
+    """What asks a process that has loaded a subject; between two questions the process stands still."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_answer, args=(theirs, load), daemon=True)
+    process.start()
+    theirs.close()  # or its death would not be seen
+    ours.recv()
+    family = psutil.Process(process.pid)
+
+    def ask(requests: Sequence[TextRequest]) -> tuple[float, list[Answer]]:
+        family.resume()
+        ours.send(_requests(1, 4, f"{time.monotonic_ns()}"))  # whoever stood still is slow at first
+        ours.recv()
+        ours.send(requests)
+        answer: tuple[float, list[Answer]] = ours.recv()
+        family.suspend()
+        return answer
+
+    family.suspend()
+    try:
+        yield ask
+    finally:
+        process.kill()
+        process.join()
+
+
+def _answer(pipe: Connection, load: Load) -> None:
+    """Load a subject, say so, and answer; in a process of its own, until that is killed."""
+    with asyncio.Runner() as runner:
+        write = load()
+        pipe.send(None)
+        while True:
+            requests = pipe.recv()
+            start = time.perf_counter()
+            answers = runner.run(_all(write, requests))
+            pipe.send((time.perf_counter() - start, answers))
+
+
+async def _all(write: Write, requests: Sequence[TextRequest]) -> list[Answer]:
+    return await write(requests)
 
 
 def _requests(count: int, tokens: int, salt: str) -> list[TextRequest]:
@@ -124,7 +167,11 @@ def _requests(count: int, tokens: int, salt: str) -> list[TextRequest]:
     return [replace(ASKS, prompt=prompt, max_tokens=tokens) for prompt in prompts]
 
 
-def _through(engine: TextEngine) -> Round:
+def _load_engine(
+    name: str, files: Path, quantization: str, slots: int, parameters: Mapping[str, Any]
+) -> Write:
+    engine = text_engine(name).load(files, quantization, CONTEXT, slots, parameters)
+
     async def one(request: TextRequest) -> Answer:
         start, first, tokens = time.perf_counter(), 0.0, 0
         async for delta in engine.generate(request):
@@ -139,8 +186,11 @@ def _through(engine: TextEngine) -> Round:
     return write
 
 
-def _bare(server: Any, slots: int) -> Round:
+def _load_bare(model: Path, slots: int, settings: Mapping[str, Any]) -> Write:
     """Return calls of llama.cpp's server as its users write them: a thread each."""
+    from tts_app.engines.llamacpp_server import start_server  # here: a machine may have one engine alone
+
+    server: Any = start_server(model, CONTEXT, slots, settings).server
     threads = ThreadPoolExecutor(slots)
 
     def one(request: TextRequest) -> Answer:

@@ -40,8 +40,10 @@ _BODY = (
 
 @dataclass
 class Seen:
-    """What the callers saw."""
+    """What the callers saw; of delays and chunks those while all streams were there."""
 
+    window: tuple[float, float]
+    """When the last stream began and the first one ended."""
     delays: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     chunks: int = 0
@@ -90,22 +92,35 @@ async def call(seen: Seen, port: int, tokens: int, after: float) -> None:
         if stamps and not got:
             seen.first.append(now - began - STEP)
         got += len(stamps)
-        seen.chunks += data.count(b"data: ")
-        seen.delays.extend(now - stamp for stamp in stamps)
+        if seen.window[0] <= now < seen.window[1]:
+            seen.chunks += data.count(b"data: ")
+            seen.delays.extend(now - stamp for stamp in stamps)
         tail = (tail + data)[-400:]
     writer.close()
     if got < tokens * 0.99 or b"[DONE]" not in tail:  # a stamp may be cut by the client's own reading
         seen.failures.append(f"{got} of {tokens} tokens, then {tail[-200:]!r}")
 
 
-async def load(port: int, streams: int, seconds: float, ramp: float) -> Seen:
-    seen = Seen()
-    tokens = int(seconds / STEP)
-    await asyncio.gather(
-        *(call(seen, port, tokens, ramp * number / streams) for number in range(streams)),
-        return_exceptions=False,
-    )
-    return seen
+async def load(port: int, streams: int, seconds: float, ramp: float) -> tuple[Seen, dict[str, float]]:
+    """Have streams begin one after another, all be there for so many seconds, and end together.
+
+    Return what was seen, and the cores that each kind of process used while all were there.
+    """
+    opened = time.time() + ramp
+    seen = Seen((opened, opened + seconds))
+    begins = [ramp * number / streams for number in range(streams)]
+    calls = [call(seen, port, int((ramp + seconds - begin) / STEP), begin) for begin in begins]
+    _, cores = await asyncio.gather(asyncio.gather(*calls), used(seen.window))
+    return seen, cores
+
+
+async def used(window: tuple[float, float]) -> dict[str, float]:
+    """Return the cores that each kind of process used in a time to come."""
+    await asyncio.sleep(window[0] - time.time())
+    before, began = cpu_seconds(), time.perf_counter()
+    await asyncio.sleep(window[1] - time.time())
+    wall = time.perf_counter() - began
+    return {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
 
 
 def cpu_seconds() -> dict[str, float]:
@@ -159,21 +174,17 @@ def measure_streams(streams: Sequence[int], seconds: float, ramp: float) -> Iter
             playground.deploy([model(max(streams), folder)])
             playground.wait(timeout=500)
             for count in streams:
-                before, began = cpu_seconds(), time.perf_counter()
                 gc.disable()  # the client's own pauses are nobody else's delay
-                seen = uvloop.run(load(PORT, count, seconds, ramp))
+                seen, cores = uvloop.run(load(PORT, count, seconds, ramp))
                 gc.enable()
-                yield _result(count, seen, time.perf_counter() - began, before)
+                yield _result(count, seen, seconds, cores)
 
 
-def _result(streams: int, seen: Seen, wall: float, before: dict[str, float]) -> Result:
-    delays = np.array(seen.delays or [0.0])
-    p50, p99 = (1000 * float(delay) for delay in np.percentile(delays, [50, 99]))
+def _result(streams: int, seen: Seen, seconds: float, cores: dict[str, float]) -> Result:
+    p50, p99 = (1000 * float(delay) for delay in np.percentile(seen.delays or [0.0], [50, 99]))
     first50, first99 = (1000 * float(delay) for delay in np.percentile(seen.first or [0.0], [50, 99]))
-    cores = {name: (cpu - before.get(name, 0)) / wall for name, cpu in cpu_seconds().items()}
-    return Result(
-        streams, seen.failures, len(delays) / wall, seen.chunks / wall, (p50, p99), (first50, first99), cores
-    )
+    rates = len(seen.delays) / seconds, seen.chunks / seconds
+    return Result(streams, seen.failures, *rates, (p50, p99), (first50, first99), cores)
 
 
 def main() -> None:
