@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from tts_app.resources import VoiceModel
 
 _START_SECONDS = 900.0
 """A worker that has not loaded its model by then has failed: a cluster may have no room for it."""
+_SOON = 30.0
+"""Seconds in which most workers have loaded their model."""
 _ITEM_SECONDS = 900.0
 """An item that takes longer hangs, and its worker is ended."""
 _CHUNK_SECONDS = 0.25
@@ -91,6 +94,8 @@ class Member:
     lost: str = ""
     """Why it cannot be had; empty as long as that may be."""
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _since: float | None = None
+    """When it was first expected to be there."""
     _failed: int = 0
     _change: asyncio.Condition = field(default_factory=asyncio.Condition)
     _inside: int = 0
@@ -98,6 +103,17 @@ class Member:
     _alone: bool = False
     _wanting: int = 0
     """Those who wait to be alone with it."""
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it is there, or will be soon: one that has been starting for long may wait for a node."""
+        soon = self._since is not None and time.monotonic() - self._since < _SOON
+        return self.actor is not None or (soon and not self.lost)
+
+    def expect(self) -> None:
+        """Take note that it is about to be started."""
+        if self._since is None:
+            self._since = time.monotonic()
 
     async def start(self) -> None:
         """Make the actor, where there is none, and wait until its model is loaded.
@@ -171,7 +187,7 @@ class Member:
             raise
         except (RayError, TimeoutError) as error:  # its process, its memory, its node, or what it answered
             if self.actor is actor:
-                self.actor = None
+                self.actor = self._since = None
                 ray.kill(actor)
             raise WorkerDiedError(_cause(error)) from error
         each = max(1e-6, (loop.time() - begun) / len(orders))

@@ -6,6 +6,7 @@ Artefact first, then commit: an item counts as done when its record is durable, 
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ _BACK_OFF = (0.5, 30.0)
 _LOOK_AHEAD = 4096
 """Items that wait for the workers of their model while others are read from the plan."""
 _LOOK_AGAIN = 0.1
+_COUNTED = 256
+"""Items that are read before workers are made: of fewer it is known how many there are."""
 _STEP = 500
 """Items that are read before others have a turn: some milliseconds."""
 
@@ -109,7 +112,7 @@ class Driver:
         committer = asyncio.create_task(self._commit_all())
         try:
             await feed.count()
-            await feed.read()
+            await feed.read(most=_COUNTED)
             if not feed.exhausted:
                 self._crew = self._hire()
             async with self._governor, asyncio.TaskGroup() as lanes:
@@ -154,7 +157,12 @@ class Driver:
         It takes some when the worker is there, and not before: meanwhile they are for others.
         """
         name = member.model.name
-        while await self._feed.has_some(name, member.chunk, self._stopping) and await self._manned(member):
+        while await self._feed.has_some(name, member.chunk, self._stopping):
+            if not self._is_needed(member):
+                await asyncio.sleep(_LOOK_AGAIN)
+                continue
+            if not await self._manned(member):
+                return
             items = self._feed.take(name, member.chunk)
             if not items:  # another lane was quicker
                 continue
@@ -170,6 +178,12 @@ class Driver:
             if fresh:
                 await self._speak(member, fresh)
 
+    def _is_needed(self, member: Member) -> bool:
+        """Return whether there are more items than others are there for: loading a model takes time."""
+        name = member.model.name
+        others = [m for m in self._crew if m is not member and m.model.name == name and m.is_expected]
+        return member.is_expected or len(others) < self._feed.left(name)
+
     async def _manned(self, member: Member) -> bool:
         """Return whether the worker is there, after waiting for it as long as there is work for it.
 
@@ -178,6 +192,7 @@ class Driver:
         """
         if member.actor is not None:
             return True
+        member.expect()
         starting = asyncio.create_task(member.start())
         over = asyncio.create_task(self._feed.over(member.model.name, self._stopping))
         try:
@@ -404,6 +419,10 @@ class _Feed:
         """Wait until all of a model's items are settled, or the batch is to stop."""
         while not (stopping.is_set() or self._is_over(model)):  # noqa: ASYNC110 - all lanes change it
             await asyncio.sleep(_LOOK_AGAIN)
+
+    def left(self, model: str) -> float:
+        """Return how many of a model's items are not settled; infinity where they were not all read."""
+        return self._open[model] if self._read_out else math.inf
 
     def _is_over(self, model: str) -> bool:
         return self._read_out and not self._open[model]

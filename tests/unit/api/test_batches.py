@@ -57,11 +57,15 @@ class Worker:
     chunk: int = 1
     actor: object = None
     lost: str = ""
+    is_expected: bool = False
 
     async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
         self.crew.asked += len(orders)
         await self.crew.gate.wait()
         return [self._render(order) for order in orders]
+
+    def expect(self) -> None:
+        self.is_expected = True
 
     async def start(self) -> None:
         self.actor = self

@@ -136,10 +136,14 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
             self.model, self.staffing, self.chunk = model, staff, 2
             self.actor: object = None
             self.lost = ""
+            self.is_expected = False
             self._worker = Worker("", model, staff.slots, output)
             self._worker._speaker = made
             if output == shaky.url:  # a worker that is a process opens its own
                 self._worker._output = shaky
+
+        def expect(self) -> None:
+            self.is_expected = True
 
         async def start(self) -> None:
             self.actor = self._worker
@@ -442,10 +446,11 @@ async def test_what_is_through_already_is_counted_before_anything_is_spoken(
     await batch.run(posts=POSTS[1:], retries=0)
     speaker.spoken.clear()
     speaker.begun, speaker.seconds = 0, 0.1
-    ended = await batch.run(stop)
+    before = [{"id": post, "text": {"en": f"Hello {post}.", "es": f"Hola {post}."}} for post in range(3, 10)]
+    ended = await batch.run(stop, posts=[*before, *POSTS])
     told = ended.told()
     assert ended.state == "Stopped"
-    assert told["progress"] == {"total": 8, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
+    assert told["progress"] == {"total": 36, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
     assert [failure["post"] for failure in told["failures"]] == [2]
 
 
@@ -487,6 +492,29 @@ async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
         for name, locale in (("absent", "en-US"), ("there", "es-ES"))
     ]
     assert (await batch.run(tell, parallelism=1)).state == "Succeeded"
+
+
+async def test_no_more_workers_are_made_than_there_are_items(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One post was changed: nobody loads a model for nothing."""
+    started: list[Any] = []
+
+    async def start(member: Any) -> None:
+        if member not in started:
+            started.append(member)
+        await asyncio.sleep(0.3)
+        member.actor = member
+
+    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(6, 2))
+    monkeypatch.setattr(module.Member, "start", start)
+    changed = [{"id": 1, "text": {"en": "Hello again.", "es": "Hola otra vez."}}, POSTS[1]]
+    assert (await batch.run()).state == "Succeeded"
+    assert len(started) == 6
+    started.clear()
+    ended = await batch.run(posts=changed)
+    assert (ended.state, ended.progress.skipped) == ("Succeeded", 4)
+    assert len(started) == 4
 
 
 @pytest.mark.parametrize("lost", ["at once", "for ever"])
