@@ -247,12 +247,18 @@ async def test_what_is_taken_up_waits_for_a_model_that_is_starting(start: Any, u
 async def test_a_speech_that_waits_for_its_model_holds_up_no_other(
     start: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def make_later(speeches: Any, *given: Any) -> None:
+        later(speeches, *given)
+        paused.append(given)
+
+    paused: list[Any] = []
+    later = durable.DurableSpeeches._make_later
+    monkeypatch.setattr(durable.DurableSpeeches, "_make_later", make_later)
     monkeypatch.setattr(durable, "_MODEL_PAUSES", (60.0,))
     api = await start(durable_workers=1)
     api.model.error = ModelUnavailableError("Model 'kokoro' is not ready.")
     waiting = (await api.client.post(PATH, json=BODY)).headers["location"]
-    await until(lambda: api.context.durable.progress(waiting.split("/")[-1]) is not None)
-    await until(lambda: api.context.durable.progress(waiting.split("/")[-1]) is None)
+    await until(lambda: bool(paused))
     api.model.error = None
     await made(api)
     assert (await api.client.get(waiting)).json()["status"] == "running"
