@@ -9,7 +9,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Answer:
     """Seconds."""
 
 
-Write = Callable[[Sequence[TextRequest]], Awaitable[list[Answer]]]
+Write = Callable[[Sequence[TextRequest]], Coroutine[Any, Any, list[Answer]]]
 Load = Callable[[], Write]
 Ask = Callable[[Sequence[TextRequest]], tuple[float, list[Answer]]]
 """Has requests written; returns the seconds that all took, and what each caller saw."""
@@ -153,12 +153,8 @@ def _answer(pipe: Connection, load: Load) -> None:
         while True:
             requests = pipe.recv()
             start = time.perf_counter()
-            answers = runner.run(_all(write, requests))
+            answers = runner.run(write(requests))
             pipe.send((time.perf_counter() - start, answers))
-
-
-async def _all(write: Write, requests: Sequence[TextRequest]) -> list[Answer]:
-    return await write(requests)
 
 
 def _requests(count: int, tokens: int, salt: str) -> list[TextRequest]:

@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -257,19 +257,18 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
 async def delete_batch(batch_id: str, playground: Playground) -> Response:
     """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
     batch = await _find(batch_id, playground)
+    deleted = False
     try:
-        deleted = await playground.batches.delete(batch)
-    except LockedError:
-        batch = await _find(batch_id, playground)
-        if BatchStatus(batch.status).final:
-            raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.") from None
-        deleted = False
+        with suppress(LockedError):
+            deleted = await playground.batches.delete(batch)
     except OutputError as error:
         raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:
         raise _unavailable(error, "removed") from error
     if not deleted:
         now = await _find(batch_id, playground)  # somebody else may have removed it meanwhile
+        if BatchStatus(now.status).final:
+            raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.")
         raise ApiError(409, f"The batch has not ended: it is {now.status}. POST {batch_id}/cancel first.")
     return Response(status_code=204)
 

@@ -53,7 +53,7 @@ class Staffing:
 
 
 def staffing(
-    model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str], models: int = 1
+    model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str], models: int
 ) -> Staffing:
     """Return the workers for a model, one of so many `models`.
 

@@ -180,9 +180,11 @@ class Driver:
 
     def _is_needed(self, member: Member) -> bool:
         """Return whether there are more items than others are there for: loading a model takes time."""
+        if member.is_expected:  # as it is for all of a batch but its beginning
+            return True
         name = member.model.name
-        others = [m for m in self._crew if m is not member and m.model.name == name and m.is_expected]
-        return member.is_expected or len(others) < self._feed.left(name)
+        expected = sum(other.is_expected for other in self._crew if other.model.name == name)
+        return expected < self._feed.left(name)
 
     async def _manned(self, member: Member) -> bool:
         """Return whether the worker is there, after waiting for it as long as there is work for it.

@@ -110,7 +110,7 @@ def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
 
 def too_large(children: Sequence[Manifest]) -> str | None:
     """Return why no API server takes a job's children; None where it does."""
-    size = max(len(text.encode()) for child in children for text in child.get("data", {"": ""}).values())
+    size = sum(len(text.encode()) for child in children for text in child.get("data", {}).values())
     if size <= LARGEST:
         return None
     return (
