@@ -1,6 +1,6 @@
 """The samples: each is valid, and each kind and way of voicing has one."""
 
-from itertools import pairwise
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,15 @@ def test_there_are_text_models_for_one_gpu_several_and_two_nodes() -> None:
     assert found == {("gptq-int4", 1, 1, 1), ("fp8", 4, 1, 4), ("fp8", 8, 2, 4)}
 
 
-def test_a_placeholder_of_a_revision_is_called_one() -> None:
-    for path in SAMPLES:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for before, line in pairwise(lines):
-            if "revision:" in line and set(line.partition('"')[2].rstrip('"')) == {"0"}:
-                assert before.strip().startswith("# A placeholder"), path.name
+def test_what_comes_from_the_hub_is_pinned_by_a_commit() -> None:
+    sources = [
+        document["spec"]["source"]
+        for path in SAMPLES
+        for document in documents(path)
+        if document["kind"] in {"VoiceModel", "TextModel"}
+    ]
+    pinned = [source["revision"] for source in sources if source["uri"].startswith("hf://")]
+    assert pinned
+    for revision in pinned:
+        assert re.fullmatch("[0-9a-f]{40}", revision), revision
+        assert len(set(revision)) > 1, "a placeholder"
