@@ -106,7 +106,7 @@ class ModelClient(Generic[CapabilitiesT]):
         return ModelUnavailableError(f"Model {self.model!r} is not ready: {(await self._look()).reason}")
 
     async def while_it_runs(self, answer: Coroutine[Any, Any, AnswerT], within: float | None) -> AnswerT:
-        """Wait for `answer` as long as the model has a replica, and without one up to about `within` seconds.
+        """Wait for `answer` while the model may have a replica, and without one up to about `within` seconds.
 
         Serve itself waits for one for ever. It goes on starting one when the caller is sent away.
 
@@ -116,7 +116,7 @@ class ModelClient(Generic[CapabilitiesT]):
         waiting = asyncio.create_task(answer)
         try:
             while not (await asyncio.wait([waiting], timeout=within))[0]:
-                if not (await self._look()).running:
+                if (await self._look()).running is False:
                     raise await self.unready()
             return await waiting
         finally:

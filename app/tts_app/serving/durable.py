@@ -179,7 +179,12 @@ class DurableSpeeches:
         voice = self._service.voice(speech.model, speech.voice)
         utterance = Utterance(text, voice, speech.format, speech.speed)
         progress = self._progress[speech.id] = Progress()
-        file = await asyncio.to_thread(self._store.write, file_name(speech))
+        starting = asyncio.ensure_future(asyncio.to_thread(self._store.write, file_name(speech)))
+        try:
+            file = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with await starting:  # a thread does not stop: what it makes is removed again
+                raise
         with file:
             async with aclosing(self._service.speak_in_background(utterance)) as chunks:
                 async for chunk in chunks:

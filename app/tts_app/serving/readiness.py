@@ -17,8 +17,8 @@ _LONGEST = 500
 class Readiness(NamedTuple):
     """What Serve says of a model."""
 
-    running: bool
-    """Whether it has a replica that may answer."""
+    running: bool | None
+    """Whether it has a replica that may answer; None where Serve does not say."""
     reason: str
     """Why it does not answer, in a sentence."""
 
@@ -27,7 +27,7 @@ async def look(model: str) -> Readiness:
     """Return what Serve says of `model` now."""
     status = await _status()
     if status is None:
-        return Readiness(False, "Ray Serve does not say why.")
+        return Readiness(None, "Ray Serve does not say why.")
     return Readiness(bool(_replicas(status, model)), reason(status, model))
 
 

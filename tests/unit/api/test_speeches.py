@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from tts_app.resources import VoiceModel
 from tts_app.serving import durable
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.speeches import Speeches
 
 PATH = "/v1/speech"
@@ -179,6 +181,27 @@ async def test_delete_stops_the_making_and_leaves_nothing(api: Any, tmp_path: Pa
     assert (await api.client.delete(finished["links"]["self"])).status_code == 204
     assert files(tmp_path) == []
     assert api.load == (0, 0)
+
+
+async def test_a_file_that_is_just_being_started_is_removed_too(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread does not stop with the task that waits for it."""
+    write, begun, go = AudioStore.write, threading.Event(), threading.Event()
+
+    def slow(store: AudioStore, name: str) -> AudioFile:
+        begun.set()
+        assert go.wait(60)
+        return write(store, name)
+
+    monkeypatch.setattr(AudioStore, "write", slow)
+    address = (await api.client.post(PATH, json=BODY)).headers["location"]
+    assert await asyncio.to_thread(begun.wait, 60)
+    removing = asyncio.create_task(api.client.delete(address))
+    await asyncio.sleep(0.1)
+    go.set()
+    assert (await removing).status_code == 204
+    assert files(tmp_path) == []
 
 
 async def test_the_text_is_forgotten_when_it_was_spoken(api: Any, tmp_path: Path) -> None:

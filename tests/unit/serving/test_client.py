@@ -87,6 +87,9 @@ async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_
     spoken = asyncio.create_task(client.synthesise(segments, within=0.01))
     await asyncio.sleep(0.1)
     assert not spoken.done()
+    told = Readiness(None, "Ray Serve does not say why.")
+    await asyncio.sleep(0.1)
+    assert not spoken.done(), "a controller that is busy says nothing of the replicas"
     told = Readiness(False, "it had nothing to do and is being started again.")
     async with asyncio.timeout(5):
         with pytest.raises(ModelUnavailableError, match="'kokoro' is not ready: it had nothing to do"):

@@ -37,7 +37,7 @@ async def test_it_is_told_whether_a_replica_may_answer(monkeypatch: pytest.Monke
         return found
 
     monkeypatch.setattr(readiness, "_status", ask)
-    assert await look("m") == (False, "Ray Serve does not say why.")
+    assert await look("m") == (None, "Ray Serve does not say why.")
     found = ServeStatus()
     assert await look("m") == (False, "it is not deployed yet.")
     found = status(ApplicationStatus.RUNNING)
