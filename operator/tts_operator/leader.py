@@ -16,6 +16,8 @@ DURATION = timedelta(seconds=15)
 """How long a Lease holds that is not renewed."""
 RENEWAL = 5.0
 """Seconds between renewals, and between tries to get it."""
+PATIENCE = 10.0
+"""Seconds since the last renewal after which a leader gives up: a while before another one may lead."""
 
 
 class LeaseLostError(Exception):
@@ -41,15 +43,17 @@ class Leader:
         Raises:
             LeaseLostError: another one has it, or it could not be renewed in time.
         """
-        renewed = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        renewed = clock()
         while True:
             await asyncio.sleep(RENEWAL)
-            now = asyncio.get_running_loop().time()
+            now = clock()
             try:
-                held = await self._renew()
-            except KubeError as error:
-                logger.warning("the Lease could not be renewed: %s", error)
-                held = now - renewed < DURATION.total_seconds() - RENEWAL
+                async with asyncio.timeout_at(renewed + PATIENCE):
+                    held = await self._renew()
+            except (KubeError, TimeoutError) as error:
+                logger.warning("the Lease could not be renewed: %s", error or "no answer in time")
+                held = clock() < renewed + PATIENCE
             else:
                 renewed = now
             if not held:

@@ -89,7 +89,7 @@ def main() -> int:
             plane.stop_kuberay()
             crds = str(paths.ROOT / "crds")
             plane.kubectl("apply", "--server-side", "-f", crds)
-            plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+            plane.await_established("-f", crds)
             asyncio.run(_measure(Run(plane, layout, findings, options), measure))
     _tell(f"wrote {options.output}")
     reached = targets(findings)

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from reconcile_load import MOST, Layout, changed, cluster_of, pods, ready_status
 
@@ -50,7 +52,7 @@ def test_kuberay_is_said_to_serve_all_models(status: dict[str, object]) -> None:
     service = {"metadata": {"name": "s0002", "generation": 3}, "spec": {}, "status": status}
     applications = LAYOUT.applications(2)
     assert applications == ["gateway", "s0002-m0", "s0002-m1"]
-    found = read_service({**service, "status": ready_status(service, applications)})
+    found = read_service({**service, "status": ready_status(service, applications)}, datetime.now(UTC))
     assert found.current and not found.replacing
     assert all(found.application(name).healthy for name in applications)
     assert found.cluster == cluster_of(service) == ("s0002-raycluster-x" if status else "playground-abcde")

@@ -219,6 +219,16 @@ def test_a_replacement_of_the_cluster_is_told_while_it_lasts(api, served):
     api.await_condition("kokoro", "Progressing", "False", "Settled")
 
 
+def test_a_change_of_image_is_told_before_the_cluster_is_replaced(api, served):
+    """By an Event: the status goes on as soon as the change is made."""
+    served(gateway=application(), kokoro=application())
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    api.apply(playground(images={"gateway": "registry/tts:2"}))
+    told = api.await_events(Ref(VOICE_MODEL, "kokoro"), {"ClusterReplacement"})["ClusterReplacement"]
+    assert f"takes over from {CLUSTER}" in told
+    assert "image" in told
+
+
 def test_a_status_of_an_older_spec_is_not_believed(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")

@@ -83,7 +83,7 @@ def ray_service(
     head = head_group(playground, defaults, volumes, environment)
     images = engine_images(playground, defaults)
     wanted = {
-        group_of(model): worker_group(playground, model, images[model.spec.engine], cache_claim)
+        group_of(model): _probed(worker_group(playground, model, images[model.spec.engine], cache_claim))
         for model in sorted(models, key=lambda model: model.name)
     }
     cluster = ray_cluster(playground, defaults, head, in_order(wanted, worker_groups(live)))
@@ -96,6 +96,25 @@ def ray_service(
         "rayClusterConfig": cluster,
     }
     return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
+
+
+def _probed(group: Manifest) -> dict[str, Any]:
+    """Return a worker group whose pods are ready as long as Serve's proxy in them answers.
+
+    KubeRay's own probe starts a shell and two wgets every five seconds, and takes a pod that is too busy for
+    them in two out of the service at once.
+    """
+    template = group["template"]
+    (container,) = template["spec"]["containers"]
+    probe = {
+        "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
+        "initialDelaySeconds": 10,
+        "periodSeconds": 5,
+        "timeoutSeconds": 5,
+        "failureThreshold": 3,
+    }
+    spec = {**template["spec"], "containers": [{**container, "readinessProbe": probe}]}
+    return {**group, "template": {**template, "spec": spec}}
 
 
 def gateway_image(playground: Playground, defaults: Defaults) -> str:

@@ -1,11 +1,17 @@
 """What a RayService says of its clusters and applications, without trusting more of it than is so."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tts_app.serving.config import GATEWAY
 from tts_operator.objects import Manifest
+
+SETTLE_SECONDS = 5.0
+"""KubeRay 1.6 asks Serve how it is, hands it the change, and then tells what it was answered before that
+(`reconcileServe`). It asks again after two seconds, and tells what is new: what it said so long ago is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Service:
 
     exists: bool
     current: bool
-    """Whether the status is of the spec as it is now."""
+    """Whether the status is of the spec as it is now, and has been for a while."""
     active_cluster: str
     pending_cluster: str
     """The cluster that is being made to take over, or to be the first; empty where there is none."""
@@ -61,8 +67,8 @@ class Service:
         return self.application(name).healthy
 
 
-def read_service(live: Manifest | None) -> Service:
-    """Return what `live`, a RayService or None, says."""
+def read_service(live: Manifest | None, now: datetime) -> Service:
+    """Return what `live`, a RayService or None, says. `now` is the time, with its zone."""
     if live is None:
         return Service(False, False, "", "", {})
     status = live.get("status", {})
@@ -70,13 +76,19 @@ def read_service(live: Manifest | None) -> Service:
     serving = active if active.get("rayClusterName") else pending
     return Service(
         exists=True,
-        current=status.get("observedGeneration", 0) == live["metadata"].get("generation"),
+        current=status.get("observedGeneration", 0) == live["metadata"].get("generation")
+        and _seconds_since(status.get("lastUpdateTime"), now) >= SETTLE_SECONDS,
         active_cluster=active.get("rayClusterName", ""),
         pending_cluster=pending.get("rayClusterName", ""),
         applications={
             name: _application(app) for name, app in (serving.get("applicationStatuses") or {}).items()
         },
     )
+
+
+def _seconds_since(moment: str | None, now: datetime) -> float:
+    """Return the seconds since an RFC 3339 `moment`; infinity where there is none."""
+    return (now - datetime.fromisoformat(moment)).total_seconds() if moment else math.inf
 
 
 def _application(status: dict[str, Any]) -> Application:

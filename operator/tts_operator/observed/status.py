@@ -201,7 +201,7 @@ def _ready(
 
 
 def _progressing(ready: bool, facts: Facts, stage: tuple[str, str]) -> Condition:
-    if facts.replaced or facts.ray.replacing:
+    if facts.ray.active_cluster and (facts.replaced or facts.ray.replacing):
         paths = f" The change: {', '.join(facts.replaced)}." if facts.replaced else ""
         return Condition(
             "Progressing",

@@ -263,7 +263,7 @@ class JobReconciler:
         models = await self._models(work, job, key, state, engine_images(playground, self.defaults))
         cluster = ""
         if ephemeral is None:
-            ray = read_service(state.ray_service)
+            ray = read_service(state.ray_service, self.now())
             reason = _not_ready(name, ray, needed(job, models), state.stood)
             if reason is not None:
                 raise work.not_yet(*reason, wrong=False)
@@ -318,7 +318,7 @@ class JobReconciler:
         """Tell whether an attempt runs on a cluster that is not its service's any more."""
         service = Ref(RAY_SERVICE, str(job.spec.service_name))
         live = await self.kube.get(service, work.key.namespace)
-        return read_service(live).active_cluster != attempt.cluster
+        return read_service(live, self.now()).active_cluster != attempt.cluster
 
     async def _read_log(self, work: "_Work", attempt: Attempt) -> Report | None:
         if not attempt.submission:

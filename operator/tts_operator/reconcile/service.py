@@ -187,7 +187,7 @@ class Reconciler:
 
     async def _observe(self, work: "_Work") -> Facts:
         """Read what runs, and scale the worker groups of the clusters, as KubeRay does not."""
-        ray = read_service(work.live)
+        ray = read_service(work.live, self.now())
         # Before KubeRay names a cluster there is none, and no pod of one.
         nothing = not ray.cluster and not work.waiting
         runtime = Runtime([], [], {}) if nothing else await read_runtime(self.kube, work.key, self.now())

@@ -1,12 +1,12 @@
 """The truth about a service, from what its children say."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tts_operator.desired.groups import Pods, group_of
 from tts_operator.desired.selection import Verdict
-from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
+from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref, rfc3339
 from tts_operator.observed.conditions import Condition, conditions_of
 from tts_operator.observed.pods import is_held_up, pods_by_group, problems, volume_trouble, worth_reading
 from tts_operator.observed.ray import read_service
@@ -14,6 +14,8 @@ from tts_operator.observed.status import Facts, model_status, service_status
 
 HEAD = frozenset({"headgroup"})
 OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+
+NOW = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
 
 
 def container(name="ray-head", **status):
@@ -60,7 +62,7 @@ def facts(live=None, *models, pods=(), **more):
         for number in range(model.spec.replicas.min)
     ]
     running = [ready_pod("head", "headgroup"), *workers, *pods]
-    return Facts("speech", "playground", read_service(live), pods=running, **more)
+    return Facts("speech", "playground", read_service(live, NOW), pods=running, **more)
 
 
 def conditions(found):
@@ -118,7 +120,6 @@ def test_what_is_wrong_with_a_pod(pod, status, reason, words):
     assert "p" in problem.message.split()
 
 
-NOW = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
 MOUNT = 'MountVolume.SetUp failed for volume "posts" : configmap "june" not found'
 
 
@@ -279,7 +280,7 @@ def test_a_model_that_may_scale_to_zero_is_ready_without_pods(model):
 
 
 def test_without_the_head_nothing_is_ready(model):
-    without = Facts("speech", "playground", read_service(ray_service()))
+    without = Facts("speech", "playground", read_service(ray_service(), NOW))
     ready = conditions(model_status(Verdict(model(replicas={"min": 0, "max": 1})), without))["Ready"]
     assert (ready.status, ready.reason) == (False, "PodsStarting")
     assert "head pod" in ready.message
@@ -294,6 +295,16 @@ def test_a_change_beside_it_leaves_a_model_ready(model, stood):
     assert conditions(model_status(Verdict(model()), found))["Ready"].status is stood
     verdicts = {Ref(VOICE_MODEL, "kokoro"): Verdict(model())}
     assert service_status(verdicts, found)[0]["models"]["ready"] == stood
+
+
+@pytest.mark.parametrize(("seconds", "ready"), [(0, False), (4, False), (5, True)])
+def test_a_change_is_taken_up_when_kuberay_has_asked_serve_again(model, seconds, ready):
+    """At first it tells, of the new generation, what Serve said before the change."""
+    live = ray_service()
+    live["status"]["lastUpdateTime"] = rfc3339(NOW - timedelta(seconds=seconds))
+    found = conditions(model_status(Verdict(model()), facts(live, model())))
+    assert found["Ready"].status is ready
+    assert found["Progressing"].reason == ("Settled" if ready else "Updating")
 
 
 def test_what_stood_does_not_hide_that_it_fell(model):
@@ -312,6 +323,13 @@ def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
     assert "rayVersion" in conditions(before)["Progressing"].message
 
 
+def test_a_first_cluster_that_is_made_anew_takes_over_from_none(model):
+    live = ray_service(pending="playground-fghij")
+    live["status"]["activeServiceStatus"] = {}
+    found = conditions(model_status(Verdict(model()), facts(live, model(), replaced=["rayVersion"])))
+    assert found["Progressing"].reason != "ClusterReplacement"
+
+
 def test_the_running_cluster_serves_what_stood_until_the_other_takes_over(model):
     live = ray_service(pending="playground-fghij")
     verdicts = {Ref(VOICE_MODEL, name): Verdict(model(name)) for name in ("kokoro", "new")}
@@ -322,7 +340,7 @@ def test_the_running_cluster_serves_what_stood_until_the_other_takes_over(model)
     new = conditions(model_status(Verdict(model("new")), replacing))["Ready"]
     assert (new.status, new.reason) == (False, "ClusterStarting")
     assert "playground-fghij" in new.message
-    fallen = Facts("speech", "playground", read_service(live), stood=frozenset({"kokoro"}))
+    fallen = Facts("speech", "playground", read_service(live, NOW), stood=frozenset({"kokoro"}))
     assert not conditions(model_status(Verdict(model()), fallen))["Ready"].status, "its pods are gone"
 
 

@@ -180,6 +180,17 @@ def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, model)
         assert "privileged" not in json.dumps(template)
 
 
+def test_a_worker_is_ready_while_serves_proxy_in_it_answers(build, model):
+    """KubeRay puts its own probe, of two seconds and one failure, where there is none."""
+    cluster = build([model("a")])["spec"]["rayClusterConfig"]
+    (worker,) = cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    probe = worker["readinessProbe"]
+    assert probe["httpGet"] == {"path": "/-/healthz", "port": 8000}
+    assert (probe["timeoutSeconds"], probe["failureThreshold"]) == (5, 3)
+    (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    assert "readinessProbe" not in head, "KubeRay's own asks for more, and its labels say who serves"
+
+
 def test_a_gpu_model_asks_for_whole_gpus(build, model):
     group = build([model("a", resources={"cpu": "4", "memory": "16Gi", "gpu": "0.5"})])["spec"][
         "rayClusterConfig"
