@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cluster import single
@@ -40,14 +41,16 @@ def up() -> None:
 def down() -> None:
     """End the cluster, and remove what one that was killed has left."""
     check_root()
-    pid = single.holder(lock())
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP
-        while single.holder(lock()) is not None:
-            if time.monotonic() > deadline:
-                raise StartError(f"process {pid}, which keeps the cluster, does not end. Its log: {_log()}")
-            time.sleep(0.2)
+    deadline = time.monotonic() + _STOP
+    asked = None
+    while (pid := single.holder(lock())) is not None:
+        if pid != asked:  # a keeper that has just begun may first be found under the one before it
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGTERM)
+            asked = pid
+        if time.monotonic() > deadline:
+            raise StartError(f"process {pid}, which keeps the cluster, does not end. Its log: {_log()}")
+        time.sleep(0.2)
     with single.take(lock()):
         remove_everything()
 

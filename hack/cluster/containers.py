@@ -13,7 +13,7 @@ from cluster.process import Process
 
 PAUSE = f"localhost/ttsp/pause:{BINARIES['pause'].version}"
 _NAMESPACE = ("--namespace", "k8s.io")
-_START = 60.0
+_START = 180.0
 _IMPORTS = 3
 """Times that an import is tried."""
 _STOP = 30.0

@@ -9,6 +9,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,8 +32,18 @@ KUBELET = f"system:node:{NODE_NAME}"
 GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", SCHEDULER: "", PROXY: "", KUBELET: "system:nodes"}
 """The users that the API server knows, each with a token, and their group."""
 
-_START = 60.0
-_COMMAND = 180.0
+_START = 180.0
+_COMMAND = 660.0
+"""Longer than any `--timeout` that kubectl or helm is given, ten minutes in tests/e2e: when that is over,
+they say what they waited for."""
+_NOT_YET_TOLD = ("conditions accessor error",)
+"""What kubectl says of a definition whose status nobody has written yet."""
+_NOT_YET_SERVED = (
+    "could not find the requested resource",
+    "doesn't have a resource type",
+    "storage is (re)initializing",
+)
+"""What it says of a kind that the API server does not serve yet, though its definition is established."""
 
 
 class CommandError(Exception):
@@ -133,7 +144,7 @@ class ControlPlane:
     def _install_kuberay(self) -> None:
         crds = str(build.files_of("kuberay"))
         self.kubectl("apply", "--server-side", "-f", crds)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+        self.await_established("-f", crds)
         self._kuberay, self._kuberay_probe = self._kuberay_operator()
         self.start_kuberay()
 
@@ -161,6 +172,28 @@ class ControlPlane:
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess calls it
         """Run kubectl as the administrator and return what it writes."""
         return self.run("kubectl", *arguments, input=input)
+
+    def await_established(self, *what: str) -> None:
+        """Wait until the API server serves the kinds of definitions: `what` is as for `kubectl get`."""
+        wait = ("wait", "--for=condition=Established", f"--timeout={_START:.0f}s")
+        self._try(_NOT_YET_TOLD, *wait, *what)
+        # The API server may tell that a definition is established before its own handler has seen that.
+        found = self.kubectl("get", "--output=name", *what).split()
+        kinds = ",".join(name.partition("/")[2] for name in found)
+        self._try(_NOT_YET_SERVED, "get", kinds, "--all-namespaces", "--output=name")
+
+    def _try(self, passing: Sequence[str], *arguments: str) -> None:
+        """Run kubectl until it fails no more with one of the errors that pass by themselves."""
+        deadline = time.monotonic() + _START
+        while True:
+            try:
+                self.kubectl(*arguments)
+            except CommandError as error:
+                if time.monotonic() > deadline or not any(text in error.error for text in passing):
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def helm(self, *arguments: str) -> str:
         """Run Helm as the administrator and return what it writes."""

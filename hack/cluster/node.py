@@ -16,7 +16,7 @@ from cluster.containers import Containerd
 from cluster.control_plane import KUBELET, LOOPBACK, NODE_NAME, PROXY, SCHEDULER, ControlPlane
 from cluster.process import Process, answers, free_port
 
-_START = 60.0
+_START = 180.0
 _SETUP = Path(__file__).parents[1] / "setup"
 _STORAGE_CLASS = """
 apiVersion: storage.k8s.io/v1

@@ -22,6 +22,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--") if sys.platform == "linux" e
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cluster-starter")
 _LAST_LINES = 20
 _PORTS = range(20_000, 30_000)
+_given: set[int] = set()
 
 
 class StartError(Exception):
@@ -86,13 +87,15 @@ class Process:
 
 
 def free_port(address: str) -> int:
-    """Return a port that nobody has.
+    """Return a port that nobody has, and that was not returned before: who was given it may not listen yet.
 
     It is below the range that the system takes for outgoing connections: nobody is given it while its
     owner is down for a moment, and no client that keeps trying to reach it ends up connected to itself.
     """
     while True:
         port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -101,6 +104,7 @@ def free_port(address: str) -> int:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 continue
+            _given.add(port)
             return port
 
 
