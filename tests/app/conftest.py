@@ -44,7 +44,19 @@ class Playground:
     def logs(self, component: str) -> list[dict[str, Any]]:
         """A component's log."""
         path = self.folder / "state" / "logs" / f"{component}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        whole, _, _begun = path.read_bytes().rpartition(b"\n")  # the last line may be half-written
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def applications(self) -> dict[str, Any]:
+        """What Serve says of its applications, those included that it is still removing."""
+        answer = httpx.get(
+            f"{self.dashboard}/api/serve/applications/",
+            headers={"authorization": f"Bearer {self.token}"},
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+        applications: dict[str, Any] = answer.json()["applications"]
+        return applications
 
     def apply(self, config: dict[str, Any]) -> None:
         """Give Ray the Serve config as KubeRay does: over its REST API."""
@@ -72,14 +84,16 @@ class Playground:
         self.wait_for([kokoro.name])
 
     def wait_for(self, models: list[str]) -> None:
-        """Wait until these models are served and answer, and no others are."""
-        deadline = time.monotonic() + 150
+        """Wait until these models are served and answer, and the replicas of all others have ended."""
+        deadline = time.monotonic() + 300
         while True:
             answer = httpx.get(f"{self.url}/readyz", timeout=30)
-            if answer.status_code == 200 and sorted(answer.json()["models"]) == models:
+            applications = self.applications().keys()
+            ready = answer.status_code == 200 and sorted(answer.json()["models"]) == models
+            if ready and applications == {"gateway", *models}:
                 return
             assert "does not start" not in answer.text, answer.text
-            assert time.monotonic() < deadline, answer.text
+            assert time.monotonic() < deadline, f"{answer.text} Serve has {sorted(applications)}."
             time.sleep(0.3)
 
     def segments_spoken(self) -> int:
@@ -88,15 +102,24 @@ class Playground:
 
     def load(self, name: str = "kokoro") -> tuple[int, int]:
         """A model's requests: running and waiting."""
-        model = httpx.get(f"{self.url}/readyz", timeout=30).json()["models"][name]
-        return model["running"], model["waiting"]
-
-    def wait_idle(self, name: str = "kokoro", timeout: float = 30.0) -> None:
-        """Wait until nothing runs or waits; fail after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while self.load(name) != (0, 0):
-            assert time.monotonic() < deadline, f"slots are not given back: {self.load(name)}"
+        deadline = time.monotonic() + 30
+        while True:
+            told = httpx.get(f"{self.url}/readyz", timeout=30).json()
+            if "models" in told:
+                return told["models"][name]["running"], told["models"][name]["waiting"]
+            assert time.monotonic() < deadline, told  # a busy machine may be late to answer the probe
             time.sleep(0.1)
+
+    def wait_load(self, name: str, load: tuple[int, int]) -> None:
+        """Wait until so many of a model's requests run and wait."""
+        deadline = time.monotonic() + 30
+        while (now := self.load(name)) != load:
+            assert time.monotonic() < deadline, f"{now} run and wait, not {load}"
+            time.sleep(0.1)
+
+    def wait_idle(self, name: str = "kokoro") -> None:
+        """Wait until every slot is given back."""
+        self.wait_load(name, (0, 0))
 
 
 def wait_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
@@ -125,6 +148,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
         "TTSP_DASHBOARD_PORT": str(dashboard),
         "TTSP_METRICS_PORT": str(metrics),
         "TTSP_QUEUE": "8",
+        "TTSP_BATCH_UTILISATION": "1",  # else batches wait while others keep this machine busy
         "PYTHONPATH": f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
     }
     output = folder / "output.txt"
@@ -140,7 +164,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]
             assert len(family) > 5, "Ray's processes are children of the playground"
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C: to Ray's processes too
             assert process.wait(STOP) == 0, output.read_text()[-4000:]
-            _gone, alive = psutil.wait_procs(family, timeout=5)
+            _gone, alive = psutil.wait_procs(family, timeout=30)
             assert alive == [], "processes are left"
         finally:
             kill_each([*family, *_processes_of_session(process.pid)])
@@ -160,6 +184,7 @@ def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         "TTSP_STATE_DIR": str(folder / "state"),
         "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
         "TTSP_METRICS_PORT": str(free_port("127.0.0.1")),
+        "TTSP_BATCH_UTILISATION": "1",
     }
     command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
     output = folder / "output.txt"

@@ -118,7 +118,9 @@ def test_what_is_wrong_is_all_told_and_nothing_is_kept(
 
 def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Client) -> None:
     posts = [{"id": n, "text": {"en": f"{n}. {LONG}"}} for n in range(1, 7)]
-    batch = client.post("/v1/batches", json={"posts": posts, "avatars": {"locales": ["en-GB"]}}).json()
+    # Two at a time, so that much is left when it is cancelled.
+    body = {"posts": posts, "avatars": {"locales": ["en-GB"]}, "parallelism": 2}
+    batch = client.post("/v1/batches", json=body).json()
     until = time.monotonic() + 120
     while client.get(batch["links"]["self"]).json()["counts"]["done"] < 1:
         assert time.monotonic() < until
@@ -191,11 +193,13 @@ def test_a_batch_survives_that_the_server_is_killed(serve: Any, tmp_path: Path) 
     posts = [
         {"id": n, "text": {"en": f"Room {n} is ready for you, and so is your table."}} for n in range(1, 8)
     ]
-    body = {"posts": posts, "avatars": {"locales": ["en-US"]}}
+    body = {"posts": posts, "avatars": {"locales": ["en-US"]}, "parallelism": 2}
     with serve(tmp_path) as (url, process):
         batch = httpx.post(f"{url}/v1/batches", json=body, timeout=60).raise_for_status().json()
         with httpx.Client(base_url=url, timeout=60) as client:
+            until = time.monotonic() + 240
             while client.get(batch["links"]["self"]).json()["counts"]["done"] < 2:
+                assert time.monotonic() < until
                 time.sleep(0.1)
         kill_all(process)
     with serve(tmp_path) as (url, _), httpx.Client(base_url=url, timeout=60) as client:

@@ -36,7 +36,7 @@ def test_a_long_one_is_followed_and_stopped(client: httpx.Client, playground: An
     with client.stream("GET", f"{address}/events") as events:
         for line in events.iter_lines():
             if '"running"' in line and '"seconds": 0.0' not in line and '"seconds": null' not in line:
-                seconds = httpx.get(f"{playground.url}{address}").json()["seconds"]
+                seconds = httpx.get(f"{playground.url}{address}", timeout=30).json()["seconds"]
                 break
     assert seconds > 0
     spoken = client.post("/v1/audio/speech", json={"input": "Me too, please.", "voice": "alloy"})

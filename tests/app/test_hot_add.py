@@ -57,12 +57,7 @@ def test_a_model_comes_and_goes_in_place(playground: Any, client: httpx.Client, 
 
 
 def _replicas(playground: Any) -> dict[str, list[str]]:
-    answer = httpx.get(
-        f"{playground.dashboard}/api/serve/applications/",
-        headers={"authorization": f"Bearer {playground.token}"},
-        timeout=60,
-    )
     return {
         name: [r["replica_id"] for d in app["deployments"].values() for r in d["replicas"]]
-        for name, app in answer.json()["applications"].items()
+        for name, app in playground.applications().items()
     }

@@ -48,12 +48,7 @@ def sleeper(playground: Any) -> Iterator[Any]:
 
 def replicas(playground: Any) -> int:
     """How many replicas Serve says that the model has."""
-    told = httpx.get(
-        f"{playground.dashboard}/api/serve/applications/",
-        headers={"authorization": f"Bearer {playground.token}"},
-        timeout=30,
-    ).json()
-    return len(told["applications"]["sleeper"]["deployments"]["Text"]["replicas"])
+    return len(playground.applications()["sleeper"]["deployments"]["Text"]["replicas"])
 
 
 def eventually(look: Callable[[], bool], what: str) -> None:
@@ -66,13 +61,16 @@ def eventually(look: Callable[[], bool], what: str) -> None:
 def test_it_goes_when_nobody_asks_and_comes_back(sleeper: Any) -> None:
     client = openai.OpenAI(base_url=f"{sleeper.url}/v1", api_key="none needed", max_retries=8, timeout=60)
 
+    def ready() -> bool:
+        return httpx.get(f"{sleeper.url}/readyz", timeout=30).status_code == 200
+
     def asked_and_gone() -> bool:
-        answer = httpx.get(f"{sleeper.url}/readyz", timeout=30)
-        assert answer.status_code == 200, answer.text
-        return replicas(sleeper) == 0
+        return ready() and replicas(sleeper) == 0
 
     for _ in range(2):
         eventually(asked_and_gone, "it does not scale to zero while /readyz is asked")
+        eventually(ready, "/readyz does not answer 200 without a replica")
+        assert replicas(sleeper) == 0, "/readyz starts none"
         answer = client.completions.create(model="sleeper", prompt="Hello", max_tokens=9)
         assert answer.choices[0].text == simulated_text.whole(9)
         assert replicas(sleeper) == 1

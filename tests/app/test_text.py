@@ -5,7 +5,7 @@ import re
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import simulated_text
 from tts_app.manifests import load_voice_models
 from tts_app.resources import TextModel
 
-CONTEXT = 200
+CONTEXT = 2000
 REPLICAS = 2
 SLOTS = 3
 QUEUE = 8
@@ -73,7 +73,7 @@ def test_a_stream_is_the_same_answer_as_it_is_written(client: openai.OpenAI) -> 
     stream = client.chat.completions.create(
         model="writer",
         messages=ask(),
-        max_completion_tokens=60,
+        max_completion_tokens=180,
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -85,9 +85,9 @@ def test_a_stream_is_the_same_answer_as_it_is_written(client: openai.OpenAI) -> 
     assert first < (time.monotonic() - started) / 2
     pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
     assert len(pieces) > 20
-    assert "".join(piece or "" for piece in pieces) == simulated_text.whole(60)
+    assert "".join(piece or "" for piece in pieces) == simulated_text.whole(180)
     assert chunks[-1].usage is not None
-    assert chunks[-1].usage.completion_tokens == 60
+    assert chunks[-1].usage.completion_tokens == 180
 
 
 def test_many_at_a_time_on_two_replicas_are_not_mixed_up(client: openai.OpenAI) -> None:
@@ -128,52 +128,57 @@ def ended(playground: Any) -> list[dict[str, Any]]:
     return [line for line in playground.logs("text-writer") if line["event"] == "answer ended"]
 
 
+def left(playground: Any) -> int:
+    """How many callers the gateway has logged who left before there was an answer."""
+    return sum(line["event"] == "request" and line["status"] == 499 for line in playground.logs("gateway"))
+
+
+def wait_until(what: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
+
+
 def test_a_caller_who_leaves_stops_the_writing(writer: Any, client: openai.OpenAI) -> None:
     before = len(ended(writer))
     stream = client.chat.completions.create(
-        model="writer", messages=ask(), max_completion_tokens=150, stream=True
+        model="writer", messages=ask(), max_completion_tokens=1500, stream=True
     )
     pieces = iter(stream)
     next(pieces)
-    assert writer.load("writer") == (1, 0)
+    writer.wait_load("writer", (1, 0))
     stream.close()
     writer.wait_idle("writer")
-    deadline = time.monotonic() + 10
-    while len(ended(writer)) == before:
-        assert time.monotonic() < deadline, "the replica went on"
-        time.sleep(0.05)
+    wait_until(lambda: len(ended(writer)) > before, "the replica goes on")
     (line,) = ended(writer)[before:]
     assert line["reason"] == "abort"
-    assert 1 <= line["tokens"] < 150, "tokens are counted, and most were never written"
+    assert 1 <= line["tokens"] < 1500, "tokens are counted, and most were never written"
 
 
 def test_a_caller_who_leaves_before_there_is_an_answer_gives_up_the_place(writer: Any) -> None:
     """Also one who waits in line, and one whose answer is not streamed."""
-    body = {"model": "writer", "messages": ask(), "max_tokens": 150}
+    body = {"model": "writer", "messages": ask(), "max_tokens": 1500}  # half a minute of writing
 
     def impatient(seconds: float) -> None:
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=seconds)
 
     writer.wait_idle("writer")
-    before = len(ended(writer))
+    before, left_before = len(ended(writer)), left(writer)
     running = REPLICAS * SLOTS
     with ThreadPoolExecutor(running + 2) as pool:
-        served = [pool.submit(impatient, 1.5) for _ in range(running)]
-        time.sleep(0.3)
-        for waiting in [pool.submit(impatient, 0.5) for _ in range(2)]:
+        served = [pool.submit(impatient, 10) for _ in range(running)]
+        writer.wait_load("writer", (running, 0))
+        for waiting in [pool.submit(impatient, 1) for _ in range(2)]:
             waiting.result()
-        assert writer.load("writer") == (running, 0)
+        writer.wait_load("writer", (running, 0))
         for caller in served:
             caller.result()
-    writer.wait_idle("writer", timeout=1)  # the answers would take 3 seconds
-    deadline = time.monotonic() + 5
-    while len(ended(writer)) < before + running:
-        assert time.monotonic() < deadline, "a replica went on"
-        time.sleep(0.05)
-    assert {line["reason"] for line in ended(writer)[before:]} == {"abort"}
-    gateway = [line for line in writer.logs("gateway") if line["event"] == "request"]
-    assert [line["status"] for line in gateway].count(499) >= running + 2
+    writer.wait_idle("writer")
+    wait_until(lambda: len(ended(writer)) >= before + running, "a replica goes on")
+    assert {line["reason"] for line in ended(writer)[before:]} == {"abort"}, "none is written to its end"
+    wait_until(lambda: left(writer) >= left_before + running + 2, "not all are logged as having left")
 
 
 @pytest.mark.parametrize(
@@ -202,11 +207,12 @@ def test_bad_requests_are_told_what_is_wrong(
 
 
 def test_an_engine_that_breaks_down_ends_the_stream_with_an_error(client: openai.OpenAI) -> None:
-    stream = client.chat.completions.create(
-        model="writer", messages=ask("break"), max_completion_tokens=20, stream=True
-    )
-    with pytest.raises(openai.APIError) as broken:
-        list(stream)
+    with pytest.raises(openai.APIError) as broken:  # by `create` itself, where it overtakes the first word
+        list(
+            client.chat.completions.create(
+                model="writer", messages=ask("break"), max_completion_tokens=20, stream=True
+            )
+        )
     assert broken.value.code == "internal_error"
     answer = client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
     assert answer.choices[0].message.content == simulated_text.whole(5)
@@ -273,7 +279,8 @@ def test_a_model_that_loads_says_so(writer: Any) -> None:
     deadline = time.monotonic() + 30
     while True:
         answer = httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=60)
-        if answer.status_code != 400:
+        # It is unknown at first, and a busy Serve may not say what it does.
+        if answer.status_code != 400 and "does not say" not in answer.text:
             break
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.2)

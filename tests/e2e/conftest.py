@@ -40,6 +40,8 @@ def namespace(cluster: ControlPlane) -> Iterator[str]:
     """Make a namespace that goes with the test; what is in it goes in the background."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
+    # Without it no pod can be made.
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=180s", "-n", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 

@@ -1,10 +1,12 @@
 """The cluster itself: pods run, find each other by name through Services, and keep files on volumes."""
 
 import json
+import time
 
 import pytest
 
 from cluster.base_image import NAME
+from cluster.control_plane import CommandError
 from cluster.node import Cluster
 
 pytestmark = pytest.mark.usefixtures("base")
@@ -15,7 +17,8 @@ SERVER = (
     ' while (<$c>) { last if /^\\s*$/ } print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhello"; close $c }'
 )
 CLIENT = (
-    'use IO::Socket::INET; my $c = IO::Socket::INET->new(PeerAddr => "web", PeerPort => 80) or die $@;'
+    "use IO::Socket::INET; my $c; for (1 .. 60) { "
+    'last if $c = IO::Socket::INET->new(PeerAddr => "web", PeerPort => 80); sleep 1 } die $@ unless $c; '
     'print $c "GET / HTTP/1.0\\r\\n\\r\\n"; print while <$c>'
 )
 
@@ -46,6 +49,18 @@ def wait(cluster: Cluster, namespace: str, what: str, condition: str) -> None:
     cluster.kubectl("wait", "-n", namespace, what, f"--for={condition}", "--timeout=90s")
 
 
+def told(cluster: Cluster, path: str) -> str:
+    """Return what is answered through the API server: a pod is Ready before it listens, and is known."""
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            return cluster.kubectl("get", "--raw", path)
+        except CommandError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
 def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: str) -> None:
     service = {
         "apiVersion": "v1",
@@ -56,7 +71,7 @@ def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: 
     apply(cluster, namespace, pod("server", "perl", "-e", SERVER), service)
     wait(cluster, namespace, "pod/server", "condition=Ready")
     through_the_api = f"/api/v1/namespaces/{namespace}/services/web:80/proxy/"
-    assert cluster.kubectl("get", "--raw", through_the_api) == "hello"
+    assert told(cluster, through_the_api) == "hello"
     apply(cluster, namespace, pod("client", "perl", "-e", CLIENT))
     wait(cluster, namespace, "pod/client", "jsonpath={.status.phase}=Succeeded")
     assert cluster.kubectl("logs", "client", "-n", namespace).endswith("hello")

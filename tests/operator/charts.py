@@ -3,15 +3,13 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from running import eventually
 
 from cluster.build import path_of
-from cluster.control_plane import CommandError, ControlPlane
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "tts-playground"
@@ -69,21 +67,6 @@ class Helm:
 def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:
     """Return the objects of a kind."""
     return [document for document in objects if document["kind"] == kind]
-
-
-def await_established(plane: ControlPlane, names: Sequence[str]) -> None:
-    """Wait until the API server serves what the definitions define."""
-
-    def look() -> bool:
-        try:
-            plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
-        except CommandError as error:
-            if "conditions accessor error" in error.error:  # kubectl's, where there is no status at all yet
-                return False
-            raise
-        return True
-
-    eventually(look, "the definitions established")
 
 
 def account(namespace: str) -> str:

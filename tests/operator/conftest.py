@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit import Audit
-from charts import OTHERS_KINDS, RELEASE, Helm, account, await_established
+from charts import OTHERS_KINDS, RELEASE, Helm, account
 from running import Api, Operator
 
 from cluster.binaries import CONTROL_PLANE
@@ -65,7 +65,7 @@ def crds(control_plane: ControlPlane) -> None:
     """Have the playground's own kinds."""
     folder = str(Path(__file__).parents[2] / "crds")
     control_plane.kubectl("apply", "--server-side", "-f", folder)
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", folder)
+    control_plane.await_established("-f", folder)
 
 
 @pytest.fixture
@@ -142,6 +142,6 @@ def others_kinds(control_plane: ControlPlane) -> Iterator[None]:
     definitions = json.dumps({"apiVersion": "v1", "kind": "List", "items": OTHERS_KINDS})
     control_plane.kubectl("apply", "--server-side", "--filename=-", input=definitions)
     names = [f"crd/{definition['metadata']['name']}" for definition in OTHERS_KINDS]
-    await_established(control_plane, names)
+    control_plane.await_established(*names)
     yield
     control_plane.kubectl("delete", *names)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import httpx2
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ApiError
 from lightkube.types import CascadeType, PatchType
@@ -45,7 +46,13 @@ class Api:
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
         self.namespace = namespace
         config = KubeConfig.from_file(kubeconfig).get()
-        self._client = Client(config, namespace=namespace, field_manager="a-test", trust_env=False)
+        self._client = Client(
+            config,
+            timeout=httpx2.Timeout(PATIENCE),
+            namespace=namespace,
+            field_manager="a-test",
+            trust_env=False,
+        )
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """Return an object, None where there is none."""
@@ -132,6 +139,15 @@ class Api:
             raise AssertionError(f"{error}; there are {sorted(told())}") from None
         return told()
 
+    def await_ray_cluster(self, *refs: Ref) -> None:
+        """Wait until the statuses tell of KubeRay's cluster: without nodes, no more is written to them."""
+
+        def told() -> bool:
+            found = [self.get(ref.kind, ref.name) or {} for ref in refs]
+            return all(item.get("status", {}).get("rayCluster") for item in found)
+
+        eventually(told, f"the Ray cluster told of {', '.join(ref.name for ref in refs)}")
+
     def await_object(self, ref: Ref) -> Object:
         """Wait until an object is there; return it."""
         return eventually(lambda: self.get(ref.kind, ref.name), f"{ref.kind.name} {ref.name}")
@@ -217,12 +233,13 @@ class Operator:
 
     @property
     def records(self) -> list[Object]:
-        """What it logged since it was started; every line must be JSON."""
-        return [json.loads(line) for line in self.log.splitlines()]
+        """What it logged since it was started; every line must be JSON, but one that it is just writing."""
+        whole, _, _ = self.log.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def fetch(self, path: str) -> str:
         """Return what it serves at `path`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as response:
             return str(response.read().decode())
 
     def writes(self) -> float:

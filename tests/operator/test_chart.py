@@ -12,7 +12,7 @@ import pytest
 import yaml
 from charts import CHART, RELEASE, ROOT, UMBRELLA, Helm, Object, ProgramError, of_kind, run
 from json_schemas import LOCATION, write_schemas
-from running import Operator
+from running import PATIENCE, Operator
 
 from cluster.binaries import KUBERAY, VERSIONS
 from cluster.control_plane import ControlPlane
@@ -319,15 +319,15 @@ def test_prometheus_finds_its_metrics(helm: Helm, kind: str) -> None:
         assert found["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
 
 
-def helm_test(helm: Helm, url: str) -> subprocess.CompletedProcess[str]:
-    """Run what the pod of `helm test` runs, against `url`."""
+def helm_test(helm: Helm, url: str, patience: float) -> subprocess.CompletedProcess[str]:
+    """Run what the pod of `helm test` runs, against `url`; it tries for `patience` seconds."""
     (pod,) = of_kind(helm.render(), "Pod")
     (container,) = pod["spec"]["containers"]
     assert container["command"] == ["python", "-c"]
     (script,) = container["args"]
-    hurried = script.replace("PATIENCE = 60.0", "PATIENCE = 0.0")
+    assert "PATIENCE = 60.0" in script
     return subprocess.run(
-        [sys.executable, "-c", hurried],
+        [sys.executable, "-c", script.replace("PATIENCE = 60.0", f"PATIENCE = {patience}")],
         env={container["env"][0]["name"]: url},
         capture_output=True,
         text=True,
@@ -336,12 +336,12 @@ def helm_test(helm: Helm, url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_helm_test_tells_an_operator_that_works(helm: Helm, operator: Operator) -> None:
-    done = helm_test(helm, f"http://127.0.0.1:{operator.port}")
+    done = helm_test(helm, f"http://127.0.0.1:{operator.port}", PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_helm_test_tells_one_that_does_not_answer(helm: Helm) -> None:
-    done = helm_test(helm, "http://127.0.0.1:1")
+    done = helm_test(helm, "http://127.0.0.1:1", 0.0)
     assert done.returncode == 1
     assert "http://127.0.0.1:1 does not answer" in done.stderr
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import CHART, RELEASE, Object, await_established
+from charts import CHART, RELEASE, Object
 from resources import voice_model
 from running import Api, Operator, eventually
 
 from cluster.control_plane import CommandError, ControlPlane
 from tts_app.resources import KINDS
-from tts_operator.objects import RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.objects import LEASE, RAY_SERVICE, VOICE_MODEL, Ref
 
 NAMES = [f"crd/{kind.plural}.ttsplayground.dev" for kind in KINDS.values()]
 FINALIZER = "ray.io/rayservice-finalizer"
@@ -194,7 +194,7 @@ def test_an_upgrade_from_older_definitions_keeps_what_is_stored_and_what_runs(
     plane: ControlPlane, release: Release, api: Api, older_chart: Path, tmp_path: Path
 ) -> None:
     release.install(chart=older_chart)
-    await_established(plane, NAMES)
+    plane.await_established(*NAMES)
     with release.operator(tmp_path / "log") as operator:
         api.apply(voice_model())
         api.apply(with_field(OLD_FIELD, 3, "older", service="theirs"))
@@ -241,7 +241,7 @@ def test_removal_keeps_the_definitions_and_what_is_stored(
     plane: ControlPlane, release: Release, api: Api
 ) -> None:
     release.install()
-    await_established(plane, NAMES)
+    plane.await_established(*NAMES)
     api.apply(voice_model())
     told = release.uninstall()
     assert "voicemodels.ttsplayground.dev" in told, "Helm says what it keeps"
@@ -260,7 +260,7 @@ def test_definitions_that_kubectl_applied_are_taken_over_on_request(
     plane: ControlPlane, release: Release, api: Api
 ) -> None:
     plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
-    await_established(plane, NAMES)
+    plane.await_established(*NAMES)
     api.apply(voice_model())
     with pytest.raises(CommandError, match="invalid ownership metadata"):
         release.install()
@@ -285,7 +285,7 @@ def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
         eventually(lambda: "tts_operator_leader 1.0" in operator.fetch("/metrics"), "it leads")
         time.sleep(2)  # it has looked what kinds there are
         plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
-        await_established(plane, NAMES)
+        plane.await_established(*NAMES)
         api.apply(voice_model())
 
         def served() -> Object | None:
@@ -304,13 +304,15 @@ def test_the_operator_waits_for_the_lease_of_the_one_before(
 ) -> None:
     """As in a rolling update: the new pod is up before the old one goes."""
     release.install()
-    await_established(plane, NAMES)
-    with release.operator(tmp_path / "old", "old") as old, release.operator(tmp_path / "new", "new") as new:
+    plane.await_established(*NAMES)
+    with release.operator(tmp_path / "old", "old") as old:
         eventually(lambda: "tts_operator_leader 1.0" in old.fetch("/metrics"), "the old one leads")
-        assert new.fetch("/readyz") == "ok\n"
-        begin = time.monotonic()
-        assert old.stop() == 0
-        eventually(lambda: "tts_operator_leader 1.0" in new.fetch("/metrics"), "the new one leads")
-        assert time.monotonic() - begin < 15, "it need not wait until the Lease runs out"
-        api.apply(voice_model())
-        api.await_object(Ref(RAY_SERVICE, "playground"))
+        with release.operator(tmp_path / "new", "new") as new:
+            assert new.fetch("/readyz") == "ok\n"
+            assert old.stop() == 0
+            lease = Api(plane.kubeconfig, release.namespace).get(LEASE, "tts-operator")
+            assert lease is not None
+            assert lease["spec"].get("holderIdentity") != "old", "it need not wait until the Lease runs out"
+            eventually(lambda: "tts_operator_leader 1.0" in new.fetch("/metrics"), "the new one leads")
+            api.apply(voice_model())
+            api.await_object(Ref(RAY_SERVICE, "playground"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import PATIENCE
 
 from tts_app.manifests import samples_folder
 from tts_app.resources import KINDS
@@ -52,9 +53,9 @@ class Client:
 def client(control_plane: Any) -> Client:
     names = [f"crd/{kind.plural}.ttsplayground.dev" for kind in KINDS.values()]
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    control_plane.await_established(*names)
     # kubectl keeps what it discovered; this asks anew, until the API server tells of the new kinds.
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while len(control_plane.kubectl("api-resources", "--categories=tts", "--output=name").split()) < len(
         names
     ):

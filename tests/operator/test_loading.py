@@ -10,7 +10,7 @@ import pytest
 import yaml
 from lightkube import KubeConfig
 from resources import application, serving, voice_model
-from running import eventually, run_pods
+from running import PATIENCE, eventually, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
@@ -122,7 +122,7 @@ def test_one_that_failed_for_good_is_made_anew_later(api, operator, control_plan
     assert api.get(JOB, name)["metadata"]["uid"] == job["metadata"]["uid"]
 
     async def later():
-        kube = LightKube(KubeConfig.from_file(control_plane.kubeconfig), 10)
+        kube = LightKube(KubeConfig.from_file(control_plane.kubeconfig), PATIENCE)
         moment = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS + 60)
         defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
         await Reconciler(kube, defaults, 5, 300, lambda: moment).reconcile(Key(api.namespace, "playground"))

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from lightkube import KubeConfig
 from resources import playground, voice_model
-from running import Operator, eventually
+from running import PATIENCE, Operator, eventually
 
 from tts_operator.desired.ray_service import Defaults
-from tts_operator.objects import LEASE, NETWORK_POLICY, RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.objects import LEASE, NETWORK_POLICY, PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
 from tts_operator.reconcile.kube import LightKube
 from tts_operator.reconcile.queue import Key
 from tts_operator.reconcile.service import Reconciler
@@ -26,7 +26,7 @@ class CrashingKube(LightKube):
     """Is killed after some writes: the last one has happened, and nobody saw its answer."""
 
     def __init__(self, config: KubeConfig, writes: int) -> None:
-        super().__init__(config, 10)
+        super().__init__(config, PATIENCE)
         self.left = writes
         self.written: list[str] = []
         self._one_at_a_time = asyncio.Lock()
@@ -139,8 +139,7 @@ def test_two_operators_at_once_make_one_of_each(api, control_plane):
 def test_a_restart_writes_nothing(api, operator):
     api.apply(voice_model())
     api.apply(playground())
-    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
-    time.sleep(2)
+    api.await_ray_cluster(Ref(VOICE_MODEL, "kokoro"), Ref(PLAYGROUND, "playground"))
     assert operator.stop() == 0
     operator.start()
     eventually(lambda: 'outcome="done"' in operator.fetch("/metrics"), "a reconcile after the restart")

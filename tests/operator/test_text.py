@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 import yaml
 from resources import playground, text_model, voice_model
-from running import eventually
+from running import PATIENCE, eventually
 
 from tts_operator.objects import (
     EVENT,
@@ -160,7 +160,7 @@ def test_a_playground_counts_both_kinds_and_the_metrics_tell_them_apart(api, ope
     wanted = 'tts_operator_resources{kind="TextModel",status="True",type="Degraded"} 1.0'
 
     def metrics():
-        with urllib.request.urlopen(f"http://127.0.0.1:{operator.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{operator.port}/metrics", timeout=PATIENCE) as answer:
             return answer.read().decode()
 
     eventually(lambda: wanted in metrics(), wanted)

@@ -99,7 +99,7 @@ async def test_the_file_is_whole_and_the_same_every_time(voice: CatalogueVoice) 
 
 
 async def test_no_more_is_asked_ahead_than_allowed(voice: CatalogueVoice) -> None:
-    engine = SimulatedEngine(0.002)
+    engine = SimulatedEngine(0.1)
     await whole(Utterance(LONG, voice), engine, ahead=3)
     assert engine.most_running == 3
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 @dataclass
@@ -29,8 +29,9 @@ class Batch:
     def rendered(self) -> list[tuple[int, str, str]]:
         """Process, avatar and text of each rendering."""
         path = self.folder / "rendered.txt"
-        lines = path.read_text().splitlines() if path.exists() else []
-        split = (line.split(" ", 2) for line in lines)
+        # The last line may be half-written.
+        whole, _, _begun = (path.read_text() if path.exists() else "").rpartition("\n")
+        split = (line.split(" ", 2) for line in whole.splitlines())
         return [(int(pid), avatar, text) for pid, avatar, text in split]
 
     @property

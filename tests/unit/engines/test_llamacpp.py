@@ -270,11 +270,13 @@ async def test_more_than_slots_wait_in_order_and_may_leave(engine: LlamaCppEngin
     done: list[str] = []
 
     async def write(name: str) -> None:
-        await written(engine, replace(STORY, max_tokens=4))
+        await written(engine, replace(STORY, max_tokens=16))
         done.append(name)
 
     tasks = [asyncio.create_task(write(name)) for name in "abcde"]
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while engine.load_now.waiting < 3:  # noqa: ASYNC110 - a number has no event
+            await asyncio.sleep(0)
     load = engine.load_now
     assert (load.running, load.waiting) == (2, 3)
     tasks[3].cancel()

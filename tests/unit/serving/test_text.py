@@ -372,7 +372,7 @@ async def test_a_busy_models_callers_wait_for_a_place(
 async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
     replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
-    monkeypatch.setattr("tts_app.serving.text.LINE_SECONDS", 0.2)
+    monkeypatch.setattr("tts_app.serving.text.LINE_SECONDS", 2.0)
     text = replicas["a"].text
     await text.write("later", 1, TextRequest(prompt="x"))
     await text.write("gone", 1, TextRequest(prompt="x"))

@@ -418,7 +418,7 @@ def leave_lease(store: ObjectOutput, number: int, seconds: float) -> None:
 
 def test_a_lease_that_was_left_is_held_until_it_ends(store: ObjectOutput) -> None:
     leave_lease(store, 4, 30)
-    with pytest.raises(LockedError, match=r"its lease ends in (29|30) s"), store.lock():
+    with pytest.raises(LockedError, match=r"its lease ends in \d+ s"), store.lock():
         pass
     leave_lease(store, 4, -1)
     with store.lock():
@@ -436,18 +436,10 @@ def test_a_lease_that_says_nothing_is_held_by_nobody(store: ObjectOutput, conten
 
 def test_a_lease_is_renewed(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LEASE_SECONDS", 0.4)
-    renewed = threading.Event()
-    put = store.put
-
-    def watched(name: str, data: bytes) -> None:
-        put(name, data)
-        renewed.set()
-
-    monkeypatch.setattr(store, "put", watched)
     with store.lock():
-        first = max(leases(store).values())
-        assert renewed.wait(60)
-        assert max(leases(store).values()) > first
+        first, end = max(leases(store).values()), time.monotonic() + 60
+        while max(leases(store).values()) <= first:
+            assert time.monotonic() < end, "it was not renewed"
 
 
 def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
