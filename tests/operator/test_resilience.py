@@ -136,10 +136,12 @@ def test_two_operators_at_once_make_one_of_each(api, control_plane):
     assert len(api.list(RAY_SERVICE)) == 1
 
 
+@pytest.mark.usefixtures("kuberay_stopped")
 def test_a_restart_writes_nothing(api, operator):
     api.apply(voice_model())
     api.apply(playground())
-    api.await_ray_cluster(Ref(VOICE_MODEL, "kokoro"), Ref(PLAYGROUND, "playground"))
+    api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
+    api.await_condition("playground", "Progressing", "True", "ClusterStarting", PLAYGROUND)
     assert operator.stop() == 0
     operator.start()
     eventually(lambda: 'outcome="done"' in operator.fetch("/metrics"), "a reconcile after the restart")
