@@ -16,7 +16,7 @@ DURATION = timedelta(seconds=15)
 """How long a Lease holds that is not renewed."""
 RENEWAL = 5.0
 """Seconds between renewals, and between tries to get it."""
-PATIENCE = 10.0
+PATIENCE = DURATION.total_seconds() - RENEWAL
 """Seconds since the last renewal after which a leader gives up: a while before another one may lead."""
 
 

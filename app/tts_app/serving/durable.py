@@ -179,7 +179,7 @@ class DurableSpeeches:
         voice = self._service.voice(speech.model, speech.voice)
         utterance = Utterance(text, voice, speech.format, speech.speed)
         progress = self._progress[speech.id] = Progress()
-        starting = asyncio.ensure_future(asyncio.to_thread(self._store.write, file_name(speech)))
+        starting = asyncio.create_task(asyncio.to_thread(self._store.write, file_name(speech)))
         try:
             file = await asyncio.shield(starting)
         except asyncio.CancelledError:

@@ -192,12 +192,11 @@ class Governor:
             async with asyncio.timeout(5):
                 shares: dict[str, float] = await sampler.usage.remote()
                 return shares
-        except TimeoutError as error:  # on a busy node it may still be starting: a new one would be no faster
+        except (RayError, TimeoutError) as error:
             log("node not sampled", node=node, error=error)
-            return {}
-        except RayError as error:
-            log("node not sampled", node=node, error=error)
-            self._samplers.pop(node, None)
+            # On a busy node it may still be starting: a new one would be no faster.
+            if not isinstance(error, TimeoutError):
+                self._samplers.pop(node, None)
             return {}
 
 

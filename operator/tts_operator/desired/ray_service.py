@@ -98,23 +98,21 @@ def ray_service(
     return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
 
 
-def _probed(group: Manifest) -> dict[str, Any]:
-    """Return a worker group whose pods are ready as long as Serve's proxy in them answers.
+def _probed(group: dict[str, Any]) -> dict[str, Any]:
+    """Return the worker group, whose pods now are ready as long as Serve's proxy in them answers.
 
     KubeRay's own probe starts a shell and two wgets every five seconds, and takes a pod that is too busy for
     them in two out of the service at once.
     """
-    template = group["template"]
-    (container,) = template["spec"]["containers"]
-    probe = {
+    (container,) = group["template"]["spec"]["containers"]
+    container["readinessProbe"] = {
         "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
         "initialDelaySeconds": 10,
         "periodSeconds": 5,
         "timeoutSeconds": 5,
         "failureThreshold": 3,
     }
-    spec = {**template["spec"], "containers": [{**container, "readinessProbe": probe}]}
-    return {**group, "template": {**template, "spec": spec}}
+    return group
 
 
 def gateway_image(playground: Playground, defaults: Defaults) -> str:
