@@ -3,6 +3,8 @@
 SHELL := bash
 PY := .venv/bin/python
 PORT ?= 8000
+# Byte code is written whatever the environment says, else every process compiles all of Ray anew. Empty is off.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
 help: ## list the targets
@@ -19,41 +21,34 @@ setup: ## set up alone: .venv, system packages, models
 	@.venv/bin/ttsp models fetch --all
 
 .PHONY: test
-test: setup lint test-unit test-app test-operator e2e ## run every test tier, set-up and linters included
+test: setup ## run every test tier, set-up and linters included
+	@$(PY) hack/tiers
+
+.PHONY: test-all
+test-all: setup ## the same with every trial and with coverage (hours); writes docs/development.md
+	@$(PY) hack/tiers --all
 
 .PHONY: lint
 lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
 	@hack/setup dev
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	$(PY) hack/generate-crds --check
+	@$(PY) hack/tiers lint
 
 .PHONY: test-unit
-test-unit: ## pure tests, and tests with the real models in one process and a real PostgreSQL
-	@hack/setup dev
-	$(PY) -m pytest tests/unit tests/quality tests/bench --cov --cov-report=term:skip-covered --cov-report=xml
+test-unit: setup ## pure tests, and tests with the real models in one process and a real PostgreSQL
+	@$(PY) hack/tiers unit
 
 .PHONY: test-app
-test-app: ## tests against the playground on a real Ray Serve
-	@hack/setup dev
-	$(PY) -m pytest tests/app
+test-app: setup ## tests against the playground on a real Ray Serve
+	@$(PY) hack/tiers app
 
 .PHONY: test-operator
 test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, about 10 minutes)
 	@hack/setup dev
-	@hack/setup go || [ "$$CI" != true ]
-	@# Where it cannot be built, the tests say so themselves: skipped on a laptop, failed in CI.
-	$(PY) hack/cluster build control-plane || [ "$$CI" != true ]
-	$(PY) -m pytest tests/operator
+	@$(PY) hack/tiers programs operator
 
 .PHONY: e2e
-e2e: ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
-	@hack/setup dev
-	@hack/setup go || [ "$$CI" != true ]
-	@# Where a node cannot be, the tests say so themselves: skipped on a laptop, failed in CI.
-	$(PY) -m pytest tests/e2e
+e2e: setup ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
+	@$(PY) hack/tiers programs images e2e
 
 .PHONY: images
 images: ## build the container images that changed, as archives in the cache (Docker, or root and Buildah)
@@ -106,4 +101,4 @@ requirements: ## pin the dependencies of pyproject.toml again
 
 .PHONY: clean
 clean: ## remove .venv and what the tools left; models stay in their cache
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage coverage.xml
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .tiers

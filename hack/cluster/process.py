@@ -21,7 +21,8 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--") if sys.platform == "linux" e
 # It ends the child with the *thread* that started it, so that one thread that stays starts them all.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cluster-starter")
 _LAST_LINES = 20
-_PORTS = range(20_000, 30_000)
+_PORTS = range(*map(int, os.environ.get("TTSP_TEST_PORTS", "20000-30000").split("-")))
+"""Tests that run side by side are each given a part: what one has been given, another does not know."""
 _given: set[int] = set()
 
 

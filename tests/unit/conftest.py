@@ -4,18 +4,18 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 
-import gcsfs
 import httpx
 import pytest
-import s3fs
-from gcp_storage_emulator.server import create_server
-from moto.server import ThreadedMotoServer
 
 from cluster.process import free_port
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
+    # Imported here: every unit test would wait a second and a half for what few of them use.
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -42,6 +42,9 @@ def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def gs_server() -> Iterator[str]:
     """Google Cloud Storage, simulated; of conditions (`ifGenerationMatch`) it knows nothing."""
+    import gcsfs
+    from gcp_storage_emulator.server import create_server
+
     port = free_port("127.0.0.1")
     with create_server("127.0.0.1", port, in_memory=True, default_bucket="batches"):
         gcsfs.GCSFileSystem.clear_instance_cache()

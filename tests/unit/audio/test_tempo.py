@@ -1,4 +1,3 @@
-import librosa
 import numpy as np
 import pytest
 
@@ -23,8 +22,25 @@ def test_duration(factor, speech):
 @pytest.mark.parametrize("factor", [0.25, 0.8, 1.7, 4.0])
 @pytest.mark.parametrize("f0", [110.0, 220.0])
 def test_pitch_stays(factor, f0, speech):
-    pitch, voiced, _ = librosa.pyin(run([speech(3.0, f0=f0)], factor), fmin=60, fmax=400, sr=RATE)
-    assert np.median(pitch[voiced]) == pytest.approx(f0, rel=0.03)
+    assert pitch(run([speech(3.0, f0=f0)], factor)) == pytest.approx(f0, rel=0.03)
+
+
+def pitch(audio):
+    """The pitch in Hz, between 60 and 400: the median over frames of 50 ms that are not quiet of the lag at
+    which the normalised autocorrelation is greatest, the shortest of lags that are nearly as good."""
+    frames = audio[: audio.size // 1200 * 1200].astype(np.float64).reshape(-1, 1200)
+    loud = frames[np.sqrt((frames**2).mean(1)) > 0.3 * np.sqrt((audio**2).mean())]
+    lags = np.arange(RATE // 400, RATE // 60 + 1)
+    found = []
+    for frame in loud:
+        early = np.array([frame[:-lag] @ frame[:-lag] for lag in lags])
+        late = np.array([frame[lag:] @ frame[lag:] for lag in lags])
+        likeness = np.array([frame[:-lag] @ frame[lag:] for lag in lags]) / np.sqrt(early * late)
+        good = likeness >= 0.95 * likeness.max()
+        first = int(np.argmax(good))  # a period of the octave below is as good
+        last = first + int(np.argmin(np.append(good[first:], False)))
+        found.append(RATE / lags[first + int(np.argmax(likeness[first:last]))])
+    return np.median(found)
 
 
 @pytest.mark.parametrize("factor", FACTORS)

@@ -15,6 +15,7 @@ import tiny_model
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.generation.continuous_batching import ContinuousBatchingManager
+from trials import ALL
 
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import (
@@ -475,12 +476,21 @@ def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
     refused(copy, "none", r"config\.json is damaged")
 
 
-async def test_gptq_writes(folder: Path, tmp_path: Path) -> None:
-    """Small weights, quantised here by gptqmodel, without a GPU."""
+@pytest.mark.parametrize("compiled", [False, True] if ALL else [False])
+async def test_gptq_writes(
+    folder: Path, tmp_path: Path, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small weights, quantised here by gptqmodel, without a GPU.
+
+    What is fastest is compiled for minutes; the kernel that is not is told to leave torch.compile alone too.
+    """
+    if not compiled:
+        monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+    backend = None if compiled else "gptq_torch"
     quantised = tiny_model.quantise(folder, tmp_path / "quantised")
     size = (quantised / "model.safetensors").stat().st_size
     assert size < (folder / "model.safetensors").stat().st_size
-    engine = TransformersEngine.load(quantised, "gptq-int4", 256, 2, {"threads": 1})
+    engine = TransformersEngine.load(quantised, "gptq-int4", 256, 2, {"threads": 1, "gptq_backend": backend})
     together = await asyncio.gather(written(engine, SEA), written(engine, replace(SEA, logprobs=1)))
     assert text(together[0]) == text(together[1])
     assert sum(delta.tokens for delta in together[0]) > 0

@@ -56,7 +56,8 @@ def quantise(model: Path, folder: Path) -> Path:
     with chdir(folder.parent):  # it writes logs where it stands
         from gptqmodel import GPTQModel, QuantizeConfig
 
-        settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False)
+        # Packed without the kernel that it would compile first, for a minute or more.
+        settings = QuantizeConfig(bits=4, group_size=32, offload_to_disk=False, pack_impl="original")
         loaded = GPTQModel.load(str(model), settings, device="cpu")
         loaded.quantize([WORDS] * 2, batch_size=1)
         loaded.save(str(folder))

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,8 @@ async def test_a_draft_is_held_to_its_schema(tmp_path: Path) -> None:
     engine = load_text_model(model)
     try:
         context = engine.capabilities.context_length
-        request = draft_request("a beach hotel", "en", None, seed=1, held=True, context=context)
+        asked = draft_request("a beach hotel", "en", None, seed=1, held=True, context=context)
+        request = replace(asked, max_tokens=80)  # long enough to see the form, and half as long as a post
         answer, finish = "", None
         async for delta in engine.generate(request):
             answer += delta.text
@@ -49,7 +52,7 @@ async def test_a_draft_is_held_to_its_schema(tmp_path: Path) -> None:
     finally:
         engine.close()
     assert request.schema == SCHEMA
-    assert answer.startswith("{")
+    assert re.match(r'\s*{\s*"post"\s*:\s*"', answer)
     if finish == "stop":
         assert text_of(answer, True) == " ".join(json.loads(answer)["post"].split())
     else:

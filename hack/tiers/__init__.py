@@ -1,0 +1,1 @@
+"""The tiers of the tests: what each runs, in lanes side by side, and what it costs."""

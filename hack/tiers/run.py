@@ -1,0 +1,147 @@
+"""Run tiers in lanes: output as it comes, and of each a log and a result."""
+
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiers.table import STAGES, Stages, Tier
+
+_PORTS = range(20_000, 30_000)
+"""The lanes of a stage share them out: `cluster.process.free_port` reads TTSP_TEST_PORTS."""
+_SUMMARY = re.compile(r"^=+ (\d.*) in [\d.]+s.*=+$", re.MULTILINE)
+_POLL = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a tier ended, and what it cost."""
+
+    tier: str
+    failed: tuple[str, ...]
+    """Command lines that did not exit with 0, with their exit status."""
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds of processor time of its processes; those that nobody waited for are not counted."""
+    tests: str
+    """pytest's own summary; empty where it ran no pytest, or pytest did not come to its end."""
+
+
+class Run:
+    """A run of some tiers.
+
+    Args:
+        root: the checkout.
+        logs: folder of the logs, made where it is missing.
+        everything: every trial, with coverage: `make test-all`.
+        environment: variables of the tiers' processes.
+        stages: the tiers that there are, in their lanes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        logs: Path,
+        everything: bool,
+        environment: Mapping[str, str],
+        stages: Stages = STAGES,
+    ) -> None:
+        self._root = root
+        self._logs = logs
+        self._stages = stages
+        self._everything = everything
+        self._environment = environment
+        self._printing = threading.Lock()
+        self._interrupted = threading.Event()
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def run(self, names: Sequence[str]) -> list[Result]:
+        """Run these tiers, each whatever becomes of the others; return their results, stage by stage."""
+        results: list[Result] = []
+        for stage in self._stages:
+            lanes = [lane for lane in ([t for t in lane if t.name in names] for lane in stage) if lane]
+            if not lanes:
+                continue
+            with ThreadPoolExecutor(max_workers=len(lanes)) as executor:
+                running = [
+                    executor.submit(self._lane, *lane)
+                    for lane in zip(lanes, shares(_PORTS, len(lanes)), strict=True)
+                ]
+                try:
+                    results += [result for lane in running for result in lane.result()]
+                except KeyboardInterrupt:
+                    self._interrupted.set()  # the terminal has interrupted the tier's processes too
+                    raise
+        return results
+
+    def _lane(self, tiers: Sequence[Tier], ports: range) -> list[Result]:
+        return [self._tier(tier, ports) for tier in tiers if not self._interrupted.is_set()]
+
+    def _tier(self, tier: Tier, ports: range) -> Result:
+        environment = dict(self._environment) | {"TTSP_TEST_PORTS": f"{ports.start}-{ports.stop}"}
+        if self._everything:
+            environment |= self._for_everything(tier)
+        self._say(tier.name, "begins")
+        begin, cpu, failed = time.monotonic(), 0.0, []
+        log = self._logs / f"{tier.name}.log"
+        log.write_bytes(b"")
+        for line in tier.lines(self._everything):
+            status, seconds = self._command(tier.name, line, environment, log)
+            cpu += seconds
+            if status != 0:
+                failed.append(f"{' '.join(line)} (exit status {status})")
+        wall = time.monotonic() - begin
+        summaries = _SUMMARY.findall(log.read_text(encoding="utf-8", errors="replace"))
+        result = Result(tier.name, tuple(failed), wall, cpu, summaries[-1] if summaries else "")
+        word = "failed" if failed else "passed"
+        self._say(tier.name, f"{word} after {wall:.0f} s, {cpu:.0f} s of processor time")
+        return result
+
+    def _for_everything(self, tier: Tier) -> dict[str, str]:
+        """Return the variables of every trial and of its coverage; the tier's data of before is removed."""
+        data = self._logs / f"{tier.name}.coverage"
+        for old in self._logs.glob(f"{data.name}.*"):
+            old.unlink()
+        path = os.pathsep.join(
+            [str(self._root / "tests" / "support"), self._environment.get("PYTHONPATH", "")]
+        )
+        return {"TTSP_TEST_ALL": "1", "COVERAGE_FILE": str(data), "PYTHONPATH": path.rstrip(os.pathsep)}
+
+    def _command(
+        self, name: str, line: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> tuple[int, float]:
+        """Run a command; return its exit status and the seconds of processor time that it took.
+
+        It writes to the log and not to a pipe: a process that it leaves behind would keep a pipe open.
+        """
+        with log.open("ab") as output, log.open("rb") as reader:
+            reader.seek(0, os.SEEK_END)
+            process = subprocess.Popen(
+                line, cwd=self._root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+            begun = b""
+            while True:
+                ended, status, used = os.wait4(process.pid, os.WNOHANG)
+                *whole, begun = (begun + reader.read()).split(b"\n")
+                for said in [*whole, begun] if ended else whole:
+                    self._say(name, said.decode(errors="replace"))
+                if ended:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+                    return process.returncode, used.ru_utime + used.ru_stime
+                time.sleep(_POLL)
+
+    def _say(self, name: str, text: str) -> None:
+        with self._printing:
+            print(f"{name:>8} | {text}", flush=True)
+
+
+def shares(ports: range, count: int) -> list[range]:
+    """Return `count` ranges of the same length, one after another."""
+    length = len(ports) // count
+    return [ports[number * length : (number + 1) * length] for number in range(count)]

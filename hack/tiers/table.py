@@ -1,0 +1,69 @@
+"""What the tiers are: the one place where these are written."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+_PYTHON = sys.executable
+_PROGRAMS = "node" if os.geteuid() == 0 else "control-plane"
+"""What can be run of the cluster's programs: pods want root."""
+COVERAGE = "hack/tiers/coverage.ini"
+"""Coverage's settings, relative to the checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A part of `make test`."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...] = ()
+    """Run one after another, each whatever became of those before it."""
+    tests: tuple[str, ...] = ()
+    """Folders that pytest is given after the commands."""
+    prepares: bool = False
+    """It builds what later tiers need. Where that is impossible, their tests say so themselves: they are
+    skipped on a laptop and fail in CI."""
+
+    def lines(self, everything: bool) -> list[tuple[str, ...]]:
+        """Return its command lines; with `everything`, coverage is measured."""
+        measured = ("coverage", "run", f"--rcfile={COVERAGE}", "-m") if everything else ()
+        return [*self.commands, *([(_PYTHON, "-m", *measured, "pytest", *self.tests)] if self.tests else [])]
+
+
+Lane = tuple[Tier, ...]
+"""Tiers that run one after another."""
+Stages = tuple[tuple[Lane, ...], ...]
+"""Stages follow one another; the lanes of a stage run side by side."""
+
+_LINT = Tier(
+    "lint",
+    (
+        (_PYTHON, "-m", "ruff", "check", "."),
+        (_PYTHON, "-m", "ruff", "format", "--check", "."),
+        (_PYTHON, "-m", "mypy"),
+        (".venv/bin/lint-imports",),
+        (_PYTHON, "hack/generate-crds", "--check"),
+    ),
+)
+_UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))
+_BUILD_PROGRAMS = (("hack/setup", "go"), (_PYTHON, "hack/cluster", "build", _PROGRAMS))
+_OPERATOR = Tier("operator", tests=("tests/operator",))
+_APP = Tier("app", tests=("tests/app",))
+_E2E = Tier("e2e", tests=("tests/e2e",))
+
+# Unit keeps one core busy while operator mostly waits. App and e2e each fill two cores: Ray gives up a node
+# that is slow to start.
+STAGES: Stages = (
+    (
+        (_LINT, _UNIT),
+        (
+            Tier("programs", _BUILD_PROGRAMS, prepares=True),
+            _OPERATOR,
+            Tier("images", ((_PYTHON, "hack/images"),), prepares=True),
+        ),
+    ),
+    ((_APP,),),
+    ((_E2E,),),
+)
+TIERS = {tier.name: tier for stage in STAGES for lane in stage for tier in lane}
+"""All tiers, by name."""

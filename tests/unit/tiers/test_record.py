@@ -1,0 +1,84 @@
+"""What `make test-all` writes into docs/development.md."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tiers import record
+from tiers.run import Result
+
+ROOT = Path(__file__).parents[3]
+
+
+def file(statements: int, covered: int, branches: int = 0, taken: int = 0) -> dict[str, dict[str, int]]:
+    counts = (statements, covered, branches, taken)
+    names = ("num_statements", "covered_lines", "num_branches", "covered_branches")
+    return {"summary": dict(zip(names, counts, strict=True))}
+
+
+@pytest.mark.parametrize(
+    ("path", "package"),
+    [
+        ("/checkout/app/tts_app/api/app.py", "tts_app.api"),
+        ("app/tts_app/engines/kokoro/model.py", "tts_app.engines"),
+        ("app/tts_app/speech.py", "tts_app"),
+        ("operator/tts_operator/desired/pods.py", "tts_operator.desired"),
+    ],
+)
+def test_a_file_is_counted_with_its_package(path: str, package: str) -> None:
+    assert record.package_of(path) == package
+
+
+def test_coverage_is_summed_by_package_and_in_all() -> None:
+    files = {
+        "app/tts_app/api/a.py": file(90, 60, 10, 5),
+        "app/tts_app/api/b.py": file(10, 10),
+        "app/tts_app/c.py": file(100, 100),
+    }
+    lines = record.coverage_table(files).splitlines()[2:]
+    assert lines == [
+        "| tts_app | 100 | 100.0% |  |",
+        "| tts_app.api | 100 | 70.0% | 50.0% |",
+        "| all | 200 | 85.0% | 50.0% |",
+    ]
+
+
+def test_what_a_killed_process_ran_is_in_the_page(tmp_path: Path) -> None:
+    """A process that coverage started in is killed; another goes on where it stopped."""
+    page = tmp_path / record.PAGE
+    page.parent.mkdir()
+    page.write_text(f"Before.\n{record.BEGIN}\nold\n{record.END}\nAfter.\n")
+    for name in ("hack/tiers/coverage.ini", "tests/support/save_coverage.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    logs = tmp_path / ".tiers"
+    logs.mkdir()
+    program = tmp_path / "program.py"
+    child = "import time, tts_app.catalogue; print(1, flush=True); time.sleep(60)"
+    program.write_text(
+        "import subprocess, sys, glob, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        f"while not glob.glob({str(logs)!r} + f'/unit.coverage.*pid{{child.pid}}.*'): time.sleep(0.1)\n"
+        "time.sleep(1)\nchild.kill()\nchild.wait()\n"
+    )
+    environment = {
+        "COVERAGE_FILE": str(logs / "unit.coverage"),
+        "PYTHONPATH": str(tmp_path / "tests/support"),
+    }
+    rcfile = f"--rcfile={tmp_path / 'hack/tiers/coverage.ini'}"
+    command = [sys.executable, "-m", "coverage", "run", rcfile, str(program)]
+    subprocess.run(command, check=True, timeout=60, env=environment, cwd=tmp_path)
+    record.keep(logs, Result("unit", (), 90.0, 60.0, "7 passed"), "abc1234")
+    record.write(tmp_path, logs)
+    text = page.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("After.\n")
+    assert "old" not in text
+    assert "| unit | passed | 7 passed | 1.5 | 1.0 |" in text
+    measured = json.loads((logs / "coverage.json").read_text())["files"]
+    (catalogue,) = (found for name, found in measured.items() if name.endswith("tts_app/catalogue.py"))
+    assert catalogue["summary"]["covered_lines"] > 10
