@@ -240,13 +240,22 @@ def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, mo
     """Its ConfigMap lies beside it; its claim is a folder here, and a dry run does not leave one."""
     monkeypatch.delenv("TTSP_CLAIMS")
     monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
-    monkeypatch.setattr("tts_app.sources.claims.claims_folder", lambda: batch.folder)
     result = ttsp("render", "-f", str(samples_folder() / "ttsjob-hospitality-100.yaml"), "--dry-run")
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) == 1800
     audio = batch.folder / "playground-audio" / "hospitality-100"
     assert f"100 posts x 18 avatars: 1,800 files in {audio.as_uri()}." in result.stderr
     assert not audio.parent.exists()
+
+
+def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -> None:
+    monkeypatch.delenv("TTSP_CLAIMS")
+    monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
+    (batch.folder / "playground-audio").write_text("a file")
+    result = ttsp("render", "-f", str(samples_folder() / "ttsjob-welcome.yaml"), "--dry-run")
+    assert result.exit_code == 2, result.output
+    told = " ".join(result.stderr.split())
+    assert "playground-audio of the working directory cannot be made a folder: File exists" in told
 
 
 def test_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:

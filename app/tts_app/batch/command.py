@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -155,6 +156,8 @@ def render_batch(
             for item in plan:
                 out(item.file)
             return "Succeeded"
+        if not as_json:
+            err.print("Ctrl-C stops it after the files in hand; the same command goes on.")
         with _ray(), _telling(plan, err, out, as_json) as tell:
             ended = asyncio.run(_run(command, plan, output, tell))
     finally:
@@ -215,7 +218,7 @@ def _joined() -> Iterator[None]:
 def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
     """Make a claim a folder of the working directory where none are mounted, as on a laptop.
 
-    One that was made here and is not to be kept is removed again.
+    One that was made here and is not to be kept is removed again. Raises BatchError where none can be made.
     """
     if "TTSP_CLAIMS" in os.environ or claims_folder().is_dir():
         yield
@@ -224,8 +227,12 @@ def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
     uri = job.spec.output.uri
     claim = Path(uri.removeprefix("pvc://").partition("/")[0]) if uri.startswith("pvc://") else None
     made = claim is not None and not claim.exists()
-    if claim is not None:
-        claim.mkdir(exist_ok=True)
+    try:
+        if claim is not None:
+            claim.mkdir(exist_ok=True)
+    except OSError as error:
+        told = f"{claim} of the working directory cannot be made a folder"
+        raise BatchError(f"{uri}: {told}: {describe(error)}. Or give another --output.") from error
     try:
         yield
     finally:
@@ -233,7 +240,7 @@ def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
             claim.rmdir()
 
 
-def _refused(error: Any) -> str:
+def _refused(error: ErrorDetails) -> str:
     """Return why a changed job is none: its rules, or an address, for all else was looked at before."""
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
