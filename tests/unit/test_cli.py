@@ -226,7 +226,7 @@ def test_posts_without_any_yaml(ttsp, batch: Batch, source: str) -> None:
         "post_08_male_es-ES.mp3",
     ]
     assert "3 files in" in skipped.stderr
-    assert "1 more have no text and are left out" in skipped.stderr
+    assert "left out for lack of a text: 1" in skipped.stderr
 
 
 def test_what_a_post_lacks_in_place_of_what_the_job_says(batch: Batch) -> None:

@@ -290,7 +290,7 @@ def foretold(plan: Plan, output: Output, command: Command, price: float) -> Iter
     if before.failed:
         told.append(f"{before.failed:,} failed before (--retry-failed tries them again)")
     if textless := posts * avatars - plan.total:
-        told.append(f"{textless:,} more have no text and are left out")
+        told.append(f"left out for lack of a text: {textless:,}")
     yield f"{'; '.join(told)}."
     wanted = estimate(plan, before, speed_here(plan, command.models, command.options))
     if not wanted.files:

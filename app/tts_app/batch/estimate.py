@@ -19,6 +19,9 @@ BYTES_A_SECOND = {"mp3": 12_060, "opus": 6_690, "aac": 8_620, "flac": 27_670, "w
 _AUDIO_A_CORE = {"kokoro": 1.37}
 """Seconds of audio that a core makes a second, by engine: of the two cores of docs/benchmarks-posts.md."""
 
+_START_SECONDS = 15.0
+"""Ray and Kokoro take about so long to start on two idle cores."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -67,7 +70,7 @@ def estimate(plan: Plan, before: Settled, speed: float | None) -> Estimate:
         characters=round(plan.characters * share),
         seconds=seconds,
         bytes=round(seconds * BYTES_A_SECOND[plan.format]),
-        duration=seconds / speed if speed else None,
+        duration=_START_SECONDS + seconds / speed if speed else None,
     )
 
 

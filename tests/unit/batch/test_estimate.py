@@ -107,11 +107,11 @@ def test_what_is_left_is_a_share_of_the_whole(make_plan: MakePlan) -> None:
     whole = estimate(plan, Settled(), speed=2.0)
     assert (whole.files, whole.characters, whole.seconds) == (4, plan.characters, plan.seconds)
     assert whole.bytes == round(plan.seconds * 12_060)
-    assert whole.duration == plan.seconds / 2
+    assert whole.duration == 15 + plan.seconds / 2
     half = estimate(plan, Settled(there=1, failed=1), speed=None)
     assert (half.files, half.characters) == (2, plan.characters / 2)
     assert (half.seconds, half.duration) == (plan.seconds / 2, None)
-    assert estimate(plan, Settled(there=4), speed=2.0) == module.Estimate(0, 0, 0.0, 0, 0.0)
+    assert estimate(plan, Settled(there=4), speed=2.0) == module.Estimate(0, 0, 0.0, 0, 15.0)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_one_that_goes_on(make_plan: MakePlan, command: Command, folder: Output)
     first, second = foretold(plan, folder, command, 2)
     assert first == (
         f"2 posts x 4 avatars: 6 files in {folder.url}; 2 of them are there already; "
-        "1 failed before (--retry-failed tries them again); 2 more have no text and are left out."
+        "1 failed before (--retry-failed tries them again); left out for lack of a text: 2."
     )
     assert second.startswith("To render: 3 files of ")
-    assert second.endswith("on this machine's 2 cores, 0.00 at 2 an hour.")
+    assert second.endswith("on this machine's 2 cores, 0.01 at 2 an hour.")
     again = replace(command, retry_failed=True)
     assert "failed before" not in "".join(foretold(plan, folder, again, 0))
 
