@@ -4,7 +4,7 @@ import base64
 import binascii
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def mounted(job: TTSJob, files: Sequence[Path], folder: Path) -> Iterator[Path]:
     `files`. A job whose posts are in no ConfigMap needs none.
 
     Raises:
-        ManifestError: there is no such ConfigMap, or several; it lacks the key; one of `files` is not YAML.
+        ManifestError: there is no such ConfigMap, or several; it lacks the key; one of `files` is not YAML;
+            there is no room for its value.
     """
     reference = job.spec.posts.config_map_ref
     if reference is None:
@@ -72,14 +73,15 @@ def mounted(job: TTSJob, files: Sequence[Path], folder: Path) -> Iterator[Path]:
     if found is None:
         found = _beside(reference, namespace, files, folder)
     value = found.value(reference.key)
-    with tempfile.TemporaryDirectory(prefix="ttsp-config-maps-") as made:
-        path = Path(made, reference.name, reference.key)
+    with ExitStack() as stack:
         try:
-            path.parent.mkdir()
-            path.write_bytes(value)
+            made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ttsp-config-maps-")))
+            (made / reference.name).mkdir()
+            (made / reference.name / reference.key).write_bytes(value)
         except OSError as error:
-            raise ManifestError(f"{path} cannot be written: {error.strerror}.") from error
-        yield Path(made)
+            told = "The folder for temporary files cannot be written (TMPDIR may name another)"
+            raise ManifestError(f"{told}: {error.strerror}.") from error
+        yield made
 
 
 def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path], folder: Path) -> ConfigMap:

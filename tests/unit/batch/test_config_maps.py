@@ -1,6 +1,7 @@
 """Where the ConfigMap of a job's posts is found without a cluster: with it, in a folder, or beside it."""
 
 import base64
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,14 @@ def test_nothing_is_left_of_it_afterwards(alone: Path) -> None:
     with mounted(job(), [alone], NOWHERE) as place:
         assert place.is_dir()
     assert not place.exists()
+
+
+def test_temporary_files_that_cannot_be_written(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(alone.with_name("posts.yaml"), config_map())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert "The folder for temporary files cannot be written (TMPDIR may" in refusal(job(), alone)
 
 
 def test_posts_that_are_in_no_config_map_need_none(tmp_path: Path) -> None:
