@@ -68,7 +68,7 @@ def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
     """Return the one TTSJob of `paths` and their VoiceModels: the embedded sample's where they have none.
 
     Without paths it is the embedded job: 100 posts of a hotel group. TextModels are checked and left out: a
-    file of everything that a service has may be given.
+    file of everything that a service has may be given. So are ConfigMaps: the job's posts may be in one.
 
     Raises:
         ManifestError: a file cannot be read, a resource is not valid, or there is not exactly one TTSJob.
@@ -76,15 +76,56 @@ def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
     jobs: list[TTSJob] = []
     models: list[VoiceModel | TextModel] = []
     for path in paths or [samples_folder() / "ttsjob-hospitality-100.yaml"]:
-        for where, document in _documents(path):
-            if isinstance(document, dict) and document.get("kind") == "TTSJob":
+        for where, document in listed_documents(path):
+            kind = document.get("kind") if isinstance(document, dict) else None
+            if kind == "TTSJob":
                 jobs.append(_valid(TTSJob, document, where))
-            else:
+            elif kind != "ConfigMap":
                 models.append(_model(document, where))
     if len(jobs) != 1:
         raise ManifestError(f"A batch is one TTSJob; the files have {len(jobs)}.")
     _check_names(models)
     return jobs[0], [m for m in models if isinstance(m, VoiceModel)] or load_voice_models()
+
+
+def yaml_files(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths`, with the YAML files of a folder in its place, by name.
+
+    Raises:
+        ManifestError: a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = yaml_files_in(path) if path.is_dir() else [path]
+        if not inside:
+            raise ManifestError(f"{path} has no YAML file: neither .yaml nor .yml.")
+        found += inside
+    return found
+
+
+def yaml_files_in(folder: Path) -> list[Path]:
+    """Return the YAML files of a folder, by name, without those of its subfolders."""
+    return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+
+
+def listed_documents(path: Path) -> list[tuple[str, Any]]:
+    """Return the documents of a YAML file, each with words that say where it is.
+
+    In place of a List, which `kubectl get -o yaml` prints, there are its items.
+
+    Raises:
+        ManifestError: the file cannot be read, is empty or not YAML, or a List has no list of items.
+    """
+    found: list[tuple[str, Any]] = []
+    for where, document in _documents(path):
+        if not isinstance(document, dict) or document.get("kind") != "List":
+            found.append((where, document))
+            continue
+        items = document.get("items")
+        if not isinstance(items, list):
+            raise ManifestError(f"{where}: a List needs `items`, a list of resources.")
+        found += [(f"{where}, item {n}", item) for n, item in enumerate(items, 1)]
+    return found
 
 
 def parse_model(text: str, where: str) -> VoiceModel | TextModel:
@@ -117,7 +158,7 @@ def _documents(path: Path) -> list[tuple[str, Any]]:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"Cannot read {path}: {error}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML raises ValueError for a date such as 2026-13-01
         raise ManifestError(f"{path} is not YAML: {error}") from error
     found = [(f"{path}, document {n}", d) for n, d in enumerate(documents, 1) if d is not None]
     if not found:

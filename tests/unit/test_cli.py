@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from tts_app import __version__
 from tts_app.cli import app
+from tts_app.manifests import samples_folder
 
 
 @pytest.fixture
@@ -176,9 +177,11 @@ def test_a_dry_run_prints_the_names_and_renders_nothing(batch: Batch) -> None:
     result = batch.render("--dry-run", "--price", "0.5")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == NAMES
-    assert "8 files of 2 posts, 44 characters" in result.stderr
-    assert "at 0.5 an hour" in result.stderr
-    assert batch.audio() == []
+    first, second = result.stderr.splitlines()
+    assert first == f"2 posts x 4 avatars: 8 files in {batch.output.as_uri()}."
+    assert second.startswith("To render: 8 files of 44 characters, about 3 s of audio, 1 MB; about ")
+    assert second.endswith(" at 0.5 an hour.")
+    assert not batch.output.exists()
 
 
 def test_other_posts_and_another_output_in_place_of_the_job_s(
@@ -189,6 +192,89 @@ def test_other_posts_and_another_output_in_place_of_the_job_s(
     assert result.stdout.splitlines()[0] == "post_07_female_en-US.mp3"
     assert not batch.output.exists()
     assert [path.name for path in (batch.folder / "elsewhere").glob("*")] in ([], [".ttsp"])
+
+
+def test_locales_and_genders_in_place_of_the_job_s(batch: Batch) -> None:
+    """With commas, repeated, each once, in any case; a bare language means its default locale."""
+    for options in (
+        ["--locales", "en-US,es-ES", "--genders", "female"],
+        ["--locales", "es-ES", "--locales", "EN_us, en", "--genders", "Female,female"],
+    ):
+        result = batch.render("--dry-run", *options)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.splitlines() == [name for name in NAMES if "_female_" in name]
+    one = batch.render("--dry-run", "--locales", "es-ES")
+    assert one.stdout.splitlines() == [name for name in NAMES if "es-ES" in name]
+
+
+@pytest.mark.parametrize("source", ["posts.csv", "posts.jsonl"])
+def test_posts_without_any_yaml(ttsp, batch: Batch, source: str) -> None:
+    (batch.folder / "posts.csv").write_text("id,en,es\n7,Hello.,Hola.\n8,,Hola.\n")
+    batch.posts.write_text(
+        '{"id": 7, "text": {"en": "Hello.", "es": "Hola."}}\n{"id": 8, "text": {"es": "Hola."}}\n'
+    )
+    asked = ["render", "--posts", source, "--output", "out", "--dry-run"]
+    asked += ["--locales", "en-GB,es-ES", "--genders", "male"]
+    lacking = ttsp(*asked)
+    assert lacking.exit_code == 2
+    assert "post 8: it has no text for en-GB (it has es); or set onMissingText: skip" in lacking.stderr
+    skipped = ttsp(*asked, "--on-missing-text", "skip")
+    assert skipped.exit_code == 0, skipped.output
+    assert skipped.stdout.splitlines() == [
+        "post_07_male_en-GB.mp3",
+        "post_07_male_es-ES.mp3",
+        "post_08_male_es-ES.mp3",
+    ]
+    assert "3 files in" in skipped.stderr
+    assert "left out for lack of a text: 1" in skipped.stderr
+
+
+def test_what_a_post_lacks_in_place_of_what_the_job_says(batch: Batch) -> None:
+    batch.job.write_text(f"{batch.job.read_text()}  onMissingText: skip\n")
+    batch.posts.write_text('{"id": 1, "text": {"en": "Hello."}}\n')
+    assert batch.render("--dry-run").exit_code == 0
+    assert "it has no text for es-ES" in batch.render("--dry-run", "--on-missing-text", "fail").stderr
+
+
+def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, monkeypatch) -> None:
+    """Its ConfigMap lies beside it; its claim is a folder here, and a dry run does not leave one."""
+    monkeypatch.delenv("TTSP_CLAIMS")
+    monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
+    result = ttsp("render", "-f", str(samples_folder() / "ttsjob-hospitality-100.yaml"), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 1800
+    audio = batch.folder / "playground-audio" / "hospitality-100"
+    assert f"100 posts x 18 avatars: 1,800 files in {audio.as_uri()}." in result.stderr
+    assert not audio.parent.exists()
+
+
+def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -> None:
+    monkeypatch.delenv("TTSP_CLAIMS")
+    monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
+    (batch.folder / "playground-audio").write_text("a file")
+    result = ttsp("render", "-f", str(samples_folder() / "ttsjob-welcome.yaml"), "--dry-run")
+    assert result.exit_code == 2, result.output
+    told = " ".join(result.stderr.split())
+    assert "playground-audio of the working directory cannot be made a folder: File exists" in told
+
+
+def test_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:
+    (batch.folder / "audio.yml").write_text((samples_folder() / "embedded.yaml").read_text())
+    result = ttsp("render", "-f", str(batch.folder), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == NAMES
+    (batch.folder / "empty").mkdir()
+    assert "empty has no YAML file" in " ".join(batch.render("-f", "empty").stderr.split())
+
+
+def test_a_config_map_that_is_nowhere_is_told_in_json_too(batch: Batch) -> None:
+    posts = f'{{uri: "{batch.posts.as_uri()}"}}'
+    batch.job.write_text(batch.job.read_text().replace(posts, "{configMapRef: {name: campaign}}"))
+    result = batch.render("--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["message"].startswith("There is no ConfigMap 'campaign'")
+    assert not batch.output.exists()
+    assert batch.render("--dry-run", "--posts", "posts.jsonl").stdout.splitlines() == NAMES
 
 
 @pytest.mark.usefixtures("batch")
@@ -249,8 +335,15 @@ def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: lis
         (["--utilisation", "1.1"], "less than or equal to 1"),
         (["--price", "-1"], "greater than or equal to 0"),
         (["--posts", "none.jsonl"], "none.jsonl cannot be read: FileNotFoundError"),
-        (["--posts", "ftp://host/x"], "--posts or --output"),
-        (["--output", "http://host/x"], "--posts or --output"),
+        (["--posts", "ftp://host/x"], "--posts: 'ftp://host/x': "),
+        (["--posts", "ftp://host/x"], "a path, or an address of file, pvc, s3 or gs"),
+        (["--output", "http://host/x"], "--output: 'http://host/x': "),
+        (["--locales", "en-US,fr"], "--locales: Unknown language 'fr'. Allowed: en, ar, es, hi, ur, en-US"),
+        (["--locales", "en-US,"], "--locales: Unknown language ''. Allowed: "),
+        (["--locales", ""], "--locales: Unknown language ''. Allowed: "),
+        (["--genders", "woman"], "--genders: Unknown gender 'woman'. Allowed: female, male"),
+        (["--genders", ""], "--genders: Unknown gender ''. Allowed: female, male"),
+        (["--on-missing-text", "ignore"], "'ignore' is not one of 'fail', 'skip'"),
         (["--output", "pvc://other/x"], "no claim 'other' is mounted"),
         (["--output", "file://out"], "absolute path"),
         (["--posts", "pvc://../secret"], "no claim's name"),

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tts_app.manifests import (
     ManifestError,
@@ -11,6 +12,7 @@ from tts_app.manifests import (
     load_voice_models,
     parse_model,
     samples_folder,
+    yaml_files,
 )
 from tts_app.resources import TextModel, VoiceModel
 
@@ -30,6 +32,7 @@ def test_several_documents_and_files(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"kind: [", "is not YAML"),
         (b"\xff\xfe", "Cannot read"),
+        (b"date: 2026-13-01", "is not YAML: month must be in 1..12"),
         (b"- 1", "expected kind VoiceModel or TextModel"),
         (b"kind: [TextModel]", "found ['TextModel']"),
         (b"kind: TextModel", "document 1: metadata: Field required; spec: Field required"),
@@ -117,6 +120,31 @@ def test_a_batch_has_the_embedded_models_unless_it_brings_its_own(tmp_path: Path
     assert [m.name for m in load_batch(batch(tmp_path, JOB, own, SMOLLM.read_text()))[1]] == ["own"]
 
 
+def test_a_batch_may_have_config_maps_and_lists(tmp_path: Path) -> None:
+    """A ConfigMap is for the posts; a List is what `kubectl get -o yaml` prints."""
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}
+    items = [
+        config_map,
+        yaml.safe_load(JOB),
+        yaml.safe_load(EMBEDDED.read_text().replace("kokoro\n", "own\n", 1)),
+    ]
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    for texts in ([listed], [f"{json.dumps(config_map)}\n---\n{listed}"]):
+        job, models = load_batch(batch(tmp_path, *texts))
+        assert (job.metadata.name, [model.name for model in models]) == ("welcome", ["own"])
+
+
+def test_the_files_of_a_folder_by_name(tmp_path: Path) -> None:
+    for name in ("b.yaml", "a.yml", "c.json", "d.txt"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "e.yaml").mkdir()
+    other = tmp_path / "c.json"
+    assert yaml_files([other, tmp_path]) == [other, tmp_path / "a.yml", tmp_path / "b.yaml"]
+    assert yaml_files([tmp_path / "none.yaml"]) == [tmp_path / "none.yaml"]
+    with pytest.raises(ManifestError, match=r"e\.yaml has no YAML file"):
+        yaml_files([tmp_path / "e.yaml"])
+
+
 def test_without_files_it_is_the_embedded_batch() -> None:
     job, models = load_batch()
     assert job.spec.posts
@@ -142,6 +170,8 @@ def test_without_files_it_is_the_embedded_batch() -> None:
             [JOB.replace("{id: 1", "{id: 1, text: {en: One.}}, {id: 1")],
             "0.yaml, document 1: spec.posts.inline",
         ),
+        ([JOB, "kind: List"], "1.yaml, document 1: a List needs `items`"),
+        (['{"kind": "List", "items": [{"kind": "Pod"}]}'], "0.yaml, document 1, item 1: expected kind"),
         (["kind: TTSJob"], "0.yaml, document 1: metadata: Field required; spec: Field required"),
     ],
 )

@@ -5,9 +5,10 @@ import re
 from collections import Counter
 
 import pytest
+import yaml
 
 from tts_app.batch.review import review_posts
-from tts_app.manifests import embedded_posts, load_batch, load_voice_models
+from tts_app.manifests import embedded_posts, load_batch, load_voice_models, samples_folder
 from tts_app.resources import LOCALES
 from tts_app.resources.tts_job import Post
 
@@ -51,6 +52,18 @@ def test_the_schema_accepts_them() -> None:
         validator.validate(json.loads(line))
     assert not validator.is_valid({"id": 1, "text": {"fr": "Bonjour"}})
     assert not validator.is_valid({"id": 1})
+
+
+def test_the_config_map_beside_the_sample_job_holds_them() -> None:
+    """kubectl keeps what it applied in an annotation; all of an object's have room for 256 KiB."""
+    job, _ = load_batch()
+    reference = job.spec.posts.config_map_ref
+    assert reference
+    path = samples_folder() / "configmap-hospitality-100.yaml"
+    (config_map,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    assert (config_map["kind"], config_map["metadata"]) == ("ConfigMap", {"name": reference.name})
+    assert config_map["data"] == {reference.key: embedded_posts().read_text(encoding="utf-8")}
+    assert len(json.dumps(config_map, ensure_ascii=False).encode()) < 255 << 10
 
 
 def test_the_sample_job_speaks_them_all() -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,20 +23,28 @@ from rich.progress import (
 )
 
 from tts_app.batch import outcome
+from tts_app.batch.estimate import (
+    Settled,
+    cores_here,
+    estimate,
+    lacking_room,
+    megabytes,
+    settled,
+    speed_here,
+)
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, State
 from tts_app.batch.plan import Plan, PlanError
 from tts_app.batch.prepare import prepare
 from tts_app.resources import TTSJob, VoiceModel
+from tts_app.resources.locales import Gender, resolve_locale
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
-from tts_app.storage.output import Output
+from tts_app.storage.output import Output, describe
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
 
-AUDIO_A_SECOND = 3.0
-"""Seconds of audio that two CPU cores make a second with Kokoro (docs/benchmarks.md): for estimates."""
 _FAULTS_TOLD = 1000
 _MESSAGE = 4000
 """Characters of a message in JSON: a status of Kubernetes has room for them."""
@@ -44,6 +53,21 @@ _SAY_SECONDS = 10.0
 
 class BatchError(Exception):
     """The batch is wrong as it is asked for; the message says all that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the command line has in place of the job's own. What is empty stays the job's."""
+
+    posts: str = ""
+    """File or address."""
+    output: str = ""
+    """Folder or address."""
+    locales: Sequence[str] = ()
+    """As they were typed: each may name several, with commas between them."""
+    genders: Sequence[str] = ()
+    """As the locales."""
+    on_missing_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +86,30 @@ class Command:
     archive: bool = False
     utilisation: float = 0.8
 
-    def redirected(self, posts: str, output: str) -> "Command":
-        """Return the command with other posts and another output, where they are given.
+    def changed(self, changes: "Changes") -> "Command":
+        """Return the command with the changes to its job.
 
         Raises:
-            BatchError: one is no address.
+            BatchError: a job cannot be so; the message names the option, and what it allows.
         """
         spec = self.job.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if posts:
-            spec["posts"] = {"uri": _address(posts)}
-        if output:
-            spec["output"] = {**spec["output"], "uri": _address(output)}
+        if changes.posts:
+            spec["posts"] = {"uri": _address(changes.posts)}
+        if changes.output:
+            spec["output"] = {**spec["output"], "uri": _address(changes.output)}
+        if changes.locales:
+            spec["avatars"] = {
+                **spec["avatars"],
+                "locales": _parts(changes.locales, "--locales", resolve_locale),
+            }
+        if changes.genders:
+            spec["avatars"] = {**spec["avatars"], "genders": _parts(changes.genders, "--genders", _gender)}
+        if changes.on_missing_text:
+            spec["onMissingText"] = changes.on_missing_text
         try:
             made = type(self.job.spec).model_validate(spec)
         except ValidationError as error:
-            raise BatchError(f"--posts or --output: {error.errors()[0]['msg']}.") from error
+            raise BatchError(_refused(error.errors()[0])) from error
         return replace(self, job=self.job.model_copy(update={"spec": made}))
 
     @property
@@ -104,21 +137,27 @@ def render_batch(
     dry_run: bool = False,
     price: float = 0.0,
 ) -> State:
-    """Run a batch, telling its progress; return how it ended.
+    """Run a batch, telling what it will make and its progress; return how it ended.
 
     Raises:
         BatchError: something is wrong with it; nothing was rendered.
     """
-    if dry_run:
-        _foretell(command, err, out, price)
-        return "Succeeded"
-    _find_claims(command.job)
+    with _claims(command.job, keep=not dry_run):
+        try:
+            touch = not (dry_run or command.goes_on)
+            plan, output = prepare(command.job.spec, command.models, command.config_maps, touch)
+        except PlanError as error:
+            raise BatchError(_faults(error)) from error
     try:
-        touch = not command.goes_on
-        plan, output = prepare(command.job.spec, command.models, command.config_maps, touch)
-    except PlanError as error:
-        raise BatchError(_faults(error)) from error
-    try:
+        if not as_json or dry_run:
+            for line in foretold(plan, output, command, price):
+                err.print(line, markup=False, soft_wrap=True)
+        if dry_run:
+            for item in plan:
+                out(item.file)
+            return "Succeeded"
+        if not as_json:
+            err.print("Ctrl-C stops it after the files in hand; the same command goes on.")
         with _ray(), _telling(plan, err, out, as_json) as tell:
             ended = asyncio.run(_run(command, plan, output, tell))
     finally:
@@ -130,19 +169,6 @@ def render_batch(
 def refused(message: str) -> str:
     """Return the line of JSON that tells that a batch is wrong as it is asked for."""
     return json.dumps(Outcome("Failed", outcome.Progress(0), message[:_MESSAGE]).told())
-
-
-def _foretell(command: Command, err: Console, out: Callable[[str], None], price: float) -> None:
-    """Print the names of the files and an estimate; leave the output as it is."""
-    _find_claims(command.job)
-    try:
-        plan, _ = prepare(command.job.spec, command.models, command.config_maps, touch=False)
-    except PlanError as error:
-        raise BatchError(_faults(error)) from error
-    for item in plan:
-        out(item.file)
-    err.print(_estimate(plan, price))
-    plan.close()
 
 
 async def _run(
@@ -188,14 +214,54 @@ def _joined() -> Iterator[None]:
         ray.shutdown()
 
 
-def _find_claims(job: TTSJob) -> None:
-    """Where no claims are mounted, on a laptop, a claim is a folder of the working directory."""
+@contextmanager
+def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
+    """Make a claim a folder of the working directory where none are mounted, as on a laptop.
+
+    One that was made here and is not to be kept is removed again. Raises BatchError where none can be made.
+    """
     if "TTSP_CLAIMS" in os.environ or claims_folder().is_dir():
+        yield
         return
     os.environ["TTSP_CLAIMS"] = str(Path.cwd())
     uri = job.spec.output.uri
-    if uri.startswith("pvc://"):
-        Path(uri.removeprefix("pvc://").partition("/")[0]).mkdir(exist_ok=True)
+    claim = Path(uri.removeprefix("pvc://").partition("/")[0]) if uri.startswith("pvc://") else None
+    made = claim is not None and not claim.exists()
+    try:
+        if claim is not None:
+            claim.mkdir(exist_ok=True)
+    except OSError as error:
+        told = f"{claim} of the working directory cannot be made a folder"
+        raise BatchError(f"{uri}: {told}: {describe(error)}. Or give another --output.") from error
+    try:
+        yield
+    finally:
+        if claim is not None and made and not keep:
+            claim.rmdir()
+
+
+def _refused(error: ErrorDetails) -> str:
+    """Return why a changed job is none: its rules, or an address, for all else was looked at before."""
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return f"{message}."
+    option = error["loc"][0]
+    return f"--{option}: {error['input']!r}: {message}. It is a path, or an address of file, pvc, s3 or gs."
+
+
+def _parts(given: Sequence[str], option: str, read: Callable[[str], str]) -> list[str]:
+    """Return what an option names, each once. Raises BatchError."""
+    try:
+        return list(dict.fromkeys(read(part) for entry in given for part in entry.split(",")))
+    except ValueError as error:
+        raise BatchError(f"{option}: {error.args[0]}") from error
+
+
+def _gender(given: str) -> str:
+    gender = given.strip().lower()
+    if gender not in get_args(Gender):
+        raise ValueError(f"Unknown gender {given!r}. Allowed: {', '.join(get_args(Gender))}.")
+    return gender
 
 
 def _address(given: str) -> str:
@@ -209,13 +275,43 @@ def _faults(error: PlanError) -> str:
     return "\n  ".join([count, *told, *([f"and {more} more"] if more else [])])
 
 
-def _estimate(plan: Plan, price: float) -> str:
-    hours = plan.seconds / AUDIO_A_SECOND / 3600
-    cost = f"; at {price:g} an hour: {hours * price:.2f}" if price else ""
-    return (
-        f"{plan.total:,} files of {len(plan.posts):,} posts, {plan.characters:,} characters, about "
-        f"{_duration(plan.seconds)} of audio; about {_duration(hours * 3600)} on two CPU cores{cost}"
-    )
+def foretold(plan: Plan, output: Output, command: Command, price: float) -> Iterator[str]:
+    """Yield in plain lines what a run will make; `price` is that of an hour of the machine."""
+    posts, avatars = len(plan.posts), len(plan.voices)
+    files = f"{_counted(plan.total, 'file')} in {output.url}"
+    told = [f"{_counted(posts, 'post')} x {_counted(avatars, 'avatar')}: {files}"]
+    try:
+        before = settled(plan, output, command.options)
+    except OSError as error:
+        before = Settled()
+        told.append(f"which of them are there is not known ({describe(error)})")
+    if before.there:
+        told.append(f"{before.there:,} of them are there already")
+    if before.failed:
+        told.append(f"{before.failed:,} failed before (--retry-failed tries them again)")
+    if textless := posts * avatars - plan.total:
+        told.append(f"left out for lack of a text: {textless:,}")
+    yield f"{'; '.join(told)}."
+    wanted = estimate(plan, before, speed_here(plan, command.models, command.options))
+    if not wanted.files:
+        yield "Nothing is left to render."
+        return
+    made = f"{_counted(wanted.files, 'file')} of {wanted.characters:,} characters"
+    audio = f"about {_duration(wanted.seconds)} of audio, {megabytes(wanted.bytes)}"
+    yield f"To render: {made}, {audio}; {_time_told(wanted.duration, price)}."
+    if room := lacking_room(output, wanted.bytes * (2 if command.archive else 1)):
+        yield room
+
+
+def _time_told(duration: float | None, price: float) -> str:
+    if duration is None:
+        return "how long it takes is told while it runs"
+    cost = f", {duration / 3600 * price:.2f} at {price:g} an hour" if price else ""
+    return f"about {_duration(duration)} on this machine's {_counted(cores_here(), 'core')}{cost}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _conclude(ended: Outcome, url: str, err: Console, out: Callable[[str], None], as_json: bool) -> None:

@@ -22,8 +22,8 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import Post, TTSJobSpec
 
 _SPOKEN = regex.compile(r"[\p{L}\p{N}]")
-_CHARACTERS_A_SECOND = {"en": 15.0, "es": 15.0, "hi": 13.0, "ur": 13.0, "ar": 11.0}
-"""Of text to audio, roughly: what an estimate needs."""
+_CHARACTERS_A_SECOND = {"en": 14.3, "es": 14.8, "hi": 10.3, "ur": 10.9, "ar": 9.3}
+"""Of speech: the texts of the sample posts over the audio that docs/benchmarks-posts.md has of them."""
 _BLOCK = 1 << 20
 
 

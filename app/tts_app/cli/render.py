@@ -1,7 +1,8 @@
 """`ttsp render`: a batch on this machine, or as a job of a cluster."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,18 +18,41 @@ def render(
         typer.Option(
             "--file",
             "-f",
-            help="YAML with one TTSJob, and VoiceModels, repeatable. Default: the embedded posts and models.",
+            help="YAML with one TTSJob, VoiceModels and the ConfigMap of its posts, or a folder of YAML; "
+            "repeatable. Default: the embedded posts and models.",
         ),
     ] = None,
     posts: Annotated[
         str, typer.Option(help="Posts to speak, in place of the job's: a file or an address.")
     ] = "",
     output: Annotated[str, typer.Option(help="Folder of the audio, in place of the job's.")] = "",
+    locales: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Locales to speak, in place of the job's, such as en-US,es-ES; repeatable. Default: all."
+        ),
+    ] = None,
+    genders: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Genders to speak with, in place of the job's: female,male; repeatable. Default: both."
+        ),
+    ] = None,
+    on_missing_text: Annotated[
+        Literal["fail", "skip"] | None,
+        typer.Option(
+            help="Where a post has no text for a locale, in place of the job's: fail before anything is "
+            "rendered (the default), or skip that file."
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the names of the files, one a line, and render nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the names of the files, one a line, and what they take; render nothing."
+        ),
     ] = False,
     price: Annotated[
-        float, typer.Option(min=0, help="Of an hour of the machine: --dry-run says the cost.")
+        float, typer.Option(min=0, help="Of an hour of the machine: the cost is told beforehand.")
     ] = 0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try what failed in an earlier run once more.")
@@ -53,17 +77,21 @@ def render(
         bool,
         typer.Option("--goes-on", help="It has begun before: wait for an output that is away at first, too."),
     ] = False,
-    config_maps: Annotated[Path, typer.Option(help="Folder where ConfigMaps lie, as <name>/<key>.")] = Path(
-        "config-maps"
-    ),
+    config_maps: Annotated[
+        Path,
+        typer.Option(
+            help="Folder where ConfigMaps lie as <name>/<key>. They may be in YAML beside the job, too."
+        ),
+    ] = Path("config-maps"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Tell the progress in JSON, a line a second.")
     ] = False,
 ) -> None:
     """Render a batch of posts into audio files. Run it again to go on where it stopped."""
-    from tts_app.batch.command import BatchError, Command, refused, render_batch
+    from tts_app.batch.command import BatchError, Changes, Command, refused, render_batch
+    from tts_app.batch.config_maps import mounted
     from tts_app.batch.options import SPEAKERS
-    from tts_app.manifests import load_batch
+    from tts_app.manifests import load_batch, yaml_files
     from tts_app.settings import Settings
 
     places = [entry.partition("=") for entry in place or ()]
@@ -72,7 +100,8 @@ def render(
             raise BatchError(f"Unknown --speaker {speaker!r}. Allowed: {', '.join(SPEAKERS)}.")
         if not all(model and resource for model, _, resource in places):
             raise BatchError("--place is MODEL=RESOURCE.")
-        job, models = load_batch(file or ())
+        files = yaml_files(file or ())
+        job, models = load_batch(files)
         command = Command(
             job=job,
             models=models,
@@ -84,8 +113,18 @@ def render(
             goes_on=goes_on,
             archive=archive,
             utilisation=utilisation or Settings().batch_utilisation,
-        ).redirected(posts or ("" if file else str(embedded_posts())), output)
-        state = render_batch(command, err, typer.echo, as_json=as_json, dry_run=dry_run, price=price)
+        ).changed(
+            Changes(
+                posts=posts or ("" if files else str(embedded_posts())),
+                output=output,
+                locales=locales or (),
+                genders=genders or (),
+                on_missing_text=on_missing_text or "",
+            )
+        )
+        with mounted(command.job, files, config_maps) as folder:
+            command = replace(command, config_maps=folder)
+            state = render_batch(command, err, typer.echo, as_json=as_json, dry_run=dry_run, price=price)
     except (ManifestError, BatchError) as error:
         if as_json:
             typer.echo(refused(str(error)))

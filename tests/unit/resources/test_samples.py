@@ -1,4 +1,4 @@
-"""The samples: each is valid, and each kind and way of voicing has one."""
+"""The samples of our kinds: each is valid, and each kind and way of voicing has one."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ import yaml
 from tts_app.manifests import load_voice_models, samples_folder
 from tts_app.resources import KINDS, TextModel, TTSJob, VoiceModel
 
-SAMPLES = sorted(samples_folder().glob("*.yaml"))
+SAMPLES = sorted(path for path in samples_folder().glob("*.yaml") if not path.name.startswith("configmap-"))
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
