@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,11 @@ def _containerd() -> Containerd:
 
 def check_root() -> None:
     """Fail where a node cannot be."""
+    if sys.platform != "linux":
+        raise build.PrerequisiteError(
+            "A cluster that runs pods is made of Linux: on another system use a virtual machine or kind "
+            "(https://kind.sigs.k8s.io). `python hack/cluster control-plane` works here, and runs no pods."
+        )
     if os.geteuid() != 0:
         raise build.PrerequisiteError(
             "A cluster that runs pods makes mounts, a bridge and control groups: run it as root (sudo). "
@@ -77,7 +83,10 @@ def prepare() -> None:
 
 def install() -> None:
     """Install the system packages that a node and its images need and this machine lacks."""
-    subprocess.run([str(_SETUP), "cluster"], check=True)
+    if subprocess.run([str(_SETUP), "cluster"], check=False).returncode:
+        raise build.PrerequisiteError(
+            "`hack/setup cluster` could not install what is missing: it says why above."
+        )
 
 
 def import_image(archive: Path) -> None:
@@ -129,9 +138,13 @@ class Cluster(ControlPlane):
         self._opener = threading.Thread(target=_open_volumes, args=(self._ended,), daemon=True)
 
     def start(self) -> None:
-        """Build and install what is missing, start everything, return when the node is ready."""
-        prepare()
+        """Start everything and return when the node is ready; what a cluster before has left is removed."""
+        check_root()
+        build.check(NODE)
+        install()
         self._lock = single.take(lock())
+        if run_folder().exists():
+            self.on_step("removing what a cluster before has left")
         remove_everything()
         run_folder().mkdir(parents=True)
         super().start()
@@ -144,16 +157,20 @@ class Cluster(ControlPlane):
         if not network.forwards():
             _forwards_not(run_folder()).touch()
             network.forward(True)
+        self.on_step("making the pods' network")
         network.add_bridge()
         leftovers.make_cgroup()
         self._make_kubelet_client()
         super()._start()
         self.kubectl("apply", "-f", "-", input=_STORAGE_CLASS)
+        self.on_step("starting containerd")
         self._containerd.start()
         self._containerd.import_pause()
+        self.on_step("starting the scheduler, kube-proxy and CoreDNS")
         self._start_scheduler()
         self._start_proxy()
         self._start_name_server()
+        self.on_step("starting the kubelet, and waiting for the node")
         self._start_kubelet()
         self._opener.start()
 
