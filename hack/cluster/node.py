@@ -27,6 +27,9 @@ metadata:
   annotations: {storageclass.kubernetes.io/is-default-class: "true"}
 provisioner: kubernetes.io/host-path
 """
+_LONGEST_SOCKET = "kubelet/device-plugins/kubelet.sock"
+_LONGEST_NAME = 107
+"""Bytes that Linux takes as the name of a socket."""
 _VOLUMES = Path("/tmp/hostpath_pv")  # noqa: S108 - where Kubernetes' host-path provisioner makes volumes, always
 _COREFILE = """
 .:53 {{
@@ -74,9 +77,19 @@ def check_root() -> None:
         )
 
 
+def check_length(run: Path) -> None:
+    """Fail where the name of the folder of a cluster is too long for the sockets in it."""
+    if (over := len(os.fsencode(run / _LONGEST_SOCKET)) - _LONGEST_NAME) > 0:
+        raise build.PrerequisiteError(
+            f"The name {run} is {over} bytes too long for the sockets in that folder: "
+            "set TTSP_CACHE to a shorter one."
+        )
+
+
 def prepare() -> None:
     """Install and build what a node needs and this machine lacks."""
     check_root()
+    check_length(run_folder())
     install()
     build.build(NODE)
 

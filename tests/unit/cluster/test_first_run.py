@@ -175,6 +175,13 @@ def test_status_and_import_without_a_cluster(machine: Path) -> None:
     assert not machine.exists()
 
 
+def test_a_cache_with_a_name_that_no_socket_can_have_says_so(tmp_path: Path) -> None:
+    room = 107 - len("/kubelet/device-plugins/kubelet.sock")
+    node.check_length(Path("/" + "x" * (room - 1)))
+    with pytest.raises(PrerequisiteError, match=r"is 1 bytes too long .* TTSP_CACHE"):
+        node.check_length(Path("/" + "x" * room))
+
+
 class TestUp:
     """`up` and what it starts: a simulated keeper, which is a real process with the real lock and signals."""
 
