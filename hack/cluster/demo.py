@@ -71,12 +71,10 @@ class Demo:
             node.import_image(Path(archive))
         _title(3, "the operator, from its chart")
         self._do("helm", "upgrade", "--install", *_RELEASE)
-        self._do("kubectl", "rollout", "status", "deployment", "-n", SYSTEM, "--timeout=120s")
+        self._await_operator()
         _title(4, f"a service: {SAMPLE}")
-        if (
-            NAMESPACE
-            not in self._read("get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}").split()
-        ):
+        namespaces = self._read("get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}")
+        if NAMESPACE not in namespaces.split():
             self._do("kubectl", "create", "namespace", NAMESPACE)
         self._do("kubectl", "apply", "-n", NAMESPACE, "-f", SAMPLE)
         _title(5, "its pods start, in about a minute; the operator says how far it is")
@@ -96,7 +94,14 @@ class Demo:
         )
         if done.returncode:
             raise DemoError("the images could not be built: hack/images says why above")
-        return done.stdout.split()
+        return done.stdout.splitlines()
+
+    def _await_operator(self) -> None:
+        try:
+            self._do("kubectl", "rollout", "status", "deployment", "-n", SYSTEM, "--timeout=120s")
+        except CommandError:
+            self._do("kubectl", "describe", "pods", "-n", SYSTEM)  # it says why
+            raise
 
     def _await_ready(self) -> None:
         _show("kubectl", "get", "voicemodel", _MODEL, "-n", NAMESPACE, "--watch")

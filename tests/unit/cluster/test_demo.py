@@ -179,7 +179,8 @@ class TestTheWay:
             self.demo.run(self.folder / "hello.mp3")
         assert not list(self.folder.glob("*hello*"))
 
-    def test_a_command_that_fails_ends_it(self) -> None:
+    def test_an_operator_that_does_not_start_is_described(self) -> None:
         self.write(rollout="1")
         with pytest.raises(CommandError, match=r"`kubectl rollout status .*` exited with 1"):
             self.demo.run(self.folder / "hello.mp3")
+        assert (self.folder / "told").read_text().endswith("kubectl describe pods -n tts-system\n")
