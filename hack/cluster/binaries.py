@@ -37,8 +37,8 @@ class Binary:
     files: str = ""
     """The folder of the module that is kept beside the program, which cannot be installed without."""
     work: float = 1.0
-    """CPU seconds of its build where all before it in `NODE` are built, for they share packages. Reckoned from
-    the times of a whole build with empty caches of Go 1.26, on two busy cores; the proportions matter most."""
+    """CPU seconds of its build where all before it in `NODE` are built, for they share packages. Reckoned
+    from the times of a whole build with empty caches of Go 1.26; the proportions matter most."""
 
 
 def _kubernetes(name: str, work: float) -> Binary:
