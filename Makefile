@@ -60,6 +60,12 @@ cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs 
 	@hack/setup dev
 	@$(PY) hack/cluster up
 
+.PHONY: cluster-demo
+cluster-demo: ## a pod of that cluster speaks into hello.mp3: images, chart, sample; each command is shown
+	@hack/setup app
+	@hack/setup go
+	@$(PY) hack/cluster demo
+
 .PHONY: cluster-down
 cluster-down: ## end it; nothing of it stays but its images
 	@$(PY) hack/cluster down

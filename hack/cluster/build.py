@@ -1,4 +1,7 @@
-"""Build the binaries once a machine, and keep them in the cache."""
+"""Build the binaries once a machine, and keep them in the cache.
+
+What was built stays when the rest is interrupted or fails; the next run goes on there.
+"""
 
 import fcntl
 import json
@@ -8,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.binaries import BINARIES, Binary
+from cluster.estimate import in_words, seconds_left
 
 MODULES = Path(__file__).parent / "modules"
+_UNFINISHED = ".unfinished-build-"
 
 
 class PrerequisiteError(Exception):
@@ -27,7 +32,8 @@ class BuildError(Exception):
 
 def cache_folder() -> Path:
     """Return the project's cache: `TTSP_CACHE`, else `~/.cache/tts-playground`."""
-    return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser()
+    # Programs that are started in other folders are told of it.
+    return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser().absolute()
 
 
 def path_of(name: str) -> Path:
@@ -52,6 +58,15 @@ def go_program() -> str:
     return "go" if shutil.which("go") or not beside.is_file() else str(beside)
 
 
+def check(names: Iterable[str]) -> None:
+    """Fail with the command that builds them where the cache lacks binaries: nothing is built meanwhile."""
+    if missing := _missing(names):
+        raise PrerequisiteError(
+            f"Not in {cache_folder() / 'bin'}: {', '.join(path_of(name).name for name in missing)}. "
+            "Build them: `.venv/bin/python hack/cluster build` (some minutes, once a machine)."
+        )
+
+
 def build(names: Iterable[str]) -> None:
     """Build what is not in the cache yet; a second run at the same time waits for the first."""
     wanted = list(names)
@@ -61,14 +76,27 @@ def build(names: Iterable[str]) -> None:
     folder = cache_folder() / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder / ".lock"):
-        missing = _missing(wanted)
-        for number, name in enumerate(missing, start=1):
-            _tell(f"[{number}/{len(missing)}] building {name} {BINARIES[name].version} ...")
-            begin = time.monotonic()
-            _build(BINARIES[name], path_of(name))
-            if BINARIES[name].files:
-                _copy_files(BINARIES[name])
-            _tell(f"[{number}/{len(missing)}] {name} took {time.monotonic() - begin:.0f} s")
+        for left in folder.glob(f"{_UNFINISHED}*"):  # of a run that was killed
+            shutil.rmtree(left)
+        _build_all([BINARIES[name] for name in _missing(wanted)])
+
+
+def _build_all(missing: Sequence[Binary]) -> None:
+    """Build, and tell what is built and how long is left."""
+    cores = os.cpu_count() or 1
+    done = 0.0
+    begin = time.monotonic()
+    for number, binary in enumerate(missing, start=1):
+        work = sum(later.work for later in missing[number - 1 :])
+        left = seconds_left(work, done, time.monotonic() - begin, cores)
+        place = f"[{number}/{len(missing)}]"
+        _tell(f"{place} building {binary.name} {binary.version} ... {in_words(left)} left")
+        its_begin = time.monotonic()
+        _build(binary, path_of(binary.name))
+        if binary.files:
+            _copy_files(binary)
+        done += binary.work
+        _tell(f"{place} {binary.name} took {time.monotonic() - its_begin:.0f} s")
 
 
 def _missing(names: Iterable[str]) -> list[str]:
@@ -123,7 +151,7 @@ def _copy_files(binary: Binary) -> None:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Give a path on the same file system, so that what is finished is renamed and never seen half."""
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as folder:
         yield Path(folder) / target.name
 
 

@@ -5,15 +5,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cluster import background, base_image, node
-from cluster.binaries import SETS
+from cluster import background, base_image, demo, node
+from cluster.binaries import CONTROL_PLANE, SETS
 from cluster.build import BuildError, PrerequisiteError, build
 from cluster.control_plane import CommandError, ControlPlane
 from cluster.pin import pin
 from cluster.process import StartError
 from cluster.single import TakenError
 
-_ERRORS = (BuildError, CommandError, PrerequisiteError, StartError, TakenError, subprocess.CalledProcessError)
+_ERRORS = (
+    BuildError,
+    CommandError,
+    demo.DemoError,
+    PrerequisiteError,
+    StartError,
+    TakenError,
+    subprocess.CalledProcessError,
+)
+_NOT_UP = 3
 
 
 def main() -> int:
@@ -24,6 +33,9 @@ def main() -> int:
     except _ERRORS as error:
         print(f"cluster: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("cluster: stopped. What is built stays: the same command goes on there.", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(do=do)
         return command
 
-    add("up", _up, "start a cluster that runs pods, and leave it running (root)")
+    add("up", _up, "start a cluster that runs pods, and leave it running; builds it the first time (root)")
+    add("demo", _demo, "have a pod of it speak: images, chart, sample, and an MP3 (root)")
     add("down", _down, "end it; nothing of it stays but its images")
     add("status", _status, "tell whether it is up; exit status 3 where it is not")
     add("import", _import, "give it the images of an archive").add_argument("archive", type=Path)
@@ -53,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(_: argparse.Namespace) -> None:
     background.up()
-    print(f"export KUBECONFIG={background.kubeconfig()}")
+    _print_exports()
+
+
+def _demo(_: argparse.Namespace) -> None:
+    background.up()
+    demo.run(Path("hello.mp3"))
 
 
 def _down(_: argparse.Namespace) -> None:
@@ -61,12 +79,21 @@ def _down(_: argparse.Namespace) -> None:
 
 
 def _status(_: argparse.Namespace) -> int:
-    kubeconfig = background.kubeconfig()
-    print(f"export KUBECONFIG={kubeconfig}" if kubeconfig else "no cluster is up")
-    return 0 if kubeconfig else 3
+    if background.kubeconfig() is None:
+        print("no cluster is up")
+        return _NOT_UP
+    _print_exports()
+    return 0
+
+
+def _print_exports() -> None:
+    for line in background.exports():
+        print(line)
 
 
 def _import(options: argparse.Namespace) -> None:
+    if background.kubeconfig() is None:
+        raise StartError("no cluster is up: `make cluster-up` starts one")
     node.import_image(options.archive)
 
 
@@ -75,6 +102,7 @@ def _base_image(_: argparse.Namespace) -> None:
 
 
 def _control_plane(_: argparse.Namespace) -> None:
+    build(CONTROL_PLANE)
     plane = ControlPlane()
     background.until_asked_to_end(plane, lambda: print(f"export KUBECONFIG={plane.kubeconfig}", flush=True))
 

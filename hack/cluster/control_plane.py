@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,6 +75,8 @@ class ControlPlane:
         self._wanted_folder = folder
         self._api_arguments = api_arguments
         self._controller_manager_arguments = controller_manager_arguments
+        self.on_step: Callable[[str], None] = lambda step: None
+        """Told of each step of the start before it is taken; what it raises ends the start."""
         self._processes: list[Process] = []
         self._tokens = {user: secrets.token_hex(16) for user in GROUPS}
 
@@ -106,7 +108,12 @@ class ControlPlane:
         return [process.pid for process in self._processes if process.pid is not None]
 
     def start(self) -> None:
-        """Build what is missing, start everything, return when all is ready."""
+        """Start everything and return when all is ready.
+
+        Raises:
+            PrerequisiteError: programs have not been built, or this machine lacks something.
+            StartError: a part did not come up; nothing of it is left.
+        """
         self._prepare()
         self.folder = self._wanted_folder or Path(tempfile.mkdtemp(prefix="ttsp-cluster-"))
         try:
@@ -122,7 +129,7 @@ class ControlPlane:
         self._remove()
 
     def _prepare(self) -> None:
-        build.build(CONTROL_PLANE)
+        build.check(CONTROL_PLANE)
         build.require("openssl", "keys that sign the tokens of ServiceAccounts")
 
     def _remove(self) -> None:
@@ -131,14 +138,18 @@ class ControlPlane:
 
     def _start(self) -> None:
         self._port = free_port(self.address)
+        self.on_step("starting etcd")
         self._start_etcd()
+        self.on_step("starting the API server")
         self._api = self._api_server()
         self.start_api()
         for user in GROUPS:
             self._write_kubeconfig(self.kubeconfig_of(user), user, self._tokens[user])
         if self._with_controller_manager:
+            self.on_step("starting the controller manager")
             self._start_controller_manager()
         if self._with_kuberay:
+            self.on_step("installing KubeRay")
             self._install_kuberay()
 
     def _install_kuberay(self) -> None:

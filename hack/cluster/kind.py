@@ -23,7 +23,7 @@ class KindCluster(ControlPlane):
     def _prepare(self) -> None:
         build.require("docker", "kind runs the node in a container")
         build.require("kind", "https://kind.sigs.k8s.io")
-        build.build(PROGRAMS)
+        build.check(PROGRAMS)
 
     def _start(self) -> None:
         self._kind("create", "cluster", "--kubeconfig", str(self.kubeconfig_of(ADMIN)), "--wait", "180s")

@@ -28,8 +28,12 @@ _CONFIGURATION = {
 
 
 def install(cluster: Cluster | KindCluster) -> None:
-    """Build Kueue where the cache lacks it, install it, and return when it is there."""
-    build.build(["kueue"])
+    """Install Kueue, and return when it is there.
+
+    Raises:
+        PrerequisiteError: its program has not been built.
+    """
+    build.check(["kueue"])
     cluster.import_image(archive_of("kueue", f"{_IMAGE}:{_VERSION}", "manager"))
     values = cluster.folder / "kueue.yaml"
     values.write_text(yaml.safe_dump(_values()), encoding="utf-8")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,9 @@ metadata:
   annotations: {storageclass.kubernetes.io/is-default-class: "true"}
 provisioner: kubernetes.io/host-path
 """
+_LONGEST_SOCKET = "kubelet/device-plugins/kubelet.sock"
+_LONGEST_NAME = 107
+"""Bytes that Linux takes as the name of a socket."""
 _VOLUMES = Path("/tmp/hostpath_pv")  # noqa: S108 - where Kubernetes' host-path provisioner makes volumes, always
 _COREFILE = """
 .:53 {{
@@ -61,6 +65,11 @@ def _containerd() -> Containerd:
 
 def check_root() -> None:
     """Fail where a node cannot be."""
+    if sys.platform != "linux":
+        raise build.PrerequisiteError(
+            "A cluster that runs pods is made of Linux: on another system use a virtual machine or kind "
+            "(https://kind.sigs.k8s.io). `python hack/cluster control-plane` works here, and runs no pods."
+        )
     if os.geteuid() != 0:
         raise build.PrerequisiteError(
             "A cluster that runs pods makes mounts, a bridge and control groups: run it as root (sudo). "
@@ -68,16 +77,29 @@ def check_root() -> None:
         )
 
 
+def check_length(run: Path) -> None:
+    """Fail where the name of the folder of a cluster is too long for the sockets in it."""
+    if (over := len(os.fsencode(run / _LONGEST_SOCKET)) - _LONGEST_NAME) > 0:
+        raise build.PrerequisiteError(
+            f"The name {run} is {over} bytes too long for the sockets in that folder: "
+            "set TTSP_CACHE to a shorter one."
+        )
+
+
 def prepare() -> None:
     """Install and build what a node needs and this machine lacks."""
     check_root()
+    check_length(run_folder())
     install()
     build.build(NODE)
 
 
 def install() -> None:
     """Install the system packages that a node and its images need and this machine lacks."""
-    subprocess.run([str(_SETUP), "cluster"], check=True)
+    if subprocess.run([str(_SETUP), "cluster"], check=False).returncode:
+        raise build.PrerequisiteError(
+            "`hack/setup cluster` could not install what is missing: it says why above."
+        )
 
 
 def import_image(archive: Path) -> None:
@@ -129,9 +151,13 @@ class Cluster(ControlPlane):
         self._opener = threading.Thread(target=_open_volumes, args=(self._ended,), daemon=True)
 
     def start(self) -> None:
-        """Build and install what is missing, start everything, return when the node is ready."""
-        prepare()
+        """Start everything and return when the node is ready; what a cluster before has left is removed."""
+        check_root()
+        build.check(NODE)
+        install()
         self._lock = single.take(lock())
+        if run_folder().exists():
+            self.on_step("removing what a cluster before has left")
         remove_everything()
         run_folder().mkdir(parents=True)
         super().start()
@@ -144,16 +170,20 @@ class Cluster(ControlPlane):
         if not network.forwards():
             _forwards_not(run_folder()).touch()
             network.forward(True)
+        self.on_step("making the pods' network")
         network.add_bridge()
         leftovers.make_cgroup()
         self._make_kubelet_client()
         super()._start()
         self.kubectl("apply", "-f", "-", input=_STORAGE_CLASS)
+        self.on_step("starting containerd")
         self._containerd.start()
         self._containerd.import_pause()
+        self.on_step("starting the scheduler, kube-proxy and CoreDNS")
         self._start_scheduler()
         self._start_proxy()
         self._start_name_server()
+        self.on_step("starting the kubelet, and waiting for the node")
         self._start_kubelet()
         self._opener.start()
 

@@ -40,7 +40,8 @@ def test_a_go_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_is_in_the_cache_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
-    build.files_of("kuberay").mkdir(parents=True)
+    for name in ("kuberay", "kueue"):
+        build.files_of(name).mkdir(parents=True)
     for name in NODE:
         build.path_of(name).touch()
     build.build(NODE)

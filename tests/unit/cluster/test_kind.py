@@ -19,7 +19,7 @@ def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         program.write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n[ "$1" != load ] || [ -f "$3" ]\n')
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(build, "build", lambda names: None)
+    monkeypatch.setattr(build, "check", lambda names: None)
     monkeypatch.setattr(KindCluster, "_install_kuberay", lambda self: None)
     return log
 
