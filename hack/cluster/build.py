@@ -52,6 +52,15 @@ def go_program() -> str:
     return "go" if shutil.which("go") or not beside.is_file() else str(beside)
 
 
+def check(names: Iterable[str]) -> None:
+    """Fail with the command that builds them where the cache lacks binaries: nothing is built meanwhile."""
+    if missing := _missing(names):
+        raise PrerequisiteError(
+            f"Not in {cache_folder() / 'bin'}: {', '.join(path_of(name).name for name in missing)}. "
+            "Build them: `.venv/bin/python hack/cluster build` (some minutes, once a machine)."
+        )
+
+
 def build(names: Iterable[str]) -> None:
     """Build what is not in the cache yet; a second run at the same time waits for the first."""
     wanted = list(names)
