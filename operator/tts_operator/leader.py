@@ -12,12 +12,6 @@ from tts_operator.reconcile.kube import Kube, KubeError
 logger = logging.getLogger(__name__)
 
 NAME = "tts-operator"
-DURATION = timedelta(seconds=15)
-"""How long a Lease holds that is not renewed."""
-RENEWAL = 5.0
-"""Seconds between renewals, and between tries to get it."""
-PATIENCE = DURATION.total_seconds() - RENEWAL
-"""Seconds since the last renewal after which a leader gives up: a while before another one may lead."""
 
 
 class LeaseLostError(Exception):
@@ -25,15 +19,24 @@ class LeaseLostError(Exception):
 
 
 class Leader:
-    """One candidate."""
+    """One candidate.
 
-    def __init__(self, kube: Kube, namespace: str, identity: str) -> None:
+    A Lease that is not renewed holds for `lease_seconds`. Every `renewal_seconds` the leader renews it, and
+    the others try to get it.
+    """
+
+    def __init__(
+        self, kube: Kube, namespace: str, identity: str, lease_seconds: int, renewal_seconds: float
+    ) -> None:
         self._kube, self._namespace, self._identity = kube, namespace, identity
+        self._lease_seconds, self._renewal_seconds = lease_seconds, renewal_seconds
+        # Seconds since the last renewal after which the leader gives up: a while before another one may lead.
+        self._patience = lease_seconds - renewal_seconds
 
     async def acquire(self) -> None:
         """Wait until this candidate leads."""
         while not await self._try():  # noqa: ASYNC110 - what is waited for is in the API server
-            await asyncio.sleep(RENEWAL)
+            await asyncio.sleep(self._renewal_seconds)
         metrics.LEADER.set(1)
         logger.info("leading", extra={"identity": self._identity})
 
@@ -46,14 +49,14 @@ class Leader:
         clock = asyncio.get_running_loop().time
         renewed = clock()
         while True:
-            await asyncio.sleep(RENEWAL)
+            await asyncio.sleep(self._renewal_seconds)
             now = clock()
             try:
-                async with asyncio.timeout_at(renewed + PATIENCE):
+                async with asyncio.timeout_at(renewed + self._patience):
                     held = await self._renew()
             except (KubeError, TimeoutError) as error:
                 logger.warning("the Lease could not be renewed: %s", error or "no answer in time")
-                held = clock() < renewed + PATIENCE
+                held = clock() < renewed + self._patience
             else:
                 renewed = now
             if not held:
@@ -91,7 +94,7 @@ class Leader:
         """Write the Lease as it was read: refused with a conflict when another candidate was faster."""
         spec = {
             "holderIdentity": holder,
-            "leaseDurationSeconds": int(DURATION.total_seconds()),
+            "leaseDurationSeconds": self._lease_seconds,
             "renewTime": rfc3339(datetime.now(UTC), "microseconds"),
         }
         metadata: dict[str, Any] = {"name": NAME}

@@ -62,7 +62,9 @@ async def run(settings: Settings, config: KubeConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     kube = LightKube(config, settings.request_timeout)
     identity = settings.identity or socket.gethostname()
-    leader = Leader(kube, settings.namespace, identity)
+    leader = Leader(
+        kube, settings.namespace, identity, settings.lease_seconds, settings.lease_renewal_seconds
+    )
     busy: dict[object, float] = {}
     try:
         async with serve(settings.host, settings.port, lambda: _alive(busy)):

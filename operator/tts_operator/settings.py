@@ -1,8 +1,8 @@
 """Settings of the operator: each has a default, and an environment variable `TTSP_OPERATOR_<NAME>`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,6 +19,10 @@ class Settings(BaseSettings):
     """Who holds the Lease: the pod's name; the host's name when empty."""
     leader_election: bool = True
     """Whether a Lease is held while reconciling, so that only one of several operators works."""
+    lease_seconds: Annotated[int, Field(ge=1)] = 15
+    """How long a Lease holds that is not renewed: so long nobody works where the leader's machine fails."""
+    lease_renewal_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """The leader renews its Lease this often, and the others try to get it; less than `lease_seconds`."""
 
     gateway_image: str = "tts-playground-app:0.1.0"
     """Image of the head, where the gateway runs, of a service whose Playground names none."""
@@ -46,6 +50,15 @@ class Settings(BaseSettings):
     """Port of /healthz, /readyz and /metrics; 0 takes a free one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least serious level that is logged."""
+
+    @model_validator(mode="after")
+    def _renews_in_time(self) -> Self:
+        if self.lease_renewal_seconds >= self.lease_seconds:
+            raise ValueError(
+                f"lease_renewal_seconds ({self.lease_renewal_seconds:g}) must be less than lease_seconds "
+                f"({self.lease_seconds}), or the Lease runs out before it is renewed"
+            )
+        return self
 
     @property
     def watched(self) -> tuple[str, ...]:

@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import chain
 import pytest
+from trials import ALL
+from unchanged import LeavesOut, digest
 
 from cluster import base_image, build, kueue
-from cluster.build import PrerequisiteError
+from cluster.build import PrerequisiteError, cache_folder
 from cluster.control_plane import ControlPlane
 from cluster.kind import KindCluster
 from cluster.node import Cluster
@@ -87,3 +90,25 @@ def installed(cluster: Cluster | KindCluster) -> ControlPlane:
 def kueue_installed(cluster: Cluster | KindCluster) -> None:
     """Have Kueue on the cluster; it stays until the cluster ends."""
     kueue.install(cluster)
+
+
+KUEUES = (
+    "operator",
+    "charts",
+    "crds",
+    "hack/cluster",
+    "app/tts_app/batch",
+    "tests/e2e/conftest.py",
+    "tests/e2e/test_playground.py",
+)
+"""What a test with Kueue covers that the others do not, and the test itself. It takes minutes: it is left out
+where none of this has changed since it passed."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{chain.MARK}: the first failure of a module's tests ends the module")
+    config.pluginmanager.register(chain)
+    if not ALL:
+        form = "kind" if os.environ.get("KIND") == "1" else "node"
+        folder = cache_folder() / "tested" / form
+        config.pluginmanager.register(LeavesOut("kueue_installed", folder, digest(ROOT, KUEUES)))

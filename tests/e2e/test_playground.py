@@ -26,14 +26,18 @@ from tts_app.sources import fetch
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "manifests" / "samples"
 NAMESPACE = "speech"
-PATIENCE = 600.0
-"""Seconds that pods of Ray may take to start on a busy machine."""
+PATIENCE = 240.0
+"""Seconds that pods of Ray may take to start, or to go, on a busy machine."""
+JOBS_PATIENCE = 600.0
+"""Seconds that a job may take, which starts pods and then speaks."""
 _WITHOUT_MALE = [{"op": "remove", "path": "/spec/voices/1"}]
 WORDS = {
     "female_en-US": "Welcome! Your room is ready from 3pm.",
     "female_en-GB": "Afternoon tea is served in the garden.",
     "female_es-ES": "La cena se sirve a las ocho y media.",
 }
+
+pytestmark = pytest.mark.chain
 
 
 class Speech:
@@ -87,7 +91,7 @@ class Speech:
 
     def wait_job(self, job: str, holds: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         """Wait until something is so of a TTSJob's status; fail with what it says."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + JOBS_PATIENCE
         while True:
             status: dict[str, Any] = self.get("ttsjob", job).get("status", {})
             if holds(status):
@@ -142,6 +146,11 @@ class Speech:
         """Return the head of the service's cluster: a job may have one of its own beside it."""
         (head,) = (pod for pod in self.pods("headgroup") if pod.startswith("playground-"))
         return head
+
+    def driver_runs(self) -> bool:
+        """Tell whether the driver of a job runs on the head: a process with `render` among its arguments."""
+        look = r"grep -lsz '^[r]ender$' /proc/[0-9]*/cmdline || true"  # which grep's own arguments are not
+        return bool(self.kubectl("exec", self.head(), "--", "bash", "-c", look).strip())
 
     def ready_workers(self) -> dict[str, bool]:
         """Return whether each worker is ready, by its name."""
@@ -263,13 +272,17 @@ def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech
     speech.apply({"apiVersion": "ttsplayground.dev/v1alpha1", "kind": "TTSJob",
                   "metadata": {"name": "tables"}, "spec": spec})  # fmt: skip
     speech.wait_job("tables", lambda status: status.get("progress", {}).get("done", 0) > 1)
+    assert speech.driver_runs()
     speech.patch_job("tables", {"suspend": True})
     speech.kubectl("wait", "--for=delete", "rayjob/tables", "--timeout=120s")
     job = speech.wait_job("tables", lambda status: status["phase"] == "Suspended")
-    time.sleep(20)  # the items in hand
+    deadline = time.monotonic() + PATIENCE
+    while speech.driver_runs():  # it ends after the items in hand
+        assert time.monotonic() < deadline, "the driver of a suspended job goes on"
+        time.sleep(0.5)
     stopped = speech.files("tables")
     assert 1 < len(stopped) < 32
-    time.sleep(10)
+    time.sleep(3)
     assert speech.files("tables") == stopped, "a suspended job renders nothing"
     speech.patch_job("tables", {"suspend": False})
     job = speech.wait_job("tables", lambda status: status.get("completionTime"))

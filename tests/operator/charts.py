@@ -46,6 +46,7 @@ class Helm:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._rendered: dict[tuple[str, Path, str, str], str] = {}
 
     def __call__(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run Helm; return what it writes. Raises ProgramError."""
@@ -59,9 +60,25 @@ class Helm:
         namespace: str = "tts-system",
         release: str = RELEASE,
     ) -> list[Object]:
-        """Return the objects of a release, its tests included. Raises ProgramError."""
-        text = self("template", release, str(chart), "--namespace", namespace, values=values or {})
-        return [document for document in yaml.safe_load_all(text) if document]
+        """Return the objects of a release, its tests included. Raises ProgramError.
+
+        Of the same arguments Helm is asked once: charts do not change while tests run.
+        """
+        given = json.dumps(values or {}), chart, namespace, release
+        if given not in self._rendered:
+            self._rendered[given] = self.template(values, chart, namespace, release)
+        documents = yaml.load_all(self._rendered[given], Loader=yaml.CSafeLoader)
+        return [document for document in documents if document]
+
+    def template(
+        self,
+        values: Mapping[str, Any] | None = None,
+        chart: Path = CHART,
+        namespace: str = "tts-system",
+        release: str = RELEASE,
+    ) -> str:
+        """Return what Helm makes of a release now, its tests included. Raises ProgramError."""
+        return self("template", release, str(chart), "--namespace", namespace, values=values or {})
 
 
 def of_kind(objects: Iterable[Object], kind: str) -> list[Object]:

@@ -87,7 +87,7 @@ def test_helm_has_nothing_to_say_about_it(helm: Helm, way: str) -> None:
 
 
 def test_it_renders_the_same_every_time(helm: Helm, way: str) -> None:
-    assert helm.render(WAYS[way]) == helm.render(WAYS[way])
+    assert helm.template(WAYS[way]) == helm.template(WAYS[way])
 
 
 def test_a_package_renders_what_the_folder_does(helm: Helm, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from tts_operator import leader as module
 from tts_operator.leader import Leader, LeaseLostError
 from tts_operator.objects import rfc3339
 from tts_operator.reconcile.kube import KubeError
+from tts_operator.settings import Settings
 
 
 class Kube:
@@ -37,15 +38,25 @@ class Kube:
 
 
 @pytest.fixture
-def kube(monkeypatch: pytest.MonkeyPatch) -> Kube:
-    monkeypatch.setattr(module, "RENEWAL", 0.02)
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
+def kube() -> Kube:
     return Kube()
+
+
+def test_a_lease_that_runs_out_before_it_is_renewed_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"lease_renewal_seconds \(15\) must be less"):
+        Settings(lease_renewal_seconds=15)
+    assert Settings(lease_seconds=30, lease_renewal_seconds=15).lease_seconds == 30
 
 
 async def holding(kube: Kube) -> "asyncio.Task[None]":
     """Return a leader at work that has renewed its Lease."""
-    leader = Leader(kube, "tts-system", "first")  # type: ignore[arg-type]
+    leader = Leader(
+        kube,  # type: ignore[arg-type]
+        "tts-system",
+        "first",
+        lease_seconds=1,
+        renewal_seconds=0.02,
+    )
     await leader.acquire()
     task = asyncio.create_task(leader.hold())
     async with asyncio.timeout(60):

@@ -1,0 +1,65 @@
+"""A chain of tests ends with its first failure, and none of the others counts as passed or skipped."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[2]
+
+CHAIN = """
+import pytest
+
+pytestmark = pytest.mark.chain
+
+@pytest.fixture
+def service():
+    {service}
+
+def test_first(service):
+    pass
+
+def test_second():
+    {second}
+
+def test_third(service):
+    print("the third ran")
+"""
+ALONE = "def test_alone(): pass"
+
+
+def run(folder: Path, service: str = "pass", second: str = "pass") -> tuple[int, str]:
+    """Run pytest on a chain of three tests and on one outside it; return its status and its words."""
+    (folder / "test_a_chain.py").write_text(CHAIN.format(service=service, second=second))
+    (folder / "test_b_alone.py").write_text(ALONE)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = chain\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "chain", "-p", "no:cacheprovider", "-rA", str(folder)],
+        env=os.environ | {"PYTHONPATH": str(TESTS / "e2e"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_without_a_failure_all_run(tmp_path: Path) -> None:
+    status, told = run(tmp_path)
+    assert status == 0
+    assert "4 passed" in told
+
+
+def test_after_a_failure_the_rest_of_the_module_is_not_run_and_is_no_success(tmp_path: Path) -> None:
+    status, told = run(tmp_path, second="raise RuntimeError('broken')")
+    assert status == 1
+    assert "1 failed, 2 passed, 1 error" in told
+    assert "not run: test_second failed, on which it stands" in told
+    assert "the third ran" not in told
+
+
+def test_a_service_that_does_not_start_ends_the_chain_too(tmp_path: Path) -> None:
+    status, told = run(tmp_path, service="raise RuntimeError('no service')")
+    assert status == 1
+    assert "1 passed, 3 errors" in told
+    assert told.count("not run: test_first failed, on which it stands") >= 2
