@@ -80,9 +80,9 @@ def install() -> None:
     subprocess.run([str(_SETUP), "cluster"], check=True)
 
 
-def import_image(archive: Path) -> None:
-    """Give the cluster that is up the images of a docker-archive or an OCI archive."""
-    _containerd().import_image(archive)
+def import_image(image: Path) -> None:
+    """Give the cluster that is up the images of a docker-archive or an OCI archive, or of a layout."""
+    _containerd().import_image(image)
 
 
 def remove_everything() -> None:
@@ -136,9 +136,9 @@ class Cluster(ControlPlane):
         run_folder().mkdir(parents=True)
         super().start()
 
-    def import_image(self, archive: Path) -> None:
-        """Give it the images of a docker-archive or an OCI archive."""
-        self._containerd.import_image(archive)
+    def import_image(self, image: Path) -> None:
+        """Give it the images of a docker-archive or an OCI archive, or of a layout."""
+        self._containerd.import_image(image)
 
     def _start(self) -> None:
         if not network.forwards():

@@ -1,4 +1,4 @@
-"""The images as they are built here: what is in their archives, file by file, and what must not be."""
+"""The images as they are built here: what is in their layers, file by file, and what must not be."""
 
 import json
 import mmap
@@ -7,18 +7,20 @@ import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from cluster.build import PrerequisiteError
-from images.build import archives
-from images.levels import LEVELS, ROOT, version
+from cluster.layout import Layout
+from images.levels import IMAGES, LEVELS, ROOT, version
 from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
 
 MEGABYTES = {"operator": 200, "app": 1090, "kokoro": 1210, "llamacpp": 1190}
 """What an image may have, unpacked; docker/README.md has what it has."""
+PROJECT_MEGABYTES = 4
+"""What a changed line of code may write anew of an image."""
 TEMPORARY = "tmp"
 WRITABLE = {TEMPORARY, "var/tmp", "run/lock"}
 """Folders that everybody may write to, if the root file system were not read-only: Debian's."""
@@ -47,11 +49,10 @@ PROGRAMS["kokoro"] = PROGRAMS["llamacpp"] = PROGRAMS["app"]
 
 @dataclass
 class Image:
-    """An archive, its config, and its file system as the layers make it, by path."""
+    """A layout, its config, and its file system as the layers make it, by path."""
 
     level: str
-    archive: Path
-    tags: list[str]
+    layout: Layout
     document: dict[str, Any]
     layers: list[dict[str, tarfile.TarInfo]]
     files: dict[str, tarfile.TarInfo] = field(default_factory=dict)
@@ -76,24 +77,13 @@ class Image:
         return {name for name in self.files if name.startswith(f"{path}/")}
 
 
-@pytest.fixture(scope="session")
-def built() -> dict[str, Path]:
-    """Build what has changed."""
-    try:
-        return dict(zip(LEVELS, archives(), strict=True))
-    except PrerequisiteError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module", params=LEVELS)
+@pytest.fixture(scope="module", params=IMAGES)
 def image(request: pytest.FixtureRequest, built: dict[str, Path]) -> Image:
-    return read(request.param, built[request.param])
+    return read(request.param, Layout(built[request.param]))
 
 
 def test_is_named_as_pods_name_it(image: Image) -> None:
-    assert f"docker.io/library/tts-playground-{image.level}:{version()}" in image.tags
+    assert image.layout.name == f"docker.io/library/tts-playground-{image.level}:{version()}"
 
 
 def test_runs_as_the_user_of_the_pods(image: Image) -> None:
@@ -172,7 +162,7 @@ def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
     missing = [
         str(path)
         for path in sources
-        if f"{path.parent}/__pycache__/{path.stem}.cpython-311.pyc" not in image.files
+        if f"{path.parent}/__pycache__/{path.stem}.cpython-313.pyc" not in image.files
     ]
     assert not missing
 
@@ -197,7 +187,7 @@ def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Ima
 
 
 def test_has_the_project_of_this_checkout(image: Image) -> None:
-    packages = "opt/venv/lib/python3.11/site-packages"
+    packages = "opt/venv/lib/python3.13/site-packages"
     entry = image.files[f"{packages}/tts_app/__init__.py"]
     assert entry.size == (ROOT / "app/tts_app/__init__.py").stat().st_size
     assert f"{packages}/tts_operator/main.py" in image.files
@@ -220,20 +210,28 @@ def test_shows_nothing_of_the_machine_that_built_it(image: Image) -> None:
     written = json.dumps(image.document)
     assert str(ROOT) not in written
     assert str(Path.home() / ".cache") not in written
-    found = [needle for needle in settings_of_this_machine() if contains(image.archive, needle)]
-    assert not found
+    needles = tuple(settings_of_this_machine())
+    assert not [path for path in image.layout.layers if contains(path.resolve(), needles)]
 
 
-def read(level: str, archive: Path) -> Image:
-    """Read an archive's documents and the names of what is in its layers."""
-    with tarfile.open(archive) as tar:
-        (manifest,) = json.load(content(tar, "manifest.json"))
-        document = json.load(content(tar, manifest["Config"]))
-        layers = []
-        for name in manifest["Layers"]:
-            with tarfile.open(fileobj=content(tar, name)) as layer:
-                layers.append({entry.name.removeprefix("./").rstrip("/"): entry for entry in layer})
-    image = Image(level, archive, manifest["RepoTags"], document, layers)
+def test_shares_what_changes_seldom_with_the_other_engines(image: Image, built: dict[str, Path]) -> None:
+    layers = [path.resolve() for path in image.layout.layers]
+    project = [path for path, found in zip(layers, image.layers, strict=True) if of_the_project(found)]
+    assert project == layers[-2:]
+    assert sum(path.stat().st_size for path in project) < PROJECT_MEGABYTES * 1e6
+    below = [path.resolve() for path in Layout(built["app"]).layers][:-2]
+    assert image.level == "operator" or layers[: len(below)] == below
+
+
+def of_the_project(layer: dict[str, tarfile.TarInfo]) -> bool:
+    names = ("tts_app/__init__.py", "bin/ttsp", "bin/tts-operator")
+    return any(path.endswith(names) for path in layer)
+
+
+def read(level: str, layout: Layout) -> Image:
+    """Read a layout's documents and the names of what is in its layers."""
+    layers = [entries(path.resolve()) for path in layout.layers]
+    image = Image(level, layout, layout.config, layers)
     for found in layers:
         for path in found:
             folder, _, leaf = path.rpartition("/")
@@ -249,10 +247,11 @@ def read(level: str, archive: Path) -> Image:
     return image
 
 
-def content(tar: tarfile.TarFile, name: str) -> Any:
-    file = tar.extractfile(name)
-    assert file is not None
-    return file
+@cache
+def entries(layer: Path) -> dict[str, tarfile.TarInfo]:
+    """Return what is in a layer, by path; images share most of theirs."""
+    with tarfile.open(layer) as tar:
+        return {entry.name.removeprefix("./").rstrip("/"): entry for entry in tar}
 
 
 def settings_of_this_machine() -> Iterator[bytes]:
@@ -266,6 +265,7 @@ def settings_of_this_machine() -> Iterator[bytes]:
             yield value.encode()
 
 
-def contains(archive: Path, needle: bytes) -> bool:
-    with archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return data.find(needle) >= 0
+@cache
+def contains(layer: Path, needles: tuple[bytes, ...]) -> bool:
+    with layer.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return any(data.find(needle) >= 0 for needle in needles)
