@@ -91,7 +91,8 @@ class Containerd:
     def _import_layout(self, folder: Path) -> "subprocess.CompletedProcess[str]":
         has = self._ctr("content", "list", "--quiet").split()
         command = [*self._command, *_NAMESPACE, "images", "import", "-"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as process:
             assert process.stdin is not None  # noqa: S101 - it was asked for
             with suppress(BrokenPipeError):  # it has failed, and says why
                 Layout(folder).write(process.stdin, without=has)
