@@ -159,7 +159,7 @@ class Buildah:
         """Install Buildah and Skopeo and make the base image, where they are not there."""
         check_root()
         install()
-        require("skopeo", "copies images out of Buildah's store")
+        require("skopeo", "copies images out of Buildah's store and into it")
         if not base_image.place().is_file():
             tell("making the base image: a minute")
             base_image.archive()
@@ -212,9 +212,8 @@ class Buildah:
         complete(folder, self.local(name), described["Config"].encode())
 
     def load(self, layout: Layout, name: str) -> None:
-        """Pull the layout's image and give it another name."""
-        image = _run("buildah", "pull", "--quiet", f"oci:{layout.folder}").strip()
-        _run("buildah", "tag", image, self.local(name))
+        """Copy it into the store."""
+        _run("skopeo", "copy", "--quiet", f"oci:{layout.folder}", f"containers-storage:{self.local(name)}")
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
         """Remove the other tags, with the layers that only they have."""

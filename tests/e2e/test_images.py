@@ -4,6 +4,8 @@ import json
 import mmap
 import os
 import re
+import secrets
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import cannot_run
 
-from cluster.layout import Layout
+from cluster.layout import Layout, begin
+from images.builders import Buildah, Order
 from images.levels import IMAGES, LEVELS, ROOT, version
 from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
 
@@ -221,6 +225,42 @@ def test_shares_what_changes_seldom_with_the_other_engines(image: Image, built: 
     assert sum(path.stat().st_size for path in project) < PROJECT_MEGABYTES * 1e6
     below = [path.resolve() for path in Layout(built["app"]).layers][:-2]
     assert image.level == "operator" or layers[: len(below)] == below
+
+
+def test_buildah_writes_a_layer_once_and_takes_an_image_back(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("buildah") or not shutil.which("skopeo"):
+        cannot_run("Buildah builds images as root, with Skopeo: run this as root after `hack/setup cluster`.")
+    builder, image = Buildah(), f"tts-playground-test-{secrets.token_hex(4)}"
+    content = tmp_path / "context" / "content"
+    content.parent.mkdir()
+    content.write_text(image)
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM scratch\nCOPY content /content\nHEALTHCHECK CMD true\n")
+
+    def built(folder: str) -> Layout:
+        builder.build(Order([builder.local(f"{image}:1")], dockerfile, content.parent, {}, {}))
+        begin(tmp_path / folder, tmp_path / "blobs")
+        builder.save(f"{image}:1", tmp_path / folder)
+        return Layout(tmp_path / folder)
+
+    try:
+        first = built("first")
+        assert first.name == f"docker.io/library/{image}:1"
+        assert first.config["config"]["Healthcheck"]["Test"] == ["CMD-SHELL", "true"]
+        (layer,) = first.layers
+        assert set(entries(layer)) == {"content"}
+        written = layer.stat().st_mtime_ns
+        builder.forget(image, [])
+        assert not builder.has(f"{image}:1")
+        os.utime(content, (1, 1))
+        again = built("again")
+        assert [path.resolve() for path in again.layers] == [layer.resolve()]
+        assert layer.stat().st_mtime_ns == written
+        builder.forget(image, [])
+        builder.load(first, f"{image}:2")
+        assert builder.has(f"{image}:2")
+    finally:
+        builder.forget(image, [])
 
 
 def of_the_project(layer: dict[str, tarfile.TarInfo]) -> bool:
