@@ -9,7 +9,7 @@ from cluster.archive import write_archive
 from cluster.build import BuildError, cache_folder
 from cluster.node import check_root, install
 
-SUITE = "trixie"
+SUITE = "bookworm"
 NAME = f"localhost/ttsp/base:{SUITE}"
 _SPARE = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
 

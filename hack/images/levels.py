@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE_IMAGE = "debian:trixie-slim"
+BASE_IMAGE = "debian:bookworm-slim"
 _PROJECT = ("LICENSE", "NOTICE", "app/tts_app", "app/ui", "manifests/samples", "operator/tts_operator")
 _TABLES = ("build-system", "project", "tool.hatch")
 """What of pyproject.toml an image depends on: a linter's setting makes no other image."""

@@ -23,7 +23,7 @@ from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
 
 MEGABYTES = {"operator": 200, "app": 1090, "kokoro": 1210, "llamacpp": 1190}
 """What an image may have, unpacked; docker/README.md has what it has."""
-PROJECT_MEGABYTES = 4
+PROJECT_MEGABYTES = 5
 """What a changed line of code may write anew of an image."""
 TEMPORARY = "tmp"
 WRITABLE = {TEMPORARY, "var/tmp", "run/lock"}
@@ -166,7 +166,7 @@ def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
     missing = [
         str(path)
         for path in sources
-        if f"{path.parent}/__pycache__/{path.stem}.cpython-313.pyc" not in image.files
+        if f"{path.parent}/__pycache__/{path.stem}.cpython-311.pyc" not in image.files
     ]
     assert not missing
 
@@ -191,7 +191,7 @@ def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Ima
 
 
 def test_has_the_project_of_this_checkout(image: Image) -> None:
-    packages = "opt/venv/lib/python3.13/site-packages"
+    packages = "opt/venv/lib/python3.11/site-packages"
     entry = image.files[f"{packages}/tts_app/__init__.py"]
     assert entry.size == (ROOT / "app/tts_app/__init__.py").stat().st_size
     assert f"{packages}/tts_operator/main.py" in image.files
