@@ -84,6 +84,8 @@ class Workshop:
         """Remove what a killed run left, layouts that were not asked for lately, and layers of none."""
         for unfinished in self._folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished)
+        for archive in self._folder.glob("tts-playground-*.tar"):  # as images were kept before layouts
+            archive.unlink()
         for level in LEVELS.values():
             made = sorted(self._folder.glob(f"{level.image}-*-*/"), key=lambda path: path.stat().st_mtime)
             for old in made[:-_KEPT]:

@@ -553,7 +553,10 @@ class TestWorkshop:
         (folder / ".making-one" / "blobs").mkdir(parents=True)
         (folder / "blobs" / "sha256" / ".unfinished-two").mkdir(parents=True)
         (folder / "blobs" / "sha256" / "three").touch()
+        archive = folder / f"tts-playground-app-{version()}-0123456789ab.tar"
+        archive.touch()
         build.layouts()
+        assert not archive.exists()
         assert not list(folder.glob(".making-*"))
         assert blobs(folder).isdisjoint({".unfinished-two", "three"})
 
