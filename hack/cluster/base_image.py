@@ -14,9 +14,14 @@ NAME = f"localhost/ttsp/base:{SUITE}"
 _SPARE = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
 
 
+def place() -> Path:
+    """Return where the image's archive is, or would be."""
+    return cache_folder() / "images" / f"base-{SUITE}.tar"
+
+
 def archive() -> Path:
     """Return the image as a docker-archive, made on the first call; `BASE_IMAGE=docker-archive:<path>`."""
-    target = cache_folder() / "images" / f"base-{SUITE}.tar"
+    target = place()
     if not target.is_file():
         check_root()
         install()

@@ -4,11 +4,13 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cluster import build, network
 from cluster.archive import archive_of
 from cluster.binaries import BINARIES
+from cluster.layout import Layout
 from cluster.process import Process
 
 PAUSE = f"localhost/ttsp/pause:{BINARIES['pause'].version}"
@@ -46,6 +48,10 @@ class Containerd:
             "containerd", ["containerd", "--config", str(run / "containerd.toml")], run / "containerd.log"
         )
 
+    @property
+    def _command(self) -> list[str]:
+        return ["ctr", "--address", str(self.socket)]
+
     def start(self) -> None:
         """Start it, with the image that every pod needs."""
         self._root.mkdir(parents=True, exist_ok=True)
@@ -64,16 +70,34 @@ class Containerd:
         self.process.start()
         self.process.wait_ready(self._answers, _START)
 
-    def import_image(self, archive: Path) -> None:
-        """Take the images of a docker-archive or an OCI archive; pods use them by name, never pulled.
+    def import_image(self, image: Path) -> None:
+        """Take the images of a docker-archive or an OCI archive, or of a layout; pods use them by name.
 
-        Where an older image of that name is replaced, containerd's collector may take a layer of it while
-        the new one is unpacked on it: the next try finds it gone, and unpacks it too.
+        Of a layout only the layers that are lacking are sent. Where an older image of that name is replaced,
+        containerd's collector may take a layer of it while the new one is unpacked on it: the next try finds
+        it gone, and sends and unpacks it too.
         """
+        imports = self._import_layout if image.is_dir() else self._import_archive
         for _ in range(_IMPORTS - 1):
-            if self._run_ctr(*_NAMESPACE, "images", "import", str(archive)).returncode == 0:
+            if imports(image).returncode == 0:
                 return
-        self._ctr("images", "import", str(archive))
+        done = imports(image)
+        if done.returncode:
+            raise build.BuildError(f"ctr images import {image}: {done.stderr.strip()}")
+
+    def _import_archive(self, archive: Path) -> "subprocess.CompletedProcess[str]":
+        return self._run_ctr(*_NAMESPACE, "images", "import", str(archive))
+
+    def _import_layout(self, folder: Path) -> "subprocess.CompletedProcess[str]":
+        has = self._ctr("content", "list", "--quiet").split()
+        command = [*self._command, *_NAMESPACE, "images", "import", "-"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as process:
+            assert process.stdin is not None  # noqa: S101 - it was asked for
+            with suppress(BrokenPipeError):  # it has failed, and says why
+                Layout(folder).write(process.stdin, without=has)
+            said = process.communicate()[1].decode()
+            return subprocess.CompletedProcess(command, process.returncode, "", said)
 
     def import_pause(self) -> None:
         """Make the image that every pod's first container has, and import it."""
@@ -114,5 +138,4 @@ class Containerd:
         return done.stdout
 
     def _run_ctr(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = ["ctr", "--address", str(self.socket), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)

@@ -64,11 +64,11 @@ class Demo:
     def run(self, target: Path) -> None:
         """Take all of them."""
         _title(1, "images: what is missing is built, which takes minutes the first time")
-        archives = self._archives()
+        images = self._images()
         _title(2, "the node gets them")
-        for archive in archives:
-            _show(sys.executable, "hack/cluster", "import", archive)
-            node.import_image(Path(archive))
+        for image in images:
+            _show(sys.executable, "hack/cluster", "import", image)
+            node.import_image(Path(image))
         _title(3, "the operator, from its chart")
         self._do("helm", "upgrade", "--install", *_RELEASE)
         self._await_operator()
@@ -86,7 +86,7 @@ class Demo:
         _tell(f"{target.resolve()}: {seconds:.1f} s of speech")
         _tell(_NEXT)
 
-    def _archives(self) -> list[str]:
+    def _images(self) -> list[str]:
         command = [sys.executable, "hack/images", *IMAGES]
         _show(*command)
         done = subprocess.run(

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from cluster import build
 from cluster.control_plane import ADMIN, CommandError, ControlPlane
+from cluster.layout import Layout
 
 NAME = "ttsp-test"
 PROGRAMS = ("kubectl", "helm", "kuberay")
@@ -16,9 +18,15 @@ _COMMAND = 600.0
 class KindCluster(ControlPlane):
     """A cluster of one node in a container; one at a time on a machine."""
 
-    def import_image(self, archive: Path) -> None:
-        """Give it the images of a docker-archive."""
-        self._kind("load", "image-archive", str(archive))
+    def import_image(self, image: Path) -> None:
+        """Give it the images of a docker-archive, or of a layout: kind gets an archive of it."""
+        if not image.is_dir():
+            self._kind("load", "image-archive", str(image))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / f"{image.name}.tar"
+            Layout(image).write_docker_archive(archive)
+            self._kind("load", "image-archive", str(archive))
 
     def _prepare(self) -> None:
         build.require("docker", "kind runs the node in a container")

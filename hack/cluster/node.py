@@ -102,9 +102,9 @@ def install() -> None:
         )
 
 
-def import_image(archive: Path) -> None:
-    """Give the cluster that is up the images of a docker-archive or an OCI archive."""
-    _containerd().import_image(archive)
+def import_image(image: Path) -> None:
+    """Give the cluster that is up the images of a docker-archive or an OCI archive, or of a layout."""
+    _containerd().import_image(image)
 
 
 def remove_everything() -> None:
@@ -162,9 +162,9 @@ class Cluster(ControlPlane):
         run_folder().mkdir(parents=True)
         super().start()
 
-    def import_image(self, archive: Path) -> None:
-        """Give it the images of a docker-archive or an OCI archive."""
-        self._containerd.import_image(archive)
+    def import_image(self, image: Path) -> None:
+        """Give it the images of a docker-archive or an OCI archive, or of a layout."""
+        self._containerd.import_image(image)
 
     def _start(self) -> None:
         if not network.forwards():

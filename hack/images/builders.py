@@ -6,16 +6,28 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from cluster import base_image
-from cluster.build import BuildError
+from cluster.build import BuildError, require
+from cluster.layout import Layout, complete, take_docker_archive
 from cluster.node import check_root, install
 from images.levels import BASE_IMAGE
+
+_TIME = 1767225600
+"""Time of all files in layers, in seconds since 1970 (2026-01-01): the same content makes the same layer."""
+_STEP = re.compile(r"#\d+ \[|(\[\d+/\d+\] )?STEP ")
+"""How a line begins that says what is built now, by BuildKit and by Buildah."""
+_WIDTH = 120
+_LAST = 80
+"""Lines of a failed build that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +51,18 @@ class Order:
 
 
 class Builder(Protocol):
-    """Builds images into a store of its own and hands them out as archives."""
+    """Builds images into a store of its own and hands them out as layouts."""
 
     def base(self) -> str:
-        """Return what tells the base image from any other."""
+        """Return what tells the base image from any other; nothing is made for it."""
+        ...
+
+    def prepare(self) -> None:
+        """Have what building needs.
+
+        Raises:
+            PrerequisiteError: this machine cannot have it.
+        """
         ...
 
     def base_reference(self) -> str:
@@ -61,12 +81,12 @@ class Builder(Protocol):
         """Build an image into the store."""
         ...
 
-    def save(self, name: str, target: Path) -> None:
-        """Write an image of ours as a docker-archive, under that name."""
+    def save(self, name: str, folder: Path) -> None:
+        """Complete a layout with an image of ours; the layers that it has are not written again."""
         ...
 
-    def load(self, archive: Path, name: str) -> None:
-        """Have the image of an archive in the store, under that name."""
+    def load(self, layout: Layout, name: str) -> None:
+        """Have the image of a layout in the store, under that name."""
         ...
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
@@ -75,16 +95,8 @@ class Builder(Protocol):
 
 
 def builder() -> Builder:
-    """Return the builder that this machine has.
-
-    Raises:
-        PrerequisiteError: it has none, and one cannot be installed.
-    """
-    if shutil.which("docker") and _succeeds("docker", "info"):
-        return Docker()
-    check_root()
-    install()
-    return Buildah()
+    """Return the builder that this machine has, or can have."""
+    return Docker() if shutil.which("docker") and _succeeds("docker", "info") else Buildah()
 
 
 class Docker:
@@ -93,6 +105,9 @@ class Docker:
     def base(self) -> str:
         """Return the base image's name: whoever wants a certain one names its digest (`BASE_IMAGE`)."""
         return os.environ.get("BASE_IMAGE") or BASE_IMAGE
+
+    def prepare(self) -> None:
+        """Do nothing: the engine answered."""
 
     def base_reference(self) -> str:
         """Return the same: Docker pulls it."""
@@ -108,16 +123,21 @@ class Docker:
 
     def build(self, order: Order) -> None:
         """Build with BuildKit, which knows secrets."""
-        command = ["docker", "build", "--quiet", *order.options(), str(order.context)]
-        _run(*command, environment={"DOCKER_BUILDKIT": "1"})
+        _show("docker", "build", "--progress=plain", *order.options(), str(order.context))
 
-    def save(self, name: str, target: Path) -> None:
-        """Write the archive."""
-        _run("docker", "save", f"--output={target}", name)
+    def save(self, name: str, folder: Path) -> None:
+        """Take it out of an archive: Docker writes its images whole."""
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            archive = Path(temporary) / "image.tar"
+            _run("docker", "save", f"--output={archive}", name)
+            take_docker_archive(folder, f"docker.io/library/{name}", archive)
 
-    def load(self, archive: Path, name: str) -> None:
-        """Load the archive and give its image another name."""
-        said = _run("docker", "load", f"--input={archive}")
+    def load(self, layout: Layout, name: str) -> None:
+        """Load it by way of an archive, and give it another name."""
+        with tempfile.TemporaryDirectory() as temporary:
+            archive = Path(temporary) / "image.tar"
+            layout.write_docker_archive(archive)
+            said = _run("docker", "load", f"--input={archive}")
         loaded = re.findall(r"^Loaded image: (\S+)$", said, re.MULTILINE)
         _run("docker", "tag", loaded[-1], name)
 
@@ -132,18 +152,27 @@ class Buildah:
     """Buildah without any privilege but root's, on a base image that needs no registry."""
 
     def base(self) -> str:
-        """Return a hash of the base image, which is made on the first call."""
-        with tarfile.open(base_image.archive()) as archive:
-            config = archive.extractfile("config.json")
-            assert config is not None  # noqa: S101 - hack/cluster wrote it
-            return hashlib.sha256(config.read()).hexdigest()
+        """Return the base image's name: Debian's updates since it was made are an image's own matter."""
+        return base_image.NAME
+
+    def prepare(self) -> None:
+        """Install Buildah and Skopeo and make the base image, where they are not there."""
+        check_root()
+        install()
+        require("skopeo", "copies images out of Buildah's store and into it")
+        if not base_image.place().is_file():
+            tell("making the base image: a minute")
+            base_image.archive()
 
     def base_reference(self) -> str:
         """Return the base image without this machine's traces and with Debian's updates in its sources.
 
         Pulled by name: with the archive named in the Dockerfile, its path would stand in every image.
         """
-        name = f"localhost/tts-playground-base:{self.base()[:12]}"
+        with tarfile.open(base_image.archive()) as archive:
+            config = archive.extractfile("config.json")
+            assert config is not None  # noqa: S101 - hack/cluster wrote it
+            name = f"localhost/tts-playground-base:{hashlib.sha256(config.read()).hexdigest()[:12]}"
         if not _succeeds("buildah", "inspect", "--type=image", name):
             container = _run("buildah", "from", f"docker-archive:{base_image.archive()}").strip()
             try:
@@ -163,17 +192,28 @@ class Buildah:
 
     def build(self, order: Order) -> None:
         """Build in a chroot; OCI's format would lose the HEALTHCHECK."""
-        options = ["--isolation=chroot", "--layers", "--format=docker", "--quiet", "--pull=never"]
-        _run("buildah", "build", *options, *order.options(), str(order.context))
+        options = [
+            "--isolation=chroot",
+            "--layers",
+            "--format=docker",
+            "--pull=never",
+            f"--timestamp={_TIME}",
+        ]
+        _show("buildah", "build", *options, *order.options(), str(order.context))
 
-    def save(self, name: str, target: Path) -> None:
-        """Push into an archive."""
-        _run("buildah", "push", "--quiet", self.local(name), f"docker-archive:{target}:{self.local(name)}")
+    def save(self, name: str, folder: Path) -> None:
+        """Copy it into the layout, and put the image's own config in the place of the OCI's.
 
-    def load(self, archive: Path, name: str) -> None:
-        """Pull the archive's image and give it another name."""
-        image = _run("buildah", "pull", "--quiet", f"docker-archive:{archive}").strip()
-        _run("buildah", "tag", image, self.local(name))
+        By Skopeo: what Buildah pushes into a layout it compresses, and so writes anew each time.
+        """
+        plain = "--dest-oci-accept-uncompressed-layers"
+        _run("skopeo", "copy", "--quiet", plain, f"containers-storage:{self.local(name)}", f"oci:{folder}")
+        described = json.loads(_run("buildah", "inspect", "--type=image", self.local(name)))
+        complete(folder, self.local(name), described["Config"].encode())
+
+    def load(self, layout: Layout, name: str) -> None:
+        """Copy it into the store."""
+        _run("skopeo", "copy", "--quiet", f"oci:{layout.folder}", f"containers-storage:{self.local(name)}")
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
         """Remove the other tags, with the layers that only they have."""
@@ -182,6 +222,11 @@ class Buildah:
         old = [name for found in images for name in found["names"] or () if name not in keep]
         if old := [name for name in old if name.startswith(self.local(image) + ":")]:
             _succeeds("buildah", "rmi", *old)
+
+
+def tell(message: str) -> None:
+    """Say what is done now: standard output is for where the images are."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def clean_base(root: Path) -> None:
@@ -206,10 +251,28 @@ def _succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _run(*command: str, environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | (environment or {})
-    )
+def _show(*command: str) -> None:
+    """Run a build, and show the beginning of each of its steps.
+
+    Raises:
+        BuildError: it failed.
+    """
+    last: deque[str] = deque(maxlen=_LAST)
+    environment = os.environ | {"DOCKER_BUILDKIT": "1"}  # an older Docker's other builder knows no secrets
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        for line in process.stdout:
+            last.append(line)
+            if _STEP.match(line):
+                tell(f"  {line.rstrip()[:_WIDTH]}")
+    if process.returncode:
+        raise BuildError(f"`{' '.join(command[:2])}` failed:\n{''.join(last)}")
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = f"{done.stdout[-6000:]}{done.stderr[-3000:]}"
         raise BuildError(f"`{' '.join(command[:2])}` failed:\n{said}")

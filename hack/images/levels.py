@@ -1,17 +1,16 @@
-"""What the images are and what goes into them. A hash of all of it names an image's archive."""
+"""What the images are and what goes into them. A hash of all of it names an image's folder in the cache."""
 
 import hashlib
 import json
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = "debian:bookworm-slim"
-_STAMP = ".bundle.sha256"
 _PROJECT = ("LICENSE", "NOTICE", "app/tts_app", "app/ui", "manifests/samples", "operator/tts_operator")
 _TABLES = ("build-system", "project", "tool.hatch")
 """What of pyproject.toml an image depends on: a linter's setting makes no other image."""
@@ -19,13 +18,15 @@ _TABLES = ("build-system", "project", "tool.hatch")
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """An image."""
+    """An image. What it is made of is what its key is made of."""
 
     name: str
     requirements: tuple[str, ...] = ()
-    """Files of hack/requirements; with any of them, the project is in the image."""
-    on: str = ""
-    """The level that it is built on; the base image where it is empty."""
+    """Files of hack/requirements that are installed in it."""
+    source: bool = False
+    """The project's source is copied."""
+    on: tuple[str, ...] = ()
+    """Levels that it is made of. Where `dependencies` is none of them, it is built on the base image."""
     models: tuple[str, ...] = ()
     """Bundles that it carries, as `package://` names them; they are its build context."""
 
@@ -33,6 +34,16 @@ class Level:
     def image(self) -> str:
         """Its name, without the version."""
         return f"tts-playground-{self.name}"
+
+    @property
+    def argument(self) -> str:
+        """The argument by which the Dockerfiles on top name it."""
+        return f"{self.name.upper()}_IMAGE"
+
+    @property
+    def on_base(self) -> bool:
+        """Whether its Dockerfile begins with the base image."""
+        return "dependencies" not in self.on
 
     def dockerfile(self, root: Path = ROOT) -> Path:
         """Return its Dockerfile."""
@@ -42,14 +53,18 @@ class Level:
 LEVELS = {
     level.name: level
     for level in (
-        Level("operator", requirements=("images.txt", "operator.txt")),
-        Level("app", requirements=("images.txt", "cloud.txt")),
-        Level("kokoro", on="app", models=("kokoro-82m/int8",)),
-        Level("llamacpp", on="app", models=("smollm2-135m-instruct/q4_1",)),
+        Level("dependencies", requirements=("images.txt", "cloud.txt")),
+        Level("project", requirements=("images.txt",), source=True),
+        Level("operator", requirements=("images.txt", "operator.txt"), on=("project",)),
+        Level("app", on=("dependencies", "project")),
+        Level("kokoro", on=("dependencies", "project"), models=("kokoro-82m/int8",)),
+        Level("llamacpp", on=("dependencies", "project"), models=("smollm2-135m-instruct/q4_1",)),
     )
 }
-"""Those that are built here, by name; each comes after the one that it is built on. docker/ has two more,
+"""Those that are built here, by name; each comes after those that it is made of. docker/ has two more,
 which are too big for that: they bring CUDA."""
+IMAGES = ("operator", "app", "kokoro", "llamacpp")
+"""The levels that pods run; the others are parts of these."""
 
 
 def version(root: Path = ROOT) -> str:
@@ -57,11 +72,10 @@ def version(root: Path = ROOT) -> str:
     return str(_pyproject(root)["project"]["version"])
 
 
-def key(level: Level, base: str, models: Path, root: Path = ROOT) -> str:
+def key(level: Level, base: str, models: Mapping[str, str], root: Path = ROOT) -> str:
     """Return a hash of all that goes into an image.
 
-    `base` tells the base image from any other, `models` is the folder of bundles, each made from what its
-    stamp says.
+    `base` tells the base image from any other, `models` has for every bundle what tells it from any other.
     """
     digest = hashlib.sha256()
 
@@ -70,10 +84,13 @@ def key(level: Level, base: str, models: Path, root: Path = ROOT) -> str:
 
     add("Dockerfile", level.dockerfile(root).read_bytes())
     add("version", version(root).encode())
-    add("on", (key(LEVELS[level.on], base, models, root) if level.on else base).encode())
+    if level.on_base:
+        add("base", base.encode())
+    for name in level.on:
+        add(name, key(LEVELS[name], base, models, root).encode())
     for bundle in level.models:
-        add(bundle, (models / bundle / _STAMP).read_bytes())
-    if level.requirements:
+        add(bundle, models[bundle].encode())
+    if level.source:
         tables = {name: _table(_pyproject(root), name) for name in _TABLES}
         add("pyproject.toml", json.dumps(tables, sort_keys=True).encode())
     for path in _inputs(level, root):
@@ -83,7 +100,7 @@ def key(level: Level, base: str, models: Path, root: Path = ROOT) -> str:
 
 def stage(level: Level, folder: Path, root: Path = ROOT) -> None:
     """Copy what the Dockerfile copies into `folder`: what is not in the key cannot get into the image."""
-    for path in [*_inputs(level, root), *([Path("pyproject.toml")] if level.requirements else [])]:
+    for path in [*_inputs(level, root), *([Path("pyproject.toml")] if level.source else [])]:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target)
@@ -95,9 +112,8 @@ def stage(level: Level, folder: Path, root: Path = ROOT) -> None:
 
 def _inputs(level: Level, root: Path) -> list[Path]:
     """Return the files, pyproject.toml aside, that the Dockerfile copies, in order and relative to `root`."""
-    if not level.requirements:
-        return []
-    named = [*(f"hack/requirements/{name}" for name in level.requirements), *_PROJECT]
+    named = [f"hack/requirements/{name}" for name in level.requirements]
+    named += _PROJECT if level.source else ()
     return sorted(path for name in named for path in _files(Path(name), root))
 
 

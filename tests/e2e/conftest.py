@@ -6,6 +6,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import chain
 import pytest
@@ -17,11 +18,18 @@ from cluster.build import PrerequisiteError, cache_folder
 from cluster.control_plane import ControlPlane
 from cluster.kind import KindCluster
 from cluster.node import Cluster
-from images.build import archives
-from images.levels import LEVELS
+from images.build import places
+from images.levels import IMAGES
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "tts-system"
+
+
+def cannot_run(reason: str) -> NoReturn:
+    """End the test that lacks something: in CI it fails, elsewhere it is skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +39,7 @@ def cluster() -> Iterator[Cluster | KindCluster]:
     try:
         made.start()
     except PrerequisiteError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        cannot_run(str(error))
     yield made
     made.stop()
 
@@ -54,7 +60,10 @@ def base(cluster: ControlPlane) -> None:
     """Have the base image on the node; kind's nodes are not ours to test."""
     if not isinstance(cluster, Cluster):
         pytest.skip("these test the node form of hack/cluster")
-    cluster.import_image(base_image.archive())
+    archive = base_image.place()
+    if not archive.is_file():
+        cannot_run("The base image is not there. Make it first: .venv/bin/python hack/cluster base-image")
+    cluster.import_image(archive)
 
 
 @pytest.fixture(scope="session")
@@ -76,10 +85,23 @@ def proxy(cluster: ControlPlane) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster | KindCluster) -> ControlPlane:
+def built() -> dict[str, Path]:
+    """Return the layouts of the images of this checkout, by level; no test builds one."""
+    found = dict(zip(IMAGES, places(IMAGES), strict=True))
+    missing = [name for name, layout in found.items() if not layout.is_dir()]
+    if missing:
+        cannot_run(
+            f"Images are missing, or older than this checkout: {', '.join(missing)}. "
+            "Build them first: .venv/bin/python hack/images"
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster | KindCluster, built: dict[str, Path]) -> ControlPlane:
     """Return the cluster with the chart installed, on images built from this checkout."""
-    for archive in archives(LEVELS):
-        cluster.import_image(archive)
+    for layout in built.values():
+        cluster.import_image(layout)
     chart = str(ROOT / "charts" / "tts-playground")
     cluster.helm("install", "tts-playground", chart, "-n", SYSTEM, "--create-namespace")
     cluster.kubectl("rollout", "status", "deploy", "-n", SYSTEM, "--timeout=120s")

@@ -1,12 +1,18 @@
 """The cluster itself: pods run, find each other by name through Services, and keep files on volumes."""
 
+import hashlib
+import io
 import json
+import platform
+import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
 from cluster.base_image import NAME
 from cluster.control_plane import CommandError
+from cluster.layout import Layout, LayoutError, begin, complete
 from cluster.node import Cluster
 
 pytestmark = pytest.mark.usefixtures("base")
@@ -104,3 +110,44 @@ def test_a_pod_knows_the_api_server(cluster: Cluster, namespace: str) -> None:
     apply(cluster, namespace, pod("asker", "perl", "-e", script))
     wait(cluster, namespace, "pod/asker", "jsonpath={.status.phase}=Succeeded")
     assert cluster.kubectl("logs", "asker", "-n", namespace) == "ok"
+
+
+def test_an_image_comes_without_the_layers_that_the_node_has(cluster: Cluster, tmp_path: Path) -> None:
+    shared, own, other = (layer(f"{tmp_path} {number}") for number in range(3))
+    first, second, third = (
+        image(tmp_path, number, layers)
+        for number, layers in enumerate(([shared], [shared, own], [shared, other]))
+    )
+    cluster.import_image(first.folder)
+    first.layers[0].unlink()
+    cluster.import_image(second.folder)
+    third.folder.joinpath("blobs", "sha256", hashlib.sha256(other).hexdigest()).unlink()
+    with pytest.raises(LayoutError, match="is not in"):
+        cluster.import_image(third.folder)
+
+
+def layer(content: str) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        entry = tarfile.TarInfo("file")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content.encode()))
+    return data.getvalue()
+
+
+def image(folder: Path, number: int, layers: list[bytes]) -> Layout:
+    """Make a layout; its blobs are those of all layouts of the folder."""
+    made = folder / str(number)
+    begin(made, folder / "blobs")
+    digests = []
+    for data in layers:
+        digest = hashlib.sha256(data).hexdigest()
+        (folder / "blobs" / "sha256" / digest).write_bytes(data)
+        digests.append(f"sha256:{digest}")
+    config = {
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()],
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": digests},
+    }
+    return complete(made, f"localhost/ttsp/test:{number}", json.dumps(config).encode())

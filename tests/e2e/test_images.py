@@ -1,24 +1,30 @@
-"""The images as they are built here: what is in their archives, file by file, and what must not be."""
+"""The images as they are built here: what is in their layers, file by file, and what must not be."""
 
 import json
 import mmap
 import os
 import re
+import secrets
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import cannot_run
 
-from cluster.build import PrerequisiteError
-from images.build import archives
-from images.levels import LEVELS, ROOT, version
+from cluster.layout import Layout, begin
+from images.builders import Buildah, Order
+from images.levels import IMAGES, LEVELS, ROOT, version
 from tts_operator.desired.pods import AUDIO_PATH, CACHE_PATH, STATE_PATH, USER
 
 MEGABYTES = {"operator": 200, "app": 1090, "kokoro": 1210, "llamacpp": 1190}
 """What an image may have, unpacked; docker/README.md has what it has."""
+PROJECT_MEGABYTES = 5
+"""What a changed line of code may write anew of an image."""
 TEMPORARY = "tmp"
 WRITABLE = {TEMPORARY, "var/tmp", "run/lock"}
 """Folders that everybody may write to, if the root file system were not read-only: Debian's."""
@@ -47,11 +53,10 @@ PROGRAMS["kokoro"] = PROGRAMS["llamacpp"] = PROGRAMS["app"]
 
 @dataclass
 class Image:
-    """An archive, its config, and its file system as the layers make it, by path."""
+    """A layout, its config, and its file system as the layers make it, by path."""
 
     level: str
-    archive: Path
-    tags: list[str]
+    layout: Layout
     document: dict[str, Any]
     layers: list[dict[str, tarfile.TarInfo]]
     files: dict[str, tarfile.TarInfo] = field(default_factory=dict)
@@ -76,24 +81,13 @@ class Image:
         return {name for name in self.files if name.startswith(f"{path}/")}
 
 
-@pytest.fixture(scope="session")
-def built() -> dict[str, Path]:
-    """Build what has changed."""
-    try:
-        return dict(zip(LEVELS, archives(), strict=True))
-    except PrerequisiteError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module", params=LEVELS)
+@pytest.fixture(scope="module", params=IMAGES)
 def image(request: pytest.FixtureRequest, built: dict[str, Path]) -> Image:
-    return read(request.param, built[request.param])
+    return read(request.param, Layout(built[request.param]))
 
 
 def test_is_named_as_pods_name_it(image: Image) -> None:
-    assert f"docker.io/library/tts-playground-{image.level}:{version()}" in image.tags
+    assert image.layout.name == f"docker.io/library/tts-playground-{image.level}:{version()}"
 
 
 def test_runs_as_the_user_of_the_pods(image: Image) -> None:
@@ -220,20 +214,64 @@ def test_shows_nothing_of_the_machine_that_built_it(image: Image) -> None:
     written = json.dumps(image.document)
     assert str(ROOT) not in written
     assert str(Path.home() / ".cache") not in written
-    found = [needle for needle in settings_of_this_machine() if contains(image.archive, needle)]
-    assert not found
+    needles = tuple(settings_of_this_machine())
+    assert not [path for path in image.layout.layers if contains(path.resolve(), needles)]
 
 
-def read(level: str, archive: Path) -> Image:
-    """Read an archive's documents and the names of what is in its layers."""
-    with tarfile.open(archive) as tar:
-        (manifest,) = json.load(content(tar, "manifest.json"))
-        document = json.load(content(tar, manifest["Config"]))
-        layers = []
-        for name in manifest["Layers"]:
-            with tarfile.open(fileobj=content(tar, name)) as layer:
-                layers.append({entry.name.removeprefix("./").rstrip("/"): entry for entry in layer})
-    image = Image(level, archive, manifest["RepoTags"], document, layers)
+def test_shares_what_changes_seldom_with_the_other_engines(image: Image, built: dict[str, Path]) -> None:
+    layers = [path.resolve() for path in image.layout.layers]
+    project = [path for path, found in zip(layers, image.layers, strict=True) if of_the_project(found)]
+    assert project == layers[-2:]
+    assert sum(path.stat().st_size for path in project) < PROJECT_MEGABYTES * 1e6
+    below = [path.resolve() for path in Layout(built["app"]).layers][:-2]
+    assert image.level == "operator" or layers[: len(below)] == below
+
+
+def test_buildah_writes_a_layer_once_and_takes_an_image_back(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("buildah") or not shutil.which("skopeo"):
+        cannot_run("Buildah builds images as root, with Skopeo: run this as root after `hack/setup cluster`.")
+    builder, image = Buildah(), f"tts-playground-test-{secrets.token_hex(4)}"
+    content = tmp_path / "context" / "content"
+    content.parent.mkdir()
+    content.write_text(image)
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM scratch\nCOPY content /content\nHEALTHCHECK CMD true\n")
+
+    def built(folder: str) -> Layout:
+        builder.build(Order([builder.local(f"{image}:1")], dockerfile, content.parent, {}, {}))
+        begin(tmp_path / folder, tmp_path / "blobs")
+        builder.save(f"{image}:1", tmp_path / folder)
+        return Layout(tmp_path / folder)
+
+    try:
+        first = built("first")
+        assert first.name == f"docker.io/library/{image}:1"
+        assert first.config["config"]["Healthcheck"]["Test"] == ["CMD-SHELL", "true"]
+        (layer,) = first.layers
+        assert set(entries(layer)) == {"content"}
+        written = layer.stat().st_mtime_ns
+        builder.forget(image, [])
+        assert not builder.has(f"{image}:1")
+        os.utime(content, (1, 1))
+        again = built("again")
+        assert [path.resolve() for path in again.layers] == [layer.resolve()]
+        assert layer.stat().st_mtime_ns == written
+        builder.forget(image, [])
+        builder.load(first, f"{image}:2")
+        assert builder.has(f"{image}:2")
+    finally:
+        builder.forget(image, [])
+
+
+def of_the_project(layer: dict[str, tarfile.TarInfo]) -> bool:
+    names = ("tts_app/__init__.py", "bin/ttsp", "bin/tts-operator")
+    return any(path.endswith(names) for path in layer)
+
+
+def read(level: str, layout: Layout) -> Image:
+    """Read a layout's documents and the names of what is in its layers."""
+    layers = [entries(path.resolve()) for path in layout.layers]
+    image = Image(level, layout, layout.config, layers)
     for found in layers:
         for path in found:
             folder, _, leaf = path.rpartition("/")
@@ -249,10 +287,11 @@ def read(level: str, archive: Path) -> Image:
     return image
 
 
-def content(tar: tarfile.TarFile, name: str) -> Any:
-    file = tar.extractfile(name)
-    assert file is not None
-    return file
+@cache
+def entries(layer: Path) -> dict[str, tarfile.TarInfo]:
+    """Return what is in a layer, by path; images share most of theirs."""
+    with tarfile.open(layer) as tar:
+        return {entry.name.removeprefix("./").rstrip("/"): entry for entry in tar}
 
 
 def settings_of_this_machine() -> Iterator[bytes]:
@@ -266,6 +305,7 @@ def settings_of_this_machine() -> Iterator[bytes]:
             yield value.encode()
 
 
-def contains(archive: Path, needle: bytes) -> bool:
-    with archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return data.find(needle) >= 0
+@cache
+def contains(layer: Path, needles: tuple[bytes, ...]) -> bool:
+    with layer.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return any(data.find(needle) >= 0 for needle in needles)

@@ -1,29 +1,49 @@
 """What goes into the images, when they are built again, and the rules that their Dockerfiles keep."""
 
+import hashlib
+import io
+import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+import tarfile
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from images import build
+from cluster.build import BuildError
+from cluster.layout import Layout, begin, complete
+from images import build, cli
 from images.build import Workshop
-from images.builders import Order, clean_base, with_updates
-from images.levels import BASE_IMAGE, LEVELS, ROOT, Level, key, stage, version
+from images.builders import Docker, Order, clean_base, with_updates
+from images.levels import BASE_IMAGE, IMAGES, LEVELS, ROOT, Level, key, stage, version
 from images.registries import apt_settings, pip_settings
+from tts_app.sources.packages import bundle_stamp
 from tts_operator.desired.pods import USER
 
-OPERATOR, APP, KOKORO = (LEVELS[name] for name in ("operator", "app", "kokoro"))
-TRANSFORMERS = Level("transformers", requirements=("images.txt", "transformers.txt"), on="app")
-VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"))
+DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
+    LEVELS[name] for name in ("dependencies", "project", "operator", "app", "kokoro")
+)
+TRANSFORMERS = Level(
+    "transformers", requirements=("images.txt", "transformers.txt"), on=("dependencies", "project")
+)
+VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
 UNBUILT = (TRANSFORMERS, VLLM)
 """Too big to be built here."""
-ALL = pytest.mark.parametrize("level", [*LEVELS.values(), *UNBUILT], ids=lambda level: level.name)
-WITH_PROJECT = pytest.mark.parametrize("level", [OPERATOR, APP], ids=str)
-FROM_CHECKOUT = pytest.mark.parametrize("level", [OPERATOR, APP, *UNBUILT], ids=lambda level: level.name)
+
+
+def each(*levels: Level) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("level", levels, ids=lambda level: level.name)
+
+
+ALL = each(*LEVELS.values(), *UNBUILT)
+ON_BASE = each(DEPENDENCIES, PROJECT, OPERATOR, VLLM)
+RUN = each(*(LEVELS[name] for name in IMAGES), *UNBUILT)
+FROM_CHECKOUT = each(DEPENDENCIES, PROJECT, OPERATOR, *UNBUILT)
 BUNDLE = "kokoro-82m/int8"
+STAMPS = {bundle: "one" for level in LEVELS.values() for bundle in level.models}
 
 
 @pytest.fixture
@@ -51,65 +71,80 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+def keys(checkout: Path, base: str = "base", stamps: dict[str, str] = STAMPS) -> dict[str, str]:
+    return {name: key(level, base, stamps, checkout) for name, level in LEVELS.items()}
+
+
 class TestKey:
     @pytest.mark.parametrize(
         ("changed", "others"),
         [
-            ("app/tts_app/api/b.py", {"operator", "app", "kokoro", "llamacpp"}),
-            ("app/ui/c.html", {"operator", "app", "kokoro", "llamacpp"}),
-            ("docker/app/Dockerfile", {"app", "kokoro", "llamacpp"}),
+            ("app/tts_app/api/b.py", {"project", *IMAGES}),
+            ("app/ui/c.html", {"project", *IMAGES}),
+            ("operator/tts_operator/e.py", {"project", *IMAGES}),
+            ("hack/requirements/cloud.txt", {"dependencies", "app", "kokoro", "llamacpp"}),
+            ("hack/requirements/operator.txt", {"operator"}),
+            ("hack/requirements/images.txt", set(LEVELS)),
+            ("hack/requirements/dev.txt", set()),
+            ("docker/dependencies/Dockerfile", {"dependencies", "app", "kokoro", "llamacpp"}),
+            ("docker/project/Dockerfile", {"project", *IMAGES}),
+            ("docker/app/Dockerfile", {"app"}),
             ("docker/kokoro/Dockerfile", {"kokoro"}),
             ("docker/llamacpp/Dockerfile", {"llamacpp"}),
-            ("hack/requirements/operator.txt", {"operator"}),
-            ("hack/requirements/dev.txt", set()),
             ("README.md", set()),
             ("tests/unit/f.py", set()),
         ],
     )
-    def test_changes_with_what_is_in_the_image(
-        self, checkout: Path, models: Path, changed: str, others: set[str]
-    ) -> None:
-        before = {name: key(level, "base", models, checkout) for name, level in LEVELS.items()}
+    def test_changes_with_what_is_in_the_image(self, checkout: Path, changed: str, others: set[str]) -> None:
+        before = keys(checkout)
         with (checkout / changed).open("a") as file:
             file.write("#")
-        after = {name: key(level, "base", models, checkout) for name, level in LEVELS.items()}
+        after = keys(checkout)
         assert {name for name in LEVELS if before[name] != after[name]} == others
 
-    def test_changes_with_a_new_file_and_with_its_name(self, checkout: Path, models: Path) -> None:
-        keys = [key(APP, "base", models, checkout)]
+    def test_changes_with_a_new_file_and_with_its_name(self, checkout: Path) -> None:
+        found = [keys(checkout)["app"]]
         (checkout / "app/tts_app/new.py").write_text("")
-        keys.append(key(APP, "base", models, checkout))
+        found.append(keys(checkout)["app"])
         (checkout / "app/tts_app/new.py").rename(checkout / "app/tts_app/newer.py")
-        keys.append(key(APP, "base", models, checkout))
-        assert len(set(keys)) == 3
+        found.append(keys(checkout)["app"])
+        assert len(set(found)) == 3
 
-    def test_changes_with_the_base_image(self, checkout: Path, models: Path) -> None:
-        for level in LEVELS.values():
-            assert key(level, "base", models, checkout) != key(level, "other", models, checkout)
+    def test_changes_with_the_base_image(self, checkout: Path) -> None:
+        one, other = keys(checkout), keys(checkout, base="other")
+        assert not [name for name in LEVELS if one[name] == other[name]]
 
-    def test_of_the_engine_changes_with_its_model(self, checkout: Path, models: Path) -> None:
-        before = key(KOKORO, "base", models, checkout)
-        (models / BUNDLE / ".bundle.sha256").write_text("two")
-        assert key(KOKORO, "base", models, checkout) != before
+    def test_of_one_engine_alone_changes_with_its_model(self, checkout: Path) -> None:
+        before, after = keys(checkout), keys(checkout, stamps={**STAMPS, BUNDLE: "two"})
+        assert {name for name in LEVELS if before[name] != after[name]} == {"kokoro"}
 
-    def test_does_not_change_with_bytecode_and_times(self, checkout: Path, models: Path) -> None:
-        before = key(APP, "base", models, checkout)
+    def test_knows_every_model_before_it_is_fetched(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
+        stamps = [bundle_stamp(bundle) for bundle in STAMPS]
+        assert len(set(stamps)) == len(STAMPS)
+        assert not list(tmp_path.iterdir())
+
+    def test_does_not_change_with_bytecode_and_times(self, checkout: Path) -> None:
+        before = keys(checkout)
         (checkout / "app/tts_app/__pycache__").mkdir()
         (checkout / "app/tts_app/__pycache__/a.pyc").write_text("")
         os.utime(checkout / "app/tts_app/a.py", (1, 1))
-        assert key(APP, "base", models, checkout) == before
+        assert keys(checkout) == before
 
-    def test_does_not_change_with_the_settings_of_linters(self, checkout: Path, models: Path) -> None:
-        before = key(APP, "base", models, checkout)
+    def test_does_not_change_with_the_settings_of_linters(self, checkout: Path) -> None:
+        before = keys(checkout)
         project = checkout / "pyproject.toml"
         project.write_text(project.read_text().replace("line-length = 110", "line-length = 111"))
-        assert key(APP, "base", models, checkout) == before
+        assert keys(checkout) == before
         project.write_text(project.read_text().replace("[project.scripts]", '[project.scripts]\nx = "y:z"'))
-        assert key(APP, "base", models, checkout) != before
+        after = keys(checkout)
+        assert {name for name in LEVELS if before[name] != after[name]} == {"project", *IMAGES}
 
 
 class TestStage:
-    @WITH_PROJECT
+    @each(DEPENDENCIES, PROJECT, OPERATOR, APP)
     def test_holds_what_the_dockerfile_copies_and_nothing_else(self, level: Level, tmp_path: Path) -> None:
         stage(level, tmp_path)
         copied = sources(level)
@@ -130,15 +165,23 @@ class TestStage:
         target = tmp_path / "staged"
         target.mkdir(mode=0o700)
         (checkout / "app/tts_app/a.py").chmod(0o600)
-        stage(APP, target, checkout)
+        stage(PROJECT, target, checkout)
         assert {path.stat().st_mode & 0o777 for path in target.rglob("*") if path.is_file()} == {0o644}
 
 
 class TestDockerfiles:
-    @ALL
+    @RUN
     def test_run_as_the_user_of_the_pods_by_number(self, level: Level) -> None:
-        users = re.findall(r"^USER (.*)$", text(level), re.M)
+        below = text(DEPENDENCIES) if "dependencies" in level.on else ""
+        users = re.findall(r"^USER (.*)$", below + text(level).rpartition("\nFROM ")[2], re.M)
         assert users[-1:] == [f"{USER}:{USER}"]
+
+    @RUN
+    def test_have_the_project_in_their_last_layers(self, level: Level) -> None:
+        last = text(level).rpartition("\nFROM ")[2]
+        copies = re.findall(r"^(?:COPY|RUN) (.*)$", last, re.M)
+        assert all(copy.startswith("--from=project /opt/project/") for copy in copies[-2:])
+        assert not [copy for copy in copies[:-2] if "project" in copy.partition("/")[0]]
 
     @ALL
     def test_bring_nothing_from_addresses(self, level: Level) -> None:
@@ -149,14 +192,19 @@ class TestDockerfiles:
     def test_begin_with_a_base_that_can_be_chosen(self, level: Level) -> None:
         stages = re.findall(r"^FROM \S+ AS (\S+)$", text(level), re.M)
         for base in re.findall(r"^FROM (\S+)", text(level), re.M):
-            assert base in {"${BASE_IMAGE}", "${APP_IMAGE}", *stages}
+            assert base in {
+                "${BASE_IMAGE}",
+                *(f"${{{LEVELS[name].argument}}}" for name in level.on),
+                *stages,
+                "scratch",
+            }
 
     @ALL
     def test_have_the_defaults_of_the_project(self, level: Level) -> None:
         defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", text(level), re.M))
-        expected = {"BASE_IMAGE": BASE_IMAGE, "APP_IMAGE": f"{APP.image}:{version()}", "VERSION": version()}
-        assert defaults == {name: expected[name] for name in defaults}
-        assert "VERSION" in defaults
+        expected = {LEVELS[name].argument: f"{LEVELS[name].image}:{version()}" for name in level.on}
+        expected |= {"BASE_IMAGE": BASE_IMAGE} if level.on_base else {}
+        assert defaults == {**expected, "VERSION": version()}
 
     @FROM_CHECKOUT
     def test_install_pinned_packages_only(self, level: Level) -> None:
@@ -165,21 +213,24 @@ class TestDockerfiles:
             for line in text(level).splitlines()
             if re.search(r"pip\S*( --python \S+)? (install|wheel) ", line)
         ]
-        assert len(installs) >= (3 if level.on else 4)
+        assert len(installs) >= 2
         for line in installs:
             assert "--require-hashes" in line or "--no-index" in line, line
 
-    @WITH_PROJECT
+    @FROM_CHECKOUT
     def test_install_nothing_that_is_only_recommended(self, level: Level) -> None:
         installs = [line for line in text(level).splitlines() if "apt-get install" in line]
         assert installs
         assert all("--no-install-recommends" in line for line in installs)
 
-    @WITH_PROJECT
+    @ALL
     def test_compile_and_install_in_other_stages(self, level: Level) -> None:
         last = text(level).rpartition("\nFROM ")[2]
-        assert last.startswith("system\n")
+        assert last.partition("\n")[0] in {"system", "scratch", "${DEPENDENCIES_IMAGE}"}
         assert "\nRUN " not in last
+
+    @each(DEPENDENCIES, OPERATOR)
+    def test_have_no_compiler_in_the_system(self, level: Level) -> None:
         runtime = text(level).partition(" AS system\n")[2].partition("\nFROM ")[0]
         assert not re.search(r"gcc|build-essential|python3-(venv|pip|dev)|\bmake\b", runtime)
 
@@ -191,7 +242,7 @@ class TestDockerfiles:
         mounts = re.findall(r"--mount=\S+", text(level))
         assert all(re.fullmatch(r"--mount=type=secret,id=(pip\.conf|apt\.conf|ca\.crt)", m) for m in mounts)
 
-    @WITH_PROJECT
+    @each(DEPENDENCIES, OPERATOR)
     def test_tell_their_health(self, level: Level) -> None:
         assert re.search(r"^HEALTHCHECK (.|\\\n)*/healthz", text(level), re.M)
 
@@ -248,7 +299,7 @@ class TestRegistries:
 
 
 class FakeBuilder:
-    """A builder whose store is a list of names."""
+    """A builder whose store is a list of names, and whose images have one layer: their keyed name."""
 
     def __init__(self) -> None:
         self.store: set[str] = set()
@@ -257,6 +308,9 @@ class FakeBuilder:
 
     def base(self) -> str:
         return "base"
+
+    def prepare(self) -> None:
+        pass
 
     def base_reference(self) -> str:
         return "base:1"
@@ -271,13 +325,14 @@ class FakeBuilder:
         self.orders.append(order)
         self.store |= set(order.tags)
 
-    def save(self, name: str, target: Path) -> None:
+    def save(self, name: str, folder: Path) -> None:
         assert self.has(name)
-        target.write_text(name)
+        layers = ["shared", self.orders[-1].tags[1]]
+        complete(folder, self.local(name), config_of([put(folder, layer.encode()) for layer in layers]))
 
-    def load(self, archive: Path, name: str) -> None:
-        assert archive.is_file()
-        self.loaded.append(archive)
+    def load(self, layout: Layout, name: str) -> None:
+        assert layout.layers
+        self.loaded.append(layout.folder)
         self.store.add(self.local(name))
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
@@ -289,84 +344,291 @@ class FakeBuilder:
         return [order.tags[0].removeprefix("here/tts-playground-").partition(":")[0] for order in self.orders]
 
 
+def put(folder: Path, layer: bytes) -> str:
+    """Have a layer among a layout's blobs, and return its digest."""
+    digest = hashlib.sha256(layer).hexdigest()
+    (folder / "blobs" / "sha256" / digest).write_bytes(layer)
+    return f"sha256:{digest}"
+
+
+def config_of(layers: Sequence[str]) -> bytes:
+    return json.dumps({"rootfs": {"type": "layers", "diff_ids": list(layers)}}).encode()
+
+
+def blobs(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "blobs" / "sha256").iterdir()}
+
+
+class TestDocker:
+    """Docker's engine is not here: a program that simulates it says what it is told, and saves one image."""
+
+    @pytest.fixture
+    def said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        archive, said = tmp_path / "saved.tar", tmp_path / "said"
+        layer = b"layer"
+        config = config_of([f"sha256:{hashlib.sha256(layer).hexdigest()}"])
+        manifest = [{"Config": "c.json", "RepoTags": ["thing:1"], "Layers": ["l/layer.tar"]}]
+        with tarfile.open(archive, "w") as tar:
+            contents = {
+                "manifest.json": json.dumps(manifest).encode(),
+                "c.json": config,
+                "l/layer.tar": layer,
+            }
+            for name, data in contents.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+        program = tmp_path / "bin" / "docker"
+        program.parent.mkdir()
+        program.write_text(
+            f"""#!/bin/sh
+echo "$*" >>{said}
+case $1 in
+  save) cp {archive} "${{2#--output=}}";;
+  load) tar -tf "${{2#--input=}}" >/dev/null && echo "Loaded image: docker.io/library/thing:1";;
+  build) echo "#5 [packages 2/3] RUN pip"; echo "#5 1.2 some noise"; [ -f Dockerfile ];;
+esac
+"""
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        return said
+
+    def test_an_image_goes_into_a_layout_and_comes_back(self, said: Path, tmp_path: Path) -> None:
+        begin(tmp_path / "layout", tmp_path / "blobs")
+        Docker().save("thing:1", tmp_path / "layout")
+        layout = Layout(tmp_path / "layout")
+        assert layout.name == "docker.io/library/thing:1"
+        assert [path.read_bytes() for path in layout.layers] == [b"layer"]
+        assert not list((tmp_path / "layout").glob("tmp*"))
+        Docker().load(layout, "thing:key")
+        assert said.read_text().splitlines()[-1] == "tag docker.io/library/thing:1 thing:key"
+
+    def test_a_build_shows_its_steps_and_says_why_it_failed(
+        self, said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        order = Order(
+            ["thing:1"], tmp_path / "Dockerfile", tmp_path, {"A": "b"}, {"pip.conf": tmp_path / "p"}
+        )
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(BuildError, match=r"(?s)`docker build` failed:.*some noise"):
+            Docker().build(order)
+        (tmp_path / "Dockerfile").touch()
+        Docker().build(order)
+        assert capsys.readouterr().err == "  #5 [packages 2/3] RUN pip\n" * 2
+        assert said.read_text().splitlines()[-1] == (
+            f"build --progress=plain --tag=thing:1 --build-arg=A=b --secret=id=pip.conf,src={tmp_path / 'p'} "
+            f"--file={tmp_path / 'Dockerfile'} {tmp_path}"
+        )
+
+
 class TestWorkshop:
     @pytest.fixture(autouse=True)
-    def _no_downloads(self, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(build, "fetch_package", lambda name, *_: models / name)
+    def stamps(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        """Return what tells the models from others; none is fetched."""
+        stamps = dict(STAMPS)
+        monkeypatch.setattr(build, "fetch_package", lambda name, *_: tmp_path / "models" / name)
+        monkeypatch.setattr(build, "bundle_stamp", lambda name: stamps[name])
         monkeypatch.setattr(build, "write_secrets", lambda folder: {"pip.conf": folder / "pip.conf"})
+        return stamps
 
-    def test_a_second_run_builds_nothing(self, tmp_path: Path) -> None:
-        builder = FakeBuilder()
-        first = [Workshop(builder, tmp_path).archive(level) for level in LEVELS.values()]
-        second = [Workshop(builder, tmp_path).archive(level) for level in LEVELS.values()]
-        assert first == second
-        assert builder.built == [*LEVELS]
-        assert [path.name.rpartition("-")[0] for path in first] == [
-            f"tts-playground-{name}-{version()}" for name in LEVELS
-        ]
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "images"
+        folder.mkdir()
+        return folder
 
-    def test_the_engine_is_built_on_the_app_as_it_is_now(self, tmp_path: Path, models: Path) -> None:
-        builder = FakeBuilder()
-        Workshop(builder, tmp_path).archive(KOKORO)
-        assert builder.built == ["app", "kokoro"]
-        app, kokoro = builder.orders
-        assert kokoro.arguments["APP_IMAGE"] == app.tags[1]
-        assert kokoro.context == models
-        assert app.arguments == {"BASE_IMAGE": "base:1", "UPDATES": "", "VERSION": version()}
-        assert set(app.secrets) == {"pip.conf"}
-        assert kokoro.secrets == {}
-
-    def test_a_store_that_was_emptied_is_filled_from_the_archive(self, tmp_path: Path) -> None:
-        builder = FakeBuilder()
-        app = Workshop(builder, tmp_path).archive(APP)
-        builder.store.clear()
-        Workshop(builder, tmp_path).archive(KOKORO)
-        assert builder.built == ["app", "kokoro"]
-        assert builder.loaded == [app]
-
-    def test_a_new_archive_takes_the_place_of_the_old(self, tmp_path: Path, models: Path) -> None:
-        builder = FakeBuilder()
-        old = Workshop(builder, tmp_path).archive(KOKORO)
-        (models / BUNDLE / ".bundle.sha256").write_text("two")
-        new = Workshop(builder, tmp_path).archive(KOKORO)
-        assert new != old
-        assert sorted(tmp_path.glob("*kokoro*")) == [new]
-        assert builder.built == ["app", "kokoro", "kokoro"]
-        assert len([name for name in builder.store if "kokoro" in name]) == 2
-
-    def test_fresh_makes_all_old_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.fixture
+    def builder(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBuilder:
+        """Have `layouts` and `places` use this builder and the folder."""
         builder = FakeBuilder()
         monkeypatch.setattr(build, "builder", lambda: builder)
-        monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
-        before = build.archives()
+        monkeypatch.setenv("TTSP_CACHE", str(folder.parent))
+        return builder
+
+    def test_a_second_run_builds_nothing(self, builder: FakeBuilder, folder: Path) -> None:
+        first, second = build.layouts(), build.layouts()
+        assert first == second
+        assert sorted(builder.built) == sorted(LEVELS)
+        assert [path.name.rpartition("-")[0] for path in first] == [
+            f"tts-playground-{name}-{version()}" for name in IMAGES
+        ]
+        assert [Layout(path).name for path in first] == [
+            f"here/tts-playground-{name}:{version()}" for name in IMAGES
+        ]
+
+    def test_an_engine_is_its_parts_as_they_are_now(self, folder: Path, tmp_path: Path) -> None:
+        builder = FakeBuilder()
+        Workshop(builder, folder).layout(KOKORO)
+        assert builder.built == ["dependencies", "project", "kokoro"]
+        dependencies, project, kokoro = builder.orders
+        assert kokoro.arguments == {
+            "DEPENDENCIES_IMAGE": dependencies.tags[1],
+            "PROJECT_IMAGE": project.tags[1],
+            "VERSION": version(),
+        }
+        assert kokoro.context == tmp_path / "models"
+        assert dependencies.arguments == {"BASE_IMAGE": "base:1", "UPDATES": "", "VERSION": version()}
+        assert set(dependencies.secrets) == set(project.secrets) == {"pip.conf"}
+        assert kokoro.secrets == {}
+
+    def test_a_store_that_was_emptied_is_filled_from_layouts(
+        self, folder: Path, stamps: dict[str, str]
+    ) -> None:
+        builder = FakeBuilder()
+        Workshop(builder, folder).layout(KOKORO)
+        builder.store.clear()
+        stamps[BUNDLE] = "two"
+        Workshop(builder, folder).layout(KOKORO)
+        assert builder.built == ["dependencies", "project", "kokoro", "kokoro"]
+        workshop = Workshop(builder, folder)
+        assert builder.loaded == [workshop.place(DEPENDENCIES), workshop.place(PROJECT)]
+
+    def test_what_is_shared_is_kept_once(self, builder: FakeBuilder, folder: Path) -> None:
+        made = [Layout(path) for path in build.layouts()]
+        assert len({layout.layers[0].resolve() for layout in made}) == 1
+        assert len({layout.layers[1].resolve() for layout in made}) == len(IMAGES)
+
+    def test_of_an_image_the_last_three_are_kept(
+        self, builder: FakeBuilder, folder: Path, stamps: dict[str, str]
+    ) -> None:
+        made = []
+        for number, stamp in enumerate(("one", "two", "three", "one", "four")):
+            stamps[BUNDLE] = stamp
+            made += build.layouts(["kokoro"])
+            os.utime(made[-1], (number, number))
+        kept = set(folder.glob("tts-playground-kokoro-*"))
+        assert kept == {made[0], made[2], made[4]}
+        assert builder.built.count("kokoro") == 4
+        layouts = [Layout(path) for path in folder.glob("tts-playground-*")]
+        assert blobs(folder) == {digest[7:] for layout in layouts for digest in layout.digests}
+
+    def test_fresh_makes_all_old_once(self, builder: FakeBuilder) -> None:
+        before = build.layouts()
         assert {order.arguments.get("UPDATES", "") for order in builder.orders} == {""}
-        after = build.archives(fresh=True)
-        assert build.archives() == after == build.places()
+        after = build.layouts(fresh=True)
+        assert build.layouts() == after == build.places()
         assert not set(before) & set(after)
-        assert builder.built == [*LEVELS, *LEVELS]
+        assert sorted(builder.built) == sorted([*LEVELS, *LEVELS])
         again = builder.orders[len(LEVELS) :]
         dates = [order.arguments["UPDATES"] for order in again if "UPDATES" in order.arguments]
-        assert len(dates) == 2
-        assert dates[0] == dates[1] > "2026"
+        assert len(dates) == 3
+        assert len(set(dates)) == 1
+        assert dates[0] > "2026"
 
-    def test_a_place_is_told_without_building(self, tmp_path: Path) -> None:
-        builder = FakeBuilder()
-        place = Workshop(builder, tmp_path).place(APP)
+    def test_a_place_is_told_without_building(self, builder: FakeBuilder, folder: Path) -> None:
+        places = build.places()
         assert not builder.orders
-        assert place == Workshop(builder, tmp_path).archive(APP)
+        assert not list(folder.iterdir())
+        assert places == build.layouts()
 
-    def test_what_cannot_be_written_leaves_the_old_archive(self, tmp_path: Path, models: Path) -> None:
-        builder = FakeBuilder()
-        old = Workshop(builder, tmp_path).archive(KOKORO)
-        (models / BUNDLE / ".bundle.sha256").write_text("two")
+    @pytest.mark.parametrize("step", ["build", "save"])
+    def test_a_stopped_build_leaves_nothing_half_and_goes_on(
+        self,
+        builder: FakeBuilder,
+        folder: Path,
+        step: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        real: Callable[..., None] = getattr(builder, step)
 
-        def fails(_name: str, _target: Path) -> None:
-            raise OSError("no space left")
+        def stops(*arguments: object) -> None:
+            real(*arguments)
+            if builder.built[-1] == "app":
+                raise KeyboardInterrupt
 
-        builder.save = fails  # type: ignore[method-assign]
-        with pytest.raises(OSError, match="no space"):
-            Workshop(builder, tmp_path).archive(KOKORO)
-        assert sorted(path.name for path in tmp_path.glob("*kokoro*")) == [old.name]
+        with monkeypatch.context() as patch:
+            patch.setattr(builder, step, stops)
+            with pytest.raises(KeyboardInterrupt):
+                build.layouts()
+        done = ["project", "operator", "dependencies"]
+        assert builder.built == [*done, "app"]
+        names = [path.name.split("-")[2] for path in folder.glob("tts-playground-*")]
+        assert sorted(names) == sorted(done)
+        assert [path.is_dir() for path in build.layouts()] == [True] * len(IMAGES)
+        assert builder.built == [*done, "app", "app", "kokoro", "llamacpp"]
+        assert not list(folder.glob(".making-*"))
+
+    def test_what_a_killed_run_left_is_removed(self, builder: FakeBuilder, folder: Path) -> None:
+        (folder / ".making-one" / "blobs").mkdir(parents=True)
+        (folder / "blobs" / "sha256" / ".unfinished-two").mkdir(parents=True)
+        (folder / "blobs" / "sha256" / "three").touch()
+        archive = folder / f"tts-playground-app-{version()}-0123456789ab.tar"
+        archive.touch()
+        build.layouts()
+        assert not archive.exists()
+        assert not list(folder.glob(".making-*"))
+        assert blobs(folder).isdisjoint({".unfinished-two", "three"})
+
+    def test_two_runs_beside_each_other_build_once(
+        self, builder: FakeBuilder, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+        real = builder.build
+
+        def waits(order: Order) -> None:
+            begun.set()
+            assert go_on.wait(60)
+            real(order)
+
+        builder.build = waits  # type: ignore[method-assign]
+        first = threading.Thread(target=build.layouts)
+        first.start()
+        assert begun.wait(60)
+        found: list[Path] = []
+        second = threading.Thread(target=lambda: found.extend(build.layouts()))
+        second.start()
+        said = ""
+        while "waiting for it" not in said:
+            said += capsys.readouterr().err
+        go_on.set()
+        first.join()
+        second.join()
+        assert found == build.places()
+        assert sorted(builder.built) == sorted(LEVELS)
+
+    def test_the_command_tells_where_they_are(
+        self,
+        builder: FakeBuilder,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def run(*arguments: str) -> tuple[int, list[str]]:
+            monkeypatch.setattr("sys.argv", ["images", *arguments])
+            return cli.main(), capsys.readouterr().out.splitlines()
+
+        places = [str(path) for path in build.places(["app"])]
+        assert run("--print", "app") == (3, places)
+        assert run("app") == (0, places)
+        assert run("--print", "app") == (0, places)
+        written = tmp_path / f"tts-playground-app-{version()}.tar"
+        assert run("app", "--archives", str(tmp_path)) == (0, [str(written)])
+        with tarfile.open(written) as tar:
+            assert "manifest.json" in tar.getnames()
+
+    def test_the_command_says_what_is_wrong(
+        self,
+        builder: FakeBuilder,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["images", "--archives", str(tmp_path / "none")])
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert f"{tmp_path / 'none'} is no folder" in capsys.readouterr().err
+        monkeypatch.setattr("sys.argv", ["images", "--print", "--archives", str(tmp_path)])
+        with pytest.raises(SystemExit):
+            cli.main()
+
+        def fails(_order: Order) -> None:
+            raise BuildError("no space left")
+
+        builder.build = fails  # type: ignore[method-assign]
+        monkeypatch.setattr("sys.argv", ["images"])
+        assert cli.main() == 1
+        assert capsys.readouterr().err.endswith("images: no space left\n")
 
 
 def text(level: Level) -> str:

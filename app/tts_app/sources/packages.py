@@ -99,6 +99,12 @@ def fetch_package(
     return folder
 
 
+def bundle_stamp(name: str) -> str:
+    """Return a digest of all that the bundle `name` of `packages.yaml` is made of; nothing is fetched."""
+    packages = load_packages()
+    return _stamp(packages.bundles[name], packages)
+
+
 def _is_made(folder: Path, stamp: str) -> bool:
     marker = folder / _STAMP
     return marker.exists() and marker.read_text() == stamp

@@ -1,5 +1,8 @@
 """The form on kind, with programs that simulate kind and Docker: what they are told."""
 
+import hashlib
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from cluster import build, kind
 from cluster.build import PrerequisiteError
 from cluster.control_plane import CommandError
 from cluster.kind import KindCluster
+from cluster.layout import begin, complete
 
 
 @pytest.fixture
@@ -45,3 +49,18 @@ def test_without_docker_the_message_says_so(simulated: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PrerequisiteError, match="docker is missing"), KindCluster():
         pass
+
+
+def test_a_layout_is_loaded_as_an_archive(simulated: Path, tmp_path: Path) -> None:
+    layer = b"a layer"
+    digest = hashlib.sha256(layer).hexdigest()
+    begin(tmp_path / "image", tmp_path / "blobs")
+    (tmp_path / "blobs" / "sha256" / digest).write_bytes(layer)
+    complete(
+        tmp_path / "image", "thing:1", json.dumps({"rootfs": {"diff_ids": [f"sha256:{digest}"]}}).encode()
+    )
+    with KindCluster() as cluster:
+        cluster.import_image(tmp_path / "image")
+    (loaded,) = [line for line in simulated.read_text().splitlines() if line.startswith("kind load ")]
+    assert re.fullmatch(rf"kind load image-archive \S+/image\.tar --name {kind.NAME}", loaded)
+    assert not Path(loaded.split()[3]).exists()
