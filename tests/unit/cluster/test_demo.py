@@ -139,7 +139,7 @@ class TestTheWay:
         self.imported: list[Path] = []
         self.write(model=json.dumps(model(READY)), rollout="0", status="200")
         (tmp_path / "answer").write_bytes(TONE)
-        monkeypatch.setattr(Demo, "_archives", lambda self: ["one.tar", "two.tar"])
+        monkeypatch.setattr(Demo, "_images", lambda self: ["one", "two"])
         monkeypatch.setattr(demo.node, "import_image", self.imported.append)
         monkeypatch.setattr(demo, "_PATIENCE", 0.0)
         self.demo = Demo({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
