@@ -82,7 +82,8 @@ class Administrator:
 
     def kubeconfig_for(self, account: str, namespace: str, path: Path) -> Path:
         """Write a kubeconfig with a token of a ServiceAccount, which holds for a day; return its path."""
-        asked = ServiceAccountToken(spec=TokenRequestSpec(audiences=[], expirationSeconds=24 * 60 * 60))
+        lifetime = TokenRequestSpec(audiences=[], expirationSeconds=24 * 60 * 60)
+        asked = ServiceAccountToken(metadata=ObjectMeta(), spec=lifetime)
         token = self._client.create(asked, account, namespace=namespace).status.token
         config = yaml.safe_load(self._kubeconfig.read_text(encoding="utf-8"))
         config["users"][0]["user"] = {"token": token}

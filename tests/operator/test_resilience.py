@@ -144,7 +144,7 @@ def test_a_restart_writes_nothing(api, operator):
     api.await_condition("playground", "Progressing", "True", "ClusterStarting", PLAYGROUND)
     assert operator.stop() == 0
     operator.start()
-    eventually(lambda: operator.reconciles() >= 3, "three reconciles after the restart")
+    eventually(lambda: operator.reconciles() >= 2, "two reconciles after the restart")
     assert operator.writes() == 0
 
 

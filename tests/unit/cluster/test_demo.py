@@ -152,7 +152,7 @@ class TestTheWay:
         target = self.folder / "hello.mp3"
         self.demo.run(target)
         assert target.read_bytes() == TONE
-        assert self.imported == [Path("one.tar"), Path("two.tar")]
+        assert self.imported == [Path("one"), Path("two")]
         shown = [line[2:] for line in capfd.readouterr().err.splitlines() if line.startswith("$ ")]
         told = (self.folder / "told").read_text().splitlines()
         changing = [line for line in told if line.split()[1] != "get"]
