@@ -125,14 +125,14 @@ class TestRefusal:
         api.apply(text_model("same"))
         degraded = api.await_condition("same", "Degraded", "True", "NameTaken", TEXT_MODEL)
         assert "A VoiceModel of the service is called 'same' too" in degraded["message"]
-        assert applications(api)["same"]["import_path"] == "tts_app.serving.voice:build"
+        assert applications(api)["same"]["import_path"] == "tts_app.serving.applications:voice"
         events = eventually(
             lambda: [e for e in api.list(EVENT) if e["regarding"]["kind"] == "TextModel"], "an Event"
         )
         assert [(event["reason"], event["type"]) for event in events] == [("NameTaken", "Warning")]
         api.delete(VOICE_MODEL, "same")
         api.await_condition("same", "Degraded", "False", "AsExpected", TEXT_MODEL)
-        assert applications(api)["same"]["import_path"] == "tts_app.serving.text:build"
+        assert applications(api)["same"]["import_path"] == "tts_app.serving.applications:text"
 
     def test_of_an_engine_without_an_image_until_the_playground_names_one(self, api):
         api.apply(text_model("big", engine="vllm", resources=GPUS))

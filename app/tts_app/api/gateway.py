@@ -1,6 +1,7 @@
 """The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,7 +12,6 @@ from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel
-from tts_app.serving.config import GATEWAY_DEPLOYMENT
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.garbage import collect_rarely
 from tts_app.serving.service import SpeechService
@@ -28,8 +28,9 @@ from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 class Gateway:
     """A replica of the gateway."""
 
-    def __init__(self, address: Address | None) -> None:
-        self._address = address
+    def __init__(self, listens: Mapping[str, Any]) -> None:
+        """`listens`: where it listens itself, as `Address` has it; nothing where Serve's proxies do."""
+        self._address = Address.model_validate(listens) if listens else None
         settings = Settings()
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
@@ -54,7 +55,7 @@ class Gateway:
             store,
             database,
             fingerprint,
-            proxied=address is None,
+            proxied=self._address is None,
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -69,14 +70,8 @@ class Gateway:
         self._text.reconfigure(model for model in models if isinstance(model, TextModel))
 
 
-def build(args: dict[str, Any]) -> serve.Application:
-    """Return the gateway's application (the Serve config's `import_path`).
-
-    `args` is where it listens itself, `host` and `port`; without it requests come through Serve's proxies.
-    """
-    address = Address.model_validate(args) if args else None
-    deployment = serve.deployment(name=GATEWAY_DEPLOYMENT)(serve.ingress(None)(Gateway))
-    return deployment.bind(address)
+GatewayIngress = serve.ingress(None)(Gateway)
+"""The gateway as Serve runs it: with what answers HTTP around it."""
 
 
 def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:

@@ -11,14 +11,10 @@ from typing import Any
 
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.resources.vllm import Layout
+from tts_app.serving.names import GATEWAY_DEPLOYMENT, TEXT_DEPLOYMENT, VOICE_DEPLOYMENT
 
 GATEWAY = "gateway"
 """Name of the gateway's application, and of its deployment in lower case."""
-GATEWAY_DEPLOYMENT = "Gateway"
-VOICE_DEPLOYMENT = "Voice"
-"""Deployment that every VoiceModel's application has."""
-TEXT_DEPLOYMENT = "Text"
-"""Deployment that every TextModel's application has."""
 TEXT_GRACE = 120
 """Seconds that a TextModel's replica has to end its answers when it is replaced or not needed any more."""
 KEEP_ALIVE = 75
@@ -76,7 +72,7 @@ def _gateway(
     return {
         "name": GATEWAY,
         "route_prefix": "/",
-        "import_path": "tts_app.api.gateway:build",
+        "import_path": "tts_app.serving.applications:gateway",
         "args": address,
         "deployments": [
             {
@@ -99,7 +95,7 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
     return {
         "name": model.name,
         "route_prefix": None,
-        "import_path": "tts_app.serving.voice:build",
+        "import_path": "tts_app.serving.applications:voice",
         "args": {
             "model": model.name,
             "engine": spec.engine,
@@ -136,7 +132,7 @@ def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
     return {
         "name": model.name,
         "route_prefix": None,
-        "import_path": "tts_app.serving.text:build",
+        "import_path": "tts_app.serving.applications:text",
         "args": {
             "model": model.name,
             "engine": spec.engine,

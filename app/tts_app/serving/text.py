@@ -7,17 +7,15 @@ line that each gateway has to this replica, many answers to a message (docs/deci
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from ray import serve
 
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
 from tts_app.resources import Source
-from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Outbox, end, frame
 from tts_app.serving.garbage import collect_rarely
 from tts_app.settings import Settings
@@ -49,7 +47,8 @@ class TextArgs(BaseModel):
 class Text:
     """A replica of a TextModel's engine."""
 
-    def __init__(self, args: TextArgs) -> None:
+    def __init__(self, given: TextArgs | Mapping[str, Any]) -> None:
+        args = TextArgs.model_validate(given)
         settings = Settings()
         set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
@@ -133,12 +132,6 @@ class Text:
         """Release the engine when Serve stops the replica."""
         if hasattr(self, "_engine"):
             self._engine.close()
-
-
-def build(args: dict[str, Any]) -> serve.Application:
-    """Return the application of one TextModel (the Serve config's `import_path`)."""
-    deployment = serve.deployment(name=TEXT_DEPLOYMENT)(Text)
-    return deployment.bind(TextArgs.model_validate(args))
 
 
 def _load(args: TextArgs) -> TextEngine:

@@ -6,17 +6,15 @@ that is cancelled before its turn never runs, so a caller who leaves costs at mo
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from ray import serve
 
 from tts_app.engines.base import Audio, Capabilities, Segment, SpeechEngine
 from tts_app.engines.pool import EnginePool
 from tts_app.engines.registry import speech_engine
 from tts_app.resources import Source
-from tts_app.serving.config import VOICE_DEPLOYMENT
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
@@ -39,7 +37,8 @@ class VoiceArgs(BaseModel):
 class Voice:
     """A replica of a VoiceModel's engine."""
 
-    def __init__(self, args: VoiceArgs) -> None:
+    def __init__(self, given: VoiceArgs | Mapping[str, Any]) -> None:
+        args = VoiceArgs.model_validate(given)
         settings = Settings()
         set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
@@ -77,12 +76,6 @@ class Voice:
         """Release the engine when Serve stops the replica."""
         if hasattr(self, "_pool"):
             self._pool.close()
-
-
-def build(args: dict[str, Any]) -> serve.Application:
-    """Return the application of one VoiceModel (the Serve config's `import_path`)."""
-    deployment = serve.deployment(name=VOICE_DEPLOYMENT)(Voice)
-    return deployment.bind(VoiceArgs.model_validate(args))
 
 
 def _load(args: VoiceArgs) -> SpeechEngine:

@@ -132,7 +132,7 @@ def test_a_text_models_application_to_the_letter() -> None:
     assert applications(config)["smollm"] == {
         "name": "smollm",
         "route_prefix": None,
-        "import_path": "tts_app.serving.text:build",
+        "import_path": "tts_app.serving.applications:text",
         "args": {
             "model": "smollm",
             "engine": "llamacpp",
