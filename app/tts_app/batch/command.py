@@ -108,6 +108,7 @@ def render_batch(
 
     Raises:
         BatchError: something is wrong with it; nothing was rendered.
+        ServingError: the embedded Ray does not start; nothing was rendered.
     """
     if dry_run:
         _foretell(command, err, out, price)
@@ -119,7 +120,7 @@ def render_batch(
     except PlanError as error:
         raise BatchError(_faults(error)) from error
     try:
-        with _ray(), _telling(plan, err, out, as_json) as tell:
+        with _ray(err), _telling(plan, err, out, as_json) as tell:
             ended = asyncio.run(_run(command, plan, output, tell))
     finally:
         plan.close()
@@ -167,14 +168,17 @@ async def _run(
     )
 
 
-def _ray() -> AbstractContextManager[object]:
-    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one."""
+def _ray(err: Console) -> AbstractContextManager[object]:
+    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one.
+
+    Entered, the embedded one raises a ServingError where it does not start.
+    """
     if os.environ.get("RAY_ADDRESS"):
         return _joined()
     from tts_app.serving.embedded_ray import EmbeddedRay  # noqa: PLC0415
 
     # Beside a running playground: it shares no port with it.
-    return EmbeddedRay(Settings(metrics_port=None, dashboard=False))
+    return EmbeddedRay(Settings(metrics_port=None, dashboard=False), progress=err.print)
 
 
 @contextmanager
