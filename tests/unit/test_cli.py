@@ -1,6 +1,7 @@
 """`ttsp` as a user types it. What needs the real model is in tests/app/test_say.py."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from typer.testing import CliRunner, Result
 
 from tts_app import __version__
 from tts_app.cli import app
+from tts_app.cli.console import steps
 from tts_app.manifests import samples_folder
+from tts_app.serving.embedded_ray import ServingError
 
 
 @pytest.fixture
@@ -358,3 +361,29 @@ def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], m
     assert message in told
     assert result.stdout == ""
     assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("command", "start"),
+    [("serve", "tts_app.serving.embedded.serve"), ("render", "tts_app.batch.command.render_batch")],
+)
+def test_a_ray_that_does_not_start_is_a_sentence(
+    ttsp, monkeypatch: pytest.MonkeyPatch, command: str, start: str
+) -> None:
+    def fails(*_arguments: object, **_options: object) -> None:
+        raise ServingError("Ray does not start, tried 3 times: it is late.")
+
+    monkeypatch.setattr(start, fails)
+    monkeypatch.setattr(sys.modules["tts_app.cli.serve"], "fetch_files", lambda _models: None)
+    result = ttsp(command)
+    assert result.exit_code == 1
+    assert " ".join(result.stderr.split()) == "ttsp: Ray does not start, tried 3 times: it is late."
+
+
+def test_steps_are_told_with_their_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = steps()
+    tell("starting [Ray]")
+    tell("x" * 300)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "  0.0 s  starting [Ray]"
+    assert second.endswith("s  " + "x" * 300)

@@ -141,6 +141,7 @@ def render_batch(
 
     Raises:
         BatchError: something is wrong with it; nothing was rendered.
+        ServingError: the embedded Ray does not start; nothing was rendered.
     """
     with _claims(command.job, keep=not dry_run):
         try:
@@ -158,7 +159,7 @@ def render_batch(
             return "Succeeded"
         if not as_json:
             err.print("Ctrl-C stops it after the files in hand; the same command goes on.")
-        with _ray(), _telling(plan, err, out, as_json) as tell:
+        with _ray(err), _telling(plan, err, out, as_json) as tell:
             ended = asyncio.run(_run(command, plan, output, tell))
     finally:
         plan.close()
@@ -193,14 +194,17 @@ async def _run(
     )
 
 
-def _ray() -> AbstractContextManager[object]:
-    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one."""
+def _ray(err: Console) -> AbstractContextManager[object]:
+    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one.
+
+    Entered, the embedded one raises a ServingError where it does not start.
+    """
     if os.environ.get("RAY_ADDRESS"):
         return _joined()
     from tts_app.serving.embedded_ray import EmbeddedRay  # noqa: PLC0415
 
     # Beside a running playground: it shares no port with it.
-    return EmbeddedRay(Settings(metrics_port=None, dashboard=False))
+    return EmbeddedRay(Settings(metrics_port=None, dashboard=False), progress=err.print)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -75,6 +75,16 @@ def reported() -> Iterator[None]:
         fail(str(error), WRONG_USAGE)
     except (EngineError, OSError) as error:
         fail(str(error), FAILED)
+
+
+def steps() -> Callable[[str], None]:
+    """Return what prints each step of something long on a line, with the seconds since this call."""
+    started = time.monotonic()
+
+    def tell(step: str) -> None:
+        err.print(f"{time.monotonic() - started:5.1f} s  {step}", markup=False, soft_wrap=True)
+
+    return tell
 
 
 @contextmanager

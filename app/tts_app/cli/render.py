@@ -92,6 +92,7 @@ def render(
     from tts_app.batch.config_maps import mounted
     from tts_app.batch.options import SPEAKERS
     from tts_app.manifests import load_batch, yaml_files
+    from tts_app.serving.embedded_ray import ServingError
     from tts_app.settings import Settings
 
     places = [entry.partition("=") for entry in place or ()]
@@ -129,4 +130,6 @@ def render(
         if as_json:
             typer.echo(refused(str(error)))
         fail(str(error), WRONG_USAGE)
+    except ServingError as error:
+        fail(str(error), FAILED)
     raise typer.Exit(_EXIT_CODES[state])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tts_app.catalogue import Catalogue
-from tts_app.cli.console import FAILED, ModelFiles, err, fail, reported, settings_of
+from tts_app.cli.console import FAILED, ModelFiles, fail, reported, settings_of, steps
 from tts_app.cli.models import fetch_files, models_of
 from tts_app.resources import TextModel, VoiceModel
 
@@ -21,15 +21,15 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
 ) -> None:
     """Start the playground on an embedded Ray. Ctrl-C stops it."""
-    from tts_app.serving.embedded import ServingError
     from tts_app.serving.embedded import serve as serve_embedded
+    from tts_app.serving.embedded_ray import ServingError
 
     settings = settings_of(**{k: v for k, v in (("host", host), ("port", port)) if v is not None})
     models = models_of(file)
     fetch_files(models)
     with reported():
         try:
-            serve_embedded(models, settings, progress=err.print, ready=partial(_invite, models))
+            serve_embedded(models, settings, progress=steps(), ready=partial(_invite, models))
         except ServingError as error:
             fail(str(error), FAILED)
 

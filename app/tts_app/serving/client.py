@@ -11,7 +11,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
-from tts_app.serving.config import VOICE_DEPLOYMENT
+from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
 
 PATIENCE = 10.0

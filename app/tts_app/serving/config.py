@@ -11,14 +11,10 @@ from typing import Any
 
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.resources.vllm import Layout
+from tts_app.serving.names import GATEWAY_DEPLOYMENT, TEXT_DEPLOYMENT, VOICE_DEPLOYMENT
 
 GATEWAY = "gateway"
 """Name of the gateway's application, and of its deployment in lower case."""
-GATEWAY_DEPLOYMENT = "Gateway"
-VOICE_DEPLOYMENT = "Voice"
-"""Deployment that every VoiceModel's application has."""
-TEXT_DEPLOYMENT = "Text"
-"""Deployment that every TextModel's application has."""
 TEXT_GRACE = 120
 """Seconds that a TextModel's replica has to end its answers when it is replaced or not needed any more."""
 KEEP_ALIVE = 75

@@ -12,22 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.config import serve_config
-from tts_app.serving.embedded_ray import GRACE, EmbeddedRay
+from tts_app.serving.embedded_ray import GRACE, EmbeddedRay, Progress, ServingError
 from tts_app.settings import Settings
 
 if TYPE_CHECKING:
     from ray.serve._private.client import ServeControllerClient
 
-Progress = Callable[[str], None]
-"""Told, in a few words, what is being waited for."""
-
 _LOOPBACK = ("127.", "localhost", "::1")
 _START_TIMEOUT = 300.0
 _POLL = 0.2
-
-
-class ServingError(Exception):
-    """The playground cannot be served; the message says why and what would help."""
 
 
 def serve(
@@ -44,11 +37,10 @@ def serve(
         ServingError: the port is taken, a key is missing, or a model does not start.
     """
     stopping = threading.Event()
-    with _stop_signals(stopping) as listen, Playground(settings) as playground:
-        progress("starting Ray")
-        playground.start()
+    with _stop_signals(stopping) as listen, Playground(settings, progress) as playground:
+        if not playground.start(stopping):
+            return
         listen()  # Ray has put its own handler in place of ours
-        progress("loading " + ", ".join(model.name for model in models))
         playground.deploy(models)
         if playground.wait(stopping):
             ready(playground.url)
@@ -59,7 +51,7 @@ def serve(
 class Playground:
     """An embedded Ray with Serve. A context manager: leaving it stops every process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
         host = settings.host
         if not host.startswith(_LOOPBACK) and settings.api_key is None:
             raise ServingError(
@@ -69,7 +61,8 @@ class Playground:
         self._host = host
         self._port = settings.port
         self._settings = settings
-        self._ray = EmbeddedRay(settings)
+        self._progress = progress
+        self._ray = EmbeddedRay(settings, progress)
         self._client: ServeControllerClient | None = None
 
     @property
@@ -78,13 +71,19 @@ class Playground:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self._host, self._host)  # noqa: S104
         return f"http://{host}:{self._port}"
 
-    def start(self) -> None:
-        """Start Ray, its processes on loopback only."""
+    def start(self, stopping: threading.Event | None = None) -> bool:
+        """Start Ray, its processes on loopback only. False: `stopping` was set meanwhile.
+
+        Raises:
+            ServingError: the port is taken, or Ray does not start.
+        """
         _check_free(self._host, self._port)
-        self._ray.start()
+        self._progress("starting Ray")
+        return self._ray.start(stopping)
 
     def deploy(self, models: Sequence[VoiceModel | TextModel]) -> None:
         """Serve these models from now on; what is served already and stays goes on undisturbed."""
+        self._progress("starting Serve")
         from ray.serve import start  # noqa: PLC0415
         from ray.serve.context import _get_global_client  # noqa: PLC0415
         from ray.serve.schema import ServeDeploySchema  # noqa: PLC0415
@@ -97,10 +96,11 @@ class Playground:
         self._client = _get_global_client()
         if self._client is None:
             raise ServingError("Ray Serve has not started.")
+        self._progress("loading " + ", ".join(model.name for model in models))
         self._client.deploy_apps(ServeDeploySchema.model_validate(config))
 
     def wait(self, stopping: threading.Event | None = None, timeout: float = _START_TIMEOUT) -> bool:
-        """Wait until every application runs. False: `stopping` was set meanwhile.
+        """Wait until every application runs, telling each that does. False: `stopping` was set meanwhile.
 
         Raises:
             ServingError: an application does not start; the message has its own words.
@@ -109,16 +109,21 @@ class Playground:
 
         stopping = stopping or threading.Event()
         deadline = time.monotonic() + timeout
+        told: set[str] = set()
         while not stopping.is_set():
             applications = ray_serve.status().applications
+            running = {name for name, app in applications.items() if app.status == "RUNNING"}
+            for name in sorted(running - told):
+                self._progress(f"{name} is ready")
+            told |= running
             failed = {n: a for n, a in applications.items() if a.status in ("DEPLOY_FAILED", "UNHEALTHY")}
             if failed:
                 reasons = "; ".join(f"{name}: {app.message}" for name, app in failed.items())
                 raise ServingError(f"A model does not start. {reasons}")
-            if applications and all(app.status == "RUNNING" for app in applications.values()):
+            if applications and running == applications.keys():
                 return True
             if time.monotonic() > deadline:
-                waiting = ", ".join(n for n, a in applications.items() if a.status != "RUNNING")
+                waiting = ", ".join(sorted(applications.keys() - running))
                 raise ServingError(f"Not started after {timeout:.0f} s: {waiting}")
             stopping.wait(_POLL)
         return False

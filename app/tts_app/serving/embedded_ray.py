@@ -5,59 +5,106 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tts_app.settings import Settings
 from tts_app.telemetry.logs import secret
 
+if TYPE_CHECKING:
+    from ray._private.node import Node
+
+Progress = Callable[[str], None]
+"""Told, in a few words, what is being waited for."""
+
 GRACE = 10.0
 """Seconds that Serve has to end its requests, and Ray's processes to end by themselves."""
+TRIES = 3
+"""Times that Ray is started: it gives its own processes 30 s, which a busy machine may exceed."""
+
+
+class ServingError(Exception):
+    """The playground cannot be served; the message says why and what would help."""
 
 
 class EmbeddedRay:
     """A Ray of one node. A context manager: leaving it stops every process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
         self._settings = settings
+        self._progress = progress
         self._folder: Path | None = None
+        self._node: Node | None = None
 
-    def start(self) -> None:
-        """Start Ray, its processes on loopback only."""
+    def start(self, stopping: threading.Event | None = None) -> bool:
+        """Start Ray, its processes on loopback only. False: `stopping` was set meanwhile.
+
+        Raises:
+            ServingError: Ray does not start, however often it is tried; nothing of it is left.
+        """
         settings = self._settings
         log_dir = settings.log_dir or settings.state / "logs"
         here = {"log_dir": log_dir.absolute(), "audio_output": self._audio_output()}
         settings.model_copy(update=here).export()
         os.environ.update(_ray_environment(settings))
+        for number in range(1, TRIES + 1):
+            try:
+                self._start_once()
+                return not _is_set(stopping)
+            except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions where a process is late
+                reason = _first_sentence(error)
+            if _is_set(stopping):
+                return False
+            if number < TRIES:
+                self._progress(f"Ray has not started ({reason}); starting it again, {number + 1} of {TRIES}")
+        raise ServingError(
+            f"Ray does not start, tried {TRIES} times: {reason}. Where other programs keep this machine "
+            "busy, or its memory is full, end some and start again."
+        )
+
+    def _start_once(self) -> None:
+        """Start Ray's processes and connect to them; where that fails, leave nothing of it."""
         # A socket's name has at most 107 characters, and Ray's lie in this folder: it cannot be in state_dir.
         self._folder = Path(tempfile.mkdtemp(prefix="ttsp-"))
-        import ray  # noqa: PLC0415 - it reads the environment above when it is imported
+        others = set(psutil.Process().children())
+        try:
+            import ray  # noqa: PLC0415 - it reads the environment when it is imported
 
-        logging.getLogger("ray").setLevel(logging.WARNING)
-        ray.init(
-            address="local",
-            num_cpus=_LOGICAL_CPUS,
-            num_gpus=None,
-            object_store_memory=settings.object_store_bytes,
-            include_dashboard=settings.dashboard,
-            dashboard_host="127.0.0.1",
-            dashboard_port=settings.dashboard_port,
-            log_to_driver=False,
-            configure_logging=False,
-            _node_ip_address="127.0.0.1",
-            _metrics_export_port=settings.metrics_port,
-            _memory=_LOGICAL_MEMORY,
-            _temp_dir=str(self._folder),
-        )
+            logging.getLogger("ray").setLevel(logging.WARNING)
+            self._node = _start_node(self._settings, self._folder)
+            ray.init(
+                address=self._node.gcs_address,
+                log_to_driver=False,
+                configure_logging=False,
+                _node_ip_address=_LOOPBACK,
+            )
+        except BaseException:
+            self._clean_up(others)
+            raise
+
+    def _clean_up(self, others: set[psutil.Process]) -> None:
+        """End what a start that failed has begun. `others` are processes that this one had before.
+
+        A node that fails while it is made is never handed out: its processes are known as ours alone.
+        """
+        import ray  # noqa: PLC0415
+
+        ray.shutdown()
+        _kill([p for child in psutil.Process().children() if child not in others for p in _family(child)])
+        self._node = None
+        self._remove_folder()
 
     def stop(self, before: Callable[[], None] | None = None) -> None:
         """Call `before`, then stop Ray. Idempotent."""
-        import ray  # noqa: PLC0415
+        node, self._node = self._node, None
+        if node is not None:
+            import ray  # noqa: PLC0415
 
-        if ray.is_initialized():
             # Taken now: once its parent is gone, nothing tells a process of ours from any other.
             children = psutil.Process().children(recursive=True)
             # Ray prints there that its controller, which it has just ended, has ended.
@@ -65,10 +112,9 @@ class EmbeddedRay:
                 if before is not None:
                     before()
                 ray.shutdown()
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
             _end(children)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._remove_folder()
 
     def __enter__(self) -> "EmbeddedRay":
         self.start()
@@ -77,15 +123,71 @@ class EmbeddedRay:
     def __exit__(self, *_error: object) -> None:
         self.stop()
 
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
     def _audio_output(self) -> str:
         """Return the audio store, a folder made absolute: the replicas run elsewhere."""
         output = self._settings.audio_output
         return output if "://" in output else str(Path(output).expanduser().absolute())
 
 
+_LONGEST = 300
+"""Characters of Ray's own words that are passed on."""
+_LOOPBACK = "127.0.0.1"
 _LOGICAL_CPUS = 1024
 """Ray's CPUs are bookkeeping. A model that asks for four must run, slower, on a machine with one."""
 _LOGICAL_MEMORY = 1 << 40
+
+
+def _start_node(settings: Settings, folder: Path) -> "Node":
+    """Start Ray's processes, fewer than `ray.init` does: those that only a cluster needs are left out.
+
+    Raises:
+        Exception: one of them has not started in the time that Ray gives it.
+    """
+    from ray._private import ray_constants  # noqa: PLC0415
+    from ray._private.node import Node  # noqa: PLC0415
+    from ray._private.parameter import RayParams  # noqa: PLC0415
+
+    class LocalNode(Node):
+        """A head node that has no API server where no dashboard is asked for."""
+
+        def start_api_server(self, *, include_dashboard: bool | None, raise_on_failure: bool) -> None:
+            """Start the dashboard where it is asked for.
+
+            Without one Ray starts the server all the same, for reports on usage. Its address is left where
+            Ray's agent looks for it each second until it is there; nobody listens at it.
+            """
+            if include_dashboard:
+                super().start_api_server(include_dashboard=True, raise_on_failure=raise_on_failure)
+                return
+            self._webui_url = ""
+            self.get_gcs_client().internal_kv_put(  # type: ignore[no-untyped-call]
+                ray_constants.DASHBOARD_ADDRESS.encode(),
+                f"{_LOOPBACK}:0".encode(),
+                True,
+                namespace=ray_constants.KV_NAMESPACE_DASHBOARD,
+            )
+
+    params = RayParams(
+        node_ip_address=_LOOPBACK,
+        num_cpus=_LOGICAL_CPUS,
+        memory=_LOGICAL_MEMORY,
+        object_store_memory=settings.object_store_bytes,
+        include_dashboard=settings.dashboard,
+        dashboard_host=_LOOPBACK,
+        dashboard_port=settings.dashboard_port,  # type: ignore[arg-type] # declared as a bool
+        metrics_export_port=settings.metrics_port,
+        temp_dir=str(folder),
+        # The monitor scales a cluster's nodes, and fills a page of the dashboard.
+        no_monitor=not settings.dashboard,
+        # It brings the workers' output to drivers that ask for it (`log_to_driver`); ours do not.
+        include_log_monitor=False,  # type: ignore[arg-type] # declared as a str
+    )
+    return LocalNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True, ray_init_cluster=True)
 
 
 def _ray_environment(settings: Settings) -> dict[str, str]:
@@ -113,10 +215,33 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _is_set(event: threading.Event | None) -> bool:
+    return event is not None and event.is_set()
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what is wrong: Ray's messages go on with tracebacks and with logs that are gone by then."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.partition(". ")[0].removesuffix(".")[:_LONGEST]
+
+
 def _end(processes: Sequence[psutil.Process]) -> None:
     """Wait for `processes` to end, and end those that do not."""
     _gone, alive = psutil.wait_procs(processes, timeout=GRACE)
-    for process in alive:
+    _kill(alive)
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    """End `processes` at once."""
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=GRACE)
+    psutil.wait_procs(processes, timeout=GRACE)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and all that it has started; nothing where it has ended."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -17,8 +17,8 @@ from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
 from tts_app.serving.client import LOST, PATIENCE, ModelClient, ModelUnavailableError, result
-from tts_app.serving.config import TEXT_DEPLOYMENT
 from tts_app.serving.frames import Frame, Inbox
+from tts_app.serving.names import TEXT_DEPLOYMENT
 
 IDLE = 5.0
 """Seconds without a request after which a line is hung up: Serve takes a replica with a line for busy."""

@@ -1,91 +1,13 @@
-"""The voice deployment: one VoiceModel's engine behind a Ray Serve handle.
+"""The application of a VoiceModel, as the Serve config names it."""
 
-The engine is loaded once, when the replica starts. Calls run in as many threads as there are callers; one
-that is cancelled before its turn never runs, so a caller who leaves costs at most the segment being spoken.
-"""
-
-import logging
-import time
-from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from ray import serve
 
-from tts_app.engines.base import Audio, Capabilities, Segment, SpeechEngine
-from tts_app.engines.pool import EnginePool
-from tts_app.engines.registry import speech_engine
-from tts_app.resources import Source
-from tts_app.serving.config import VOICE_DEPLOYMENT
-from tts_app.settings import Settings
-from tts_app.sources import fetch
-from tts_app.telemetry.logs import log, set_up
-from tts_app.telemetry.metrics import EngineMetrics
-
-
-class VoiceArgs(BaseModel):
-    """What the Serve config passes to a model's application."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    engine: str
-    source: Source
-    quantization: str
-    parameters: dict[str, Any] = {}
-    """The engine's own; it validates them."""
-
-
-class Voice:
-    """A replica of a VoiceModel's engine."""
-
-    def __init__(self, args: VoiceArgs) -> None:
-        settings = Settings()
-        set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
-        started = time.perf_counter()
-        self._engine = _load(args)
-        self._pool = EnginePool(self._engine)
-        self._metrics = EngineMetrics()
-        seconds = time.perf_counter() - started
-        log(
-            "voice loaded",
-            model=args.model,
-            engine=args.engine,
-            callers=self._pool.callers,
-            seconds=round(seconds, 2),
-        )
-
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take up the voices; refuse, naming it, a speaker that the model does not have."""
-        for speaker in user_config["speakers"]:
-            self._engine.check_speaker(speaker)
-
-    async def describe(self) -> Capabilities:
-        """Return what the engine can do."""
-        return self._engine.capabilities
-
-    async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
-        """Speak `segments`; cancelling the call gives up what has not started."""
-        started = time.perf_counter()
-        audio = await self._pool.synthesise(segments, background)
-        seconds = time.perf_counter() - started
-        self._metrics.spoke(len(segments), seconds)
-        log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
-        return audio
-
-    def __del__(self) -> None:
-        """Release the engine when Serve stops the replica."""
-        if hasattr(self, "_pool"):
-            self._pool.close()
+from tts_app.serving.applications import application
+from tts_app.serving.names import VOICE_DEPLOYMENT
 
 
 def build(args: dict[str, Any]) -> serve.Application:
-    """Return the application of one VoiceModel (the Serve config's `import_path`)."""
-    deployment = serve.deployment(name=VOICE_DEPLOYMENT)(Voice)
-    return deployment.bind(VoiceArgs.model_validate(args))
-
-
-def _load(args: VoiceArgs) -> SpeechEngine:
-    engine = speech_engine(args.engine)
-    files = fetch(args.source, engine.hub_patterns(args.quantization))
-    return engine.load(files, args.quantization, args.parameters)
+    """Return the application of one VoiceModel (the Serve config's `import_path`); `args` are `VoiceArgs`."""
+    return application(VOICE_DEPLOYMENT, "tts_app.serving.voice_replica.Voice", args)

@@ -13,9 +13,6 @@ from tts_app.sources.base import (
     sha256_of,
 )
 from tts_app.sources.claims import claimed
-from tts_app.sources.hub import fetch_hub
-from tts_app.sources.object_store import fetch_objects
-from tts_app.sources.packages import fetch_package
 
 __all__ = ["Progress", "SourceError", "cache_folder", "fetch"]
 
@@ -28,12 +25,20 @@ def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progr
     Raises:
         SourceError: the files cannot be had, or one differs from its SHA-256.
     """
+    # What one kind of source needs is imported when it is fetched: each costs every process that loads a
+    # model up to a third of a second.
     scheme, _, rest = source.uri.partition("://")
     if scheme == "package":
+        from tts_app.sources.packages import fetch_package  # noqa: PLC0415
+
         folder = fetch_package(rest, source.revision, progress)
     elif scheme == "hf":
+        from tts_app.sources.hub import fetch_hub  # noqa: PLC0415
+
         folder = fetch_hub(rest, source.revision or "", patterns, progress)
     elif scheme in ("s3", "gs"):
+        from tts_app.sources.object_store import fetch_objects  # noqa: PLC0415
+
         folder = fetch_objects(source.uri, source.revision, progress)
     elif scheme == "pvc":
         folder = _existing(source.uri, claimed(source.uri, rest))

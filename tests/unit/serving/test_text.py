@@ -28,7 +28,7 @@ from tts_app.resources import Source, TextModel
 from tts_app.serving import text_client
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.readiness import Readiness
-from tts_app.serving.text import FAILURES, Text, TextArgs
+from tts_app.serving.text_replica import FAILURES, Text, TextArgs
 from tts_app.serving.text_client import TextClient
 from tts_app.serving.writing import TextService
 from tts_app.telemetry.logs import set_up
@@ -200,8 +200,8 @@ ARGS = TextArgs(
 
 @pytest.fixture
 def replicas(monkeypatch: pytest.MonkeyPatch) -> dict[str, Replica]:
-    monkeypatch.setattr("tts_app.serving.text.text_engine", lambda _name: SimulatedEngine)
-    monkeypatch.setattr("tts_app.serving.text.fetch", lambda *_args: Path())
+    monkeypatch.setattr("tts_app.serving.text_replica.text_engine", lambda _name: SimulatedEngine)
+    monkeypatch.setattr("tts_app.serving.text_replica.fetch", lambda *_args: Path())
     monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
     monkeypatch.setattr(text_client, "IDLE", 0.05)
     return {name: Replica(Text(ARGS)) for name in ("a", "b")}
@@ -372,7 +372,7 @@ async def test_a_busy_models_callers_wait_for_a_place(
 async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
     replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
-    monkeypatch.setattr("tts_app.serving.text.LINE_SECONDS", 2.0)
+    monkeypatch.setattr("tts_app.serving.text_replica.LINE_SECONDS", 2.0)
     text = replicas["a"].text
     await text.write("later", 1, TextRequest(prompt="x"))
     await text.write("gone", 1, TextRequest(prompt="x"))

@@ -12,7 +12,7 @@ import pytest
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
 from tts_app.engines.pool import EnginePool
 from tts_app.resources import Source
-from tts_app.serving.voice import Voice, VoiceArgs
+from tts_app.serving.voice_replica import Voice, VoiceArgs
 
 
 class SimulatedEngine:
@@ -53,9 +53,11 @@ class SimulatedEngine:
 
 @pytest.fixture
 def voice(monkeypatch: pytest.MonkeyPatch) -> Iterator[Voice]:
-    monkeypatch.setattr("tts_app.serving.voice.speech_engine", lambda _name: SimulatedEngine)
-    monkeypatch.setattr("tts_app.serving.voice.fetch", lambda *_args: Path())
-    monkeypatch.setattr("tts_app.serving.voice.EnginePool", lambda engine: EnginePool(engine, callers=1))
+    monkeypatch.setattr("tts_app.serving.voice_replica.speech_engine", lambda _name: SimulatedEngine)
+    monkeypatch.setattr("tts_app.serving.voice_replica.fetch", lambda *_args: Path())
+    monkeypatch.setattr(
+        "tts_app.serving.voice_replica.EnginePool", lambda engine: EnginePool(engine, callers=1)
+    )
     monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
     made = Voice(
         VoiceArgs(

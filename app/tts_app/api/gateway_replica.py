@@ -1,0 +1,79 @@
+"""The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+
+from tts_app.api.app import create_app
+from tts_app.api.deps import Context
+from tts_app.api.listener import Address
+from tts_app.batch.hosted import HostedBatches
+from tts_app.resources import TextModel, VoiceModel
+from tts_app.serving.durable import DurableSpeeches
+from tts_app.serving.garbage import collect_rarely
+from tts_app.serving.service import SpeechService
+from tts_app.serving.writing import TextService
+from tts_app.settings import Settings
+from tts_app.storage.audio import AudioStore
+from tts_app.storage.batches import Batches
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speeches
+from tts_app.telemetry.logs import Fingerprint, set_up
+from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+
+
+class Gateway:
+    """A replica of the gateway."""
+
+    def __init__(self, listens: Mapping[str, Any]) -> None:
+        """`listens`: where it listens itself, as `Address` has it; nothing where Serve's proxies do."""
+        self._address = Address.model_validate(listens) if listens else None
+        settings = Settings()
+        set_up("gateway", settings.log_level, settings.log_dir)
+        self._service = SpeechService(settings.queue, SpeechMetrics())
+        self._text = TextService(settings.queue, TextMetrics())
+        store = AudioStore(settings.audio_output)
+        database = Database(settings.database)
+        self._durable = DurableSpeeches(
+            self._service,
+            Speeches(database),
+            store,
+            workers=settings.durable_workers,
+            limit=settings.durable_queue,
+        )
+        fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
+        batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
+        self._context = Context(
+            settings,
+            self._service,
+            self._text,
+            self._durable,
+            batches,
+            store,
+            database,
+            fingerprint,
+            proxied=self._address is None,
+        )
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the API; Ray Serve calls it in the replica, once."""
+        collect_rarely()
+        return create_app(self._context, self._address)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take up the models of `user_config`, while requests go on."""
+        models = await asyncio.to_thread(_models, user_config)
+        self._service.reconfigure(model for model in models if isinstance(model, VoiceModel))
+        self._text.reconfigure(model for model in models if isinstance(model, TextModel))
+
+
+GatewayIngress = serve.ingress(None)(Gateway)
+"""The gateway as Serve runs it: with what answers HTTP around it."""
+
+
+def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:
+    kinds: dict[str, type[VoiceModel | TextModel]] = {"VoiceModel": VoiceModel, "TextModel": TextModel}
+    return [kinds[model["kind"]].model_validate(model) for model in user_config["models"]]

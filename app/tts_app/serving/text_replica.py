@@ -1,0 +1,140 @@
+"""The text deployment: one TextModel's engine behind a Ray Serve handle.
+
+A call of `write` is a request and lasts as long as it is written; what is written goes out by `listen`, the
+line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tts_app.engines.registry import text_engine
+from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
+from tts_app.resources import Source
+from tts_app.serving.frames import Frame, Outbox, end, frame
+from tts_app.serving.garbage import collect_rarely
+from tts_app.settings import Settings
+from tts_app.sources import fetch
+from tts_app.telemetry.logs import log, set_up
+from tts_app.telemetry.text import Recorder, TextEngineMetrics
+
+LINE_SECONDS = 60.0
+"""How long a gateway's line is kept without a request: far longer than a gateway that is up keeps it."""
+FAILURES = 3
+"""Requests in a row that the engine may break down under before Serve is told to start the replica anew."""
+
+
+class TextArgs(BaseModel):
+    """What the Serve config passes to a model's application."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    engine: str
+    source: Source
+    quantization: str
+    context_length: int
+    slots: int
+    parameters: dict[str, Any] = {}
+    """The engine's own; it validates them."""
+
+
+class Text:
+    """A replica of a TextModel's engine."""
+
+    def __init__(self, given: TextArgs | Mapping[str, Any]) -> None:
+        args = TextArgs.model_validate(given)
+        settings = Settings()
+        set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
+        started = time.perf_counter()
+        self._engine = _load(args)
+        collect_rarely()
+        published = self._engine.load_now is None
+        self._metrics = None if published else TextEngineMetrics(args.model, self._engine)
+        self._outboxes: dict[str, Outbox] = {}
+        self._failures = 0
+        seconds = round(time.perf_counter() - started, 2)
+        log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
+
+    def check_health(self) -> None:
+        """Tell Serve to start the replica anew; record how busy the engine is, idle or not.
+
+        Raises:
+            EngineError: the engine is broken, or breaks down under every request.
+        """
+        if self._metrics is not None:
+            self._metrics.flush()
+        if self._engine.broken is not None:
+            raise EngineError(f"The engine is broken. {self._engine.broken}")
+        if self._failures >= FAILURES:
+            raise EngineError(f"The engine has broken down under {self._failures} requests in a row.")
+
+    async def describe(self) -> TextCapabilities:
+        """Return what the engine can do."""
+        return self._engine.capabilities
+
+    async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
+        """Yield what is written for `line`, until nothing was asked for a while."""
+        outbox = self._outboxes.setdefault(line, Outbox())
+        outbox.listened_to = True
+        try:
+            async for message in outbox.messages(LINE_SECONDS):
+                yield message
+        finally:
+            self._outboxes.pop(line, None)
+
+    async def write(self, line: str, number: int, request: TextRequest) -> None:
+        """Write the answer to the request `number` into `line`; a cancelled call stops the writing.
+
+        Raises:
+            ContextLengthError, EngineError: the engine refuses the request.
+            EngineStoppedError: the engine was closed, or broke.
+        """
+        outbox = self._outboxes.setdefault(line, Outbox())
+        outbox.requests += 1
+        try:
+            with Recorder(self._metrics) as recorder:
+                async with aclosing(self._engine.generate(request)) as deltas:
+                    async for delta in deltas:
+                        first = recorder.delta(delta)
+                        outbox.put(frame(number, delta), urgent=first)
+            outbox.put(end(number), urgent=True)
+            self._failures = 0
+        except EngineStoppedError as error:
+            self._failed(error)
+            raise
+        except EngineError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise
+        finally:
+            outbox.requests -= 1
+            if not outbox.listened_to:  # its line is still to come, or has ended
+                asyncio.get_running_loop().call_later(LINE_SECONDS, self._forget, line, outbox)
+            log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+
+    def _forget(self, line: str, outbox: Outbox) -> None:
+        """Drop an outbox that nobody listens to."""
+        if not outbox.listened_to and self._outboxes.get(line) is outbox:
+            del self._outboxes[line]
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        log("text engine failed", error=error)
+
+    def __del__(self) -> None:
+        """Release the engine when Serve stops the replica."""
+        if hasattr(self, "_engine"):
+            self._engine.close()
+
+
+def _load(args: TextArgs) -> TextEngine:
+    engine = text_engine(args.engine)
+    files = fetch(args.source, engine.hub_patterns(args.quantization))
+    return engine.load(files, args.quantization, args.context_length, args.slots, args.parameters)

@@ -1,0 +1,79 @@
+"""Start a Ray whose raylet is late, and print what comes of it as JSON.
+
+Usage: simulated_late_raylet.py FOLDER LATE     LATE: how many raylets are never ready, before real ones.
+Simulated are the late raylets, by a program that sleeps, and Ray's 30 s for them: they pass in one.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+
+from tts_app.serving.embedded_ray import EmbeddedRay, ServingError, _ray_environment
+from tts_app.settings import Settings
+
+HASTE = 30
+
+
+def main(folder: Path, late: int) -> None:
+    """Start, look, stop."""
+    settings = Settings(state_dir=folder / "state", audio_output=str(folder / "audio"), metrics_port=None)
+    # Ray reads it when it is imported. The last is how long it looks for the raylet at a time.
+    os.environ.update(_ray_environment(settings), RAY_raylet_start_wait_time_s="1")
+    import ray._private.node
+    import ray._private.services
+
+    real = ray._private.services.RAYLET_EXECUTABLE
+    stopping = threading.Event()
+    told: list[str] = []
+
+    def progress(step: str) -> None:
+        told.append(step)
+        if len(told) == late:
+            ray._private.services.RAYLET_EXECUTABLE = real
+            ray._private.node.time = time
+
+    sleeper = folder / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 600\n")
+    sleeper.chmod(0o700)
+    ray._private.services.RAYLET_EXECUTABLE = str(sleeper)
+    ray._private.node.time = SimpleNamespace(
+        monotonic=lambda: time.monotonic() * HASTE, sleep=time.sleep, time=time.time
+    )
+    if late == 0:
+        stopping.set()
+    with tempfile.TemporaryDirectory(prefix="late-", dir="/tmp") as short:
+        tempfile.tempdir = short  # a socket's name must be short
+        embedded = EmbeddedRay(settings, progress)
+        up, error, answer = False, "", None
+        try:
+            up = embedded.start(stopping)
+            if up:
+                answer = ray.get(ray.remote(num_cpus=1)(lambda: 6 * 7).remote())
+        except ServingError as failed:
+            error = str(failed)
+        if not up:
+            assert not ray.is_initialized()
+            left_at_once = _left(short)
+        else:
+            left_at_once = []
+        embedded.stop()
+        left = left_at_once + _left(short)
+    print(json.dumps({"up": up, "error": error, "answer": answer, "told": told, "left": left}))
+
+
+def _left(folder: str) -> list[str]:
+    """Return the processes and the files that are left."""
+    return [p.name() for p in psutil.Process().children(recursive=True)] + [
+        str(path) for path in Path(folder).iterdir()
+    ]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
