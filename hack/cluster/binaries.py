@@ -37,8 +37,8 @@ class Binary:
     files: str = ""
     """The folder of the module that is kept beside the program, which cannot be installed without."""
     work: float = 1.0
-    """CPU seconds of its build, where all before it in `NODE` were built: they share packages. Measured on
-    2026-11-29 with empty caches of Go and with Go 1.26; only the proportions matter much."""
+    """CPU seconds of its build where all before it in `NODE` are built, for they share packages. Reckoned
+    from the times of a whole build with empty caches of Go 1.26; the proportions matter most."""
 
 
 def _kubernetes(name: str, work: float) -> Binary:
@@ -59,17 +59,17 @@ BINARIES = {
     for binary in (
         # etcd shares Kubernetes' wrapper: the two agree on their dependencies.
         _other("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", work=105),
-        _kubernetes("kube-apiserver", work=385),
-        _kubernetes("kube-controller-manager", work=145),
-        _kubernetes("kubectl", work=60),
-        _other("kuberay", "kuberay", KUBERAY, files="config/crd/bases", work=270),
+        _kubernetes("kube-apiserver", work=388),
+        _kubernetes("kube-controller-manager", work=177),
+        _kubernetes("kubectl", work=147),
+        _other("kuberay", "kuberay", KUBERAY, files="config/crd/bases", work=350),
         _other(
             "helm",
             "helm",
             "helm.sh/helm/v4",
             "/cmd/helm",
             stamp="helm.sh/helm/v4/internal/version.version",
-            work=120,
+            work=270,
         ),
         _other(
             "kubeconform",
@@ -81,8 +81,8 @@ BINARIES = {
         ),
         _kubernetes("kube-scheduler", work=12),
         _kubernetes("kube-proxy", work=12),
-        _kubernetes("kubelet", work=88),
-        _other("coredns", "coredns", "github.com/coredns/coredns", work=240),
+        _kubernetes("kubelet", work=75),
+        _other("coredns", "coredns", "github.com/coredns/coredns", work=300),
         _other(
             "kueue",
             "kueue",
@@ -90,7 +90,7 @@ BINARIES = {
             "/cmd/kueue",
             stamp=f"{KUEUE}/pkg/version.GitVersion",
             files="charts/kueue",
-            work=240,
+            work=300,
         ),
         Binary("pause", "pause", ".", "v1", None),
     )
