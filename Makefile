@@ -56,8 +56,9 @@ images: ## build the container images that changed, as archives in the cache (Do
 	@$(PY) hack/images
 
 .PHONY: cluster-up
-cluster-up: ## start a real Kubernetes with KubeRay on this machine, which runs pods (root; the first time builds it)
-	@hack/setup dev
+cluster-up: ## start a real Kubernetes with KubeRay on this machine (root; the first time builds it, 20 minutes)
+	@hack/setup app
+	@hack/setup go
 	@$(PY) hack/cluster up
 
 .PHONY: cluster-demo

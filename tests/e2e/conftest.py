@@ -1,9 +1,7 @@
 """A real cluster that runs pods, once for all tests here: with the playground installed, and namespaces."""
 
 import os
-import re
 import secrets
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +15,7 @@ from cluster import base_image, build, kueue
 from cluster.build import PrerequisiteError, cache_folder
 from cluster.control_plane import ControlPlane
 from cluster.kind import KindCluster
+from cluster.listening import listening
 from cluster.node import Cluster
 from images.build import places
 from images.levels import IMAGES
@@ -69,19 +68,9 @@ def base(cluster: ControlPlane) -> None:
 @pytest.fixture(scope="session")
 def proxy(cluster: ControlPlane) -> Iterator[str]:
     """Return an address on loopback where the API server answers the administrator."""
-    process = subprocess.Popen(
-        [str(build.path_of("kubectl")), "proxy", "--port=0"],
-        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.search(r"127\.0\.0\.1:\d+", said)
-    assert found, said
-    yield f"http://{found[0]}"
-    process.terminate()
-    process.wait()
+    command = [str(build.path_of("kubectl")), "proxy", "--port=0"]
+    with listening(command, {"KUBECONFIG": str(cluster.kubeconfig)}) as address:
+        yield f"http://{address}"
 
 
 @pytest.fixture(scope="session")

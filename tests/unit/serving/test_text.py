@@ -28,8 +28,8 @@ from tts_app.resources import Source, TextModel
 from tts_app.serving import text_client
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.readiness import Readiness
-from tts_app.serving.text_replica import FAILURES, Text, TextArgs
 from tts_app.serving.text_client import TextClient
+from tts_app.serving.text_replica import FAILURES, Text, TextArgs
 from tts_app.serving.writing import TextService
 from tts_app.telemetry.logs import set_up
 from tts_app.telemetry.metrics import TextMetrics
