@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from audit import Audit
 from charts import OTHERS_KINDS, RELEASE, Helm, account
-from running import Api, Operator
+from running import Administrator, Api, ForkedOperator, Operator
 
 from cluster.binaries import CONTROL_PLANE
-from cluster.build import PrerequisiteError, build
+from cluster.build import PrerequisiteError, check
 from cluster.control_plane import ControlPlane
 
 OperatorFactory = Callable[..., Operator]
@@ -20,9 +20,9 @@ OperatorFactory = Callable[..., Operator]
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """Have the control plane's programs, or say why they cannot be had."""
+    """Have the control plane's programs, or say how they are had: they are not built inside a test."""
     try:
-        build(CONTROL_PLANE)
+        check(CONTROL_PLANE)
     except PrerequisiteError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
@@ -48,16 +48,19 @@ def helm(built: None, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm(tmp_path_factory.mktemp("helm"))
 
 
+@pytest.fixture(scope="session")
+def administrator(control_plane: ControlPlane) -> Administrator:
+    """Return what makes things for tests."""
+    return Administrator(control_plane.kubeconfig)
+
+
 @pytest.fixture
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
+def namespace(administrator: Administrator) -> Iterator[str]:
     """Make a namespace that goes with the test; what is in it goes in the background."""
     name = f"test-{secrets.token_hex(4)}"
-    control_plane.kubectl("create", "namespace", name)
-    # Without it no pod can be made; its controller comes back a while after the API server was away.
-    wait = ("wait", "--for=create", "serviceaccount/default", "--timeout=180s")
-    control_plane.kubectl(*wait, "-n", name)
+    administrator.make_namespace(name)
     yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    administrator.remove_namespace(name)
 
 
 @pytest.fixture(scope="session")
@@ -83,15 +86,14 @@ def rights(helm: Helm) -> str:
         for document in helm.render(values, namespace="the-namespace")
         if document["kind"] in {"ServiceAccount", "Role", "RoleBinding"}
     ]
-    content = {"apiVersion": "v1", "kind": "List", "items": found}
-    return json.dumps(content).replace("the-namespace", "NAMESPACE")
+    return json.dumps(found).replace("the-namespace", "NAMESPACE")
 
 
 @pytest.fixture
-def operator_kubeconfig(control_plane: ControlPlane, namespace: str, rights: str) -> Path:
+def operator_kubeconfig(administrator: Administrator, namespace: str, rights: str, tmp_path: Path) -> Path:
     """Return a kubeconfig that may do in the test's namespace what the chart says, and nothing elsewhere."""
-    control_plane.kubectl("apply", "--filename=-", input=rights.replace("NAMESPACE", namespace))
-    return control_plane.kubeconfig_for(RELEASE, namespace)
+    administrator.apply(json.loads(rights.replace("NAMESPACE", namespace)), namespace)
+    return administrator.kubeconfig_for(RELEASE, namespace, tmp_path / "operator.kubeconfig")
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def operator_factory(
 
     def make(name: str = "operator", kubeconfig: Path | None = None, **settings: str) -> Operator:
         made.append(
-            Operator(
+            ForkedOperator(
                 kubeconfig or operator_kubeconfig,
                 tmp_path / f"{name}.log",
                 **{"namespaces": api.namespace, **settings},

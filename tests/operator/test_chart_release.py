@@ -13,7 +13,7 @@ import pytest
 import yaml
 from charts import CHART, RELEASE, Object
 from resources import voice_model
-from running import Api, Operator, eventually
+from running import ELECTION, Api, Operator, eventually
 
 from cluster.control_plane import CommandError, ControlPlane
 from tts_app.resources import KINDS
@@ -59,7 +59,7 @@ class Release:
     def operator(self, log: Path, identity: str = "a-pod") -> Operator:
         """Return an operator that has the release's rights."""
         kubeconfig = self._plane.kubeconfig_for(RELEASE, self.namespace)
-        settings = {"namespace": self.namespace, "leader_election": "true", "identity": identity}
+        settings = {**ELECTION, "namespace": self.namespace, "identity": identity}
         return Operator(kubeconfig, log, **settings)
 
 
@@ -283,7 +283,7 @@ def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
     release.install("--set=crds.install=false")
     with release.operator(tmp_path / "log") as operator:
         eventually(lambda: "tts_operator_leader 1.0" in operator.fetch("/metrics"), "it leads")
-        time.sleep(2)  # it has looked what kinds there are
+        eventually(lambda: "Unresolved resources" in operator.log, "it has looked what kinds there are")
         plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
         plane.await_established(*NAMES)
         api.apply(voice_model())

@@ -11,7 +11,7 @@ import pytest
 from audit import Audit, Right
 from charts import CHART, RELEASE, Helm, Object, account, of_kind
 from resources import API, application, playground, serving, text_model, voice_model
-from running import Api, Operator, eventually
+from running import ELECTION, Api, ForkedOperator, Operator, eventually
 
 from cluster.control_plane import ControlPlane
 from tts_operator.objects import (
@@ -78,13 +78,13 @@ def install(
             "helm", "install", RELEASE, str(CHART), "--create-namespace", f"--namespace={namespace}",
             "--values=-", input=json.dumps(values),
         )  # fmt: skip
-        operator = Operator(
+        operator = ForkedOperator(
             control_plane.kubeconfig_for(RELEASE, namespace),
             tmp_path / "operator.log",
             namespaces=",".join(watched),
             namespace=namespace,
             identity="a-pod",
-            leader_election="true",
+            **ELECTION,
         )
         made.append(Installed(namespace, account(namespace), operator))
         # The API server takes up new roles a moment after they are stored.

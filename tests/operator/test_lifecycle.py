@@ -245,7 +245,7 @@ def test_steady_state_writes_nothing(api, operator):
     before = settled(api, operator.writes)
     for _ in range(3):  # an event of the parent, which changes nothing
         api.merge(VOICE_MODEL, "kokoro", {"metadata": {"annotations": {"touched": str(time.time())}}})
-        time.sleep(0.7)
+        operator.await_reconciles(2)
     assert operator.writes() == before
 
 
