@@ -51,7 +51,7 @@ e2e: setup ## tests on a real Kubernetes that runs pods: on this machine (root) 
 	@$(PY) hack/tiers programs images e2e
 
 .PHONY: images
-images: ## build the container images that changed, as archives in the cache (Docker, or root and Buildah)
+images: ## build the container images that changed, into the cache (Docker, or root, Buildah and Skopeo)
 	@hack/setup dev
 	@$(PY) hack/images
 
