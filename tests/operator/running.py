@@ -15,15 +15,11 @@ import httpx2
 import yaml
 from forked import Fork
 from lightkube import Client, KubeConfig
-from lightkube.codecs import from_dict
 from lightkube.core.exceptions import ApiError
 from lightkube.models.authentication_v1 import TokenRequestSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount, ServiceAccountToken
-<<<<<<< HEAD
-=======
 from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
->>>>>>> wt-tiers
 from lightkube.types import CascadeType, PatchType
 from resources import pod
 
@@ -83,16 +79,10 @@ class Administrator:
         self._client.delete(Namespace, name)
 
     def apply(self, manifests: Iterable[Object], namespace: str) -> None:
-<<<<<<< HEAD
-        """Apply manifests of Kubernetes' own kinds in a namespace."""
-        for manifest in manifests:
-            self._client.apply(from_dict(manifest), namespace=namespace, force=True)
-=======
         """Apply manifests of ServiceAccounts, Roles and RoleBindings in a namespace."""
         for manifest in manifests:
             made = _RIGHTS[manifest["kind"]].from_dict(manifest)
             self._client.apply(made, namespace=namespace, force=True)
->>>>>>> wt-tiers
 
     def kubeconfig_for(self, account: str, namespace: str, path: Path) -> Path:
         """Write a kubeconfig with a token of a ServiceAccount, which holds for a day; return its path."""
