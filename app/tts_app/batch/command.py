@@ -29,7 +29,7 @@ from tts_app.batch.prepare import prepare
 from tts_app.resources import TTSJob, VoiceModel
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
-from tts_app.storage.output import Output
+from tts_app.storage.output import LEASE_SECONDS, Output
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
@@ -61,6 +61,8 @@ class Command:
     """Whether its output could be written before: one that is away now is waited for."""
     archive: bool = False
     utilisation: float = 0.8
+    lease_seconds: float = LEASE_SECONDS
+    """How long an object store stays held by a driver that is lost."""
 
     def redirected(self, posts: str, output: str) -> "Command":
         """Return the command with other posts and another output, where they are given.
@@ -115,7 +117,13 @@ def render_batch(
     _find_claims(command.job)
     try:
         touch = not command.goes_on
-        plan, output = prepare(command.job.spec, command.models, command.config_maps, touch)
+        plan, output = prepare(
+            command.job.spec,
+            command.models,
+            command.config_maps,
+            touch,
+            lease_seconds=command.lease_seconds,
+        )
     except PlanError as error:
         raise BatchError(_faults(error)) from error
     try:
