@@ -445,17 +445,19 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
 ) -> None:
     """A machine that was suspended wakes up: it renews and ends its own lease, never the other's."""
     sleeper = ObjectOutput(store.url, lease_seconds=0.4)
-    awake, renewed = threading.Event(), threading.Event()
+    asleep, awake, renewed = threading.Event(), threading.Event(), threading.Event()
     put = sleeper.put
 
-    def asleep(name: str, data: bytes) -> None:
+    def sleep(name: str, data: bytes) -> None:
+        asleep.set()
         awake.wait()
         put(name, data)
         renewed.set()
 
-    monkeypatch.setattr(sleeper, "put", asleep)
+    monkeypatch.setattr(sleeper, "put", sleep)
     with ExitStack() as slept:
         slept.enter_context(sleeper.lock())
+        assert asleep.wait(60)
         (mine,) = leases(store)
         leave_lease(ObjectOutput(store.url), int(mine.partition(".")[0]), -1)
         with ObjectOutput(store.url).lock():
