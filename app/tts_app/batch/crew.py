@@ -89,6 +89,7 @@ class Member:
     staffing: Staffing
     output: str
     soon_seconds: float = _SOON
+    """For so long it is expected to be there soon."""
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
