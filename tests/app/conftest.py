@@ -1,4 +1,7 @@
-"""The real playground, once for all tests here: embedded Ray, Serve and the embedded models."""
+"""The real playground, once for all tests here: embedded Ray, Serve and the embedded models.
+
+With TTSP_TEST_URL it is one that runs already, and tests that need more than its URL are skipped.
+"""
 
 import json
 import os
@@ -7,15 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import psutil
 import pytest
-from killing import kill_each
+from killing import kill_all, kill_each
 
 from cluster.process import free_port
 from tts_app.manifests import load_voice_models
@@ -24,17 +26,120 @@ from tts_app.serving.config import serve_config
 START = 240.0
 STOP = 60.0
 SIMULATED = Path(__file__).parent / "simulated"
-API_PATH = "/v1/audio/speech"
 
 
-@dataclass(frozen=True)
-class Playground:
-    """A playground that is up."""
+class RunningPlayground:
+    """A playground that is up, and that these tests may not have started: its URL is known."""
 
-    url: str
-    folder: Path
-    dashboard: str
-    metrics: str
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Skip a test that wants what only a playground of the tests' own has."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        pytest.skip(f"it needs `{name}` of a playground that the tests start: run it without TTSP_TEST_URL")
+
+    @property
+    def models(self) -> list[str]:
+        """The models that it serves."""
+        return sorted(self._ready()["models"])
+
+    def load(self, name: str = "kokoro") -> tuple[int, int]:
+        """A model's requests: running and waiting."""
+        told = self._ready()["models"][name]
+        return told["running"], told["waiting"]
+
+    def _ready(self) -> dict[str, Any]:
+        deadline = time.monotonic() + 30
+        while True:
+            told: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=30).json()
+            if "models" in told:
+                return told
+            assert time.monotonic() < deadline, told  # a busy machine may be late to answer the probe
+            time.sleep(0.1)
+
+    def wait_load(self, name: str, load: tuple[int, int]) -> None:
+        """Wait until so many of a model's requests run and wait."""
+        deadline = time.monotonic() + 30
+        while (now := self.load(name)) != load:
+            assert time.monotonic() < deadline, f"{now} run and wait, not {load}"
+            time.sleep(0.1)
+
+    def wait_idle(self, name: str = "kokoro") -> None:
+        """Wait until every slot is given back."""
+        self.wait_load(name, (0, 0))
+
+
+class Playground(RunningPlayground):
+    """A playground of the tests' own: its folder is known, and it may be changed and killed."""
+
+    def __init__(self, folder: Path) -> None:
+        port, dashboard, metrics = (free_port("127.0.0.1") for _ in range(3))
+        super().__init__(f"http://127.0.0.1:{port}")
+        self.folder = folder
+        self.dashboard = f"http://127.0.0.1:{dashboard}"
+        self.metrics = f"http://127.0.0.1:{metrics}"
+        self.queue = 8
+        """Requests that may wait for a model."""
+        self.output = folder / "output.txt"
+        self.process: subprocess.Popen[bytes]
+        self._port = port
+        self._environment = os.environ | {
+            "TTSP_STATE_DIR": str(folder / "state"),
+            "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
+            "TTSP_LOG_LEVEL": "DEBUG",
+            "TTSP_DASHBOARD": "true",
+            "TTSP_DASHBOARD_PORT": str(dashboard),
+            "TTSP_METRICS_PORT": str(metrics),
+            "TTSP_QUEUE": str(self.queue),
+            "TTSP_BATCH_UTILISATION": "1",  # else batches wait while others keep this machine busy
+            "PYTHONPATH": f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        }
+
+    def start(self) -> None:
+        """Start its processes, and wait until it is ready."""
+        command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(self._port)]
+        with self.output.open("ab") as file:
+            self.process = subprocess.Popen(
+                command, stdout=file, stderr=file, env=self._environment, start_new_session=True
+            )
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                pytest.fail(f"the playground ended with {self.process.returncode}:\n{self._told()}")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass  # it does not listen yet
+            time.sleep(0.3)
+        pytest.fail(f"the playground is not ready after {START:.0f} s:\n{self._told()}")
+
+    def restart_killed(self) -> None:
+        """Kill all its processes at one moment, and start it again on the same ports and folder."""
+        kill_all(self.process)
+        self.start()
+
+    def stop(self) -> None:
+        """End it as a terminal does on Ctrl-C, and make sure that nothing of it is left."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(family) > 5, "Ray's processes are children of the playground"
+        try:
+            os.killpg(self.process.pid, signal.SIGINT)  # to Ray's processes too
+            assert self.process.wait(STOP) == 0, self._told()
+            _gone, alive = psutil.wait_procs(family, timeout=30)
+            assert alive == [], "processes are left"
+        finally:
+            kill_each(family)
+
+    def kill(self) -> None:
+        """End whatever is left of it."""
+        kill_each(_processes_of_session(self.process.pid))
+        self.process.wait(STOP)
+
+    def _told(self) -> str:
+        return self.output.read_text()[-4000:]
 
     @property
     def token(self) -> str:
@@ -70,8 +175,7 @@ class Playground:
 
     def config(self, models: list[Any]) -> dict[str, Any]:
         """The Serve config of `models` where this playground listens."""
-        port = int(self.url.rsplit(":", 1)[1])
-        return serve_config(models, host="127.0.0.1", port=port, log_level="DEBUG", direct=True)
+        return serve_config(models, host="127.0.0.1", port=self._port, log_level="DEBUG", direct=True)
 
     @contextmanager
     def serving(self, model: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
@@ -100,108 +204,45 @@ class Playground:
         """How many calls the engine has had."""
         return sum(line["event"] == "segments spoken" for line in self.logs("voice-kokoro"))
 
-    def load(self, name: str = "kokoro") -> tuple[int, int]:
-        """A model's requests: running and waiting."""
-        deadline = time.monotonic() + 30
-        while True:
-            told = httpx.get(f"{self.url}/readyz", timeout=30).json()
-            if "models" in told:
-                return told["models"][name]["running"], told["models"][name]["waiting"]
-            assert time.monotonic() < deadline, told  # a busy machine may be late to answer the probe
-            time.sleep(0.1)
-
-    def wait_load(self, name: str, load: tuple[int, int]) -> None:
-        """Wait until so many of a model's requests run and wait."""
-        deadline = time.monotonic() + 30
-        while (now := self.load(name)) != load:
-            assert time.monotonic() < deadline, f"{now} run and wait, not {load}"
-            time.sleep(0.1)
-
-    def wait_idle(self, name: str = "kokoro") -> None:
-        """Wait until every slot is given back."""
-        self.wait_load(name, (0, 0))
-
-
-def wait_ready(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"the playground ended with {process.returncode}:\n{output.read_text()[-4000:]}")
-        try:
-            if httpx.get(f"{url}/readyz", timeout=10).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass  # it does not listen yet
-        time.sleep(0.3)
-    pytest.fail(f"the playground is not ready after {START:.0f} s:\n{output.read_text()[-4000:]}")
-
 
 @pytest.fixture(scope="session")
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
-    folder = tmp_path_factory.mktemp("playground")
-    port, dashboard, metrics = (free_port("127.0.0.1") for _ in range(3))
-    environment = os.environ | {
-        "TTSP_STATE_DIR": str(folder / "state"),
-        "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
-        "TTSP_LOG_LEVEL": "DEBUG",
-        "TTSP_DASHBOARD": "true",
-        "TTSP_DASHBOARD_PORT": str(dashboard),
-        "TTSP_METRICS_PORT": str(metrics),
-        "TTSP_QUEUE": "8",
-        "TTSP_BATCH_UTILISATION": "1",  # else batches wait while others keep this machine busy
-        "PYTHONPATH": f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-    }
-    output = folder / "output.txt"
-    command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
-    with output.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
-        family: list[psutil.Process] = []
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_ready(process, url, output)
-            yield Playground(url, folder, f"http://127.0.0.1:{dashboard}", f"http://127.0.0.1:{metrics}")
-            family = psutil.Process(process.pid).children(recursive=True)
-            assert len(family) > 5, "Ray's processes are children of the playground"
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C: to Ray's processes too
-            assert process.wait(STOP) == 0, output.read_text()[-4000:]
-            _gone, alive = psutil.wait_procs(family, timeout=30)
-            assert alive == [], "processes are left"
-        finally:
-            kill_each([*family, *_processes_of_session(process.pid)])
-            process.wait(STOP)
-
-
-@pytest.fixture
-def serve() -> Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[bytes]]]]:
-    """Start a playground of a test's own in a folder; its processes are killed afterwards."""
-    return _serving
-
-
-@contextmanager
-def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port("127.0.0.1")
-    environment = os.environ | {
-        "TTSP_STATE_DIR": str(folder / "state"),
-        "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
-        "TTSP_METRICS_PORT": str(free_port("127.0.0.1")),
-        "TTSP_BATCH_UTILISATION": "1",
-    }
-    command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port)]
-    output = folder / "output.txt"
-    with output.open("ab") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlayground]:
+    if url := os.environ.get("TTSP_TEST_URL"):
+        yield RunningPlayground(url.rstrip("/"))
+        return
+    started = Playground(tmp_path_factory.mktemp("playground"))
     try:
-        wait_ready(process, f"http://127.0.0.1:{port}", output)
-        yield f"http://127.0.0.1:{port}", process
+        started.start()
+        yield started
+        started.stop()
     finally:
-        kill_each(_processes_of_session(process.pid))
-        process.wait(STOP)
+        started.kill()
 
 
 @pytest.fixture
-def client(playground: Playground) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=playground.url, timeout=120) as client:
+def client(playground: RunningPlayground) -> Iterator[httpx.Client]:
+    """A client of the API; the speeches and batches that it makes are removed at the end."""
+    made = []
+
+    def note(answer: httpx.Response) -> None:
+        if answer.request.method == "POST" and answer.status_code in (201, 202):
+            made.append(answer.headers.get("location"))
+
+    with httpx.Client(base_url=playground.url, timeout=120, event_hooks={"response": [note]}) as client:
         yield client
+        for address in filter(None, made):
+            _remove(client, address)
+
+
+def _remove(client: httpx.Client, address: str) -> None:
+    """Remove a speech or a batch, whether or not it has ended, or is there any more."""
+    if address.startswith("/v1/batches/"):
+        client.post(f"{address}/cancel")
+    deadline = time.monotonic() + 120
+    while (answer := client.delete(address)).status_code == 409:  # its last items are still being spoken
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
+    assert answer.status_code in (204, 404), answer.text
 
 
 def _processes_of_session(session: int) -> list[psutil.Process]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import simulated_voice
 
 from tts_app.manifests import load_voice_models
 
@@ -12,7 +13,13 @@ VOICE = "male_en-GB"
 
 
 @pytest.fixture
-def traffic(playground: Any) -> Any:
+def replica(playground: Any) -> list[str]:
+    """The embedded model's replica before anything is changed."""
+    return _replicas(playground)["kokoro"]
+
+
+@pytest.fixture
+def traffic(playground: Any, replica: list[str]) -> Any:
     """Requests one after another until it is stopped; returns their statuses."""
     statuses: list[int] = []
     stop = threading.Event()
@@ -32,17 +39,12 @@ def traffic(playground: Any) -> Any:
     assert set(statuses) == {200}
 
 
-def test_a_model_comes_and_goes_in_place(playground: Any, client: httpx.Client, traffic: list[int]) -> None:
+def test_a_model_comes_and_goes_in_place(
+    playground: Any, client: httpx.Client, replica: list[str], traffic: list[int]
+) -> None:
     (kokoro,) = load_voice_models(())
-    voices = [voice for voice in kokoro.spec.voices if voice.avatar == VOICE]
-    second = kokoro.model_copy(
-        update={
-            "metadata": kokoro.metadata.model_copy(update={"name": "second"}),
-            "spec": kokoro.spec.model_copy(update={"voices": voices}),
-        }
-    )
-    replica = _replicas(playground)["kokoro"]
-    playground.apply(playground.config([kokoro, second]))
+    second = simulated_voice.model("second")
+    playground.apply(simulated_voice.config(playground.config([kokoro, second])))
     playground.wait_for(["kokoro", "second"])
     body = {"input": "Spoken by the second model.", "voice": VOICE, "model": "second"}
     assert client.post("/v1/audio/speech", json=body).status_code == 200

@@ -33,11 +33,8 @@ def test_nothing_is_open_to_other_machines_without_the_token(playground: Any) ->
     import grpc
     from ray.serve.generated import serve_pb2, serve_pb2_grpc  # takes seconds, in which replicas may end
 
-    port = int(playground.url.rsplit(":", 1)[1])
     connections = psutil.net_connections("tcp")
-    (owner,) = {c.pid for c in connections if c.status == "LISTEN" and c.laddr.port == port}
-    assert owner is not None
-    session = os.getsid(owner)
+    session = os.getsid(playground.process.pid)
     open_to_all = []
     for connection in connections:
         if (

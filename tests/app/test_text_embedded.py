@@ -26,8 +26,9 @@ TOKENS = 40
 
 @pytest.fixture(scope="module")
 def client(playground: Any) -> openai.OpenAI:
-    playground.apply(playground.config(load_models()))
-    playground.wait_for(["kokoro", "smollm"])
+    if "smollm" not in playground.models:
+        playground.apply(playground.config(load_models()))
+        playground.wait_for(["kokoro", "smollm"])
     return openai.OpenAI(base_url=f"{playground.url}/v1", api_key="none needed", max_retries=0, timeout=120)
 
 

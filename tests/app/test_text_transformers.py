@@ -5,8 +5,6 @@ from typing import Any
 
 import openai
 import pytest
-import tiny_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tts_app.resources import TextModel
 
@@ -17,6 +15,8 @@ TOKENS = 24
 @pytest.fixture(scope="module")
 def tiny(playground: Any) -> Iterator[Any]:
     """The playground with the model; `folder` has its files."""
+    import tiny_model  # it imports PyTorch, which takes seconds
+
     folder = playground.folder / "tiny"
     folder.mkdir()
     tiny_model.make(folder)
@@ -49,6 +49,8 @@ def write(client: openai.OpenAI, prompt: str, **more: Any) -> str:
 
 
 def test_greedy_answers_are_transformers_own(tiny: Any, client: openai.OpenAI) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # takes seconds
+
     folder = tiny.folder / "tiny"
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     for prompt in PROMPTS:

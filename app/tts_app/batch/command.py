@@ -40,7 +40,7 @@ from tts_app.resources import TTSJob, VoiceModel
 from tts_app.resources.locales import Gender, resolve_locale
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
-from tts_app.storage.output import Output, describe
+from tts_app.storage.output import LEASE_SECONDS, Output, describe
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
@@ -85,6 +85,8 @@ class Command:
     """Whether its output could be written before: one that is away now is waited for."""
     archive: bool = False
     utilisation: float = 0.8
+    lease_seconds: float = LEASE_SECONDS
+    """How long an object store stays held by a driver that is lost."""
 
     def changed(self, changes: "Changes") -> "Command":
         """Return the command with the changes to its job.
@@ -146,7 +148,9 @@ def render_batch(
     with _claims(command.job, keep=not dry_run):
         try:
             touch = not (dry_run or command.goes_on)
-            plan, output = prepare(command.job.spec, command.models, command.config_maps, touch)
+            plan, output = prepare(
+                command.job.spec, command.models, command.config_maps, touch, command.lease_seconds
+            )
         except PlanError as error:
             raise BatchError(_faults(error)) from error
     try:

@@ -88,6 +88,8 @@ class Member:
     speaker: str
     staffing: Staffing
     output: str
+    soon_seconds: float = _SOON
+    """For so long it is expected to be there soon."""
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
@@ -107,7 +109,7 @@ class Member:
     @property
     def is_expected(self) -> bool:
         """Whether it is there, or will be soon: one that has been starting for long may wait for a node."""
-        soon = self._since is not None and time.monotonic() - self._since < _SOON
+        soon = self._since is not None and time.monotonic() - self._since < self.soon_seconds
         return self.actor is not None or (soon and not self.lost)
 
     def expect(self) -> None:

@@ -21,6 +21,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.patience import TRIES, OutputLostError, Patience
 from tts_app.batch.plan import Item, Plan, start_of
+from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
@@ -28,9 +29,6 @@ from tts_app.storage.output import LockedError, Output
 from tts_app.telemetry.logs import log
 
 FAILURES_TOLD = 10
-TELL_SECONDS = 1.0
-_BACK_OFF = (0.5, 30.0)
-"""Seconds before the first retry, twice as many before the next one, and the most."""
 _LOOK_AHEAD = 4096
 """Items that wait for the workers of their model while others are read from the plan."""
 _LOOK_AGAIN = 0.1
@@ -50,17 +48,19 @@ class Driver:
         output: Output,
         options: Options,
         tell: Callable[[Progress], None] = lambda _: None,
+        waits: Waits = DEFAULT_WAITS,
     ) -> None:
         self._plan = plan
         self._models = {model.name: model for model in models}
         self._output = output
         self._options = options
         self._tell = tell
+        self._waits = waits
         self._ledger = Ledger(output, plan)
         self.progress = Progress(plan.total)
         self._stopping = asyncio.Event()
-        self.patience = Patience(output, self._stopping)
-        self._governor = Governor(options.utilisation)
+        self.patience = Patience(output, self._stopping, waits)
+        self._governor = Governor(options.utilisation, waits.sample, waits.average)
         self._turns = asyncio.Semaphore(options.parallelism)
         """Who speaks: each model has as many lanes as it could use alone."""
         self._feed: _Feed
@@ -249,7 +249,7 @@ class Driver:
             await self.patience.wait(result.message)
             feed.again(item, "output", 0.0)
         elif result.cause == "passing" and feed.tries(item, "passing") < self._options.retries:
-            first, most = _BACK_OFF
+            first, most = self._waits.retry
             feed.again(item, "passing", min(most, first * 2 ** feed.tries(item, "passing")))
         else:
             for failed in [item, *feed.released(item.key)]:
@@ -310,7 +310,7 @@ class Driver:
 
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
-        """Tell the progress each second, where it has changed."""
+        """Tell the progress each second, or as `waits` says, where it has changed."""
         teller = asyncio.create_task(self._keep_telling())
         try:
             yield
@@ -322,7 +322,7 @@ class Driver:
     async def _keep_telling(self) -> None:
         told: dict[str, Any] | None = None
         while True:
-            await asyncio.sleep(TELL_SECONDS)
+            await asyncio.sleep(self._waits.progress)
             self.progress.waiting = self._held_up or self.patience.fault or self._governor.gate.reason
             if (now := self.progress.told()) and now != told:
                 self._tell(self.progress)

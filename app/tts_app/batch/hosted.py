@@ -16,6 +16,7 @@ from tts_app.batch.plan import Plan, PlanError
 from tts_app.batch.prepare import prepare
 from tts_app.batch.report import archive_blocks
 from tts_app.batch.run import run
+from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
@@ -38,9 +39,14 @@ class HostedBatches:
     """Accepts, renders, follows and cancels batches. For one event loop."""
 
     def __init__(
-        self, models: Callable[[], Sequence[VoiceModel]], batches: Batches, settings: Settings
+        self,
+        models: Callable[[], Sequence[VoiceModel]],
+        batches: Batches,
+        settings: Settings,
+        waits: Waits = DEFAULT_WAITS,
     ) -> None:
         self._models = models
+        self._waits = waits
         self._batches = batches
         self._settings = settings
         self._queue: asyncio.Queue[str] = asyncio.Queue()
@@ -277,7 +283,16 @@ class HostedBatches:
 
         saving: list[asyncio.Task[None]] = []
         try:
-            return await run(plan, output, self._models(), options, tell=tell, started=started, wanted=wanted)
+            return await run(
+                plan,
+                output,
+                self._models(),
+                options,
+                tell=tell,
+                started=started,
+                wanted=wanted,
+                waits=self._waits,
+            )
         finally:
             await asyncio.gather(*saving)
 

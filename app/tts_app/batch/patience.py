@@ -6,15 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from tts_app.batch.waits import Waits
 from tts_app.storage.output import Output, describe
 from tts_app.telemetry.logs import log
 
-PATIENCE_SECONDS = 180.0
-"""So long an output may be away, or full, before the batch is given up."""
 TRIES = 5
 """Times that something is done anew after the output could be written again."""
-_PAUSES = (0.5, 10.0)
-"""Seconds before the output is looked at, twice as many before the next look, and the most."""
 
 _Found = TypeVar("_Found")
 
@@ -26,9 +23,10 @@ class OutputLostError(Exception):
 class Patience:
     """Waits for an output, but not once `stopping` is set or it was in vain. For one event loop."""
 
-    def __init__(self, output: Output, stopping: asyncio.Event) -> None:
+    def __init__(self, output: Output, stopping: asyncio.Event, waits: Waits) -> None:
         self._output = output
         self._stopping = stopping
+        self._waits = waits
         self._looking = asyncio.Lock()
         self._lost = False
         self.fault = ""
@@ -53,7 +51,7 @@ class Patience:
         """Wait until the output can be written again.
 
         Raises:
-            OutputLostError: it could not for PATIENCE_SECONDS, or before the batch was to stop.
+            OutputLostError: it could not for so long as `waits` says, or before the batch was to stop.
         """
         if self._looking.locked():  # somebody looks after it already
             async with self._looking:
@@ -66,8 +64,8 @@ class Patience:
                 self.fault = ""
 
     async def _look(self, fault: str) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        pause, most = _PAUSES
+        until = time.monotonic() + self._waits.output
+        pause, most = self._waits.output_looks
         while not self._lost:
             self.fault = f"the output cannot be written: {fault}"
             with suppress(TimeoutError):  # no longer than this, unless the batch is to stop

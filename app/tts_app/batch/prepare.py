@@ -7,7 +7,7 @@ from tts_app.batch.plan import Plan, PlanError, plan_batch
 from tts_app.batch.posts import Fault
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
-from tts_app.storage.output import Output, OutputError, open_output
+from tts_app.storage.output import LEASE_SECONDS, Output, OutputError, open_output
 
 
 def prepare(
@@ -16,10 +16,12 @@ def prepare(
     config_maps: Path,
     touch: bool = True,
     avatars: Sequence[str] = (),
+    lease_seconds: float = LEASE_SECONDS,
 ) -> tuple[Plan, Output]:
     """Return the plan and the output, which can be written, unless that was not to be tried. Blocking.
 
-    Where `avatars` are given, these alone speak, whatever else the models offer.
+    Where `avatars` are given, these alone speak, whatever else the models offer. `lease_seconds` is how long
+    the output of an object store stays held by a driver that is lost.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.
@@ -27,7 +29,7 @@ def prepare(
     faults: list[Fault] = []
     output: Output | None = None
     try:
-        output = open_output(spec.output.uri)
+        output = open_output(spec.output.uri, lease_seconds)
         if touch:
             output.prepare()
     except OutputError as error:

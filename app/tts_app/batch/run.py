@@ -12,6 +12,7 @@ from tts_app.batch.patience import OutputLostError
 from tts_app.batch.plan import Plan
 from tts_app.batch.report import write_report
 from tts_app.batch.spool import SpoolError
+from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
 from tts_app.storage.output import LockedError, Output, describe
 
@@ -32,13 +33,14 @@ async def run(
     started: Callable[[Driver], None] = lambda _: None,
     wanted: Callable[[], Awaitable[bool]] = _always,
     archive: bool = False,
+    waits: Waits = DEFAULT_WAITS,
 ) -> Outcome:
     """Render what the output lacks, then write the report. `started` is told the driver, which it can stop.
 
     `wanted` is asked once the output is held, for a batch may have ended while another driver held it. That
     driver is waited for, and, for a while, an output that is away.
     """
-    driver = Driver(plan, models, output, options, tell)
+    driver = Driver(plan, models, output, options, tell, waits)
     started(driver)
     try:
         async with driver.telling(), _locked(output, driver):

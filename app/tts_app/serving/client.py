@@ -23,7 +23,7 @@ LOST = (RayActorError, RayServeException)
 _MEMORY = 10.0
 """Seconds after which a replica is asked again what its engine can do. While a model is being changed the
 replicas from before still answer, and nobody tells when the new ones do."""
-_REASON_SECONDS = 1.0
+REASON_SECONDS = 1.0
 """How long what Serve said of a model is told to others too."""
 
 CapabilitiesT = TypeVar("CapabilitiesT")
@@ -37,8 +37,16 @@ class ModelUnavailableError(Exception):
 class ModelClient(Generic[CapabilitiesT]):
     """Calls one model's replicas."""
 
-    def __init__(self, model: str, deployment: str) -> None:
+    def __init__(
+        self,
+        model: str,
+        deployment: str,
+        memory_seconds: float = _MEMORY,
+        reason_seconds: float = REASON_SECONDS,
+    ) -> None:
         self.model = model
+        self._memory_seconds = memory_seconds
+        self._reason_seconds = reason_seconds
         self._deployment = deployment
         self._handle: DeploymentHandle[Any] | None = None
         self._capabilities: CapabilitiesT | None = None
@@ -77,7 +85,7 @@ class ModelClient(Generic[CapabilitiesT]):
         """Take the answer, for a while; a failure is for those who waited for it."""
         if not task.cancelled() and task.exception() is None:
             self._capabilities = task.result()
-            self._ask_again = time.monotonic() + _MEMORY
+            self._ask_again = time.monotonic() + self._memory_seconds
 
     async def probe(self, within: float | None) -> CapabilitiesT:
         """Ask a replica what its engine can do, now: it answers only where the model is loaded.
@@ -126,7 +134,7 @@ class ModelClient(Generic[CapabilitiesT]):
         """Return what Serve says of the model, or said to another caller just before."""
         if self._looking is None or (self._looking.done() and time.monotonic() >= self._look_again):
             self._looking = asyncio.create_task(look(self.model))
-            self._look_again = time.monotonic() + _REASON_SECONDS
+            self._look_again = time.monotonic() + self._reason_seconds
         return await asyncio.shield(self._looking)
 
     def close(self) -> None:
@@ -161,8 +169,8 @@ class ModelClient(Generic[CapabilitiesT]):
 class VoiceClient(ModelClient[Capabilities]):
     """Calls one VoiceModel's replicas, in the `background` behind everybody else's calls."""
 
-    def __init__(self, model: str, background: bool = False) -> None:
-        super().__init__(model, VOICE_DEPLOYMENT)
+    def __init__(self, model: str, background: bool = False, reason_seconds: float = REASON_SECONDS) -> None:
+        super().__init__(model, VOICE_DEPLOYMENT, reason_seconds=reason_seconds)
         self._background = background
 
     async def synthesise(self, segments: Sequence[Segment], within: float | None = None) -> Sequence[Audio]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -43,13 +43,21 @@ class DurableSpeeches:
     """
 
     def __init__(
-        self, service: SpeechService, speeches: Speeches, store: AudioStore, *, workers: int, limit: int
+        self,
+        service: SpeechService,
+        speeches: Speeches,
+        store: AudioStore,
+        *,
+        workers: int,
+        limit: int,
+        model_pauses: Sequence[float] = _MODEL_PAUSES,
     ) -> None:
         self._service = service
         self._speeches = speeches
         self._store = store
         self._workers = workers
         self._limit = limit
+        self._model_pauses = model_pauses
         self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         """Speeches to be made, each with the times that its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,7 +166,7 @@ class DurableSpeeches:
         try:
             await self._render(speech, speech.text)
         except ModelUnavailableError as error:
-            if tries < len(_MODEL_PAUSES):
+            if tries < len(self._model_pauses):
                 self._make_later(speech_id, tries, error)
             else:
                 await self._fail(speech, str(error), error)
@@ -169,7 +177,7 @@ class DurableSpeeches:
 
     def _make_later(self, speech_id: str, tries: int, error: ModelUnavailableError) -> None:
         """Queue a speech again after a pause, in which the workers make those of other models."""
-        pause = _MODEL_PAUSES[tries]
+        pause = self._model_pauses[tries]
         log("durable speech waits for its model", speech=speech_id, seconds=pause, error=error)
         again = (speech_id, tries + 1)
         asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)

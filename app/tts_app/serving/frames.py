@@ -37,7 +37,8 @@ def end(request: int) -> Frame:
 class Outbox:
     """A replica's side: frames for one gateway, taken a message at a time. For one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: float = BEAT) -> None:
+        self._beat = beat
         self._frames: list[Frame] = []
         self._filled = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -68,7 +69,7 @@ class Outbox:
             frames, self._frames = self._frames, []
             yield frames
             try:
-                async with asyncio.timeout(BEAT):
+                async with asyncio.timeout(self._beat):
                     await self._urgent.wait()
             except TimeoutError:
                 pass

@@ -35,13 +35,14 @@ class Gate:
 
     limit: float
     """Share of a node's capacity, 0 to 1; at 1 the gate is always open."""
+    average_seconds: float = AVERAGE_SECONDS
     open: bool = True
     levels: dict[str, float] = field(default_factory=dict)
     """Shares in use by node and resource, averaged."""
 
     def take(self, node: str, usage: Mapping[str, float], seconds: float) -> None:
         """Take a node's shares in use, `seconds` after the sample before."""
-        weight = min(1.0, seconds / AVERAGE_SECONDS)
+        weight = min(1.0, seconds / self.average_seconds)
         for resource, share in usage.items():
             name = f"{node}/{resource}"
             before = self.levels.get(name, 0.0 if resource in _BURSTS else share)
@@ -133,8 +134,11 @@ def _busiest(before: Mapping[str, float], now: Mapping[str, float], able: Mappin
 class Governor:
     """Samples every node of the Ray cluster, and holds background work back. For one event loop."""
 
-    def __init__(self, limit: float) -> None:
-        self.gate = Gate(limit)
+    def __init__(
+        self, limit: float, sample_seconds: float = SAMPLE_SECONDS, average_seconds: float = AVERAGE_SECONDS
+    ) -> None:
+        self.gate = Gate(limit, average_seconds)
+        self._sample_seconds = sample_seconds
         self._samplers: dict[str, Any] = {}
         self._opened = asyncio.Event()
         self._opened.set()
@@ -165,7 +169,7 @@ class Governor:
     async def _watch(self) -> None:
         last = time.monotonic()
         while True:
-            await asyncio.sleep(SAMPLE_SECONDS)
+            await asyncio.sleep(self._sample_seconds)
             nodes = await asyncio.to_thread(_nodes)
             usages = await asyncio.gather(*(self._usage(node) for node in nodes))
             now = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
-from tts_app.serving.client import LOST, PATIENCE, ModelClient, ModelUnavailableError, result
+from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
 from tts_app.serving.frames import Frame, Inbox
 from tts_app.serving.names import TEXT_DEPLOYMENT
 
@@ -30,8 +30,17 @@ _TRIES = 2
 class TextClient(ModelClient[TextCapabilities]):
     """Calls one TextModel's replicas. For one event loop."""
 
-    def __init__(self, model: str) -> None:
-        super().__init__(model, TEXT_DEPLOYMENT)
+    def __init__(
+        self,
+        model: str,
+        patience: float = PATIENCE,
+        idle: float = IDLE,
+        reason_seconds: float = REASON_SECONDS,
+    ) -> None:
+        """`patience` is how many seconds it waits for a replica, `idle` after how many a line is hung up."""
+        super().__init__(model, TEXT_DEPLOYMENT, reason_seconds=reason_seconds)
+        self._patience = patience
+        self._idle = idle
         self._lines: dict[str, Line] = {}
         self._requests = 0
         self._opening: asyncio.Task[None] | None = None
@@ -121,7 +130,8 @@ class TextClient(ModelClient[TextCapabilities]):
             ModelUnavailableError: there is no replica.
         """
         async with AsyncExitStack() as stack:
-            yield await self.while_it_runs(stack.enter_async_context(method.choose_replica()), PATIENCE)
+            replica = stack.enter_async_context(method.choose_replica())
+            yield await self.while_it_runs(replica, self._patience)
 
     async def _open_line(self) -> None:
         """Open a line to whichever replica Serve chooses, if it has none yet."""
@@ -140,7 +150,7 @@ class TextClient(ModelClient[TextCapabilities]):
             name = replica.replica_id
             if name in self._lines:
                 return
-            line = self._lines[name] = Line()
+            line = self._lines[name] = Line(self._idle)
             messages = listen.dispatch(replica, line.name)
             opened.set_result(None)
             ended = line.read(messages)
@@ -155,15 +165,16 @@ class TextClient(ModelClient[TextCapabilities]):
 class Line:
     """The stream that one replica's messages come by. For one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle: float) -> None:
         self._loop = asyncio.get_running_loop()
+        self._idle = idle
         self.name = secrets.token_hex(8)
         """A line of a new name has an outbox of its own: one that is being hung up takes nothing from it."""
         self.hung_up: asyncio.Future[None] = self._loop.create_future()
         """Done once nobody needs it any more."""
         self._arrived: deque[list[Frame]] = deque()
         self._inboxes: dict[int, Inbox] = {}
-        self._timer = self._loop.call_later(IDLE, self._hang_up)
+        self._timer = self._loop.call_later(self._idle, self._hang_up)
 
     @contextmanager
     def receiving(self, request: int, inbox: Inbox) -> Iterator[None]:
@@ -214,7 +225,7 @@ class Line:
     def hang_up_soon(self) -> None:
         """Hang up in a while, unless it is needed again."""
         self._timer.cancel()
-        self._timer = self._loop.call_later(IDLE, self._hang_up)
+        self._timer = self._loop.call_later(self._idle, self._hang_up)
 
     def _hang_up(self) -> None:
         if not self._inboxes and not self.hung_up.done():

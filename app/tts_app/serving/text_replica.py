@@ -47,7 +47,8 @@ class TextArgs(BaseModel):
 class Text:
     """A replica of a TextModel's engine."""
 
-    def __init__(self, given: TextArgs | Mapping[str, Any]) -> None:
+    def __init__(self, given: TextArgs | Mapping[str, Any], line_seconds: float = LINE_SECONDS) -> None:
+        self._line_seconds = line_seconds
         args = TextArgs.model_validate(given)
         settings = Settings()
         set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
@@ -83,7 +84,7 @@ class Text:
         outbox = self._outboxes.setdefault(line, Outbox())
         outbox.listened_to = True
         try:
-            async for message in outbox.messages(LINE_SECONDS):
+            async for message in outbox.messages(self._line_seconds):
                 yield message
         finally:
             self._outboxes.pop(line, None)
@@ -116,7 +117,7 @@ class Text:
         finally:
             outbox.requests -= 1
             if not outbox.listened_to:  # its line is still to come, or has ended
-                asyncio.get_running_loop().call_later(LINE_SECONDS, self._forget, line, outbox)
+                asyncio.get_running_loop().call_later(self._line_seconds, self._forget, line, outbox)
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
 
     def _forget(self, line: str, outbox: Outbox) -> None:

@@ -29,7 +29,7 @@ _LEDGER = f"{PRIVATE}/ledger"
 _TMP = f"{PRIVATE}/unfinished"
 _PROBE = f"{PRIVATE}/probe"
 _LEASES = f"{PRIVATE}/leases"
-_LEASE_SECONDS = 60.0
+LEASE_SECONDS = 60.0
 """After these an object store's lease that nobody renewed is free."""
 _BLOCK = 1 << 20
 _ROLL_UP = 64
@@ -106,8 +106,10 @@ class Output(Protocol):
         ...
 
 
-def open_output(url: str) -> Output:
+def open_output(url: str, lease_seconds: float = LEASE_SECONDS) -> Output:
     """Return the output at `url`: file://, pvc://, s3://, gs://, or a plain path.
+
+    `lease_seconds` is how long an object store's lease lasts that is not renewed.
 
     Raises:
         OutputError: there is no such claim, or no client of that store.
@@ -121,7 +123,7 @@ def open_output(url: str) -> Output:
     if folder is not None:
         return FolderOutput(folder)
     try:
-        return ObjectOutput(url)
+        return ObjectOutput(url, lease_seconds)
     except ImportError as error:
         raise OutputError(
             f"{url}: the store's client is missing here ({error}). Install tts-playground[cloud]."
@@ -290,9 +292,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 class ObjectOutput:
-    """A prefix of an object store, by fsspec."""
+    """A prefix of an object store, by fsspec.
 
-    def __init__(self, url: str) -> None:
+    A lease that is not renewed lasts `lease_seconds`; a driver makes one segment of every `roll_up`.
+    """
+
+    def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS, roll_up: int = _ROLL_UP) -> None:
+        self._lease_seconds = lease_seconds
+        self._roll_up = roll_up
         self._fs: Any
         self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = root.rstrip("/")
@@ -354,7 +361,8 @@ class ObjectOutput:
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
-        return _ObjectSegment(self, max(map(_number, self._segment_names()), default=0) + 1, self._driver)
+        number = max(map(_number, self._segment_names()), default=0) + 1
+        return _ObjectSegment(self, number, self._driver, self._roll_up)
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
@@ -437,7 +445,7 @@ class ObjectOutput:
 
     def _keep_lease(self, ended: Event) -> None:
         with suppress(LockedError):  # it is lost, and `check_lease` tells that to whoever relies on it
-            while not ended.wait(_LEASE_SECONDS / 4):
+            while not ended.wait(self._lease_seconds / 4):
                 # A store that is away for a moment: the lease is longer than that.
                 with suppress(OSError):
                     self._renew()
@@ -456,7 +464,7 @@ class ObjectOutput:
         self._renewed = now
 
     def _is_old(self, now: float) -> bool:
-        return now - self._renewed > _LEASE_SECONDS / 2
+        return now - self._renewed > self._lease_seconds / 2
 
     def _is_ours(self) -> bool:
         """Whether the lease is there, and is not another driver's that has the same number."""
@@ -467,7 +475,7 @@ class ObjectOutput:
 
     def _until(self, now: float) -> bytes:
         """Return what a lease holds that begins now."""
-        return json.dumps({"until": now + _LEASE_SECONDS, "driver": self._driver}).encode()
+        return json.dumps({"until": now + self._lease_seconds, "driver": self._driver}).encode()
 
     def _leases(self) -> list[str]:
         found = (entry["name"].rpartition("/")[2] for entry in self._list(_LEASES))
@@ -531,10 +539,12 @@ class _ObjectSegment:
     Their names hold the driver: one that has lost its lease and does not know it yet overwrites nothing.
     """
 
-    def __init__(self, output: ObjectOutput, number: int, driver: str) -> None:
+    def __init__(self, output: ObjectOutput, number: int, driver: str, most: int) -> None:
         self._output = output
         self._number = number
         self._driver = driver
+        self._most = most
+        """Objects that there may be before they are made one."""
         self._names: list[str] = []
         self._lines: list[bytes] = []
 
@@ -546,7 +556,7 @@ class _ObjectSegment:
         self._number += 1
         self._names.append(name)
         self._lines += lines
-        if len(self._names) >= _ROLL_UP:
+        if len(self._names) >= self._most:
             self._roll_up()
 
     def close(self) -> None:

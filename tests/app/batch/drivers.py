@@ -55,6 +55,16 @@ class Batch:
         """Let items take so long on average, with workers that start from now on."""
         (self.folder / "seconds.txt").write_text(str(seconds))
 
+    def hold_after(self, renderings: int) -> None:
+        """Let so many renderings end, counted from the batch's first: those that begin later wait."""
+        new = self.folder / "renderings.new"
+        new.write_text(str(renderings))
+        new.replace(self.folder / "renderings.txt")
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        (self.folder / "renderings.txt").unlink()
+
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start a driver, in a process group of its own."""
         log = (self.folder / f"driver-{len(self.drivers)}.log").open("wb")

@@ -5,6 +5,7 @@ It speaks nothing: what it "renders" is a function of text and avatar, and it no
 
 import asyncio
 import hashlib
+import math
 import os
 import random
 import signal
@@ -26,18 +27,25 @@ class SimulatedSpeaker:
     """Speaks in a moment. Words in a text make it fail: KILL, REFUSE, and ONCE only the first time.
 
     Its model's parameter `folder` names the batch's folder: in `rendered.txt` it notes what it renders, and
-    `seconds.txt` holds the seconds that an item takes on average.
+    `seconds.txt` holds the seconds that an item takes on average; the same item always takes as long. Where
+    `renderings.txt` holds a number, renderings that were noted after so many others wait.
     """
 
     def __init__(self, model: VoiceModel, slots: int) -> None:
         folder = Path(str(model.spec.parameters["folder"]))
         self._rendered, seconds = folder / "rendered.txt", folder / "seconds.txt"
+        self._limit = folder / "renderings.txt"
         self._seconds = float(seconds.read_text()) if seconds.exists() else 0.02
 
     async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
         with self._rendered.open("ab", buffering=0) as file:  # a line is whole where several write
             file.write(f"{os.getpid()} {voice.id} {text}\n".encode())
-        await asyncio.sleep(random.expovariate(1 / self._seconds))
+            end = file.tell()
+        chance = random.Random(f"{voice.id} {text}")  # noqa: S311
+        await asyncio.sleep(chance.expovariate(1 / self._seconds))
+        number = self._rendered.read_bytes()[:end].count(b"\n")
+        while number > self._most():  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.02)
         if "REFUSE" in text:
             raise TextError("it refuses")
         if "KILL" in text:
@@ -45,6 +53,13 @@ class SimulatedSpeaker:
         if "ONCE" in text and self._rendered.read_text().count(f" {voice.id} {text}\n") == 1:
             raise ConnectionError("this once")
         return audio(text, voice.id), 1.0
+
+    def _most(self) -> float:
+        """How many renderings may end."""
+        try:
+            return int(self._limit.read_text())
+        except FileNotFoundError:
+            return math.inf
 
 
 def main() -> int:
@@ -55,6 +70,7 @@ def main() -> int:
     from tts_app.batch.command import Command, render_batch
     from tts_app.manifests import load_voice_models
     from tts_app.resources import TTSJob
+    from tts_app.storage.output import LEASE_SECONDS
 
     folder = Path(sys.argv[1])
     job = TTSJob.model_validate(
@@ -66,6 +82,7 @@ def main() -> int:
                 "posts": {"uri": (folder / "posts.jsonl").as_uri()},
                 "avatars": {"locales": ["en-US", "ar-EG"]},
                 "output": {"uri": os.environ.get("OUTPUT") or (folder / "audio").as_uri()},
+                "parallelism": 2,
                 "retries": int(os.environ.get("RETRIES", "2")),
             },
         }
@@ -75,7 +92,14 @@ def main() -> int:
         manifest = model.written()
         manifest["spec"]["parameters"] = {"folder": str(folder)}
         models.append(VoiceModel.model_validate(manifest))
-    command = Command(job, models, folder, speaker="simulated:SimulatedSpeaker", utilisation=1.0)
+    command = Command(
+        job,
+        models,
+        folder,
+        speaker="simulated:SimulatedSpeaker",
+        utilisation=1.0,
+        lease_seconds=float(os.environ.get("LEASE_SECONDS", LEASE_SECONDS)),
+    )
     state = render_batch(command, Console(stderr=True), typer.echo, as_json=True)
     return {"Succeeded": 0, "PartiallyFailed": 1, "Failed": 1, "Stopped": 130}[state]
 

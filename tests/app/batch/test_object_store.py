@@ -6,7 +6,6 @@ And one into a simulated Google Cloud Storage.
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -38,6 +37,8 @@ class Door:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open = True
+        self.refused = 0
+        """Connections that were refused."""
         self._ended = False
         self._pairs: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -67,6 +68,7 @@ class Door:
             except OSError:
                 return
             if not self._open:
+                self.refused += 1
                 client.close()
                 continue
             behind = socket.create_connection(self._server)
@@ -123,41 +125,44 @@ def expected(posts: int) -> dict[str, bytes]:
 
 def test_a_store_that_is_away_is_waited_for(store: s3fs.S3FileSystem, door: Door, lone_batch: Batch) -> None:
     batch = lone_batch
-    batch.post(30)
-    batch.slow_down(0.1)
+    batch.post(15)
+    batch.hold_after(30)
     driver = batch.start()
-    batch.wait_for(lambda: len(batch.rendered) >= 30, driver)
+    batch.wait_for(lambda: len(batch.rendered) >= 31, driver)
     door.shut()
+    batch.let_go()
     log = batch.folder / "driver-0.log"
     batch.wait_for(lambda: "the output cannot be written" in log.read_text(), driver)
-    time.sleep(5)
+    refused = door.refused
+    batch.wait_for(lambda: door.refused >= refused + 10, driver)  # it looks again, and finds it away
     assert driver.poll() is None, log.read_text()[-2000:]
     door.open()
     assert batch.end(driver)["outcome"] == "Succeeded"
-    assert files(store) == expected(30)
-    assert len(store.cat_file("hotel/audio/manifest.jsonl").splitlines()) == 120
+    assert files(store) == expected(15)
+    assert len(store.cat_file("hotel/audio/manifest.jsonl").splitlines()) == 60
 
 
 def test_a_killed_driver_is_followed_when_its_lease_has_ended(
     store: s3fs.S3FileSystem, lone_batch: Batch
 ) -> None:
     batch = lone_batch
-    batch.post(20)
-    batch.slow_down(0.1)
-    driver = batch.start()
+    batch.post(10)
+    batch.hold_after(24)
+    driver = batch.start(LEASE_SECONDS="6")
     batch.wait_for(lambda: len(batch.rendered) >= 20, driver)
     kill_all(driver)
+    batch.let_go()
     done = {
         (record["avatar"], record["post"])
         for path in store.ls("hotel/audio/.ttsp/ledger")
         for record in map(json.loads, store.cat_file(path).splitlines())
     }
     seen = len(batch.rendered)
-    assert batch.end(batch.start())["outcome"] == "Succeeded"
+    assert batch.end(batch.start(LEASE_SECONDS="6"))["outcome"] == "Succeeded"
     again = {(avatar, int(text.split()[-1].rstrip("."))) for _, avatar, text in batch.rendered[seen:]}
     assert done
     assert not done & again, "what was done is rendered again"
-    assert files(store) == expected(20)
+    assert files(store) == expected(10)
 
 
 def test_google_cloud_storage_takes_a_batch(lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

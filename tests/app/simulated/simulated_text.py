@@ -20,6 +20,11 @@ from tts_app.engines.text import (
 
 TEXT = "The harbour is quiet. 🌊🛥️ القارب في الميناء. नाव बंदरगाह में है। Good night to all of you!"
 WORDS = TEXT.split()
+PAUSE = 13
+"""Words that are written before a pause."""
+GO_ON = "go on"
+PATIENCE = 300.0
+"""Seconds after which a model whose file does not come fails: nobody waits for it any more."""
 
 
 def word(number: int) -> str:
@@ -36,14 +41,17 @@ def config(serve: dict[str, Any]) -> dict[str, Any]:
 
 
 class SimulatedTextEngine:
-    """Writes WORDS over and over, a word a step of `step` seconds; loading takes `load_seconds`.
+    """Writes WORDS over and over, a word a step of `step` seconds.
 
-    With `stamps` each word is the time at which it was written.
+    With `stamps` each word is the time at which it was written. With `load_until` it is loaded once there is
+    a file of that name in the model's folder.
 
-    A prompt that holds `crash` ends the process; one that holds `break` makes the engine break down.
+    A prompt that holds `crash` ends the process; one that holds `break` makes the engine break down; one that
+    holds `pause` makes it wait, after PAUSE words, for the file `go on` in the model's folder.
     """
 
-    def __init__(self, context_length: int, slots: int, step: float, stamps: bool) -> None:
+    def __init__(self, files: Path, context_length: int, slots: int, step: float, stamps: bool) -> None:
+        self._go_on = files / GO_ON
         self._context = context_length
         self._slots = asyncio.Semaphore(slots)
         self._most = slots
@@ -55,10 +63,13 @@ class SimulatedTextEngine:
     def load(
         cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
     ) -> Self:
-        time.sleep(parameters.get("load_seconds", 0))
-        if unknown := set(parameters) - {"step", "load_seconds", "stamps"}:
+        if unknown := set(parameters) - {"step", "load_until", "stamps"}:
             raise EngineError(f"no such parameter: {', '.join(unknown)}")
-        return cls(context_length, slots, parameters.get("step", 0.01), parameters.get("stamps", False))
+        if name := parameters.get("load_until"):
+            _wait_for(files / name)
+        return cls(
+            files, context_length, slots, parameters.get("step", 0.01), parameters.get("stamps", False)
+        )
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
@@ -86,6 +97,9 @@ class SimulatedTextEngine:
             try:
                 for number in range(most):
                     await asyncio.sleep(self._step)
+                    if "pause" in prompt and number == PAUSE:
+                        while not self._go_on.exists():  # noqa: ASYNC110 - a file has no event
+                            await asyncio.sleep(0.02)
                     if "break" in prompt and number == 2:
                         raise RuntimeError("simulated")
                     for index in range(request.n):
@@ -102,6 +116,15 @@ class SimulatedTextEngine:
 
     def close(self) -> None:
         return
+
+
+def _wait_for(file: Path) -> None:
+    """Block until `file` is there."""
+    until = time.monotonic() + PATIENCE
+    while not file.exists():
+        if time.monotonic() > until:
+            raise EngineError(f"{file} does not come")
+        time.sleep(0.02)
 
 
 def whole(tokens: int) -> str:

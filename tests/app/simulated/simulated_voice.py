@@ -7,8 +7,28 @@ from typing import Any, Self
 import numpy as np
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.manifests import load_voice_models
+from tts_app.resources import VoiceModel
 
 HERTZ = 24_000
+SPEAKER = "somebody"
+
+
+def model(name: str) -> VoiceModel:
+    """A VoiceModel that speaks male_en-GB alone."""
+    (kokoro,) = load_voice_models(())
+    manifest = kokoro.written()
+    manifest["metadata"]["name"] = name
+    manifest["spec"]["voices"] = [{"locale": "en-GB", "gender": "male", "speaker": SPEAKER}]
+    return VoiceModel.model_validate(manifest)
+
+
+def config(serve: dict[str, Any]) -> dict[str, Any]:
+    """The Serve config with the simulated engine in place of each such model's own."""
+    for application in serve["applications"]:
+        if application["deployments"][0]["user_config"].get("speakers") == [SPEAKER]:
+            application["args"]["engine"] = f"{__name__}:{SimulatedVoiceEngine.__name__}"
+    return serve
 
 
 class SimulatedVoiceEngine:

@@ -17,6 +17,7 @@ from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.batch.hosted import HostedBatches
+from tts_app.batch.waits import Waits
 from tts_app.engines.base import Audio, Capabilities, Segment
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.resources import TextModel, VoiceModel
@@ -221,8 +222,11 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         monkeypatch.setattr(module, "speak", speak)
     async with AsyncExitStack() as stack:
 
-        async def begin(told: bool = True, **settings: Any) -> Api:
-            return await stack.enter_async_context(_api(tmp_path, monkeypatch, told, settings))
+        async def begin(
+            told: bool = True, model_pauses: Sequence[float] = (0.01,) * 50, **settings: Any
+        ) -> Api:
+            begun = _api(tmp_path, monkeypatch, told, model_pauses, settings)
+            return await stack.enter_async_context(begun)
 
         yield begin
 
@@ -262,7 +266,11 @@ def outage(api: Api, monkeypatch: pytest.MonkeyPatch) -> Outage:
 
 @asynccontextmanager
 async def _api(
-    folder: Path, patch: pytest.MonkeyPatch, told: bool, changes: dict[str, Any]
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    told: bool,
+    model_pauses: Sequence[float],
+    changes: dict[str, Any],
 ) -> AsyncIterator[Api]:
     """Start an API that is `told` of its voices before; Ray Serve tells it only when it is up."""
     defaults = {"state_dir": folder, "audio_output": str(folder / "out"), "queue": 2}
@@ -284,8 +292,10 @@ async def _api(
         store,
         workers=settings.durable_workers,
         limit=settings.durable_queue,
+        model_pauses=model_pauses,
     )
-    batches = HostedBatches(lambda: service.models, Batches(database), settings)
+    waits = Waits(output_looks=(0.02, 0.02))
+    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits)
     context = Context(settings, service, text, durable, batches, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

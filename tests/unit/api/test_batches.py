@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from tts_app.batch import driver, hosted, patience
+from tts_app.batch import driver, hosted
 from tts_app.batch.crew import Staffing
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.resources import VoiceModel
@@ -87,7 +87,7 @@ class Worker:
 class OpenGovernor:
     """However busy the machine is that runs the tests."""
 
-    def __init__(self, _limit: float) -> None:
+    def __init__(self, *_: float) -> None:
         self.gate = self
         self.reason = ""
 
@@ -290,7 +290,6 @@ async def test_one_whose_output_is_away_when_it_is_taken_up_waits_for_it(
 
     monkeypatch.setattr(FolderOutput, "probe", lambda output: away() or probe(output))
     monkeypatch.setattr(FolderOutput, "_make", lambda output: away() or make(output))
-    monkeypatch.setattr(patience, "_PAUSES", (0.02, 0.02))
     crew.gate.set()
     whole = await ended(await start(), batch)
     assert (whole["status"], whole["counts"]["done"], looks) == ("succeeded", 4, 0)

@@ -29,11 +29,6 @@ async def made(api: Any, **changes: Any) -> dict[str, Any]:
     return result
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(durable, "_MODEL_PAUSES", (0.01,) * 50)
-
-
 def files(tmp_path: Path) -> list[Path]:
     """What is in the audio store, finished or not."""
     return [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
@@ -277,8 +272,7 @@ async def test_a_speech_that_waits_for_its_model_holds_up_no_other(
     paused: list[Any] = []
     later = durable.DurableSpeeches._make_later
     monkeypatch.setattr(durable.DurableSpeeches, "_make_later", make_later)
-    monkeypatch.setattr(durable, "_MODEL_PAUSES", (60.0,))
-    api = await start(durable_workers=1)
+    api = await start(model_pauses=(60.0,), durable_workers=1)
     api.model.error = ModelUnavailableError("Model 'kokoro' is not ready.")
     waiting = (await api.client.post(PATH, json=BODY)).headers["location"]
     await until(lambda: bool(paused))

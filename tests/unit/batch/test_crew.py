@@ -9,7 +9,6 @@ import pytest
 import ray
 from ray import exceptions
 
-from tts_app.batch import crew
 from tts_app.batch.crew import CrewError, Member, NoWorkerError, Staffing, WorkerDiedError, staffing
 from tts_app.batch.worker import Order
 from tts_app.resources import VoiceModel
@@ -97,12 +96,13 @@ async def test_one_that_is_waited_for_in_vain_is_not_left(
     late = actor([])
     late.ready.remote = lambda: asyncio.sleep(3600)
     member = member_of(make_model(), [late], monkeypatch)
+    member.soon_seconds = 60.0
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             starting = asyncio.create_task(member.start())
             member.expect()
             assert member.is_expected
-            monkeypatch.setattr(crew, "_SOON", 0.0)
+            member.soon_seconds = 0.0
             assert not member.is_expected
             await starting
     assert killed == [late]

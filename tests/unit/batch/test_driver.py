@@ -8,14 +8,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from tts_app.batch import command, patience
+from tts_app.batch import command
 from tts_app.batch import driver as module
 from tts_app.batch.crew import CrewError, NoWorkerError, Staffing
 from tts_app.batch.driver import Driver
@@ -23,6 +23,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Plan
 from tts_app.batch.run import run
+from tts_app.batch.waits import Waits
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.catalogue import CatalogueVoice
 from tts_app.cli import app
@@ -128,7 +129,7 @@ def shaky(tmp_path: Path) -> Shaky:
 
 @pytest.fixture
 def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
-    """The speaker of every worker; nothing takes long, and nothing is waited for long."""
+    """The speaker of every worker; nothing takes long."""
     made = Speaker()
 
     class Member:
@@ -156,10 +157,10 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
 
     monkeypatch.setattr(module, "Member", Member)
     monkeypatch.setattr(module, "staffing", lambda *_: Staffing(1, 2))
-    monkeypatch.setattr(module, "TELL_SECONDS", 0.01)
-    monkeypatch.setattr(module, "_BACK_OFF", (0.01, 0.01))
-    monkeypatch.setattr(patience, "_PAUSES", (0.02, 0.02))
     return made
+
+
+SHORT = Waits(output_looks=(0.02, 0.02), retry=(0.01, 0.01), progress=0.01, sample=0.01, average=0.001)
 
 
 @dataclass
@@ -171,6 +172,7 @@ class Batch:
     make_plan: MakePlan
     told: list[dict[str, Any]] = field(default_factory=list)
     driver: Driver | None = None
+    waits: Waits = SHORT
 
     async def run(
         self, tell: Callable[[Progress], None] = lambda _: None, posts: Any = POSTS, **options: Any
@@ -184,7 +186,9 @@ class Batch:
 
         chosen = Options(**{"job": "welcome", "utilisation": 1.0, **options})
         plan = self.make_plan(posts, self.models)
-        return await run(plan, self.output, self.models, chosen, tell=telling, started=started)
+        return await run(
+            plan, self.output, self.models, chosen, tell=telling, started=started, waits=self.waits
+        )
 
     def stop(self, _progress: Progress) -> None:
         assert self.driver is not None
@@ -240,9 +244,9 @@ async def test_stopped_while_the_output_is_away_it_has_stopped_and_another_run_g
     ids=["permission lost", "disk full"],
 )
 async def test_an_output_that_cannot_be_written_any_more_ends_the_batch_when_patience_does(
-    batch: Batch, monkeypatch: pytest.MonkeyPatch, step: str, fault: int, words: str
+    batch: Batch, step: str, fault: int, words: str
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.1)
+    batch.waits = replace(batch.waits, output=0.1)
     batch.output.step, batch.output.looks, batch.output.fault = step, sys.maxsize, fault
     async with asyncio.timeout(30):
         ended = await batch.run()
@@ -599,8 +603,6 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
             return {"cpu": busy()}
 
         monkeypatch.setattr(governor, "_nodes", lambda: ["node"])
-        monkeypatch.setattr(governor, "SAMPLE_SECONDS", 0.01)
-        monkeypatch.setattr(governor, "AVERAGE_SECONDS", 0.001)
         monkeypatch.setattr(governor.Governor, "_usage", usage)
 
     return make

@@ -16,8 +16,8 @@ from tts_app.serving.readiness import Readiness
 class Client(ModelClient[Any]):
     """Whose replicas answer what `answer` returns."""
 
-    def __init__(self, answer: Callable[[], Any]) -> None:
-        super().__init__("writer", "Text")
+    def __init__(self, answer: Callable[[], Any], memory_seconds: float = 10.0) -> None:
+        super().__init__("writer", "Text", memory_seconds)
         self.answer = answer
         self.calls = 0
 
@@ -39,9 +39,8 @@ async def test_one_question_is_for_all_who_want_to_know() -> None:
     assert client.calls == 1
 
 
-async def test_a_changed_models_new_replicas_are_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MEMORY", 0.0)
-    client = Client(lambda: "old")
+async def test_a_changed_models_new_replicas_are_heard_of() -> None:
+    client = Client(lambda: "old", memory_seconds=0.0)
     assert await client.capabilities() == "old"
     client.answer = lambda: "new"
     assert await client.capabilities() == "old", "nobody waits for the answer"
@@ -49,9 +48,8 @@ async def test_a_changed_models_new_replicas_are_heard_of(monkeypatch: pytest.Mo
     assert await client.capabilities() == "new"
 
 
-async def test_what_was_known_stays_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MEMORY", 0.0)
-    client = Client(lambda: "old")
+async def test_what_was_known_stays_where_nobody_answers() -> None:
+    client = Client(lambda: "old", memory_seconds=0.0)
     assert await client.capabilities() == "old"
     client.answer = lost
     for _ in range(3):
@@ -79,8 +77,7 @@ async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_
         return told
 
     monkeypatch.setattr(module, "look", look)
-    monkeypatch.setattr(module, "_REASON_SECONDS", 0.0)
-    client = VoiceClient("kokoro")
+    client = VoiceClient("kokoro", reason_seconds=0.0)
     client._handle = SimpleNamespace(synthesise=SimpleNamespace(remote=lambda *_: call))  # type: ignore[assignment]
     segments = [Segment("a", "", "en-US", "heart")]
     patient = asyncio.create_task(client.synthesise(segments))

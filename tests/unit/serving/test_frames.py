@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tts_app.engines.text import Delta, TokenLogprob, Usage
-from tts_app.serving.frames import BEAT, Inbox, Outbox, end, frame, joined
+from tts_app.serving.frames import Inbox, Outbox, end, frame, joined
 
 
 async def taken(inbox: Inbox) -> list[Delta]:
@@ -31,10 +31,8 @@ async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
         await anext(messages)
 
 
-async def test_an_urgent_frame_does_not_wait_for_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts_app.serving.frames.BEAT", 60.0)
-    assert BEAT < 1
-    outbox = Outbox()
+async def test_an_urgent_frame_does_not_wait_for_the_beat() -> None:
+    outbox = Outbox(beat=60.0)
     messages = outbox.messages(idle=60)
     outbox.put(frame(1, Delta(text="a")), urgent=True)
     await anext(messages)

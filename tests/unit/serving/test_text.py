@@ -25,10 +25,9 @@ from tts_app.engines.text import (
     Usage,
 )
 from tts_app.resources import Source, TextModel
-from tts_app.serving import text_client
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.readiness import Readiness
-from tts_app.serving.text_client import TextClient
+from tts_app.serving.text_client import PATIENCE, TextClient
 from tts_app.serving.text_replica import FAILURES, Text, TextArgs
 from tts_app.serving.writing import TextService
 from tts_app.telemetry.logs import set_up
@@ -203,13 +202,22 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> dict[str, Replica]:
     monkeypatch.setattr("tts_app.serving.text_replica.text_engine", lambda _name: SimulatedEngine)
     monkeypatch.setattr("tts_app.serving.text_replica.fetch", lambda *_args: Path())
     monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
-    monkeypatch.setattr(text_client, "IDLE", 0.05)
     return {name: Replica(Text(ARGS)) for name in ("a", "b")}
 
 
 @pytest.fixture
 def client(replicas: dict[str, Replica]) -> TextClient:
-    client = TextClient("m")
+    return client_of(replicas, PATIENCE)
+
+
+@pytest.fixture
+def impatient(replicas: dict[str, Replica]) -> TextClient:
+    """A client that hardly waits for a replica."""
+    return client_of(replicas, 0.02)
+
+
+def client_of(replicas: dict[str, Replica], patience: float) -> TextClient:
+    client = TextClient("m", patience, idle=0.05, reason_seconds=0.0)
     listen = Handle(replicas, "listen")
     client._handle = SimpleNamespace(  # type: ignore[assignment]
         write=Handle(replicas, "write"), options=lambda **_options: listen
@@ -230,7 +238,6 @@ def says(patch: pytest.MonkeyPatch, *told: Readiness) -> None:
         return next(answers)
 
     patch.setattr("tts_app.serving.client.look", look)
-    patch.setattr("tts_app.serving.client._REASON_SECONDS", 0.0)
 
 
 async def test_many_answers_come_by_one_line_a_replica(
@@ -306,26 +313,24 @@ async def test_what_the_model_writes_wrongly_is_not_the_engines_failure(
 
 
 async def test_a_model_without_replicas_says_why(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
+    impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
     """It was lost, or scaled to zero: Serve would wait for a replica for ever."""
-    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
     says(monkeypatch, Readiness(False, "it is being started again."))
     for replica in replicas.values():
         replica.die()
     async with asyncio.timeout(5):
         with pytest.raises(ModelUnavailableError, match="'m' is not ready: it is being started again"):
-            await written(client, "x")
-    write = client.handle.write
+            await written(impatient, "x")
+    write = impatient.handle.write
     await until(lambda: write.waiting == 0)
 
 
 async def test_who_is_sent_away_gives_the_slot_back(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+    impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
     says(monkeypatch, Readiness(False, "it is being started again."))
-    monkeypatch.setattr("tts_app.serving.writing.TextClient", lambda _name: client)
+    monkeypatch.setattr("tts_app.serving.writing.TextClient", lambda _name: impatient)
     for replica in replicas.values():
         replica.die()
     service = TextService(0, TextMetrics())
@@ -344,36 +349,34 @@ async def test_who_is_sent_away_gives_the_slot_back(
 
 
 async def test_no_line_is_waited_for_where_the_replica_went(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+    impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
     says(monkeypatch, Readiness(False, "it is being started again."))
-    listen: Any = client.handle.options(method_name="listen")
+    listen: Any = impatient.handle.options(method_name="listen")
     monkeypatch.setattr(listen, "choose_replica", Handle({}, "listen").choose_replica)
     async with asyncio.timeout(5):
         with pytest.raises(ModelUnavailableError, match="being started again"):
-            await written(client, "x")
+            await written(impatient, "x")
 
 
 async def test_a_busy_models_callers_wait_for_a_place(
-    client: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
+    impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_client, "PATIENCE", 0.02)
     says(monkeypatch, Readiness(True, "its replicas are busy."))
     for replica in replicas.values():
         replica.dead = True
-    answer = asyncio.create_task(written(client, "x"))
+    answer = asyncio.create_task(written(impatient, "x"))
     await asyncio.sleep(0.1)
     assert not answer.done()
     replicas["a"].dead = False
     assert await answer == "x"
 
 
+@pytest.mark.usefixtures("replicas")
 async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
-    replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
+    until: Any,
 ) -> None:
-    monkeypatch.setattr("tts_app.serving.text_replica.LINE_SECONDS", 2.0)
-    text = replicas["a"].text
+    text = Text(ARGS, line_seconds=2.0)
     await text.write("later", 1, TextRequest(prompt="x"))
     await text.write("gone", 1, TextRequest(prompt="x"))
     message = await anext(text.listen("later"))

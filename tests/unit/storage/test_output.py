@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
-from tts_app.storage import output as module
 from tts_app.storage.output import (
     FolderOutput,
     LockedError,
@@ -434,9 +433,8 @@ def test_a_lease_that_says_nothing_is_held_by_nobody(store: ObjectOutput, conten
         pass
 
 
-def test_a_lease_is_renewed(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LEASE_SECONDS", 0.4)
-    with store.lock():
+def test_a_lease_is_renewed(store: ObjectOutput) -> None:
+    with ObjectOutput(store.url, lease_seconds=0.4).lock():
         first, end = max(leases(store).values()), time.monotonic() + 60
         while max(leases(store).values()) <= first:
             assert time.monotonic() < end, "it was not renewed"
@@ -446,20 +444,21 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that was suspended wakes up: it renews and ends its own lease, never the other's."""
-    monkeypatch.setattr(module, "_LEASE_SECONDS", 0.4)
-    awake, renewed = threading.Event(), threading.Event()
-    put = store.put
+    sleeper = ObjectOutput(store.url, lease_seconds=0.4)
+    asleep, awake, renewed = threading.Event(), threading.Event(), threading.Event()
+    put = sleeper.put
 
-    def asleep(name: str, data: bytes) -> None:
+    def sleep(name: str, data: bytes) -> None:
+        asleep.set()
         awake.wait()
         put(name, data)
         renewed.set()
 
-    monkeypatch.setattr(store, "put", asleep)
+    monkeypatch.setattr(sleeper, "put", sleep)
     with ExitStack() as slept:
-        slept.enter_context(store.lock())
+        slept.enter_context(sleeper.lock())
+        assert asleep.wait(60)
         (mine,) = leases(store)
-        monkeypatch.setattr(module, "_LEASE_SECONDS", 60.0)
         leave_lease(ObjectOutput(store.url), int(mine.partition(".")[0]), -1)
         with ObjectOutput(store.url).lock():
             (held,) = leases(store)
@@ -474,7 +473,7 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
 def test_a_driver_that_lost_its_lease_commits_nothing_more(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store was away for longer than a lease lasts, and another driver has begun meanwhile."""
+    """The lease has not been renewed for long, and another driver has begun meanwhile."""
 
     def away(name: str, data: bytes) -> None:
         raise OSError(errno.EIO, "away")
@@ -482,10 +481,9 @@ def test_a_driver_that_lost_its_lease_commits_nothing_more(
     with store.lock():
         segment = store.new_segment()
         segment.append([b"1\n"])
-        monkeypatch.setattr(module, "_LEASE_SECONDS", 0.2)
+        monkeypatch.setattr(store, "_renewed", 0.0)
         with monkeypatch.context() as patched:
             patched.setattr(store, "put", away)
-            time.sleep(0.3)
             with pytest.raises(OSError, match="away"):
                 segment.append([b"2\n"])
         segment.append([b"2\n"])  # nobody came, so it has its lease again
@@ -573,7 +571,7 @@ def test_segments_come_in_the_order_in_which_they_were_begun(output: Output) -> 
 
 def test_two_drivers_at_the_same_time_overwrite_nothing_of_each_other(rolling: ObjectOutput) -> None:
     """One that has lost its lease finds out only with its next commit but one."""
-    one, other = rolling.new_segment(), ObjectOutput(rolling.url).new_segment()
+    one, other = rolling.new_segment(), ObjectOutput(rolling.url, roll_up=4).new_segment()
     for number in range(5):
         one.append([f"{number}\n".encode()])
         other.append([f"other {number}\n".encode()])
@@ -674,9 +672,8 @@ def test_a_file_system_that_syncs_no_folders_is_written_all_the_same(
 
 
 @pytest.fixture
-def rolling(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> ObjectOutput:
-    monkeypatch.setattr(module, "_ROLL_UP", 4)
-    return store
+def rolling(store: ObjectOutput) -> ObjectOutput:
+    return ObjectOutput(store.url, roll_up=4)
 
 
 def objects(store: ObjectOutput) -> int:
