@@ -149,7 +149,11 @@ def render_batch(
         try:
             touch = not (dry_run or command.goes_on)
             plan, output = prepare(
-                command.job.spec, command.models, command.config_maps, touch, command.lease_seconds
+                command.job.spec,
+                command.models,
+                command.config_maps,
+                touch,
+                lease_seconds=command.lease_seconds,
             )
         except PlanError as error:
             raise BatchError(_faults(error)) from error
