@@ -42,7 +42,7 @@ test-app: setup ## tests against the playground on a real Ray Serve
 	@$(PY) hack/tiers app
 
 .PHONY: test-operator
-test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, about 10 minutes)
+test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, 15 minutes)
 	@hack/setup dev
 	@$(PY) hack/tiers programs operator
 
