@@ -64,12 +64,13 @@ class Workshop:
         updates = folder / _UPDATES
         self._updates = updates.read_text() if updates.is_file() else ""
         self._base = f"{builder.base()} {self._updates}"
-        self._keys: dict[str, str] = {}
-        """By level, as it was first looked at: files may change while images are built."""
+        stamps = {bundle: bundle_stamp(bundle) for level in LEVELS.values() for bundle in level.models}
+        self._keys = {name: key(level, self._base, stamps)[:_DIGITS] for name, level in LEVELS.items()}
+        """By level, all of one moment: files may change while images are built."""
 
     def place(self, level: Level) -> Path:
         """Return where the level's layout is, or would be."""
-        return self._folder / f"{level.image}-{version()}-{self._key(level)}"
+        return self._folder / f"{level.image}-{version()}-{self._keys[level.name]}"
 
     def layout(self, level: Level) -> Path:
         """Return the level's layout, built unless it is there."""
@@ -131,15 +132,9 @@ class Workshop:
             self._builder.load(Layout(folder), keyed)
         return self._builder.local(keyed)
 
-    def _key(self, level: Level) -> str:
-        if level.name not in self._keys:
-            stamps = {bundle: bundle_stamp(bundle) for other in LEVELS.values() for bundle in other.models}
-            self._keys[level.name] = key(level, self._base, stamps)[:_DIGITS]
-        return self._keys[level.name]
-
     def _keyed(self, level: Level) -> str:
         """Return the name that an image has in the store beside its version's: which of them it is."""
-        return f"{level.image}:{self._key(level)}"
+        return f"{level.image}:{self._keys[level.name]}"
 
 
 def _shelf(level: Level) -> Path:

@@ -472,6 +472,14 @@ class TestWorkshop:
         assert set(dependencies.secrets) == set(project.secrets) == {"pip.conf"}
         assert kokoro.secrets == {}
 
+    def test_keys_are_of_one_moment(self, folder: Path, stamps: dict[str, str]) -> None:
+        """What changes while images are built does not give one of them the name of what it does not hold."""
+        workshop = Workshop(FakeBuilder(), folder)
+        before = workshop.place(LEVELS["dependencies"]), workshop.place(KOKORO)
+        stamps[BUNDLE] = "two"
+        assert (workshop.place(LEVELS["dependencies"]), workshop.place(KOKORO)) == before
+        assert Workshop(FakeBuilder(), folder).place(KOKORO) != before[1]
+
     def test_a_store_that_was_emptied_is_filled_from_layouts(
         self, folder: Path, stamps: dict[str, str]
     ) -> None:
