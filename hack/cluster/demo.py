@@ -29,8 +29,6 @@ _MODEL = "kokoro"
 _SPEECH = {"model": _MODEL, "voice": "female_en-GB", "input": "Spoken by a pod."}
 _RELEASE = ("tts-playground", "charts/tts-playground", "-n", SYSTEM, "--create-namespace")
 _STEPS = 6
-_PATIENCE = 600.0
-"""Seconds that the model may take to become Ready: pods of Ray start slowly on a busy machine."""
 _ANSWER = 120.0
 _SILENCE = 0.001
 """Of full scale: below it nothing is heard."""
@@ -56,10 +54,14 @@ def run(target: Path) -> None:
 
 
 class Demo:
-    """The steps. Each command is printed before it runs."""
+    """The steps. Each command is printed before it runs.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    The model may take `patience` seconds to become Ready: pods of Ray start slowly on a busy machine.
+    """
+
+    def __init__(self, environment: Mapping[str, str], patience: float = 600.0) -> None:
         self._environment = os.environ | environment
+        self._patience = patience
 
     def run(self, target: Path) -> None:
         """Take all of them."""
@@ -115,10 +117,10 @@ class Demo:
             before = said
             if is_ready(model):
                 return
-            if time.monotonic() - begin > _PATIENCE:
+            if time.monotonic() - begin > self._patience:
                 self._do("kubectl", "get", "pods", "-n", NAMESPACE, "-o", "wide")
                 raise DemoError(
-                    f"{_MODEL} is not Ready after {_PATIENCE:.0f} s. Its status says: {said}. "
+                    f"{_MODEL} is not Ready after {self._patience:.0f} s. Its status says: {said}. "
                     f"More: `kubectl describe voicemodel {_MODEL} -n {NAMESPACE}`; "
                     "docs/operations.md has the reasons."
                 )

@@ -141,8 +141,7 @@ class TestTheWay:
         (tmp_path / "answer").write_bytes(TONE)
         monkeypatch.setattr(Demo, "_images", lambda self: ["one", "two"])
         monkeypatch.setattr(demo.node, "import_image", self.imported.append)
-        monkeypatch.setattr(demo, "_PATIENCE", 0.0)
-        self.demo = Demo({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        self.demo = Demo({"PATH": f"{tmp_path}:{os.environ['PATH']}"}, patience=0.0)
 
     def write(self, **files: str) -> None:
         for name, content in files.items():
