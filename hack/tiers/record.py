@@ -39,22 +39,26 @@ def write(root: Path, logs: Path) -> None:
         for name in TIERS
         if (file := logs / f"{name}.json").is_file()
     ]
-    data = [str(path) for path in sorted(logs.glob("*.coverage.*"))]
-    combined, report = logs / "coverage", logs / "coverage.json"
-    coverage = [sys.executable, "-m", "coverage"]
-    options = [f"--rcfile={root / COVERAGE}", f"--data-file={combined}"]
-    environment = os.environ | {"PYTHONPATH": str(root / "tests" / "support")}
-    for command in (
-        ["combine", "--keep", "--quiet", *options, *data],
-        ["json", "--quiet", *options, "-o", str(report)],
-    ):
-        subprocess.run([*coverage, *command], cwd=root, env=environment, check=True)
-    files = json.loads(report.read_text(encoding="utf-8"))["files"]
     text = (root / PAGE).read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    section = f"{BEGIN}\n\n{results_table(kept)}\n\n{coverage_table(files)}\n\n"
+    section = f"{BEGIN}\n\n{results_table(kept)}\n\n{coverage_table(_measured(root, logs))}\n\n"
     (root / PAGE).write_text(f"{before}{section}{END}{after}", encoding="utf-8")
+
+
+def _measured(root: Path, logs: Path) -> dict[str, Any]:
+    """Combine what the processes of all tiers have saved; return the files of coverage's JSON report."""
+    data = [str(path) for path in sorted(logs.glob("*.coverage.*"))]
+    if not data:  # no tier that was run has tests
+        return {}
+    report = logs / "coverage.json"
+    options = [f"--rcfile={root / COVERAGE}", f"--data-file={logs / 'coverage'}"]
+    environment = os.environ | {"PYTHONPATH": str(root / "tests" / "support")}
+    for command in (["combine", "--keep", *options, *data], ["json", *options, "-o", str(report)]):
+        line = [sys.executable, "-m", "coverage", command[0], "--quiet", *command[1:]]
+        subprocess.run(line, cwd=root, env=environment, check=True)
+    files: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["files"]
+    return files
 
 
 def results_table(kept: Iterable[Mapping[str, Any]]) -> str:
