@@ -71,7 +71,7 @@ def test_what_a_killed_process_ran_is_in_the_page(tmp_path: Path) -> None:
     }
     rcfile = f"--rcfile={tmp_path / 'hack/tiers/coverage.ini'}"
     command = [sys.executable, "-m", "coverage", "run", rcfile, str(program)]
-    subprocess.run(command, check=True, timeout=60, env=environment, cwd=tmp_path)
+    subprocess.run(command, check=True, timeout=300, env=environment, cwd=tmp_path)
     record.keep(logs, Result("unit", (), 90.0, 60.0, "7 passed"), "abc1234")
     record.write(tmp_path, logs)
     text = page.read_text()
