@@ -3,9 +3,14 @@
 import json
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+from coverage import CoverageData
+from coverage.exceptions import DataError
 
 from tiers import record
 from tiers.run import Result
@@ -17,6 +22,22 @@ def file(statements: int, covered: int, branches: int = 0, taken: int = 0) -> di
     counts = (statements, covered, branches, taken)
     names = ("num_statements", "covered_lines", "num_branches", "covered_branches")
     return {"summary": dict(zip(names, counts, strict=True))}
+
+
+def saved_lines(folder: Path, name: str) -> int:
+    """How many lines of a module the processes have saved so far."""
+    lines: set[int] = set()
+    for path in folder.glob("unit.coverage.*"):
+        data = CoverageData(str(path))
+        with suppress(DataError):  # it is being made
+            data.read()
+            lines |= {
+                line
+                for file in data.measured_files()
+                if file.endswith(name)
+                for line in data.lines(file) or ()
+            }
+    return len(lines)
 
 
 @pytest.mark.parametrize(
@@ -57,21 +78,21 @@ def test_what_a_killed_process_ran_is_in_the_page(tmp_path: Path) -> None:
     logs = tmp_path / ".tiers"
     logs.mkdir()
     program = tmp_path / "program.py"
-    child = "import time, tts_app.catalogue; print(1, flush=True); time.sleep(60)"
-    program.write_text(
-        "import subprocess, sys, glob, time\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
-        "child.stdout.readline()\n"
-        f"while not glob.glob({str(logs)!r} + f'/unit.coverage.*pid{{child.pid}}.*'): time.sleep(0.1)\n"
-        "time.sleep(1)\nchild.kill()\nchild.wait()\n"
-    )
+    child = "import time, tts_app.catalogue; time.sleep(600)"
+    program.write_text(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])")
     environment = {
         "COVERAGE_FILE": str(logs / "unit.coverage"),
         "PYTHONPATH": str(tmp_path / "tests/support"),
     }
     rcfile = f"--rcfile={tmp_path / 'hack/tiers/coverage.ini'}"
     command = [sys.executable, "-m", "coverage", "run", rcfile, str(program)]
-    subprocess.run(command, check=True, timeout=300, env=environment, cwd=tmp_path)
+    with subprocess.Popen(command, env=environment, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 300
+        while saved_lines(logs, "catalogue.py") <= 10:
+            assert time.monotonic() < deadline, "the child saves nothing"
+            time.sleep(0.1)
+        (killed,) = psutil.Process(process.pid).children()
+        killed.kill()
     record.keep(logs, Result("unit", (), 90.0, 60.0, "7 passed"), "abc1234")
     record.write(tmp_path, logs)
     text = page.read_text()
