@@ -47,6 +47,7 @@ class EmbeddedRay:
         Raises:
             ServingError: Ray does not start, however often it is tried; nothing of it is left.
         """
+        stopping = stopping or threading.Event()
         settings = self._settings
         log_dir = settings.log_dir or settings.state / "logs"
         here = {"log_dir": log_dir.absolute(), "audio_output": self._audio_output()}
@@ -55,10 +56,10 @@ class EmbeddedRay:
         for number in range(1, TRIES + 1):
             try:
                 self._start_once()
-                return not _is_set(stopping)
+                return not stopping.is_set()
             except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions where a process is late
                 reason = _first_sentence(error)
-            if _is_set(stopping):
+            if stopping.is_set():
                 return False
             if number < TRIES:
                 self._progress(f"Ray has not started ({reason}); starting it again, {number + 1} of {TRIES}")
@@ -213,10 +214,6 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
     }
-
-
-def _is_set(event: threading.Event | None) -> bool:
-    return event is not None and event.is_set()
 
 
 def _first_sentence(error: Exception) -> str:

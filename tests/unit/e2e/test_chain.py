@@ -1,11 +1,8 @@
 """A chain of tests ends with its first failure, and none of the others counts as passed or skipped."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[2]
+from inner_pytest import run_pytest
 
 CHAIN = """
 import pytest
@@ -33,15 +30,7 @@ def run(folder: Path, service: str = "pass", second: str = "pass") -> tuple[int,
     (folder / "test_a_chain.py").write_text(CHAIN.format(service=service, second=second))
     (folder / "test_b_alone.py").write_text(ALONE)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = chain\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "chain", "-p", "no:cacheprovider", "-rA", str(folder)],
-        env=os.environ | {"PYTHONPATH": str(TESTS / "e2e"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return run_pytest(folder, "-p", "chain", "-rA", str(folder))
 
 
 def test_without_a_failure_all_run(tmp_path: Path) -> None:

@@ -1,14 +1,10 @@
 """Whether a test must run again: when a file that it covers has changed, and until it has passed."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from inner_pytest import run_pytest
 from unchanged import digest
-
-TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -79,15 +75,7 @@ def run(folder: Path, covered: str, fails: bool = False) -> tuple[int, str]:
     (folder / "covered").write_text(covered)
     (folder / "conftest.py").write_text(PLUGIN)
     (folder / "test_it.py").write_text(TEST.format(fails=fails))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder)],
-        env=os.environ | {"PYTHONPATH": str(TESTS / "e2e"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return run_pytest(folder, "--rootdir", str(folder))
 
 
 def test_it_runs_until_it_has_passed_and_again_when_what_it_covers_has_changed(tmp_path: Path) -> None:
