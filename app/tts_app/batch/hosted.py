@@ -21,7 +21,7 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
-from tts_app.storage.database import AWAY, recorded
+from tts_app.storage.database import AWAY, PAUSES, recorded
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
@@ -44,9 +44,11 @@ class HostedBatches:
         batches: Batches,
         settings: Settings,
         waits: Waits = DEFAULT_WAITS,
+        database_pauses: tuple[float, float] = PAUSES,
     ) -> None:
         self._models = models
         self._waits = waits
+        self._recorded = partial(recorded, pauses=database_pauses)
         self._batches = batches
         self._settings = settings
         self._queue: asyncio.Queue[str] = asyncio.Queue()
@@ -234,7 +236,7 @@ class HostedBatches:
             await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
 
     async def _render(self, batch_id: str) -> None:
-        batch = await recorded(partial(self._batches.get, batch_id))
+        batch = await self._recorded(partial(self._batches.get, batch_id))
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
@@ -250,7 +252,7 @@ class HostedBatches:
             plan.close()
         counts: dict[str, Any] = outcome.progress.counts
         log("batch ended", batch=batch_id, outcome=outcome.state, **counts)
-        await recorded(partial(self._save, batch_id, outcome.progress))
+        await self._recorded(partial(self._save, batch_id, outcome.progress))
         if self._running is not None and self._running[1].stopped:
             return  # it was cancelled, or removed, which is on record; by now it may be queued again
         await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
@@ -279,7 +281,7 @@ class HostedBatches:
             self._running = (batch.id, driver)
 
         def wanted() -> Awaitable[bool]:
-            return recorded(partial(self._batches.running, batch.id, started=time.time()))
+            return self._recorded(partial(self._batches.running, batch.id, started=time.time()))
 
         saving: list[asyncio.Task[None]] = []
         try:
@@ -304,7 +306,7 @@ class HostedBatches:
             log("batch progress not saved", batch=batch_id, error=error)
 
     async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> None:
-        await recorded(partial(self._finish, batch_id, status, message))
+        await self._recorded(partial(self._finish, batch_id, status, message))
 
     def _save(self, batch_id: str, progress: Progress) -> None:
         """Save the counts, once they are known: until then those of an earlier run stay."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tts_app.batch.drafting import Draft, Order
     from tts_app.resources.tts_job import Post
 
-SAVED = 10.0
-"""Seconds between two writings of the file: what is lost where the process is killed."""
 _STDOUT = Path("-")
 
 posts_app = typer.Typer(help="Posts to speak: draft them, check them.", no_args_is_help=True)
@@ -38,6 +36,9 @@ def write_posts(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     tries: Annotated[int, typer.Option(min=1, max=20, help="How often to ask for a text that is bad.")] = 3,
+    save_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between two writings of the file: what a kill may lose.")
+    ] = 10.0,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**30, help="Where the seeds begin. Default: anywhere.")
     ] = None,
@@ -68,7 +69,7 @@ def write_posts(
     )
     drafts: list[Draft] = []
     try:
-        code = _draft(order, into, drafts, file, model, url)
+        code = _draft(order, into, save_every, drafts, file, model, url)
     except KeyboardInterrupt:
         code = INTERRUPTED
     _keep(drafts, into)
@@ -111,12 +112,13 @@ def _file(path: Path, append: bool, force: bool) -> "DraftFile":
 def _draft(
     order: "Order",
     into: "DraftFile | None",
+    save_every: float,
     drafts: list["Draft"],
     file: list[Path] | None,
     model: str | None,
     url: str | None,
 ) -> int:
-    """Put what a model drafts into `drafts`, and now and then into the file.
+    """Put what a model drafts into `drafts`, and every `save_every` seconds into the file.
 
     Return the exit code: not 0 where the model failed.
     """
@@ -140,7 +142,7 @@ def _draft(
             err.print(f"post {draft.id}: {', '.join(draft.post.text)} ({done})")
         for fault in draft.faults:
             err.print(f"{fault} ({done})", style="red", markup=False)
-        if into is not None and time.monotonic() > saved + SAVED and (posts := _posts(drafts)):
+        if into is not None and time.monotonic() > saved + save_every and (posts := _posts(drafts)):
             try:
                 into.write(posts)
             except (DraftFileError, OSError) as error:

@@ -15,7 +15,7 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
-from tts_app.storage.database import AWAY, recorded
+from tts_app.storage.database import AWAY, PAUSES, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
 from tts_app.telemetry.logs import log
 
@@ -51,6 +51,7 @@ class DurableSpeeches:
         workers: int,
         limit: int,
         model_pauses: Sequence[float] = _MODEL_PAUSES,
+        database_pauses: tuple[float, float] = PAUSES,
     ) -> None:
         self._service = service
         self._speeches = speeches
@@ -58,6 +59,7 @@ class DurableSpeeches:
         self._workers = workers
         self._limit = limit
         self._model_pauses = model_pauses
+        self._recorded = partial(recorded, pauses=database_pauses)
         self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         """Speeches to be made, each with the times that its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,10 +159,10 @@ class DurableSpeeches:
 
     async def _make(self, speech_id: str, tries: int) -> None:
         """Make one speech and record how it ended; queue it again, for later, where its model is away."""
-        speech = await recorded(partial(self._speeches.get, speech_id))
+        speech = await self._recorded(partial(self._speeches.get, speech_id))
         if speech is None or speech.text is None:
             return
-        if not await recorded(partial(self._speeches.running, speech_id)):
+        if not await self._recorded(partial(self._speeches.running, speech_id)):
             return
         self._notify(speech_id)
         try:
@@ -204,7 +206,7 @@ class DurableSpeeches:
             await self._finish(speech, file, progress.seconds)
 
     async def _finish(self, speech: Speech, file: AudioFile, seconds: float) -> None:
-        kept = await recorded(
+        kept = await self._recorded(
             partial(
                 self._speeches.done,
                 speech.id,
@@ -215,7 +217,7 @@ class DurableSpeeches:
                 publish=file.publish,
             )
         )
-        if not kept and await recorded(partial(self._speeches.get, speech.id)) is None:
+        if not kept and await self._recorded(partial(self._speeches.get, speech.id)) is None:
             await asyncio.to_thread(self._store.delete, file_name(speech))
         else:
             await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
@@ -229,7 +231,7 @@ class DurableSpeeches:
 
     async def _fail(self, speech: Speech, reason: str, error: Exception) -> None:
         log("durable speech failed", speech=speech.id, error=error)
-        await recorded(partial(self._speeches.failed, speech.id, finished=time.time(), error=reason))
+        await self._recorded(partial(self._speeches.failed, speech.id, finished=time.time(), error=reason))
         await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
 
     def _notify(self, speech_id: str) -> None:

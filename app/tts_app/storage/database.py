@@ -18,8 +18,8 @@ from tts_app.telemetry.logs import log
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
 AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """What a call raises while the database is away, locked, full or read-only: later the same call may do."""
-_BACK_OFF = (0.5, 30.0)
-"""Seconds before the database is asked again the first time, twice as many the next, and the most."""
+PAUSES = (0.5, 30.0)
+"""Seconds before a database that is away is asked again, twice as many the next time, and the most."""
 _BEFORE_MIGRATIONS = "0001"
 """Revision whose tables the versions made that had no migrations yet."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
@@ -88,12 +88,12 @@ class Database:
                 yield connection
 
 
-async def recorded(call: Callable[[], _Answer]) -> _Answer:
+async def recorded(call: Callable[[], _Answer], pauses: tuple[float, float] = PAUSES) -> _Answer:
     """Return what `call`, in a thread, has from the database; it is made again for as long as that is away.
 
     It may be made twice: the connection can break after what it changed was stored.
     """
-    pause, longest = _BACK_OFF
+    pause, longest = pauses
     while True:
         try:
             return await asyncio.to_thread(call)

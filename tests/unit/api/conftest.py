@@ -29,7 +29,6 @@ from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
-from tts_app.storage import database as database_module
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
@@ -260,7 +259,6 @@ def outage(api: Api, monkeypatch: pytest.MonkeyPatch) -> Outage:
     """The database of `api`, that can go away."""
     made = Outage(api.context.database.session)
     monkeypatch.setattr(api.context.database, "session", made.begin)
-    monkeypatch.setattr(database_module, "_BACK_OFF", (0.01, 0.02))
     return made
 
 
@@ -285,7 +283,7 @@ async def _api(
     if told:
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
-    database = Database(settings.database)
+    database, database_pauses = Database(settings.database), (0.01, 0.02)
     durable = DurableSpeeches(
         service,
         Speeches(database),
@@ -293,9 +291,10 @@ async def _api(
         workers=settings.durable_workers,
         limit=settings.durable_queue,
         model_pauses=model_pauses,
+        database_pauses=database_pauses,
     )
     waits = Waits(output_looks=(0.02, 0.02))
-    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits)
+    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_pauses)
     context = Context(settings, service, text, durable, batches, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -151,8 +151,7 @@ def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: S
     assert json.loads(result.stdout)["id"] == 1
 
 
-def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
+def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     there: list[list[int]] = []
 
@@ -161,26 +160,22 @@ def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace, monkeypatch:
         return by_language(request)
 
     desk.answers(seen)
-    assert desk.write("--append", "--count", "9", "--seed", "0").exit_code == 0
+    assert desk.write("--append", "--count", "9", "--seed", "0", "--save-every", "0").exit_code == 0
     assert there[0] == [41]
     assert [41, 42, 43] in there
     assert [post["id"] for post in desk.posts()] == list(range(41, 51))
 
 
-def test_a_file_is_replaced_by_good_posts_alone(
-    desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
+def test_a_file_is_replaced_by_good_posts_alone(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     desk.answers(lambda request: "{")
-    assert desk.write("--force", "--count", "3").exit_code == 1
+    assert desk.write("--force", "--count", "3", "--save-every", "0").exit_code == 1
     assert desk.file.read_text() == OTHER
 
 
 def test_a_disk_that_is_full_for_a_while_costs_nothing(
     desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts_app.cli.posts.SAVED", 0.0)
     full = iter([True, True])
 
     def file_of(path: Path) -> Any:
@@ -189,7 +184,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
         return whole_file(path)
 
     monkeypatch.setattr("tts_app.batch.draft_file.whole_file", file_of)
-    result = desk.write("--count", "5")
+    result = desk.write("--count", "5", "--save-every", "0")
     assert result.exit_code == 0
     assert told(result).count("No space left on device") == 2
     assert [post["id"] for post in desk.posts()] == [1, 2, 3, 4, 5]
