@@ -16,11 +16,12 @@ import regex
 
 from tts_app.audio.encode import Encoder
 from tts_app.audio.loudness import Leveller
+from tts_app.audio.samples import Audio
 from tts_app.audio.stitch import Stitcher
 from tts_app.audio.tags import speech_tags
 from tts_app.audio.tempo import Tempo
 from tts_app.catalogue import CatalogueVoice
-from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.engines.base import Capabilities, Segment
 from tts_app.language import front_end
 from tts_app.language.split import SENTENCE, split
 

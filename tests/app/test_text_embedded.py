@@ -12,7 +12,7 @@ import pytest
 from judge import Judge
 
 from tts_app.audio.decode import decode
-from tts_app.engines.llamacpp_server import start_server
+from tts_app.engines.llamacpp.server import start_server
 from tts_app.local import fetch_model
 from tts_app.manifests import load_models, load_text_models
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from tts_app.engines.kokoro_graph import REWRITES, rewrite
+from tts_app.engines.kokoro.graph import REWRITES, rewrite
 
 GRAPHS: dict[str, tuple[str, ...]] = {
     "as exported": (),

@@ -184,7 +184,7 @@ def _load_engine(
 
 def _load_bare(model: Path, slots: int, settings: Mapping[str, Any]) -> Write:
     """Return calls of llama.cpp's server as its users write them: a thread each."""
-    from tts_app.engines.llamacpp_server import start_server  # here: a machine may have one engine alone
+    from tts_app.engines.llamacpp.server import start_server  # here: a machine may have one engine alone
 
     server: Any = start_server(model, CONTEXT, slots, settings).server
     threads = ThreadPoolExecutor(slots)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tts_app.engines.llamacpp_server import start_server
+from tts_app.engines.llamacpp.server import start_server
 
 
 def main() -> None:

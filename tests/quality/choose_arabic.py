@@ -28,7 +28,7 @@ from metrics import dnsmos_overall, median_f0
 from scoring import character_error_rate
 
 from tts_app.engines.base import Segment
-from tts_app.engines.kokoro import KokoroEngine
+from tts_app.engines.kokoro.engine import KokoroEngine
 from tts_app.language.arabic import DIALECTS, ArabicFrontEnd
 from tts_app.language.arabic_phonemes import Sounds
 

@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
-from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.engines.base import Capabilities, Segment
 from tts_app.manifests import load_voice_models
 from tts_app.resources import LOCALES
 from tts_app.speech import FIRST_SEGMENT, SEGMENT, TextError, Utterance, plan, speak

@@ -9,8 +9,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from tts_app.audio.frames import to_samples
-from tts_app.audio.samples import AudioError, checked
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio, AudioError, checked
 
 _DEMUXERS = "aac,aiff,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav"
 """Plain audio and video files only: playlists would make libav open other files and addresses."""

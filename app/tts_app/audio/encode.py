@@ -16,8 +16,7 @@ from av.audio.stream import AudioStream
 from tts_app.audio.formats import Format, find_format
 from tts_app.audio.frames import Blocks, to_frame, to_pcm16
 from tts_app.audio.resample import Resampler
-from tts_app.audio.samples import AudioError, checked_rate
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio, AudioError, checked_rate
 
 _UNKNOWN = 0xFFFFFFFF
 """The length in a WAV header while it is not known; players then read to the end."""

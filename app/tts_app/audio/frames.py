@@ -4,8 +4,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from tts_app.audio.samples import SILENCE
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import SILENCE, Audio
 
 
 def to_pcm16(audio: Audio) -> NDArray[np.int16]:

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tts_app.audio.samples import SILENCE, amplitude, checked, checked_rate
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import SILENCE, Audio, amplitude, checked, checked_rate
 
 _OVERSAMPLING = 4
 """As ITU-R BS.1770-5, annex 2, asks for."""

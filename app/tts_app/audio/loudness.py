@@ -4,8 +4,7 @@ import numpy as np
 
 from tts_app.audio.limiter import Limiter
 from tts_app.audio.meter import Meter, lufs, measure
-from tts_app.audio.samples import AudioError, amplitude, checked, joined
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio, AudioError, amplitude, checked, joined
 
 __all__ = ["CEILING_DBTP", "TARGET_LUFS", "Leveller", "level", "measure"]
 

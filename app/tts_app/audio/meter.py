@@ -5,8 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tts_app.audio.samples import checked, checked_rate
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio, checked, checked_rate
 
 _STEP_S = 0.1
 _STEPS_A_BLOCK = 4

@@ -5,8 +5,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from tts_app.audio.frames import to_frame, to_samples
-from tts_app.audio.samples import AudioError, checked, checked_rate, joined
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio, AudioError, checked, checked_rate, joined
 
 
 class Resampler:

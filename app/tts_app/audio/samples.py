@@ -1,10 +1,10 @@
 """What every stage of the audio chain shares: the check of its input and the error it raises."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from tts_app.engines.base import Audio
-
+Audio = NDArray[np.float32]
+"""Mono samples, shape (n,), nominally within [-1, 1]."""
 SILENCE: Audio = np.zeros(0, np.float32)
 """No samples at all."""
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tts_app.audio.samples import SILENCE, AudioError, amplitude, checked, checked_rate, joined
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import SILENCE, Audio, AudioError, amplitude, checked, checked_rate, joined
 
 _FRAME_S = 0.010
 _ONSET_DB = -37.0

@@ -8,8 +8,7 @@ from av.audio.frame import AudioFrame
 from av.filter import Graph
 
 from tts_app.audio.frames import Blocks, to_frame, to_samples
-from tts_app.audio.samples import SILENCE, AudioError, checked, checked_rate, joined
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import SILENCE, Audio, AudioError, checked, checked_rate, joined
 
 SLOWEST, FASTEST = 0.25, 4.0
 """The factors that `Tempo` takes."""

@@ -5,11 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-Audio = NDArray[np.float32]
-"""Mono samples, shape (n,), nominally within [-1, 1]."""
+from tts_app.audio.samples import Audio
 
 VoiceKind = Literal["speaker", "reference", "description"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from tts_app.engines.base import Audio, Capabilities, EngineError, Segment, SpeechEngine
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngine
 from tts_app.priority import yield_thread
 
 

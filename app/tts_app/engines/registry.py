@@ -7,11 +7,11 @@ from typing import Any
 from tts_app.engines.base import EngineError, SpeechEngine
 from tts_app.engines.text import TextEngine
 
-SPEECH_ENGINES = {"kokoro": "tts_app.engines.kokoro:KokoroEngine"}
+SPEECH_ENGINES = {"kokoro": "tts_app.engines.kokoro.engine:KokoroEngine"}
 TEXT_ENGINES = {
-    "llamacpp": "tts_app.engines.llamacpp:LlamaCppEngine",
-    "transformers": "tts_app.engines.transformers:TransformersEngine",
-    "vllm": "tts_app.engines.vllm:VllmEngine",
+    "llamacpp": "tts_app.engines.llamacpp.engine:LlamaCppEngine",
+    "transformers": "tts_app.engines.transformers.engine:TransformersEngine",
+    "vllm": "tts_app.engines.vllm.engine:VllmEngine",
 }
 
 

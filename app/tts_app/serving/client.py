@@ -10,7 +10,8 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
 

@@ -7,8 +7,9 @@ from contextlib import aclosing
 from functools import partial
 
 from tts_app import speech
+from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
-from tts_app.engines.base import Audio, Segment
+from tts_app.engines.base import Segment
 from tts_app.resources import VoiceModel
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tts_app.engines.base import Audio, Capabilities, Segment, SpeechEngine
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, Segment, SpeechEngine
 from tts_app.engines.pool import EnginePool
 from tts_app.engines.registry import speech_engine
 from tts_app.resources import Source

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.manifests import load_voice_models
 from tts_app.resources import VoiceModel
 

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.audio.samples import Audio
 from tts_app.batch.hosted import HostedBatches
 from tts_app.batch.waits import Waits
-from tts_app.engines.base import Audio, Capabilities, Segment
+from tts_app.engines.base import Capabilities, Segment
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving import service as service_module

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tts_app.engines.base import Audio
+from tts_app.audio.samples import Audio
 
 RATE = 24_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tts_app.engines.kokoro import KokoroEngine
+from tts_app.engines.kokoro.engine import KokoroEngine
 from tts_app.sources.base import cache_folder
 
 

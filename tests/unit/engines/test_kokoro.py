@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tts_app.engines.base import EngineError, Segment
-from tts_app.engines.kokoro import MAX_TOKENS, SAMPLE_RATE, KokoroEngine
+from tts_app.engines.kokoro.engine import MAX_TOKENS, SAMPLE_RATE, KokoroEngine
 from tts_app.engines.registry import speech_engine
 from tts_app.resources import LOCALES
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tts_app.engines.base import EngineError
-from tts_app.engines.kokoro_files import Voices, find_files, model_names
+from tts_app.engines.kokoro.files import Voices, find_files, model_names
 
 
 def test_finds_the_flat_layout(release: Path) -> None:

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tts_app.engines.kokoro_graph import REWRITES, rewrite
+from tts_app.engines.kokoro.graph import REWRITES, rewrite
 
 CHANNELS = 16
 RANDOM = np.random.default_rng(7)

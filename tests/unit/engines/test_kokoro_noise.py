@@ -14,7 +14,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from tts_app.engines.kokoro_graph import REWRITES, rewrite
+from tts_app.engines.kokoro.graph import REWRITES, rewrite
 
 SENTENCES = {
     "af_heart": "həlˈoʊ, ænd wˈɛlkəm.",

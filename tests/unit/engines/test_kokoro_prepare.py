@@ -10,8 +10,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from tts_app.engines import kokoro_prepare
-from tts_app.engines.kokoro_prepare import prepare, prepared_folder
+from tts_app.engines.kokoro import prepare as kokoro_prepare
+from tts_app.engines.kokoro.prepare import prepare, prepared_folder
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_where_the_model_lies_on_something_read_only_the_cache_has_the_graph(
 
 
 def test_processes_may_prepare_at_once(model: Path) -> None:
-    code = "import sys, pathlib; from tts_app.engines.kokoro_prepare import prepare\n"
+    code = "import sys, pathlib; from tts_app.engines.kokoro.prepare import prepare\n"
     code += "print(prepare(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(model)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

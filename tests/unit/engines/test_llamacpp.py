@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from tts_app.engines.gguf import find_gguf
-from tts_app.engines.llamacpp import LlamaCppEngine
-from tts_app.engines.llamacpp_server import _start, read_parameters, start_server
+from tts_app.engines.llamacpp.engine import LlamaCppEngine
+from tts_app.engines.llamacpp.server import _start, read_parameters, start_server
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import (
     ContextLengthError,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tts_app.engines.base import Audio, EngineError, Segment
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import EngineError, Segment
 from tts_app.engines.pool import EnginePool
 
 MANY = 10_000

@@ -26,11 +26,11 @@ from tts_app.engines.text import (
     TextRequest,
     TokenLogprob,
 )
-from tts_app.engines.transformers import TransformersEngine
-from tts_app.engines.transformers_answer import Answer
-from tts_app.engines.transformers_choice import Choice
-from tts_app.engines.transformers_model import LoadedModel, TransformersParameters, load_model
-from tts_app.engines.transformers_writing import PAGE, can_batch, start_batching
+from tts_app.engines.transformers.answer import Answer
+from tts_app.engines.transformers.choice import Choice
+from tts_app.engines.transformers.engine import TransformersEngine
+from tts_app.engines.transformers.model import LoadedModel, TransformersParameters, load_model
+from tts_app.engines.transformers.writing import PAGE, can_batch, start_batching
 
 SEA = TextRequest(prompt="the sea is", max_tokens=12, temperature=0)
 CHAT = TextRequest(messages=({"role": "user", "content": "one two"},), max_tokens=4, temperature=0)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tts_app.engines.text import TextRequest
-from tts_app.engines.transformers_choice import Choice
-from tts_app.engines.transformers_model import LoadedModel, TransformersParameters
-from tts_app.engines.transformers_sampling import sampling
+from tts_app.engines.transformers.choice import Choice
+from tts_app.engines.transformers.model import LoadedModel, TransformersParameters
+from tts_app.engines.transformers.sampling import sampling
 
 LOGITS = [1.0, 3.0, 3.0, 2.0, -1.0]
 

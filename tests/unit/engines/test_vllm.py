@@ -23,7 +23,7 @@ from tts_app.engines.text import (
     TokenLogprob,
     Usage,
 )
-from tts_app.engines.vllm import LOGPROBS, VllmEngine, _capabilities, body_of, llm_config
+from tts_app.engines.vllm.engine import LOGPROBS, VllmEngine, _capabilities, body_of, llm_config
 from tts_app.resources import TextModel
 from tts_app.serving.config import serve_config
 

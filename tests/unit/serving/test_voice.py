@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.engines.pool import EnginePool
 from tts_app.resources import Source
 from tts_app.serving.voice_replica import Voice, VoiceArgs

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from tts_app.engines.llamacpp_server import LlamaCppServer, start_server
+from tts_app.engines.llamacpp.server import LlamaCppServer, start_server
 from tts_app.engines.slots import Slots
 from tts_app.engines.text import (
     ContextLengthError,

@@ -69,7 +69,7 @@ def _optimise(model: Path, work: Path) -> Path:
     # Only preparing needs onnx: a start with a prepared graph is spared its import.
     import onnx  # noqa: PLC0415
 
-    from tts_app.engines.kokoro_graph import rewrite  # noqa: PLC0415
+    from tts_app.engines.kokoro.graph import rewrite  # noqa: PLC0415
 
     proto = onnx.load(str(model))
     counts = rewrite(proto)

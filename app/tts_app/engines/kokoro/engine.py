@@ -14,9 +14,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
-from tts_app.engines.kokoro_files import KokoroFiles, Voices, find_files, model_names
-from tts_app.engines.kokoro_prepare import prepare
+from tts_app.audio.samples import Audio
+from tts_app.engines.base import Capabilities, EngineError, Segment
+from tts_app.engines.kokoro.files import KokoroFiles, Voices, find_files, model_names
+from tts_app.engines.kokoro.prepare import prepare
 from tts_app.resources import LOCALES
 
 SAMPLE_RATE = 24_000

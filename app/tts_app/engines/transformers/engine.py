@@ -26,10 +26,10 @@ from tts_app.engines.text import (
     Usage,
     check_request,
 )
-from tts_app.engines.transformers_answer import Answer
-from tts_app.engines.transformers_choice import MAX_LOGPROBS, Grammars
-from tts_app.engines.transformers_model import LoadedModel, load_model
-from tts_app.engines.transformers_writing import (
+from tts_app.engines.transformers.answer import Answer
+from tts_app.engines.transformers.choice import MAX_LOGPROBS, Grammars
+from tts_app.engines.transformers.model import LoadedModel, load_model
+from tts_app.engines.transformers.writing import (
     News,
     Stop,
     Task,

@@ -10,8 +10,8 @@ from transformers import LogitsProcessor
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.text import TextRequest, TokenLogprob
-from tts_app.engines.transformers_model import LoadedModel
-from tts_app.engines.transformers_sampling import GREEDY
+from tts_app.engines.transformers.model import LoadedModel
+from tts_app.engines.transformers.sampling import GREEDY
 
 MAX_LOGPROBS = 20
 

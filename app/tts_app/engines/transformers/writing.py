@@ -20,9 +20,9 @@ from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPP
 from transformers.generation.streamers import BaseStreamer
 
 from tts_app.engines.text import EngineStoppedError, TextRequest, TokenLogprob
-from tts_app.engines.transformers_choice import Choice
-from tts_app.engines.transformers_model import LoadedModel
-from tts_app.engines.transformers_sampling import sampling
+from tts_app.engines.transformers.choice import Choice
+from tts_app.engines.transformers.model import LoadedModel
+from tts_app.engines.transformers.sampling import sampling
 
 PAGE = 64
 """Tokens of a page of the cache that continuous batching shares out."""

@@ -1,0 +1,1 @@
+"""llama.cpp: text from GGUF files."""

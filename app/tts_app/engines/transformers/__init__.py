@@ -1,0 +1,1 @@
+"""Hugging Face transformers: text by any causal language model."""

@@ -1,0 +1,1 @@
+"""vLLM: text on GPUs."""
