@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tts_app.resources.engines import ENGINES
+
 ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = "debian:bookworm-slim"
 _PROJECT = ("LICENSE", "NOTICE", "app/tts_app", "app/ui", "manifests/samples", "operator/tts_operator")
 _TABLES = ("build-system", "project", "tool.hatch")
 """What of pyproject.toml an image depends on: a linter's setting makes no other image."""
+
+IMAGE_PREFIX = "tts-playground-"
+_ENGINES = {
+    runtime.image.removeprefix(IMAGE_PREFIX): runtime
+    for engine in ENGINES.values()
+    for runtime in engine.runtimes
+    if runtime.built
+}
+"""Runtimes whose images are built here, by level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class Level:
     @property
     def image(self) -> str:
         """Its name, without the version."""
-        return f"tts-playground-{self.name}"
+        return f"{IMAGE_PREFIX}{self.name}"
 
     @property
     def argument(self) -> str:
@@ -57,13 +68,15 @@ LEVELS = {
         Level("project", requirements=("images.txt",), source=True),
         Level("operator", requirements=("images.txt", "operator.txt"), on=("project",)),
         Level("app", on=("dependencies", "project")),
-        Level("kokoro", on=("dependencies", "project"), models=("kokoro-82m/int8",)),
-        Level("llamacpp", on=("dependencies", "project"), models=("smollm2-135m-instruct/q4_1",)),
+        *(
+            Level(name, on=("dependencies", "project"), models=runtime.bundles)
+            for name, runtime in _ENGINES.items()
+        ),
     )
 }
-"""Those that are built here, by name; each comes after those that it is made of. docker/ has two more,
-which are too big for that: they bring CUDA."""
-IMAGES = ("operator", "app", "kokoro", "llamacpp")
+"""Those that are built here, by name; each comes after those that it is made of. docker/ has more: images
+that bring CUDA are too big for that."""
+IMAGES = ("operator", "app", *_ENGINES)
 """The levels that pods run; the others are parts of these."""
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tts_app.resources.engines import default_images
+
 
 class Settings(BaseSettings):
     """What can be configured where the operator runs. The chart sets these variables from its values."""
@@ -26,10 +28,7 @@ class Settings(BaseSettings):
 
     gateway_image: str = "tts-playground-app:0.1.0"
     """Image of the head, where the gateway runs, of a service whose Playground names none."""
-    engine_images: dict[str, str] = {
-        "kokoro": "tts-playground-kokoro:0.1.0",
-        "llamacpp": "tts-playground-llamacpp:0.1.0",
-    }
+    engine_images: dict[str, str] = default_images("0.1.0")
     """Images of engines that a Playground names no image for: a JSON object."""
     ray_version: str = "2.60.0"
     """Version of Ray in those images."""

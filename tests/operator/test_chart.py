@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
@@ -17,8 +17,7 @@ from running import PATIENCE, Operator
 from cluster.binaries import KUBERAY, VERSIONS
 from cluster.control_plane import ControlPlane
 from tts_app.resources import KINDS
-from tts_app.resources.text_model import TextEngineName
-from tts_app.resources.voice_model import EngineName
+from tts_app.resources.engines import ENGINES
 from tts_operator.settings import Settings
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -33,7 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "commonLabels": {"team": "speech"},
         "image": {"registry": "registry.example:5000/speech/", "digest": DIGEST, "pullPolicy": "Always"},
         "pullSecrets": ["registry"],
-        "defaults": {"images": {"gateway": "other/app:2", "engines": {"chatterbox": "other/chatterbox:2"}}},
+        "defaults": {"images": {"gateway": "other/app:2", "engines": {"vllm": "other/vllm:2"}}},
         "operator": {"logLevel": "DEBUG", "workers": 8, "pollSeconds": 0.5, "resyncSeconds": 86400},
         "replicas": 3,
         "priorityClassName": "system-cluster-critical",
@@ -194,7 +193,7 @@ def test_the_schema_and_the_readme_know_every_value() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     assert schema["properties"].keys() == values.keys() | {"global"}
     engines = schema["properties"]["defaults"]["properties"]["images"]["properties"]["engines"]
-    assert set(engines["properties"]) == {*get_args(EngineName), *get_args(TextEngineName)}
+    assert set(engines["properties"]) == set(ENGINES)
 
 
 def test_objects_are_labelled_and_in_their_namespace(helm: Helm, way: str) -> None:
@@ -258,9 +257,9 @@ def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> Non
         f"registry.example:5000/speech/tts-playground-operator@{DIGEST}",
         "other/app:2",
         {
-            "chatterbox": "other/chatterbox:2",
             "kokoro": "registry.example:5000/speech/tts-playground-kokoro:0.1.0",
             "llamacpp": "registry.example:5000/speech/tts-playground-llamacpp:0.1.0",
+            "vllm": "other/vllm:2",
         },
     )
     assert images(WAYS["little"])[2] == {}

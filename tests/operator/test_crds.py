@@ -174,8 +174,16 @@ def test_a_change_that_may_be_is_taken(client: Client, good: str, change: dict[s
         ("speakers", {"spec.resources.cpu": -1}, "spec.resources.cpu: Invalid value"),
         ("speakers", {"spec.replicas.targetOngoingRequests": 0}, "should be greater than 0"),
         ("speakers", {"spec.colour": "red"}, 'unknown field "spec.colour"'),
-        ("clones", {"spec.voices.0.reference.consent": None}, "spec.voices[0].reference.consent: Required"),
-        ("clones", {"spec.voices.0.reference.consent.by": ""}, "consent.by: Invalid value"),
+        (
+            "speakers",
+            {"spec.voices.0.reference": {"uri": "pvc://a/b", "transcript": "Hi."}},
+            "spec.voices[0].reference.consent: Required",
+        ),
+        (
+            "speakers",
+            {"spec.voices.0.reference": {**CASES["CLIP"], "consent": {**CASES["CONSENT"], "by": ""}}},
+            "consent.by: Invalid value",
+        ),
         ("job", {"spec.avatars": {"genders": ["male", "male"]}}, "spec.avatars.genders[1]: Duplicate value"),
         ("job", {"spec.parallelism": 0}, "spec.parallelism: Invalid value"),
         ("playground", {"spec.ray.auth": "password"}, 'Unsupported value: "password"'),

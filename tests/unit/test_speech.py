@@ -12,16 +12,12 @@ from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.manifests import load_voice_models
-from tts_app.resources import LOCALES
 from tts_app.speech import FIRST_SEGMENT, SEGMENT, TextError, Utterance, plan, speak
 
 RATE = 24_000
 CAPABILITIES = Capabilities(
     sample_rate=RATE,
     takes="phonemes",
-    voice_kinds=frozenset({"speaker"}),
-    locales=frozenset(LOCALES),
-    max_batch=1,
     max_input=510,
     speeds=(0.5, 2.0),
 )

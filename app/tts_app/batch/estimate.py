@@ -11,13 +11,12 @@ from tts_app.batch.ledger import Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.plan import Plan
 from tts_app.resources import VoiceModel
+from tts_app.resources.engines import ENGINES
 from tts_app.sources.claims import local_path
 from tts_app.storage.output import Output
 
 BYTES_A_SECOND = {"mp3": 12_060, "opus": 6_690, "aac": 8_620, "flac": 27_670, "wav": 48_000}
 """Of audio in a file, by format: of MP3 in docs/benchmarks-posts.md, of the others in 64 s of its posts."""
-_AUDIO_A_CORE = {"kokoro": 1.37}
-"""Seconds of audio that a core makes a second, by engine: of the two cores of docs/benchmarks-posts.md."""
 
 _START_SECONDS = 15.0
 """Ray and Kokoro take about so long to start on two idle cores."""
@@ -79,7 +78,7 @@ def speed_here(plan: Plan, models: Sequence[VoiceModel], options: Options) -> fl
     if options.speaker != "engine" or os.environ.get("RAY_ADDRESS"):
         return None
     used = {voice.model for voice in plan.voices}
-    speeds = [_AUDIO_A_CORE.get(model.spec.engine) for model in models if model.name in used]
+    speeds = [ENGINES[model.spec.engine].audio_per_core for model in models if model.name in used]
     known = [speed for speed in speeds if speed is not None]
     if not known or len(known) < len(speeds):
         return None

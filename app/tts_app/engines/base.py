@@ -7,8 +7,6 @@ from typing import Any, Literal, Protocol, Self
 
 from tts_app.audio.samples import Audio
 
-VoiceKind = Literal["speaker", "reference", "description"]
-
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -18,15 +16,10 @@ class Capabilities:
     """Hz of the audio that it returns."""
     takes: Literal["phonemes", "text"]
     """Which field of a segment it reads."""
-    voice_kinds: frozenset[VoiceKind]
-    locales: frozenset[str]
-    max_batch: int
-    """Segments that one model call can speak."""
     max_input: int
     """Longest segment in symbols of what it `takes`; `synthesise` refuses longer ones."""
     speeds: tuple[float, float]
     """Tempo that the model itself renders well; the audio stage does what lies outside."""
-    clones: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ class SpeechEngine(Protocol):
         so that the engine may use the whole machine for this one.
 
         Raises:
-            EngineError: more segments than `max_batch`, or one longer than `max_input`.
+            EngineError: more segments than it speaks at a time, or one longer than `max_input`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The engines' own `parameters` of a resource, checked against what an engine has."""
+"""The engines' own `parameters` of a resource, checked where an engine is loaded."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

@@ -1,18 +1,15 @@
 """Engines by name. A module is imported only when its engine is asked for: each has its own dependencies."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from tts_app.engines.base import EngineError, SpeechEngine
 from tts_app.engines.text import TextEngine
+from tts_app.resources.engines import ENGINES, engines_of
+from tts_app.resources.engines.spec import Task
 
-SPEECH_ENGINES = {"kokoro": "tts_app.engines.kokoro.engine:KokoroEngine"}
-TEXT_ENGINES = {
-    "llamacpp": "tts_app.engines.llamacpp.engine:LlamaCppEngine",
-    "transformers": "tts_app.engines.transformers.engine:TransformersEngine",
-    "vllm": "tts_app.engines.vllm.engine:VllmEngine",
-}
+ADAPTERS = {name: spec.adapter for name, spec in ENGINES.items()}
+"""Import path of each engine's class."""
 
 
 def speech_engine(name: str) -> type[SpeechEngine]:
@@ -21,7 +18,7 @@ def speech_engine(name: str) -> type[SpeechEngine]:
     Raises:
         EngineError: no such engine, or its dependencies are not installed.
     """
-    engine: type[SpeechEngine] = _imported(name, "speech", SPEECH_ENGINES)
+    engine: type[SpeechEngine] = _imported(name, "speech")
     return engine
 
 
@@ -33,15 +30,16 @@ def text_engine(name: str) -> type[TextEngine]:
     Raises:
         EngineError: no such engine, or its dependencies are not installed.
     """
-    engine: type[TextEngine] = _imported(name, "text", TEXT_ENGINES)
+    engine: type[TextEngine] = _imported(name, "text")
     return engine
 
 
-def _imported(name: str, kind: str, engines: Mapping[str, str]) -> Any:
-    where = engines.get(name, name)
+def _imported(name: str, task: Task) -> Any:
+    known = sorted(engines_of(task))
+    where = ADAPTERS[name] if name in known else name
     module, _, attribute = where.partition(":")
     if not attribute:
-        raise EngineError(f"No {kind} engine {name!r} here. Available: {', '.join(sorted(engines))}.")
+        raise EngineError(f"No {task} engine {name!r} here. Available: {', '.join(known)}.")
     try:
         return getattr(import_module(module), attribute)
     except ImportError as error:

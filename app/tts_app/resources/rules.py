@@ -1,12 +1,14 @@
 """Rules over several fields, said once for Python and for the API server, so that the two never drift."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+from tts_app.resources.engines.spec import EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ def exactly_one(what: str, **fields: str) -> Rule:
     )
 
 
-def known_quantization(engines: Mapping[str, Set[str]]) -> tuple[Rule, ...]:
+def known_quantization(engines: Iterable[EngineSpec]) -> tuple[Rule, ...]:
     """Return a rule for each engine: which quantizations it has."""
-    return tuple(_known_quantization(engine, allowed) for engine, allowed in engines.items())
+    return tuple(_known_quantization(engine.name, engine.quantizations) for engine in engines)
 
 
 def _known_quantization(engine: str, allowed: Set[str]) -> Rule:
@@ -56,6 +58,39 @@ def _known_quantization(engine: str, allowed: Set[str]) -> Rule:
         cel=f"self.engine != '{engine}' || self.quantization in {cel_list(allowed)}",
         holds=lambda spec: spec.engine != engine or spec.quantization in allowed,
         found=lambda spec: f"it is {spec.quantization}",
+    )
+
+
+def known_voice_kinds(engines: Iterable[EngineSpec]) -> tuple[Rule, ...]:
+    """Return a rule for each engine: how its voices are given."""
+    return tuple(_known_voice_kinds(engine.name, engine.voice_kinds) for engine in engines)
+
+
+def _known_voice_kinds(engine: str, kinds: Sequence[str]) -> Rule:
+    def is_known(voice: Any) -> bool:
+        return any(getattr(voice, kind) is not None for kind in kinds)
+
+    has = " || ".join(f"has(voice.{kind})" for kind in kinds)
+    return Rule(
+        f"a voice of engine {engine} is given by {' or '.join(kinds)}",
+        cel=f"self.engine != '{engine}' || self.voices.all(voice, {has})",
+        holds=lambda spec: spec.engine != engine or all(map(is_known, spec.voices)),
+        found=lambda spec: (
+            f"it is not so for {', '.join(voice.avatar for voice in spec.voices if not is_known(voice))}"
+        ),
+    )
+
+
+def on_gpus(engines: Iterable[EngineSpec]) -> tuple[Rule, ...]:
+    """Return a rule for each engine that runs on GPUs alone: that it asks for some."""
+    return tuple(_on_gpus(engine.name) for engine in engines if engine.gpu_only)
+
+
+def _on_gpus(engine: str) -> Rule:
+    return Rule(
+        f"engine {engine} runs on GPUs alone: say in resources.gpu how many",
+        cel=f"self.engine != '{engine}' || (has(self.resources.gpu) && double(self.resources.gpu) > 0.0)",
+        holds=lambda spec: spec.engine != engine or spec.resources.gpus > 0,
     )
 
 
@@ -71,6 +106,27 @@ def immutable(field: str, why: str, unless: str = "") -> Rule:
 def cel_list(values: Iterable[str]) -> str:
     """Return the words as a list in CEL, sorted."""
     return f"[{', '.join(repr(value) for value in sorted(values))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Annotates a text that is one of some names; `what` says what they name."""
+
+    what: str
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "enum": list(self.names)}
+
+    def _check(self, name: str) -> str:
+        if name not in self.names:
+            raise ValueError(f"there is no {self.what} {name!r}; there are: {', '.join(self.names)}")
+        return name
 
 
 @dataclass(frozen=True, slots=True)

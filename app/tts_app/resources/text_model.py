@@ -15,36 +15,27 @@ from tts_app.resources.base import (
     Resource,
     Source,
 )
+from tts_app.resources.engines import ENGINES, engines_of
+from tts_app.resources.engines.vllm import Layout, layout
 from tts_app.resources.quantities import Resources
-from tts_app.resources.rules import Rule, immutable, known_quantization
+from tts_app.resources.rules import OneOf, immutable, known_quantization, on_gpus
 from tts_app.resources.status import TextModelStatus
-from tts_app.resources.vllm import Layout, layout
 
-TextEngineName = Literal["llamacpp", "transformers", "vllm"]
-
-TEXT_QUANTIZATIONS: dict[str, frozenset[str]] = {
-    "llamacpp": frozenset({"none"}),
-    "transformers": frozenset({"none", "int8", "int4", "gptq-int4", "awq-int4"}),
-    "vllm": frozenset({"none", "fp8", "gptq-int4", "awq-int4"}),
-}
+_ENGINES = engines_of("text")
 
 
 class TextModelSpec(Resource):
     """Which language model is served, and how."""
 
     rules = (
-        *known_quantization(TEXT_QUANTIZATIONS),
-        Rule(
-            "engine vllm runs on GPUs alone: say in resources.gpu how many",
-            cel="self.engine != 'vllm' || (has(self.resources.gpu) && double(self.resources.gpu) > 0.0)",
-            holds=lambda spec: spec.engine != "vllm" or spec.resources.gpus > 0,
-        ),
+        *known_quantization(_ENGINES.values()),
+        *on_gpus(_ENGINES.values()),
         immutable("service", "make a TextModel of another name in the other service and delete this one"),
     )
 
     service: Name = "playground"
     """Service that serves the model; models of one service share a Ray cluster and an address."""
-    engine: TextEngineName
+    engine: Annotated[str, OneOf("engine", tuple(_ENGINES))]
     """Engine that runs the model."""
     source: Source
     """Where the model's files come from."""
@@ -67,8 +58,10 @@ class TextModelSpec(Resource):
         return layout(self.resources.gpus, self.parameters) if self.engine == "vllm" else None
 
     @model_validator(mode="after")
-    def _has_a_layout(self) -> Self:
+    def _check_parameters(self) -> Self:
         """Refuse what the API server cannot: it does not look into `parameters`."""
+        if found := ENGINES[self.engine].parameter_faults(self.parameters):
+            raise ValueError("; ".join(found))
         _ = self.layout
         return self
 

@@ -1,8 +1,8 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from tts_app.resources.base import (
     NOT_THE_GATEWAYS_NAME,
@@ -17,29 +17,20 @@ from tts_app.resources.base import (
     SourceUri,
     Text,
 )
+from tts_app.resources.engines import ENGINES, engines_of
 from tts_app.resources.locales import LOCALES, Gender, Locale
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import (
-    Rule,
+    OneOf,
     Unique,
-    cel_list,
     exactly_one,
     immutable,
     known_quantization,
+    known_voice_kinds,
 )
 from tts_app.resources.status import VoiceModelStatus
 
-EngineName = Literal["kokoro", "chatterbox", "omnivoice", "habibi", "parler", "vits"]
-
-QUANTIZATIONS: dict[str, frozenset[str]] = {
-    "kokoro": frozenset({"none", "fp16", "int8"}),
-    "vits": frozenset({"none", "int8"}),
-    "chatterbox": frozenset({"none", "int8", "int4"}),
-    "omnivoice": frozenset({"none", "int8", "int4"}),
-    "habibi": frozenset({"none", "int8", "int4"}),
-    "parler": frozenset({"none", "int8", "int4"}),
-}
-CLONING_ENGINES = frozenset({"chatterbox", "omnivoice", "habibi"})
+_ENGINES = engines_of("speech")
 
 
 class Consent(Resource):
@@ -117,20 +108,14 @@ class VoiceModelSpec(Resource):
     """Which model is served, with which voices, and how."""
 
     rules = (
-        *known_quantization(QUANTIZATIONS),
-        Rule(
-            "the engine does not clone: use `speaker`, not `reference`, or one of "
-            + ", ".join(sorted(CLONING_ENGINES)),
-            cel=f"self.engine in {cel_list(CLONING_ENGINES)} || "
-            "self.voices.all(voice, !has(voice.reference))",
-            holds=lambda spec: spec.engine in CLONING_ENGINES or not any(v.reference for v in spec.voices),
-        ),
+        *known_quantization(_ENGINES.values()),
+        *known_voice_kinds(_ENGINES.values()),
         immutable("service", "make a VoiceModel of another name in the other service and delete this one"),
     )
 
     service: Name = "playground"
     """Service that serves the model; models of one service share a Ray cluster and an address."""
-    engine: EngineName
+    engine: Annotated[str, OneOf("engine", tuple(_ENGINES))]
     """Engine that runs the model."""
     source: Source
     """Where the model's files come from."""
@@ -150,6 +135,17 @@ class VoiceModelSpec(Resource):
     """What each copy asks of its node."""
     parameters: dict[str, JsonValue] = {}
     """The engine's own settings, such as `threads`."""
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        """Refuse what the API server cannot: it does not look into `parameters`."""
+        engine = ENGINES[self.engine]
+        found = engine.parameter_faults(self.parameters)
+        for voice in self.voices:
+            found += [f"voice {voice.avatar}: {fault}" for fault in engine.voice_faults(voice.parameters)]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
 
 
 class VoiceModel(CustomResource):

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tts_app.resources import TextModel, VoiceModel
-from tts_app.resources.vllm import Layout
+from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines.vllm import Layout
 from tts_app.serving.names import GATEWAY_DEPLOYMENT, TEXT_DEPLOYMENT, VOICE_DEPLOYMENT
 
 GATEWAY = "gateway"
@@ -120,9 +121,9 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
 def _text_application(model: TextModel, place: str | None) -> dict[str, Any]:
     spec, layout = model.spec, model.spec.layout
     parameters = dict(spec.parameters)
-    if spec.engine == "llamacpp" and place is not None:
+    if place is not None and (threads := ENGINES[spec.engine].threads_parameter):
         # A pod may run on all of its node's cores: with a thread for each it would be in the way of others.
-        parameters.setdefault("n_threads", max(1, math.ceil(spec.resources.cpus)))
+        parameters.setdefault(threads, max(1, math.ceil(spec.resources.cpus)))
     options: dict[str, Any] = {"ray_actor_options": _actor_options(model) | _resources(place)}
     if layout is not None:
         parameters.pop("nodes", None)

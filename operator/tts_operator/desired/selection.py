@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tts_app.resources import MODELS, Model, VoiceModel
+from tts_app.resources.engines import engines_of
+from tts_app.resources.engines.spec import Task
 from tts_operator.desired.loading import served_by
 from tts_operator.objects import Manifest, Ref, ref_of
 
@@ -70,7 +72,8 @@ def _verdict(
     except ValidationError as error:
         before = next((m for m in served_by(live) if (m.kind, m.name) == (kind, name)), None)
         kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
-        return replace(kept, reason="InvalidSpec", message=explain(error))
+        reason = "EngineUnknown" if _has_unknown_engine(manifest) else "InvalidSpec"
+        return replace(kept, reason=reason, message=explain(error))
     return _verdict_on(model, engines, owners, kinds)
 
 
@@ -91,6 +94,13 @@ def _verdict_on(
         )
         return Verdict(None, "NameTaken", text)
     return _speaks(model, owners) if isinstance(model, VoiceModel) else Verdict(model)
+
+
+def _has_unknown_engine(manifest: Manifest) -> bool:
+    """Tell whether a model names an engine that this version lacks, as a stored one may."""
+    task: Task = "speech" if manifest["kind"] == VoiceModel.__name__ else "text"
+    engine = (manifest.get("spec") or {}).get("engine")
+    return engine is not None and engine not in engines_of(task)
 
 
 def _speaks(model: VoiceModel, owners: dict[str, str]) -> Verdict:

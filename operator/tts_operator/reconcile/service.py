@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tts_app.resources import Model, Playground
-from tts_app.resources.playground import ENGINES
+from tts_app.resources.engines import ENGINES
 from tts_operator import metrics
 from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.groups import downloads, rescale, shrinks

@@ -48,7 +48,7 @@ class SimulatedVoiceEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(HERTZ, "text", frozenset({"speaker"}), frozenset({"en-GB"}), 1, 500, (1.0, 1.0))
+        return Capabilities(HERTZ, "text", 500, (1.0, 1.0))
 
     def check_speaker(self, speaker: str) -> None:
         return

@@ -37,7 +37,7 @@ from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
 from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
-CAPABILITIES = Capabilities(24_000, "text", frozenset({"speaker"}), frozenset({"en-US"}), 1, 100, (1.0, 1.0))
+CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0))
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.plan import Plan, plan_batch
 from tts_app.manifests import embedded_posts, load_batch
 from tts_app.resources import LOCALES, TTSJob, VoiceModel
+from tts_app.resources.engines import ENGINES
 from tts_app.resources.tts_job import AudioFormat, TTSJobSpec
 from tts_app.storage.output import Output, open_output
 
@@ -140,8 +141,10 @@ def test_the_speed_of_a_cluster_and_of_an_engine_that_nobody_measured_is_not_tol
     make_plan: MakePlan, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
-    other = model.model_copy(update={"spec": model.spec.model_copy(update={"engine": "new"})})
-    assert speed_here(make_plan(FOUR), [other], Options("job")) is None
+    unmeasured = replace(ENGINES["kokoro"], audio_per_core=None)
+    with monkeypatch.context() as patch:
+        patch.setattr("tts_app.batch.estimate.ENGINES", {"kokoro": unmeasured})
+        assert speed_here(make_plan(FOUR), [model], Options("job")) is None
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
     assert speed_here(make_plan(FOUR), [model], Options("job")) is None
 

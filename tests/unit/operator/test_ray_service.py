@@ -161,10 +161,10 @@ def test_a_replica_of_several_pods_goes_with_all_of_them_and_not_before(build, m
     assert values == {0}
 
 
-def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, model):
-    cluster = build([model("a", parameters={"securityContext": {"privileged": True}})])["spec"][
-        "rayClusterConfig"
-    ]
+def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, text):
+    parameters = {"securityContext": {"privileged": True}}
+    model = text("a", engine="vllm", resources={"gpu": 1}, parameters=parameters)
+    cluster = build([model])["spec"]["rayClusterConfig"]
     for template in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
         spec = template["spec"]
         (container,) = spec["containers"]
@@ -225,7 +225,7 @@ def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model
         {"replicas": {"min": 0, "max": 3}},
         {"resources": {"cpu": "3", "memory": "5Gi"}},
         {"engine": "transformers", "quantization": "int8"},
-        {"parameters": {"threads": 2}},
+        {"parameters": {"n_threads": 2}},
     ],
     ids=lambda change: next(iter(change)),
 )

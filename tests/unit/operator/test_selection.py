@@ -78,8 +78,16 @@ def test_a_text_model_that_became_invalid_goes_on_and_one_of_the_other_kind_does
 
 
 def test_one_that_became_invalid_does_not_go_on_without_an_image(voice_model, model, live):
-    verdict = select([voice_model(quantization="fp8")], {"vits"}, live(model()))[ref("kokoro")]
+    verdict = select([voice_model(quantization="fp8")], {"vllm"}, live(model()))[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "InvalidSpec")
+
+
+def test_select_of_an_engine_of_another_version_names_those_there_are(voice_model):
+    verdicts = select([voice_model("old", engine="vits"), voice_model()], ENGINES, None)
+    old = verdicts[ref("old")]
+    assert (old.model, old.reason) == (None, "EngineUnknown")
+    assert "there is no engine 'vits'; there are: kokoro" in old.message
+    assert [model.name for model in served(verdicts)] == ["kokoro"], "the others go on"
 
 
 def test_a_resource_without_spec_is_bad_not_fatal(voice_model):
@@ -101,7 +109,7 @@ def test_the_gateways_name_is_refused(voice_model):
 
 
 def test_a_model_whose_engine_has_no_image_says_where_to_name_one(voice_model):
-    verdict = select([voice_model()], {"vits"}, None)[ref("kokoro")]
+    verdict = select([voice_model()], {"vllm"}, None)[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "ImageMissing")
     assert "images.engines.kokoro" in verdict.message
 

@@ -94,7 +94,7 @@ def test_what_the_api_server_fills_in_changes_nothing(name: str) -> None:
     assert kind.model_validate(filled(schema_of(kind), GOOD[name])) == kind.model_validate(GOOD[name])
 
 
-@pytest.mark.parametrize("name", ["clones", "text", "job", "job-of-its-own", "defaults"])
+@pytest.mark.parametrize("name", ["fetched", "text", "job", "job-of-its-own", "defaults"])
 def test_the_api_server_fills_in_all_that_python_does(name: str) -> None:
     kind = KINDS[GOOD[name]["kind"]]
     dumped = kind.model_validate(GOOD[name]).model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tts_app.manifests import load_voice_models, samples_folder
-from tts_app.resources import KINDS, TextModel, TTSJob, VoiceModel
+from tts_app.resources import KINDS, TextModel, TTSJob
 
 SAMPLES = sorted(path for path in samples_folder().glob("*.yaml") if not path.name.startswith("configmap-"))
 
@@ -37,13 +37,6 @@ def test_the_kokoro_sample_speaks_as_the_embedded_one_does() -> None:
     )
     known = {(v.avatar, v.speaker, str(v.parameters)) for v in embedded.spec.voices}
     assert {(v.avatar, v.speaker, str(v.parameters)) for v in sample.spec.voices} < known
-
-
-def test_the_cloning_sample_has_consent_for_every_voice() -> None:
-    (path,) = (path for path in SAMPLES if "clone" in path.name)
-    model = VoiceModel.model_validate(documents(path)[0])
-    assert model.spec.voices
-    assert all(voice.reference and voice.reference.consent.id for voice in model.spec.voices)
 
 
 def test_the_job_renders_files_that_keep_the_naming_contract() -> None:

@@ -1,11 +1,12 @@
 import copy
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from tts_app.manifests import load_voice_models
-from tts_app.resources import LOCALES, Resources, VoiceModel, resolve_locale
+from tts_app.resources import LOCALES, Resources, Voice, VoiceModel, resolve_locale
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_defaults_and_camel_case_round_trip(manifest: dict[str, Any]) -> None:
     [
         (("metadata", "name"), "Kokoro", "pattern"),
         (("metadata", "name"), "k" * 48, "pattern"),
-        (("spec", "engine"), "espeak", "Input should be 'kokoro'"),
+        (("spec", "engine"), "espeak", "there is no engine 'espeak'; there are: kokoro"),
         (("spec", "quantization"), "fp8", "allowed: fp16, int8, none"),
         (("spec", "source", "uri"), "ftp://x", "pattern"),
         (("spec", "source"), {"uri": "hf://a/b"}, "needs `revision`"),
@@ -73,19 +74,36 @@ def test_an_avatar_is_spoken_once(manifest: dict[str, Any]) -> None:
         VoiceModel.model_validate(manifest)
 
 
-def test_only_cloning_engines_take_a_reference(manifest: dict[str, Any]) -> None:
-    reference = {
-        "uri": "file:///a.wav",
-        "transcript": "hello",
-        "consent": {"id": "1", "by": "A", "date": "2026-01-01"},
-    }
-    manifest["spec"]["voices"] = [{"locale": "en-US", "gender": "male", "reference": reference}]
-    with pytest.raises(ValidationError, match="does not clone"):
-        VoiceModel.model_validate(manifest)
-    manifest["spec"].update(engine="chatterbox", quantization="none")
-    assert VoiceModel.model_validate(manifest).spec.voices[0].reference is not None
-    del reference["consent"]
+def test_a_clip_without_consent_is_refused() -> None:
+    clip = {"uri": "file:///a.wav", "transcript": "hello"}
     with pytest.raises(ValidationError, match="consent"):
+        Voice.model_validate({"locale": "en-US", "gender": "male", "reference": clip})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"parameters": {"speakers": 2}},
+            "speakers: Extra inputs are not permitted; kokoro has: threads",
+        ),
+        ({"parameters": {"threads": 0}}, "parameters.threads: Input should be greater than or equal to 1"),
+    ],
+)
+def test_parameters_that_the_engine_lacks_are_refused(
+    manifest: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    manifest["spec"] |= change
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        VoiceModel.model_validate(manifest)
+
+
+def test_a_voices_parameters_that_the_engine_lacks_are_refused(manifest: dict[str, Any]) -> None:
+    manifest["spec"]["voices"][0]["parameters"] = {"pitch": 2}
+    message = (
+        "voice female_en-US: parameters.pitch: Extra inputs are not permitted; a voice of kokoro has: speed"
+    )
+    with pytest.raises(ValidationError, match=re.escape(message)):
         VoiceModel.model_validate(manifest)
 
 

@@ -37,7 +37,7 @@ def test_the_order_of_the_resources_does_not_matter_to_a_single_byte() -> None:
 
 
 def test_the_config_is_plain_json() -> None:
-    config = serve_config([model(parameters={"z": 1, "a": [1.5, None]})])
+    config = serve_config([model(parameters={"threads": 1})])
     assert json.loads(json.dumps(config)) == config
 
 
@@ -128,7 +128,7 @@ def text_model(name: str = "smollm", **spec: Any) -> TextModel:
 
 
 def test_a_text_models_application_to_the_letter() -> None:
-    config = serve_config([text_model(replicas={"targetOngoingRequests": 8}, parameters={"threads": 2})])
+    config = serve_config([text_model(replicas={"targetOngoingRequests": 8}, parameters={"n_batch": 2})])
     assert applications(config)["smollm"] == {
         "name": "smollm",
         "route_prefix": None,
@@ -140,7 +140,7 @@ def test_a_text_models_application_to_the_letter() -> None:
             "quantization": "none",
             "context_length": 4096,
             "slots": 8,
-            "parameters": {"threads": 2},
+            "parameters": {"n_batch": 2},
         },
         "deployments": [
             {
@@ -203,8 +203,12 @@ def test_a_small_vllm_replica_takes_part_of_a_gpu_on_one_node() -> None:
         ("4", {"tensor_parallel_size": 3}, "it is 4, and they are 3 and 1"),
         ("4", {"nodes": 2, "tensor_parallel_size": 4}, "it is 4, and they are 4 and 2"),
         ("3", {"nodes": 2, "pipeline_parallel_size": 3}, "multiple of parameters.nodes; they are 3 and 2"),
-        ("2", {"tensor_parallel_size": "2"}, "must be a whole number from 1; it is '2'"),
-        ("1", {"nodes": True}, "parameters.nodes must be a whole number from 1; it is True"),
+        (
+            "2",
+            {"tensor_parallel_size": "2"},
+            "parameters.tensor_parallel_size: Input should be a valid integer",
+        ),
+        ("1", {"nodes": True}, "parameters.nodes: Input should be a valid integer"),
         ("1", {"max_model_len": 9}, "parameters.max_model_len is said by contextLength: remove it"),
         ("1", {"trust_remote_code": True}, "would run the source's own code"),
     ],

@@ -36,7 +36,7 @@ class SimulatedEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(24_000, "text", frozenset({"speaker"}), frozenset({"en-US"}), 1, 100, (1.0, 1.0))
+        return Capabilities(24_000, "text", 100, (1.0, 1.0))
 
     def check_speaker(self, speaker: str) -> None:
         if speaker != "known":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from simulated_playground import SimulatedPlayground
 
-from tts_app.engines.registry import TEXT_ENGINES
+from tts_app.engines.registry import ADAPTERS
 
 MODEL = """
 kind: TextModel
@@ -31,7 +31,7 @@ def interruptible() -> Iterator[None]:
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file with a TextModel whose engine is simulated."""
-    monkeypatch.setitem(TEXT_ENGINES, "llamacpp", "simulated_writer:SimulatedTextEngine")
+    monkeypatch.setitem(ADAPTERS, "llamacpp", "simulated_writer:SimulatedTextEngine")
     path = tmp_path / "models.yaml"
     path.write_text(MODEL.replace("FOLDER", tmp_path.as_uri()))
     return path

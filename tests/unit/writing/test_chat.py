@@ -140,9 +140,9 @@ class Terminal:
         code = (
             f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
             "from tts_app.cli import main\n"
-            "from tts_app.engines.registry import TEXT_ENGINES\n"
+            "from tts_app.engines.registry import ADAPTERS\n"
             "import simulated_writer as s\n"
-            "TEXT_ENGINES['llamacpp'] = 'simulated_writer:SimulatedTextEngine'\n"
+            "ADAPTERS['llamacpp'] = 'simulated_writer:SimulatedTextEngine'\n"
             "said = lambda r: r.messages[-1]['content']\n"
             "s.SimulatedTextEngine.script = staticmethod(\n"
             "    lambda r: 'on ' * 10**7 if said(r) == 'forever' else "

@@ -18,7 +18,8 @@ from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.engines.kokoro.files import KokoroFiles, Voices, find_files, model_names
 from tts_app.engines.kokoro.prepare import prepare
-from tts_app.resources import LOCALES
+from tts_app.engines.parameters import checked_parameters
+from tts_app.resources.engines.kokoro import KokoroParameters, KokoroVoiceParameters
 
 SAMPLE_RATE = 24_000
 MAX_TOKENS = 510
@@ -60,7 +61,8 @@ class KokoroEngine:
         Raises:
             EngineError: a file is missing or damaged, or a parameter is unknown or out of range.
         """
-        threads = _read_threads(parameters, min(_cores(), MAX_THREADS) if quantization == "int8" else 1)
+        most = min(_cores(), MAX_THREADS) if quantization == "int8" else 1
+        threads = checked_parameters("kokoro", KokoroParameters, parameters).threads or most
         found = find_files(files, quantization)
         try:
             prepared = prepare(found.model)
@@ -85,9 +87,6 @@ class KokoroEngine:
         return Capabilities(
             sample_rate=SAMPLE_RATE,
             takes="phonemes",
-            voice_kinds=frozenset({"speaker"}),
-            locales=frozenset(LOCALES),
-            max_batch=1,
             max_input=MAX_TOKENS,
             speeds=SPEEDS,
         )
@@ -175,29 +174,10 @@ def _input_dtypes(session: ort.InferenceSession, model: Path) -> dict[str, type]
     return dtypes
 
 
-def _read_threads(parameters: Mapping[str, Any], default: int) -> int:
-    _refuse_unknown(parameters, "threads", "engine")
-    threads = parameters.get("threads", default)
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise EngineError(
-            f"Kokoro's parameter threads must be a whole number of at least 1, not {threads!r}."
-        )
-    return threads
-
-
 def _read_speed(segment: Segment) -> float:
     """Return the tempo of a segment: its own times its voice's."""
-    _refuse_unknown(segment.parameters, "speed", "voice")
-    own = segment.parameters.get("speed", 1.0)
-    if isinstance(own, bool) or not isinstance(own, int | float):
-        raise EngineError(f"Kokoro's voice parameter speed must be a number, not {own!r}.")
+    own = checked_parameters("a kokoro voice", KokoroVoiceParameters, segment.parameters).speed
     speed = float(segment.speed * own)
     if not (math.isfinite(speed) and speed > 0):
         raise EngineError(f"A speed of {speed} cannot be spoken: it must be above 0.")
     return speed
-
-
-def _refuse_unknown(parameters: Mapping[str, Any], allowed: str, whose: str) -> None:
-    for name in parameters:
-        if name != allowed:
-            raise EngineError(f"Kokoro has no {whose} parameter {name!r}. Allowed: {allowed}.")

@@ -7,15 +7,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import httpx
 import xllamacpp
-from pydantic import BaseModel, ConfigDict, Field
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.gguf import find_gguf, read_metadata
 from tts_app.engines.parameters import checked_parameters
+from tts_app.resources.engines.llamacpp import LlamaCppParameters
 
 _CACHE_TYPES = {
     "f32": xllamacpp.ggml_type.GGML_TYPE_F32,
@@ -32,34 +32,6 @@ _FLASH = {
     "on": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
     "off": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
-CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
-
-
-class LlamaCppParameters(BaseModel):
-    """The engine's own settings, by llama.cpp's names."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    n_threads: Annotated[int, Field(ge=1)] | None = None
-    """Cores that it computes on; all that the process may use, without it."""
-    n_batch: Annotated[int, Field(ge=1)] = 2048
-    """Tokens of prompts that are read between two looks at whether somebody left."""
-    n_ubatch: Annotated[int, Field(ge=1)] = 512
-    """Tokens that are computed at a time."""
-    n_gpu_layers: Annotated[int, Field(ge=-1)] = -1
-    """Layers that lie on the GPU; -1: all, where the build of llama.cpp has a GPU."""
-    flash_attn: Literal["auto", "on", "off"] = "auto"
-    cache_type_k: CacheType = "f16"
-    """How the keys of the cache are stored; q8_0 halves their memory."""
-    cache_type_v: CacheType = "f16"
-    cache_ram_mib: Annotated[int, Field(ge=0)] = 0
-    """Memory that prompts of earlier conversations are kept in beside the slots."""
-    chat_template: str | None = None
-    """Jinja template of a conversation, instead of the model's own."""
-    top_k: Annotated[int, Field(ge=0)] = 40
-    """Sampling chooses among so many tokens; 0: among all."""
-    min_p: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Sampling leaves out tokens less probable than this share of the most probable one's probability."""
 
 
 @dataclass(frozen=True)

@@ -6,48 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import xgrammar
-from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, TorchAoConfig
 
 from tts_app.engines.base import EngineError
 from tts_app.engines.gguf import find_gguf
 from tts_app.engines.parameters import checked_parameters
+from tts_app.resources.engines.transformers import TransformersParameters
 
 QUANTIZED = {"gptq-int4": "gptq", "awq-int4": "awq"}
 """Quantisations that the files must have already, and what their config.json calls them."""
-
-
-class TransformersParameters(BaseModel):
-    """The engine's own settings."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    device_map: str | dict[str, int | str] | None = None
-    """Where the layers lie, as transformers takes it; on the GPUs if there are any, without it."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
-    """What is computed in; without it what the files say on a GPU, and float32 on a CPU."""
-    continuous_batching: bool = True
-    """Whether answers that ask for nothing special are decoded together; else each by a generate() alone, as
-    all are where the model lies on several devices."""
-    batch_tokens: Annotated[int, Field(ge=16)] = 512
-    """Tokens that continuous batching computes at a time, those of prompts included."""
-    cuda_graphs: bool = True
-    """Whether one GPU that holds the whole model replays the steps of continuous batching as recorded."""
-    compile: bool = False
-    """Whether torch compiles the model: minutes at the first answers, and more tokens a second afterwards."""
-    threads: Annotated[int, Field(ge=1)] | None = None
-    """Cores that torch computes on, where it does so on a CPU."""
-    gptq_backend: str | None = None
-    """What computes GPTQ and AWQ weights, as gptqmodel names it: `gptq_triton` is ready at once; without it
-    what is fastest on this machine, which may be compiled for minutes at the first start."""
-    chat_template: str | None = None
-    """Jinja template of a conversation, instead of the model's own."""
-    top_k: Annotated[int, Field(ge=0)] = 0
-    """Sampling chooses among so many tokens; 0: among all."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The server is not a deployment of its own: a token has no second hop then, a model is one deployment as every
 other is, and the head, which builds the application, needs no vLLM. The replica's placement group holds the
-workers of vLLM, on other nodes too (tts_app.resources.vllm). The server has an event loop of its own, in a
+workers of vLLM, on other nodes too (resources/engines/vllm.py). The server has an event loop of its own, in a
 thread: what it does between two steps does not hold up the replica's.
 """
 

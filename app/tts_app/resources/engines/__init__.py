@@ -1,0 +1,24 @@
+"""The engines that there are: the one table of what is told of each.
+
+The schema and the rules of VoiceModel, TextModel and Playground, the registry, the operator's default images,
+the chart's values and their schema, the levels of the images and docs/engines.md are made from it.
+"""
+
+from types import MappingProxyType
+
+from tts_app.resources.engines import kokoro, llamacpp, transformers, vllm
+from tts_app.resources.engines.spec import EngineSpec, Task
+
+_SPECS = (kokoro.SPEC, llamacpp.SPEC, transformers.SPEC, vllm.SPEC)
+ENGINES = MappingProxyType({spec.name: spec for spec in _SPECS})
+"""By name."""
+
+
+def engines_of(task: Task) -> dict[str, EngineSpec]:
+    """Return the engines of a task, by name."""
+    return {name: spec for name, spec in ENGINES.items() if spec.task == task}
+
+
+def default_images(tag: str) -> dict[str, str]:
+    """Return the images that a service uses whose Playground names none, by engine."""
+    return {name: f"{spec.runtime.image}:{tag}" for name, spec in ENGINES.items() if spec.runtime.built}

@@ -1,0 +1,38 @@
+"""Kokoro-82M on onnxruntime."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tts_app.resources.engines.spec import EngineSpec, LicenseNote, Parameters, Runtime
+
+
+class KokoroParameters(Parameters):
+    """The engine's own settings."""
+
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Cores that a call uses when it is alone. Default: up to 4 for int8, where the samples are the
+    same on any number of threads; 1 for the others, whose samples differ by rounding."""
+
+
+class KokoroVoiceParameters(Parameters):
+    """A voice's own settings."""
+
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Tempo of the voice, by which that of a request is multiplied."""
+
+
+SPEC = EngineSpec(
+    name="kokoro",
+    task="speech",
+    title="Kokoro-82M, on CPUs",
+    adapter="tts_app.engines.kokoro.engine:KokoroEngine",
+    runtimes=(Runtime("onnxruntime", "tts-playground-kokoro", bundles=("kokoro-82m/int8",)),),
+    quantizations=frozenset({"none", "fp16", "int8"}),
+    parameters=KokoroParameters,
+    licenses=(LicenseNote("Kokoro-82M", "Apache-2.0", "StyleTTS 2 (MIT), with ISTFTNet's decoder"),),
+    voice_kinds=("speaker",),
+    alphabet="kokoro",
+    voice_parameters=KokoroVoiceParameters,
+    audio_per_core=1.37,  # on the two cores of docs/benchmarks-posts.md
+)

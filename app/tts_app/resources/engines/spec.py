@@ -1,0 +1,104 @@
+"""What is told of an engine: pure data, readable without the engine's own packages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Task = Literal["speech", "text"]
+VoiceKind = Literal["speaker", "reference", "description"]
+"""The field of a voice that says what it sounds like."""
+
+
+class Parameters(BaseModel):
+    """Base of an engine's own settings, the `parameters` of a resource. Unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A way to run an engine, with an image of its own."""
+
+    name: str
+    """The library that computes, such as onnxruntime."""
+    image: str
+    """Repository of the image; its tag is the product's version."""
+    built: bool = True
+    """Whether `make images` builds the image. Only such an image is an operator's default."""
+    bundles: tuple[str, ...] = ()
+    """Models that the image carries, by their address without `package://`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseNote:
+    """The license of a model that the engine runs, and of the model that it was made from."""
+
+    model: str
+    license: str
+    """SPDX identifier, or `model` where each model has its own."""
+    base: str = ""
+    """Model that it was trained or converted from, with that one's license."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """An engine."""
+
+    name: str
+    task: Task
+    title: str
+    """What it is, in a few words."""
+    adapter: str
+    """Import path of its class, as `module:Class`."""
+    runtimes: tuple[Runtime, ...]
+    """The default one first."""
+    quantizations: frozenset[str]
+    parameters: type[Parameters]
+    """Schema of a resource's `parameters`."""
+    licenses: tuple[LicenseNote, ...]
+
+    voice_kinds: tuple[VoiceKind, ...] = ()
+    """How a voice is given to a speech engine."""
+    alphabet: str | None = None
+    """The phonemes that a speech engine reads; None: it reads text."""
+    voice_parameters: type[Parameters] = Parameters
+    """Schema of a voice's `parameters`."""
+    audio_per_core: float | None = None
+    """Seconds of audio that one core makes a second, measured; None: nobody has measured it."""
+
+    gpu_only: bool = False
+    threads_parameter: str = ""
+    """Parameter that holds the number of threads; on a cluster it is set from `resources.cpu`."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The default runtime."""
+        return self.runtimes[0]
+
+    @property
+    def clones(self) -> bool:
+        """Whether it imitates the voice of a clip."""
+        return "reference" in self.voice_kinds
+
+    def parameter_faults(self, parameters: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with a resource's `parameters`; an empty list where nothing is."""
+        return faults(self.name, self.parameters, parameters)
+
+    def voice_faults(self, parameters: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with a voice's `parameters`; an empty list where nothing is."""
+        return faults(f"a voice of {self.name}", self.voice_parameters, parameters)
+
+
+def faults(whose: str, schema: type[Parameters], parameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with `parameters` of `whose`, one text a parameter."""
+    try:
+        schema.model_validate(dict(parameters))
+    except ValidationError as error:
+        known = ", ".join(schema.model_fields) or "none"
+        return [
+            f"parameters.{'.'.join(map(str, detail['loc']))}: {detail['msg']}; {whose} has: {known}"
+            for detail in error.errors()
+        ]
+    return []

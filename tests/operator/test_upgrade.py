@@ -1,0 +1,77 @@
+"""An upgrade of the CustomResourceDefinitions over resources that an earlier version stored."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from resources import application, playground, serving, voice_model
+from running import run_pods
+
+from tts_app.resources import VoiceModel
+from tts_operator.desired.groups import group_of
+from tts_operator.objects import PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
+
+CRDS = Path(__file__).parents[2] / "crds"
+RETIRED = "vits"
+"""An engine that version 0.1.0 took, and that never ran."""
+pytestmark = pytest.mark.usefixtures("kuberay_stopped")
+
+
+def definition(plural: str) -> dict:
+    return yaml.safe_load((CRDS / f"{plural}.ttsplayground.dev.yaml").read_text(encoding="utf-8"))
+
+
+def spec_of(crd: dict) -> dict:
+    (version,) = crd["spec"]["versions"]
+    return version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+
+def older(crd: dict) -> dict:
+    """Return the definition as it was when RETIRED was an engine."""
+    crd = copy.deepcopy(crd)
+    spec = spec_of(crd)
+    if "engine" in spec["properties"]:
+        spec["properties"]["engine"]["enum"].append(RETIRED)
+    else:
+        del spec["properties"]["images"]["x-kubernetes-validations"]
+    return crd
+
+
+@pytest.fixture
+def stored(control_plane, crds, api):
+    """A model and a Playground of an earlier version, under the definitions of this one."""
+    now = [definition("voicemodels"), definition("playgrounds")]
+    before = [older(crd) for crd in now]
+
+    def put(definitions: list[dict]) -> None:
+        text = yaml.safe_dump_all(definitions)
+        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+
+    put(before)
+    try:
+        api.apply(voice_model("old", ("male_en-US",), engine=RETIRED))
+        api.apply(playground(images={"engines": {RETIRED: "own/vits:1"}}))
+    finally:
+        put(now)
+
+
+def test_models_of_an_engine_that_is_gone_say_so_and_the_others_go_on(api, stored, operator):
+    api.apply(voice_model())
+    ready = api.await_condition("old", "Ready", "False", "EngineUnknown")
+    assert f"there is no engine '{RETIRED}'; there are: kokoro" in ready["message"]
+    api.await_object(Ref(RAY_SERVICE, "playground"))
+    run_pods(api, group_of(VoiceModel.model_validate(voice_model())))
+    found = api.get(RAY_SERVICE, "playground")
+    status = serving(found["metadata"]["generation"], gateway=application(), kokoro=application())
+    api.merge_status(RAY_SERVICE, "playground", status)
+    api.await_condition("kokoro", "Ready", "True", "Serving")
+    assert "old" not in found["spec"]["serveConfigV2"]
+
+
+def test_what_is_stored_of_an_engine_that_is_gone_can_be_changed_and_mended(api, stored, operator):
+    api.await_condition("old", "Ready", "False", "EngineUnknown")
+    api.merge(VOICE_MODEL, "old", {"metadata": {"labels": {"team": "speech"}}})
+    api.merge(PLAYGROUND, "playground", {"spec": {"whenEmpty": "KeepGateway"}})
+    api.merge(VOICE_MODEL, "old", {"spec": {"engine": "kokoro"}})
+    api.await_condition("old", "Ready", "False", "ClusterStarting")
