@@ -17,7 +17,7 @@ from tts_app.engines.text import TextEngine
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.sources import Progress, fetch
 from tts_app.sources.base import no_progress
-from tts_app.speech import Chunk, Utterance, speak
+from tts_app.speech import Chunk, SpeechOptions, Utterance, speak
 
 
 def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress) -> Path:
@@ -82,7 +82,9 @@ async def say(
     """
     pool = load_model(model, progress)
     try:
-        chunks = speak(Utterance(text, voice, format, speed), pool.capabilities, pool.synthesise)
+        chunks = speak(
+            Utterance(text, voice, SpeechOptions(format, speed)), pool.capabilities, pool.synthesise
+        )
         if output is None:
             return await _to_stdout(chunks)
         return await _to_file(chunks, output, format)

@@ -5,10 +5,9 @@ the speed of the model, decides the time to first audio.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -34,16 +33,27 @@ SEGMENT = 140
 BLOCK = 600
 """Characters that are normalised and phonemised at a time: a long text starts as soon as a short one."""
 SPEEDS = (0.25, 4.0)
-"""The range of `Utterance.speed`."""
+"""The range of `SpeechOptions.speed`."""
 
 _SOUNDED = regex.compile(r"\p{L}")
 
-Synthesise = Callable[[list[Segment]], Awaitable[Sequence[Audio]]]
-"""Speaks segments; cancelling the call gives the work up."""
+Synthesise = Callable[[Segment], Awaitable[Audio]]
+"""Speaks a segment; cancelling the call gives the work up."""
 
 
 class TextError(ValueError):
     """The text holds nothing that can be spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOptions:
+    """How a caller wants a text to be spoken. Carried whole from the request to the pipeline."""
+
+    format: str = "mp3"
+    speed: float = 1.0
+    """Tempo, 0.25-4; pitch stays."""
+    bitrate: int | None = None
+    """Bits a second; None is the format's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,8 @@ class Utterance:
 
     text: str
     voice: CatalogueVoice
-    format: str = "mp3"
-    speed: float = 1.0
-    """Tempo, 0.25-4; pitch stays."""
-    bitrate: int | None = None
-    """Bits a second; None is the format's default."""
-    hurried: bool = True
+    options: SpeechOptions = field(default_factory=SpeechOptions)
+    low_latency: bool = True
     """Whether somebody waits: then the first segment is short."""
 
 
@@ -84,7 +90,7 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
         spoken = front.normalise(block)
         if not _SOUNDED.search(spoken):
             continue
-        texts = split(spoken, FIRST_SEGMENT if utterance.hurried and not spoken_any else SEGMENT, SEGMENT)
+        texts = split(spoken, FIRST_SEGMENT if utterance.low_latency and not spoken_any else SEGMENT, SEGMENT)
         for text, phonemes in _pronounce(texts, front.phonemise, capabilities):
             spoken_any = True
             yield Segment(
@@ -103,7 +109,6 @@ async def speak(
     utterance: Utterance,
     capabilities: Capabilities,
     synthesise: Synthesise,
-    ahead: int = 1,
     texts: AsyncIterator[str] | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
@@ -111,40 +116,27 @@ async def speak(
     With `texts`, whole sentences that are still being written, these are spoken in place of the utterance's
     own text, into the one file.
 
-    Up to `ahead` segments are with the engine at a time. One is best where an engine gives a call that is
-    alone the whole machine: the first audio came a third sooner than with two, the last a tenth sooner.
-    Closing the generator gives the rest up.
+    One segment is with the engine at a time. With two, where an engine gives a call that is alone the whole
+    machine, the first audio came a third later and the last a tenth later. Closing the generator gives the
+    rest up.
 
     Raises:
         TextError: the text holds nothing that can be spoken (before anything was yielded).
     """
     segments = _segments(utterance, capabilities, texts)
-    pending: deque[tuple[Segment, asyncio.Task[Sequence[Audio]]]] = deque()
-    finish = _Finish(utterance, capabilities)
+    post = _PostProcessor(utterance, capabilities)
     try:
-        exhausted = False
-        while True:
-            while not exhausted and len(pending) < ahead:
-                segment = await anext(segments, None)
-                if segment is None:
-                    exhausted = True
-                    break
-                pending.append((segment, asyncio.ensure_future(synthesise([segment]))))
-            if not pending:
-                break
-            segment, task = pending[0]
-            (audio,) = await task
-            pending.popleft()
-            chunk = await asyncio.to_thread(finish.add, audio, segment.text)
+        async for segment in segments:
+            audio = await synthesise(segment)
+            chunk = await asyncio.to_thread(post.add, audio, segment.text)
             if chunk.data:
                 yield chunk
-        yield await asyncio.to_thread(finish.end)
+        last = await asyncio.to_thread(post.end)
+        if last.data:
+            yield last
     finally:
-        for _, task in pending:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in pending), return_exceptions=True)
         await segments.aclose()
-        finish.close()
+        post.close()
 
 
 async def _segments(
@@ -162,7 +154,7 @@ async def _segments(
         return
     spoken_any = False
     async for text in texts:
-        piece = replace(utterance, text=text, hurried=utterance.hurried and not spoken_any)
+        piece = replace(utterance, text=text, low_latency=utterance.low_latency and not spoken_any)
         try:
             async with aclosing(_segments(piece, capabilities, None)) as segments:
                 async for segment in segments:
@@ -174,7 +166,7 @@ async def _segments(
         raise TextError("Nothing was written that can be spoken.")
 
 
-class _Finish:
+class _PostProcessor:
     """What happens to the engine's audio: joined, brought to tempo and level, encoded.
 
     Locked, because a cancelled `speak` closes it while a thread may still be inside `add`.
@@ -187,12 +179,12 @@ class _Finish:
         self._lock = Lock()
         pace = _model_speed(utterance, capabilities)
         self._stitcher = Stitcher(rate, pace)
-        self._tempo = Tempo(rate, utterance.speed / pace)
+        self._tempo = Tempo(rate, utterance.options.speed / pace)
         self._leveller = Leveller(rate, voice.gain)
         self._encoder = Encoder(
-            utterance.format,
+            utterance.options.format,
             rate,
-            bitrate=utterance.bitrate,
+            bitrate=utterance.options.bitrate,
             tags=speech_tags(utterance.voice.id, voice.locale),
         )
 
@@ -222,7 +214,7 @@ class _Finish:
 def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:
     """Return the part of the utterance's speed that the model renders itself."""
     slowest, fastest = capabilities.speeds
-    return min(max(utterance.speed, slowest), fastest)
+    return min(max(utterance.options.speed, slowest), fastest)
 
 
 def _blocks(text: str) -> Iterator[str]:

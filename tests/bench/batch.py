@@ -231,7 +231,7 @@ def engine_alone(items: Iterable[Item], model: Any) -> float:
     segments = [
         segment
         for item in items
-        for segment in speech.plan(Utterance(item.text, item.voice, hurried=False), pool.capabilities)
+        for segment in speech.plan(Utterance(item.text, item.voice, low_latency=False), pool.capabilities)
     ]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         began = time.perf_counter()

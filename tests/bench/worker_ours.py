@@ -14,7 +14,7 @@ def load() -> Speaker:
     from tts_app.catalogue import Catalogue
     from tts_app.local import load_model
     from tts_app.manifests import load_voice_models
-    from tts_app.speech import Utterance, speak
+    from tts_app.speech import SpeechOptions, Utterance, speak
 
     models = load_voice_models()
     voice = Catalogue(models).find(VOICE)
@@ -36,7 +36,7 @@ def load() -> Speaker:
         async def _speak(self, text: str) -> dict[str, float]:
             began = time.perf_counter()
             first = audio = 0.0
-            utterance = Utterance(text, voice, "pcm")
+            utterance = Utterance(text, voice, SpeechOptions("pcm"))
             async for chunk in speak(utterance, pool.capabilities, pool.synthesise):
                 first = first or time.perf_counter() - began
                 audio += chunk.seconds

@@ -15,7 +15,7 @@ from tts_app.engines.base import Segment
 from tts_app.engines.pool import EnginePool
 from tts_app.local import load_model
 from tts_app.resources import VoiceModel
-from tts_app.speech import Synthesise, Utterance, speak
+from tts_app.speech import SpeechOptions, Synthesise, Utterance, speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,16 @@ class Speaker:
         pool = self._pool(voice.model)
         raw: list[Audio] = []
 
-        async def record(segments: list[Segment]) -> list[Audio]:
-            audio = await pool.synthesise(segments)
-            raw.extend(audio)
-            return audio
+        async def record(segment: Segment) -> Audio:
+            raw.append(await pool.synthesise(segment))
+            return raw[-1]
 
-        async def replay(segments: list[Segment]) -> list[Audio]:
-            return [next(again) for _ in segments]
+        async def replay(segment: Segment) -> Audio:
+            return next(again)
 
-        mp3 = await self._file(Utterance(text, voice, "mp3"), pool, record)
+        mp3 = await self._file(Utterance(text, voice), pool, record)
         again = iter(raw)
-        wav = await self._file(Utterance(text, voice, "wav"), pool, replay)
+        wav = await self._file(Utterance(text, voice, SpeechOptions("wav")), pool, replay)
         decoded, rate = decode(mp3)
         lossless, lossless_rate = decode(wav)
         return Spoken(

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import Sequence
 
 import av
 import numpy as np
@@ -12,7 +11,7 @@ from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.manifests import load_voice_models
-from tts_app.speech import FIRST_SEGMENT, SEGMENT, TextError, Utterance, plan, speak
+from tts_app.speech import FIRST_SEGMENT, SEGMENT, SpeechOptions, TextError, Utterance, plan, speak
 
 RATE = 24_000
 CAPABILITIES = Capabilities(
@@ -29,14 +28,13 @@ class SimulatedEngine:
 
     def __init__(self, delay: float = 0.0) -> None:
         self.segments: list[Segment] = []
+        self.begun = asyncio.Event()
         self.running = 0
-        self.most_running = 0
         self.cancelled = 0
         self.delay = delay
 
-    async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+    async def synthesise(self, segment: Segment) -> Audio:
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
         try:
             await asyncio.sleep(self.delay)
         except asyncio.CancelledError:
@@ -44,8 +42,8 @@ class SimulatedEngine:
             raise
         finally:
             self.running -= 1
-        self.segments += segments
-        return [self.hum(len(segment.text.split()) / segment.speed) for segment in segments]
+        self.segments.append(segment)
+        return self.hum(len(segment.text.split()) / segment.speed)
 
     @staticmethod
     def hum(words: float) -> Audio:
@@ -58,8 +56,8 @@ def voice() -> CatalogueVoice:
     return Catalogue(load_voice_models()).find("female_en-US")
 
 
-async def whole(utterance: Utterance, engine: SimulatedEngine, ahead: int = 2) -> tuple[bytes, float]:
-    chunks = [c async for c in speak(utterance, CAPABILITIES, engine.synthesise, ahead)]
+async def whole(utterance: Utterance, engine: SimulatedEngine) -> tuple[bytes, float]:
+    chunks = [c async for c in speak(utterance, CAPABILITIES, engine.synthesise)]
     return b"".join(c.data for c in chunks), sum(c.seconds for c in chunks)
 
 
@@ -88,42 +86,41 @@ async def test_nothing_to_speak_is_an_error(voice: CatalogueVoice, text: str) ->
 async def test_the_file_is_whole_and_the_same_every_time(voice: CatalogueVoice) -> None:
     utterance = Utterance(LONG, voice)
     first, seconds = await whole(utterance, SimulatedEngine())
-    second, _ = await whole(utterance, SimulatedEngine(0.001), ahead=5)
+    second, _ = await whole(utterance, SimulatedEngine(0.001))
     assert first == second
     with av.open(io.BytesIO(first)) as container:
         decoded = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
     assert decoded == pytest.approx(seconds, abs=0.15)
 
 
-async def test_no_more_is_asked_ahead_than_allowed(voice: CatalogueVoice) -> None:
-    engine = SimulatedEngine(0.1)
-    await whole(Utterance(LONG, voice), engine, ahead=3)
-    assert engine.most_running == 3
-
-
 async def test_a_caller_who_leaves_stops_the_synthesis(voice: CatalogueVoice) -> None:
     class SlowAfterTheFirst(SimulatedEngine):
-        async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+        async def synthesise(self, segment: Segment) -> Audio:
             self.delay, delay = 60, self.delay
-            return await super().synthesise(segments) if delay else [self.hum(5)]
+            if not delay:
+                return self.hum(5)
+            self.begun.set()
+            return await super().synthesise(segment)
 
     engine = SlowAfterTheFirst()
-    chunks = speak(Utterance(LONG, voice), CAPABILITIES, engine.synthesise, 3)
+    chunks = speak(Utterance(LONG, voice), CAPABILITIES, engine.synthesise)
     await anext(chunks)
-    assert engine.running == 2
-    await chunks.aclose()
-    assert (engine.running, engine.cancelled, engine.segments) == (0, 2, [])
+    rest = asyncio.ensure_future(anext(chunks))
+    await engine.begun.wait()
+    rest.cancel()
+    await asyncio.gather(rest, return_exceptions=True)
+    assert (engine.running, engine.cancelled, engine.segments) == (0, 1, [])
 
 
 async def test_an_error_of_the_engine_reaches_the_caller(voice: CatalogueVoice) -> None:
     class Failing(SimulatedEngine):
-        async def synthesise(self, segments: Sequence[Segment]) -> list[Audio]:
+        async def synthesise(self, segment: Segment) -> Audio:
             if len(self.segments) == 2:
                 raise RuntimeError("the model broke")
-            return await super().synthesise(segments)
+            return await super().synthesise(segment)
 
     with pytest.raises(RuntimeError, match="the model broke"):
-        await whole(Utterance(LONG, voice), Failing(), ahead=1)
+        await whole(Utterance(LONG, voice), Failing())
 
 
 @pytest.mark.parametrize(("speed", "model_speed"), [(0.25, 0.5), (0.8, 0.8), (4.0, 2.0)])
@@ -131,7 +128,7 @@ async def test_the_model_renders_the_tempo_that_it_can_and_the_audio_stage_the_r
     voice: CatalogueVoice, speed: float, model_speed: float
 ) -> None:
     engine = SimulatedEngine()
-    _, seconds = await whole(Utterance(LONG, voice, "pcm", speed), engine)
-    _, plain = await whole(Utterance(LONG, voice, "pcm"), SimulatedEngine())
+    _, seconds = await whole(Utterance(LONG, voice, SpeechOptions("pcm", speed)), engine)
+    _, plain = await whole(Utterance(LONG, voice, SpeechOptions("pcm")), SimulatedEngine())
     assert {s.speed for s in engine.segments} == {model_speed}
     assert seconds < plain if speed > 1 else seconds > plain

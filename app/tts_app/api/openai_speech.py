@@ -2,8 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -15,9 +14,9 @@ from tts_app.api.examples import SPEECH
 from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
-from tts_app.api.streams import Begun, ClosingStream
+from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.formats import FORMATS
-from tts_app.speech import Utterance
+from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["speech"], route_class=UntilCallerLeaves)
@@ -39,12 +38,13 @@ async def create_speech(
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
     _check(request, playground)
     voice = by_name(voices_of(playground.service, request.model), request.voice)
-    utterance = Utterance(request.input, voice, request.response_format, request.speed)
+    utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
-    audio = await Begun.begin(_bytes(playground, utterance))
+    chunks = await PrimedStream.prime(playground.service.speak(utterance))
     if request.stream_format == "sse":
-        return ClosingStream(audio, _events(audio, len(request.input)), "text/event-stream")
-    return ClosingStream(audio, audio, FORMATS[request.response_format].media_type)
+        return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
+    audio = (chunk.data async for chunk in chunks)
+    return ClosingStream(chunks, audio, FORMATS[request.response_format].media_type)
 
 
 def _check(request: SpeechRequest, playground: Playground) -> None:
@@ -66,19 +66,12 @@ def _check(request: SpeechRequest, playground: Playground) -> None:
         )
 
 
-async def _bytes(playground: Playground, utterance: Utterance) -> AsyncGenerator[bytes, None]:
-    async with aclosing(playground.service.speak(utterance)) as chunks:
-        async for chunk in chunks:
-            if chunk.data:
-                yield chunk.data
-
-
-async def _events(audio: Begun[bytes], characters: int) -> AsyncIterator[bytes]:
+async def _events(chunks: PrimedStream[Chunk], characters: int) -> AsyncIterator[bytes]:
     """Yield OpenAI's events: the audio in Base64, then the end. Tokens are characters here."""
     sent = 0
-    async for data in audio:
-        sent += len(data)
-        yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode("ascii")})
+    async for chunk in chunks:
+        sent += len(chunk.data)
+        yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk.data).decode("ascii")})
     usage = {"input_tokens": characters, "output_tokens": sent, "total_tokens": characters + sent}
     yield _event({"type": "speech.audio.done", "usage": usage})
 

@@ -16,13 +16,13 @@ from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.spoken import write_and_speak
-from tts_app.api.streams import Begun, ClosingStream
+from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
 from tts_app.api.text_schemas import ChatRequest, CompletionRequest
 from tts_app.audio.encode import completed
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.serving.frames import BEAT
-from tts_app.speech import Chunk, Utterance
+from tts_app.speech import Chunk, SpeechOptions, Utterance
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["text"], route_class=UntilCallerLeaves)
@@ -62,14 +62,14 @@ async def create_chat(
     chat = Chat(model, request.with_usage)
     if request.audio is not None:
         voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
-        utterance = Utterance("", voice, request.audio.format.replace("pcm16", "pcm"))
-        both = await Begun.begin(
+        utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
+        both = await PrimedStream.prime(
             write_and_speak(playground.text, playground.service, model, wanted, utterance)
         )
         if request.stream:
             return ClosingStream(both, _told(_spoken_events(both, chat, request.with_usage)), _EVENTS)
-        return JSONResponse(await _spoken(both, chat, utterance.format))
-    deltas = await Begun.begin(playground.text.write(model, wanted))
+        return JSONResponse(await _spoken(both, chat, utterance.options.format))
+    deltas = await PrimedStream.prime(playground.text.write(model, wanted))
     if request.stream:
         return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage, playground)), _EVENTS)
     return JSONResponse(chat.whole(*await _whole(deltas)))
@@ -92,7 +92,7 @@ async def create_completion(
     text = request.prompt
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
-    deltas = await Begun.begin(playground.text.write(model, wanted))
+    deltas = await PrimedStream.prime(playground.text.write(model, wanted))
     if request.stream:
         return ClosingStream(
             deltas, _told(_events(deltas, completion, request.with_usage, playground)), _EVENTS
@@ -126,7 +126,7 @@ def _cannot(param: str, message: str) -> ApiError:
     return ApiError(400, message, param=param, code="unsupported_parameter")
 
 
-async def _whole(deltas: Begun[Delta]) -> tuple[dict[int, Answer], Usage | None]:
+async def _whole(deltas: PrimedStream[Delta]) -> tuple[dict[int, Answer], Usage | None]:
     """Put the whole answers together."""
     answers: dict[int, Answer] = {}
     usage: Usage | None = None
@@ -140,7 +140,7 @@ async def _whole(deltas: Begun[Delta]) -> tuple[dict[int, Answer], Usage | None]
 
 
 async def _events(
-    deltas: Begun[Delta], answer: Chat | Completion, with_usage: bool, playground: Context
+    deltas: PrimedStream[Delta], answer: Chat | Completion, with_usage: bool, playground: Context
 ) -> AsyncGenerator[bytes, None]:
     async for delta in deltas:
         if data := answer.delta(delta):
@@ -157,7 +157,7 @@ def _pause(playground: Context) -> float:
     return sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
 
 
-async def _spoken(both: Begun[Delta | Chunk], chat: Chat, audio_format: str) -> dict[str, Any]:
+async def _spoken(both: PrimedStream[Delta | Chunk], chat: Chat, audio_format: str) -> dict[str, Any]:
     answer = Answer()
     usage: Usage | None = None
     audio: list[bytes] = []
@@ -175,7 +175,7 @@ async def _spoken(both: Begun[Delta | Chunk], chat: Chat, audio_format: str) -> 
 
 
 async def _spoken_events(
-    both: Begun[Delta | Chunk], chat: Chat, with_usage: bool
+    both: PrimedStream[Delta | Chunk], chat: Chat, with_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     finish: str | None = None
     usage: Usage | None = None

@@ -12,6 +12,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from tts_app.speech import SpeechOptions
+
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
@@ -66,7 +68,19 @@ VoiceName = Annotated[
 ]
 
 
-class SpeechRequest(Strict):
+class _WithOptions(Strict):
+    """What both requests for speech say of how the text is spoken."""
+
+    response_format: AudioFormat = "mp3"
+    speed: Speed = 1.0
+
+    @property
+    def options(self) -> SpeechOptions:
+        """The same, for the pipeline."""
+        return SpeechOptions(self.response_format, self.speed)
+
+
+class SpeechRequest(_WithOptions):
     """OpenAI's request for speech."""
 
     model: Annotated[
@@ -77,8 +91,6 @@ class SpeechRequest(Strict):
         VoiceName,
         Field(description="An avatar such as `female_en-US`, or an OpenAI voice such as `nova`."),
     ]
-    response_format: AudioFormat = "mp3"
-    speed: Speed = 1.0
     instructions: Annotated[
         Text | None, Field(description="How to speak. No model here follows instructions: leave it empty.")
     ] = None
@@ -87,7 +99,7 @@ class SpeechRequest(Strict):
     ] = "audio"
 
 
-class DurableRequest(Strict):
+class DurableRequest(_WithOptions):
     """A speech to be made and kept."""
 
     text: Annotated[Text, Field(description="The text to speak.")]
@@ -102,8 +114,6 @@ class DurableRequest(Strict):
         Word | None, Field(description="An avatar, in place of language, dialect and gender.")
     ] = None
     model: Annotated[Word, Field(description="As in `/v1/audio/speech`.")] = "tts-1"
-    response_format: AudioFormat = "mp3"
-    speed: Speed = 1.0
 
 
 class VoiceFilter(BaseModel):

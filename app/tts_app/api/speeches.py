@@ -173,7 +173,7 @@ async def _check_text(body: DurableRequest, voice: CatalogueVoice, playground: C
         message = f"Parameter 'text' has {len(body.text)} characters, and {limit} are allowed."
         raise ApiError(400, message, param="text", code="text_too_long")
     try:
-        await playground.service.check(Utterance(body.text, voice, body.response_format, body.speed))
+        await playground.service.check(Utterance(body.text, voice, body.options))
     except TextError as error:
         raise ApiError(400, str(error), param="text", code="nothing_to_speak") from None
 

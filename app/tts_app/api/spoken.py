@@ -98,5 +98,4 @@ class _Both:
     async def _speak(self) -> None:
         async with aclosing(self._speaker.speak(self._utterance, self._texts())) as chunks:
             async for chunk in chunks:
-                if chunk.data:
-                    await self.made.put(chunk)
+                await self.made.put(chunk)

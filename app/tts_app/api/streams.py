@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 _HEADERS = {"Cache-Control": "no-store"}
 
 
-class Begun(Generic[Item]):
+class PrimedStream(Generic[Item]):
     """A stream whose first item is there already: what fails before it becomes a proper error."""
 
     def __init__(self, first: list[Item], rest: AsyncGenerator[Item, None]) -> None:
@@ -19,7 +19,7 @@ class Begun(Generic[Item]):
         self._rest = rest
 
     @classmethod
-    async def begin(cls, source: AsyncGenerator[Item, None]) -> "Begun[Item]":
+    async def prime(cls, source: AsyncGenerator[Item, None]) -> "PrimedStream[Item]":
         """Wait for the first item of `source`; close it where that fails or is given up."""
         try:
             return cls([await anext(source)], source)
@@ -27,7 +27,7 @@ class Begun(Generic[Item]):
             await source.aclose()
             raise
 
-    def __aiter__(self) -> "Begun[Item]":
+    def __aiter__(self) -> "PrimedStream[Item]":
         return self
 
     async def __anext__(self) -> Item:
@@ -63,12 +63,12 @@ async def _next(events: AsyncGenerator[bytes, None]) -> bytes | None:
 
 
 class ClosingStream(StreamingResponse):
-    """A streamed answer whose source is closed at once when it ends, also where the caller leaves.
+    """A streamed answer, `body`, whose `source` is closed at once when it ends, also where the caller leaves.
 
     Starlette leaves that to the garbage collector, and a slot would stay taken until then.
     """
 
-    def __init__(self, source: Begun[Item], body: AsyncIterator[bytes], media_type: str) -> None:
+    def __init__(self, source: PrimedStream[Item], body: AsyncIterator[bytes], media_type: str) -> None:
         super().__init__(body, media_type=media_type, headers=_HEADERS)
         self._source = source
 

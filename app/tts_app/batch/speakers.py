@@ -10,7 +10,7 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.local import load_model
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import VoiceClient
-from tts_app.speech import Chunk, Utterance, speak
+from tts_app.speech import Chunk, SpeechOptions, Utterance, speak
 
 
 class Speaker(Protocol):
@@ -38,7 +38,7 @@ class EngineSpeaker:
 
     async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
         """Return a whole file and its seconds of audio."""
-        utterance = Utterance(text, voice, format, hurried=False)
+        utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         synthesise = partial(self._pool.synthesise, background=True)
         return await _whole(speak(utterance, self._pool.capabilities, synthesise), format)
 
@@ -51,7 +51,7 @@ class ServiceSpeaker:
 
     async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
         """Return a whole file and its seconds of audio."""
-        utterance = Utterance(text, voice, format, hurried=False)
+        utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         capabilities = await self._client.capabilities()
         return await _whole(speak(utterance, capabilities, self._client.synthesise), format)
 

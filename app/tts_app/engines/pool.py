@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
@@ -35,15 +34,15 @@ class EnginePool:
         """What the engine can do."""
         return self._engine.capabilities
 
-    async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
-        """Speak each segment. Cancelling before the call had its turn means that it never runs.
+    async def synthesise(self, segment: Segment, background: bool = False) -> Audio:
+        """Speak a segment. Cancelling before the call had its turn means that it never runs.
 
         Raises:
-            EngineError: the engine cannot speak them, or is closed.
+            EngineError: the engine cannot speak it, or is closed.
         """
         if background:
             try:
-                later = self._background.submit(self._engine.synthesise, segments, False)
+                later = self._background.submit(self._speak, segment, False)
             except RuntimeError as error:
                 raise EngineError("The engine is closed.") from error
             try:
@@ -61,13 +60,17 @@ class EnginePool:
                 self._turns.give_back()
             raise
         try:
-            call = self._threads.submit(self._engine.synthesise, segments, alone)
+            call = self._threads.submit(self._speak, segment, alone)
         except RuntimeError as error:  # the threads were shut down while the turn came
             self._turns.give_back()
             raise EngineError("The engine is closed.") from error
         # Not when the caller leaves: its thread is busy until the call ends.
         call.add_done_callback(lambda _: self._turns.give_back())
         return await asyncio.wrap_future(call)
+
+    def _speak(self, segment: Segment, alone: bool) -> Audio:
+        (audio,) = self._engine.synthesise([segment], alone)
+        return audio
 
     def close(self) -> None:
         """Give up the calls that wait, wait for those under way, then release the engine."""

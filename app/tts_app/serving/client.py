@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from ray import serve
@@ -174,16 +174,16 @@ class VoiceClient(ModelClient[Capabilities]):
         super().__init__(model, VOICE_DEPLOYMENT, reason_seconds=reason_seconds)
         self._background = background
 
-    async def synthesise(self, segments: Sequence[Segment], within: float | None = None) -> Sequence[Audio]:
-        """Speak `segments`; a cancelled call is given up in the replica too.
+    async def synthesise(self, segment: Segment, within: float | None = None) -> Audio:
+        """Speak a segment; a cancelled call is given up in the replica too.
 
         Raises:
-            EngineError: the engine refused them.
-            ModelUnavailableError: no replica could be made to speak them, or there was none in about
+            EngineError: the engine refused it.
+            ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        audio: list[Audio] = await self._call("synthesise", list(segments), self._background, within=within)
-        return audio
+        (audio,) = await self._call("synthesise", [segment], self._background, within=within)
+        return audio  # type: ignore[no-any-return]
 
 
 async def result(response: DeploymentResponse[Any]) -> Any:

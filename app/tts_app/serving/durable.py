@@ -13,7 +13,7 @@ from tts_app.engines.base import EngineError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
-from tts_app.speech import TextError, Utterance
+from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.database import AWAY, PAUSES, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
@@ -187,7 +187,7 @@ class DurableSpeeches:
     async def _render(self, speech: Speech, text: str) -> None:
         """Speak into a file; publish it and record it."""
         voice = self._service.voice(speech.model, speech.voice)
-        utterance = Utterance(text, voice, speech.format, speech.speed)
+        utterance = Utterance(text, voice, SpeechOptions(speech.format, speech.speed))
         progress = self._progress[speech.id] = Progress()
         starting = asyncio.create_task(asyncio.to_thread(self._store.write, file_name(speech)))
         try:

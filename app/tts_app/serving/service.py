@@ -94,9 +94,9 @@ class SpeechService:
         model = self._of(utterance)
         started = time.monotonic()
 
-        async def synthesise(segments: list[Segment]) -> list[Audio]:
+        async def synthesise(segment: Segment) -> Audio:
             async with model.admission.background():
-                return list(await model.client.synthesise(segments))
+                return await model.client.synthesise(segment)
 
         capabilities = await model.client.capabilities()
         async with aclosing(speech.speak(utterance, capabilities, synthesise)) as chunks:

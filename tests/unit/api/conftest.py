@@ -68,7 +68,7 @@ class SimulatedModel:
     def close(self) -> None:
         return
 
-    async def synthesise(self, segments: Sequence[Segment], within: float | None = None) -> list[Audio]:
+    async def synthesise(self, segment: Segment, within: float | None = None) -> Audio:
         self.within = within
         try:
             await self.gate.wait()
@@ -77,8 +77,8 @@ class SimulatedModel:
             raise
         if self.error is not None:
             raise self.error
-        self.spoken.extend(segment.text for segment in segments)
-        return [np.zeros(10, np.float32) for _ in segments]
+        self.spoken.append(segment.text)
+        return np.zeros(10, np.float32)
 
 
 @dataclass
@@ -147,7 +147,7 @@ async def speak(
                 yield chunk
         return
     for segment in plan(utterance, capabilities):
-        await synthesise([segment])
+        await synthesise(segment)
         yield Chunk(f"{segment.text}@{segment.speaker};".encode(), 0.5)
 
 

@@ -53,7 +53,7 @@ def pool(engine: Engine) -> EnginePool:
 
 
 def call(pool: EnginePool, text: str) -> "asyncio.Task[Any]":
-    return asyncio.ensure_future(pool.synthesise([Segment(text, "a", "en-US", "af_heart")]))
+    return asyncio.ensure_future(pool.synthesise(Segment(text, "a", "en-US", "af_heart")))
 
 
 async def until(condition: Any) -> None:

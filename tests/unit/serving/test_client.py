@@ -79,9 +79,9 @@ async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_
     monkeypatch.setattr(module, "look", look)
     client = VoiceClient("kokoro", reason_seconds=0.0)
     client._handle = SimpleNamespace(synthesise=SimpleNamespace(remote=lambda *_: call))  # type: ignore[assignment]
-    segments = [Segment("a", "", "en-US", "heart")]
-    patient = asyncio.create_task(client.synthesise(segments))
-    spoken = asyncio.create_task(client.synthesise(segments, within=0.01))
+    segment = Segment("a", "", "en-US", "heart")
+    patient = asyncio.create_task(client.synthesise(segment))
+    spoken = asyncio.create_task(client.synthesise(segment, within=0.01))
     await asyncio.sleep(0.1)
     assert not spoken.done()
     told = Readiness(None, "Ray Serve does not say why.")
