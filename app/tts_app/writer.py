@@ -2,22 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, Protocol, Self
 
 import httpx
 
-from tts_app.engines.text import (
-    ContextLengthError,
-    Delta,
-    EngineError,
-    Finish,
-    TextCapabilities,
-    TextRequest,
-    Usage,
-)
+from tts_app.engines.openai_wire import body_of, delta_of, streamed_event_data, usage_of
+from tts_app.engines.text import ContextLengthError, Delta, EngineError, TextCapabilities, TextRequest
 
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
 _CONTEXT = 1 << 20
@@ -104,10 +98,9 @@ class RemoteWriter:
 
     async def _answered(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         waited = 0.0
+        body = {"model": self.model, **body_of(request), "stream_options": {"include_usage": True}}
         while True:
-            async with self._client.stream(
-                "POST", "/v1/chat/completions", json=_body(self.model, request)
-            ) as response:
+            async with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
                 if response.is_success:
                     async with aclosing(_deltas(response)) as deltas:
                         async for delta in deltas:
@@ -166,23 +159,6 @@ def _wait(response: httpx.Response) -> float | None:
         return _RETRY_AFTER
 
 
-def _body(model: str, request: TextRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [dict(message) for message in request.messages or ()],
-        "temperature": request.temperature,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    for field in ("max_tokens", "seed"):
-        if getattr(request, field) is not None:
-            body[field] = getattr(request, field)
-    if request.schema is not None:
-        schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body
-
-
 def _refusal(response: httpx.Response) -> EngineError:
     try:
         error = response.json()["error"]
@@ -195,37 +171,26 @@ def _refusal(response: httpx.Response) -> EngineError:
 
 
 async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
-    async for data in _events(response.aiter_bytes()):
-        if data == b"[DONE]":
-            return
-        try:
-            event = json.loads(data)
-            if "error" in event:
-                raise EngineError(str(event["error"]["message"]))
-            yield _delta(event)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EngineError(f"{response.url} sent what is no part of an answer: {data[:100]!r}.") from error
-    raise EngineError(f"{response.url} broke off before the answer had ended.")
-
-
-async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what each event holds. Text may have line breaks of Unicode's own, so lines end at bytes."""
-    rest = b""
-    async for part in parts:
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line.removeprefix(b"data:").strip()
+    try:
+        async for data in streamed_event_data(response.aiter_bytes()):
+            try:
+                event = json.loads(data)
+                if "error" in event:
+                    raise EngineError(str(event["error"]["message"]))
+                yield _delta(event)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise EngineError(
+                    f"{response.url} sent what is no part of an answer: {data[:100]!r}."
+                ) from error
+    except EOFError:
+        raise EngineError(f"{response.url} broke off before the answer had ended.") from None
 
 
 def _delta(event: Mapping[str, Any]) -> Delta:
-    usage = event.get("usage")
-    counted = Usage(usage["prompt_tokens"], usage["completion_tokens"]) if usage else None
+    usage = usage_of(event["usage"]) if event.get("usage") else None
     if not event["choices"]:
-        return Delta(usage=counted)
-    choice = event["choices"][0]
-    finish: Finish | None = choice.get("finish_reason")
-    return Delta(text=choice["delta"].get("content") or "", finish=finish, usage=counted)
+        return Delta(usage=usage)
+    return replace(delta_of(event["choices"][0]), usage=usage)
 
 
 __all__ = ["RemoteWriter", "Writer"]

@@ -1,6 +1,6 @@
 """What every text engine offers: the Protocol that the rest of the app knows language models by."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -95,6 +95,20 @@ class Delta:
     """With the last delta of an answer."""
     usage: Usage | None = None
     """With the very last delta."""
+
+    @classmethod
+    def joined(cls, parts: Sequence["Delta"]) -> "Delta":
+        """Return deltas of one answer, in order, as one; there is at least one."""
+        return cls(
+            index=parts[0].index,
+            text="".join([part.text for part in parts]),
+            reasoning="".join([part.reasoning for part in parts]),
+            tokens=sum(part.tokens for part in parts),
+            logprobs=tuple(item for part in parts for item in part.logprobs),
+            tool_calls=tuple(item for part in parts for item in part.tool_calls),
+            finish=next((part.finish for part in parts if part.finish), None),
+            usage=next((part.usage for part in parts if part.usage), None),
+        )
 
 
 @dataclass(frozen=True, slots=True)

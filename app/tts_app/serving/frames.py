@@ -147,14 +147,4 @@ def _delta(frame: Frame) -> Delta:
 def _one(index: int, frames: Sequence[Frame]) -> Delta:
     if all(frame[4] is None for frame in frames):
         return Delta(index, "".join([frame[2] for frame in frames]), tokens=sum(frame[3] for frame in frames))
-    parts = [_delta(frame) for frame in frames]
-    return Delta(
-        index,
-        text="".join(part.text for part in parts),
-        reasoning="".join(part.reasoning for part in parts),
-        tokens=sum(part.tokens for part in parts),
-        logprobs=tuple(item for part in parts for item in part.logprobs),
-        tool_calls=tuple(item for part in parts for item in part.tool_calls),
-        finish=next((part.finish for part in parts if part.finish), None),
-        usage=next((part.usage for part in parts if part.usage), None),
-    )
+    return Delta.joined([_delta(frame) for frame in frames])

@@ -23,7 +23,7 @@ from tts_app.engines.text import (
     TokenLogprob,
     Usage,
 )
-from tts_app.engines.vllm.engine import LOGPROBS, VllmEngine, _capabilities, body_of, llm_config
+from tts_app.engines.vllm.engine import LOGPROBS, VllmEngine, _capabilities, body_for_vllm, llm_config
 from tts_app.resources import TextModel
 from tts_app.serving.config import serve_config
 
@@ -160,7 +160,7 @@ class TestBody:
             tools=({"type": "function", "function": {"name": "f"}},),
             tool_choice="auto",
         )
-        assert body_of(request, "big") == {
+        assert body_for_vllm(request, "big") == {
             "model": "big",
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
@@ -184,7 +184,7 @@ class TestBody:
         }
 
     def test_of_a_completion(self):
-        body = body_of(TextRequest(prompt="Once", logprobs=2, schema={}), "big")
+        body = body_for_vllm(TextRequest(prompt="Once", logprobs=2, schema={}), "big")
         assert (body["prompt"], body["logprobs"], body["response_format"]) == (
             "Once",
             2,
@@ -278,7 +278,7 @@ async def test_an_answer_is_told_with_its_tokens_and_usage(engine_of):
         Delta(tokens=1, finish="stop"),
         Delta(usage=Usage(5, 4, 4)),
     ]
-    assert server.asked == [body_of(HELLO, "big")]
+    assert server.asked == [body_for_vllm(HELLO, "big")]
     assert server.thread == "vllm"
     assert engine.load_now is None
 
@@ -353,7 +353,7 @@ async def test_tools_and_probabilities_are_handed_on(engine_of):
             "failed: EngineCore",
         ),
         (['data: {"error": {"message": "no such tool", "code": 400}}\n\n'], EngineError, "no such tool"),
-        ([event([choice("", finish="abort")])], EngineStoppedError, "ended the answer: abort"),
+        ([event([choice("", finish="abort")])], EngineStoppedError, "ended for an unknown reason: abort"),
         (["data: not json\n\n"], EngineStoppedError, "failed: Expecting value"),
     ],
 )

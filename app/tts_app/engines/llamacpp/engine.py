@@ -8,12 +8,14 @@ hand over is taken in the event loop in batches: one wake-up may carry many toke
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from tts_app.engines.llamacpp.server import LlamaCppServer, start_server
+from tts_app.engines.openai_wire import body_of, chat_logprobs, delta_of
 from tts_app.engines.slots import Slots
 from tts_app.engines.text import (
     ContextLengthError,
@@ -141,37 +143,22 @@ class LlamaCppEngine:
     def _body(self, request: TextRequest) -> dict[str, Any]:
         """Return the request in the form of llama.cpp's server."""
         self._check(request)
-        body: dict[str, Any] = {
-            "stream": True,
+        body = body_of(request) | {
             "timings_per_token": True,  # the only place that tells how many tokens a chunk is
             "return_progress": True,  # else nothing is heard, and nobody can leave, while a prompt is read
-            "n": request.n,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
             "top_k": self._parameters.top_k,
             "min_p": self._parameters.min_p,
-            "frequency_penalty": request.frequency_penalty,
-            "presence_penalty": request.presence_penalty,
-            "stop": list(request.stop),
         }
-        if request.max_tokens is not None:
-            body["max_tokens"] = request.max_tokens
         if request.seed is not None:
             body["seed"] = request.seed % _SEEDS
-        if request.messages is None:
-            body |= {"prompt": request.prompt}
-            if request.logprobs is not None:
-                body |= {"logprobs": max(1, request.logprobs)}
-            if request.schema is not None:
-                body |= {"json_schema": dict(request.schema) or {"type": "object"}}
-        else:
-            body |= {"messages": [dict(message) for message in request.messages]}
-            if request.logprobs is not None:
-                body |= {"logprobs": True, "top_logprobs": max(1, request.logprobs)}
-            if request.schema is not None:
-                body |= {"response_format": _response_format(request.schema)}
-            if request.tools:
-                body |= _tools(request)
+        if request.logprobs is not None:
+            name = "logprobs" if request.messages is None else "top_logprobs"
+            body[name] = max(1, request.logprobs)
+        if request.messages is None and request.schema is not None:
+            del body["response_format"]
+            body["json_schema"] = dict(request.schema) or {"type": "object"}
+        if isinstance(request.tool_choice, Mapping):
+            body |= _only_tool(request.tools, request.tool_choice["function"]["name"])
         try:
             json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -197,14 +184,12 @@ class LlamaCppEngine:
                 )
 
 
-def _tools(request: TextRequest) -> dict[str, Any]:
-    """Return the tools and the choice among them; llama.cpp knows no choice by name."""
-    tools, choice = request.tools, request.tool_choice
-    if isinstance(choice, Mapping):
-        name = choice["function"]["name"]
-        tools, choice = tuple(tool for tool in tools if tool["function"]["name"] == name), "required"
-    chosen = {} if choice is None else {"tool_choice": choice}
-    return {"tools": [dict(tool) for tool in tools], **chosen}
+def _only_tool(tools: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Return the choice of a tool by name, which llama.cpp does not know: there is no other."""
+    return {
+        "tools": [dict(tool) for tool in tools if tool["function"]["name"] == name],
+        "tool_choice": "required",
+    }
 
 
 def _patterns(schema: object) -> Iterator[str]:
@@ -218,12 +203,6 @@ def _patterns(schema: object) -> Iterator[str]:
     elif isinstance(schema, list | tuple):
         for value in schema:
             yield from _patterns(value)
-
-
-def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    if not schema:
-        return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"schema": dict(schema)}}
 
 
 class _Answer:
@@ -305,7 +284,7 @@ class _Answer:
             for choice in chunk["choices"]:
                 index = choice.get("index", 0)
                 delta = self._delta(index, choice, chunk.get("timings"))
-                deltas[index] = _merged(deltas[index], delta) if index in deltas else delta
+                deltas[index] = Delta.joined([deltas[index], delta]) if index in deltas else delta
         yield from (delta for delta in deltas.values() if delta != Delta(index=delta.index))
         if returned:
             self.ended = True
@@ -314,23 +293,14 @@ class _Answer:
             yield Delta(usage=Usage(self._prompt, sum(self._tokens), self._cached))
 
     def _delta(self, index: int, choice: Mapping[str, Any], timings: Mapping[str, Any] | None) -> Delta:
-        written = choice.get("delta", choice)
         before = self._tokens[index]
         if timings is not None:
             self._tokens[index] = timings["predicted_n"]
             self._prompt = timings["cache_n"] + timings["prompt_n"]
             cached = timings["cache_n"]
             self._cached = cached if self._cached is None else min(self._cached, cached)
-        finish = _finish(choice.get("finish_reason"))
-        return Delta(
-            index=index,
-            text=written.get("content") or written.get("text") or "",
-            reasoning=written.get("reasoning_content") or "",
-            tokens=self._tokens[index] - before,
-            logprobs=self._told(index, self._logprobs(choice.get("logprobs")), finish),
-            tool_calls=tuple(written.get("tool_calls") or ()),
-            finish=finish,
-        )
+        delta = delta_of(choice, self._tokens[index] - before)
+        return replace(delta, logprobs=self._told(index, self._logprobs(choice), delta.finish))
 
     def _told(
         self, index: int, logprobs: tuple[TokenLogprob, ...], finish: Finish | None
@@ -347,36 +317,11 @@ class _Answer:
             return held
         return logprobs if finish == "stop" and at == self._tokens[index] else held + logprobs
 
-    def _logprobs(self, told: Mapping[str, Any] | None) -> tuple[TokenLogprob, ...]:
-        if told is None or self._alternatives is None:
+    def _logprobs(self, choice: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+        if self._alternatives is None:
             return ()
-        return tuple(
-            _token(entry, tuple(_token(top) for top in entry["top_logprobs"][: self._alternatives]))
-            for entry in told["content"]
-            if entry["token"]  # else its text is held back, or it has none
-        )
-
-
-def _token(entry: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-    return TokenLogprob(entry["token"], entry["logprob"], tuple(entry["bytes"]), top)
-
-
-def _finish(reason: str | None) -> Finish | None:
-    if reason in (None, "stop", "length", "tool_calls"):
-        return reason  # type: ignore[return-value]
-    raise EngineStoppedError(f"llama.cpp ended an answer for a reason unknown here: {reason}.")
-
-
-def _merged(first: Delta, second: Delta) -> Delta:
-    return Delta(
-        index=first.index,
-        text=first.text + second.text,
-        reasoning=first.reasoning + second.reasoning,
-        tokens=first.tokens + second.tokens,
-        logprobs=first.logprobs + second.logprobs,
-        tool_calls=first.tool_calls + second.tool_calls,
-        finish=second.finish or first.finish,
-    )
+        found = chat_logprobs(choice.get("logprobs") or {}, self._alternatives)
+        return tuple(told for told in found if told.token)  # else its text is held back, or it has none
 
 
 def _error(error: Mapping[str, Any]) -> EngineError:

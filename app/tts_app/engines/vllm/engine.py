@@ -19,16 +19,21 @@ from ray import serve
 from ray.serve.exceptions import RayServeException
 from ray.util import get_current_placement_group
 
+from tts_app.engines.openai_wire import (
+    body_of,
+    chat_logprobs,
+    completion_logprobs,
+    delta_of,
+    event_data,
+    usage_of,
+)
 from tts_app.engines.text import (
     ContextLengthError,
     Delta,
     EngineError,
     EngineStoppedError,
-    Finish,
     TextCapabilities,
     TextRequest,
-    TokenLogprob,
-    Usage,
 )
 
 LOGPROBS = 20
@@ -43,8 +48,6 @@ _METHODS: Mapping[str, frozenset[str]] = {
 }
 """What a checkpoint of each quantisation may call its method."""
 _OURS = frozenset({"lora"})
-_FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
-_END = "[DONE]"
 
 
 def llm_config(
@@ -194,7 +197,7 @@ class VllmEngine:
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
         prompt = request.messages is None
         try:
-            form = (self._completion if prompt else self._chat)(**body_of(request, self._model))
+            form = (self._completion if prompt else self._chat)(**body_for_vllm(request, self._model))
         except ValueError as error:
             raise EngineError(f"vLLM refuses the request: {_reasons(error).rstrip('.')}.") from None
         stream: AsyncIterator[Any] = await (self._server.completions if prompt else self._server.chat)(form)
@@ -232,43 +235,16 @@ async def _stop() -> None:
     loop.call_soon(loop.stop)
 
 
-def body_of(request: TextRequest, model: str) -> dict[str, Any]:
+def body_for_vllm(request: TextRequest, model: str) -> dict[str, Any]:
     """Return `request` as the body of OpenAI's chat completions or completions, as vLLM extends them."""
-    body: dict[str, Any] = {
+    body = {
+        **body_of(request),
         "model": model,
-        "stream": True,
         # So that each chunk tells how many tokens there are by then.
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "n": request.n,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "frequency_penalty": request.frequency_penalty,
-        "presence_penalty": request.presence_penalty,
     }
-    if request.seed is not None:
-        body["seed"] = request.seed
-    if request.max_tokens is not None:
-        body["max_tokens"] = request.max_tokens
-    if request.stop:
-        body["stop"] = list(request.stop)
-    if request.schema is not None:
-        named = {"name": "answer", "schema": dict(request.schema), "strict": True}
-        typed = {"type": "json_schema", "json_schema": named} if request.schema else {"type": "json_object"}
-        body["response_format"] = typed
     if request.messages is None:
-        body["prompt"] = request.prompt
-        if request.logprobs is not None:
-            body["logprobs"] = request.logprobs
-        if request.max_tokens is None:
-            body["max_tokens"] = None  # vLLM's default of completions is 16
-        return body
-    body["messages"] = [dict(message) for message in request.messages]
-    if request.logprobs is not None:
-        body |= {"logprobs": True, "top_logprobs": request.logprobs}
-    if request.tools:
-        body["tools"] = [dict(tool) for tool in request.tools]
-    if request.tool_choice is not None:
-        body["tool_choice"] = request.tool_choice
+        body.setdefault("max_tokens", None)  # vLLM's default of completions is 16
     return body
 
 
@@ -285,16 +261,9 @@ async def deltas(stream: AsyncIterator[Any]) -> AsyncGenerator[Delta, None]:
         for event in batch if isinstance(batch, list) else [batch]:
             if not isinstance(event, str):
                 raise _refusal(event.error.message, event.error.code)
-            for chunk in _chunks(event):
-                for delta in _read(chunk, counted):
+            for data in event_data(event):
+                for delta in _read(json.loads(data), counted):
                     yield delta
-
-
-def _chunks(event: str) -> Iterator[dict[str, Any]]:
-    for line in event.splitlines():
-        data = line.removeprefix("data:").strip()
-        if line.startswith("data:") and data != _END:
-            yield json.loads(data)
 
 
 def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
@@ -303,44 +272,16 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
         raise _refusal(chunk["error"]["message"], chunk["error"].get("code"))
     usage = chunk.get("usage") or {}
     for choice in chunk["choices"]:
-        index, said = choice["index"], choice.get("delta", choice)
+        index, logprobs = choice["index"], choice.get("logprobs") or {}
         before = counted.get(index, 0)
         counted[index] = usage.get("completion_tokens", before)
-        reason = choice.get("finish_reason")
-        if reason is not None and reason not in _FINISH:
-            raise EngineStoppedError(f"vLLM ended the answer: {reason}.")
-        delta = Delta(
-            index=index,
-            text=said.get("content") or said.get("text") or "",
-            reasoning=said.get("reasoning") or "",
-            tokens=counted[index] - before,
-            logprobs=tuple(_logprobs(choice.get("logprobs") or {})),
-            tool_calls=tuple(said.get("tool_calls") or ()),
-            finish=None if reason is None else _FINISH[reason],
-        )
-        if (
-            delta.text or delta.reasoning or delta.tokens or delta.tool_calls or delta.finish
-        ):  # the first tells the role alone
+        told = (*chat_logprobs(logprobs), *completion_logprobs(logprobs))
+        delta = delta_of(choice, counted[index] - before, told)
+        # The first tells the role alone.
+        if delta.text or delta.reasoning or delta.tokens or delta.tool_calls or delta.finish:
             yield delta
     if not chunk["choices"] and usage:
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        yield Delta(usage=Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached))
-
-
-def _logprobs(found: Mapping[str, Any]) -> Iterator[TokenLogprob]:
-    """Yield a chunk's probabilities, of chat's form or of completions'."""
-    for item in found.get("content") or ():
-        top = tuple(_logprob(other) for other in item.get("top_logprobs") or ())
-        yield _logprob(item, top)
-    tops = found.get("top_logprobs") or []
-    for number, token in enumerate(found.get("tokens") or ()):
-        others = tops[number] if number < len(tops) else None
-        top = tuple(TokenLogprob(t, value, tuple(t.encode())) for t, value in (others or {}).items())
-        yield TokenLogprob(token, found["token_logprobs"][number], tuple(token.encode()), top)
-
-
-def _logprob(item: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-    return TokenLogprob(item["token"], item["logprob"], tuple(item.get("bytes") or ()), top)
+        yield Delta(usage=usage_of(usage))
 
 
 def _reasons(error: ValueError) -> str:
