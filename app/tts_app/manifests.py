@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from tts_app.resources import API_VERSION, MODELS, CustomResource, TextModel, TTSJob, VoiceModel
+from tts_app.resources.faults import faults
 
 _PACKAGE = Path(__file__).parent
 _Kind = TypeVar("_Kind", bound=CustomResource)
@@ -178,5 +179,4 @@ def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
-        raise ManifestError(f"{where}: {faults}.") from error
+        raise ManifestError(f"{where}: {'; '.join(faults(error))}.") from error

@@ -13,7 +13,7 @@ from judge import Judge
 
 from tts_app.audio.decode import decode
 from tts_app.engines.llamacpp.server import start_server
-from tts_app.local import fetch_model
+from tts_app.engines.loading import fetch_model
 from tts_app.manifests import load_models, load_text_models
 
 PROMPTS = [

@@ -28,7 +28,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Item, Plan
 from tts_app.batch.prepare import prepare
-from tts_app.local import load_model
+from tts_app.engines.loading import load_model
 from tts_app.manifests import embedded_posts, load_voice_models, samples_folder
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.serving.embedded_ray import EmbeddedRay

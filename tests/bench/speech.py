@@ -22,7 +22,7 @@ from posts import Posts
 from server import Server
 from subjects import Http, Worker
 
-from tts_app.local import fetch_model
+from tts_app.engines.loading import fetch_model
 from tts_app.manifests import load_voice_models, samples_folder
 from tts_app.sources.base import cache_folder, sha256_of
 

@@ -26,8 +26,8 @@ from subjects import Worker
 from tables import figure
 from text_load import RAMP, STEP, measure_streams
 
+from tts_app.engines.loading import fetch_model
 from tts_app.language.split import Sentences
-from tts_app.local import fetch_model
 from tts_app.manifests import load_models, samples_folder
 from tts_app.resources import TextModel
 

@@ -12,7 +12,7 @@ VOICE = "female_en-US"
 def load() -> Speaker:
     """Load the embedded model."""
     from tts_app.catalogue import Catalogue
-    from tts_app.local import load_model
+    from tts_app.engines.loading import load_model
     from tts_app.manifests import load_voice_models
     from tts_app.speech import SpeechOptions, Utterance, speak
 

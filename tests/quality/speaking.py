@@ -12,8 +12,8 @@ from tts_app.audio.decode import decode
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Segment
+from tts_app.engines.loading import load_model
 from tts_app.engines.pool import EnginePool
-from tts_app.local import load_model
 from tts_app.resources import VoiceModel
 from tts_app.speech import SpeechOptions, Synthesise, Utterance, speak
 

@@ -112,7 +112,7 @@ def test_a_text_model_in_json_is_fetched(ttsp, tmp_path: Path, monkeypatch: pyte
         def hub_patterns(quantization: str) -> list[str]:
             return []
 
-    monkeypatch.setattr("tts_app.local.text_engine", lambda name: SimulatedEngine)
+    monkeypatch.setattr("tts_app.engines.loading.text_engine", lambda name: SimulatedEngine)
     (tmp_path / "mine.gguf").write_bytes(b"GGUF")
     manifest = {
         "kind": "TextModel",

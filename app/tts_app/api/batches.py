@@ -18,6 +18,7 @@ from tts_app.api.deps import Context, Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
 from tts_app.api.schemas import ERRORS, ErrorAnswer
+from tts_app.api.sse import event
 from tts_app.api.streams import kept_alive
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
@@ -308,7 +309,7 @@ async def _events(batch_id: str, playground: Context) -> AsyncGenerator[bytes, N
     async with aclosing(playground.batches.follow(batch_id)) as states:
         async for batch in states:
             data = _answer(batch, playground).model_dump()
-            yield f"event: batch\ndata: {json.dumps(data)}\n\n".encode()
+            yield event(data, "batch")
 
 
 def _job(body: BatchRequest) -> str:

@@ -1,9 +1,8 @@
 """`POST /v1/audio/speech`: speech as OpenAI's clients ask for it, streamed while it is made."""
 
 import base64
-import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import StreamingResponse
@@ -14,6 +13,7 @@ from tts_app.api.examples import SPEECH
 from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.formats import FORMATS
 from tts_app.speech import Chunk, Utterance
@@ -71,10 +71,6 @@ async def _events(chunks: PrimedStream[Chunk], characters: int) -> AsyncIterator
     sent = 0
     async for chunk in chunks:
         sent += len(chunk.data)
-        yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk.data).decode("ascii")})
+        yield event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk.data).decode("ascii")})
     usage = {"input_tokens": characters, "output_tokens": sent, "total_tokens": characters + sent}
-    yield _event({"type": "speech.audio.done", "usage": usage})
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(data)}\n\n".encode()
+    yield event({"type": "speech.audio.done", "usage": usage})

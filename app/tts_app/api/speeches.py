@@ -1,7 +1,6 @@
 """`/v1/speech`: durable speeches, made in the background and kept."""
 
 import asyncio
-import json
 import re
 import secrets
 import time
@@ -18,6 +17,7 @@ from tts_app.api.examples import DURABLE
 from tts_app.api.ranges import byte_range
 from tts_app.api.resolve import by_description, by_name, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
+from tts_app.api.sse import event
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.serving.durable import file_name
@@ -149,7 +149,7 @@ async def _events(speech_id: str, playground: Context) -> AsyncIterator[bytes]:
     async with aclosing(playground.durable.follow(speech_id)) as states:
         async for speech in states:
             data = _answer(speech, playground).model_dump()
-            yield f"event: speech\ndata: {json.dumps(data)}\n\n".encode()
+            yield event(data, "speech")
 
 
 def _voice(body: DurableRequest, playground: Context) -> CatalogueVoice:

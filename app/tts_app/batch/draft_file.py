@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tts_app.batch.posts import Fault, PostsError, read_posts
-from tts_app.local import whole_file
+from tts_app.files import whole_file
 from tts_app.resources.tts_job import Post, Posts
 
 _NO_CONFIG_MAPS = Path()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from tts_app.batch.drafts import DraftError, draft_request, text_of
 from tts_app.batch.posts import Fault
 from tts_app.batch.review import Review
-from tts_app.engines.text import EngineError
+from tts_app.engines.text import EngineError, Writer
 from tts_app.resources.tts_job import Post
-from tts_app.writer import Writer
 
 _SEEDS_A_POST = 1000
 

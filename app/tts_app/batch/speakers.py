@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tts_app.audio.encode import completed
 from tts_app.catalogue import CatalogueVoice
-from tts_app.local import load_model
+from tts_app.engines.loading import load_model
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import VoiceClient
 from tts_app.speech import Chunk, SpeechOptions, Utterance, speak

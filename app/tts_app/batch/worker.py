@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from tts_app.batch.speakers import Speaker
 from tts_app.catalogue import Catalogue
 from tts_app.engines.base import EngineError
-from tts_app.priority import yield_process
+from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.speech import TextError

@@ -12,9 +12,8 @@ from tts_app.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, TextFiles, err
 from tts_app.cli.writers import ModelName, Url, writer_of
 
 if TYPE_CHECKING:
-    from tts_app.conversation import Conversation
-    from tts_app.engines.text import TextRequest
-    from tts_app.writer import Writer
+    from tts_app.cli.conversation import Conversation
+    from tts_app.engines.text import TextRequest, Writer
 
 _PROMPT = "> "
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]) | {ord(kept): kept for kept in "\n\t"}
@@ -43,7 +42,7 @@ def chat(
     url: Url = None,
 ) -> None:
     """Talk with a TextModel. No server is needed. Ctrl-C stops an answer, Ctrl-D ends the conversation."""
-    from tts_app.conversation import Conversation
+    from tts_app.cli.conversation import Conversation
     from tts_app.engines.text import TextRequest
 
     asked = _asked(message)
@@ -112,7 +111,7 @@ class _Talk:
         return True
 
     async def _answer(self, asked: str) -> None:
-        from tts_app.conversation import reply
+        from tts_app.cli.conversation import reply
 
         finish, last = None, ""
         answer = reply(self._writer, self._conversation, asked, self._request, _tell_forgotten)

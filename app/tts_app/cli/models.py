@@ -47,7 +47,7 @@ def models_of(paths: list[Path] | None) -> list[VoiceModel | TextModel]:
 
 def fetch_files(models: Iterable[VoiceModel | TextModel], as_json: bool = False) -> None:
     """Fetch the models' files, telling the progress; end the command where they cannot be had."""
-    from tts_app.local import fetch_model
+    from tts_app.engines.loading import fetch_model
 
     with reported(), json_progress() if as_json else progress() as told:
         for model in models:

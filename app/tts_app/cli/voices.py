@@ -30,7 +30,7 @@ def say(
     file: VoiceFiles = None,
 ) -> None:
     """Speak a text into an audio file. No server is needed."""
-    from tts_app.local import say as speak_into
+    from tts_app.cli.say import say as speak_into
     from tts_app.speech import SPEEDS
 
     to_stdout = str(output) == "-"

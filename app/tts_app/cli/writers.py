@@ -13,7 +13,7 @@ from tts_app.manifests import ManifestError, load_text_models
 from tts_app.resources import TextModel
 
 if TYPE_CHECKING:
-    from tts_app.writer import Writer
+    from tts_app.engines.text import Writer
 
 ModelName = Annotated[str | None, typer.Option("--model", help="Name of the model, where there are several.")]
 Url = Annotated[
@@ -34,7 +34,7 @@ def writer_of(
     if url is not None:
         if file:
             fail("--url and --file exclude each other: a running playground has its own models.", WRONG_USAGE)
-        from tts_app.writer import RemoteWriter
+        from tts_app.engines.remote import RemoteWriter
 
         key = settings_of().api_key
         remote = runner.run(RemoteWriter.connect(url, key.get_secret_value() if key else None, model))
@@ -43,7 +43,7 @@ def writer_of(
         finally:
             runner.run(remote.aclose())
         return
-    from tts_app.local import load_text_model
+    from tts_app.engines.loading import load_text_model
 
     chosen = _chosen(file, model)
     with progress() as told:

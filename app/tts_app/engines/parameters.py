@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tts_app.engines.base import EngineError
+from tts_app.resources.faults import faults
 
 _Parameters = TypeVar("_Parameters", bound=BaseModel)
 
@@ -22,5 +23,5 @@ def checked_parameters(
         return settings.model_validate(dict(parameters))
     except ValidationError as error:
         known = ", ".join(settings.model_fields)
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(faults(error))
         raise EngineError(f"Wrong parameters of {engine}: {wrong}. It has: {known}.") from error

@@ -8,7 +8,7 @@ from threading import Lock
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngine
-from tts_app.priority import yield_thread
+from tts_app.engines.priority import yield_thread
 
 
 class EnginePool:

@@ -156,6 +156,19 @@ def check_request(request: TextRequest, capabilities: TextCapabilities) -> None:
         raise EngineError(f"logprobs must be from 0 to {capabilities.logprobs}, not {request.logprobs}.")
 
 
+class Writer(Protocol):
+    """What writes: a TextEngine of this process, or a model that is reached through an API."""
+
+    @property
+    def capabilities(self) -> TextCapabilities:
+        """What it can do."""
+        ...
+
+    def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write; closing the generator stops the writing. Raises ContextLengthError, EngineError."""
+        ...
+
+
 class TextEngine(Protocol):
     """An adapter of one family of language models. For one event loop; `generate` runs many at a time."""
 

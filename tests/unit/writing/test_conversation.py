@@ -3,7 +3,7 @@
 import pytest
 from simulated_writer import SimulatedTextEngine
 
-from tts_app.conversation import Conversation, reply
+from tts_app.cli.conversation import Conversation, reply
 from tts_app.engines.text import ContextLengthError, EngineError, TextRequest
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tts_app.batch.drafts import SCHEMA, draft_request, text_of
 from tts_app.cli import app
-from tts_app.local import load_text_model
+from tts_app.engines.loading import load_text_model
 from tts_app.manifests import load_text_models
 from tts_app.sources.base import cache_folder
 

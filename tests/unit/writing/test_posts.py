@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from tts_app.cli import app
 from tts_app.engines.text import EngineError, TextRequest
-from tts_app.local import whole_file
+from tts_app.files import whole_file
 from tts_app.manifests import embedded_posts
 
 OTHER = '{"id": 41, "text": {"en": "' + GOOD + ' Ours."}}'

@@ -35,6 +35,7 @@ from tts_app.engines.text import (
     TextCapabilities,
     TextRequest,
 )
+from tts_app.resources.faults import faults
 
 LOGPROBS = 20
 """Alternatives a token that vLLM tells, by its default of `max_logprobs`."""
@@ -288,8 +289,7 @@ def _reasons(error: ValueError) -> str:
     """Return why vLLM's form refuses what it was given, without the text that pydantic's own words quote."""
     if not isinstance(error, ValidationError):
         return str(error)
-    wrong = error.errors(include_input=False)
-    return "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in wrong)
+    return "; ".join(faults(error))
 
 
 def _refusal(message: str, code: int | None) -> Exception:

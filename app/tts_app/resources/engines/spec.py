@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tts_app.resources.faults import faults
+
 Task = Literal["speech", "text"]
 VoiceKind = Literal["speaker", "reference", "description"]
 """The field of a voice that says what it sounds like."""
@@ -84,21 +86,18 @@ class EngineSpec:
 
     def parameter_faults(self, parameters: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a resource's `parameters`; an empty list where nothing is."""
-        return faults(self.name, self.parameters, parameters)
+        return _faults(self.name, self.parameters, parameters)
 
     def voice_faults(self, parameters: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a voice's `parameters`; an empty list where nothing is."""
-        return faults(f"a voice of {self.name}", self.voice_parameters, parameters)
+        return _faults(f"a voice of {self.name}", self.voice_parameters, parameters)
 
 
-def faults(whose: str, schema: type[Parameters], parameters: Mapping[str, Any]) -> list[str]:
+def _faults(whose: str, schema: type[Parameters], parameters: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with `parameters` of `whose`, one text a parameter."""
     try:
         schema.model_validate(dict(parameters))
     except ValidationError as error:
         known = ", ".join(schema.model_fields) or "none"
-        return [
-            f"parameters.{'.'.join(map(str, detail['loc']))}: {detail['msg']}; {whose} has: {known}"
-            for detail in error.errors()
-        ]
+        return [f"parameters.{fault}; {whose} has: {known}" for fault in faults(error)]
     return []

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 from simulated_playground import HANGS_UP, SimulatedPlayground, refused, streamed
 
+from tts_app.engines.remote import RemoteWriter
 from tts_app.engines.text import ContextLengthError, EngineError, TextRequest
-from tts_app.writer import RemoteWriter
 
 REQUEST = TextRequest(messages=({"role": "user", "content": "Hi"},), temperature=0.5)
 

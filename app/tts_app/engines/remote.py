@@ -1,4 +1,4 @@
-"""Who writes: a text engine of this process, or a playground's model, reached through its API."""
+"""A model of a running playground, or of another server of OpenAI's chat API, that writes."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import httpx
 
@@ -21,19 +21,6 @@ _REQUESTS = 4
 _LONGEST_WAIT = 60.0
 """Seconds that a busy playground is waited for, all of a request's tries together."""
 _RETRY_AFTER = 5.0
-
-
-class Writer(Protocol):
-    """What writes; every TextEngine is one."""
-
-    @property
-    def capabilities(self) -> TextCapabilities:
-        """What it can do."""
-        ...
-
-    def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
-        """Write; closing the generator stops the writing. Raises ContextLengthError, EngineError."""
-        ...
 
 
 class RemoteWriter:
@@ -191,6 +178,3 @@ def _delta(event: Mapping[str, Any]) -> Delta:
     if not event["choices"]:
         return Delta(usage=usage)
     return replace(delta_of(event["choices"][0]), usage=usage)
-
-
-__all__ = ["RemoteWriter", "Writer"]

@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from tts_app.engines.text import ContextLengthError, Delta, TextRequest, Usage
-from tts_app.writer import Writer
+from tts_app.engines.text import ContextLengthError, Delta, TextRequest, Usage, Writer
 
 _ANSWER = 4
 """A quarter of the context is left for an answer whose length has no limit."""
