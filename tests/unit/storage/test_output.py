@@ -401,7 +401,7 @@ def test_a_folder_that_cannot_be_tidied_at_the_end_changes_nothing(
 
 
 def leases(store: ObjectOutput) -> dict[str, float]:
-    found = store._list(".ttsp/leases")
+    found = store.objects.list(".ttsp/leases")
     return {
         e["name"].rpartition("/")[2]: json.loads(store.read(f".ttsp/leases/{e['name'].rpartition('/')[2]}"))[
             "until"
@@ -446,7 +446,7 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
     """A machine that was suspended wakes up: it renews and ends its own lease, never the other's."""
     sleeper = ObjectOutput(store.url, lease_seconds=0.4)
     asleep, awake, renewed = threading.Event(), threading.Event(), threading.Event()
-    put = sleeper.put
+    put = sleeper.objects.put
 
     def sleep(name: str, data: bytes) -> None:
         asleep.set()
@@ -454,7 +454,7 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
         put(name, data)
         renewed.set()
 
-    monkeypatch.setattr(sleeper, "put", sleep)
+    monkeypatch.setattr(sleeper.objects, "put", sleep)
     with ExitStack() as slept:
         slept.enter_context(sleeper.lock())
         assert asleep.wait(60)
@@ -481,14 +481,14 @@ def test_a_driver_that_lost_its_lease_commits_nothing_more(
     with store.lock():
         segment = store.new_segment()
         segment.append([b"1\n"])
-        monkeypatch.setattr(store, "_renewed", 0.0)
+        monkeypatch.setattr(store.lease, "renewed", 0.0)
         with monkeypatch.context() as patched:
-            patched.setattr(store, "put", away)
+            patched.setattr(store.objects, "put", away)
             with pytest.raises(OSError, match="away"):
                 segment.append([b"2\n"])
         segment.append([b"2\n"])  # nobody came, so it has its lease again
         (mine,) = leases(store)
-        monkeypatch.setattr(store, "_renewed", 0.0)
+        monkeypatch.setattr(store.lease, "renewed", 0.0)
         leave_lease(ObjectOutput(store.url), int(mine.partition(".")[0]) + 1, 60)
         with pytest.raises(LockedError, match="another driver"):
             segment.append([b"3\n"])
@@ -511,14 +511,14 @@ def test_a_driver_that_wakes_up_does_not_take_its_lease_back(store: ObjectOutput
         (mine,) = leases(store)
         number = int(mine.partition(".")[0])
         leave_lease(ObjectOutput(store.url), number, -1)
-        store._renewed = 0.0
+        store.lease.renewed = 0.0
         with ObjectOutput(store.url).lock():
             (theirs,) = leases(store)
-            store._keep_lease(OneTurn())
+            store.lease.keep(OneTurn())
             assert list(leases(store)) == [theirs] != [mine]
             with pytest.raises(LockedError, match="another driver"):
                 segment.append([b"1\n"])
-        store._keep_lease(OneTurn())
+        store.lease.keep(OneTurn())
         assert leases(store) == {}
         with pytest.raises(LockedError, match="has taken over"):
             segment.append([b"1\n"])
@@ -526,7 +526,7 @@ def test_a_driver_that_wakes_up_does_not_take_its_lease_back(store: ObjectOutput
         third.__enter__()
         assert list(leases(store)) == [mine], "of the same number"
         before = leases(store)
-        store._keep_lease(OneTurn())
+        store.lease.keep(OneTurn())
         with pytest.raises(LockedError, match="has taken over"):
             segment.append([b"1\n"])
     assert leases(store) == before
@@ -540,7 +540,7 @@ def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pyt
     leave_lease(store, 1, -1)
     late, quick = ObjectOutput(store.url), ObjectOutput(store.url)
     with ExitStack() as stack:
-        seen = late._refuse_beside
+        seen = late.lease.refuse_beside
         calls = 0
 
         def overtaken(leases: list[str]) -> None:
@@ -550,7 +550,7 @@ def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pyt
             if calls == 1:  # it has seen the expired lease; now the other one is quicker
                 stack.enter_context(quick.lock())
 
-        monkeypatch.setattr(late, "_refuse_beside", overtaken)
+        monkeypatch.setattr(late.lease, "refuse_beside", overtaken)
         with pytest.raises(LockedError), late.lock():
             pass
         assert len(leases(store)) == 1
@@ -677,7 +677,7 @@ def rolling(store: ObjectOutput) -> ObjectOutput:
 
 
 def objects(store: ObjectOutput) -> int:
-    return len(store._list(".ttsp/ledger"))
+    return len(store.objects.list(".ttsp/ledger"))
 
 
 def test_many_segments_become_one(rolling: ObjectOutput) -> None:
@@ -710,8 +710,8 @@ def test_killed_at_any_step_of_a_roll_up_no_line_is_lost(
 
         return counted
 
-    monkeypatch.setattr(rolling, "put", killing(rolling.put))
-    monkeypatch.setattr(rolling, "remove", killing(rolling.remove))
+    monkeypatch.setattr(rolling.objects, "put", killing(rolling.objects.put))
+    monkeypatch.setattr(rolling.objects, "remove", killing(rolling.objects.remove))
     segment = rolling.new_segment()
     durable: list[bytes] = []
     try:
@@ -732,17 +732,17 @@ def test_a_roll_up_that_fails_halfway_goes_on_later(
     rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = rolling.new_segment()
-    remove = rolling._fs.rm_file
+    remove = rolling.objects._fs.rm_file
     broken = True
 
     def flaky(path: str) -> None:
         if broken and "/00000002-" in path:
             raise AWAY
-        if not rolling._fs.exists(path):  # S3 does not mind; Google's store does
+        if not rolling.objects._fs.exists(path):  # S3 does not mind; Google's store does
             raise FileNotFoundError(path)
         remove(path)
 
-    monkeypatch.setattr(rolling._fs, "rm_file", flaky)
+    monkeypatch.setattr(rolling.objects._fs, "rm_file", flaky)
     for number in range(3):
         segment.append([f"{number}\n".encode()])
     with pytest.raises(OSError, match="EndpointConnectionError"):
@@ -771,7 +771,7 @@ def test_whatever_a_store_s_client_raises_is_an_os_error(
         raise fault
 
     for name in ("pipe_file", "put_file", "cat_file", "rm_file", "ls", "open"):
-        monkeypatch.setattr(store._fs, name, away)
+        monkeypatch.setattr(store.objects._fs, name, away)
     calls: list[Callable[[], object]] = [
         store.probe,
         lambda: store.put("a.mp3", b"x"),

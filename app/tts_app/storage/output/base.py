@@ -1,0 +1,99 @@
+"""What every output of a batch offers, and where its parts are."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+PRIVATE = ".ttsp"
+"""Folder of what is not audio."""
+LEDGER = f"{PRIVATE}/ledger"
+PROBE = f"{PRIVATE}/probe"
+
+
+class OutputError(Exception):
+    """The output cannot be used; the message says why and what to do."""
+
+
+class LockedError(Exception):
+    """Another driver is at work; the message says which."""
+
+
+class Segment(Protocol):
+    """A part of the ledger that one driver writes."""
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add whole lines; they are durable when this returns. Raises OSError, LockedError."""
+        ...
+
+    def close(self) -> None:
+        """End the segment."""
+        ...
+
+
+class Output(Protocol):
+    """Where a batch's audio goes."""
+
+    url: str
+
+    def prepare(self) -> None:
+        """Make the folder, and find out whether it can be written. Raises OutputError."""
+        ...
+
+    def probe(self) -> None:
+        """Find out whether the output can be written. Raises OSError."""
+        ...
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file: it is there whole, or not at all. Raises OSError."""
+        ...
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write a file that may be too large for memory, as `put` does. Raises OSError."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading. Raises OSError."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds. Raises OSError."""
+        ...
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        ...
+
+    def new_segment(self) -> Segment:
+        """Start a segment that comes after all others."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return a context manager that holds the output for one driver. Entering raises LockedError."""
+        ...
+
+    def remove_all(self) -> None:
+        """Remove the audio and all that is beside it: for whoever holds the lock. Raises OSError."""
+        ...
+
+
+def number_of(path: str) -> int:
+    """Return the number that a lease or a segment of the ledger is called by; 0 for another file."""
+    number = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def describe(error: BaseException) -> str:
+    """Return what an error of a store says, in words that help."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; make room, or choose another output"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.strerror}; give write permission, or choose another output"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"

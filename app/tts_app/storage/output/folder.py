@@ -1,0 +1,184 @@
+"""An output in a folder of a file system."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from tts_app.storage.output.base import (
+    LEDGER,
+    PRIVATE,
+    PROBE,
+    LockedError,
+    OutputError,
+    describe,
+    number_of,
+)
+
+_TMP = f"{PRIVATE}/unfinished"
+_BLOCK = 1 << 20
+
+
+class FolderOutput:
+    """A folder of a file system: a disk, or a volume claim."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = folder.as_uri()
+
+    def prepare(self) -> None:
+        """Make the folder, and write a probe."""
+        try:
+            self._make()
+            self.probe()
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be written: {describe(error)}.") from error
+
+    def _make(self) -> None:
+        for part in (LEDGER, _TMP):
+            (self._folder / part).mkdir(parents=True, exist_ok=True)
+
+    def probe(self) -> None:
+        """Write a file and remove it: not where the lock's holder removes what others have not finished."""
+        probe = self._folder / f"{PROBE}-{secrets.token_hex(8)}"
+        try:
+            with probe.open("wb") as file:
+                file.write(b"probe")
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            with suppress(OSError):  # the first error is the one to tell
+                probe.unlink()
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_file():
+                    yield entry.name, entry.stat().st_size
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write under another name, sync, rename."""
+        with self._whole(name) as file:
+            file.write(data)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Copy a file under another name, sync, rename."""
+        with self._whole(name) as file, path.open("rb") as source:
+            shutil.copyfileobj(source, file, _BLOCK)
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[BinaryIO]:
+        temporary = self._folder / _TMP / secrets.token_hex(8)
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._folder / name)
+        except OSError:
+            with suppress(OSError):  # the first error is the one to tell
+                temporary.unlink()
+            raise
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+        return (self._folder / name).open("rb")
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds."""
+        return (self._folder / name).read_bytes()
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        for path in sorted((self._folder / LEDGER).glob("*.jsonl")):
+            with path.open("rb") as file:
+                yield iter(file)
+
+    def new_segment(self) -> "_FileSegment":
+        """Start a segment that comes after all others."""
+        numbers = [number_of(path.name) for path in (self._folder / LEDGER).glob("*.jsonl")]
+        return _FileSegment(self._folder, f"{max(numbers, default=0) + 1:08d}.jsonl")
+
+    def _tidy(self) -> None:
+        """Remove what was half-written: only whoever holds the lock may."""
+        for left in (self._folder / _TMP).iterdir():
+            left.unlink(missing_ok=True)
+
+    def remove_all(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self._folder)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's lock file, made if need be: the system frees it, however its holder ends."""
+        self._make()
+        # Not bound to the thread that takes it: a driver has many.
+        lock = FileLock(self._folder / PRIVATE / "driver.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(f"another driver is at work in {self._folder}") from None
+        try:
+            self._tidy()  # after a driver that was killed
+            yield
+            # After workers that were. Its holder may have removed the folder; and what is left in one that is
+            # away now, the next driver removes.
+            with suppress(OSError):
+                self._tidy()
+        finally:
+            lock.release()
+
+
+class _FileSegment:
+    """A segment that grows."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._path = folder / LEDGER / name
+        self._file: Any = None
+        self._torn = False
+        """Whether half a line may be at the end."""
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add lines, and sync them. After a fault the next ones go to a line of their own.
+
+        A file's name is durable when its folder was synced. Of the audio this is done here, for all files of
+        these lines at once and before them: a sync for each file would take longer than to write it.
+        """
+        if self._file is None:
+            self._path.touch()
+            for folder in (self._path.parent, self._path.parent.parent):
+                _sync_folder(folder)
+            self._file = self._path.open("ab", buffering=0)
+        _sync_folder(self._folder)
+        data = b"\n" * self._torn + b"".join(lines)
+        self._torn = True
+        written = self._file.write(data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, "the ledger's disk is full")
+        self._torn = False
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """End the segment."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot sync folders
+            raise
+    finally:
+        os.close(number)

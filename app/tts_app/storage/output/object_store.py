@@ -1,0 +1,126 @@
+"""An output in an object store: S3, Google Cloud Storage and what speaks like them."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from tts_app.storage.output.base import LEDGER, PROBE, OutputError, describe, number_of
+from tts_app.storage.output.lease import LEASE_SECONDS, Lease
+from tts_app.storage.output.objects import Objects
+
+_ROLL_UP = 64
+"""Segments that a driver leaves before it makes one of them."""
+
+
+class ObjectOutput:
+    """A prefix of an object store.
+
+    A lease that is not renewed lasts `lease_seconds`; a driver makes one segment of every `roll_up`.
+    """
+
+    def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS, roll_up: int = _ROLL_UP) -> None:
+        self._roll_up = roll_up
+        self.objects = Objects(url)
+        self.url = url.rstrip("/")
+        self._driver = secrets.token_hex(4)
+        """Tells what is ours from another driver's of the same number."""
+        self.lease = Lease(self.objects, self.url, self._driver, lease_seconds)
+
+    def prepare(self) -> None:
+        """Find out whether it can be written."""
+        try:
+            self.probe()
+        except OSError as error:
+            raise OutputError(
+                f"{self.url} cannot be written: {describe(error)}. Check the address, the credentials "
+                f"(AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS ...), AWS_ENDPOINT_URL."
+            ) from error
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the bytes of each file of audio."""
+        for entry in self.objects.list(""):
+            if entry["type"] == "file":
+                yield entry["name"].rpartition("/")[2], int(entry["size"])
+
+    def probe(self) -> None:
+        """Put an object and remove it."""
+        self.objects.put(PROBE, b"probe")
+        self.objects.remove(PROBE)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write one object, in one put."""
+        self.objects.put(name, data)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Write one object: several parts, which the store joins when all are there."""
+        self.objects.put_file(name, path)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an object for reading."""
+        return self.objects.open(name)
+
+    def read(self, name: str) -> bytes:
+        """Return what an object holds."""
+        return self.objects.read(name)
+
+    def segments(self) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of each segment of the ledger, oldest segment first."""
+        for name in self.objects.names(LEDGER, ".jsonl"):
+            with suppress(FileNotFoundError):  # its driver has just rolled it up into a later one
+                yield iter(self.read(f"{LEDGER}/{name}").splitlines(keepends=True))
+
+    def new_segment(self) -> "_ObjectSegment":
+        """Start a segment that comes after all others."""
+        number = max(map(number_of, self.objects.names(LEDGER, ".jsonl")), default=0) + 1
+        return _ObjectSegment(self.objects, self.lease, number, self._driver, self._roll_up)
+
+    def remove_all(self) -> None:
+        """Remove every object of the prefix."""
+        self.objects.remove_all()
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold a lease, and renew it until the block ends."""
+        return self.lease.held()
+
+
+class _ObjectSegment:
+    """A segment of one object a commit, of which many are made one.
+
+    Their names hold the driver: one that has lost its lease and does not know it yet overwrites nothing.
+    """
+
+    def __init__(self, objects: Objects, lease: Lease, number: int, driver: str, most: int) -> None:
+        self._objects = objects
+        self._lease = lease
+        self._number = number
+        self._driver = driver
+        self._most = most
+        """Objects that there may be before they are made one."""
+        self._names: list[str] = []
+        self._lines: list[bytes] = []
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Put an object that holds the lines. Raises LockedError where another driver has taken over."""
+        self._lease.check()
+        name = f"{LEDGER}/{self._number:08d}-{self._driver}.jsonl"
+        self._objects.put(name, b"".join(lines))
+        self._number += 1
+        self._names.append(name)
+        self._lines += lines
+        if len(self._names) >= self._most:
+            self._roll_up()
+
+    def close(self) -> None:
+        """Leave one object."""
+        if len(self._names) > 1:
+            self._roll_up()
+
+    def _roll_up(self) -> None:
+        """Put all lines into the last object, then remove the others: at every moment all are there."""
+        *others, last = self._names
+        self._objects.put(last, b"".join(self._lines))
+        for name in others:
+            self._objects.remove(name)
+        self._names, self._lines = [], []
