@@ -18,8 +18,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tts_app.batch import driver, hosted
-from tts_app.batch.crew import Staffing
 from tts_app.batch.worker import Fault, Order, Spoken
+from tts_app.batch.worker_pool import PoolSize
 from tts_app.resources import VoiceModel
 from tts_app.storage.batches import Batches, BatchStatus
 from tts_app.storage.output import FolderOutput, open_output
@@ -33,7 +33,7 @@ GOODBYES = ("female_en-US Goodbye.", "male_en-US Goodbye.")
 
 
 @dataclass
-class Crew:
+class Pool:
     """Stands for the workers: notes what they speak, and can be held up. What is `broken` fails, once."""
 
     spoken: list[str] = field(default_factory=list)
@@ -44,15 +44,15 @@ class Crew:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def hire(self, model: VoiceModel, _speaker: str, staffing: Staffing, output: str) -> "Worker":
-        return Worker(self, model, staffing, output)
+    def worker(self, model: VoiceModel, _speaker: str, size: PoolSize, output: str) -> "Worker":
+        return Worker(self, model, size, output)
 
 
 @dataclass
 class Worker:
-    crew: Crew
+    pool: Pool
     model: VoiceModel
-    staffing: Staffing
+    size: PoolSize
     output: str
     chunk: int = 1
     actor: object = None
@@ -60,8 +60,8 @@ class Worker:
     is_expected: bool = False
 
     async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
-        self.crew.asked += len(orders)
-        await self.crew.gate.wait()
+        self.pool.asked += len(orders)
+        await self.pool.gate.wait()
         return [self._render(order) for order in orders]
 
     def expect(self) -> None:
@@ -75,10 +75,10 @@ class Worker:
 
     def _render(self, order: Order) -> Spoken | Fault:
         what = f"{order.avatar} {order.text}"
-        if what in self.crew.broken:
-            self.crew.broken.remove(what)
+        if what in self.pool.broken:
+            self.pool.broken.remove(what)
             return Fault(order.number, "item", "EngineRefused", "it refuses")
-        self.crew.spoken.append(what)
+        self.pool.spoken.append(what)
         audio = f"{self.model.spec.source.revision} {what}".encode()
         open_output(self.output).put(order.file, audio)
         return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)
@@ -105,9 +105,9 @@ class OpenGovernor:
 
 
 @pytest.fixture(autouse=True)
-def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
-    made = Crew()
-    monkeypatch.setattr(driver, "Member", made.hire)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    made = Pool()
+    monkeypatch.setattr(driver, "WorkerHandle", made.worker)
     monkeypatch.setattr(driver, "Governor", OpenGovernor)
     return made
 
@@ -151,12 +151,12 @@ def folders(tmp_path: Path) -> list[str]:
 # Accepted
 
 
-async def test_one_is_rendered(api: Any, crew: Crew) -> None:
+async def test_one_is_rendered(api: Any, pool: Pool) -> None:
     answer = await api.client.post(PATH, json=BODY)
     assert answer.status_code == 202, answer.text
     whole = await ended(api, answer.json())
     assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
-    assert len(crew.spoken) == 4
+    assert len(pool.spoken) == 4
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ async def test_of_requests_with_one_key_at_the_same_time_one_makes_the_batch(
 # Retried
 
 
-async def test_what_failed_is_told_and_spoken_once_more(api: Any, crew: Crew) -> None:
-    crew.broken = set(GOODBYES)
+async def test_what_failed_is_told_and_spoken_once_more(api: Any, pool: Pool) -> None:
+    pool.broken = set(GOODBYES)
     batch = (await api.client.post(PATH, json=BODY)).json()
     whole = await ended(api, batch)
     assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("partially_failed", 2, 2)
@@ -216,7 +216,7 @@ async def test_what_failed_is_told_and_spoken_once_more(api: Any, crew: Crew) ->
     assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
     whole = await ended(api, batch)
     assert (whole["status"], whole["counts"]["done"], whole["counts"]["failed"]) == ("succeeded", 4, 0)
-    assert sorted(crew.spoken) == sorted(["female_en-US Welcome.", "male_en-US Welcome.", *GOODBYES])
+    assert sorted(pool.spoken) == sorted(["female_en-US Welcome.", "male_en-US Welcome.", *GOODBYES])
 
 
 async def test_of_one_that_succeeded_there_is_nothing_to_retry(api: Any) -> None:
@@ -227,21 +227,21 @@ async def test_of_one_that_succeeded_there_is_nothing_to_retry(api: Any) -> None
     assert answer.json()["error"]["message"].startswith("Nothing of the batch has failed")
 
 
-async def test_one_that_runs_cannot_be_retried(api: Any, crew: Crew, until: Any) -> None:
-    crew.gate.clear()
+async def test_one_that_runs_cannot_be_retried(api: Any, pool: Pool, until: Any) -> None:
+    pool.gate.clear()
     batch = (await api.client.post(PATH, json=BODY)).json()
-    await until(lambda: crew.asked == 4)
+    await until(lambda: pool.asked == 4)
     answer = await api.client.post(f"{batch['links']['self']}/retry")
     assert answer.status_code == 409
     assert answer.json()["error"]["message"] == "The batch has not ended: it is running."
-    crew.gate.set()
+    pool.gate.set()
     await ended(api, batch)
 
 
-async def test_one_that_runs_cannot_be_removed_and_says_what_to_do(api: Any, crew: Crew, until: Any) -> None:
-    crew.gate.clear()
+async def test_one_that_runs_cannot_be_removed_and_says_what_to_do(api: Any, pool: Pool, until: Any) -> None:
+    pool.gate.clear()
     batch = (await api.client.post(PATH, json=BODY)).json()
-    await until(lambda: crew.asked == 4)
+    await until(lambda: pool.asked == 4)
     path = batch["links"]["self"]
     answer = await api.client.delete(path)
     assert answer.status_code == 409
@@ -250,34 +250,34 @@ async def test_one_that_runs_cannot_be_removed_and_says_what_to_do(api: Any, cre
     answer = await api.client.delete(path)
     assert answer.status_code == 409
     assert answer.json()["error"]["message"].startswith("Its last items are still being spoken")
-    crew.gate.set()
+    pool.gate.set()
     await until(lambda: api.context.batches._running is None)
     assert (await api.client.delete(path)).status_code == 204
 
 
 async def test_what_another_gateway_cancels_is_not_rendered_by_this_one(
-    api: Any, crew: Crew, until: Any
+    api: Any, pool: Pool, until: Any
 ) -> None:
     """While a cluster replaces another one both gateways know the batch, and one of them holds its output."""
-    crew.broken = set(GOODBYES)
+    pool.broken = set(GOODBYES)
     batch = (await api.client.post(PATH, json=BODY)).json()
     await ended(api, batch)
-    asked, path = crew.asked, batch["links"]["self"]
+    asked, path = pool.asked, batch["links"]["self"]
     with open_output(api.context.batches.output_of(batch["id"])).lock():
         await api.client.post(f"{path}/retry")
         await until(lambda: api.context.batches.progress(batch["id"]) is not None)
         records = api.context.batches._batches
         await asyncio.to_thread(records.finish, batch["id"], BatchStatus.CANCELLED, finished=1.0)
     await until(lambda: api.context.batches._running is None)
-    assert crew.asked == asked
+    assert pool.asked == asked
     assert (await ended(api, batch))["status"] == "cancelled"
 
 
 async def test_one_whose_output_is_away_when_it_is_taken_up_waits_for_it(
-    api: Any, crew: Crew, start: Any, monkeypatch: pytest.MonkeyPatch
+    api: Any, pool: Pool, start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It could be written when the batch was accepted."""
-    crew.gate.clear()
+    pool.gate.clear()
     batch = (await api.client.post(PATH, json=BODY)).json()
     await api.context.batches.stop()
     looks, probe, make = 3, FolderOutput.probe, FolderOutput._make
@@ -290,40 +290,40 @@ async def test_one_whose_output_is_away_when_it_is_taken_up_waits_for_it(
 
     monkeypatch.setattr(FolderOutput, "probe", lambda output: away() or probe(output))
     monkeypatch.setattr(FolderOutput, "_make", lambda output: away() or make(output))
-    crew.gate.set()
+    pool.gate.set()
     whole = await ended(await start(), batch)
     assert (whole["status"], whole["counts"]["done"], looks) == ("succeeded", 4, 0)
 
 
-async def test_a_retry_survives_that_the_server_is_restarted(api: Any, crew: Crew, start: Any) -> None:
-    crew.broken = set(GOODBYES)
+async def test_a_retry_survives_that_the_server_is_restarted(api: Any, pool: Pool, start: Any) -> None:
+    pool.broken = set(GOODBYES)
     batch = (await api.client.post(PATH, json=BODY)).json()
     await ended(api, batch)
-    crew.gate.clear()
+    pool.gate.clear()
     assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
     await api.context.batches.stop()
-    crew.gate.set()
+    pool.gate.set()
     whole = await ended(await start(), batch)
     assert (whole["status"], whole["counts"]["done"]) == ("succeeded", 4)
 
 
-async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, crew: Crew, until: Any) -> None:
+async def test_a_retry_is_not_lost_to_the_run_that_it_follows(api: Any, pool: Pool, until: Any) -> None:
     """The run was cancelled, but what it has in hand is spoken to its end, and fails."""
-    crew.broken = set(GOODBYES)
-    crew.gate.clear()
+    pool.broken = set(GOODBYES)
+    pool.gate.clear()
     batch = (await api.client.post(PATH, json=BODY)).json()
-    await until(lambda: crew.asked == 4)
+    await until(lambda: pool.asked == 4)
     assert (await api.client.post(f"{batch['links']['self']}/cancel")).status_code == 200
     assert (await api.client.post(f"{batch['links']['self']}/retry")).status_code == 202
-    crew.gate.set()
+    pool.gate.set()
     assert (await ended(api, batch))["status"] == "succeeded"
-    assert crew.broken == set()
+    assert pool.broken == set()
 
 
 async def test_one_that_is_cancelled_before_it_began_again_keeps_its_counts(
-    api: Any, crew: Crew, until: Any
+    api: Any, pool: Pool, until: Any
 ) -> None:
-    crew.broken = set(GOODBYES)
+    pool.broken = set(GOODBYES)
     batch = (await api.client.post(PATH, json=BODY)).json()
     before = (await ended(api, batch))["counts"]
     path = batch["links"]["self"]
@@ -343,14 +343,14 @@ async def test_one_that_is_cancelled_before_it_began_again_keeps_its_counts(
 
 
 async def test_batches_wait_for_a_database_that_is_away(
-    api: Any, crew: Crew, outage: Any, until: Any
+    api: Any, pool: Pool, outage: Any, until: Any
 ) -> None:
-    crew.gate.clear()
+    pool.gate.clear()
     first = (await api.client.post(PATH, json=BODY)).json()
     second = (await api.client.post(PATH, json=BODY)).json()
-    await until(lambda: crew.asked == 4)
+    await until(lambda: pool.asked == 4)
     outage.on = True
-    crew.gate.set()
+    pool.gate.set()
     await until(lambda: outage.asked > 5)
     assert (await api.client.get(first["links"]["self"])).status_code == 500
     outage.on = False
@@ -358,7 +358,7 @@ async def test_batches_wait_for_a_database_that_is_away(
         whole = await ended(api, batch)
         assert (whole["status"], whole["message"]) == ("succeeded", None)
         assert (whole["counts"]["done"], whole["counts"]["skipped"]) == (4, 0)
-    assert len(crew.spoken) == 8, "nothing is spoken twice"
+    assert len(pool.spoken) == 8, "nothing is spoken twice"
 
 
 async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
@@ -381,7 +381,7 @@ async def test_that_a_batch_crashed_is_recorded_when_the_database_is_back(
 
 @pytest.mark.parametrize("call", ["add", "reopen"])
 async def test_one_that_was_stored_before_the_connection_broke_is_taken_up(
-    api: Any, crew: Crew, monkeypatch: pytest.MonkeyPatch, call: str
+    api: Any, pool: Pool, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     stored = getattr(Batches, call)
 
@@ -389,7 +389,7 @@ async def test_one_that_was_stored_before_the_connection_broke_is_taken_up(
         stored(*given)
         raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
 
-    crew.broken = set(GOODBYES)
+    pool.broken = set(GOODBYES)
     if call == "reopen":
         batch = (await api.client.post(PATH, json=BODY)).json()
         await ended(api, batch)
@@ -453,22 +453,22 @@ async def test_what_a_batch_has_made_stays_readable(api: Any, voices: list[dict[
     assert (await items(api, batch), await archive(api, batch)) == (listed, zipped)
 
 
-async def test_one_that_waits_is_spoken_by_the_avatars_there_were(api: Any, crew: Crew, until: Any) -> None:
-    crew.gate.clear()
+async def test_one_that_waits_is_spoken_by_the_avatars_there_were(api: Any, pool: Pool, until: Any) -> None:
+    pool.gate.clear()
     await api.client.post(PATH, json=BODY)
-    await until(lambda: crew.asked == 4)
+    await until(lambda: pool.asked == 4)
     batch = (await api.client.post(PATH, json={**EVERYBODY, "avatars": {"genders": ["female"]}})).json()
     women = [{"locale": locale, "gender": "female"} for locale in ("en-AU", "en-GB", "en-US")]
     change(api, women)
     assert [status for *_, status in await items(api, batch)] == ["pending"] * 4
-    crew.gate.set()
+    pool.gate.set()
     whole = await ended(api, batch)
     assert (whole["status"], whole["counts"]["total"], whole["counts"]["done"]) == ("succeeded", 4, 4)
-    assert not any("en-AU" in what for what in crew.spoken)
+    assert not any("en-AU" in what for what in pool.spoken)
 
 
-async def test_one_whose_avatar_has_gone_is_not_retried_but_stays_as_it_is(api: Any, crew: Crew) -> None:
-    crew.broken = {GOODBYES[0]}
+async def test_one_whose_avatar_has_gone_is_not_retried_but_stays_as_it_is(api: Any, pool: Pool) -> None:
+    pool.broken = {GOODBYES[0]}
     batch = (await api.client.post(PATH, json=EVERYBODY)).json()
     await ended(api, batch)
     listed, zipped = await items(api, batch), await archive(api, batch)
@@ -481,14 +481,14 @@ async def test_one_whose_avatar_has_gone_is_not_retried_but_stays_as_it_is(api: 
     assert [status for *_, status in listed].count("failed") == 1
 
 
-async def test_what_a_cancelled_batch_has_made_is_in_its_archive(api: Any, crew: Crew, until: Any) -> None:
-    crew.gate.clear()
+async def test_what_a_cancelled_batch_has_made_is_in_its_archive(api: Any, pool: Pool, until: Any) -> None:
+    pool.gate.clear()
     posts = [{"id": n, "text": {"en": f"Post {n}."}} for n in range(1, 9)]
     batch = (await api.client.post(PATH, json={**BODY, "posts": posts, "parallelism": 2})).json()
-    await until(lambda: crew.asked == 2)
+    await until(lambda: pool.asked == 2)
     await api.client.post(f"{batch['links']['self']}/cancel")
-    crew.gate.set()
-    await until(lambda: len(crew.spoken) == 2 and api.context.batches._running is None)
+    pool.gate.set()
+    await until(lambda: len(pool.spoken) == 2 and api.context.batches._running is None)
     assert [status for *_, status in await items(api, batch)] == ["done"] * 2 + ["pending"] * 14
     zipped = await archive(api, batch)
     assert list(zipped) == ["post_01_female_en-US.mp3", "post_01_male_en-US.mp3", "manifest.jsonl"]
@@ -556,8 +556,8 @@ async def test_one_whose_files_cannot_be_removed_stays(
     assert (await api.client.get(batch["links"]["self"])).status_code == 404
 
 
-async def test_where_there_is_no_audio_there_is_no_archive(api: Any, crew: Crew, tmp_path: Path) -> None:
-    crew.broken = {f"{gender}_en-US {text}" for gender in ("female", "male") for text in TEXTS}
+async def test_where_there_is_no_audio_there_is_no_archive(api: Any, pool: Pool, tmp_path: Path) -> None:
+    pool.broken = {f"{gender}_en-US {text}" for gender in ("female", "male") for text in TEXTS}
     batch = (await api.client.post(PATH, json=BODY)).json()
     assert (await ended(api, batch))["status"] == "failed"
     answer = await api.client.get(batch["links"]["archive"])

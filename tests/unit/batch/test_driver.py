@@ -17,7 +17,6 @@ from typer.testing import CliRunner, Result
 
 from tts_app.batch import command
 from tts_app.batch import driver as module
-from tts_app.batch.crew import CrewError, NoWorkerError, Staffing
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
@@ -25,6 +24,7 @@ from tts_app.batch.plan import Plan
 from tts_app.batch.run import run
 from tts_app.batch.waits import Waits
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
+from tts_app.batch.worker_pool import NoWorkerError, PoolSize, WorkerPoolError
 from tts_app.catalogue import CatalogueVoice
 from tts_app.cli import app
 from tts_app.resources import VoiceModel
@@ -132,9 +132,9 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
     """The speaker of every worker; nothing takes long."""
     made = Speaker()
 
-    class Member:
-        def __init__(self, model: VoiceModel, _speaker: str, staff: Staffing, output: str) -> None:
-            self.model, self.staffing, self.chunk = model, staff, 2
+    class WorkerHandle:
+        def __init__(self, model: VoiceModel, _speaker: str, staff: PoolSize, output: str) -> None:
+            self.model, self.size, self.chunk = model, staff, 2
             self.actor: object = None
             self.lost = ""
             self.is_expected = False
@@ -155,8 +155,8 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
         def stop(self) -> None:
             pass
 
-    monkeypatch.setattr(module, "Member", Member)
-    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(1, 2))
+    monkeypatch.setattr(module, "WorkerHandle", WorkerHandle)
+    monkeypatch.setattr(module, "pool_size", lambda *_: PoolSize(1, 2))
     return made
 
 
@@ -463,7 +463,7 @@ async def test_no_more_items_are_spoken_at_a_time_than_is_said(
     batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, models: int
 ) -> None:
     """Whole workers make more lanes than that, and each model has its own."""
-    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
+    monkeypatch.setattr(module, "pool_size", lambda *_: PoolSize(2, 2))
     if models == 2:
         batch.models = [
             make_model(name, voices=[{"locale": locale, "gender": "male", "speaker": "x"}])
@@ -479,18 +479,18 @@ async def test_no_more_items_are_spoken_at_a_time_than_is_said(
 async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
     batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start(member: Any) -> None:
-        if member.model.name == "absent":
+    async def start(worker: Any) -> None:
+        if worker.model.name == "absent":
             async with asyncio.timeout(10):
                 await others_spoken.wait()
-        member.actor = member
+        worker.actor = worker
 
     def tell(progress: Progress) -> None:
         if progress.done == 2:
             others_spoken.set()
 
     others_spoken = asyncio.Event()
-    monkeypatch.setattr(module.Member, "start", start)
+    monkeypatch.setattr(module.WorkerHandle, "start", start)
     batch.models = [
         make_model(name, voices=[{"locale": locale, "gender": "male", "speaker": "x"}])
         for name, locale in (("absent", "en-US"), ("there", "es-ES"))
@@ -504,14 +504,14 @@ async def test_no_more_workers_are_made_than_there_are_items(
     """One post was changed: nobody loads a model for nothing."""
     started: list[Any] = []
 
-    async def start(member: Any) -> None:
-        if member not in started:
-            started.append(member)
+    async def start(worker: Any) -> None:
+        if worker not in started:
+            started.append(worker)
         await asyncio.sleep(0.3)
-        member.actor = member
+        worker.actor = worker
 
-    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(6, 2))
-    monkeypatch.setattr(module.Member, "start", start)
+    monkeypatch.setattr(module, "pool_size", lambda *_: PoolSize(6, 2))
+    monkeypatch.setattr(module.WorkerHandle, "start", start)
     changed = [{"id": 1, "text": {"en": "Hello again.", "es": "Hola otra vez."}}, POSTS[1]]
     assert (await batch.run()).state == "Succeeded"
     assert len(started) == 6
@@ -528,19 +528,19 @@ async def test_a_worker_that_cannot_be_had_is_in_no_other_one_s_way(
     """Neither where it fails nor where it is waited for: the others speak everything."""
     started: list[Any] = []
 
-    async def start(member: Any) -> None:
-        if member not in started:
-            started.append(member)
-        if member is not started[0]:
-            member.actor = member
+    async def start(worker: Any) -> None:
+        if worker not in started:
+            started.append(worker)
+        if worker is not started[0]:
+            worker.actor = worker
             return
         if lost == "for ever":
             await asyncio.sleep(3600)
-        member.lost = "its node has gone"
-        raise CrewError(member.lost)
+        worker.lost = "its node has gone"
+        raise WorkerPoolError(worker.lost)
 
-    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
-    monkeypatch.setattr(module.Member, "start", start)
+    monkeypatch.setattr(module, "pool_size", lambda *_: PoolSize(2, 2))
+    monkeypatch.setattr(module.WorkerHandle, "start", start)
     async with asyncio.timeout(30):
         ended = await batch.run()
     assert ended.state == "Succeeded"
@@ -550,12 +550,12 @@ async def test_a_worker_that_cannot_be_had_is_in_no_other_one_s_way(
 async def test_where_no_worker_of_a_model_can_be_had_the_batch_has_failed_and_says_why(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start(member: Any) -> None:
-        member.lost = "its model does not load"
-        raise CrewError(member.lost)
+    async def start(worker: Any) -> None:
+        worker.lost = "its model does not load"
+        raise WorkerPoolError(worker.lost)
 
-    monkeypatch.setattr(module, "staffing", lambda *_: Staffing(2, 2))
-    monkeypatch.setattr(module.Member, "start", start)
+    monkeypatch.setattr(module, "pool_size", lambda *_: PoolSize(2, 2))
+    monkeypatch.setattr(module.WorkerHandle, "start", start)
     ended = await batch.run()
     assert (ended.state, ended.message) == ("Failed", "its model does not load")
 
@@ -564,17 +564,17 @@ async def test_what_a_worker_never_had_goes_to_the_next_one_without_suspicion(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had died between two chunks."""
-    render, gone = module.Member.render, []
+    render, gone = module.WorkerHandle.render, []
 
-    async def once(member: Any, orders: Any, alone: bool) -> Any:
+    async def once(worker: Any, orders: Any, alone: bool) -> Any:
         assert not alone
         if not gone:
             gone.append(orders)
-            member.actor = None
+            worker.actor = None
             raise NoWorkerError
-        return await render(member, orders, alone)
+        return await render(worker, orders, alone)
 
-    monkeypatch.setattr(module.Member, "render", once)
+    monkeypatch.setattr(module.WorkerHandle, "render", once)
     assert (await batch.run()).state == "Succeeded"
     assert len(speaker.spoken) == 8
 

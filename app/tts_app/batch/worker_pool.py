@@ -1,4 +1,4 @@
-"""The crew of a batch: worker actors for each model, made anew when one dies."""
+"""The worker pool of a batch: actors for each model, each made anew when it dies."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ _ENDED = 3
 """Starts of a worker that may fail one after another before the batch is given up."""
 
 
-class CrewError(Exception):
+class WorkerPoolError(Exception):
     """No worker can be had; the message says why."""
 
 
@@ -42,7 +42,7 @@ class NoWorkerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Staffing:
+class PoolSize:
     """How many workers there are for a model, and where."""
 
     workers: int
@@ -52,9 +52,9 @@ class Staffing:
     """Custom Ray resource that each worker takes one of; without it, it runs beside the driver."""
 
 
-def staffing(
+def pool_size(
     model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str], models: int
-) -> Staffing:
+) -> PoolSize:
     """Return the workers for a model, one of so many `models`.
 
     With a model of its own a worker has a core, or, where `place` names the resource of the model's nodes, a
@@ -64,12 +64,12 @@ def staffing(
     if speaker == "service":
         wanted = min(_PIPELINES, -(-parallelism // _ITEMS_A_PIPELINE))
         workers = max(1, wanted // models)
-        return Staffing(workers, min(-(-parallelism // workers), _MOST_ITEMS))
+        return PoolSize(workers, min(-(-parallelism // workers), _MOST_ITEMS))
     if resource := place.get(model.name):
         nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
         slots = max(1, int(model.spec.resources.cpus))
-        return Staffing(min(nodes, -(-parallelism // slots)), min(slots, parallelism), resource)
-    return Staffing(min(parallelism, len(os.sched_getaffinity(0))), 1)
+        return PoolSize(min(nodes, -(-parallelism // slots)), min(slots, parallelism), resource)
+    return PoolSize(min(parallelism, len(os.sched_getaffinity(0))), 1)
 
 
 _PIPELINES = 4
@@ -81,12 +81,12 @@ _MOST_ITEMS = 64
 
 
 @dataclass(slots=True)
-class Member:
+class WorkerHandle:
     """A worker, whichever actor it is at the moment. For one event loop."""
 
     model: VoiceModel
     speaker: str
-    staffing: Staffing
+    size: PoolSize
     output: str
     soon_seconds: float = _SOON
     """For so long it is expected to be there soon."""
@@ -121,12 +121,12 @@ class Member:
         """Make the actor, where there is none, and wait until its model is loaded.
 
         Raises:
-            CrewError: it cannot be had.
+            WorkerPoolError: it cannot be had.
         """
         async with self._starting:
             while self.actor is None:
                 if self.lost:
-                    raise CrewError(self.lost)
+                    raise WorkerPoolError(self.lost)
                 try:
                     self.actor, self._failed = await self._made(), 0
                 except RayTaskError as error:
@@ -203,9 +203,9 @@ class Member:
             self.actor = None
 
     def _make(self) -> Any:
-        options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": self.staffing.slots}
-        if self.staffing.resource:
-            options["resources"] = {self.staffing.resource: 1}
+        options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": self.size.slots}
+        if self.size.resource:
+            options["resources"] = {self.size.resource: 1}
             if self.model.spec.resources.gpus:
                 options["num_gpus"] = self.model.spec.resources.gpus
         else:  # where the output is, and the languages are
@@ -213,7 +213,7 @@ class Member:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
         path = SPEAKERS.get(self.speaker, self.speaker)
         made = ray.remote(Worker).options(**options)
-        return made.remote(path, self.model, self.staffing.slots, self.output)
+        return made.remote(path, self.model, self.size.slots, self.output)
 
 
 def _cause(error: BaseException) -> str:

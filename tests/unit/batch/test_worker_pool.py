@@ -9,8 +9,15 @@ import pytest
 import ray
 from ray import exceptions
 
-from tts_app.batch.crew import CrewError, Member, NoWorkerError, Staffing, WorkerDiedError, staffing
 from tts_app.batch.worker import Order
+from tts_app.batch.worker_pool import (
+    NoWorkerError,
+    PoolSize,
+    WorkerDiedError,
+    WorkerHandle,
+    WorkerPoolError,
+    pool_size,
+)
 from tts_app.resources import VoiceModel
 
 ORDERS = [Order(0, "Hello.", "female_en-US", "mp3", "post_01_female_en-US.mp3")]
@@ -37,9 +44,9 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def member_of(model: VoiceModel, actors: list[Any], monkeypatch: pytest.MonkeyPatch) -> Member:
-    monkeypatch.setattr(Member, "_make", lambda _self: actors.pop(0))
-    return Member(model, "engine", Staffing(1, 1), "file:///nowhere")
+def worker_of(model: VoiceModel, actors: list[Any], monkeypatch: pytest.MonkeyPatch) -> WorkerHandle:
+    monkeypatch.setattr(WorkerHandle, "_make", lambda _self: actors.pop(0))
+    return WorkerHandle(model, "engine", PoolSize(1, 1), "file:///nowhere")
 
 
 @pytest.mark.parametrize(
@@ -61,15 +68,15 @@ async def test_the_next_items_go_to_another_worker(
     error: Exception,
 ) -> None:
     first, second = actor(error), actor(["spoken"])
-    member = member_of(make_model(), [first, second], monkeypatch)
-    await member.start()
+    worker = worker_of(make_model(), [first, second], monkeypatch)
+    await worker.start()
     with pytest.raises(WorkerDiedError):
-        await member.render(ORDERS)
+        await worker.render(ORDERS)
     assert killed == [first]
     with pytest.raises(NoWorkerError):
-        await member.render(ORDERS)
-    await member.start()
-    found: list[Any] = list(await member.render(ORDERS))
+        await worker.render(ORDERS)
+    await worker.start()
+    found: list[Any] = list(await worker.render(ORDERS))
     assert found == ["spoken"]
 
 
@@ -83,10 +90,10 @@ async def test_one_that_cannot_be_had_is_tried_no_more(
         raise exceptions.RayTaskError("ready", "a traceback", ValueError("no such file"))
 
     broken.ready.remote = ready
-    member = member_of(make_model(), [broken], monkeypatch)
+    worker = worker_of(make_model(), [broken], monkeypatch)
     for _ in range(2):
-        with pytest.raises(CrewError, match="does not start: no such file"):
-            await member.start()
+        with pytest.raises(WorkerPoolError, match="does not start: no such file"):
+            await worker.start()
     assert killed == [broken]
 
 
@@ -95,15 +102,15 @@ async def test_one_that_is_waited_for_in_vain_is_not_left(
 ) -> None:
     late = actor([])
     late.ready.remote = lambda: asyncio.sleep(3600)
-    member = member_of(make_model(), [late], monkeypatch)
-    member.soon_seconds = 60.0
+    worker = worker_of(make_model(), [late], monkeypatch)
+    worker.soon_seconds = 60.0
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            starting = asyncio.create_task(member.start())
-            member.expect()
-            assert member.is_expected
-            member.soon_seconds = 0.0
-            assert not member.is_expected
+            starting = asyncio.create_task(worker.start())
+            worker.expect()
+            assert worker.is_expected
+            worker.soon_seconds = 0.0
+            assert not worker.is_expected
             await starting
     assert killed == [late]
 
@@ -116,17 +123,17 @@ def test_those_who_call_a_service_are_few(
     make_model: Callable[..., VoiceModel], parallelism: int, models: int, workers: int, slots: int
 ) -> None:
     """They are in the pod of the service's gateway, whose memory is its own."""
-    assert staffing(make_model(), "service", parallelism, {}, models) == Staffing(workers, slots)
+    assert pool_size(make_model(), "service", parallelism, {}, models) == PoolSize(workers, slots)
 
 
 async def test_a_mistake_in_a_worker_is_not_a_lost_one(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mistake = exceptions.RayTaskError("render", "a traceback", ValueError("a mistake"))
-    member = member_of(make_model(), [actor(mistake)], monkeypatch)
-    await member.start()
+    worker = worker_of(make_model(), [actor(mistake)], monkeypatch)
+    await worker.start()
     with pytest.raises(exceptions.RayTaskError, match="a traceback"):
-        await member.render(ORDERS)
+        await worker.render(ORDERS)
     assert not killed
 
 
@@ -134,8 +141,8 @@ async def test_two_that_lose_a_worker_end_it_once(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = actor(exceptions.OutOfMemoryError("killed by the memory monitor"))
-    member = member_of(make_model(), [lost], monkeypatch)
-    await member.start()
-    ended = await asyncio.gather(member.render(ORDERS), member.render(ORDERS), return_exceptions=True)
+    worker = worker_of(make_model(), [lost], monkeypatch)
+    await worker.start()
+    ended = await asyncio.gather(worker.render(ORDERS), worker.render(ORDERS), return_exceptions=True)
     assert [type(error) for error in ended] == [WorkerDiedError, WorkerDiedError]
     assert killed == [lost]
