@@ -159,8 +159,8 @@ class Demo:
 
 _NEXT = f"""
 What now, in a shell that has the two exports above:
-  kubectl get vm,pg,pods -n {NAMESPACE}
-  kubectl edit vm {_MODEL} -n {NAMESPACE}                   # remove a voice, and watch it go
+  kubectl get voice,pg,pods -n {NAMESPACE}
+  kubectl edit voice {_MODEL} -n {NAMESPACE}                   # remove a voice, and watch it go
   kubectl port-forward -n {NAMESPACE} svc/playground-serve-svc 8000    # then http://127.0.0.1:8000/voices
   kubectl delete -n {NAMESPACE} -f {SAMPLE}
 `make cluster-down` ends it all. docs/operations.md tells the rest."""

@@ -532,7 +532,7 @@ def kill(speech: Speech, pod: str, model: str = "kokoro") -> None:
 
 def test_kubectl_tells_the_story_at_a_glance(speech: Speech) -> None:
     speech.wait_ready("kokoro")
-    header, row = speech.kubectl("get", "vm", "kokoro").splitlines()
+    header, row = speech.kubectl("get", "voice", "kokoro").splitlines()
     assert header.split() == ["NAME", "SERVICE", "ENGINE", "READY", "REASON", "REPLICAS", "AVATARS", "AGE"]
     assert row.split()[:7] == ["kokoro", "playground", "kokoro", "True", "Serving", "1", "5"]
     events = speech.get("events")["items"]

@@ -262,11 +262,11 @@ def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client)
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("vm", "A speech model and its voices"),
-        ("vm.spec.voices.reference.consent", "Proof that the speaker agreed to be cloned"),
-        ("vm.spec.quantization", "fp16"),
-        ("vm.spec.resources.cpu", "CPU cores"),
-        ("vm.status.download.percent", "in per cent"),
+        ("voice", "A speech model and its voices"),
+        ("voice.spec.voices.reference.consent", "Proof that the speaker agreed to be cloned"),
+        ("voice.spec.quantization", "fp16"),
+        ("voice.spec.resources.cpu", "CPU cores"),
+        ("voice.status.download.percent", "in per cent"),
         ("tm.spec.contextLength", "Tokens that a prompt and its answer may have together"),
         ("ttsj.spec.output.nameTemplate", "Name of a file, without extension"),
         ("ttsj.status.progress.skipped", "before the job began"),

@@ -261,6 +261,6 @@ def test_the_status_is_written_by_the_operator_alone_and_put_right(api, served):
 def test_kubectl_get_tells_the_story(api, served, control_plane):
     served(gateway=application(), kokoro=application("DEPLOY_FAILED", message="x"))
     api.await_condition("kokoro", "Ready", "False", "ApplicationFailed")
-    lines = control_plane.kubectl("get", "vm", "-n", api.namespace).splitlines()
+    lines = control_plane.kubectl("get", "voice", "-n", api.namespace).splitlines()
     assert "READY" in lines[0]
     assert {"kokoro", "playground", "False", "ApplicationFailed"} <= set(lines[1].split())

@@ -143,7 +143,7 @@ class ItemQuery(BaseModel):
     status_code=202,
     response_model=BatchAnswer,
     responses={200: {"model": BatchAnswer, "description": "Its key was sent before."}, **_CONFLICT, **ERRORS},
-    summary="Render posts by many avatars",
+    summary="Create batch",
 )
 async def create_batch(
     body: Annotated[BatchRequest, Body(openapi_examples=BATCH)], playground: Playground, key: _Key = None
@@ -192,7 +192,7 @@ async def list_batches(
     return BatchPage(data=data, has_more=page.next is not None, next=page.next)
 
 
-@router.get("/{batch_id}", response_model=BatchAnswer, responses=_UNKNOWN, summary="Where a batch stands")
+@router.get("/{batch_id}", response_model=BatchAnswer, responses=_UNKNOWN, summary="Get status")
 async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     """Tell where a batch stands."""
     return _answer(await _find(batch_id, playground), playground)
@@ -202,7 +202,7 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     "/{batch_id}/items",
     response_model=ItemPage,
     responses={**_UNKNOWN, **_UNAVAILABLE},
-    summary="Its items",
+    summary="List items",
 )
 async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
     """List the items, filtered, a page at a time."""
@@ -217,7 +217,7 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
 
 
 @router.get(
-    "/{batch_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Follow its progress"
+    "/{batch_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Stream progress"
 )
 async def get_events(batch_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `batch` now and after each change, until the batch has ended."""
@@ -230,7 +230,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
     "/{batch_id}/archive",
     response_class=StreamingResponse,
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
-    summary="All its audio",
+    summary="Download archive of audio",
 )
 async def get_archive(batch_id: str, playground: Playground) -> Response:
     """Send a zip of the files that are done, and a manifest; the batch must have ended."""
@@ -253,7 +253,7 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
     "/{batch_id}",
     status_code=204,
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
-    summary="Remove it and its files",
+    summary="Delete batch and its files",
 )
 async def delete_batch(batch_id: str, playground: Playground) -> Response:
     """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
@@ -275,7 +275,10 @@ async def delete_batch(batch_id: str, playground: Playground) -> Response:
 
 
 @router.post(
-    "/{batch_id}/cancel", response_model=BatchAnswer, responses={**_UNKNOWN, **_CONFLICT}, summary="Stop it"
+    "/{batch_id}/cancel",
+    response_model=BatchAnswer,
+    responses={**_UNKNOWN, **_CONFLICT},
+    summary="Cancel batch",
 )
 async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     """End the batch after the items in hand. What is done stays."""
@@ -290,7 +293,7 @@ async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     status_code=202,
     response_model=BatchAnswer,
     responses={**_UNKNOWN, **_CONFLICT},
-    summary="Render what failed once more",
+    summary="Retry failed items",
 )
 async def retry_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""

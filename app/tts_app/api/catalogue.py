@@ -12,7 +12,7 @@ from tts_app.resources import TextModel, VoiceModel
 router = APIRouter(tags=["catalogue"])
 
 
-@router.get("/v1/audio/voices", summary="The voices")
+@router.get("/v1/audio/voices", summary="List voices")
 async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playground) -> dict[str, Any]:
     """List the voices, with their quality as measured, licence, and what of them is an approximation."""
     catalogue = playground.service.catalogue
@@ -32,13 +32,13 @@ async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playg
     return {"object": "list", "data": described}
 
 
-@router.get("/v1/models", summary="The models")
+@router.get("/v1/models", summary="List models")
 async def list_models(playground: Playground) -> dict[str, Any]:
     """List the models in OpenAI's form, with what they can do."""
     return {"object": "list", "data": [_model(model) for model in _models(playground)]}
 
 
-@router.get("/v1/models/{name}", summary="A model")
+@router.get("/v1/models/{name}", summary="Get model")
 async def get_model(name: str, playground: Playground) -> dict[str, Any]:
     """Describe one model."""
     models = _models(playground)

@@ -140,7 +140,7 @@ def _type(status: int) -> str:
 def _from_http(error: HTTPException) -> ApiError:
     message = str(error.detail)
     if error.status_code == 404 and message == HTTPStatus.NOT_FOUND.phrase:
-        message = "There is nothing at this address. GET /docs lists what there is."
+        message = "There is no such route. GET /docs lists all routes."
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         message = f"This address does not take this method. Allowed: {allowed}."

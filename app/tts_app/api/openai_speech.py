@@ -30,7 +30,7 @@ router = APIRouter(tags=["speech"], route_class=UntilCallerLeaves)
         200: {"description": "The audio.", "content": {f.media_type: {} for f in FORMATS.values()}},
         **ERRORS,
     },
-    summary="Speak a text",
+    summary="Create speech",
 )
 async def create_speech(
     request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)], playground: Playground

@@ -42,7 +42,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     dependencies=[Depends(json_only)],
     response_class=JSONResponse,
     responses=_RESPONSES,
-    summary="Answer a conversation",
+    summary="Create chat completion",
 )
 async def create_chat(
     request: Annotated[ChatRequest, Body(openapi_examples=CHAT)], playground: Playground
@@ -80,7 +80,7 @@ async def create_chat(
     dependencies=[Depends(json_only)],
     response_class=JSONResponse,
     responses=_RESPONSES,
-    summary="Continue a text",
+    summary="Create completion",
 )
 async def create_completion(
     request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)], playground: Playground

@@ -37,7 +37,7 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
     status_code=202,
     response_model=SpeechAnswer,
     responses={201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."}, **ERRORS},
-    summary="Make a speech and keep it",
+    summary="Create stored speech",
 )
 async def create_speech(
     body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)], request: Request, playground: Playground
@@ -75,7 +75,7 @@ async def create_speech(
     return JSONResponse(_answer(speech, playground).model_dump(), status, headers)
 
 
-@router.get("/{speech_id}", response_model=SpeechAnswer, responses=_UNKNOWN, summary="Where a speech stands")
+@router.get("/{speech_id}", response_model=SpeechAnswer, responses=_UNKNOWN, summary="Get status")
 async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
     """Tell where a speech stands."""
     return _answer(await _find(speech_id, playground), playground)
@@ -91,7 +91,7 @@ async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
         409: {"model": ErrorAnswer, "description": "Not done yet, or failed."},
         416: {"model": ErrorAnswer, "description": "The file is shorter than that."},
     },
-    summary="Its audio",
+    summary="Download audio",
 )
 async def get_audio(speech_id: str, request: Request, playground: Playground) -> Response:
     """Send the audio, or the part of it that `Range` asks for."""
@@ -127,7 +127,7 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
 
 
 @router.get(
-    "/{speech_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Follow its making"
+    "/{speech_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Stream progress"
 )
 async def get_events(speech_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `speech` now and after each change, until it is done or failed."""
@@ -137,7 +137,7 @@ async def get_events(speech_id: str, playground: Playground) -> StreamingRespons
     )
 
 
-@router.delete("/{speech_id}", status_code=204, responses=_UNKNOWN, summary="Remove it")
+@router.delete("/{speech_id}", status_code=204, responses=_UNKNOWN, summary="Delete speech")
 async def delete_speech(speech_id: str, playground: Playground) -> Response:
     """Stop its making, if that goes on, and remove its record and its file."""
     if not await playground.durable.delete(speech_id):

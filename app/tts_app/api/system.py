@@ -18,7 +18,7 @@ _PROBE = 2.0
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-@router.get("/healthz", summary="Whether the API is up")
+@router.get("/healthz", summary="Check that the API is up")
 async def healthz() -> dict[str, str]:
     """Answer as long as the API is up, whatever the models do."""
     return {"status": "ok"}
@@ -27,7 +27,7 @@ async def healthz() -> dict[str, str]:
 @router.get(
     "/readyz",
     responses={503: {"model": ErrorAnswer, "description": "Not every model answers yet."}},
-    summary="Whether every model answers",
+    summary="Check that every model answers",
 )
 async def readyz(playground: Playground) -> JSONResponse:
     """Ask every model; answer 503, with the reason of each that does not answer, until all do."""

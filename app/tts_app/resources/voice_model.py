@@ -152,7 +152,7 @@ class VoiceModel(CustomResource):
     """A speech model and its voices, served as one Ray Serve application."""
 
     plural = "voicemodels"
-    short_name = "vm"
+    short_name = "voice"
     columns = (
         Column("Service", ".spec.service"),
         Column("Engine", ".spec.engine"),

@@ -133,7 +133,7 @@ def test_printer_columns_and_names() -> None:
         told[name] = (" ".join(crd["spec"]["names"]["shortNames"]), " ".join(columns))
         assert crd["spec"]["names"]["categories"] == ["tts"]
     assert told == {
-        "VoiceModel": ("vm", "SERVICE ENGINE READY REASON REPLICAS AVATARS AGE"),
+        "VoiceModel": ("voice", "SERVICE ENGINE READY REASON REPLICAS AVATARS AGE"),
         "TextModel": ("tm", "SERVICE ENGINE READY REASON REPLICAS CONTEXT AGE"),
         "TTSJob": ("ttsj", "PHASE DONE/TOTAL FAILED AGE"),
         "Playground": ("pg", "READY REASON MODELS URL AGE"),
