@@ -242,7 +242,7 @@ def test_what_a_post_lacks_in_place_of_what_the_job_says(batch: Batch) -> None:
 def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, monkeypatch) -> None:
     """Its ConfigMap lies beside it; its claim is a folder here, and a dry run does not leave one."""
     monkeypatch.delenv("TTSP_CLAIMS")
-    monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
+    monkeypatch.setattr("tts_app.cli.render_batch.claims_folder", lambda: batch.folder / "no claims")
     result = ttsp("render", "-f", str(samples_folder() / "ttsjob-hospitality-100.yaml"), "--dry-run")
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) == 1800
@@ -253,7 +253,7 @@ def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, mo
 
 def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -> None:
     monkeypatch.delenv("TTSP_CLAIMS")
-    monkeypatch.setattr("tts_app.batch.command.claims_folder", lambda: batch.folder / "no claims")
+    monkeypatch.setattr("tts_app.cli.render_batch.claims_folder", lambda: batch.folder / "no claims")
     (batch.folder / "playground-audio").write_text("a file")
     result = ttsp("render", "-f", str(samples_folder() / "ttsjob-welcome.yaml"), "--dry-run")
     assert result.exit_code == 2, result.output
@@ -365,7 +365,7 @@ def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], m
 
 @pytest.mark.parametrize(
     ("command", "start"),
-    [("serve", "tts_app.serving.embedded.serve"), ("render", "tts_app.batch.command.render_batch")],
+    [("serve", "tts_app.serving.embedded.serve"), ("render", "tts_app.cli.render_batch.render_batch")],
 )
 def test_a_ray_that_does_not_start_is_a_sentence(
     ttsp, monkeypatch: pytest.MonkeyPatch, command: str, start: str

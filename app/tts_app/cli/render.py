@@ -88,9 +88,10 @@ def render(
     ] = False,
 ) -> None:
     """Render a batch of posts into audio files. Run it again to go on where it stopped."""
-    from tts_app.batch.command import BatchError, Changes, Command, refused, render_batch
+    from tts_app.batch.command import BatchError, Changes, Command
     from tts_app.batch.config_maps import mounted
     from tts_app.batch.options import SPEAKERS
+    from tts_app.cli.render_batch import refused, render_batch
     from tts_app.manifests import load_batch, yaml_files
     from tts_app.serving.embedded_ray import ServingError
     from tts_app.settings import Settings

@@ -67,7 +67,8 @@ def main() -> int:
     import typer
     from rich.console import Console
 
-    from tts_app.batch.command import Command, render_batch
+    from tts_app.batch.command import Command
+    from tts_app.cli.render_batch import render_batch
     from tts_app.manifests import load_voice_models
     from tts_app.resources import TTSJob
     from tts_app.storage.output import LEASE_SECONDS

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tts_app.batch import command
 from tts_app.batch import driver as module
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
@@ -26,7 +25,7 @@ from tts_app.batch.waits import Waits
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.batch.worker_pool import NoWorkerError, PoolSize, WorkerPoolError
 from tts_app.catalogue import CatalogueVoice
-from tts_app.cli import app
+from tts_app.cli import app, render_batch
 from tts_app.resources import VoiceModel
 from tts_app.serving import governor
 from tts_app.storage.output import FolderOutput, LockedError, Segment
@@ -683,7 +682,7 @@ def test_the_command_renders_what_failed_when_it_is_asked_to(
     def render(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["render", "-f", str(job), "--utilisation", "1", *arguments])
 
-    monkeypatch.setattr(command, "_ray", nullcontext)
+    monkeypatch.setattr(render_batch, "_ray", nullcontext)
     job = tmp_path / "job.yaml"
     job.write_text(JOB.replace("OUTPUT", (tmp_path / "audio").as_uri()))
     speaker.fails = {"female_es-ES: Hola.": 1, "male_es-ES: Hola.": 1}

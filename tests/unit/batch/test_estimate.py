@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from tts_app.batch import estimate as module
-from tts_app.batch.command import Command, foretold
+from tts_app.batch.command import Command
 from tts_app.batch.estimate import BYTES_A_SECOND, Settled, estimate, settled, speed_here
 from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.plan import Plan, plan_batch
+from tts_app.cli.batch_report import estimate_lines
 from tts_app.manifests import embedded_posts, load_batch
 from tts_app.resources import LOCALES, TTSJob, VoiceModel
 from tts_app.resources.engines import ENGINES
@@ -163,7 +164,7 @@ def command(make_model: MakeModel) -> Command:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
     """An empty output on a machine with two cores and room enough."""
     monkeypatch.setattr(module, "cores_here", lambda: 2)
-    monkeypatch.setattr("tts_app.batch.command.cores_here", lambda: 2)
+    monkeypatch.setattr("tts_app.cli.batch_report.cores_here", lambda: 2)
     disk(monkeypatch, 10**12)
     output = open_output(str(tmp_path / "out"))
     output.prepare()
@@ -176,7 +177,7 @@ def disk(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 
 def test_a_new_batch(make_plan: MakePlan, command: Command, folder: Output) -> None:
     posts = [{"id": n, "text": {"en": "a" * 143, "es": "b" * 148}} for n in range(500)]
-    assert list(foretold(make_plan(posts), folder, command, 0)) == [
+    assert list(estimate_lines(make_plan(posts), folder, command, 0)) == [
         f"500 posts x 4 avatars: 2,000 files in {folder.url}.",
         "To render: 2,000 files of 291,000 characters, about 5 h 33 min of audio, 242 MB; "
         "about 2 h 32 min on this machine's 2 cores.",
@@ -186,7 +187,7 @@ def test_a_new_batch(make_plan: MakePlan, command: Command, folder: Output) -> N
 def test_one_that_goes_on(make_plan: MakePlan, command: Command, folder: Output) -> None:
     plan = make_plan([*FOUR, {"id": 2, "text": {"es": "Adiós."}}], onMissingText="skip")
     commit(plan, folder, done=2, failed=1)
-    first, second = foretold(plan, folder, command, 2)
+    first, second = estimate_lines(plan, folder, command, 2)
     assert first == (
         f"2 posts x 4 avatars: 6 files in {folder.url}; 2 of them are there already; "
         "1 failed before (--retry-failed tries them again); left out for lack of a text: 2."
@@ -194,20 +195,20 @@ def test_one_that_goes_on(make_plan: MakePlan, command: Command, folder: Output)
     assert second.startswith("To render: 3 files of ")
     assert second.endswith("on this machine's 2 cores, 0.01 at 2 an hour.")
     again = replace(command, retry_failed=True)
-    assert "failed before" not in "".join(foretold(plan, folder, again, 0))
+    assert "failed before" not in "".join(estimate_lines(plan, folder, again, 0))
 
 
 def test_one_that_has_nothing_left(make_plan: MakePlan, command: Command, folder: Output) -> None:
     plan = make_plan(FOUR)
     commit(plan, folder, done=4)
-    assert list(foretold(plan, folder, command, 0)) == [
+    assert list(estimate_lines(plan, folder, command, 0)) == [
         f"1 post x 4 avatars: 4 files in {folder.url}; 4 of them are there already.",
         "Nothing is left to render.",
     ]
 
 
 def test_a_time_that_nobody_knows(make_plan: MakePlan, command: Command, folder: Output) -> None:
-    told = list(foretold(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
+    told = list(estimate_lines(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
     assert told[1].endswith("; how long it takes is told while it runs.")
 
 
@@ -223,7 +224,7 @@ def test_a_disk_without_room(
 ) -> None:
     """An archive has every file once more. Four short files are 42 kB."""
     disk(monkeypatch, free)
-    told = list(foretold(make_plan(FOUR), folder, replace(command, archive=archive), 0))
+    told = list(estimate_lines(make_plan(FOUR), folder, replace(command, archive=archive), 0))
     assert any("has 1 MB free, and the audio takes about 1 MB: make room" in line for line in told) == warned
 
 
@@ -232,7 +233,7 @@ def test_the_room_of_a_folder_that_is_not_there_is_its_parent_s(
 ) -> None:
     asked: list[Path] = []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=0))
-    told = list(foretold(make_plan(FOUR), open_output(str(tmp_path / "a" / "b")), command, 0))
+    told = list(estimate_lines(make_plan(FOUR), open_output(str(tmp_path / "a" / "b")), command, 0))
     assert asked == [tmp_path]
     assert "make room" in told[-1]
 
@@ -244,6 +245,6 @@ def test_an_output_that_cannot_be_read(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Ledger, "load", away)
-    first, second = foretold(make_plan(FOUR), folder, command, 0)
+    first, second = estimate_lines(make_plan(FOUR), folder, command, 0)
     assert "which of them are there is not known (Permission denied" in first
     assert second.startswith("To render: 4 files")

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tts_app.batch import command
-from tts_app.batch.command import _telling
 from tts_app.batch.outcome import Progress
 from tts_app.batch.plan import Plan
+from tts_app.cli import batch_report
+from tts_app.cli.batch_report import progress_reports
 
 MakePlan = Callable[..., Plan]
 AT_ONCE = [(0.0, Progress(8)), (1.0, Progress(8, done=4, skipped=4))]
@@ -23,11 +23,11 @@ def told(
     """Return what is printed when the progress is told at these moments."""
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=160, color_system=None)
-    with _telling(plan, console, print, as_json=False) as tell:
+    with progress_reports(plan, console, print, as_json=False) as report:
         for moment, progress in moments:
             clock = SimpleNamespace(monotonic=lambda moment=moment: 1000.0 + moment)
-            monkeypatch.setattr(command, "time", clock)
-            tell(progress)
+            monkeypatch.setattr(batch_report, "time", clock)
+            report(progress)
     return screen.getvalue()
 
 

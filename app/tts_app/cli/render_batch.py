@@ -1,0 +1,156 @@
+"""Runs a batch for `ttsp render`, on an embedded Ray or as a job of a cluster."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from tts_app.batch.command import BatchError, Command
+from tts_app.batch.outcome import Outcome, Progress, State
+from tts_app.batch.plan import Plan, PlanError
+from tts_app.batch.prepare import prepare
+from tts_app.cli.batch_report import estimate_lines, print_summary, progress_reports
+from tts_app.resources import TTSJob
+from tts_app.settings import Settings
+from tts_app.sources.base import claims_folder
+from tts_app.storage.output import Output, describe
+
+if TYPE_CHECKING:
+    from tts_app.batch.driver import Driver
+
+_FAULTS_REPORTED = 1000
+_MESSAGE = 4000
+"""Characters of a message in JSON: a status of Kubernetes has room for them."""
+
+
+def render_batch(
+    command: Command,
+    err: Console,
+    out: Callable[[str], None],
+    *,
+    as_json: bool = False,
+    dry_run: bool = False,
+    price: float = 0.0,
+) -> State:
+    """Run a batch, printing what it will make and its progress; return how it ended.
+
+    Raises:
+        BatchError: something is wrong with it; nothing was rendered.
+        ServingError: the embedded Ray does not start; nothing was rendered.
+    """
+    with _claims(command.job, keep=not dry_run):
+        try:
+            touch = not (dry_run or command.goes_on)
+            plan, output = prepare(
+                command.job.spec,
+                command.models,
+                command.config_maps,
+                touch,
+                lease_seconds=command.lease_seconds,
+            )
+        except PlanError as error:
+            raise BatchError(_faults(error)) from error
+    try:
+        if not as_json or dry_run:
+            for line in estimate_lines(plan, output, command, price):
+                err.print(line, markup=False, soft_wrap=True)
+        if dry_run:
+            for item in plan:
+                out(item.file)
+            return "Succeeded"
+        if not as_json:
+            err.print("Ctrl-C stops it after the files in hand; the same command resumes it.")
+        with _ray(err), progress_reports(plan, err, out, as_json) as report:
+            ended = asyncio.run(_run(command, plan, output, report))
+    finally:
+        plan.close()
+    print_summary(ended, output.url, err, out, as_json)
+    return ended.state
+
+
+def refused(message: str) -> str:
+    """Return the line of JSON that tells that a batch is wrong as it is asked for."""
+    return json.dumps(Outcome("Failed", Progress(0), message[:_MESSAGE]).told())
+
+
+async def _run(command: Command, plan: Plan, output: Output, report: Callable[[Progress], None]) -> Outcome:
+    from tts_app.batch.run import run
+
+    loop = asyncio.get_running_loop()
+
+    def started(made: "Driver") -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, made.stop)
+
+    return await run(
+        plan,
+        output,
+        command.models,
+        command.options,
+        tell=report,
+        started=started,
+        archive=command.archive,
+    )
+
+
+def _ray(err: Console) -> AbstractContextManager[object]:
+    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one.
+
+    Entered, the embedded one raises a ServingError where it does not start.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        return _joined()
+    from tts_app.serving.embedded_ray import EmbeddedRay
+
+    # Beside a running playground: it shares no port with it.
+    return EmbeddedRay(Settings(metrics_port=None, dashboard=False), progress=err.print)
+
+
+@contextmanager
+def _joined() -> Iterator[None]:
+    import ray
+
+    ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
+    """Make a claim a folder of the working directory where none are mounted, as on a laptop.
+
+    One that was made here and is not to be kept is removed again. Raises BatchError where none can be made.
+    """
+    if "TTSP_CLAIMS" in os.environ or claims_folder().is_dir():
+        yield
+        return
+    os.environ["TTSP_CLAIMS"] = str(Path.cwd())
+    uri = job.spec.output.uri
+    claim = Path(uri.removeprefix("pvc://").partition("/")[0]) if uri.startswith("pvc://") else None
+    made = claim is not None and not claim.exists()
+    try:
+        if claim is not None:
+            claim.mkdir(exist_ok=True)
+    except OSError as error:
+        told = f"{claim} of the working directory cannot be made a folder"
+        raise BatchError(f"{uri}: {told}: {describe(error)}. Or give another --output.") from error
+    try:
+        yield
+    finally:
+        if claim is not None and made and not keep:
+            claim.rmdir()
+
+
+def _faults(error: PlanError) -> str:
+    told = [str(fault) for fault in error.faults[:_FAULTS_REPORTED]]
+    more = len(error.faults) - len(told)
+    count = f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was rendered:"
+    return "\n  ".join([count, *told, *([f"and {more} more"] if more else [])])
