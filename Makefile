@@ -48,7 +48,7 @@ test-operator: ## tests against a real Kubernetes API server and KubeRay (the fi
 
 .PHONY: e2e
 e2e: setup ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
-	@$(PY) hack/tiers programs images e2e
+	@$(PY) hack/tiers programs images node e2e
 
 .PHONY: images
 images: ## build the container images that changed, into the cache (Docker, or root, Buildah and Skopeo)

@@ -49,7 +49,8 @@ _UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))
 _BUILD_PROGRAMS = (("hack/setup", "go"), (_PYTHON, "hack/cluster", "build", _PROGRAMS))
 _OPERATOR = Tier("operator", tests=("tests/operator",))
 _APP = Tier("app", tests=("tests/app",))
-_E2E = Tier("e2e", tests=("tests/e2e",))
+_NODE = Tier("node", tests=("tests/e2e/test_cluster.py", "tests/e2e/test_images.py"))
+_E2E = Tier("e2e", tests=("tests/e2e/test_playground.py",))
 
 # Unit keeps one core busy while operator mostly waits. App and e2e each fill two cores: Ray gives up a node
 # that is slow to start.
@@ -60,6 +61,7 @@ STAGES: Stages = (
             Tier("programs", _BUILD_PROGRAMS, prepares=True),
             _OPERATOR,
             Tier("images", ((_PYTHON, "hack/images"),), prepares=True),
+            _NODE,
         ),
     ),
     ((_APP,),),
