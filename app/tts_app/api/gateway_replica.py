@@ -13,7 +13,7 @@ from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.durable import DurableSpeeches
-from tts_app.serving.garbage import collect_rarely
+from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
@@ -60,7 +60,7 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the API; Ray Serve calls it in the replica, once."""
-        collect_rarely()
+        tune()
         return create_app(self._context, self._address)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:

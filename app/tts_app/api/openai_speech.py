@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, Depends
 from starlette.responses import StreamingResponse
 
 from tts_app.api.deps import Playground, json_only
+from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
-from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.sse import event
@@ -19,7 +19,7 @@ from tts_app.audio.formats import FORMATS
 from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["speech"], route_class=UntilCallerLeaves)
+router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect)
 
 
 @router.post(

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Body, Depends
 from starlette.responses import JSONResponse, Response
 
 from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
-from tts_app.api.leaving import UntilCallerLeaves
 from tts_app.api.resolve import by_name, voices_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.spoken import write_and_speak
@@ -21,11 +21,11 @@ from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
 from tts_app.api.text_schemas import ChatRequest, CompletionRequest
 from tts_app.audio.encode import completed
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
-from tts_app.serving.frames import BEAT
+from tts_app.serving.frames import FLUSH_INTERVAL
 from tts_app.speech import Chunk, SpeechOptions, Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["text"], route_class=UntilCallerLeaves)
+router = APIRouter(tags=["text"], route_class=CancelOnDisconnect)
 
 _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
@@ -49,8 +49,8 @@ async def create_chat(
 ) -> Response:
     """Write the next message, and speak it while it is written where `modalities` has `audio`."""
     model = writer_of(playground, request.model)
-    wanted = request.wanted
-    _check(request, wanted, await playground.text.capabilities(model))
+    engine_request = request.engine_request
+    _check(request, engine_request, await playground.text.capabilities(model))
     said = "\n".join(message.content or "" for message in request.messages)
     log(
         "chat",
@@ -64,12 +64,12 @@ async def create_chat(
         voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
         both = await PrimedStream.prime(
-            write_and_speak(playground.text, playground.service, model, wanted, utterance)
+            write_and_speak(playground.text, playground.service, model, engine_request, utterance)
         )
         if request.stream:
             return ClosingStream(both, _told(_spoken_events(both, chat, request.with_usage)), _EVENTS)
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
-    deltas = await PrimedStream.prime(playground.text.write(model, wanted))
+    deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
     if request.stream:
         return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage, playground)), _EVENTS)
     return JSONResponse(chat.whole(*await _whole(deltas)))
@@ -87,12 +87,12 @@ async def create_completion(
 ) -> Response:
     """Write how the prompt goes on."""
     model = writer_of(playground, request.model)
-    wanted = request.wanted
-    _check(request, wanted, await playground.text.capabilities(model))
+    engine_request = request.engine_request
+    _check(request, engine_request, await playground.text.capabilities(model))
     text = request.prompt
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
-    deltas = await PrimedStream.prime(playground.text.write(model, wanted))
+    deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
     if request.stream:
         return ClosingStream(
             deltas, _told(_events(deltas, completion, request.with_usage, playground)), _EVENTS
@@ -101,22 +101,24 @@ async def create_completion(
 
 
 def _check(
-    request: ChatRequest | CompletionRequest, wanted: TextRequest, capabilities: TextCapabilities
+    request: ChatRequest | CompletionRequest, engine_request: TextRequest, capabilities: TextCapabilities
 ) -> None:
     """Refuse, by its name, a parameter that the model's engine cannot honour."""
     model = request.model
-    if wanted.messages is not None and not capabilities.chat:
+    if engine_request.messages is not None and not capabilities.chat:
         raise _cannot("messages", f"Model {model!r} has no chat template: use POST /v1/completions.")
-    if wanted.n > capabilities.slots:
+    if engine_request.n > capabilities.slots:
         at_once = f"Model {model!r} writes {capabilities.slots} answers at a time"
-        raise _cannot("n", f"{at_once}, and 'n' asks for {wanted.n}.")
-    if wanted.tools and not capabilities.tools:
+        raise _cannot("n", f"{at_once}, and 'n' asks for {engine_request.n}.")
+    if engine_request.tools and not capabilities.tools:
         raise _cannot("tools", f"Model {model!r} cannot call tools: leave 'tools' out.")
-    if wanted.schema is not None and not capabilities.json:
+    if engine_request.schema is not None and not capabilities.json:
         raise _cannot(
             "response_format", f"Model {model!r} cannot be held to JSON: leave 'response_format' out."
         )
-    if wanted.logprobs is not None and wanted.logprobs > capabilities.logprobs - (not capabilities.logprobs):
+    asked = engine_request.logprobs
+    # 0 asks for the chosen token alone, which an engine without probabilities cannot give either.
+    if asked is not None and (asked > capabilities.logprobs or not capabilities.logprobs):
         name = "top_logprobs" if capabilities.logprobs and isinstance(request, ChatRequest) else "logprobs"
         most = f"at most {capabilities.logprobs}" if capabilities.logprobs else "none"
         raise _cannot(name, f"Model {model!r} tells the probabilities of {most} alternatives a token.")
@@ -145,7 +147,7 @@ async def _events(
     async for delta in deltas:
         if data := answer.delta(delta):
             yield data
-        if playground.proxied and delta.finish is None and (pause := _pause(playground)) > BEAT:
+        if playground.proxied and delta.finish is None and (pause := _pause(playground)) > FLUSH_INTERVAL:
             await asyncio.sleep(pause)
         if delta.usage is not None and with_usage:
             yield answer.usage(delta.usage)

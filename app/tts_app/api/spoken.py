@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from tts_app.engines.text import Delta, TextRequest
 from tts_app.language.split import Sentences
-from tts_app.serving.models import BESIDE
+from tts_app.serving.models import SIBLING_FAILED
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.speech import Chunk, Utterance
@@ -68,7 +68,7 @@ class _Both:
                 task.result()
             await self.made.put(None)
         except BaseException as error:
-            why = BESIDE if isinstance(error, Exception) else None
+            why = SIBLING_FAILED if isinstance(error, Exception) else None
             if self.made.full():
                 self.made.get_nowait()  # whoever reads may have gone, and then nobody else makes room
             self.made.put_nowait(None)

@@ -256,7 +256,7 @@ class ChatRequest(TextBase):
         return None if self.response_format is None else self.response_format.schema_asked
 
     @property
-    def wanted(self) -> TextRequest:
+    def engine_request(self) -> TextRequest:
         """What the engine is asked."""
         return TextRequest(
             messages=tuple(message.written() for message in self.messages),
@@ -288,7 +288,7 @@ class CompletionRequest(TextBase):
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
 
     @property
-    def wanted(self) -> TextRequest:
+    def engine_request(self) -> TextRequest:
         """What the engine is asked."""
         return TextRequest(
             prompt=self.prompt,

@@ -40,11 +40,11 @@ class Command:
     job: TTSJob
     models: Sequence[VoiceModel]
     config_maps: Path
-    place: Mapping[str, str] = field(default_factory=dict)
+    node_resource: Mapping[str, str] = field(default_factory=dict)
     speaker: str = "engine"
     uid: str = ""
     retry_failed: bool = False
-    goes_on: bool = False
+    resume: bool = False
     """Whether its output could be written before: one that is away now is waited for."""
     archive: bool = False
     utilisation: float = 0.8
@@ -85,7 +85,7 @@ class Command:
             job=name,
             uid=self.uid,
             speaker=self.speaker,
-            place=self.place,
+            node_resource=self.node_resource,
             retries=spec.retries,
             parallelism=spec.parallelism,
             utilisation=self.utilisation,

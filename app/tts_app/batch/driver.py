@@ -14,8 +14,8 @@ from tts_app.batch.feed import LOOK_AGAIN, Feed
 from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
-from tts_app.batch.patience import TRIES, OutputLostError, Patience
 from tts_app.batch.plan import Item, Plan
+from tts_app.batch.retry_output import TRIES, OutputLostError, RetryOutput
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.batch.worker_pool import (
@@ -55,7 +55,7 @@ class Driver:
         self._ledger = Ledger(output, plan)
         self.progress = Progress(plan.total)
         self._stopping = asyncio.Event()
-        self.patience = Patience(output, self._stopping, waits)
+        self.retry_output = RetryOutput(output, self._stopping, waits)
         self._governor = Governor(options.utilisation, waits.sample, waits.average)
         self._turns = asyncio.Semaphore(options.parallelism)
         """Slots that speak at a time: each model has as many as it could use alone."""
@@ -97,9 +97,9 @@ class Driver:
             OutputLostError: the ledger cannot be read, or ended.
             LockedError: another driver has taken over the output.
         """
-        await self.patience.do(self._ledger.load)
+        await self.retry_output.do(self._ledger.load)
         outcome = await self._render()
-        await self.patience.do(self._ledger.close)
+        await self.retry_output.do(self._ledger.close)
         return outcome
 
     async def _render(self) -> Outcome:
@@ -142,7 +142,7 @@ class Driver:
         used = {voice.model for voice in self._plan.voices}
         for name in sorted(used):
             options, model = self._options, self._models[name]
-            size = pool_size(model, options.speaker, options.parallelism, options.place, len(used))
+            size = pool_size(model, options.speaker, options.parallelism, options.node_resource, len(used))
             workers += [
                 WorkerHandle(model, options.speaker, size, self._output.url) for _ in range(size.workers)
             ]
@@ -243,7 +243,7 @@ class Driver:
                 await self._copy(done, duplicate)
             feed.settled(item)
         elif result.cause == "output" and feed.tries(item, "output") < TRIES:
-            await self.patience.wait(result.message)
+            await self.retry_output.wait(result.message)
             feed.again(item, "output", 0.0)
         elif result.cause == "passing" and feed.tries(item, "passing") < self._options.retries:
             first, most = self._waits.retry
@@ -253,7 +253,7 @@ class Driver:
                 await self._fail(failed, result)
 
     async def _write(self, records: Sequence[Done | Failed]) -> None:
-        await self.patience.do(partial(self._ledger.commit, records))
+        await self.retry_output.do(partial(self._ledger.commit, records))
 
     async def _fail(self, item: Item, fault: Fault) -> None:
         record = Failed(
@@ -277,7 +277,7 @@ class Driver:
             self._feed.forget(original)
             self._feed.again(duplicate, "output", 0.0)
             return
-        await self.patience.do(partial(self._output.put, duplicate.file, data))
+        await self.retry_output.do(partial(self._output.put, duplicate.file, data))
         await self._committer.commit(_done(duplicate, original))
         self.progress.done += 1
         self._feed.settled(duplicate)
@@ -297,7 +297,7 @@ class Driver:
         told: dict[str, Any] | None = None
         while True:
             await asyncio.sleep(self._waits.progress)
-            self.progress.waiting = self._held_up or self.patience.fault or self._governor.gate.reason
+            self.progress.waiting = self._held_up or self.retry_output.fault or self._governor.gate.reason
             if (now := self.progress.told()) and now != told:
                 self._tell(self.progress)
                 told = now

@@ -21,7 +21,7 @@ class Options:
     """Tells it from another job of its name."""
     speaker: str = "engine"
     """`engine`, `service`, or `module:Class`."""
-    place: Mapping[str, str] = field(default_factory=dict)
+    node_resource: Mapping[str, str] = field(default_factory=dict)
     """Custom Ray resource of the nodes where a model's workers run, by the model's name."""
     retries: int = 2
     parallelism: int = 8

@@ -8,9 +8,9 @@ from functools import partial
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
-from tts_app.batch.patience import OutputLostError
 from tts_app.batch.plan import Plan
 from tts_app.batch.report import write_report
+from tts_app.batch.retry_output import OutputLostError
 from tts_app.batch.spool import SpoolError
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
@@ -51,7 +51,7 @@ async def run(
             outcome = await driver.run()
             if outcome.state != "Stopped":
                 write = partial(write_report, output, driver.ledger, outcome, options.job, archive)
-                await driver.patience.do(write)
+                await driver.retry_output.do(write)
             return outcome
     except (OutputLostError, LockedError, SpoolError) as error:
         return driver.without_output(str(error))
@@ -68,7 +68,7 @@ async def _locked(output: Output, driver: Driver) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         while not driver.stopped:
             try:
-                lock = await driver.patience.do(lambda: _entered(output.lock()))
+                lock = await driver.retry_output.do(lambda: _entered(output.lock()))
                 stack.push_async_callback(asyncio.to_thread, lock.__exit__, None, None, None)
                 break
             except LockedError as error:

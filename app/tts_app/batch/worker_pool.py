@@ -53,19 +53,19 @@ class PoolSize:
 
 
 def pool_size(
-    model: VoiceModel, speaker: str, parallelism: int, place: Mapping[str, str], models: int
+    model: VoiceModel, speaker: str, parallelism: int, node_resource: Mapping[str, str], models: int
 ) -> PoolSize:
     """Return the workers for a model, one of so many `models`.
 
-    With a model of its own a worker has a core, or, where `place` names the resource of the model's nodes, a
-    whole node. Those who call a service have only the pipeline to run, and take several items at a time; they
-    are in the pod of the service's gateway, and so they are few.
+    With a model of its own a worker has a core, or, where `node_resource` names the resource of the model's
+    nodes, a whole node. Those who call a service have only the pipeline to run, and take several items at a
+    time; they are in the pod of the service's gateway, and so they are few.
     """
     if speaker == "service":
         wanted = min(_PIPELINES, -(-parallelism // _ITEMS_A_PIPELINE))
         workers = max(1, wanted // models)
         return PoolSize(workers, min(-(-parallelism // workers), _MOST_ITEMS))
-    if resource := place.get(model.name):
+    if resource := node_resource.get(model.name):
         nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
         slots = max(1, int(model.spec.resources.cpus))
         return PoolSize(min(nodes, -(-parallelism // slots)), min(slots, parallelism), resource)

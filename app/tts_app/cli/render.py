@@ -108,11 +108,11 @@ def render(
             job=job,
             models=models,
             config_maps=config_maps,
-            place={model: resource for model, _, resource in places},
+            node_resource={model: resource for model, _, resource in places},
             speaker=speaker,
             uid=uid,
             retry_failed=retry_failed,
-            goes_on=goes_on,
+            resume=goes_on,
             archive=archive,
             utilisation=utilisation or Settings().batch_utilisation,
         ).changed(

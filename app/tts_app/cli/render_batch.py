@@ -46,7 +46,7 @@ def render_batch(
     """
     with _claims(command.job, keep=not dry_run):
         try:
-            touch = not (dry_run or command.goes_on)
+            touch = not (dry_run or command.resume)
             plan, output = prepare(
                 command.job.spec,
                 command.models,

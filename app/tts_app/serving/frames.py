@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tts_app.engines.text import Delta
 
-BEAT = 0.02
+FLUSH_INTERVAL = 0.02
 """Seconds between two messages while there is something to tell. No first or last token waits for it."""
 
 
@@ -34,11 +34,11 @@ def end(request: int) -> Frame:
     return request, _END, "", 0, None
 
 
-class Outbox:
+class StreamMux:
     """A replica's side: frames for one gateway, taken a message at a time. For one event loop."""
 
-    def __init__(self, beat: float = BEAT) -> None:
-        self._beat = beat
+    def __init__(self, flush_interval: float = FLUSH_INTERVAL) -> None:
+        self._flush_interval = flush_interval
         self._frames: list[Frame] = []
         self._filled = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -55,7 +55,7 @@ class Outbox:
             self._urgent.set()
 
     async def messages(self, idle: float) -> AsyncIterator[list[Frame]]:
-        """Yield what there is to send, one message a beat; end where nothing was asked for `idle` seconds."""
+        """Yield what there is to send, a message each interval; end after `idle` seconds without a request."""
         while True:
             try:
                 async with asyncio.timeout(idle):
@@ -69,13 +69,13 @@ class Outbox:
             frames, self._frames = self._frames, []
             yield frames
             try:
-                async with asyncio.timeout(self._beat):
+                async with asyncio.timeout(self._flush_interval):
                     await self._urgent.wait()
             except TimeoutError:
                 pass
 
 
-class Inbox:
+class Receiver:
     """A gateway's side: the deltas of one request. What is not taken in time is joined, never piled up."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ FULL = 0.95
 
 
 @dataclass(slots=True)
-class Gate:
+class LoadGate:
     """Opens and closes by the busiest resource: closed at the limit, open again at MARGIN below it. Pure.
 
     CPU, GPUs, disk and network work in bursts, and are averaged. Memory is not, and its limit is FULL: what
@@ -137,7 +137,7 @@ class Governor:
     def __init__(
         self, limit: float, sample_seconds: float = SAMPLE_SECONDS, average_seconds: float = AVERAGE_SECONDS
     ) -> None:
-        self.gate = Gate(limit, average_seconds)
+        self.gate = LoadGate(limit, average_seconds)
         self._sample_seconds = sample_seconds
         self._samplers: dict[str, Any] = {}
         self._opened = asyncio.Event()

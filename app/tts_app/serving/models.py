@@ -12,7 +12,7 @@ from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelClient
 from tts_app.telemetry.metrics import RequestMetrics
 
-BESIDE = "what is made beside it has failed"
+SIBLING_FAILED = "what is made beside it has failed"
 """With this message a request is cancelled whose caller has not left."""
 
 Resource = TypeVar("Resource", bound=VoiceModel | TextModel)
@@ -128,7 +128,7 @@ class ServedModels(Generic[Resource, Client]):
             self._metrics.rejected(name)
             raise
         except (asyncio.CancelledError, GeneratorExit) as error:
-            if BESIDE not in error.args:
+            if SIBLING_FAILED not in error.args:
                 self._metrics.abandoned(labels)
             raise
         except Exception:

@@ -1,8 +1,8 @@
 """The gateway's side of a TextModel's deployment: requests that are written into one stream a replica.
 
 A request is a call that lasts as long as it is written, so Ray Serve counts it, balances by it and scales by
-it; cancelling the call stops the writing. What is written comes by the replica's line: one streaming call,
-which the gateway opens before it sends a replica its first request, and hangs up where it has none any more.
+it; cancelling the call stops the writing. What is written comes by the replica's connection: one streaming
+call, which the gateway opens before it sends a replica its first request, and closes when it has none left.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
 from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
-from tts_app.serving.frames import Frame, Inbox
+from tts_app.serving.frames import Frame, Receiver
 from tts_app.serving.names import TEXT_DEPLOYMENT
 
 IDLE = 5.0
-"""Seconds without a request after which a line is hung up: Serve takes a replica with a line for busy."""
+"""Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""
 
 _TRIES = 2
 """Times that a request is tried: a replica may be lost under it, or it may be what replicas are lost by."""
@@ -37,11 +37,11 @@ class TextClient(ModelClient[TextCapabilities]):
         idle: float = IDLE,
         reason_seconds: float = REASON_SECONDS,
     ) -> None:
-        """`patience` is how many seconds it waits for a replica, `idle` after how many a line is hung up."""
+        """It waits `patience` seconds for a replica, and closes a connection after `idle` without a request."""
         super().__init__(model, TEXT_DEPLOYMENT, reason_seconds=reason_seconds)
         self._patience = patience
         self._idle = idle
-        self._lines: dict[str, Line] = {}
+        self._connections: dict[str, Connection] = {}
         self._requests = 0
         self._opening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,10 +74,10 @@ class TextClient(ModelClient[TextCapabilities]):
                     raise await self._unwritten(error) from error
 
     def close(self) -> None:
-        """Give up what is being asked; the lines are hung up once what is under way has ended."""
+        """Give up what is being asked; the connections are closed once what is under way has ended."""
         super().close()
-        for line in self._lines.values():
-            line.hang_up_soon()
+        for connection in self._connections.values():
+            connection.close_soon()
 
     async def _unwritten(self, error: Exception) -> ModelUnavailableError:
         """Return the error that tells why nothing was written, in the engine's words where it gave any."""
@@ -86,37 +86,37 @@ class TextClient(ModelClient[TextCapabilities]):
         return await self.unready()
 
     async def _attempt(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
-        inbox = Inbox()
-        call = asyncio.create_task(self._call_into(inbox, request))
+        receiver = Receiver()
+        call = asyncio.create_task(self._call_into(receiver, request))
         try:
-            async for delta in inbox.deltas():
+            async for delta in receiver.deltas():
                 yield delta
         finally:
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
 
-    async def _call_into(self, inbox: Inbox, request: TextRequest) -> None:
-        """Have a replica write into `inbox`; whatever happens, it ends."""
+    async def _call_into(self, receiver: Receiver, request: TextRequest) -> None:
+        """Have a replica write into `receiver`; whatever happens, it ends."""
         try:
-            await self._write_into(inbox, request)
+            await self._write_into(receiver, request)
         except asyncio.CancelledError:
             # Where Serve ends a replica with calls in hand they are cancelled, and nobody here asked for it.
-            inbox.fail(RayServeException("The call was cancelled."))
+            receiver.fail(RayServeException("The call was cancelled."))
             raise
-        except Exception as error:  # noqa: BLE001 - whoever reads the inbox gets it
-            inbox.fail(error)
+        except Exception as error:  # noqa: BLE001 - whoever reads the receiver gets it
+            receiver.fail(error)
 
-    async def _write_into(self, inbox: Inbox, request: TextRequest) -> None:
+    async def _write_into(self, receiver: Receiver, request: TextRequest) -> None:
         write: Any = self.handle.write
         while True:
             async with self._chosen(write) as replica:
-                line = self._lines.get(replica.replica_id)
-                if line is not None:
+                connection = self._connections.get(replica.replica_id)
+                if connection is not None:
                     self._requests += 1
                     number = self._requests
-                    with line.receiving(number, inbox):
-                        await result(write.dispatch(replica, line.name, number, request))
-                        await inbox.ended()
+                    with connection.receiving(number, receiver):
+                        await result(write.dispatch(replica, connection.name, number, request))
+                        await receiver.ended()
                     return
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.create_task(self._open_line())
@@ -134,7 +134,7 @@ class TextClient(ModelClient[TextCapabilities]):
             yield await self.while_it_runs(replica, self._patience)
 
     async def _open_line(self) -> None:
-        """Open a line to whichever replica Serve chooses, if it has none yet."""
+        """Open a connection to whichever replica Serve chooses, if it has none yet."""
         opened = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._listen(opened))
         self._tasks.add(task)
@@ -144,49 +144,49 @@ class TextClient(ModelClient[TextCapabilities]):
             await task
 
     async def _listen(self, opened: asyncio.Future[None]) -> None:
-        """Hold a line open until it is hung up, or its replica is lost."""
+        """Hold a connection open until it is closed, or its replica is lost."""
         listen: Any = self.handle.options(method_name="listen", stream=True)
         async with self._chosen(listen) as replica:
             name = replica.replica_id
-            if name in self._lines:
+            if name in self._connections:
                 return
-            line = self._lines[name] = Line(self._idle)
-            messages = listen.dispatch(replica, line.name)
+            connection = self._connections[name] = Connection(self._idle)
+            messages = listen.dispatch(replica, connection.name)
             opened.set_result(None)
-            ended = line.read(messages)
+            ended = connection.read(messages)
             try:
-                await asyncio.wait([ended, line.hung_up], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([ended, connection.closed], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                del self._lines[name]
+                del self._connections[name]
                 messages.cancel()
-                line.break_off(RayServeException(f"Replica {name} hung up."))
+                connection.break_off(RayServeException(f"Replica {name} closed."))
 
 
-class Line:
+class Connection:
     """The stream that one replica's messages come by. For one event loop."""
 
     def __init__(self, idle: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = idle
         self.name = secrets.token_hex(8)
-        """A line of a new name has an outbox of its own: one that is being hung up takes nothing from it."""
-        self.hung_up: asyncio.Future[None] = self._loop.create_future()
+        """The replica has a StreamMux for each name: one that is being closed takes nothing from another."""
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         """Done once nobody needs it any more."""
         self._arrived: deque[list[Frame]] = deque()
-        self._inboxes: dict[int, Inbox] = {}
-        self._timer = self._loop.call_later(self._idle, self._hang_up)
+        self._receivers: dict[int, Receiver] = {}
+        self._timer = self._loop.call_later(self._idle, self._close)
 
     @contextmanager
-    def receiving(self, request: int, inbox: Inbox) -> Iterator[None]:
-        """Deliver to `inbox` what comes for `request`."""
+    def receiving(self, request: int, receiver: Receiver) -> Iterator[None]:
+        """Deliver to `receiver` what comes for `request`."""
         self._timer.cancel()
-        self._inboxes[request] = inbox
+        self._receivers[request] = receiver
         try:
             yield
         finally:
-            del self._inboxes[request]
-            if not self._inboxes:
-                self.hang_up_soon()
+            del self._receivers[request]
+            if not self._receivers:
+                self.close_soon()
 
     def read(self, messages: Iterable[list[Frame]]) -> asyncio.Future[None]:
         """Deliver `messages`, which are waited for in a thread; the future is done once there are no more.
@@ -195,7 +195,7 @@ class Line:
         request has it in one piece.
         """
         ended: asyncio.Future[None] = self._loop.create_future()
-        reader = threading.Thread(target=self._read, args=(messages, ended), name="line", daemon=True)
+        reader = threading.Thread(target=self._read, args=(messages, ended), name="connection", daemon=True)
         reader.start()
         return ended
 
@@ -212,21 +212,21 @@ class Line:
         """Hand out what has come; what is for a request that was given up is dropped."""
         while self._arrived:
             for frame in self._arrived.popleft():
-                inbox = self._inboxes.get(frame[0])
-                if inbox is not None:
-                    inbox.put(frame)
+                receiver = self._receivers.get(frame[0])
+                if receiver is not None:
+                    receiver.put(frame)
 
     def break_off(self, error: BaseException) -> None:
         """End, with `error`, what has not ended."""
         self._timer.cancel()
-        for inbox in self._inboxes.values():
-            inbox.fail(error)
+        for receiver in self._receivers.values():
+            receiver.fail(error)
 
-    def hang_up_soon(self) -> None:
-        """Hang up in a while, unless it is needed again."""
+    def close_soon(self) -> None:
+        """Close in a while, unless it is needed again."""
         self._timer.cancel()
-        self._timer = self._loop.call_later(self._idle, self._hang_up)
+        self._timer = self._loop.call_later(self._idle, self._close)
 
-    def _hang_up(self) -> None:
-        if not self._inboxes and not self.hung_up.done():
-            self.hung_up.set_result(None)
+    def _close(self) -> None:
+        if not self._receivers and not self.closed.done():
+            self.closed.set_result(None)

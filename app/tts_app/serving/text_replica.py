@@ -1,7 +1,7 @@
 """The text deployment: one TextModel's engine behind a Ray Serve handle.
 
-A call of `write` is a request and lasts as long as it is written; what is written goes out by `listen`, the
-line that each gateway has to this replica, many answers to a message (docs/decisions/0011-text-streams.md).
+A call of `write` is a request and lasts as long as it is written; what is written goes out by `listen`,
+the connection that each gateway has to this replica, many answers to a message (decision 11).
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from pydantic import BaseModel, ConfigDict
 from tts_app.engines.registry import text_engine
 from tts_app.engines.text import EngineError, EngineStoppedError, TextCapabilities, TextEngine, TextRequest
 from tts_app.resources import Source
-from tts_app.serving.frames import Frame, Outbox, end, frame
-from tts_app.serving.garbage import collect_rarely
+from tts_app.serving.frames import Frame, StreamMux, end, frame
+from tts_app.serving.gc_tuning import tune
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.text import Recorder, TextEngineMetrics
 
-LINE_SECONDS = 60.0
-"""How long a gateway's line is kept without a request: far longer than a gateway that is up keeps it."""
+CONNECTION_SECONDS = 60.0
+"""How long a gateway's connection is kept without a request: far longer than the gateway keeps it."""
 FAILURES = 3
 """Requests in a row that the engine may break down under before Serve is told to start the replica anew."""
 
@@ -47,17 +47,19 @@ class TextArgs(BaseModel):
 class Text:
     """A replica of a TextModel's engine."""
 
-    def __init__(self, given: TextArgs | Mapping[str, Any], line_seconds: float = LINE_SECONDS) -> None:
-        self._line_seconds = line_seconds
+    def __init__(
+        self, given: TextArgs | Mapping[str, Any], connection_seconds: float = CONNECTION_SECONDS
+    ) -> None:
+        self._connection_seconds = connection_seconds
         args = TextArgs.model_validate(given)
         settings = Settings()
         set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
         self._engine = _load(args)
-        collect_rarely()
+        tune()
         published = self._engine.load_now is None
         self._metrics = None if published else TextEngineMetrics(args.model, self._engine)
-        self._outboxes: dict[str, Outbox] = {}
+        self._muxes: dict[str, StreamMux] = {}
         self._failures = 0
         seconds = round(time.perf_counter() - started, 2)
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
@@ -79,32 +81,32 @@ class Text:
         """Return what the engine can do."""
         return self._engine.capabilities
 
-    async def listen(self, line: str) -> AsyncGenerator[list[Frame], None]:
-        """Yield what is written for `line`, until nothing was asked for a while."""
-        outbox = self._outboxes.setdefault(line, Outbox())
-        outbox.listened_to = True
+    async def listen(self, connection: str) -> AsyncGenerator[list[Frame], None]:
+        """Yield what is written for `connection`, until nothing was asked for a while."""
+        mux = self._muxes.setdefault(connection, StreamMux())
+        mux.listened_to = True
         try:
-            async for message in outbox.messages(self._line_seconds):
+            async for message in mux.messages(self._connection_seconds):
                 yield message
         finally:
-            self._outboxes.pop(line, None)
+            self._muxes.pop(connection, None)
 
-    async def write(self, line: str, number: int, request: TextRequest) -> None:
-        """Write the answer to the request `number` into `line`; a cancelled call stops the writing.
+    async def write(self, connection: str, number: int, request: TextRequest) -> None:
+        """Write the answer to the request `number` into `connection`; a cancelled call stops the writing.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
             EngineStoppedError: the engine was closed, or broke.
         """
-        outbox = self._outboxes.setdefault(line, Outbox())
-        outbox.requests += 1
+        mux = self._muxes.setdefault(connection, StreamMux())
+        mux.requests += 1
         try:
             with Recorder(self._metrics) as recorder:
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         first = recorder.delta(delta)
-                        outbox.put(frame(number, delta), urgent=first)
-            outbox.put(end(number), urgent=True)
+                        mux.put(frame(number, delta), urgent=first)
+            mux.put(end(number), urgent=True)
             self._failures = 0
         except EngineStoppedError as error:
             self._failed(error)
@@ -115,15 +117,15 @@ class Text:
             self._failed(error)
             raise
         finally:
-            outbox.requests -= 1
-            if not outbox.listened_to:  # its line is still to come, or has ended
-                asyncio.get_running_loop().call_later(self._line_seconds, self._forget, line, outbox)
+            mux.requests -= 1
+            if not mux.listened_to:  # its connection is still to come, or has ended
+                asyncio.get_running_loop().call_later(self._connection_seconds, self._forget, connection, mux)
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
 
-    def _forget(self, line: str, outbox: Outbox) -> None:
-        """Drop an outbox that nobody listens to."""
-        if not outbox.listened_to and self._outboxes.get(line) is outbox:
-            del self._outboxes[line]
+    def _forget(self, connection: str, mux: StreamMux) -> None:
+        """Drop a mux that nobody listens to."""
+        if not mux.listened_to and self._muxes.get(connection) is mux:
+            del self._muxes[connection]
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

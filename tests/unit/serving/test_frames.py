@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from tts_app.engines.text import Delta, TokenLogprob, Usage
-from tts_app.serving.frames import Inbox, Outbox, end, frame, joined
+from tts_app.serving.frames import Receiver, StreamMux, end, frame, joined
 
 
-async def taken(inbox: Inbox) -> list[Delta]:
-    return [delta async for delta in inbox.deltas()]
+async def taken(receiver: Receiver) -> list[Delta]:
+    return [delta async for delta in receiver.deltas()]
 
 
 def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None:
@@ -20,65 +20,65 @@ def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None
 
 
 async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
-    outbox = Outbox()
-    messages = outbox.messages(idle=0.2)
-    outbox.put(frame(1, Delta(text="a")))
+    mux = StreamMux()
+    messages = mux.messages(idle=0.2)
+    mux.put(frame(1, Delta(text="a")))
     assert [f[2] for f in await anext(messages)] == ["a"]
     for text in "bcd":
-        outbox.put(frame(2, Delta(text=text)))
+        mux.put(frame(2, Delta(text=text)))
     assert [f[2] for f in await anext(messages)] == ["b", "c", "d"]
     with pytest.raises(StopAsyncIteration):
         await anext(messages)
 
 
 async def test_an_urgent_frame_does_not_wait_for_the_beat() -> None:
-    outbox = Outbox(beat=60.0)
-    messages = outbox.messages(idle=60)
-    outbox.put(frame(1, Delta(text="a")), urgent=True)
+    mux = StreamMux(flush_interval=60.0)
+    messages = mux.messages(idle=60)
+    mux.put(frame(1, Delta(text="a")), urgent=True)
     await anext(messages)
-    outbox.put(frame(1, Delta(text="b")))
+    mux.put(frame(1, Delta(text="b")))
     waiting = asyncio.ensure_future(anext(messages))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    outbox.put(end(1), urgent=True)
+    mux.put(end(1), urgent=True)
     async with asyncio.timeout(10):
         assert [f[2] for f in await waiting] == ["b", ""]
 
 
 async def test_a_line_stays_as_long_as_something_is_written() -> None:
-    outbox = Outbox()
-    outbox.requests = 1
-    messages = outbox.messages(idle=0.01)
+    mux = StreamMux()
+    mux.requests = 1
+    messages = mux.messages(idle=0.01)
     waiting = asyncio.ensure_future(anext(messages))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    outbox.put(end(1))
+    mux.put(end(1))
     assert await waiting == [end(1)]
 
 
 async def test_what_is_not_taken_in_time_is_joined() -> None:
-    inbox = Inbox()
+    receiver = Receiver()
     for text in ("a", "b", "c"):
-        inbox.put(frame(1, Delta(text=text, tokens=1)))
-    inbox.put(frame(1, Delta(finish="stop", usage=Usage(1, 3))))
-    inbox.put(end(1))
-    assert await taken(inbox) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
+        receiver.put(frame(1, Delta(text=text, tokens=1)))
+    receiver.put(frame(1, Delta(finish="stop", usage=Usage(1, 3))))
+    receiver.put(end(1))
+    assert await taken(receiver) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
 
 
 async def test_usage_that_comes_by_itself_hides_no_end() -> None:
-    inbox = Inbox()
-    inbox.put(frame(1, Delta(text="a", tokens=1, finish="stop")))
-    inbox.put(frame(1, Delta(usage=Usage(1, 1))))
-    inbox.put(end(1))
-    assert await taken(inbox) == [Delta(text="a", tokens=1, finish="stop", usage=Usage(1, 1))]
+    receiver = Receiver()
+    receiver.put(frame(1, Delta(text="a", tokens=1, finish="stop")))
+    receiver.put(frame(1, Delta(usage=Usage(1, 1))))
+    receiver.put(end(1))
+    assert await taken(receiver) == [Delta(text="a", tokens=1, finish="stop", usage=Usage(1, 1))]
 
 
 async def test_an_error_comes_after_what_was_written() -> None:
-    inbox = Inbox()
-    inbox.put(frame(1, Delta(text="a")))
-    inbox.fail(RuntimeError("lost"))
-    inbox.fail(RuntimeError("a second time"))
-    deltas = inbox.deltas()
+    receiver = Receiver()
+    receiver.put(frame(1, Delta(text="a")))
+    receiver.fail(RuntimeError("lost"))
+    receiver.fail(RuntimeError("a second time"))
+    deltas = receiver.deltas()
     assert (await anext(deltas)).text == "a"
     with pytest.raises(RuntimeError, match="lost"):
         await anext(deltas)

@@ -8,26 +8,26 @@ import psutil
 import pytest
 
 from tts_app.serving import governor
-from tts_app.serving.governor import AVERAGE_SECONDS, FULL, MARGIN, Gate, Sampler
+from tts_app.serving.governor import AVERAGE_SECONDS, FULL, MARGIN, LoadGate, Sampler
 
 LONG = 100 * AVERAGE_SECONDS
 """Seconds after which an average is the sample."""
 
 
-def after(gate: Gate, seconds: float = LONG, node: str = "node", **usage: float) -> bool:
+def after(gate: LoadGate, seconds: float = LONG, node: str = "node", **usage: float) -> bool:
     gate.take(node, usage, seconds)
     return gate.open
 
 
 def test_it_begins_open() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     assert gate.open
     assert gate.reason == ""
 
 
 @pytest.mark.parametrize("resource", ["cpu", "gpu", "disk", "network"])
 def test_it_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     steps = [
         (0.79, True),
         (0.8, False),
@@ -45,7 +45,7 @@ def test_it_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
 
 @pytest.mark.parametrize("limit", [0.05, 0.1, 0.15, 0.2, 0.5, 0.8, 0.99])
 def test_whatever_the_limit_it_opens_again_when_nothing_is_done(limit: float) -> None:
-    gate = Gate(limit)
+    gate = LoadGate(limit)
     assert not after(gate, cpu=1.0, memory=0.5)
     for _ in range(60):  # seconds of a machine that is idle but for a little
         after(gate, seconds=1, cpu=0.01, memory=0.5)
@@ -53,7 +53,7 @@ def test_whatever_the_limit_it_opens_again_when_nothing_is_done(limit: float) ->
 
 
 def test_a_burst_shorter_than_a_speech_does_not_close_it() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     for _ in range(3):
         assert after(gate, seconds=1, cpu=1.0)
     for _ in range(60):
@@ -62,7 +62,7 @@ def test_a_burst_shorter_than_a_speech_does_not_close_it() -> None:
 
 
 def test_a_moment_of_rest_does_not_open_it() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     after(gate, cpu=1.0)
     assert not after(gate, seconds=1, cpu=0.0)
     for _ in range(30):
@@ -71,7 +71,7 @@ def test_a_moment_of_rest_does_not_open_it() -> None:
 
 
 def test_the_average_depends_on_the_time_and_not_on_the_samples() -> None:
-    often, seldom = Gate(0.99), Gate(0.99)
+    often, seldom = LoadGate(0.99), LoadGate(0.99)
     for _ in range(20):
         after(often, seconds=0.1, cpu=1.0)
     after(seldom, seconds=2, cpu=1.0)
@@ -81,7 +81,7 @@ def test_the_average_depends_on_the_time_and_not_on_the_samples() -> None:
 @pytest.mark.parametrize("limit", [0.1, 0.5, 0.8])
 def test_memory_has_a_limit_of_its_own(limit: float) -> None:
     """What is loaded stays: with a lower one a batch would wait for ever."""
-    gate = Gate(limit)
+    gate = LoadGate(limit)
     assert after(gate, cpu=0.0, memory=FULL - 0.01)
     assert not after(gate, cpu=0.0, memory=FULL, seconds=0.1)
     assert gate.reason == "node/memory is 95% in use"
@@ -90,7 +90,7 @@ def test_memory_has_a_limit_of_its_own(limit: float) -> None:
 
 
 def test_the_busiest_node_and_resource_counts() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     after(gate, node="a", cpu=0.1, disk=0.2)
     assert not after(gate, node="b", cpu=0.1, disk=0.85)
     assert not after(gate, node="a", cpu=0.1, disk=0.2)
@@ -99,13 +99,13 @@ def test_the_busiest_node_and_resource_counts() -> None:
 
 
 def test_a_limit_of_all_is_always_open() -> None:
-    gate = Gate(1.0)
+    gate = LoadGate(1.0)
     assert after(gate, cpu=1.0, gpu=1.0, disk=1.0, network=1.0, memory=1.0)
     assert gate.reason == ""
 
 
 def test_a_node_that_does_not_answer_changes_nothing() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     assert after(gate)
     after(gate, cpu=0.9)
     assert not after(gate)
@@ -113,11 +113,11 @@ def test_a_node_that_does_not_answer_changes_nothing() -> None:
 
 
 def test_a_resource_that_it_does_not_know_does_not_close_it() -> None:
-    assert after(Gate(0.8), temperature=99.0)
+    assert after(LoadGate(0.8), temperature=99.0)
 
 
 def test_it_says_something_when_the_busy_node_has_gone() -> None:
-    gate = Gate(0.8)
+    gate = LoadGate(0.8)
     after(gate, cpu=0.9)
     gate.levels.clear()
     assert gate.reason

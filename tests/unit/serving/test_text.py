@@ -376,13 +376,13 @@ async def test_a_busy_models_callers_wait_for_a_place(
 async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
     until: Any,
 ) -> None:
-    text = Text(ARGS, line_seconds=2.0)
+    text = Text(ARGS, connection_seconds=2.0)
     await text.write("later", 1, TextRequest(prompt="x"))
     await text.write("gone", 1, TextRequest(prompt="x"))
     message = await anext(text.listen("later"))
     assert [frame[2] for frame in message if frame[2]] == ["x"], "a line may come after what it is to carry"
-    assert set(text._outboxes) == {"later", "gone"}
-    await until(lambda: not text._outboxes)
+    assert set(text._muxes) == {"later", "gone"}
+    await until(lambda: not text._muxes)
 
 
 async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:

@@ -30,9 +30,9 @@ from tts_app.engines.transformers.answer import Answer
 from tts_app.engines.transformers.choice import MAX_LOGPROBS, Grammars
 from tts_app.engines.transformers.model import LoadedModel, load_model
 from tts_app.engines.transformers.writing import (
-    News,
     Stop,
     Task,
+    TokenBatch,
     broken,
     can_batch,
     is_plain,
@@ -211,21 +211,21 @@ class _Writing:
         self._answers = [
             Answer(index, tokenizer, loaded.ends, request.stop, task.prompt) for index in range(request.n)
         ]
-        self._news: asyncio.Queue[News] = asyncio.Queue()
+        self._news: asyncio.Queue[TokenBatch] = asyncio.Queue()
 
     @property
     def cached_tokens(self) -> int:
         """Tokens that it holds in the cache of keys and values."""
         return sum(len(self.task.prompt) + answer.tokens for answer in self._answers if answer.finish is None)
 
-    def put(self, news: News) -> None:
+    def put(self, news: TokenBatch) -> None:
         """Take what was written."""
         self._news.put_nowait(news)
 
     def fail(self, error: str) -> None:
         """End it with an error."""
         self.stop()
-        self.put(News(0, error=error))
+        self.put(TokenBatch(0, error=error))
 
     def stop(self) -> None:
         """Have no more written."""
@@ -239,7 +239,7 @@ class _Writing:
                 yield delta
         yield Delta(usage=Usage(len(self.task.prompt), sum(answer.tokens for answer in self._answers)))
 
-    def _read(self, first: News) -> Iterator[Delta]:
+    def _read(self, first: TokenBatch) -> Iterator[Delta]:
         """Return what all news there are make together: one delta an answer."""
         news = [first]
         while not self._news.empty():

@@ -47,7 +47,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class TokenBatch:
     """What was written of an answer, or how it failed."""
 
     index: int
@@ -58,7 +58,7 @@ class News:
     """What its reader is told."""
 
 
-Tell = Callable[[News], None]
+Tell = Callable[[TokenBatch], None]
 Stop = Callable[[], None]
 
 
@@ -169,7 +169,7 @@ def write_in_batch(
             return
         tokens, told = output.generated_tokens[told:], len(output.generated_tokens)
         error = None if output.error is None else _failed(output.error)
-        tell(News(index, tokens, ended=output.is_finished(), error=error))
+        tell(TokenBatch(index, tokens, ended=output.is_finished(), error=error))
         if output.is_finished():
             end()
 
@@ -203,7 +203,7 @@ def write_alone(
 
     def put(token: int) -> None:
         logprobs, choice.logprobs = choice.logprobs, []
-        loop.call_soon_threadsafe(tell, News(index, [token], logprobs))
+        loop.call_soon_threadsafe(tell, TokenBatch(index, [token], logprobs))
 
     def generate() -> None:
         prompt = torch.tensor([task.prompt], device=loaded.model.device)
@@ -224,7 +224,7 @@ def write_alone(
 
     def end(call: "asyncio.Future[None]") -> None:
         error = None if call.cancelled() else call.exception()
-        tell(News(index, ended=True, error=None if error is None else _failed(error)))
+        tell(TokenBatch(index, ended=True, error=None if error is None else _failed(error)))
         done()
 
     loop.run_in_executor(threads, generate).add_done_callback(end)

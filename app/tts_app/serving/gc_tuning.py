@@ -6,7 +6,7 @@ _AFTER = (50_000, 20, 20)
 """Its thresholds, far beyond Python's own."""
 
 
-def collect_rarely() -> None:
+def tune() -> None:
     """Look through fewer objects, and less often; call it once what stays for good is loaded.
 
     Thousands of streams are a great many objects that stay for minutes, and no stream goes on while they are

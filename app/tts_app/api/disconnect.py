@@ -17,7 +17,7 @@ _LEFT = 499
 """Status in the log of a request whose caller left, as Serve's proxy has it; nobody is sent it."""
 
 
-class UntilCallerLeaves(APIRoute):
+class CancelOnDisconnect(APIRoute):
     """A route whose handler is cancelled when its caller leaves. Not for work that is to be done anyhow."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -20,7 +20,7 @@ class OutputLostError(Exception):
     """The batch cannot go on without its output; the message says what is wrong with it."""
 
 
-class Patience:
+class RetryOutput:
     """Waits for an output, but not once `stopping` is set or it was in vain. For one event loop."""
 
     def __init__(self, output: Output, stopping: asyncio.Event, waits: Waits) -> None:
