@@ -55,7 +55,7 @@ class StreamMux:
             self._urgent.set()
 
     async def messages(self, idle: float) -> AsyncIterator[list[Frame]]:
-        """Yield what there is to send, a message each interval; end after `idle` seconds without a request."""
+        """Yield what there is to send, a message an interval; end after `idle` seconds without requests."""
         while True:
             try:
                 async with asyncio.timeout(idle):

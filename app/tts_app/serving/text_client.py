@@ -37,7 +37,7 @@ class TextClient(ModelClient[TextCapabilities]):
         idle: float = IDLE,
         reason_seconds: float = REASON_SECONDS,
     ) -> None:
-        """It waits `patience` seconds for a replica, and closes a connection after `idle` without a request."""
+        """Wait `patience` seconds for a replica; close a connection after `idle` without a request."""
         super().__init__(model, TEXT_DEPLOYMENT, reason_seconds=reason_seconds)
         self._patience = patience
         self._idle = idle
