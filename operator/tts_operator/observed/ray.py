@@ -55,15 +55,15 @@ class Service:
         """Return the application called `name`."""
         return self.applications.get(name, NOT_THERE)
 
-    def is_healthy(self, name: str, stood: Collection[str]) -> bool:
-        """Tell whether an application is healthy. `stood` are those that were Ready already.
+    def is_healthy(self, name: str, previously_ready: Collection[str]) -> bool:
+        """Return whether an application is healthy. `previously_ready` are those that were Ready already.
 
-        As soon as another cluster is due, KubeRay tells nothing any more of the active one's applications,
-        which serve until that takes over: what stood goes on standing. The gateway does with any model: the
+        As soon as another cluster is due, KubeRay reports nothing any more of the active one's applications,
+        which serve until that takes over: what was Ready stays so. The gateway does with any model: the
         change that makes the other cluster is mostly its own resource's.
         """
         if self.replacing and not self.applications:
-            return bool(stood) if name == GATEWAY else name in stood
+            return bool(previously_ready) if name == GATEWAY else name in previously_ready
         return self.application(name).healthy
 
 

@@ -44,8 +44,8 @@ from tts_operator.observed.jobs import (
     LOG_LINES,
     OUTCOMES,
     Attempt,
+    JobState,
     Report,
-    Verdict,
     ending,
     job_conditions,
     job_status,
@@ -108,7 +108,7 @@ class JobReconciler:
         except KubeError as error:
             if error.status is None:
                 raise
-            verdict = work.waits(*_refusal(error), wrong=True)
+            verdict = work.waits(*_refusal(error), is_error=True)
         told = await self._report(work, verdict)
         if verdict.phase in OUTCOMES:
             return 0.0
@@ -131,7 +131,7 @@ class JobReconciler:
         await self.kube.delete(Ref(TTS_JOB, key.job), key.namespace)
         return None
 
-    async def _advance(self, work: "_Work") -> Verdict:
+    async def _advance(self, work: "_Work") -> JobState:
         """Do the next step, and return what becomes of the job.
 
         How the batch ended counts before all else, unless it failed while it was being stopped: with its
@@ -140,10 +140,10 @@ class JobReconciler:
         try:
             job = TTSJob.model_validate(written(work.manifest))
         except ValidationError as error:
-            return work.waits("InvalidSpec", explain(error), wrong=True)
+            return work.waits("InvalidSpec", explain(error), is_error=True)
         if work.ray_job is not None and not is_owned(work.ray_job, work.uid):
             text = f"A RayJob called {job.name} is there that is not this job's: it waits until that is gone."
-            return work.waits("NameTaken", text, wrong=True)
+            return work.waits("NameTaken", text, is_error=True)
         attempt = read_attempt(work.ray_job) if work.ray_job is not None else None
         report = await self._read_log(work, attempt) if attempt is not None else None
         # Whose cluster is taken away says that it failed.
@@ -155,11 +155,11 @@ class JobReconciler:
             return await self._suspend(work)
         return await self._go_on(work, job, attempt)
 
-    async def _go_on(self, work: "_Work", job: TTSJob, attempt: Attempt | None) -> Verdict:
+    async def _go_on(self, work: "_Work", job: TTSJob, attempt: Attempt | None) -> JobState:
         if self._is_overdue(work, job):
             await self._remove(work)
             text = f"It was not done within activeDeadlineSeconds ({job.spec.active_deadline_seconds})."
-            return work.says("Failed", "DeadlineExceeded", text, wrong=True)
+            return work.says("Failed", "DeadlineExceeded", text, is_error=True)
         if work.ray_job is None or attempt is None:
             return await self._begin(work, job)
         if work.is_being_removed:
@@ -172,7 +172,7 @@ class JobReconciler:
             return await self._try_again(work, attempt, attempt.ended)
         return await self._look(work, attempt)
 
-    async def _look(self, work: "_Work", attempt: Attempt) -> Verdict:
+    async def _look(self, work: "_Work", attempt: Attempt) -> JobState:
         """Return the verdict on an attempt that goes on, or is about to."""
         if attempt.held:
             return work.waits("Queued", "Kueue holds the RayJob back until there is room.")
@@ -186,7 +186,7 @@ class JobReconciler:
         said = await read_volume_trouble(self.kube, work.key.namespace, pods, self.now())
         found = problems_of(pods, said)
         if found:
-            return work.waits(found[0].reason, found[0].message, wrong=True)
+            return work.waits(found[0].reason, found[0].message, is_error=True)
         if attempt.cluster and attempt.stage == "Initializing" and not attempt.knows_dashboard:
             await self._tell_dashboard(work, attempt.cluster)
         return work.waits("Starting", f"Attempt {attempt.number} starts on {where}.")
@@ -210,7 +210,7 @@ class JobReconciler:
             }
             await self.kube.apply_status(body, work.key.namespace)
 
-    async def _suspend(self, work: "_Work") -> Verdict:
+    async def _suspend(self, work: "_Work") -> JobState:
         if work.ray_job is not None:
             await self._remove(work)
             return work.says("Suspended", "Stopping", "The job is being stopped; what is done stays.")
@@ -224,7 +224,7 @@ class JobReconciler:
             return False
         return self.now() >= datetime.fromisoformat(started) + timedelta(seconds=deadline)
 
-    async def _begin(self, work: "_Work", job: TTSJob) -> Verdict:
+    async def _begin(self, work: "_Work", job: TTSJob) -> JobState:
         """Make the RayJob, if all is there that it needs."""
         try:
             plan = await self._plan(work, job)
@@ -232,7 +232,7 @@ class JobReconciler:
             return error.verdict
         children = job_children(plan, self.defaults)
         if fault := too_large(children):
-            return work.says("Failed", "BatchTooLarge", fault, wrong=True)
+            return work.says("Failed", "BatchTooLarge", fault, is_error=True)
         for child in children:
             try:
                 await self.kube.create(child, work.key.namespace)
@@ -259,14 +259,14 @@ class JobReconciler:
         fault = unusable(job, audio_claim_of(playground))
         if fault is not None:
             final = fault[0] == "LocalFiles"  # nobody can change it; a Playground may still name the claim
-            raise _NotYetError(work.says("Failed" if final else "Pending", *fault, wrong=True))
+            raise _NotYetError(work.says("Failed" if final else "Pending", *fault, is_error=True))
         models = await self._models(work, job, key, state, engine_images(playground, self.defaults))
         cluster = ""
         if ephemeral is None:
             ray = read_service(state.ray_service, self.now())
-            reason = _not_ready(name, ray, needed(job, models), state.stood)
+            reason = _not_ready(name, ray, needed(job, models), state.previously_ready)
             if reason is not None:
-                raise work.not_yet(*reason, wrong=False)
+                raise work.not_yet(*reason, is_error=False)
             cluster = ray.active_cluster
         else:
             if await self.kube.get(Ref(RAY_SERVICE, job.name), key.namespace):
@@ -295,10 +295,10 @@ class JobReconciler:
         lacking = {model.name for model in needed(job, waiting)} - {model.name for model in voices}
         if lacking:
             text = f"The files of {', '.join(sorted(lacking))} are still being fetched."
-            raise work.not_yet("ModelsLoading", text, wrong=False)
+            raise work.not_yet("ModelsLoading", text, is_error=False)
         return voices
 
-    async def _try_again(self, work: "_Work", attempt: Attempt, ended: datetime) -> Verdict:
+    async def _try_again(self, work: "_Work", attempt: Attempt, ended: datetime) -> JobState:
         """Return the verdict on an attempt that was broken off; make room for the next in time."""
         work.failed_attempts = attempt.number
         said = (
@@ -307,12 +307,12 @@ class JobReconciler:
         text = f"Attempt {attempt.number} of {ATTEMPTS} was broken off: {said}"
         if attempt.number >= ATTEMPTS:
             await self._remove(work)
-            return work.says("Failed", "AttemptsExhausted", text, wrong=True)
+            return work.says("Failed", "AttemptsExhausted", text, is_error=True)
         due = ended + timedelta(seconds=FIRST_BACKOFF * 2 ** (attempt.number - 1))
         # What is not in the status yet would be forgotten with the RayJob.
         if self.now() >= due and work.status.get("failedAttempts") == attempt.number:
             await self._remove(work)
-        return work.waits("AttemptFailed", f"{text} Another one follows; what is done stays.", wrong=True)
+        return work.waits("AttemptFailed", f"{text} Another one follows; what is done stays.", is_error=True)
 
     async def _is_lost(self, work: "_Work", job: TTSJob, attempt: Attempt) -> bool:
         """Tell whether an attempt runs on a cluster that is not its service's any more."""
@@ -342,7 +342,7 @@ class JobReconciler:
         if work.ray_job is not None and not work.is_being_removed:
             await self.kube.delete(Ref(RAY_JOB, work.key.job), work.key.namespace)
 
-    async def _report(self, work: "_Work", verdict: Verdict) -> list[dict[str, Any]]:
+    async def _report(self, work: "_Work", verdict: JobState) -> list[dict[str, Any]]:
         """Write the status, if it changed, and an Event where the phase or its reason did."""
         manifest, before, now = work.manifest, work.status, self.now()
         metadata = manifest["metadata"]
@@ -376,7 +376,7 @@ class JobReconciler:
 class _NotYetError(Exception):
     """The job cannot begin now."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: JobState) -> None:
         super().__init__(verdict.message)
         self.verdict = verdict
 
@@ -406,33 +406,33 @@ class _Work:
         return self.ray_job is not None and "deletionTimestamp" in self.ray_job["metadata"]
 
     def says(
-        self, phase: Any, reason: str, message: str, *, wrong: bool = False, began: bool = False
-    ) -> Verdict:
+        self, phase: Any, reason: str, message: str, *, is_error: bool = False, began: bool = False
+    ) -> JobState:
         """Return a verdict, with what the driver said and how many attempts failed."""
-        return Verdict(phase, reason, message, wrong, self.report, self.failed_attempts, began)
+        return JobState(phase, reason, message, is_error, self.report, self.failed_attempts, began)
 
-    def not_yet(self, reason: str, message: str, *, wrong: bool = True) -> "_NotYetError":
+    def not_yet(self, reason: str, message: str, *, is_error: bool = True) -> "_NotYetError":
         """Return the error that says that the job cannot begin."""
-        return _NotYetError(self.waits(reason, message, wrong=wrong))
+        return _NotYetError(self.waits(reason, message, is_error=is_error))
 
-    def waits(self, reason: str, message: str, *, wrong: bool = False) -> Verdict:
+    def waits(self, reason: str, message: str, *, is_error: bool = False) -> JobState:
         """Return the verdict on a job that cannot run now."""
-        return self.says("Pending", reason, message, wrong=wrong)
+        return self.says("Pending", reason, message, is_error=is_error)
 
 
 def _not_ready(
-    name: str, ray: Service, models: list[VoiceModel], stood: Collection[str]
+    name: str, ray: Service, models: list[VoiceModel], previously_ready: Collection[str]
 ) -> tuple[str, str] | None:
     """Return why a service cannot run a batch of `models` yet; None where it can.
 
-    `stood` are the applications that were Ready already.
+    `previously_ready` are the applications that were Ready already.
     """
     if not ray.exists:
         return "ServiceMissing", f"Service {name} has no RayService yet."
     if not ray.active_cluster:
         return "ServiceNotReady", f"Service {name} has no active RayCluster yet."
     for application in (GATEWAY, *(model.name for model in models)):
-        if not ray.is_healthy(application, stood):
+        if not ray.is_healthy(application, previously_ready):
             said = ray.application(application).status or "not known to Serve yet"
             return "ServiceNotReady", f"Application {application} of service {name} is {said}."
     return None

@@ -23,7 +23,7 @@ from tts_operator.objects import (
     Ref,
     is_ours,
 )
-from tts_operator.observed.conditions import stands
+from tts_operator.observed.conditions import says_ready
 from tts_operator.observed.pods import is_held_up, volume_trouble, worth_reading
 from tts_operator.reconcile.kube import Kube, KubeError
 from tts_operator.reconcile.queue import Key
@@ -45,10 +45,10 @@ class State:
     """None too where one of the service's name is somebody else's."""
 
     @property
-    def stood(self) -> frozenset[str]:
+    def previously_ready(self) -> frozenset[str]:
         """The applications that were Ready already, for their resources as they are now."""
-        names = {manifest["metadata"]["name"] for manifest in self.models if _stands(manifest)}
-        return frozenset(names | ({GATEWAY} if self.playground and _stands(self.playground) else set()))
+        names = {manifest["metadata"]["name"] for manifest in self.models if _is_ready(manifest)}
+        return frozenset(names | ({GATEWAY} if self.playground and _is_ready(self.playground) else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
     return Playground.model_validate({"metadata": metadata, "spec": manifest.get("spec", {})})
 
 
-def _stands(manifest: dict[str, Any]) -> bool:
-    return stands(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
+def _is_ready(manifest: dict[str, Any]) -> bool:
+    return says_ready(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
 
 
 async def _log(kube: Kube, key: Key, pod: dict[str, Any]) -> str:

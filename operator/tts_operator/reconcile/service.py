@@ -29,7 +29,7 @@ from tts_operator.objects import (
     rfc3339,
 )
 from tts_operator.observed import loads
-from tts_operator.observed.conditions import Condition, conditions_of, latest_change
+from tts_operator.observed.conditions import Cause, Condition, conditions_of, is_settled, latest_change
 from tts_operator.observed.pods import pods_by_group
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
@@ -84,7 +84,7 @@ class Reconciler:
             playground = playground_of(key, state.playground)
         except ValidationError as error:
             work = _Work(key, state, select(state.models, ENGINES, state.ray_service))
-            work.failure = Condition("Degraded", True, "InvalidPlayground", explain(error))
+            work.failure = Cause("InvalidPlayground", explain(error))
         else:
             images = engine_images(playground, self.defaults)
             work = _Work(key, state, select(state.models, images, state.ray_service))
@@ -153,7 +153,7 @@ class Reconciler:
             )
         if ref.kind is RAY_SERVICE and live is not None:
             work.live = live  # another operator may have made it since it was looked for
-            work.replaced = replacements(manifest, live)
+            work.disruptive_changes = replacements(manifest, live)
         if live is not None and ref.kind is JOB:  # a Job cannot be changed: what it fetches is in its name
             await self._retry(work, ref, live)
             return
@@ -205,14 +205,14 @@ class Reconciler:
             runtime.pods,
             runtime.logs,
             work.failure,
-            work.replaced,
+            work.disruptive_changes,
             {
                 model.name: loads.read_load(
                     work.children.get(Ref(JOB, load_name(model))), runtime.pods, runtime.logs
                 )
                 for model in work.waiting
             },
-            work.state.stood,
+            work.state.previously_ready,
         )
 
     async def _report(self, work: "_Work", facts: Facts) -> float:
@@ -290,8 +290,8 @@ class _Work:
     key: Key
     state: State
     verdicts: Mapping[Ref, Verdict]
-    failure: Condition | None = None
-    replaced: Sequence[str] = ()
+    failure: Cause | None = None
+    disruptive_changes: Sequence[str] = ()
     waiting: Sequence[Model] = ()
     """Models whose files are still to be fetched."""
     shrinks: bool = False
@@ -321,28 +321,25 @@ def _superfluous(refs: Collection[Ref]) -> list[Ref]:
     return sorted(removed, key=lambda ref: (ref.kind is not RAY_SERVICE, ref.kind.name, ref.name))
 
 
-def _refusal(error: KubeError) -> Condition:
+def _refusal(error: KubeError) -> Cause:
     if error.status == NOT_FOUND:
         text = (
             "The cluster has no RayService kind, or no such namespace any more: install the KubeRay operator."
         )
-        return Condition("Degraded", True, "KubeRayMissing", f"{text} ({error})")
+        return Cause("KubeRayMissing", f"{text} ({error})")
     reason = {403: "Forbidden", 409: "NameTaken", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
-    return Condition("Degraded", True, reason, str(error))
+    return Cause(reason, str(error))
 
 
-def _claim_refusal(ref: Ref, error: KubeError) -> Condition:
+def _claim_refusal(ref: Ref, error: KubeError) -> Cause:
     text = (
         f"Claim {ref.name} stays as it is: its class and access mode cannot be changed, and it grows only "
         "where its class allows that. Name it as `existingClaim` in the Playground's `storage` to keep it "
         f"so, or another claim there. ({error})"
     )
-    return Condition("Degraded", True, "ClaimRefused", text)
+    return Cause("ClaimRefused", text)
 
 
 def _settled(verdict: Verdict | None, conditions: Sequence[Condition]) -> bool:
-    """Tell whether only a change of a watched resource can change this status."""
-    if verdict is not None and verdict.model is None:
-        return True
-    states = {condition.type: condition.status for condition in conditions}
-    return states == {"Ready": True, "Progressing": False, "Degraded": False}
+    """Return whether only a change of a watched resource can change this status."""
+    return (verdict is not None and verdict.model is None) or is_settled(conditions)

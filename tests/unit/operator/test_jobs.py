@@ -404,16 +404,20 @@ async def test_a_job_waits_for_its_service(world):
     assert job.made == ["ConfigMap", "NetworkPolicy", "RayJob"]
 
 
-@pytest.mark.parametrize(("stood", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
-async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(world, stood, reason):
+@pytest.mark.parametrize(("was_ready", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
+async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(
+    world, was_ready, reason
+):
     """KubeRay tells nothing of its applications then; what its model's status says stands."""
     job = world()
     del job.service["status"]["activeServiceStatus"]["applicationStatuses"]
     job.service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
-    job.models[0]["status"] = {"conditions": [{"type": "Ready", "status": stood, "observedGeneration": 1}]}
+    job.models[0]["status"] = {
+        "conditions": [{"type": "Ready", "status": was_ready, "observedGeneration": 1}]
+    }
     await job.step()
     assert job.reason == reason
-    if stood == "True":
+    if was_ready == "True":
         assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from tts_operator.desired.groups import Pods, group_of
 from tts_operator.desired.selection import Verdict
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref, rfc3339
-from tts_operator.observed.conditions import Condition, conditions_of
+from tts_operator.observed.conditions import Cause, Condition, conditions_of, is_settled
 from tts_operator.observed.pods import is_held_up, pods_by_group, problems, volume_trouble, worth_reading
 from tts_operator.observed.ray import read_service
 from tts_operator.observed.status import Facts, model_status, service_status
@@ -289,12 +289,14 @@ def test_without_the_head_nothing_is_ready(model):
     ].status
 
 
-@pytest.mark.parametrize("stood", [True, False])
-def test_a_change_beside_it_leaves_a_model_ready(model, stood):
-    found = facts(ray_service(generation=0), model(), stood=frozenset({"kokoro"} if stood else ()))
-    assert conditions(model_status(Verdict(model()), found))["Ready"].status is stood
+@pytest.mark.parametrize("was_ready", [True, False])
+def test_a_change_beside_it_leaves_a_model_ready(model, was_ready):
+    found = facts(
+        ray_service(generation=0), model(), previously_ready=frozenset({"kokoro"} if was_ready else ())
+    )
+    assert conditions(model_status(Verdict(model()), found))["Ready"].status is was_ready
     verdicts = {Ref(VOICE_MODEL, "kokoro"): Verdict(model())}
-    assert service_status(verdicts, found)[0]["models"]["ready"] == stood
+    assert service_status(verdicts, found)[0]["models"]["ready"] == was_ready
 
 
 @pytest.mark.parametrize(("seconds", "ready"), [(0, False), (4, False), (5, True)])
@@ -307,14 +309,16 @@ def test_a_change_is_taken_up_when_kuberay_has_asked_serve_again(model, seconds,
     assert found["Progressing"].reason == ("Settled" if ready else "Updating")
 
 
-def test_what_stood_does_not_hide_that_it_fell(model):
-    found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), stood=frozenset({"kokoro"}))
+def test_is_ready_of_an_application_that_was_ready_and_fell(model):
+    found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), previously_ready=frozenset({"kokoro"}))
     assert not conditions(model_status(Verdict(model()), found))["Ready"].status
 
 
 def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
-    before = model_status(Verdict(model()), facts(ray_service(), model(), replaced=["rayVersion"]))
-    replacing = facts(ray_service(pending="playground-fghij"), model(), stood=frozenset({"kokoro"}))
+    before = model_status(Verdict(model()), facts(ray_service(), model(), disruptive_changes=["rayVersion"]))
+    replacing = facts(
+        ray_service(pending="playground-fghij"), model(), previously_ready=frozenset({"kokoro"})
+    )
     while_it_lasts = model_status(Verdict(model()), replacing)
     for found in (before, while_it_lasts):
         progressing = conditions(found)["Progressing"]
@@ -326,21 +330,23 @@ def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
 def test_a_first_cluster_that_is_made_anew_takes_over_from_none(model):
     live = ray_service(pending="playground-fghij")
     live["status"]["activeServiceStatus"] = {}
-    found = conditions(model_status(Verdict(model()), facts(live, model(), replaced=["rayVersion"])))
+    found = conditions(
+        model_status(Verdict(model()), facts(live, model(), disruptive_changes=["rayVersion"]))
+    )
     assert found["Progressing"].reason != "ClusterReplacement"
 
 
-def test_the_running_cluster_serves_what_stood_until_the_other_takes_over(model):
+def test_is_ready_on_the_running_cluster_until_the_other_takes_over(model):
     live = ray_service(pending="playground-fghij")
     verdicts = {Ref(VOICE_MODEL, name): Verdict(model(name)) for name in ("kokoro", "new")}
-    replacing = facts(live, model(), model("new"), stood=frozenset({"kokoro"}))
+    replacing = facts(live, model(), model("new"), previously_ready=frozenset({"kokoro"}))
     status, _ = found = service_status(verdicts, replacing)
     assert status["models"]["summary"] == "1/2"
     assert conditions(found)["Ready"].status
     new = conditions(model_status(Verdict(model("new")), replacing))["Ready"]
     assert (new.status, new.reason) == (False, "ClusterStarting")
     assert "playground-fghij" in new.message
-    fallen = Facts("speech", "playground", read_service(live, NOW), stood=frozenset({"kokoro"}))
+    fallen = Facts("speech", "playground", read_service(live, NOW), previously_ready=frozenset({"kokoro"}))
     assert not conditions(model_status(Verdict(model()), fallen))["Ready"].status, "its pods are gone"
 
 
@@ -375,7 +381,7 @@ def test_a_model_that_lost_an_avatar_serves_and_is_degraded(model):
 
 
 def test_what_the_api_refused_is_every_models_trouble(model):
-    failure = Condition("Degraded", True, "Forbidden", "rayservices is forbidden")
+    failure = Cause("Forbidden", "rayservices is forbidden")
     found = conditions(model_status(Verdict(model()), facts(None, failure=failure)))
     assert found["Ready"].reason == found["Degraded"].reason == "Forbidden"
 
@@ -437,6 +443,22 @@ def test_a_playground_without_models_is_idle_not_broken():
     found = conditions(service_status({}, facts(None)))
     assert {condition.reason for condition in found.values()} == {"NoModels"}
     assert not found["Degraded"].status
+
+
+@pytest.mark.parametrize(
+    ("true", "settled"),
+    [
+        (set(), False),
+        ({"Ready"}, True),
+        ({"Ready", "Progressing"}, False),
+        ({"Ready", "Degraded"}, False),
+        ({"Ready", "Reachable"}, True),
+        ({"Reachable"}, False),
+    ],
+)
+def test_is_settled_with_a_fourth_condition(true, settled):
+    types = ("Ready", "Progressing", "Degraded", "Reachable")
+    assert is_settled([Condition(type_, type_ in true, "Why") for type_ in types]) is settled
 
 
 def test_the_time_of_a_condition_is_that_of_its_status():
