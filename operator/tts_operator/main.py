@@ -12,7 +12,7 @@ import kopf
 from lightkube import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
-from tts_operator import metrics
+from tts_operator import logs, metrics
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.handlers import CHILDREN_WATCHED, register
 from tts_operator.leader import Leader, LeaseLostError
@@ -34,9 +34,7 @@ STALLED_SECONDS = 120.0
 def main() -> int:
     """Run the operator until it is told to stop; return the exit status."""
     settings = Settings()
-    kopf.configure(log_format=kopf.LogFormat.JSON, verbose=settings.log_level == "DEBUG")
-    logging.getLogger().setLevel(settings.log_level)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logs.configure(settings.log_level)
     try:
         config = KubeConfig.from_env()
     except ConfigError as error:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tts_app import __version__
+
 
 class Settings(BaseSettings):
     """What can be configured where the operator runs. The chart sets these variables from its values."""
@@ -24,7 +26,7 @@ class Settings(BaseSettings):
     lease_renewal_seconds: Annotated[float, Field(gt=0)] = 5.0
     """The leader renews its Lease this often, and the others try to get it; less than `lease_seconds`."""
 
-    gateway_image: str = "tts-playground-app:0.1.0"
+    gateway_image: str = f"tts-playground-app:{__version__}"
     """Image of the head, where the gateway runs, of a service whose Playground names none."""
     engine_images: dict[str, str] = {
         "kokoro": "tts-playground-kokoro:0.1.0",

@@ -334,7 +334,7 @@ class JobReconciler:
             if error.status is None:
                 raise
             # Its node may be gone for good: the job goes on without, and another attempt says how it ended.
-            logger.warning("no log of pod %s: %s", pod["metadata"]["name"], error, extra=work.key._asdict())
+            logger.warning("no log of pod %s: %s", pod["metadata"]["name"], error)
             return None
         return read_report(log)
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+from tts_operator.logs import about
+
 
 class Key(NamedTuple):
     """A service."""
@@ -122,13 +124,14 @@ async def work(queue: WorkQueue[K], reconcile: Callable[[K, float], Awaitable[fl
     """
     while True:
         key, waited = await queue.get()
-        try:
-            again = await reconcile(key, waited)
-        except Exception:
-            # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
-            logger.exception("reconcile failed", extra=key._asdict())
-            queue.done(key, failed=True)
-        else:
-            queue.done(key)
-            if again is not None:
-                queue.add(key, again)
+        with about(key._asdict()):
+            try:
+                again = await reconcile(key, waited)
+            except Exception:
+                # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
+                logger.exception("reconcile failed")
+                queue.done(key, failed=True)
+                continue
+        queue.done(key)
+        if again is not None:
+            queue.add(key, again)

@@ -1,9 +1,12 @@
 """The parts of the reconcile that need no API server."""
 
 import asyncio
+import json
+import logging
 
 import pytest
 
+from tts_operator.logs import about, add_subject, formatter
 from tts_operator.reconcile.drift import matches, stamped
 from tts_operator.reconcile.queue import Key, WorkQueue, work
 from tts_operator.reconcile.transitions import event_of
@@ -118,7 +121,8 @@ async def test_get_waits_for_what_is_added_later():
         assert (await getting)[0] == A
 
 
-async def test_a_reconcile_that_raises_does_not_stop_the_worker(caplog):
+async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(caplog):
+    caplog.handler.addFilter(add_subject)
     queue = WorkQueue(asyncio.get_running_loop().time)
     done = asyncio.Event()
 
@@ -134,7 +138,25 @@ async def test_a_reconcile_that_raises_does_not_stop_the_worker(caplog):
     async with asyncio.timeout(5):
         await done.wait()
     worker.cancel()
-    assert "broken" in caplog.text
+    caplog.handler.removeFilter(add_subject)
+    (record,) = caplog.records
+    line = json.loads(formatter().format(record))
+    assert (line["namespace"], line["service"], line["severity"]) == ("ns", "a", "ERROR")
+    assert "RuntimeError: broken" in line["exc_info"]
+
+
+async def test_a_log_line_outside_a_reconcile_names_no_service(caplog):
+    caplog.handler.addFilter(add_subject)
+    with about({"service": "a"}):
+        await asyncio.gather(log("inside"))
+    logging.getLogger("tts_operator").warning("outside")
+    caplog.handler.removeFilter(add_subject)
+    lines = [json.loads(formatter().format(record)) for record in caplog.records]
+    assert [(line["message"], line.get("service")) for line in lines] == [("inside", "a"), ("outside", None)]
+
+
+async def log(message):
+    logging.getLogger("tts_operator").warning(message)
 
 
 def conditions(ready="False", degraded="False", reason="Deploying", progress="Deploying"):
