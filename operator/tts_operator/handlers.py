@@ -15,11 +15,13 @@ from tts_operator.objects import (
     RAY_SERVICE,
     SERVICE_LABEL,
     TTS_JOB,
+    JobKey,
+    Key,
     Kind,
 )
-from tts_operator.reconcile.queue import JobKey, Key, WorkQueue
+from tts_operator.reconcile.queue import WorkQueue
+from tts_operator.watched import DEFAULT_SERVICE
 
-DEFAULT_SERVICE = "playground"
 CHILDREN_WATCHED = {
     RAY_SERVICE: SERVICE_LABEL,
     RAY_CLUSTER: SERVICE_LABEL,

@@ -15,11 +15,15 @@ from lightkube.core.exceptions import ConfigError
 from tts_operator import logs, metrics
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.handlers import CHILDREN_WATCHED, register
+from tts_operator.kube import LightKube
 from tts_operator.leader import Leader, LeaseLostError
+from tts_operator.objects import JobKey, Key
+from tts_operator.plan.service import Policy
 from tts_operator.reconcile.jobs import JobReconciler
-from tts_operator.reconcile.kube import LightKube
-from tts_operator.reconcile.queue import JobKey, K, Key, WorkQueue, work
+from tts_operator.reconcile.queue import K, WorkQueue, work
+from tts_operator.reconcile.read import LiveReader
 from tts_operator.reconcile.service import Reconciler
+from tts_operator.reconcile.statuses import StatusWriter
 from tts_operator.server import serve
 from tts_operator.settings import Settings
 
@@ -88,23 +92,14 @@ async def _lead(
     clock = asyncio.get_running_loop().time
     queue, jobs = WorkQueue[Key](clock), WorkQueue[JobKey](clock)
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue) + len(jobs))
-    defaults = Defaults(settings.gateway_image, settings.engine_images, settings.ray_version)
-    reconciler = Reconciler(
-        kube=kube,
-        defaults=defaults,
-        poll_seconds=settings.poll_seconds,
-        resync_seconds=settings.resync_seconds,
-        now=lambda: datetime.now(UTC),
-        instance=identity,
+    policy = Policy(
+        Defaults(settings.gateway_image, settings.engine_images, settings.ray_version),
+        settings.poll_seconds,
+        settings.resync_seconds,
     )
-
-    job_reconciler = JobReconciler(
-        kube=kube,
-        defaults=defaults,
-        poll_seconds=settings.poll_seconds,
-        now=lambda: datetime.now(UTC),
-        instance=identity,
-    )
+    writer = StatusWriter(kube, _now, identity)
+    reconciler = Reconciler(kube, LiveReader(kube), policy, _now, writer)
+    job_reconciler = JobReconciler(kube, LiveReader(kube), policy, _now, writer)
 
     def measured(
         reconcile: Callable[[K], Awaitable[float | None]],
@@ -187,6 +182,10 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     chosen.watching.connect_timeout = settings.request_timeout
     chosen.networking.request_timeout = settings.request_timeout
     return chosen
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _alive(busy: dict[object, float]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Manifest = Mapping[str, Any]
 
@@ -16,6 +16,7 @@ MODEL_LABEL: Final = f"{GROUP}/model"
 """On a loader Job and its pods: the model whose files it fetches."""
 JOB_LABEL: Final = f"{GROUP}/ttsjob"
 """On every child of a TTSJob and on its pods, which have no label of a service: the job's name."""
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 """Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
@@ -93,6 +94,20 @@ class Ref:
 
     kind: Kind
     name: str
+
+
+class Key(NamedTuple):
+    """A service."""
+
+    namespace: str
+    service: str
+
+
+class JobKey(NamedTuple):
+    """A TTSJob."""
+
+    namespace: str
+    job: str
 
 
 def ref_of(manifest: Manifest) -> Ref:

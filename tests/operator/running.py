@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -23,8 +24,13 @@ from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
 from lightkube.types import CascadeType, PatchType
 from resources import pod
 
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.kube import Kube, resource_class
 from tts_operator.objects import EVENT, KINDS, POD, VOICE_MODEL, Kind, Ref
-from tts_operator.reconcile.kube import resource_class
+from tts_operator.plan.service import Policy
+from tts_operator.reconcile.read import LiveReader
+from tts_operator.reconcile.service import Reconciler
+from tts_operator.reconcile.statuses import StatusWriter
 
 PATIENCE = 180.0
 """Seconds that anything may take before a test fails: generous, for machines are shared."""
@@ -212,6 +218,13 @@ def run_pods(api: Api, *groups: str) -> None:
     for group in ("headgroup", *groups):
         api.apply(pod(f"{group}-0", group))
         api.merge_status(POD, f"{group}-0", {"conditions": [{"type": "Ready", "status": "True"}]})
+
+
+def reconciler(kube: Kube, now: Callable[[], datetime]) -> Reconciler:
+    """Return a reconciler of services that runs in the test's own process and reads the API server."""
+    defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+    policy = Policy(defaults, poll_seconds=5, resync_seconds=300)
+    return Reconciler(kube, LiveReader(kube), policy, now, StatusWriter(kube, now, "tests"))
 
 
 class Operator:

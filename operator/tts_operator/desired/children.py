@@ -43,22 +43,22 @@ KEPT = frozenset({CLAIM})
 def children(
     playground: Playground,
     models: Sequence[Model],
-    waiting: Sequence[Model],
+    pending: Sequence[Model],
     defaults: Defaults,
-    live: Manifest | None,
+    groups: Sequence[Manifest],
 ) -> tuple[dict[str, Any], ...]:
     """Return the children of the service that `playground` describes, serving `models`.
 
     In the order in which they are applied: what pods need comes before the RayService. What is not among
-    them, and not KEPT, should not be there. The files of `waiting` models are still to be fetched. `live` is
-    the RayService as it is now. With no model left, and unless the Playground keeps the gateway, there is
-    nothing.
+    them, and not KEPT, should not be there. The files of `pending` models are still to be fetched. `groups`
+    are the worker groups that the RayService has now. With no model left, and unless the Playground keeps the
+    gateway, there is nothing.
     """
     name, spec = playground.name, playground.spec
-    if not models and not waiting and spec.when_empty == "Remove":
+    if not models and not pending and spec.when_empty == "Remove":
         return ()
     audio_claim = audio_claim_of(playground)
-    fetched = [model for model in (*models, *waiting) if downloads(model)]
+    fetched = [model for model in (*models, *pending) if downloads(model)]
     cache_claim = cache_claim_of(playground) if fetched else ""
     present: list[dict[str, Any]] = [
         manifest(SERVICE_ACCOUNT, name, name, {"automountServiceAccountToken": False})
@@ -86,7 +86,7 @@ def children(
     # By name: of a model that is served as it was, and waits for other files, the files are wanted.
     jobs = {m.name: loader(playground, m, images[m.spec.engine], cache_claim) for m in fetched}
     present += jobs.values()
-    present.append(ray_service(playground, models, defaults, audio_claim, cache_claim, live))
+    present.append(ray_service(playground, models, defaults, audio_claim, cache_claim, groups))
     return tuple(present)
 
 

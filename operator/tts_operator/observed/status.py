@@ -18,8 +18,8 @@ from tts_operator.observed.ray import Application, Service
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What was read of a service."""
+class Observation:
+    """What was observed of a service."""
 
     namespace: str
     name: str
@@ -42,7 +42,7 @@ class Facts:
         return f"http://{self.name}-serve-svc.{self.namespace}.svc:{SERVE_PORT}"
 
 
-def model_status(verdict: Verdict, facts: Facts) -> tuple[dict[str, Any], Sequence[Condition]]:
+def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], Sequence[Condition]]:
     """Return the status of one model, without its conditions, and these."""
     model = verdict.model
     if model is None:
@@ -79,7 +79,7 @@ def _refused(cause: Cause) -> Sequence[Condition]:
 
 
 def _serving(
-    ready: bool, stage: Cause, fault: Cause | None, facts: Facts, limit: Cause | None = None
+    ready: bool, stage: Cause, fault: Cause | None, facts: Observation, limit: Cause | None = None
 ) -> Sequence[Condition]:
     """Return the conditions of an application that is served, or on the way to it.
 
@@ -109,7 +109,7 @@ def _offer(model: Model) -> dict[str, Any]:
 
 
 def service_status(
-    verdicts: Mapping[Ref, Verdict], facts: Facts
+    verdicts: Mapping[Ref, Verdict], facts: Observation
 ) -> tuple[dict[str, Any], Sequence[Condition]]:
     """Return the status of the Playground, without its conditions, and these."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
@@ -138,7 +138,7 @@ def service_status(
     return status, _serving(ready, _stage(gateway, facts), _fault(gateway, facts, found), facts)
 
 
-def _serves(model: Model, facts: Facts) -> bool:
+def _serves(model: Model, facts: Observation) -> bool:
     """Tell whether requests for the model are answered.
 
     KubeRay goes on reporting what Serve said last while the head is gone, and Serve calls a deployment
@@ -153,7 +153,7 @@ def _serves(model: Model, facts: Facts) -> bool:
     )
 
 
-def _is_taken_up(name: str, facts: Facts) -> bool:
+def _is_taken_up(name: str, facts: Observation) -> bool:
     """Tell whether KubeRay runs an application as its resource says now.
 
     Of a service it only tells whether it has taken up all changes: one beside an application that was Ready
@@ -162,15 +162,15 @@ def _is_taken_up(name: str, facts: Facts) -> bool:
     return facts.ray.exists and (facts.ray.current or name in facts.previously_ready)
 
 
-def _has_head(facts: Facts) -> bool:
+def _has_head(facts: Observation) -> bool:
     return ready_pods(facts.pods, facts.ray.cluster, HEAD_GROUP) > 0
 
 
-def _has_pods(model: Model, facts: Facts) -> bool:
+def _has_pods(model: Model, facts: Observation) -> bool:
     return ready_pods(facts.pods, facts.ray.cluster, group_of(model)) >= model.spec.replicas.min
 
 
-def _loading(model: Model, load: Load, application: Application, facts: Facts) -> Sequence[Condition]:
+def _loading(model: Model, load: Load, application: Application, facts: Observation) -> Sequence[Condition]:
     """Return the conditions of a model whose files are being fetched."""
     size = f"{load.percent}% of {load.total / 1e6:.0f} MB" if load.total else f"{load.fetched / 1e6:.0f} MB"
     text = f"{size} of {model.spec.source.uri} fetched."
@@ -191,7 +191,7 @@ def _groups(models: Sequence[Model]) -> frozenset[str]:
     return frozenset({HEAD_GROUP, *(group_of(model) for model in models)})
 
 
-def _replacement(facts: Facts) -> Cause | None:
+def _replacement(facts: Observation) -> Cause | None:
     """Return why a new Ray cluster takes over from the one that serves; None where none does."""
     if not facts.ray.active_cluster or not (facts.disruptive_changes or facts.ray.replacing):
         return None
@@ -203,7 +203,7 @@ def _replacement(facts: Facts) -> Cause | None:
     )
 
 
-def _fault(application: Application, facts: Facts, found: Sequence[Problem]) -> Cause | None:
+def _fault(application: Application, facts: Observation, found: Sequence[Problem]) -> Cause | None:
     """Return what is wrong, the nearest to the cause; None when nothing is known to be."""
     fault = facts.failure or _of_pods(found)
     if fault is None and application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
@@ -216,7 +216,7 @@ def _of_pods(found: Sequence[Problem]) -> Cause | None:
     return Cause(found[0].reason, found[0].message) if found else None
 
 
-def _stage(application: Application, facts: Facts, model: Model | None = None) -> Cause:
+def _stage(application: Application, facts: Observation, model: Model | None = None) -> Cause:
     """Return what is under way for a model's application, or the gateway."""
     if not facts.ray.exists:
         return Cause("Creating", "The RayService is being made.")
@@ -234,7 +234,7 @@ def _stage(application: Application, facts: Facts, model: Model | None = None) -
     return Cause("Deploying", f"Serve's application is {application.status}{said}.")
 
 
-def _lacking_pods(application: Application, facts: Facts, model: Model | None) -> str:
+def _lacking_pods(application: Application, facts: Observation, model: Model | None) -> str:
     """Return which pods are missing though Serve may say that all is well; empty where none is."""
     if not _has_head(facts):
         return f"The head pod of Ray cluster {facts.ray.cluster} is not ready."

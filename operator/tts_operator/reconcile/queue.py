@@ -5,24 +5,10 @@ import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from tts_operator.logs import about
-
-
-class Key(NamedTuple):
-    """A service."""
-
-    namespace: str
-    service: str
-
-
-class JobKey(NamedTuple):
-    """A TTSJob."""
-
-    namespace: str
-    job: str
-
+from tts_operator.objects import JobKey, Key
 
 K = TypeVar("K", Key, JobKey)
 """What a queue is of: one kind of keys, for two of different kinds may be equal."""

@@ -4,8 +4,9 @@ import pytest
 
 from tts_operator.desired.children import CHILDREN, children
 from tts_operator.desired.groups import group_of
-from tts_operator.desired.ray_service import Defaults, replacements
+from tts_operator.desired.ray_service import Defaults
 from tts_operator.objects import RAY_SERVICE, SERVICE_LABEL
+from tts_operator.observed.ray import disruptive_changes, worker_groups
 
 DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
 
@@ -15,7 +16,7 @@ OUTSIDE = {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none
 
 @pytest.fixture
 def build(playground):
-    return lambda models, waiting=(), **spec: children(playground(**spec), models, waiting, DEFAULTS, None)
+    return lambda models, pending=(), **spec: children(playground(**spec), models, pending, DEFAULTS, ())
 
 
 def kinds(found):
@@ -92,9 +93,10 @@ def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
 
 def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
     outside = model("z", **OUTSIDE)
-    before = of_kind(children(playground(), [model("a")], [], DEFAULTS, None), "RayService")
-    after = of_kind(children(playground(), [model("a"), outside], [], DEFAULTS, before), "RayService")
-    assert replacements(after, before) == []
+    before = of_kind(children(playground(), [model("a")], [], DEFAULTS, ()), "RayService")
+    groups = worker_groups(before)
+    after = of_kind(children(playground(), [model("a"), outside], [], DEFAULTS, groups), "RayService")
+    assert disruptive_changes(after, before) == []
     groups = after["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     claims = [
         "persistentVolumeClaim" in volume for g in groups for volume in g["template"]["spec"]["volumes"]

@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from fake_kube import FakeKube
 
 from tts_app.resources import TTSJob
 from tts_operator.desired.groups import group_of
-from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, Plan, job_children, needed, unusable
+from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, JobInputs, job_children, needed, unusable
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.objects import (
+    COMPONENT_LABEL,
+    CONFIG_MAP,
     EVENT,
+    JOB_LABEL,
     MANAGED_LABEL,
+    NETWORK_POLICY,
     POD,
     RAY_CLUSTER,
     RAY_JOB,
@@ -20,12 +25,15 @@ from tts_operator.objects import (
     SERVICE_LABEL,
     TTS_JOB,
     VOICE_MODEL,
+    JobKey,
     Ref,
+    rfc3339,
 )
 from tts_operator.observed.jobs import read_attempt, read_report, submitter_of
-from tts_operator.reconcile.jobs import ATTEMPTS, JobReconciler
-from tts_operator.reconcile.kube import KubeError
-from tts_operator.reconcile.queue import JobKey
+from tts_operator.plan.job import ATTEMPTS
+from tts_operator.reconcile.jobs import JobReconciler
+from tts_operator.reconcile.read import LiveReader
+from tts_operator.reconcile.statuses import StatusWriter
 
 DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
 INLINE = {"inline": [{"id": 1, "text": {"en": "Hello", "ar": "مرحبا"}}]}
@@ -57,8 +65,8 @@ def children(playground, model):
     def build(service=None, models=None, attempt=1, **manifest):
         job = parsed(**manifest)
         cluster = "" if job.spec.ephemeral else "playground-abcde"
-        plan = Plan(job, "uid-1", playground(**(service or {})), models or [model()], cluster, attempt)
-        return {child["kind"]: child for child in job_children(plan, DEFAULTS)}
+        inputs = JobInputs(job, "uid-1", playground(**(service or {})), models or [model()], cluster, attempt)
+        return {child["kind"]: child for child in job_children(inputs, DEFAULTS)}
 
     return build
 
@@ -272,61 +280,45 @@ def test_the_pod_of_an_earlier_attempt_is_not_this_ones():
 
 
 class World:
-    """An API server with one TTSJob and one service, a KubeRay and a clock, all moved by the test."""
+    """A TTSJob and a service on an API server, a KubeRay and a clock, all moved by the test."""
 
-    def __init__(self, job, models):
+    def __init__(self, job, models, policy):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.job, self.models = job, models
-        self.service, self.ray_job = None, None
-        self.pods, self.log_text, self.events, self.made = [], "", [], []
-        self.pod_events = []
-        self.broken_log, self.refuse = False, None
-        self.service_names = {"playground"}
-
-    async def get(self, ref, namespace):
-        if ref.kind is RAY_SERVICE:
-            return self.service if ref.name in self.service_names else None
-        if ref == Ref(RAY_CLUSTER, "playground-abcde"):
-            return {"status": {"state": "", "head": {"serviceName": "playground-abcde-head-svc"}}}
-        return {TTS_JOB: self.job, RAY_JOB: self.ray_job}.get(ref.kind)
-
-    async def list(self, kind, namespace, labels=None, fields=None):
-        return {VOICE_MODEL: self.models, POD: self.pods, EVENT: self.pod_events}.get(kind, [])
-
-    async def create(self, manifest, namespace):
-        if manifest["kind"] == EVENT.name:
-            self.events.append((manifest["type"], manifest["reason"]))
-            return
-        if self.refuse:
-            raise KubeError("refused", self.refuse)
-        self.made.append(manifest["kind"])
-        if manifest["kind"] == RAY_JOB.name:
-            created = {**manifest["metadata"], "creationTimestamp": self.now.isoformat()}
-            self.ray_job = {**manifest, "metadata": created}
-
-    async def apply_status(self, manifest, namespace):
-        if manifest["kind"] == TTS_JOB.name:
-            self.job = {**self.job, "status": manifest["status"]}
-        else:
-            assert manifest["kind"] == RAY_JOB.name
-            self.ray_job = {**self.ray_job, "status": self.ray_job["status"] | manifest["status"]}
-
-    async def delete(self, ref, namespace):
-        if ref.kind is TTS_JOB:
-            self.job = None
-        else:
-            assert ref == Ref(RAY_JOB, "welcome")
-            self.ray_job = None
-
-    async def log(self, pod, container, namespace, lines=5):
-        if self.broken_log:
-            raise KubeError("no such node", 500)
-        return self.log_text
+        self.kube = FakeKube()
+        self.kube.clock = lambda: rfc3339(self.now)
+        self._policy = policy
+        self.kube.put(TTS_JOB, job)
+        for model in models:
+            self.kube.put(VOICE_MODEL, model)
+        origin = {"ray.io/originated-from-crd": "RayService", "ray.io/originated-from-cr-name": "playground"}
+        labels = {SERVICE_LABEL: "playground", **origin}
+        head = {"head": {"serviceName": "playground-abcde-head-svc"}}
+        self.kube.put(
+            RAY_CLUSTER,
+            {"metadata": {"name": "playground-abcde", "labels": labels}, "spec": {}, "status": head},
+        )
 
     async def step(self, seconds=0):
         self.now += timedelta(seconds=seconds)
-        reconciler = JobReconciler(self, DEFAULTS, 5, lambda: self.now)
+
+        def now():
+            return self.now
+
+        writer = StatusWriter(self.kube, now, "tests")
+        reconciler = JobReconciler(self.kube, LiveReader(self.kube), self._policy, now, writer)
         return await reconciler.reconcile(JobKey("speech", "welcome"))
+
+    @property
+    def job(self):
+        return self.kube.found(Ref(TTS_JOB, "welcome"))
+
+    @property
+    def ray_job(self):
+        return self.kube.found(Ref(RAY_JOB, "welcome"))
+
+    @property
+    def made(self):
+        return [kind.name for kind in (CONFIG_MAP, NETWORK_POLICY, RAY_JOB) if self.kube.of_kind(kind)]
 
     @property
     def status(self):
@@ -347,41 +339,53 @@ class World:
     def condition(self, type_):
         return next(c for c in self.status["conditions"] if c["type"] == type_)
 
-    def serve(self, cluster="playground-abcde", **states):
+    def spec(self, **changes):
+        self.kube.change(Ref(TTS_JOB, "welcome"), lambda job: job["spec"].update(changes))
+
+    def serve(self, cluster="playground-abcde", ours=True, name="playground", **states):
         deployments = {"Voice": {"status": "HEALTHY"}}
         apps = {
-            name: {"status": states.get(name, "RUNNING"), "serveDeploymentStatuses": deployments}
-            for name in ("gateway", "kokoro")
+            app: {"status": states.get(app, "RUNNING"), "serveDeploymentStatuses": deployments}
+            for app in ("gateway", "kokoro")
         }
         active = {"rayClusterName": cluster, "applicationStatuses": apps}
-        self.service = {
-            "metadata": {
-                "name": "playground",
-                "generation": 1,
-                "labels": {MANAGED_LABEL: "tts-operator"},
-            },
+        labels = {MANAGED_LABEL: "tts-operator", SERVICE_LABEL: name} if ours else {}
+        made = {
+            "metadata": {"name": name, "labels": labels},
             "spec": {"serveConfigV2": "", "rayClusterConfig": {}},
             "status": {"observedGeneration": 1, "activeServiceStatus": active},
         }
+        self.kube.put(RAY_SERVICE, made)
+
+    def pod(self, made):
+        """Have one pod of the job, and no other."""
+        for found in self.kube.of_kind(POD):
+            self.kube.drop(Ref(POD, found["metadata"]["name"]))
+        labels = {JOB_LABEL: "welcome", COMPONENT_LABEL: "submitter"}
+        made["metadata"]["labels"] = labels
+        self.kube.put(POD, made)
+
+    def driver_says(self, text):
+        self.kube.logs["pod"] = text
 
     def ray_says(self, stage, job="", submission="job-1", **more):
         ended = {"endTime": self.now.isoformat()} if stage in ("Complete", "Failed") else {}
         said = {"jobDeploymentStatus": stage, "jobStatus": job, "jobId": submission, **ended, **more}
-        self.ray_job = {**self.ray_job, "status": said}
+        self.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job.update(status=said))
 
     async def run(self, text="", submission="job-1"):
         """Have the RayJob made and its driver run."""
         await self.step()
-        self.pods = [submitter("pod", submission)]
-        self.log_text = text
+        self.pod(submitter("pod", submission))
+        self.driver_says(text)
         self.ray_says("Running", "RUNNING", submission)
         return await self.step()
 
 
 @pytest.fixture
-def world(voice_model):
+def world(voice_model, policy):
     def build(**manifest):
-        made = World(tts_job(**manifest), [voice_model()])
+        made = World(tts_job(**manifest), [voice_model()], policy)
         made.serve()
         return made
 
@@ -390,7 +394,7 @@ def world(voice_model):
 
 async def test_a_job_waits_for_its_service(world):
     job = world()
-    job.service = None
+    job.kube.drop(Ref(RAY_SERVICE, "playground"))
     await job.step()
     assert (job.phase, job.reason, job.made) == ("Pending", "ServiceMissing", [])
     job.serve(cluster="")
@@ -408,13 +412,16 @@ async def test_a_job_waits_for_its_service(world):
 async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(
     world, was_ready, reason
 ):
-    """KubeRay tells nothing of its applications then; what its model's status says stands."""
+    """KubeRay reports nothing of its applications then; what its model's status says counts."""
     job = world()
-    del job.service["status"]["activeServiceStatus"]["applicationStatuses"]
-    job.service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
-    job.models[0]["status"] = {
-        "conditions": [{"type": "Ready", "status": was_ready, "observedGeneration": 1}]
-    }
+
+    def replaced(service):
+        del service["status"]["activeServiceStatus"]["applicationStatuses"]
+        service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
+
+    job.kube.change(Ref(RAY_SERVICE, "playground"), replaced)
+    ready = {"conditions": [{"type": "Ready", "status": was_ready, "observedGeneration": 1}]}
+    job.kube.change(Ref(VOICE_MODEL, "kokoro"), lambda model: model.update(status=ready))
     await job.step()
     assert job.reason == reason
     if was_ready == "True":
@@ -423,7 +430,7 @@ async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_
 
 async def test_a_ray_service_that_is_somebody_elses_runs_no_job(world):
     job = world()
-    job.service["metadata"]["labels"] = {}
+    job.serve(ours=False)
     await job.step()
     assert (job.reason, job.made) == ("ServiceMissing", [])
 
@@ -437,16 +444,15 @@ async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(
     pod["metadata"]["uid"] = "uid-pod"
     pod["spec"]["volumes"] = [{"name": "posts", "configMap": {"name": "june"}}]
     pod["status"] = {"phase": "Pending", "conditions": [scheduled], "containerStatuses": [waits]}
-    job.pods = [pod]
-    job.pod_events = [
-        {
-            "metadata": {},
-            "reason": "FailedMount",
-            "note": 'configmap "june" not found',
-            "regarding": {"uid": "uid-pod"},
-            "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
-        }
-    ]
+    job.pod(pod)
+    failed_mount = {
+        "metadata": {"name": "pod.1"},
+        "reason": "FailedMount",
+        "note": 'configmap "june" not found',
+        "regarding": {"kind": "Pod", "uid": "uid-pod"},
+        "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
+    }
+    job.kube.put(EVENT, failed_mount)
     job.ray_says("Running")
     again = await job.step(100)
     assert (job.reason, again) == ("Starting", 30), "and it is looked at again in time"
@@ -459,10 +465,10 @@ async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(
 
 async def test_a_service_that_nobody_knows_is_told(world):
     job = world()
-    job.models = []
+    job.kube.drop(Ref(VOICE_MODEL, "kokoro"))
     await job.step()
     assert job.condition("Degraded")["reason"] == "ServiceMissing"
-    assert job.events == [("Warning", "ServiceMissing")]
+    assert job.kube.reported == [("Warning", "ServiceMissing")]
 
 
 async def test_it_runs_and_tells_how_far_it_is(world):
@@ -471,10 +477,10 @@ async def test_it_runs_and_tells_how_far_it_is(world):
     assert again <= 4
     assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
     assert job.status["startTime"] == "2026-01-01T00:00:00Z"
-    before = job.job
+    job.kube.take_writes()
     await job.step()
-    assert job.job is before, "nothing changed, nothing is written"
-    assert job.events == [("Normal", "Starting"), ("Normal", "Running")]
+    assert job.kube.take_writes() == [], "nothing changed, nothing is written"
+    assert job.kube.reported == [("Normal", "Starting"), ("Normal", "Running")]
 
 
 async def test_what_a_batch_waits_for_is_told_while_it_does(world):
@@ -484,7 +490,7 @@ async def test_what_a_batch_waits_for_is_told_while_it_does(world):
     assert message.endswith("RayCluster playground-abcde. It waits: 0a1b2c3d/cpu is 91% in use.")
     await job.run(line(4))
     assert job.condition("Progressing")["message"].endswith("RayCluster playground-abcde.")
-    assert job.events == [("Normal", "Starting"), ("Normal", "Running")], "its phase is the same"
+    assert job.kube.reported == [("Normal", "Starting"), ("Normal", "Running")], "its phase is the same"
 
 
 @pytest.mark.parametrize(
@@ -518,7 +524,7 @@ async def test_counts_that_are_not_known_yet_take_nothing_back(world):
     assert job.ray_job["spec"]["entrypoint"].endswith("--goes-on --speaker service")
     assert job.condition("Progressing")["message"].endswith("It waits: another driver is at work in /out.")
     assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
-    job.log_text = json.dumps({"outcome": "Failed", "message": "no model offers it"})
+    job.driver_says(json.dumps({"outcome": "Failed", "message": "no model offers it"}))
     await job.step()
     assert (job.phase, job.status["progress"]["summary"]) == ("Failed", "3/8")
     assert job.condition("Complete")["message"] == "no model offers it"
@@ -547,13 +553,14 @@ async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
 async def test_suspended_it_stops_and_later_goes_on(world):
     job = world()
     await job.run(line(3))
-    job.job["spec"]["suspend"] = True
-    await job.step()
+    job.spec(suspend=True)
+    await job.step(1)
     assert (job.phase, job.ray_job) == ("Suspended", None)
     assert await job.step() is None
     assert job.status["progress"]["done"] == 3
     assert "startTime" not in job.status
-    job.job["spec"]["suspend"] = False
+    job.spec(suspend=False)
+    job.now += timedelta(seconds=1)
     await job.run(line(4), "job-2")
     assert (job.phase, job.attempt, job.status["progress"]["done"]) == ("Running", "1", 4)
 
@@ -601,7 +608,7 @@ async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
 async def test_a_log_that_cannot_be_had_does_not_stop_the_job(world):
     job = world()
     await job.run(line(3))
-    job.broken_log = True
+    job.kube.refused["log", "Pod"] = 500
     await job.step()
     assert (job.phase, job.status["progress"]["done"]) == ("Running", 3)
 
@@ -620,7 +627,7 @@ async def test_another_active_cluster_takes_the_job_over(world):
 async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
     job = world(ephemeral={})
     await job.step()
-    job.ray_job["spec"]["suspend"] = True
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Queued")
 
@@ -628,15 +635,16 @@ async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
 async def test_what_kueue_takes_the_cluster_from_has_not_failed(world):
     job = world(ephemeral={})
     await job.run(line(3))
-    job.ray_job["spec"]["suspend"] = True
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
     job.ray_says("Suspending", "RUNNING")
-    job.log_text = line(3, outcome="Failed", message="the workers are gone")
+    job.driver_says(line(3, outcome="Failed", message="the workers are gone"))
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Queued")
     assert job.status["progress"]["done"] == 3
-    job.ray_job["spec"]["suspend"] = False
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=False))
     job.ray_says("Running", "RUNNING", "job-2")
-    job.pods, job.log_text = [submitter("other", "job-2")], line(8, outcome="Succeeded")
+    job.pod(submitter("pod", "job-2"))
+    job.driver_says(line(8, outcome="Succeeded"))
     await job.step()
     assert job.phase == "Succeeded"
 
@@ -647,7 +655,7 @@ async def test_what_holds_its_pods_up_is_told(world):
     job.ray_says("Initializing")
     state = {"name": "ray-head", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}
     status = {"phase": "Pending", "containerStatuses": [state]}
-    job.pods = [{**submitter("head", ""), "status": status}]
+    job.pod({**submitter("head", ""), "status": status})
     await job.step()
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "ImagePullFailed")
 
@@ -688,7 +696,10 @@ async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world
 async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
     job = world()
     await job.step()
-    job.ray_job["metadata"]["ownerReferences"][0]["uid"] = "another"
+    job.kube.change(
+        Ref(RAY_JOB, "welcome"),
+        lambda ray_job: ray_job["metadata"]["ownerReferences"][0].update(uid="another"),
+    )
     await job.step()
     assert job.reason == "NameTaken"
     assert job.ray_job is not None
@@ -696,24 +707,24 @@ async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
 
 async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
     job = world(ephemeral={})
-    job.service_names.add("welcome")
+    job.serve(name="welcome", ours=False)
     await job.step()
     assert (job.condition("Degraded")["reason"], job.made) == ("NameTaken", [])
     job = world()
-    job.service_names.add("welcome")
+    job.serve(name="welcome")
     await job.step()
     assert "RayJob" in job.made, "on a service's cluster it has no Service of its own"
 
 
 async def test_a_refusal_is_told(world):
     job = world()
-    job.refuse = 422
+    job.kube.refused["create", "RayJob"] = 422
     await job.step()
     assert job.condition("Degraded")["reason"] == "InvalidChild"
 
 
 async def test_what_is_there_already_is_taken(world):
     job = world()
-    job.refuse = 409
+    job.kube.refused["create", "ConfigMap"] = 409
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Starting")

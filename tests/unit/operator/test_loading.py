@@ -10,8 +10,8 @@ from tts_operator.desired.selection import Verdict
 from tts_operator.observed import loads
 from tts_operator.observed.conditions import Condition
 from tts_operator.observed.loads import Load, read_load
-from tts_operator.observed.ray import Application, Service
-from tts_operator.observed.status import Facts, model_status
+from tts_operator.observed.ray import Application, ServedModels, Service
+from tts_operator.observed.status import Observation, model_status
 
 DEFAULTS = Defaults(
     "registry/app:1", {"kokoro": "registry/kokoro:1", "llamacpp": "registry/llamacpp:1"}, "2.60.0"
@@ -33,24 +33,24 @@ def names(models):
 
 def test_a_model_is_served_when_its_files_are_there(model):
     outside = model("b", **hub())
-    assert [names(part) for part in admit([model("a"), outside], (), None)] == [
+    assert [names(part) for part in admit([model("a"), outside], (), {})] == [
         [("a", "1.0")],
         [("b", "c")],
     ]
-    served, waiting = admit([model("a"), outside], {load_name(outside)}, None)
+    served, waiting = admit([model("a"), outside], {load_name(outside)}, {})
     assert names(served) == [("a", "1.0"), ("b", "c")]
     assert waiting == []
 
 
 def test_until_the_new_files_are_there_a_model_is_served_as_it_was(model, live):
-    served, waiting = admit([model(**hub("new"))], (), live(model(**hub("old"))))
+    served, waiting = admit([model(**hub("new"))], (), ServedModels(live(model(**hub("old")))))
     assert names(served) == [("kokoro", "old")]
     assert names(waiting) == [("kokoro", "new")]
 
 
 def test_what_is_served_has_its_files_though_its_job_is_gone(model, live):
     changed = model(**hub(), avatars=[("en-GB", "male")])
-    served, waiting = admit([changed], (), live(model(**hub())))
+    served, waiting = admit([changed], (), ServedModels(live(model(**hub()))))
     assert [voice.avatar for voice in served[0].spec.voices] == ["male_en-GB"]
     assert waiting == []
 
@@ -58,14 +58,17 @@ def test_what_is_served_has_its_files_though_its_job_is_gone(model, live):
 def test_what_another_version_served_counts_for_nothing(model, live):
     broken = live(model(**hub()))
     broken["spec"]["serveConfigV2"] = broken["spec"]["serveConfigV2"].replace("engine: kokoro", "engine: x")
-    assert [names(part) for part in admit([model(**hub())], (), broken)] == [[], [("kokoro", "c")]]
+    assert [names(part) for part in admit([model(**hub())], (), ServedModels(broken))] == [
+        [],
+        [("kokoro", "c")],
+    ]
 
 
 def test_a_text_models_files_are_fetched_and_admitted_the_same_way(playground, text, live):
     outside = text(source={"uri": "hf://a/b", "revision": "c"})
-    assert admit([outside], (), None) == ([], [outside])
-    assert admit([outside], {load_name(outside)}, None) == ([outside], [])
-    assert admit([outside], (), live(outside)) == ([outside], [])
+    assert admit([outside], (), {}) == ([], [outside])
+    assert admit([outside], {load_name(outside)}, {}) == ([outside], [])
+    assert admit([outside], (), ServedModels(live(outside))) == ([outside], [])
     job = loader(playground(), outside, "registry/llamacpp:1", "cache")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert json.loads(container["command"][-1]) == outside.written()
@@ -74,7 +77,7 @@ def test_a_text_models_files_are_fetched_and_admitted_the_same_way(playground, t
 
 def test_a_model_of_another_kind_that_had_the_name_is_not_served_instead(text, model, live):
     outside = text("same", source={"uri": "hf://a/b", "revision": "c"})
-    assert admit([outside], (), live(model("same"))) == ([], [outside])
+    assert admit([outside], (), ServedModels(live(model("same")))) == ([], [outside])
 
 
 def test_the_job_fetches_what_the_resource_says_and_nothing_more_is_allowed(playground, model):
@@ -153,7 +156,7 @@ def test_a_job_ends_well_or_badly():
 def status_of(model, load, application=None, pods=()):
     applications = {} if application is None else {model.name: application}
     ray = Service(True, True, "cluster", "", applications)
-    facts = Facts("speech", "playground", ray, pods=pods, loads={model.name: load})
+    facts = Observation("speech", "playground", ray, pods=pods, loads={model.name: load})
     status, conditions = model_status(Verdict(model), facts)
     return status, {condition.type: condition for condition in conditions}
 

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tts_operator.desired.groups import Pods, group_of
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.selection import Verdict
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref, rfc3339
 from tts_operator.observed.conditions import Cause, Condition, conditions_of, is_settled
-from tts_operator.observed.pods import is_held_up, pods_by_group, problems, volume_trouble, worth_reading
+from tts_operator.observed.pods import is_held_up, mount_error, needs_log, pods_by_group, problems
 from tts_operator.observed.ray import read_service
-from tts_operator.observed.status import Facts, model_status, service_status
+from tts_operator.observed.scaling import Pods
+from tts_operator.observed.status import Observation, model_status, service_status
 
 HEAD = frozenset({"headgroup"})
 OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
@@ -62,7 +63,7 @@ def facts(live=None, *models, pods=(), **more):
         for number in range(model.spec.replicas.min)
     ]
     running = [ready_pod("head", "headgroup"), *workers, *pods]
-    return Facts("speech", "playground", read_service(live, NOW), pods=running, **more)
+    return Observation("speech", "playground", read_service(live, NOW), pods=running, **more)
 
 
 def conditions(found):
@@ -179,14 +180,14 @@ def test_a_pod_is_looked_into_when_nothing_of_it_begins_for_two_minutes(pod):
     ],
 )
 def test_the_last_event_of_a_pod_tells_whether_it_waits_for_its_volumes(pod, events, said):
-    assert volume_trouble(held_pod(pod), events) == said
-    assert volume_trouble(held_pod(pod), events[::-1]) == said
+    assert mount_error(held_pod(pod), events) == said
+    assert mount_error(held_pod(pod), events[::-1]) == said
 
 
 def test_nothing_is_wrong_with_a_pod_that_runs_or_recovered(pod):
     running = pod("p", **container(state={"running": {}}, lastState=OOM, ready=True))
     assert problems([running], {}, HEAD) == []
-    assert not worth_reading(running)
+    assert not needs_log(running)
 
 
 def test_pods_of_other_groups_and_going_ones_do_not_count(pod):
@@ -280,7 +281,7 @@ def test_a_model_that_may_scale_to_zero_is_ready_without_pods(model):
 
 
 def test_without_the_head_nothing_is_ready(model):
-    without = Facts("speech", "playground", read_service(ray_service(), NOW))
+    without = Observation("speech", "playground", read_service(ray_service(), NOW))
     ready = conditions(model_status(Verdict(model(replicas={"min": 0, "max": 1})), without))["Ready"]
     assert (ready.status, ready.reason) == (False, "PodsStarting")
     assert "head pod" in ready.message
@@ -346,7 +347,9 @@ def test_is_ready_on_the_running_cluster_until_the_other_takes_over(model):
     new = conditions(model_status(Verdict(model("new")), replacing))["Ready"]
     assert (new.status, new.reason) == (False, "ClusterStarting")
     assert "playground-fghij" in new.message
-    fallen = Facts("speech", "playground", read_service(live, NOW), previously_ready=frozenset({"kokoro"}))
+    fallen = Observation(
+        "speech", "playground", read_service(live, NOW), previously_ready=frozenset({"kokoro"})
+    )
     assert not conditions(model_status(Verdict(model()), fallen))["Ready"].status, "its pods are gone"
 
 

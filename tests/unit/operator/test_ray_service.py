@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from tts_app.resources.playground import ENGINES
-from tts_operator.desired.groups import Pods, group_of, rescale, shrinks
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.pods import RAY_MEMORY
-from tts_operator.desired.ray_service import Defaults, ray_service, replacements
+from tts_operator.desired.ray_service import Defaults, ray_service
+from tts_operator.observed.ray import disruptive_changes, worker_groups
+from tts_operator.observed.scaling import Pods, is_shrinking, rescale
 
 DEFAULTS = Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0")
 
@@ -18,7 +20,7 @@ DEFAULTS = Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine
 @pytest.fixture
 def build(playground):
     def built(models, live=None, **spec):
-        return ray_service(playground(**spec), models, DEFAULTS, "audio", "", live)
+        return ray_service(playground(**spec), models, DEFAULTS, "audio", "", worker_groups(live))
 
     return built
 
@@ -55,7 +57,7 @@ def test_adding_a_model_appends_a_group_and_an_application(build, model):
     live = build([model("m")])
     desired = build([model("m"), model("a")], live)
     assert names(desired) == [group_of(model("m")), group_of(model("a"))]
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
 
 
 def test_a_model_that_goes_leaves_its_group_without_pods(build, model):
@@ -64,7 +66,7 @@ def test_a_model_that_goes_leaves_its_group_without_pods(build, model):
     assert names(desired) == names(live)
     assert desired["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["replicas"] == 0
     assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "b"]
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
 
 
 def test_a_model_that_comes_back_has_its_group_again(build, model):
@@ -87,7 +89,7 @@ def test_a_model_that_comes_back_has_its_group_again(build, model):
 )
 def test_no_change_of_a_model_makes_a_new_cluster(build, model, change):
     live = build([model("a"), model("b")])
-    assert replacements(build([model("a", **change), model("b")], live), live) == []
+    assert disruptive_changes(build([model("a", **change), model("b")], live), live) == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_no_change_of_a_model_makes_a_new_cluster(build, model, change):
 )
 def test_what_makes_a_new_cluster_is_named(build, model, spec, where):
     live = build([model("a")])
-    paths = replacements(build([model("a")], live, **spec), live)
+    paths = disruptive_changes(build([model("a")], live, **spec), live)
     assert any(path.startswith(where) for path in paths), paths
 
 
@@ -111,7 +113,7 @@ def test_what_the_server_added_is_no_change(build, model):
     cluster = live["spec"]["rayClusterConfig"]
     cluster["headGroupSpec"]["enableIngress"] = False
     cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/log"
-    assert replacements(build([model("a")], live), live) == []
+    assert disruptive_changes(build([model("a")], live), live) == []
 
 
 def test_numbers_of_pods_are_patched_into_the_cluster(build, model):
@@ -144,7 +146,7 @@ def test_pods_go_only_when_nothing_runs_in_them(build, model, pods, number, leav
     numbers = {name: values.pop(name, 4) for name in ("replicas", "minReplicas", "maxReplicas")}
     assert set(numbers.values()) == {number}
     assert values == ({} if number == 4 else {"scaleStrategy": {"workersToDelete": leaving}})
-    assert shrinks(cluster, wanted["workerGroupSpecs"], {group: pods}) == (number > 2)
+    assert is_shrinking(cluster, wanted["workerGroupSpecs"], {group: pods}) == (number > 2)
 
 
 def test_a_replica_of_several_pods_goes_with_all_of_them_and_not_before(build, model):
@@ -209,7 +211,7 @@ BIG = {
 def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model, text):
     live = build([model("a")])
     desired = build([model("a"), text("b")], live)
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
     assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "a", "b"]
     _, group = desired["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert group["template"]["spec"]["containers"][0]["image"] == "registry/llamacpp:1"
@@ -232,7 +234,7 @@ def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model
 def test_no_change_of_a_text_model_makes_a_new_cluster_or_touches_another_application(build, text, change):
     live = build([text("a"), text("b")])
     desired = build([text("a", **change), text("b")], live)
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
     before, after = (
         {app["name"]: app for app in serve(config)["applications"]} for config in (live, desired)
     )

@@ -7,9 +7,10 @@ import logging
 import pytest
 
 from tts_operator.logs import about, add_subject, formatter
-from tts_operator.reconcile.drift import matches, stamped
-from tts_operator.reconcile.queue import Key, WorkQueue, work
-from tts_operator.reconcile.transitions import event_of
+from tts_operator.objects import Key
+from tts_operator.observed.drift import matches, stamped
+from tts_operator.observed.events import event_of
+from tts_operator.reconcile.queue import WorkQueue, work
 
 A, B = Key("ns", "a"), Key("ns", "b")
 
@@ -186,7 +187,8 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
     ],
 )
 def test_events(voice_model, before, after, told):
-    event = event_of(voice_model(), before, after, "2026-01-01T00:00:00.000000Z", "me")
+    statuses = {"conditions": before}, {"conditions": after}
+    event = event_of(voice_model(), *statuses, "2026-01-01T00:00:00.000000Z", "me")
     assert (event and (event["type"], event["reason"])) == told
     if event:
         assert event["regarding"]["name"] == "kokoro"
