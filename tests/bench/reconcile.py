@@ -115,7 +115,7 @@ def _options() -> argparse.Namespace:
 
 
 def _conditions() -> dict[str, str]:
-    packages = ("kopf", "lightkube", "pydantic")
+    packages = ("lightkube", "pydantic")
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tts_operator.kube import KubeError
+from tts_operator.kube import KubeError, Learn
 from tts_operator.objects import EVENT, KINDS, Kind, Manifest, Ref
 
 Object = dict[str, Any]
@@ -15,8 +15,8 @@ READS = ("get", "list", "log")
 class FakeKube:
     """Implements `Kube`. A test moves it by `put`, `change` and `drop`, and looks at `requests`."""
 
-    def __init__(self, learn: Callable[[Kind, Manifest], None] = lambda kind, found: None) -> None:
-        """`learn` is called with every object that it answers with, as `LightKube` does."""
+    def __init__(self, learn: Learn | None = None) -> None:
+        """`learn` is called with every object that it answers with, as by `LightKube`."""
         self.requests: list[tuple[str, str]] = []
         """The verb and the kind of each request that it got."""
         self.refused: dict[tuple[str, str], int] = {}
@@ -24,7 +24,7 @@ class FakeKube:
         self.error: KubeError | None = None
         """What every request ends with, where it is set."""
         self.answers = asyncio.Event()
-        """Cleared, no request is answered."""
+        """While it is cleared no request is answered."""
         self.answers.set()
         self.logs: dict[str, str] = {}
         """What the pods log, by name."""
@@ -33,6 +33,11 @@ class FakeKube:
         self._learn = learn
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._version = 0
+        self._history: list[tuple[int, str, Object]] = []
+        self._compacted = 0
+        """Watches that begin before this version are refused."""
+        self._changed = asyncio.Event()
+        self._broken: KubeError | None = None
 
     # What a test does in the place of others.
 
@@ -54,7 +59,18 @@ class FakeKube:
 
     def drop(self, ref: Ref, namespace: str = "speech") -> None:
         """Have an object no more."""
-        del self._objects[ref.kind.name, namespace, ref.name]
+        gone = copy.deepcopy(self._objects.pop((ref.kind.name, namespace, ref.name)))
+        self._version += 1
+        gone["metadata"]["resourceVersion"] = str(self._version)
+        self._happen("DELETED", gone)
+
+    def break_watches(self, *, compact: bool = False) -> None:
+        """End all watches; with `compact` forget what has happened: who watches on must list again."""
+        if compact:
+            self._compacted = self._version
+            self._history.clear()
+        self._broken = KubeError("the connection is gone", None)
+        self._wake()
 
     def found(self, ref: Ref, namespace: str = "speech") -> Object | None:
         """Return an object as it is, without a request."""
@@ -100,7 +116,7 @@ class FakeKube:
         kind = KINDS[manifest["kind"]]
         await self._request("apply", kind)
         before = self._objects.get((kind.name, namespace, manifest["metadata"]["name"]))
-        return self._answer(kind, self._write(kind, manifest, before, namespace))
+        return self._answer(kind, self._write(kind, manifest, before, namespace), is_own=True)
 
     async def apply_status(self, manifest: Manifest, namespace: str) -> Object:
         kind = KINDS[manifest["kind"]]
@@ -110,7 +126,8 @@ class FakeKube:
             raise KubeError("not found", 404)
         ours = kind.api_version.startswith("ttsplayground.dev/")
         status = {**({} if ours else before.get("status", {})), **manifest["status"]}
-        return self._answer(kind, self._store({**before, "status": copy.deepcopy(status)}))
+        changed = self._store({**before, "status": copy.deepcopy(status)})
+        return self._answer(kind, changed, is_own=True)
 
     async def patch(self, ref: Ref, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
         await self._request("patch", ref.kind)
@@ -151,6 +168,39 @@ class FakeKube:
         await self._request("log", KINDS["Pod"])
         return self.logs.get(pod, "")
 
+    async def each(
+        self, kind: Kind, namespace: str | None, label: str | None, take: Callable[[Manifest], None]
+    ) -> int:
+        await self._request("list", kind)
+        for (name, place, _), found in list(self._objects.items()):
+            if name == kind.name and namespace in (None, place) and _has(found, label):
+                take(copy.deepcopy(found))
+        return self._version
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        label: str | None,
+        version: int,
+        take: Callable[[str, Manifest], None],
+    ) -> None:
+        await self._request("watch", kind)
+        self._broken = None
+        if version < self._compacted:
+            raise KubeError("too old", 410)
+        while self._broken is None:
+            for at, type_, found in list(self._history):
+                is_watched = found["kind"] == kind.name and namespace in (
+                    None,
+                    found["metadata"]["namespace"],
+                )
+                if at > version and is_watched and _has(found, label):
+                    take(type_, copy.deepcopy(found))
+            version = self._version
+            await self._changed.wait()
+        raise self._broken
+
     @property
     def reported(self) -> Sequence[tuple[str, str]]:
         """The type and the reason of the Events that were reported."""
@@ -184,14 +234,29 @@ class FakeKube:
     def _store(self, found: Object) -> Object:
         self._version += 1
         metadata = found["metadata"] = {**found["metadata"], "resourceVersion": str(self._version)}
-        self._objects[found["kind"], metadata["namespace"], metadata["name"]] = found
+        name = found["kind"], metadata["namespace"], metadata["name"]
+        self._happen("MODIFIED" if name in self._objects else "ADDED", found)
+        self._objects[name] = found
         return copy.deepcopy(found)
 
-    def _answer(self, kind: Kind, found: Object | None) -> Any:
+    def _happen(self, type_: str, found: Object) -> None:
+        self._history.append((self._version, type_, copy.deepcopy(found)))
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _answer(self, kind: Kind, found: Object | None, *, is_own: bool = False) -> Any:
         if found is not None:
             found = copy.deepcopy(found)
-            self._learn(kind, found)
+            if self._learn is not None:
+                self._learn(kind, found, is_own=is_own)
         return found
+
+
+def _has(found: Manifest, label: str | None) -> bool:
+    return label is None or label in found["metadata"]["labels"]
 
 
 def _at(found: Manifest, path: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from tts_operator.backoff import delay
 from tts_operator.logs import about
 from tts_operator.objects import JobKey, Key
 
@@ -14,9 +15,6 @@ K = TypeVar("K", Key, JobKey)
 """What a queue is of: one kind of keys, for two of different kinds may be equal."""
 
 logger = logging.getLogger(__name__)
-
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 60.0
 
 
 @dataclass(order=True, slots=True)
@@ -73,7 +71,7 @@ class WorkQueue(Generic[K]):
         self._working.discard(key)
         if failed:
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            self.add(key, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (count - 1)))
+            self.add(key, delay(count))
         else:
             self._failures.pop(key, None)
         self._changed.set()
