@@ -7,6 +7,8 @@ from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
+_SEVERITIES = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
+"""Names of levels that are not the level's own, in lower case."""
 _SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default={})  # noqa: B039 - never changed in place
 
 
@@ -14,18 +16,14 @@ def configure(level: str) -> None:
     """Log everything of `level` and above to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter())
-    handler.addFilter(add_subject)
+    handler.addFilter(annotate)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
 
 
 def formatter() -> logging.Formatter:
     """Return what makes a line of a record."""
-    return JsonFormatter(
-        ("levelname", "name", "message"),
-        rename_fields={"levelname": "severity", "name": "logger"},
-        timestamp=True,
-    )
+    return JsonFormatter(("severity", "name", "message"), rename_fields={"name": "logger"}, timestamp=True)
 
 
 @contextmanager
@@ -38,8 +36,9 @@ def about(subject: Mapping[str, str]) -> Iterator[None]:
         _SUBJECT.reset(token)
 
 
-def add_subject(record: logging.LogRecord) -> bool:
-    """Add to a record what it is about. It is a filter that lets everything pass."""
+def annotate(record: logging.LogRecord) -> bool:
+    """Add to a record how severe it is and what it is about. It is a filter that lets everything pass."""
+    record.severity = _SEVERITIES.get(record.levelno, record.levelname.lower())
     for name, value in _SUBJECT.get().items():
         setattr(record, name, value)
     return True

@@ -40,9 +40,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
     async with AsyncExitStack() as stack:
         kube = _client(stack, config, settings, cache.learn)
         # Each has connections of its own: watches hold theirs all the time.
-        watchers = {
-            namespace: _client(stack, config, settings) for namespace in settings.watched or (None,)
-        }
+        watchers = {namespace: _client(stack, config, settings) for namespace in settings.watched or (None,)}
         reflectors = [Reflector(watchers[store.namespace], store) for store in cache.stores]
         policy = Policy(
             Defaults(settings.gateway_image, settings.engine_images, settings.ray_version),

@@ -1,7 +1,7 @@
 """What is to be done for a service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -154,15 +154,14 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     serve = [model for model in serve if model.spec.engine in images]
     groups = worker_groups(facts.ray_service)
     wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
-    changes = _changes(wanted, facts)
+    apply = [m for m in wanted if _is_to_be_applied(m, facts.child(ref_of(m)))]
+    changes = _changes(apply, facts)
     observed = _observe(facts, verdicts, pending, None, now, policy, changes)
-    return ServicePlan(
-        apply=[m for m in wanted if _is_to_be_applied(m, facts.child(ref_of(m)))],
+    return replace(
+        observed,
+        apply=apply,
         delete=_orphans({ref_of(m) for m in wanted}, facts) + _failed_loaders(wanted, facts, now),
         changes=changes,
-        patches=observed.patches,
-        statuses=observed.statuses,
-        look_again=observed.look_again,
     )
 
 
@@ -173,11 +172,11 @@ def _is_to_be_applied(wanted: Manifest, live: Manifest | None) -> bool:
     return ref_of(wanted).kind is not JOB and not matches(wanted, live)
 
 
-def _changes(wanted: Sequence[Manifest], facts: ServiceFacts) -> Sequence[str]:
-    """Return the changes of the RayService that make a new cluster."""
+def _changes(apply: Sequence[Manifest], facts: ServiceFacts) -> Sequence[str]:
+    """Return the changes of the RayService, if it is to be applied, that make a new cluster."""
     if facts.ray_service is None:
         return ()
-    desired = next((m for m in wanted if m["kind"] == RAY_SERVICE.name), None)
+    desired = next((m for m in apply if m["kind"] == RAY_SERVICE.name), None)
     return disruptive_changes(desired, facts.ray_service) if desired is not None else ()
 
 

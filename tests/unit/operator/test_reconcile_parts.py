@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tts_operator.logs import about, add_subject, formatter
+from tts_operator.logs import about, annotate, formatter
 from tts_operator.objects import Key
 from tts_operator.observed.drift import matches, stamped
 from tts_operator.observed.events import event_of
@@ -123,7 +123,7 @@ async def test_get_waits_for_what_is_added_later():
 
 
 async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(caplog):
-    caplog.handler.addFilter(add_subject)
+    caplog.handler.addFilter(annotate)
     queue = WorkQueue(asyncio.get_running_loop().time)
     done = asyncio.Event()
 
@@ -139,19 +139,19 @@ async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(ca
     async with asyncio.timeout(5):
         await done.wait()
     worker.cancel()
-    caplog.handler.removeFilter(add_subject)
+    caplog.handler.removeFilter(annotate)
     (record,) = caplog.records
     line = json.loads(formatter().format(record))
-    assert (line["namespace"], line["service"], line["severity"]) == ("ns", "a", "ERROR")
+    assert (line["namespace"], line["service"], line["severity"]) == ("ns", "a", "error")
     assert "RuntimeError: broken" in line["exc_info"]
 
 
 async def test_a_log_line_outside_a_reconcile_names_no_service(caplog):
-    caplog.handler.addFilter(add_subject)
+    caplog.handler.addFilter(annotate)
     with about({"service": "a"}):
         await asyncio.gather(log("inside"))
     logging.getLogger("tts_operator").warning("outside")
-    caplog.handler.removeFilter(add_subject)
+    caplog.handler.removeFilter(annotate)
     lines = [json.loads(formatter().format(record)) for record in caplog.records]
     assert [(line["message"], line.get("service")) for line in lines] == [("inside", "a"), ("outside", None)]
 
