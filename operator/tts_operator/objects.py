@@ -1,4 +1,4 @@
-"""Kubernetes objects as plain dicts: the kinds that the operator knows, and how they are told apart."""
+"""Kubernetes objects as plain dicts: the kinds that the operator knows, and what identifies them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ JOB_LABEL: Final = f"{GROUP}/ttsjob"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
-"""Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
+"""Hash of the manifest that was applied last: it shows that a field was dropped, which no comparison does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def labels(service: str) -> dict[str, str]:
 
 
 def is_ours(live: Manifest) -> bool:
-    """Tell whether an object is the operator's."""
+    """Return whether an object is the operator's."""
     return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
 
 

@@ -180,7 +180,7 @@ class Api:
         Return what the last of each reason says.
         """
 
-        def told() -> dict[str, str]:
+        def reported() -> dict[str, str]:
             about = [(event, event.get("regarding", {})) for event in self.list(EVENT)]
             wanted = (ref.kind.name, ref.name)
             return {
@@ -190,19 +190,19 @@ class Api:
             }
 
         try:
-            eventually(lambda: reasons <= told().keys(), f"Events {sorted(reasons)} of {ref.name}")
+            eventually(lambda: reasons <= reported().keys(), f"Events {sorted(reasons)} of {ref.name}")
         except AssertionError as error:
-            raise AssertionError(f"{error}; there are {sorted(told())}") from None
-        return told()
+            raise AssertionError(f"{error}; there are {sorted(reported())}") from None
+        return reported()
 
     def await_ray_cluster(self, *refs: Ref) -> None:
-        """Wait until the statuses tell of KubeRay's cluster: without nodes, no more is written to them."""
+        """Wait until the statuses name KubeRay's cluster: without nodes, no more is written to them."""
 
-        def told() -> bool:
+        def named() -> bool:
             found = [self.get(ref.kind, ref.name) or {} for ref in refs]
             return all(item.get("status", {}).get("rayCluster") for item in found)
 
-        eventually(told, f"the Ray cluster told of {', '.join(ref.name for ref in refs)}")
+        eventually(named, f"the Ray cluster in the status of {', '.join(ref.name for ref in refs)}")
 
     def await_object(self, ref: Ref) -> Object:
         """Wait until an object is there; return it."""
@@ -228,7 +228,7 @@ def reconciler(kube: Kube, now: Callable[[], datetime]) -> Reconciler:
 
 
 class Operator:
-    """A process of the operator, for the namespaces that it is told."""
+    """A process of the operator, for the namespaces that it is given."""
 
     def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
         self._log = log

@@ -17,7 +17,7 @@ operator of workloads can do without; a namespace's Pod Security level and quota
 - apiGroups: [ttsplayground.dev]
   resources: [ttsjobs]
   verbs: [delete]
-# A job's children are made once, and never changed; KubeRay is told where the service's cluster takes jobs.
+# A job's children are made once, and never changed; KubeRay is given the address where the service's cluster takes jobs.
 - apiGroups: [ray.io]
   resources: [rayjobs]
   verbs: [get, list, watch, create, delete]
@@ -53,11 +53,11 @@ operator of workloads can do without; a namespace's Pod Security level and quota
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch]
-# KubeRay makes the clusters; the operator tells them how many pods their groups have.
+# KubeRay makes the clusters; the operator sets how many pods their groups have.
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [get, list, watch, patch]
-# Why a pod does not run is told in a resource's status.
+# A resource's status says why a pod does not run.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]

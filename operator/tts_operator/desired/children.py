@@ -103,7 +103,7 @@ def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
 def _disruption_budget(service: str, model: Model) -> dict[str, Any]:
     """Return the budget of a model that has several replicas at all times: one of them stays.
 
-    A budget in `maxUnavailable` would let none go: Kubernetes cannot tell how many pods a RayCluster wants.
+    A budget in `maxUnavailable` would let none go: Kubernetes does not know how many pods a RayCluster wants.
     Pods that no replica is in are never ready, and may go.
     """
     selector = {"matchLabels": {SERVICE_LABEL: service, "ray.io/group": group_of(model)}}

@@ -16,7 +16,7 @@ from tts_operator.objects import Manifest
 
 
 def downloads(model: Model) -> bool:
-    """Tell whether the model's files come from outside the cluster."""
+    """Return whether the model's files come from outside the cluster."""
     return model.spec.source.uri.startswith(("hf://", "s3://", "gs://"))
 
 

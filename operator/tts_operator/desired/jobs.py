@@ -246,7 +246,7 @@ def _claim(uri: str) -> str:
 
 
 def _by_content(kind: Kind, inputs: JobInputs, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a child whose name tells its content: one that is there already is the one that is wanted."""
+    """Return a child whose name has a hash of its content: one of that name is the one that is wanted."""
     digest = sha256(json.dumps([inputs.uid, body], sort_keys=True).encode()).hexdigest()[:10]
     return _child(kind, f"{inputs.job.name}-{what}-{digest}", inputs, body)
 

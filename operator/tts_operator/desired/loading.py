@@ -1,7 +1,7 @@
 """Fetching a model's files once: a Job that fills the cache claim, before any replica needs them.
 
 What a Job fetches is in its name, so another source is another Job. A model is served when its Job is done.
-Until then it goes on as it was served before, if it was.
+Until then it is served as it was before, if it was.
 """
 
 import json

@@ -34,7 +34,7 @@ SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
-"""A driver that is told to stop ends after the items in hand; Ray would kill it after three seconds."""
+"""A driver that is asked to stop ends after the items in hand; Ray would kill it after three seconds."""
 _HEAD_PORTS = {
     "gcs-server": 6379,
     "dashboard": DASHBOARD_PORT,

@@ -50,7 +50,7 @@ class Report:
     """Counts of items; None before it knows any."""
     failures: list[dict[str, Any]] = field(default_factory=list)
     outcome: Phase | None = None
-    """How the batch ended; None while it goes on, and for ever where the driver was killed."""
+    """How the batch ended; None while it runs, and for ever where the driver was killed."""
     message: str = ""
     waiting: str = ""
     """What the batch waits for, such as a node that others keep busy."""
@@ -96,7 +96,7 @@ def read_attempt(ray_job: Manifest) -> Attempt:
 def submitter_of(attempt: Attempt, pods: Iterable[Manifest]) -> Manifest | None:
     """Return the pod that follows an attempt's log, the newest of several; None while there is none.
 
-    Pods of earlier attempts may still be there: Ray's id of the job tells them apart.
+    Pods of earlier attempts may still be there: Ray's id of the job distinguishes them.
     """
     own = [pod for pod in pods if attempt.submission and _submission(pod) == attempt.submission]
     return max(own, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)

@@ -1,4 +1,4 @@
-"""What is wrong with a pod, in one reason and one sentence: the cause that KubeRay's status does not tell."""
+"""What is wrong with a pod, in one reason and one sentence: KubeRay's status does not say."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ def needs_log(pod: Manifest) -> bool:
 def is_held_up(pod: Manifest, now: datetime) -> bool:
     """Return whether a pod has been on a node for a while, and nothing of it has begun.
 
-    Its image may be large, or a volume not ready: its status is the same, and only its Events tell which.
+    Its image may be large, or a volume not ready: its status is the same, and only its Events say which.
     """
     scheduled = _condition(pod, "PodScheduled")
     return (
@@ -57,7 +57,7 @@ def is_held_up(pod: Manifest, now: datetime) -> bool:
 def mount_error(pod: Manifest, events: Iterable[Manifest]) -> str:
     """Return what is said of the pod's volumes, if that is the last of its Events; empty otherwise.
 
-    When they are ready the kubelet tells of the images.
+    When the volumes are ready the kubelet reports the images.
     """
     own = [event for event in events if event["regarding"].get("uid") == pod["metadata"]["uid"]]
     last = max(own, key=lambda event: (_moment(event), not _is_of_volumes(event)), default=None)
@@ -201,10 +201,12 @@ def _is_of_volumes(event: Manifest) -> bool:
 
 
 def _moment(event: Manifest) -> datetime:
-    """Return when an Event was told last; the kubelet's have the time of the older API."""
+    """Return when an Event was reported last; the kubelet's have the time of the older API."""
     series = event.get("series") or {}
-    told = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
-    return datetime.fromisoformat(told or event["metadata"]["creationTimestamp"])
+    reported = (
+        series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
+    )
+    return datetime.fromisoformat(reported or event["metadata"]["creationTimestamp"])
 
 
 def _waiting(status: Mapping[str, Any]) -> str:

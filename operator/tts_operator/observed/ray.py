@@ -15,8 +15,11 @@ from tts_app.serving.config import GATEWAY
 from tts_operator.objects import KINDS, Manifest, Ref, differences
 
 SETTLE_SECONDS = 5.0
-"""KubeRay 1.6 asks Serve how it is, hands it the change, and then tells what it was answered before that
-(`reconcileServe`). It asks again after two seconds, and tells what is new: what it said so long ago is so."""
+"""Age in seconds from which KubeRay's report counts.
+
+KubeRay 1.6 asks Serve for its state, hands it the change, and then reports the state from before
+(`reconcileServe`). Two seconds later it asks again, and reports what is new.
+"""
 
 
 @dataclass(frozen=True, slots=True)

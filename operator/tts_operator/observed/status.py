@@ -139,7 +139,7 @@ def service_status(
 
 
 def _serves(model: Model, facts: Observation) -> bool:
-    """Tell whether requests for the model are answered.
+    """Return whether requests for the model are answered.
 
     KubeRay goes on reporting what Serve said last while the head is gone, and Serve calls a deployment
     healthy that is about to get a new replica: so the pods count too.
@@ -154,10 +154,10 @@ def _serves(model: Model, facts: Observation) -> bool:
 
 
 def _is_taken_up(name: str, facts: Observation) -> bool:
-    """Tell whether KubeRay runs an application as its resource says now.
+    """Return whether KubeRay runs an application as its resource says now.
 
-    Of a service it only tells whether it has taken up all changes: one beside an application that was Ready
-    takes nothing from it.
+    KubeRay only reports whether it has taken up all changes of a service: a change beside an application
+    that was Ready takes nothing from that.
     """
     return facts.ray.exists and (facts.ray.current or name in facts.previously_ready)
 

@@ -205,7 +205,7 @@ async def _report(
     except KubeError as error:
         if error.status is None:
             raise
-        # Its node may be gone for good: the job goes on without, and another attempt says how it ended.
+        # Its node may be gone for good: the job continues without it, and another attempt says how it ended.
         logger.warning("no log of pod %s: %s", pod["metadata"]["name"], error)
         return None
     return read_report(log)

@@ -24,19 +24,19 @@ def container(name="ray-head", **status):
 
 
 def ray_service(application="RUNNING", deployment="HEALTHY", message="", *, generation=1, pending="", **apps):
-    """Return a RayService as KubeRay writes it: of the active cluster of two it tells no applications."""
+    """Return a RayService as KubeRay writes it: of two clusters it reports one, the pending one."""
     state = {
         "status": application,
         "message": message,
         "serveDeploymentStatuses": {"Voice": {"status": deployment}},
     }
-    told = {"applicationStatuses": {"kokoro": state, "gateway": state, **apps}}
+    reported = {"applicationStatuses": {"kokoro": state, "gateway": state, **apps}}
     return {
         "metadata": {"name": "playground", "generation": 1},
         "status": {
             "observedGeneration": generation,
-            "activeServiceStatus": {"rayClusterName": "playground-abcde"} | ({} if pending else told),
-            "pendingServiceStatus": {"rayClusterName": pending, **told} if pending else {},
+            "activeServiceStatus": {"rayClusterName": "playground-abcde"} | ({} if pending else reported),
+            "pendingServiceStatus": {"rayClusterName": pending, **reported} if pending else {},
         },
     }
 
@@ -145,7 +145,7 @@ def held_pod(pod, minute=5, reason="ContainerCreating", **state):
 
 
 def pod_event(reason, at, note="", uid="uid-p"):
-    """Return an Event as a kubelet tells it, by the older API."""
+    """Return an Event as a kubelet reports it, by the older API."""
     times = {"eventTime": None, "deprecatedLastTimestamp": f"2026-01-01T00:{at}Z"}
     return {"metadata": {}, "reason": reason, "note": note, "regarding": {"uid": uid}, **times}
 
@@ -302,7 +302,7 @@ def test_a_change_beside_it_leaves_a_model_ready(model, was_ready):
 
 @pytest.mark.parametrize(("seconds", "ready"), [(0, False), (4, False), (5, True)])
 def test_a_change_is_taken_up_when_kuberay_has_asked_serve_again(model, seconds, ready):
-    """At first it tells, of the new generation, what Serve said before the change."""
+    """At first it reports, of the new generation, what Serve said before the change."""
     live = ray_service()
     live["status"]["lastUpdateTime"] = rfc3339(NOW - timedelta(seconds=seconds))
     found = conditions(model_status(Verdict(model()), facts(live, model())))
