@@ -17,6 +17,7 @@ from tts_operator import metrics
 from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
 
 NOT_FOUND = 404
+CONFLICT = 409
 LOG_LINES = 5
 PAGE = 100
 """Objects that are listed at a time where all are: at once, RayServices alone would be most of the memory."""

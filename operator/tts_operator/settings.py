@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     """Version of Ray in those images."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 16
-    """Services, and as many TTSJobs, that are reconciled at a time: the API server answers a list only after
-    up to 100 ms, where other kinds are being written."""
+    """Services, and as many TTSJobs, that are reconciled at a time: one that is changed mostly waits for the
+    API server."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
     """Every service is reconciled at least this often, whatever the watches say."""
     poll_seconds: Annotated[float, Field(gt=0)] = 5.0

@@ -322,12 +322,18 @@ class Operator:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as response:
             return str(response.read().decode())
 
+    def requests(self) -> dict[str, float]:
+        """Return how many requests it has made, by their verb; renewals of its Lease are none of them."""
+        pattern = r'^tts_operator_api_calls_total\{.*kind="(\w+)",verb="(\w+)"\} (\S+)$'
+        made: dict[str, float] = {}
+        for kind, verb, count in re.findall(pattern, self.fetch("/metrics"), re.MULTILINE):
+            if kind != "Lease":
+                made[verb] = made.get(verb, 0.0) + float(count)
+        return made
+
     def writes(self) -> float:
         """Return how many requests that write it has made."""
-        reading = ("get", "list", "log")
-        pattern = r'^tts_operator_api_calls_total\{.*verb="(\w+)".*\} (\S+)$'
-        calls = re.findall(pattern, self.fetch("/metrics"), re.MULTILINE)
-        return sum(float(count) for verb, count in calls if verb not in reading)
+        return sum(count for verb, count in self.requests().items() if verb not in ("get", "list", "log"))
 
 
 class ForkedOperator(Operator):

@@ -6,15 +6,14 @@ from datetime import datetime
 
 from tts_operator import metrics
 from tts_operator.desired.jobs import is_owned
-from tts_operator.kube import NOT_FOUND, Kube, KubeError
+from tts_operator.kube import CONFLICT, Kube, KubeError
 from tts_operator.objects import RAY_JOB, JobKey, Manifest, ref_of
 from tts_operator.observed.conditions import Cause
 from tts_operator.plan.job import JobFacts, JobPlan, name_taken, plan_job
 from tts_operator.plan.service import Policy
 from tts_operator.reconcile.read import LiveReader, Reader, read_job_facts
+from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
-
-CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class JobReconciler:
             if facts is None:
                 return None
             plan = plan_job(facts, self.now(), self.policy)
-            refusal = await act(self.kube, plan, facts)
-            if refusal is not None:
-                plan = plan_job(replace(facts, refusal=refusal), self.now(), self.policy)
+            refused = await act(self.kube, plan, facts)
+            if refused is not None:
+                plan = plan_job(replace(facts, refusal=refused), self.now(), self.policy)
         if plan.status is not None:
             await self.writer.write(plan.status, key.namespace)
         metrics.CONDITIONS.report((JobKey, key), facts.states if plan.status is None else plan.status.states)
@@ -77,7 +76,7 @@ async def act(kube: Kube, plan: JobPlan, facts: JobFacts) -> Cause | None:
     except KubeError as error:
         if error.status is None:
             raise
-        return _refusal(error)
+        return refusal(error, RAY_JOB)
     return None
 
 
@@ -97,11 +96,3 @@ async def _create(kube: Kube, child: Manifest, facts: JobFacts) -> None:
         live = await kube.get(ref_of(child), facts.key.namespace)
         if live is not None and not is_owned(live, facts.uid):
             raise _NameTakenError from error
-
-
-def _refusal(error: KubeError) -> Cause:
-    if error.status == NOT_FOUND:
-        text = f"The cluster has no RayJob kind: install the KubeRay operator. ({error})"
-        return Cause("KubeRayMissing", text)
-    reason = {403: "Forbidden", 422: "InvalidChild"}.get(error.status or 0, "ApplyFailed")
-    return Cause(reason, str(error))

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tts_operator import metrics
-from tts_operator.kube import NOT_FOUND, Kube, KubeError
+from tts_operator.kube import CONFLICT, Kube, KubeError
 from tts_operator.objects import CLAIM, JOB, RAY_SERVICE, Key, Manifest, Ref, is_ours, ref_of
 from tts_operator.observed.conditions import Cause
 from tts_operator.observed.drift import matches
 from tts_operator.plan.service import Patch, Policy, ServiceFacts, ServicePlan, plan_service
 from tts_operator.reconcile.read import LiveReader, Reader, read_resources, read_service_facts
+from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
 
 CLAIM_REFUSALS = (403, 422)
 """What the API server answers to a claim that is not as its class, a quota or a rule wants it."""
-CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ async def change_children(kube: Kube, plan: ServicePlan, facts: ServiceFacts) ->
     except KubeError as error:
         if error.status is None:
             raise
-        return replace(facts, refusal=_refusal(error))
+        return replace(facts, refusal=refusal(error, RAY_SERVICE))
     return facts
 
 
@@ -104,7 +104,9 @@ async def _apply(kube: Kube, wanted: Manifest, plan: ServicePlan, facts: Service
         if ref.kind is not CLAIM or error.status not in CLAIM_REFUSALS:
             raise
         # Nothing else has to wait for it: what pods need is there, or they wait themselves.
-        return replace(facts, refusal=_refusal(error) if live is None else _claim_refusal(ref, error))
+        return replace(
+            facts, refusal=refusal(error, RAY_SERVICE) if live is None else _claim_refusal(ref, error)
+        )
 
 
 async def _delete(kube: Kube, ref: Ref, facts: ServiceFacts) -> ServiceFacts:
@@ -120,18 +122,6 @@ def _with_child(facts: ServiceFacts, ref: Ref, child: Manifest | None) -> Servic
         return replace(facts, ray_service=child)
     others = {known: found for known, found in facts.children.items() if known != ref}
     return replace(facts, children=others if child is None else {**others, ref: child})
-
-
-def _refusal(error: KubeError) -> Cause:
-    if error.status == NOT_FOUND:
-        text = (
-            "The cluster has no RayService kind, or no such namespace any more: install the KubeRay operator."
-        )
-        return Cause("KubeRayMissing", f"{text} ({error})")
-    reason = {403: "Forbidden", CONFLICT: "NameTaken", 422: "InvalidChild"}.get(
-        error.status or 0, "ApplyFailed"
-    )
-    return Cause(reason, str(error))
 
 
 def _claim_refusal(ref: Ref, error: KubeError) -> Cause:
