@@ -27,13 +27,13 @@ def of_kind(found, kind):
     return next(manifest for manifest in found if manifest["kind"] == kind)
 
 
-def test_a_service_with_defaults(build, model):
+def test_children_of_a_service_with_defaults(build, model):
     found = build([model()])
     assert kinds(found) == ["ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "RayService"]
     assert all(m["metadata"]["labels"][SERVICE_LABEL] == "playground" for m in found)
 
 
-def test_everything_that_can_be_asked_for(build, model):
+def test_children_of_a_service_with_everything(build, model):
     found = build(
         [model(replicas={"min": 2, "max": 2})],
         [model("z", **OUTSIDE)],
@@ -51,13 +51,13 @@ def test_everything_that_can_be_asked_for(build, model):
     assert route["hostnames"] == ["c.d"]
 
 
-def test_what_is_turned_off_is_not_there(build, model):
+def test_children_leave_out_what_is_turned_off(build, model):
     several = model(replicas={"min": 2, "max": 2})
     found = build([several], networkPolicy={"enabled": False}, podDisruptionBudget=False)
     assert not {"NetworkPolicy", "PodDisruptionBudget"} & set(kinds(found))
 
 
-def test_a_drain_leaves_one_pod_of_a_model_that_always_has_several(build, model):
+def test_disruption_budget_of_models_that_always_have_several_pods(build, model):
     """The pod of the only replica may go: no other is ready, so a budget would hold every drain up."""
     several, by_load = model("b", replicas={"min": 2, "max": 3}), model("a", replicas={"min": 1, "max": 3})
     budgets = [m for m in build([by_load, several]) if m["kind"] == "PodDisruptionBudget"]
@@ -69,15 +69,15 @@ def test_a_drain_leaves_one_pod_of_a_model_that_always_has_several(build, model)
     }
 
 
-def test_without_a_model_there_is_nothing(build):
+def test_children_without_a_model_are_none(build):
     assert build([]) == ()
 
 
-def test_without_a_model_the_gateway_can_stay(build):
+def test_children_without_a_model_can_keep_the_gateway(build):
     assert "RayService" in kinds(build([], whenEmpty="KeepGateway"))
 
 
-def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
+def test_loader_policy_is_for_loaders_only(build, model):
     inside, outside = build([model()]), build([model(**OUTSIDE)])
     assert kinds(inside).count("PersistentVolumeClaim") == 1
     assert kinds(outside).count("PersistentVolumeClaim") == 2
@@ -91,7 +91,7 @@ def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
     assert loader["podSelector"]["matchLabels"].items() <= pods.items()
 
 
-def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
+def test_children_of_a_downloaded_model_change_no_other_pods(playground, model):
     outside = model("z", **OUTSIDE)
     before = of_kind(children(playground(), [model("a")], [], DEFAULTS, ()), "RayService")
     groups = worker_groups(before)
@@ -104,7 +104,7 @@ def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
     assert claims.count(True) == 1
 
 
-def test_a_claim_that_is_there_is_used(build, model):
+def test_children_use_an_existing_claim(build, model):
     found = build([model()], storage={"audio": {"existingClaim": "mine"}})
     assert "PersistentVolumeClaim" not in kinds(found)
     head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]
@@ -122,7 +122,7 @@ def tied_to(template):
     return [term["labelSelector"]["matchLabels"] for (term,) in terms]
 
 
-def test_pods_that_mount_a_claim_of_one_node_are_put_together(build, model):
+def test_affinity_puts_pods_of_a_claim_of_one_node_together(build, model):
     """A head that takes over, on another node, would wait for the volume that the running one has."""
     found = build([model("a"), model("z", **OUTSIDE)], [model("y", **OUTSIDE)])
     cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
@@ -135,13 +135,13 @@ def test_pods_that_mount_a_claim_of_one_node_are_put_together(build, model):
 
 
 @pytest.mark.parametrize("audio", [{"accessMode": "ReadWriteMany"}, {"existingClaim": "mine"}])
-def test_pods_are_free_where_the_claim_is_on_every_node_or_unknown(build, model, audio):
+def test_affinity_is_left_out_for_other_claims(build, model, audio):
     found = build([model()], storage={"audio": audio})
     head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]
     assert tied_to(head) == []
 
 
-def test_callers_beyond_the_namespace_are_those_named(build, model):
+def test_network_policy_lets_named_callers_in(build, model):
     peers = [{"namespaceSelector": {"team": "web"}}, {"namespaceSelector": {}, "podSelector": {"app": "x"}}]
     policy = of_kind(build([model()], networkPolicy={"allowFrom": peers}), "NetworkPolicy")
     (callers,) = (
@@ -154,7 +154,7 @@ def test_callers_beyond_the_namespace_are_those_named(build, model):
     ]
 
 
-def test_kuberay_reaches_the_head_to_submit_and_to_look_after_its_health(build, model):
+def test_network_policy_lets_kuberay_in(build, model):
     """It asks the head's proxy: without an answer the head is not among those that callers reach."""
     policy = of_kind(build([model()]), "NetworkPolicy")
     kuberay = {
@@ -165,7 +165,7 @@ def test_kuberay_reaches_the_head_to_submit_and_to_look_after_its_health(build, 
     assert ports == [8265, 8000]
 
 
-def test_only_the_head_reaches_the_database_and_only_if_there_is_one(build, model):
+def test_database_policy_is_for_the_head_only(build, model):
     def policies(**storage):
         found = build([model()], storage=storage)
         return {m["metadata"]["name"]: m["spec"] for m in found if m["kind"] == "NetworkPolicy"}
@@ -181,7 +181,7 @@ def test_only_the_head_reaches_the_database_and_only_if_there_is_one(build, mode
     assert set(policies(database={"secretRef": {"name": "db"}})) == set(found)
 
 
-def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, model):
+def test_worker_mounts_the_claims_of_its_model(build, model):
     found = build([model("a"), model("b", source={"uri": "pvc://models/kokoro/int8"})])
     groups = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     specs = {g["groupName"].rpartition("-")[0]: g["template"]["spec"] for g in groups}
@@ -196,7 +196,7 @@ def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, mod
     assert {"name": "claim-0", "mountPath": "/claims/models", "readOnly": True} in mounts
 
 
-def test_secrets_reach_the_head_and_no_worker(build, model):
+def test_head_alone_has_secrets(build, model):
     found = build(
         [model()],
         security={"apiKey": {"name": "api"}},

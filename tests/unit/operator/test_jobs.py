@@ -71,7 +71,7 @@ def children(playground, model):
     return build
 
 
-def test_a_job_of_a_service_runs_on_its_cluster(children):
+def test_job_children_of_a_service_select_its_cluster(children):
     ray_job = children()["RayJob"]
     assert ray_job["metadata"]["name"] == "welcome"
     assert ray_job["metadata"]["annotations"] == {ATTEMPT_ANNOTATION: "1"}
@@ -82,7 +82,7 @@ def test_a_job_of_a_service_runs_on_its_cluster(children):
     assert not {"suspend", "backoffLimit", "rayClusterSpec"} & spec.keys()
 
 
-def test_the_batch_is_the_job_and_the_models_as_they_were_written(children, model):
+def test_job_children_hold_the_job_and_its_models_as_written(children, model):
     batch = children()["ConfigMap"]["data"]["batch.yaml"]
     job, voice = yaml.safe_load_all(batch)
     assert job == parsed().written()
@@ -90,14 +90,14 @@ def test_the_batch_is_the_job_and_the_models_as_they_were_written(children, mode
     assert "مرحبا" in batch, "not escaped: the size counts"
 
 
-def test_everything_belongs_to_the_job_and_nothing_to_the_service(children):
+def test_job_children_are_owned_by_the_job(children):
     for child in children().values():
         (owner,) = child["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"], owner["uid"]) == ("TTSJob", "welcome", "uid-1")
         assert SERVICE_LABEL not in child["metadata"]["labels"]
 
 
-def test_the_submitter_is_a_restricted_pod_that_mounts_files_alone(children):
+def test_submitter_is_restricted_and_mounts_single_files(children):
     made = children(posts={"configMapRef": {"name": "posts", "key": "all.jsonl"}})
     template = made["RayJob"]["spec"]["submitterPodTemplate"]
     assert SERVICE_LABEL not in template["metadata"]["labels"]
@@ -116,7 +116,7 @@ def test_the_submitter_is_a_restricted_pod_that_mounts_files_alone(children):
     assert names == [made["ConfigMap"]["metadata"]["name"], "posts"]
 
 
-def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children, model):
+def test_own_cluster_mounts_the_claims_of_the_job(children, model):
     made = children(
         ephemeral={"replicas": 3},
         posts={"uri": "pvc://posts/all.jsonl"},
@@ -140,7 +140,7 @@ def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children
         assert SERVICE_LABEL not in part["template"]["metadata"]["labels"]
 
 
-def test_a_cluster_of_its_own_is_where_the_services_audio_claim_is(children):
+def test_own_cluster_is_on_the_node_of_the_audio_claim(children):
     cluster = children(ephemeral={}, output={"uri": "pvc://playground-audio/x"})["RayJob"]["spec"][
         "rayClusterSpec"
     ]
@@ -155,7 +155,7 @@ def test_a_cluster_of_its_own_is_where_the_services_audio_claim_is(children):
         assert SERVICE_LABEL not in template["metadata"]["labels"]
 
 
-def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
+def test_job_children_have_credentials_only_for_object_stores(children):
     credentials = {"storage": {"credentialsSecret": "s3"}}
     outside = children(credentials, ephemeral={}, output={"uri": "s3://bucket/a"})
     head = outside["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
@@ -170,7 +170,7 @@ def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
     assert [p["port"] for p in minio["NetworkPolicy"]["spec"]["egress"][-1]["ports"]] == [443, 9000]
 
 
-def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
+def test_job_policy_lets_the_submitter_reach_the_dashboard_only(children):
     policy = children()["NetworkPolicy"]["spec"]
     beyond = [rule for rule in policy["egress"] if "to" in rule and "ports" in rule]
     (rule,) = beyond
@@ -181,7 +181,7 @@ def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
     assert "NetworkPolicy" not in children({"networkPolicy": {"enabled": False}})
 
 
-def test_kueues_labels_are_passed_on_where_there_is_a_cluster_to_wait_for(children):
+def test_ray_job_has_labels_of_kueue_with_its_own_cluster_only(children):
     labels = {"kueue.x-k8s.io/queue-name": "batches", "team": "web"}
     own = children(labels=labels, ephemeral={})["RayJob"]["metadata"]["labels"]
     assert own["kueue.x-k8s.io/queue-name"] == "batches"
@@ -189,7 +189,7 @@ def test_kueues_labels_are_passed_on_where_there_is_a_cluster_to_wait_for(childr
     assert "kueue.x-k8s.io/queue-name" not in children(labels=labels)["RayJob"]["metadata"]["labels"]
 
 
-def test_the_heads_audio_claim_is_where_pvc_addresses_point(playground, model):
+def test_head_mounts_the_audio_claim_where_pvc_addresses_point(playground, model):
     made = ray_service(playground(), [model()], DEFAULTS, "playground-audio", "")
     head = made["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
     paths = [m["mountPath"] for m in head["containers"][0]["volumeMounts"] if m["name"] == "audio"]
@@ -207,7 +207,7 @@ def test_the_heads_audio_claim_is_where_pvc_addresses_point(playground, model):
         ({"output": {"uri": "s3://bucket/a"}}, "InvalidStorage"),
     ],
 )
-def test_what_a_cluster_cannot_reach_is_refused_with_a_way_out(spec, reason):
+def test_unusable_says_what_to_use_instead(spec, reason):
     found, message = unusable(parsed(**spec), "playground-audio")
     assert found == reason
     assert "use pvc://" in message
@@ -216,11 +216,11 @@ def test_what_a_cluster_cannot_reach_is_refused_with_a_way_out(spec, reason):
 @pytest.mark.parametrize(
     "spec", [{}, {"output": {"uri": "s3://b/a"}, "ephemeral": {}}, {"posts": {"configMapRef": {"name": "p"}}}]
 )
-def test_what_a_cluster_reaches_is_taken(spec):
+def test_unusable_takes_what_a_cluster_reaches(spec):
     assert unusable(parsed(**spec), "playground-audio") is None
 
 
-def test_models_that_speak_for_the_job_are_needed(model):
+def test_needed_are_the_models_that_speak_for_the_job(model):
     models = [model("a", avatars=[("en-US", "female")]), model("b", avatars=[("ar-EG", "male")])]
 
     def names(**avatars):
@@ -241,7 +241,7 @@ def failure(post=1):
     return {"post": post, "avatar": "female_en-US", "reason": "TextMissing", "message": "no text"}
 
 
-def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
+def test_read_report_takes_the_last_line_of_progress():
     log = (
         f"a warning\n{line(2)}\n{line(3, 1, outcome='PartiallyFailed')}\n\n-----\nJob 'x' failed\n[1]\n{{}}\n"
     )
@@ -254,7 +254,7 @@ def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
     assert read_report('{"level": "info"}\n[]\n3\n') is None
 
 
-def test_ten_failures_are_kept_and_long_messages_cut():
+def test_read_report_keeps_ten_failures_and_cuts_messages():
     said = [{**failure(number), "message": "m" * 2000} for number in range(12)]
     report = read_report(line(0, 12, 12, failures=said))
     assert [item["post"] for item in report.failures] == list(range(10))
@@ -270,7 +270,7 @@ def submitter(name, submission, created="2026-01-01T00:00:00Z", phase="Running")
     }
 
 
-def test_the_pod_of_an_earlier_attempt_is_not_this_ones():
+def test_submitter_of_ignores_pods_of_earlier_attempts():
     status = {"jobId": "job-2", "jobDeploymentStatus": "Running"}
     made = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": status}
     attempt = read_attempt(made)
@@ -392,7 +392,7 @@ def world(voice_model, policy):
     return build
 
 
-async def test_a_job_waits_for_its_service(world):
+async def test_job_waits_for_its_service(world):
     job = world()
     job.kube.drop(Ref(RAY_SERVICE, "playground"))
     await job.step()
@@ -409,9 +409,7 @@ async def test_a_job_waits_for_its_service(world):
 
 
 @pytest.mark.parametrize(("was_ready", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
-async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(
-    world, was_ready, reason
-):
+async def test_job_runs_on_a_cluster_that_is_being_replaced(world, was_ready, reason):
     """KubeRay reports nothing of its applications then; what its model's status says counts."""
     job = world()
 
@@ -428,14 +426,14 @@ async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_
         assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
 
 
-async def test_a_ray_service_that_is_somebody_elses_runs_no_job(world):
+async def test_job_does_not_run_on_a_ray_service_of_another_owner(world):
     job = world()
     job.serve(ours=False)
     await job.step()
     assert (job.reason, job.made) == ("ServiceMissing", [])
 
 
-async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(world):
+async def test_job_reports_a_mount_error_after_two_minutes(world):
     job = world()
     await job.step()
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -463,7 +461,7 @@ async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(
     assert 'configmap "june" not found' in degraded["message"]
 
 
-async def test_a_service_that_nobody_knows_is_told(world):
+async def test_job_reports_that_its_service_is_missing(world):
     job = world()
     job.kube.drop(Ref(VOICE_MODEL, "kokoro"))
     await job.step()
@@ -471,7 +469,7 @@ async def test_a_service_that_nobody_knows_is_told(world):
     assert job.kube.reported == [("Warning", "ServiceMissing")]
 
 
-async def test_it_runs_and_tells_how_far_it_is(world):
+async def test_job_reports_its_progress(world):
     job = world()
     again = await job.run(line(3))
     assert again <= 4
@@ -483,7 +481,7 @@ async def test_it_runs_and_tells_how_far_it_is(world):
     assert job.kube.reported == [("Normal", "Starting"), ("Normal", "Running")]
 
 
-async def test_what_a_batch_waits_for_is_told_while_it_does(world):
+async def test_job_reports_what_its_batch_waits_for(world):
     job = world()
     await job.run(line(3, waiting="0a1b2c3d/cpu is 91% in use"))
     message = job.condition("Progressing")["message"]
@@ -501,7 +499,7 @@ async def test_what_a_batch_waits_for_is_told_while_it_does(world):
         (line(0, outcome="Failed", message="no such voice"), "Failed", "BatchFailed"),
     ],
 )
-async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degraded):
+async def test_job_ends_as_its_driver_says(world, said, phase, degraded):
     job = world()
     await job.run(f"{said}\nJob 'x' failed\n")
     assert (job.phase, job.condition("Degraded")["reason"]) == (phase, degraded)
@@ -512,7 +510,7 @@ async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degra
     assert (job.phase, job.attempt) == (phase, "1"), "what the driver called an end is never tried again"
 
 
-async def test_counts_that_are_not_known_yet_take_nothing_back(world):
+async def test_job_keeps_its_progress_while_a_driver_counts_nothing(world):
     """A driver that waits for the one before, or that is refused, has counted nothing."""
     job = world()
     await job.run(line(3))
@@ -530,7 +528,7 @@ async def test_counts_that_are_not_known_yet_take_nothing_back(world):
     assert job.condition("Complete")["message"] == "no model offers it"
 
 
-async def test_a_batch_that_no_config_map_holds_has_failed(world):
+async def test_job_fails_when_its_batch_is_too_large(world):
     text = "Good morning. " * 700
     posts = [{"id": number, "text": {"en": text}} for number in range(1, 121)]
     job = world(posts={"inline": posts})
@@ -539,7 +537,7 @@ async def test_a_batch_that_no_config_map_holds_has_failed(world):
     assert "give the posts by `posts.uri` or `posts.configMapRef`" in job.condition("Complete")["message"]
 
 
-async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
+async def test_job_does_not_count_an_attempt_that_ended_with_its_cluster(world):
     job = world()
     await job.run(line(3))
     job.ray_says("Failed", "FAILED")
@@ -550,7 +548,7 @@ async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
     assert (job.attempt, job.status.get("failedAttempts")) == ("1", None)
 
 
-async def test_suspended_it_stops_and_later_goes_on(world):
+async def test_job_stops_when_suspended_and_resumes(world):
     job = world()
     await job.run(line(3))
     job.spec(suspend=True)
@@ -565,13 +563,13 @@ async def test_suspended_it_stops_and_later_goes_on(world):
     assert (job.phase, job.attempt, job.status["progress"]["done"]) == ("Running", "1", 4)
 
 
-async def test_made_suspended_it_does_not_begin(world):
+async def test_job_that_is_made_suspended_does_not_begin(world):
     job = world(suspend=True)
     await job.step()
     assert (job.phase, job.made) == ("Suspended", [])
 
 
-async def test_an_ended_job_goes_when_its_time_is_over(world):
+async def test_job_is_deleted_after_its_time_to_live(world):
     job = world(ttlSecondsAfterFinished=60)
     await job.run(line(8, outcome="Succeeded"))
     assert await job.step(10) == 50
@@ -579,7 +577,7 @@ async def test_an_ended_job_goes_when_its_time_is_over(world):
     assert job.job is None
 
 
-async def test_a_deadline_stops_it(world):
+async def test_job_fails_at_its_deadline(world):
     job = world(activeDeadlineSeconds=60)
     await job.run(line(3))
     await job.step(59)
@@ -588,7 +586,7 @@ async def test_a_deadline_stops_it(world):
     assert (job.phase, job.reason, job.ray_job) == ("Failed", "DeadlineExceeded", None)
 
 
-async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
+async def test_job_is_tried_again_five_times_at_most(world):
     job = world()
     for number in range(1, ATTEMPTS + 1):
         await job.run(line(3), f"job-{number}")
@@ -605,7 +603,7 @@ async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
     assert job.status["failedAttempts"] == ATTEMPTS
 
 
-async def test_a_log_that_cannot_be_had_does_not_stop_the_job(world):
+async def test_job_runs_on_when_its_log_cannot_be_read(world):
     job = world()
     await job.run(line(3))
     job.kube.refused["log", "Pod"] = 500
@@ -613,7 +611,7 @@ async def test_a_log_that_cannot_be_had_does_not_stop_the_job(world):
     assert (job.phase, job.status["progress"]["done"]) == ("Running", 3)
 
 
-async def test_another_active_cluster_takes_the_job_over(world):
+async def test_job_moves_to_the_next_active_cluster(world):
     job = world()
     await job.run(line(3))
     job.serve("playground-other")
@@ -624,7 +622,7 @@ async def test_another_active_cluster_takes_the_job_over(world):
     assert job.attempt == "1", "it is no fault of the job"
 
 
-async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
+async def test_job_is_queued_while_kueue_holds_its_cluster_back(world):
     job = world(ephemeral={})
     await job.step()
     job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
@@ -632,7 +630,7 @@ async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
     assert (job.phase, job.reason) == ("Pending", "Queued")
 
 
-async def test_what_kueue_takes_the_cluster_from_has_not_failed(world):
+async def test_job_has_not_failed_when_kueue_takes_its_cluster(world):
     job = world(ephemeral={})
     await job.run(line(3))
     job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
@@ -649,7 +647,7 @@ async def test_what_kueue_takes_the_cluster_from_has_not_failed(world):
     assert job.phase == "Succeeded"
 
 
-async def test_what_holds_its_pods_up_is_told(world):
+async def test_job_reports_what_is_wrong_with_its_pods(world):
     job = world(ephemeral={})
     await job.step()
     job.ray_says("Initializing")
@@ -660,7 +658,7 @@ async def test_what_holds_its_pods_up_is_told(world):
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "ImagePullFailed")
 
 
-async def test_it_does_not_wait_for_every_pod_of_its_service(world):
+async def test_job_gives_kuberay_the_dashboard_of_its_service(world):
     """KubeRay calls a cluster ready when all of its pods are at one time, and hands no job in before."""
     job = world()
     await job.step()
@@ -676,7 +674,7 @@ async def test_it_does_not_wait_for_every_pod_of_its_service(world):
     assert job.ray_job["status"]["dashboardURL"] == "from.kuberay:8265"
 
 
-async def test_of_a_cluster_of_its_own_kuberay_tells_the_dashboard(world):
+async def test_job_leaves_the_dashboard_of_its_own_cluster_to_kuberay(world):
     job = world(ephemeral={})
     await job.step()
     job.ray_says("Initializing")
@@ -684,7 +682,7 @@ async def test_of_a_cluster_of_its_own_kuberay_tells_the_dashboard(world):
     assert "dashboardURL" not in job.ray_job["status"]
 
 
-async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world):
+async def test_job_fails_with_local_files_and_waits_with_a_wrong_claim(world):
     job = world(output={"uri": "file:///out"})
     await job.step()
     assert (job.phase, job.reason) == ("Failed", "LocalFiles")
@@ -693,7 +691,7 @@ async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "InvalidClaim")
 
 
-async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
+async def test_job_leaves_a_ray_job_of_another_owner_alone(world):
     job = world()
     await job.step()
     job.kube.change(
@@ -705,7 +703,7 @@ async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
     assert job.ray_job is not None
 
 
-async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
+async def test_job_with_its_own_cluster_must_not_have_a_services_name(world):
     job = world(ephemeral={})
     job.serve(name="welcome", ours=False)
     await job.step()
@@ -716,14 +714,14 @@ async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
     assert "RayJob" in job.made, "on a service's cluster it has no Service of its own"
 
 
-async def test_a_refusal_is_told(world):
+async def test_job_reports_a_refusal(world):
     job = world()
     job.kube.refused["create", "RayJob"] = 422
     await job.step()
     assert job.condition("Degraded")["reason"] == "InvalidChild"
 
 
-async def test_what_is_there_already_is_taken(world):
+async def test_job_takes_children_that_are_there(world):
     job = world()
     job.kube.refused["create", "ConfigMap"] = 409
     await job.step()

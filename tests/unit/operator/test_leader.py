@@ -20,7 +20,7 @@ def kube() -> FakeKube:
     return FakeKube()
 
 
-def test_a_lease_that_runs_out_before_it_is_renewed_is_refused() -> None:
+def test_settings_refuse_a_lease_that_runs_out_before_it_is_renewed() -> None:
     with pytest.raises(ValidationError, match=r"lease_renewal_seconds \(15\) must be less"):
         Settings(lease_renewal_seconds=15)
     assert Settings(lease_seconds=30, lease_renewal_seconds=15).lease_seconds == 30
@@ -43,7 +43,7 @@ async def holding(kube: FakeKube) -> "asyncio.Task[None]":
     return task
 
 
-async def test_a_leader_gives_up_where_no_answer_comes_at_all(kube: FakeKube) -> None:
+async def test_leader_gives_up_without_an_answer(kube: FakeKube) -> None:
     """An answer may take longer than the Lease holds, and another operator would lead beside it."""
     task = await holding(kube)
     kube.answers.clear()
@@ -52,7 +52,7 @@ async def test_a_leader_gives_up_where_no_answer_comes_at_all(kube: FakeKube) ->
             await task
 
 
-async def test_a_leader_gives_up_where_it_is_refused_for_too_long(kube: FakeKube) -> None:
+async def test_leader_gives_up_after_refusals(kube: FakeKube) -> None:
     task = await holding(kube)
     kube.error = KubeError("away", None)
     async with asyncio.timeout(60):
@@ -60,7 +60,7 @@ async def test_a_leader_gives_up_where_it_is_refused_for_too_long(kube: FakeKube
             await task
 
 
-async def test_a_leader_gives_up_a_lease_that_another_one_took(kube: FakeKube) -> None:
+async def test_leader_gives_up_a_lease_that_another_one_took(kube: FakeKube) -> None:
     task = await holding(kube)
     taken = {"holderIdentity": "second", "renewTime": rfc3339(datetime.now(UTC))}
     kube.change(LEASE_REF, lambda lease: lease["spec"].update(taken), "tts-system")

@@ -34,7 +34,7 @@ def test_matches(desired, live, same):
     assert matches(desired, live) is same
 
 
-def test_a_field_that_is_wanted_no_more_shows_in_the_stamp():
+def test_matches_sees_a_dropped_field_by_the_stamp():
     more = stamped({"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}})
     less = stamped({"metadata": {"name": "x"}, "spec": {"a": 1}})
     assert not matches(less, more)
@@ -59,14 +59,14 @@ def queue(clock):
     return WorkQueue(clock)
 
 
-async def test_a_key_is_due_once_however_often_it_is_added(queue):
+async def test_queue_has_a_key_once(queue):
     for _ in range(3):
         queue.add(A)
     assert (await queue.get())[0] == A
     assert len(queue) == 0
 
 
-async def test_a_key_is_never_worked_on_twice_at_a_time(queue):
+async def test_queue_never_gives_a_key_twice_at_a_time(queue):
     queue.add(A)
     await queue.get()
     queue.add(A)
@@ -76,7 +76,7 @@ async def test_a_key_is_never_worked_on_twice_at_a_time(queue):
     assert (await queue.get())[0] == A
 
 
-async def test_the_earlier_time_counts(queue, clock):
+async def test_queue_keeps_the_earlier_time_of_a_key(queue, clock):
     queue.add(A, 100)
     queue.add(A, 5)
     queue.add(A, 50)
@@ -88,13 +88,13 @@ async def test_the_earlier_time_counts(queue, clock):
     assert (await queue.get())[0] == B
 
 
-async def test_what_waits_is_reported(queue, clock):
+async def test_queue_returns_how_long_a_key_waited(queue, clock):
     queue.add(A)
     clock.now = 3
     assert await queue.get() == (A, 3)
 
 
-async def test_a_key_that_fails_comes_back_later_and_later(queue, clock):
+async def test_queue_backs_off_from_a_key_that_fails(queue, clock):
     delays = []
     queue.add(A)
     for _ in range(9):
@@ -112,7 +112,7 @@ async def test_a_key_that_fails_comes_back_later_and_later(queue, clock):
     assert next(iter(queue._due.values())) - clock.now == 1
 
 
-async def test_get_waits_for_what_is_added_later():
+async def test_queue_get_waits_for_a_key():
     queue = WorkQueue(asyncio.get_running_loop().time)
     getting = asyncio.ensure_future(queue.get())
     await asyncio.sleep(0.01)
@@ -186,7 +186,7 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
         (conditions(progress="ClusterReplacement"), conditions(progress="ClusterReplacement"), None),
     ],
 )
-def test_events(voice_model, before, after, told):
+def test_event_of(voice_model, before, after, told):
     statuses = {"conditions": before}, {"conditions": after}
     event = event_of(voice_model(), *statuses, "2026-01-01T00:00:00.000000Z", "me")
     assert (event and (event["type"], event["reason"])) == told
