@@ -4,8 +4,9 @@ import pytest
 
 from tts_operator.desired.children import CHILDREN, children
 from tts_operator.desired.groups import group_of
+from tts_operator.desired.loading import load_name
 from tts_operator.desired.ray_service import Defaults
-from tts_operator.objects import RAY_SERVICE, SERVICE_LABEL
+from tts_operator.objects import CLAIM, RAY_SERVICE, SERVICE_LABEL
 from tts_operator.observed.ray import disruptive_changes, worker_groups
 
 DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
@@ -75,6 +76,20 @@ def test_children_without_a_model_are_none(build):
 
 def test_children_without_a_model_can_keep_the_gateway(build):
     assert "RayService" in kinds(build([], whenEmpty="KeepGateway"))
+
+
+def test_children_fetch_the_new_files_of_a_model_that_is_served_as_before(build, model):
+    new = {**OUTSIDE, "source": {"uri": "hf://a/b", "revision": "d"}}
+    (job,) = [child for child in build([model(**OUTSIDE)], [model(**new)]) if child["kind"] == "Job"]
+    assert job["metadata"]["name"] == load_name(model(**new))
+
+
+def test_children_make_the_audio_claim_that_files_are_fetched_into(build, model):
+    storage = {"cache": {"existingClaim": "playground-audio"}}
+    made = [
+        c["metadata"]["name"] for c in build([model(**OUTSIDE)], storage=storage) if c["kind"] == CLAIM.name
+    ]
+    assert made == ["playground-audio"]
 
 
 def test_loader_policy_is_for_loaders_only(build, model):
