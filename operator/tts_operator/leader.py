@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tts_operator import metrics
+from tts_operator.kube import Kube, KubeError
 from tts_operator.objects import LEASE, Ref, rfc3339
-from tts_operator.reconcile.kube import Kube, KubeError
 
 logger = logging.getLogger(__name__)
 

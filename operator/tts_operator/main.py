@@ -1,208 +1,81 @@
-"""The operator's process: settings, health, leader election, watches and workers."""
+"""The operator's process: settings, logs, signals, health and leader election."""
 
 import asyncio
 import logging
 import signal
 import socket
-import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Coroutine
 
-import kopf
 from lightkube import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
-from tts_operator import metrics
-from tts_operator.desired.ray_service import Defaults
-from tts_operator.handlers import CHILDREN_WATCHED, register
+from tts_operator import logs
+from tts_operator.kube import LightKube
 from tts_operator.leader import Leader, LeaseLostError
-from tts_operator.reconcile.jobs import JobReconciler
-from tts_operator.reconcile.kube import LightKube
-from tts_operator.reconcile.queue import JobKey, K, Key, WorkQueue, work
-from tts_operator.reconcile.service import Reconciler
+from tts_operator.operation import operate
+from tts_operator.running import Running
 from tts_operator.server import serve
 from tts_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PAGE = 100
-"""Objects that Kopf lists at a time: all at once, RayServices alone would be most of the memory."""
-STALLED_SECONDS = 120.0
-"""A reconcile that takes longer hangs, and the operator is better started anew."""
-
 
 def main() -> int:
-    """Run the operator until it is told to stop; return the exit status."""
+    """Run the operator until a signal stops it; return the exit status."""
     settings = Settings()
-    kopf.configure(log_format=kopf.LogFormat.JSON, verbose=settings.log_level == "DEBUG")
-    logging.getLogger().setLevel(settings.log_level)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logs.configure(settings.log_level)
     try:
         config = KubeConfig.from_env()
     except ConfigError as error:
         logger.error("no cluster: %s; set KUBECONFIG or run in a pod", error)
         return 2
+    status = 0
     try:
         asyncio.run(run(settings, config))
-    except LeaseLostError as error:
-        logger.error("%s", error)
-        return 1
-    return 0
+    except* LeaseLostError as lost:
+        logger.error("%s", lost.exceptions[0])
+        status = 1
+    return status
 
 
 async def run(settings: Settings, config: KubeConfig) -> None:
     """Run until a signal says stop.
 
     Raises:
-        LeaseLostError: another operator leads now.
+        ExceptionGroup: of a LeaseLostError where another operator leads now.
+        OSError: the port is taken.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    kube = LightKube(config, settings.request_timeout)
     identity = settings.identity or socket.gethostname()
+    running = Running()
+    kube = LightKube(config, settings.request_timeout)
     leader = Leader(
         kube, settings.namespace, identity, settings.lease_seconds, settings.lease_renewal_seconds
     )
-    busy: dict[object, float] = {}
     try:
-        async with serve(settings.host, settings.port, lambda: _alive(busy)):
-            if settings.leader_election:
-                await _first(leader.acquire(), stop.wait())
-            if stop.is_set():
+        async with serve(settings.host, settings.port, lambda: running.is_alive):
+            if not settings.leader_election:
+                await _until(stop, operate(settings, config, identity, running))
                 return
-            await _lead(settings, kube, leader, stop, identity, busy)
-            if settings.leader_election:
+            await _until(stop, leader.acquire())
+            if not stop.is_set():
+                await _until(stop, operate(settings, config, identity, running), leader.hold())
                 await leader.release()
     finally:
         await kube.close()
 
 
-async def _lead(
-    settings: Settings,
-    kube: LightKube,
-    leader: Leader,
-    stop: asyncio.Event,
-    identity: str,
-    busy: dict[object, float],
-) -> None:
-    clock = asyncio.get_running_loop().time
-    queue, jobs = WorkQueue[Key](clock), WorkQueue[JobKey](clock)
-    metrics.QUEUE_DEPTH.set_function(lambda: len(queue) + len(jobs))
-    defaults = Defaults(settings.gateway_image, settings.engine_images, settings.ray_version)
-    reconciler = Reconciler(
-        kube=kube,
-        defaults=defaults,
-        poll_seconds=settings.poll_seconds,
-        resync_seconds=settings.resync_seconds,
-        now=lambda: datetime.now(UTC),
-        instance=identity,
-    )
+async def _until(stop: asyncio.Event, *works: Coroutine[None, None, None]) -> None:
+    """Run coroutines side by side until one of them ends, or `stop` is set; cancel the others.
 
-    job_reconciler = JobReconciler(
-        kube=kube,
-        defaults=defaults,
-        poll_seconds=settings.poll_seconds,
-        now=lambda: datetime.now(UTC),
-        instance=identity,
-    )
-
-    def measured(
-        reconcile: Callable[[K], Awaitable[float | None]],
-    ) -> Callable[[K, float], Awaitable[float | None]]:
-        async def run(key: K, waited: float) -> float | None:
-            metrics.QUEUE_SECONDS.observe(waited)
-            one = object()
-            busy[one] = started = time.monotonic()
-            outcome = "failed"
-            try:
-                again = await reconcile(key)
-                outcome = "done"
-            finally:
-                del busy[one]
-                metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
-                metrics.RECONCILES.labels(outcome).inc()
-            return again
-
-        return run
-
-    registry = kopf.OperatorRegistry()
-    register(registry, queue, jobs)
-    ready = asyncio.Event()
-    tasks = [
-        asyncio.create_task(working)
-        for _ in range(settings.workers)
-        for working in (
-            work(queue, measured(reconciler.reconcile)),
-            work(jobs, measured(job_reconciler.reconcile)),
-        )
-    ]
-    tasks.append(
-        asyncio.create_task(
-            kopf.operator(
-                registry=registry,
-                settings=_kopf_settings(settings),
-                standalone=True,
-                clusterwide=not settings.watched,
-                namespaces=settings.watched,
-                stop_flag=stop,
-                ready_flag=ready,
-            )
-        )
-    )
-    if settings.leader_election:
-        tasks.append(asyncio.create_task(leader.hold()))
-    try:
-        await _first(*tasks, stop.wait())
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _NothingKept(kopf.DiffBaseStorage):
-    """No last state of the objects: no handler asks what changed, and Kopf copies all of them to find out."""
-
-    def build(self, **_: object) -> kopf.BodyEssence:
-        """Return nothing of the object."""
-        return {}
-
-    def fetch(self, **_: object) -> None:
-        """Return no last state."""
-
-    def store(self, **_: object) -> None:
-        """Keep no last state."""
-
-
-def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
-    chosen = kopf.OperatorSettings()
-    chosen.posting.enabled = False  # Events are told by `transitions`
-    # Where it serves named namespaces alone, the operator has no right to look for new kinds and namespaces.
-    chosen.scanning.disabled = bool(settings.watched)
-    chosen.persistence.diffbase_storage = _NothingKept()
-    chosen.watching.chunk_size = PAGE
-    for kind, label in CHILDREN_WATCHED.items():
-        chosen.watching.label_selectors[kind.group, kind.plural] = label
-    chosen.watching.server_timeout = 270
-    chosen.watching.client_timeout = 300
-    chosen.watching.connect_timeout = settings.request_timeout
-    chosen.networking.request_timeout = settings.request_timeout
-    return chosen
-
-
-def _alive(busy: dict[object, float]) -> bool:
-    now = time.monotonic()
-    return all(now - started < STALLED_SECONDS for started in busy.values())
-
-
-async def _first(*things: object) -> None:
-    """Wait for the first of several to end, raise what it raised, and give the others up."""
-    tasks = [asyncio.ensure_future(thing) for thing in things]  # type: ignore[call-overload]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
+    Raises:
+        ExceptionGroup: of what they raised.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in (*works, stop.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

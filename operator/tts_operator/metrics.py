@@ -27,17 +27,17 @@ LEADER = Gauge("tts_operator_leader", "1 while this operator holds the Lease.")
 
 
 class Conditions:
-    """Keeps RESOURCES: what each service's resources said last."""
+    """Keeps RESOURCES: the conditions that the resources of each service, and each TTSJob, had last."""
 
     def __init__(self) -> None:
-        self._told: dict[Hashable, Count[tuple[str, str, str]]] = {}
+        self._reported: dict[Hashable, Count[tuple[str, str, str]]] = {}
 
-    def tell(self, service: Hashable, conditions: Iterable[tuple[str, str, bool]]) -> None:
-        """Take up the kind, type and status of every condition of a service; of none, it is forgotten."""
+    def report(self, owner: Hashable, conditions: Iterable[tuple[str, str, bool]]) -> None:
+        """Set the kind, type and status of every condition of an owner; one that has none is forgotten."""
         now = Count((kind, type_, str(status)) for kind, type_, status in conditions)
-        before = self._told.pop(service, Count())
+        before = self._reported.pop(owner, Count())
         if now:
-            self._told[service] = now
+            self._reported[owner] = now
         for state in now.keys() | before.keys():
             RESOURCES.labels(*state).inc(now[state] - before[state])
 

@@ -1,9 +1,9 @@
-"""Kubernetes objects as plain dicts: the kinds that the operator knows, and how they are told apart."""
+"""Kubernetes objects as plain dicts: the kinds that the operator knows, and what identifies them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Manifest = Mapping[str, Any]
 
@@ -16,9 +16,10 @@ MODEL_LABEL: Final = f"{GROUP}/model"
 """On a loader Job and its pods: the model whose files it fetches."""
 JOB_LABEL: Final = f"{GROUP}/ttsjob"
 """On every child of a TTSJob and on its pods, which have no label of a service: the job's name."""
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
-"""Hash of the manifest that was applied last: tells that a field was dropped, which no comparison shows."""
+"""Hash of the manifest that was applied last: it shows that a field was dropped, which no comparison does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,20 @@ class Ref:
     name: str
 
 
+class Key(NamedTuple):
+    """A service."""
+
+    namespace: str
+    service: str
+
+
+class JobKey(NamedTuple):
+    """A TTSJob."""
+
+    namespace: str
+    job: str
+
+
 def ref_of(manifest: Manifest) -> Ref:
     """Return what `manifest` describes."""
     return Ref(KINDS[manifest["kind"]], manifest["metadata"]["name"])
@@ -111,7 +126,7 @@ def labels(service: str) -> dict[str, str]:
 
 
 def is_ours(live: Manifest) -> bool:
-    """Tell whether an object is the operator's."""
+    """Return whether an object is the operator's."""
     return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
 
 

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve(host: str, port: int, alive: Callable[[], bool]) -> AsyncIterator[int]:
-    """Serve while the block lasts; yield the port. `alive` tells whether the operator's work goes on.
+    """Serve while the block lasts; yield the port. `alive` returns whether the operator works.
 
     Raises:
         OSError: the port is taken.

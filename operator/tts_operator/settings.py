@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tts_app import __version__
 from tts_app.resources.engines import default_images
 
 
@@ -26,16 +27,16 @@ class Settings(BaseSettings):
     lease_renewal_seconds: Annotated[float, Field(gt=0)] = 5.0
     """The leader renews its Lease this often, and the others try to get it; less than `lease_seconds`."""
 
-    gateway_image: str = "tts-playground-app:0.1.0"
+    gateway_image: str = f"tts-playground-app:{__version__}"
     """Image of the head, where the gateway runs, of a service whose Playground names none."""
-    engine_images: dict[str, str] = default_images("0.1.0")
+    engine_images: dict[str, str] = default_images(__version__)
     """Images of engines that a Playground names no image for: a JSON object."""
     ray_version: str = "2.60.0"
     """Version of Ray in those images."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 16
-    """Services, and as many TTSJobs, that are reconciled at a time: the API server answers a list only after
-    up to 100 ms, where other kinds are being written."""
+    """Services, and as many TTSJobs, that are reconciled at a time: one that is changed mostly waits for the
+    API server."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
     """Every service is reconciled at least this often, whatever the watches say."""
     poll_seconds: Annotated[float, Field(gt=0)] = 5.0

@@ -115,7 +115,7 @@ def _options() -> argparse.Namespace:
 
 
 def _conditions() -> dict[str, str]:
-    packages = ("kopf", "lightkube", "pydantic")
+    packages = ("lightkube", "pydantic")
     return {
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "CPU": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores for everything: API server, etcd, "
@@ -130,8 +130,8 @@ def _conditions() -> dict[str, str]:
             ]
         ),
         "What runs": "no nodes, no controller manager; KubeRay only while it is measured",
-        "Ours": "with its defaults but for what a phase says: a Lease is held, all namespaces are watched; "
-        "an administrator's token",
+        "Ours": "with the chart's defaults but for what a phase says: a Lease is held, all namespaces are "
+        "watched; an administrator's token",
         "TTSJobs": "suspended: a job that runs is a pod's work",
     }
 

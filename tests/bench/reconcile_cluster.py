@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
+import paths
 import psutil
 import yaml
 from reconcile_findings import Spread
@@ -221,14 +222,28 @@ class Subject(Protocol):
         ...
 
 
+def chart_defaults() -> dict[str, str]:
+    """Return the settings that the chart gives the operator where no value is set."""
+    values = yaml.safe_load((paths.ROOT / "charts/tts-playground/values.yaml").read_text(encoding="utf-8"))
+    chosen = values["operator"]
+    return {
+        "workers": str(chosen["workers"]),
+        "resync_seconds": str(chosen["resyncSeconds"]),
+        "poll_seconds": str(chosen["pollSeconds"]),
+        "request_timeout": str(chosen["requestTimeoutSeconds"]),
+        "log_level": chosen["logLevel"],
+        "leader_election": "true",
+        "namespaces": "",
+    }
+
+
 class Ours(Operator):
-    """Our operator, with the settings that it has in production unless others are given."""
+    """Our operator, with the settings that the chart gives it unless others are given."""
 
     name = "ours"
 
     def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
-        production = {"leader_election": "true", "identity": "bench", "poll_seconds": "5", "namespaces": ""}
-        super().__init__(kubeconfig, log, **{**production, **settings})
+        super().__init__(kubeconfig, log, **{"identity": "bench", **chart_defaults(), **settings})
 
     def start(self) -> None:
         """Start it; return when it answers."""
@@ -256,7 +271,7 @@ class Ours(Operator):
     @property
     def errors(self) -> int:
         """How many errors it logged since it was started."""
-        return len(re.findall(r'"severity": "(?:error|critical)"', self.log))
+        return len(re.findall(r'"severity": "(?:error|fatal)"', self.log))
 
     async def scrape(self) -> Scrape:
         """See Subject."""

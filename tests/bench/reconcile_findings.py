@@ -192,7 +192,7 @@ _LATENCY_NOTE = (
 )
 _REQUESTS_NOTE = (
     "As the operator counts them, by verb and kind: writes of children, statuses and Events, without "
-    "renewals of the Lease (one in five seconds). Kopf's watches are not among the reads."
+    "renewals of the Lease (one in five seconds). Watches are not among the reads."
 )
 _PEER_NOTE = (
     "The same RayServices. Ours has a VoiceModel for each, and applies its children and a status; KubeRay "

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -23,8 +24,13 @@ from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
 from lightkube.types import CascadeType, PatchType
 from resources import pod
 
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.kube import Kube, resource_class
 from tts_operator.objects import EVENT, KINDS, POD, VOICE_MODEL, Kind, Ref
-from tts_operator.reconcile.kube import resource_class
+from tts_operator.plan.service import Policy
+from tts_operator.reconcile.read import LiveReader
+from tts_operator.reconcile.service import Reconciler
+from tts_operator.reconcile.statuses import StatusWriter
 
 PATIENCE = 180.0
 """Seconds that anything may take before a test fails: generous, for machines are shared."""
@@ -174,7 +180,7 @@ class Api:
         Return what the last of each reason says.
         """
 
-        def told() -> dict[str, str]:
+        def reported() -> dict[str, str]:
             about = [(event, event.get("regarding", {})) for event in self.list(EVENT)]
             wanted = (ref.kind.name, ref.name)
             return {
@@ -184,19 +190,19 @@ class Api:
             }
 
         try:
-            eventually(lambda: reasons <= told().keys(), f"Events {sorted(reasons)} of {ref.name}")
+            eventually(lambda: reasons <= reported().keys(), f"Events {sorted(reasons)} of {ref.name}")
         except AssertionError as error:
-            raise AssertionError(f"{error}; there are {sorted(told())}") from None
-        return told()
+            raise AssertionError(f"{error}; there are {sorted(reported())}") from None
+        return reported()
 
     def await_ray_cluster(self, *refs: Ref) -> None:
-        """Wait until the statuses tell of KubeRay's cluster: without nodes, no more is written to them."""
+        """Wait until the statuses name KubeRay's cluster: without nodes, no more is written to them."""
 
-        def told() -> bool:
+        def named() -> bool:
             found = [self.get(ref.kind, ref.name) or {} for ref in refs]
             return all(item.get("status", {}).get("rayCluster") for item in found)
 
-        eventually(told, f"the Ray cluster told of {', '.join(ref.name for ref in refs)}")
+        eventually(named, f"the Ray cluster in the status of {', '.join(ref.name for ref in refs)}")
 
     def await_object(self, ref: Ref) -> Object:
         """Wait until an object is there; return it."""
@@ -214,8 +220,15 @@ def run_pods(api: Api, *groups: str) -> None:
         api.merge_status(POD, f"{group}-0", {"conditions": [{"type": "Ready", "status": "True"}]})
 
 
+def reconciler(kube: Kube, now: Callable[[], datetime]) -> Reconciler:
+    """Return a reconciler of services that runs in the test's own process and reads the API server."""
+    defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+    policy = Policy(defaults, poll_seconds=5, resync_seconds=300)
+    return Reconciler(kube, LiveReader(kube), policy, now, StatusWriter(kube, now, "tests"))
+
+
 class Operator:
-    """A process of the operator, for the namespaces that it is told."""
+    """A process of the operator, for the namespaces that it is given."""
 
     def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
         self._log = log
@@ -309,12 +322,18 @@ class Operator:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as response:
             return str(response.read().decode())
 
+    def requests(self) -> dict[str, float]:
+        """Return how many requests it has made, by their verb; renewals of its Lease are none of them."""
+        pattern = r'^tts_operator_api_calls_total\{.*kind="(\w+)",verb="(\w+)"\} (\S+)$'
+        made: dict[str, float] = {}
+        for kind, verb, count in re.findall(pattern, self.fetch("/metrics"), re.MULTILINE):
+            if kind != "Lease":
+                made[verb] = made.get(verb, 0.0) + float(count)
+        return made
+
     def writes(self) -> float:
         """Return how many requests that write it has made."""
-        reading = ("get", "list", "log")
-        pattern = r'^tts_operator_api_calls_total\{.*verb="(\w+)".*\} (\S+)$'
-        calls = re.findall(pattern, self.fetch("/metrics"), re.MULTILINE)
-        return sum(float(count) for verb, count in calls if verb not in reading)
+        return sum(count for verb, count in self.requests().items() if verb not in ("get", "list", "log"))
 
 
 class ForkedOperator(Operator):

@@ -283,20 +283,11 @@ def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
     release.install("--set=crds.install=false")
     with release.operator(tmp_path / "log") as operator:
         eventually(lambda: "tts_operator_leader 1.0" in operator.fetch("/metrics"), "it leads")
-        eventually(lambda: "Unresolved resources" in operator.log, "it has looked what kinds there are")
+        eventually(lambda: '"reconciling"' in operator.log, "it has looked what there is")
         plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
         plane.await_established(*NAMES)
         api.apply(voice_model())
-
-        def served() -> Object | None:
-            # Kopf looks for new kinds when a definition changes, at times before the server serves it. A
-            # later change of any definition makes up for that; without one, a restart of the operator.
-            touched = f"touched={time.monotonic()}"
-            plane.kubectl("annotate", "--overwrite", "crd", "voicemodels.ttsplayground.dev", touched)
-            time.sleep(2)
-            return api.get(RAY_SERVICE, "playground")
-
-        eventually(served, "the RayService")
+        api.await_object(Ref(RAY_SERVICE, "playground"))
 
 
 def test_the_operator_waits_for_the_lease_of_the_one_before(

@@ -10,16 +10,13 @@ import pytest
 import yaml
 from lightkube import KubeConfig
 from resources import application, serving, voice_model
-from running import PATIENCE, eventually, run_pods
+from running import PATIENCE, eventually, reconciler, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import RETRY_SECONDS
-from tts_operator.desired.ray_service import Defaults
-from tts_operator.objects import CLAIM, JOB, NETWORK_POLICY, POD, RAY_SERVICE, VOICE_MODEL, Ref
-from tts_operator.reconcile.kube import LightKube
-from tts_operator.reconcile.queue import Key
-from tts_operator.reconcile.service import Reconciler
+from tts_operator.kube import LightKube
+from tts_operator.objects import CLAIM, JOB, NETWORK_POLICY, POD, RAY_SERVICE, VOICE_MODEL, Key, Ref
 
 pytestmark = pytest.mark.usefixtures("kuberay_stopped")
 
@@ -124,8 +121,7 @@ def test_one_that_failed_for_good_is_made_anew_later(api, operator, control_plan
     async def later():
         kube = LightKube(KubeConfig.from_file(control_plane.kubeconfig), PATIENCE)
         moment = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS + 60)
-        defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
-        await Reconciler(kube, defaults, 5, 300, lambda: moment).reconcile(Key(api.namespace, "playground"))
+        await reconciler(kube, lambda: moment).reconcile(Key(api.namespace, "playground"))
         await kube.close()
 
     asyncio.run(later())

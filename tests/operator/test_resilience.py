@@ -9,14 +9,11 @@ from datetime import UTC, datetime
 import pytest
 from lightkube import KubeConfig
 from resources import playground, voice_model
-from running import ELECTION, PATIENCE, ForkedOperator, Operator, eventually
+from running import ELECTION, PATIENCE, ForkedOperator, Operator, eventually, reconciler
 from trials import ALL
 
-from tts_operator.desired.ray_service import Defaults
-from tts_operator.objects import LEASE, NETWORK_POLICY, PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
-from tts_operator.reconcile.kube import LightKube
-from tts_operator.reconcile.queue import Key
-from tts_operator.reconcile.service import Reconciler
+from tts_operator.kube import LightKube
+from tts_operator.objects import LEASE, NETWORK_POLICY, PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Key, Ref
 
 
 class CrashError(Exception):
@@ -69,11 +66,8 @@ def reconcile(control_plane, namespace, writes=-1):
 
     async def once():
         kube = CrashingKube(KubeConfig.from_file(control_plane.kubeconfig), writes)
-        reconciler = Reconciler(
-            kube, Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0"), 5, 300, now
-        )
         try:
-            await reconciler.reconcile(Key(namespace, "playground"))
+            await reconciler(kube, now).reconcile(Key(namespace, "playground"))
         except CrashError:
             pass
         finally:

@@ -1,10 +1,11 @@
 """Every object that a service consists of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tts_app.resources import Model, Playground
-from tts_app.resources.playground import Volume
+from tts_app.resources.playground import PlaygroundSpec, Volume
 from tts_operator.desired.claims import audio_claim_of, cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import loader
@@ -40,114 +41,182 @@ KEPT = frozenset({CLAIM})
 """Kinds that stay when nothing wants them any more: whose audio they hold is for a person to say."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What the children of a service are made of."""
+
+    playground: Playground
+    models: Sequence[Model]
+    pending: Sequence[Model]
+    defaults: Defaults
+    groups: Sequence[Manifest]
+
+    @property
+    def name(self) -> str:
+        """The service's."""
+        return self.playground.name
+
+    @property
+    def spec(self) -> PlaygroundSpec:
+        """The Playground's."""
+        return self.playground.spec
+
+    @property
+    def downloaded(self) -> Sequence[Model]:
+        """The models whose files come from outside the cluster."""
+        return [model for model in (*self.models, *self.pending) if downloads(model)]
+
+    @property
+    def cache_claim(self) -> str:
+        """The claim that files are fetched into; empty where none are."""
+        return cache_claim_of(self.playground) if self.downloaded else ""
+
+    def child(
+        self, kind: Kind, name: str, body: Mapping[str, Any], labels: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Return a child's manifest."""
+        return manifest(kind, name, self.name, body, labels)
+
+
+Children = Iterator[dict[str, Any]]
+
+
 def children(
     playground: Playground,
     models: Sequence[Model],
-    waiting: Sequence[Model],
+    pending: Sequence[Model],
     defaults: Defaults,
-    live: Manifest | None,
+    groups: Sequence[Manifest],
 ) -> tuple[dict[str, Any], ...]:
     """Return the children of the service that `playground` describes, serving `models`.
 
     In the order in which they are applied: what pods need comes before the RayService. What is not among
-    them, and not KEPT, should not be there. The files of `waiting` models are still to be fetched. `live` is
-    the RayService as it is now. With no model left, and unless the Playground keeps the gateway, there is
-    nothing.
+    them, and not KEPT, should not be there. The files of `pending` models are still to be fetched. `groups`
+    are the worker groups that the RayService has now. With no model left, and unless the Playground keeps the
+    gateway, there is nothing.
     """
-    name, spec = playground.name, playground.spec
-    if not models and not waiting and spec.when_empty == "Remove":
+    if not models and not pending and playground.spec.when_empty == "Remove":
         return ()
-    audio_claim = audio_claim_of(playground)
-    fetched = [model for model in (*models, *waiting) if downloads(model)]
-    cache_claim = cache_claim_of(playground) if fetched else ""
-    present: list[dict[str, Any]] = [
-        manifest(SERVICE_ACCOUNT, name, name, {"automountServiceAccountToken": False})
-    ]
-    if not spec.storage.audio.existing_claim:
-        present.append(_claim(playground, audio_claim, spec.storage.audio))
-    if cache_claim and not spec.storage.cache.existing_claim:
-        present.append(_claim(playground, cache_claim, spec.storage.cache))
-    if spec.network_policy.enabled:
-        present.append(manifest(NETWORK_POLICY, name, name, network_policy(playground)))
-        if fetched:
-            present.append(manifest(NETWORK_POLICY, f"{name}-loader", name, loader_policy(playground)))
-        if spec.storage.database is not None:
-            policy = database_policy(playground, spec.storage.database.port)
-            present.append(manifest(NETWORK_POLICY, f"{name}-database", name, policy))
-    if spec.pod_disruption_budget:
-        present += [_disruption_budget(name, model) for model in models if model.spec.replicas.min > 1]
-    if spec.monitoring.pod_monitor:
-        present.append(manifest(POD_MONITOR, name, name, _pod_monitor(name), spec.monitoring.labels))
-    if spec.ingress is not None:
-        present.append(manifest(INGRESS, name, name, _ingress(playground)))
-    if spec.route is not None:
-        present.append(manifest(HTTP_ROUTE, name, name, _route(playground)))
-    images = engine_images(playground, defaults)
-    # By name: of a model that is served as it was, and waits for other files, the files are wanted.
-    jobs = {m.name: loader(playground, m, images[m.spec.engine], cache_claim) for m in fetched}
-    present += jobs.values()
-    present.append(ray_service(playground, models, defaults, audio_claim, cache_claim, live))
-    return tuple(present)
+    service = _Service(playground, models, pending, defaults, groups)
+    return tuple(child for build in _BUILDERS for child in build(service))
 
 
-def _claim(playground: Playground, name: str, volume: Volume) -> dict[str, Any]:
+def _service_account(service: _Service) -> Children:
+    yield service.child(SERVICE_ACCOUNT, service.name, {"automountServiceAccountToken": False})
+
+
+def _claims(service: _Service) -> Children:
+    storage = service.spec.storage
+    for name, volume in (
+        (audio_claim_of(service.playground), storage.audio),
+        (service.cache_claim, storage.cache),
+    ):
+        if name and not volume.existing_claim:
+            yield service.child(CLAIM, name, _claim(volume))
+
+
+def _network_policies(service: _Service) -> Children:
+    if not service.spec.network_policy.enabled:
+        return
+    name, playground = service.name, service.playground
+    yield service.child(NETWORK_POLICY, name, network_policy(playground))
+    if service.downloaded:
+        yield service.child(NETWORK_POLICY, f"{name}-loader", loader_policy(playground))
+    database = service.spec.storage.database
+    if database is not None:
+        yield service.child(NETWORK_POLICY, f"{name}-database", database_policy(playground, database.port))
+
+
+def _disruption_budgets(service: _Service) -> Children:
+    """Yield the budgets of models that have several replicas at all times: one of them stays.
+
+    A budget in `maxUnavailable` would let none go: Kubernetes does not know how many pods a RayCluster wants.
+    Pods that no replica is in are never ready, and may go.
+    """
+    if not service.spec.pod_disruption_budget:
+        return
+    for model in service.models:
+        if model.spec.replicas.min > 1:
+            selector = {"matchLabels": {SERVICE_LABEL: service.name, "ray.io/group": group_of(model)}}
+            spec = {"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
+            yield service.child(DISRUPTION_BUDGET, f"{service.name}-{model.name}", {"spec": spec})
+
+
+def _pod_monitors(service: _Service) -> Children:
+    monitoring = service.spec.monitoring
+    if monitoring.pod_monitor:
+        spec = {
+            "selector": {"matchLabels": {SERVICE_LABEL: service.name}},
+            "podMetricsEndpoints": [{"port": "metrics"}],
+        }
+        yield service.child(POD_MONITOR, service.name, {"spec": spec}, monitoring.labels)
+
+
+def _ingresses(service: _Service) -> Children:
+    ingress = service.spec.ingress
+    if ingress is None:
+        return
+    backend = {"service": {"name": f"{service.name}-serve-svc", "port": {"number": SERVE_PORT}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    spec: dict[str, Any] = {"rules": [{"host": ingress.host, "http": {"paths": paths}}]}
+    if ingress.class_name:
+        spec["ingressClassName"] = ingress.class_name
+    if ingress.tls_secret:
+        spec["tls"] = [{"hosts": [ingress.host], "secretName": ingress.tls_secret}]
+    yield service.child(INGRESS, service.name, {"spec": spec})
+
+
+def _routes(service: _Service) -> Children:
+    route = service.spec.route
+    if route is None:
+        return
+    backend = {"name": f"{service.name}-serve-svc", "port": SERVE_PORT}
+    spec = {
+        "parentRefs": [route.gateway.model_dump(mode="json", by_alias=True, exclude_none=True)],
+        "hostnames": [route.host],
+        "rules": [{"backendRefs": [backend]}],
+    }
+    yield service.child(HTTP_ROUTE, service.name, {"spec": spec})
+
+
+def _loaders(service: _Service) -> Children:
+    images = engine_images(service.playground, service.defaults)
+    # By name: of a model that is served as before, and waits for other files, the other files are wanted.
+    wanted = {model.name: model for model in service.downloaded}
+    for model in wanted.values():
+        yield loader(service.playground, model, images[model.spec.engine], service.cache_claim)
+
+
+def _ray_services(service: _Service) -> Children:
+    audio_claim = audio_claim_of(service.playground)
+    yield ray_service(
+        service.playground,
+        service.models,
+        service.defaults,
+        audio_claim,
+        service.cache_claim,
+        service.groups,
+    )
+
+
+_BUILDERS: Sequence[Callable[[_Service], Children]] = (
+    _service_account,
+    _claims,
+    _network_policies,
+    _disruption_budgets,
+    _pod_monitors,
+    _ingresses,
+    _routes,
+    _loaders,
+    _ray_services,
+)
+
+
+def _claim(volume: Volume) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "accessModes": [volume.access_mode],
         "resources": {"requests": {"storage": volume.size}},
     }
     if volume.storage_class_name is not None:
         spec["storageClassName"] = volume.storage_class_name
-    return manifest(CLAIM, name, playground.name, {"spec": spec})
-
-
-def _disruption_budget(service: str, model: Model) -> dict[str, Any]:
-    """Return the budget of a model that has several replicas at all times: one of them stays.
-
-    A budget in `maxUnavailable` would let none go: Kubernetes cannot tell how many pods a RayCluster wants.
-    Pods that no replica is in are never ready, and may go.
-    """
-    selector = {"matchLabels": {SERVICE_LABEL: service, "ray.io/group": group_of(model)}}
-    spec = {"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
-    return manifest(DISRUPTION_BUDGET, f"{service}-{model.name}", service, {"spec": spec})
-
-
-def _pod_monitor(service: str) -> dict[str, Any]:
-    return {
-        "spec": {
-            "selector": {"matchLabels": {SERVICE_LABEL: service}},
-            "podMetricsEndpoints": [{"port": "metrics"}],
-        },
-    }
-
-
-def _ingress(playground: Playground) -> dict[str, Any]:
-    ingress = playground.spec.ingress
-    assert ingress is not None  # noqa: S101 - the caller's condition
-    backend = {"service": {"name": f"{playground.name}-serve-svc", "port": {"number": SERVE_PORT}}}
-    spec: dict[str, Any] = {
-        "rules": [
-            {
-                "host": ingress.host,
-                "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
-            }
-        ]
-    }
-    if ingress.class_name:
-        spec["ingressClassName"] = ingress.class_name
-    if ingress.tls_secret:
-        spec["tls"] = [{"hosts": [ingress.host], "secretName": ingress.tls_secret}]
     return {"spec": spec}
-
-
-def _route(playground: Playground) -> dict[str, Any]:
-    route = playground.spec.route
-    assert route is not None  # noqa: S101 - the caller's condition
-    parent = route.gateway.model_dump(mode="json", by_alias=True, exclude_none=True)
-    backend = {"name": f"{playground.name}-serve-svc", "port": SERVE_PORT}
-    return {
-        "spec": {
-            "parentRefs": [parent],
-            "hostnames": [route.host],
-            "rules": [{"backendRefs": [backend]}],
-        }
-    }

@@ -6,7 +6,7 @@ it; the audio stays.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -14,21 +14,23 @@ import yaml
 
 from tts_app.resources import Model, Playground, TTSJob, VoiceModel
 from tts_app.resources.tts_job import Ephemeral
-from tts_operator.desired.claims import CLAIM_LABEL, cache_claim_of
+from tts_operator.desired.claims import cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
-from tts_operator.desired.loading import COMPONENT_LABEL
 from tts_operator.desired.network import SUBMITTER, job_policy
-from tts_operator.desired.pods import CLAIMS_PATH, OFFLINE, Mount, pod_template
+from tts_operator.desired.pods import CLAIMS_PATH, OFFLINE, File, Mount, PodTemplate
 from tts_operator.desired.ray_service import (
     Defaults,
     engine_images,
     gateway_image,
     head_group,
+    head_template,
     ray_cluster,
     volumes_of,
     worker_group,
+    worker_template,
 )
 from tts_operator.objects import (
+    COMPONENT_LABEL,
     CONFIG_MAP,
     FIELD_MANAGER,
     GROUP,
@@ -55,7 +57,7 @@ _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class JobInputs:
     """All that a RayJob is made of."""
 
     job: TTSJob
@@ -67,7 +69,7 @@ class Plan:
     cluster: str
     """The service's RayCluster that runs the job; empty for one of its own."""
     attempt: int
-    goes_on: bool = False
+    resumes: bool = False
     """Whether a driver of the job has seen its output before."""
 
 
@@ -119,112 +121,100 @@ def too_large(children: Sequence[Manifest]) -> str | None:
     )
 
 
-def job_children(plan: Plan, defaults: Defaults) -> list[dict[str, Any]]:
+def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
     """Return the job's children, in the order in which they are made. The last one is the RayJob."""
-    batch = _batch(plan)
+    batch = _batch(inputs)
     children = [batch]
-    if plan.playground.spec.network_policy.enabled:
-        service = plan.job.spec.service_name
-        ports = plan.playground.spec.network_policy.outside_ports if _outside(plan.job) else []
-        policy = job_policy(plan.job.name, service, ports)
-        children.append(_by_content(NETWORK_POLICY, plan, "pods", policy))
-    children.append(_ray_job(plan, defaults, batch["metadata"]["name"]))
+    if inputs.playground.spec.network_policy.enabled:
+        service = inputs.job.spec.service_name
+        ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
+        policy = job_policy(inputs.job.name, service, ports)
+        children.append(_by_content(NETWORK_POLICY, inputs, "pods", policy))
+    children.append(_ray_job(inputs, defaults, batch["metadata"]["name"]))
     return children
 
 
-def _batch(plan: Plan) -> dict[str, Any]:
-    documents = [plan.job.written(), *(model.written() for model in plan.models)]
+def _batch(inputs: JobInputs) -> dict[str, Any]:
+    documents = [inputs.job.written(), *(model.written() for model in inputs.models)]
     text = yaml.dump_all(
         documents, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1 << 20
     )
-    return _by_content(CONFIG_MAP, plan, "batch", {"data": {BATCH_FILE: text}, "immutable": True})
+    return _by_content(CONFIG_MAP, inputs, "batch", {"data": {BATCH_FILE: text}, "immutable": True})
 
 
-def _ray_job(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
-    ephemeral = plan.job.spec.ephemeral
+def _ray_job(inputs: JobInputs, defaults: Defaults, batch: str) -> dict[str, Any]:
+    ephemeral = inputs.job.spec.ephemeral
     spec: dict[str, Any] = {
-        "entrypoint": " ".join(_entrypoint(plan)),
+        "entrypoint": " ".join(_entrypoint(inputs)),
         "runtimeEnvYAML": json.dumps({"working_dir": BATCH_PATH}),
         "submissionMode": "K8sJobMode",
         # What a second submitter would do, another attempt does, and says so.
         "submitterConfig": {"backoffLimit": 0},
-        "submitterPodTemplate": _submitter(plan, defaults, batch),
+        "submitterPodTemplate": _submitter(inputs, defaults, batch),
     }
     labels: Mapping[str, str] = {}
     if ephemeral is None:
-        spec["clusterSelector"] = {"ray.io/cluster": plan.cluster}
+        spec["clusterSelector"] = {"ray.io/cluster": inputs.cluster}
     else:
-        spec["rayClusterSpec"] = _own_cluster(plan, ephemeral, defaults)
+        spec["rayClusterSpec"] = _own_cluster(inputs, ephemeral, defaults)
         spec["shutdownAfterJobFinishes"] = True
-        given = plan.job.metadata.labels
+        given = inputs.job.metadata.labels
         labels = {name: given[name] for name in _PASSED_ON if name in given}
-    made = _child(RAY_JOB, plan.job.name, plan, {"spec": spec})
+    made = _child(RAY_JOB, inputs.job.name, inputs, {"spec": spec})
     made["metadata"]["labels"] = {**labels, **made["metadata"]["labels"]}
-    made["metadata"]["annotations"] = {ATTEMPT_ANNOTATION: str(plan.attempt)}
+    made["metadata"]["annotations"] = {ATTEMPT_ANNOTATION: str(inputs.attempt)}
     return made
 
 
-def _entrypoint(plan: Plan) -> list[str]:
+def _entrypoint(inputs: JobInputs) -> list[str]:
     """Return the driver's command. KubeRay gives it to a shell: it is made of DNS labels and a UID."""
-    command = ["ttsp", "render", "-f", BATCH_FILE, "--json", "--uid", plan.uid]
-    if plan.goes_on:
+    command = ["ttsp", "render", "-f", BATCH_FILE, "--json", "--uid", inputs.uid]
+    if inputs.resumes:
         command.append("--goes-on")
-    if plan.job.spec.ephemeral is None:
+    if inputs.job.spec.ephemeral is None:
         return [*command, "--speaker", "service"]
-    places = [part for model in plan.models for part in ("--place", f"{model.name}={group_of(model)}")]
-    return [*command, "--speaker", "engine", *places]
+    groups = [part for model in inputs.models for part in ("--place", f"{model.name}={group_of(model)}")]
+    return [*command, "--speaker", "engine", *groups]
 
 
-def _submitter(plan: Plan, defaults: Defaults, batch: str) -> dict[str, Any]:
+def _submitter(inputs: JobInputs, defaults: Defaults, batch: str) -> dict[str, Any]:
     """Return the template of the pod that uploads the batch and follows the driver's log.
 
     KubeRay gives it the address, the job's id and the cluster's token. Files are mounted one by one: a folder
     of a ConfigMap has each of them thrice, and all would be uploaded.
     """
-    template = pod_template(
-        plan.playground, SUBMITTER, gateway_image(plan.playground, defaults), _RESOURCES, [], {}
-    )
-    template["metadata"]["labels"] = {**_labels(plan.job.name), COMPONENT_LABEL: SUBMITTER}
-    pod = template["spec"]
-    pod["restartPolicy"] = "Never"
-    files = {BATCH_FILE: ("batch", batch, BATCH_FILE)}
-    reference = plan.job.spec.posts.config_map_ref
+    files = [File("batch", batch, BATCH_FILE, f"{BATCH_PATH}/{BATCH_FILE}")]
+    reference = inputs.job.spec.posts.config_map_ref
     if reference is not None:
-        path = f"config-maps/{reference.name}/{reference.key}"
-        files[path] = ("posts", reference.name, reference.key)
-    (container,) = pod["containers"]
-    for path, (volume, config_map, key) in files.items():
-        container["volumeMounts"].append(
-            {"name": volume, "mountPath": f"{BATCH_PATH}/{path}", "subPath": key, "readOnly": True}
-        )
-        pod["volumes"].append({"name": volume, "configMap": {"name": config_map}})
-    return template
+        path = f"{BATCH_PATH}/config-maps/{reference.name}/{reference.key}"
+        files.append(File("posts", reference.name, reference.key, path))
+    return PodTemplate(
+        inputs.playground,
+        SUBMITTER,
+        gateway_image(inputs.playground, defaults),
+        _RESOURCES,
+        {**_labels(inputs.job.name), COMPONENT_LABEL: SUBMITTER},
+        files=files,
+        run_once=True,
+    ).render()
 
 
-def _own_cluster(plan: Plan, ephemeral: Ephemeral, defaults: Defaults) -> dict[str, Any]:
-    playground = plan.playground
+def _own_cluster(inputs: JobInputs, ephemeral: Ephemeral, defaults: Defaults) -> dict[str, Any]:
+    playground = inputs.playground
     images = engine_images(playground, defaults)
     cache = cache_claim_of(playground)
-    mounts = _mounts(plan.job)
-    secret = playground.spec.storage.credentials_secret if _outside(plan.job) else None
-    head = head_group(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])
-    groups = [
-        worker_group(
-            playground,
-            _copies(model, ephemeral.replicas),
-            images[model.spec.engine],
-            cache if downloads(model) else "",
-            mounts,
-        )
-        for model in plan.models
-    ]
-    for group in (head, *groups):
-        template = group["template"]
-        tied = {n: v for n, v in template["metadata"]["labels"].items() if n.startswith(CLAIM_LABEL)}
-        template["metadata"]["labels"] = {**tied, **_labels(plan.job.name)}
-        if secret is not None:
-            template["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": secret}}]
-    return ray_cluster(playground, defaults, head, groups)
+    mounts = _mounts(inputs.job)
+    own: dict[str, Any] = {
+        "labels": _labels(inputs.job.name),
+        "secret": (playground.spec.storage.credentials_secret or "") if _outside(inputs.job) else "",
+    }
+    head = head_template(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])
+    groups = []
+    for model in inputs.models:
+        image = images[model.spec.engine]
+        template = worker_template(playground, model, image, cache if downloads(model) else "", mounts)
+        groups.append(worker_group(_copies(model, ephemeral.replicas), replace(template, **own)))
+    return ray_cluster(playground, defaults, head_group(replace(head, **own)), groups)
 
 
 def _copies(model: VoiceModel, number: int) -> VoiceModel:
@@ -255,24 +245,24 @@ def _claim(uri: str) -> str:
     return uri.removeprefix("pvc://").partition("/")[0]
 
 
-def _by_content(kind: Kind, plan: Plan, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a child whose name tells its content: one that is there already is the one that is wanted."""
-    digest = sha256(json.dumps([plan.uid, body], sort_keys=True).encode()).hexdigest()[:10]
-    return _child(kind, f"{plan.job.name}-{what}-{digest}", plan, body)
+def _by_content(kind: Kind, inputs: JobInputs, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a child whose name has a hash of its content: one of that name is the one that is wanted."""
+    digest = sha256(json.dumps([inputs.uid, body], sort_keys=True).encode()).hexdigest()[:10]
+    return _child(kind, f"{inputs.job.name}-{what}-{digest}", inputs, body)
 
 
-def _child(kind: Kind, name: str, plan: Plan, body: Mapping[str, Any]) -> dict[str, Any]:
+def _child(kind: Kind, name: str, inputs: JobInputs, body: Mapping[str, Any]) -> dict[str, Any]:
     owner = {
         "apiVersion": TTS_JOB.api_version,
         "kind": TTS_JOB.name,
-        "name": plan.job.name,
-        "uid": plan.uid,
+        "name": inputs.job.name,
+        "uid": inputs.uid,
         "controller": True,
     }
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
-        "metadata": {"name": name, "labels": _labels(plan.job.name), "ownerReferences": [owner]},
+        "metadata": {"name": name, "labels": _labels(inputs.job.name), "ownerReferences": [owner]},
         **body,
     }
 
@@ -288,5 +278,5 @@ def _labels(job: str) -> dict[str, str]:
 
 
 def is_owned(child: Manifest, uid: str) -> bool:
-    """Tell whether a child is of the TTSJob that has this uid."""
+    """Return whether a child is of the TTSJob that has this uid."""
     return any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences", ()))

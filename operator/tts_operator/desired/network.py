@@ -5,9 +5,9 @@ from typing import Any
 
 from tts_app.resources import Playground
 from tts_app.resources.playground import Peer
-from tts_operator.desired.loading import COMPONENT_LABEL, CONTAINER
+from tts_operator.desired.loading import CONTAINER
 from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
-from tts_operator.objects import JOB_LABEL, SERVICE_LABEL
+from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
 METADATA_ADDRESS = "169.254.169.254/32"

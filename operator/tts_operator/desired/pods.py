@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tts_app.resources import Playground, Resources
 from tts_app.resources.quantities import Compute
 from tts_operator.desired import claims
-from tts_operator.objects import labels
 
 USER = 1000
 """The images' user and group: they have no other, and no shell that could become one."""
@@ -41,79 +40,130 @@ OFFLINE = {"name": "HF_HUB_OFFLINE", "value": "1"}
 """Of pods that serve: their models were fetched before, and they reach nothing outside."""
 
 
-def pod_template(
-    playground: Playground,
-    container: str,
-    image: str,
-    resources: Mapping[str, Mapping[str, str]],
-    mounts: Sequence[Mount],
-    ports: Mapping[str, int],
-    environment: Sequence[Mapping[str, Any]] = (),
-    grace: int = GRACE,
-) -> dict[str, Any]:
-    """Return the template of a pod with one container.
+@dataclass(frozen=True, slots=True)
+class File:
+    """A key of a ConfigMap, mounted as one file."""
 
-    `resources` are the container's requests and limits, `ports` its port numbers by name, `environment` the
-    variables that it has beside those of every pod, `grace` the seconds that it has to end.
-    """
-    images, scheduling = playground.spec.images, playground.spec.scheduling
-    tied = claims.labels_of(playground, {mount.claim for mount in mounts})
-    spec: dict[str, Any] = {
-        "serviceAccountName": playground.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": grace,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": container,
-                "image": image,
-                "imagePullPolicy": images.pull_policy,
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "readOnlyRootFilesystem": True,
-                    "runAsNonRoot": True,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "resources": {name: dict(amounts) for name, amounts in resources.items()},
-                "env": [*_environment(), *map(dict, environment)],
-                "ports": [
-                    {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
-                ],
-                "volumeMounts": [
-                    *({"name": name, "mountPath": path} for name, path in _SCRATCH.items()),
-                    *map(_volume_mount, mounts),
-                ],
-            }
-        ],
-        "volumes": [
-            *({"name": name, "emptyDir": {}} for name in _SCRATCH),
-            *{mount.name: _volume(mount) for mount in mounts}.values(),
-        ],
-    }
-    if tied:
-        spec["affinity"] = claims.affinity(tied)
-    if images.pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in images.pull_secrets]
-    if scheduling.node_selector:
-        spec["nodeSelector"] = dict(sorted(scheduling.node_selector.items()))
-    if scheduling.tolerations:
-        spec["tolerations"] = [
+    volume: str
+    config_map: str
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """A pod with one container, as far as pods of this project differ."""
+
+    playground: Playground
+    """The service's, or the one that a job's own cluster is made like."""
+    container: str
+    """The container's name."""
+    image: str
+    resources: Mapping[str, Mapping[str, str]]
+    """The container's requests and limits."""
+    labels: Mapping[str, str]
+    mounts: Sequence[Mount] = ()
+    files: Sequence[File] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Port numbers by name."""
+    environment: Sequence[Mapping[str, Any]] = ()
+    """Variables beside those of every pod."""
+    secret: str = ""
+    """A Secret whose keys are variables too; empty for none."""
+    command: Sequence[str] = ()
+    """Empty for the image's own."""
+    readiness_probe: Mapping[str, Any] | None = None
+    run_once: bool = False
+    """Whether the container is not started again when it ends."""
+    keep_last_words: bool = False
+    """Whether the end of a failed container's log becomes its termination message."""
+    grace: int = GRACE
+    """Seconds that the pod has to end."""
+
+    def render(self) -> dict[str, Any]:
+        """Return the pod template as Kubernetes has it."""
+        playground = self.playground
+        tied = claims.labels_of(playground, {mount.claim for mount in self.mounts})
+        spec: dict[str, Any] = {
+            "serviceAccountName": playground.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": self.grace,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [self._container()],
+            "volumes": [
+                *({"name": name, "emptyDir": {}} for name in _SCRATCH),
+                *{mount.name: _volume(mount) for mount in self.mounts}.values(),
+                *({"name": file.volume, "configMap": {"name": file.config_map}} for file in self.files),
+            ],
+        }
+        if self.run_once:
+            spec["restartPolicy"] = "Never"
+        if tied:
+            spec["affinity"] = claims.affinity(tied)
+        return {
+            "metadata": {"labels": {**tied, **self.labels}},
+            "spec": spec | _images(playground) | _scheduling(playground),
+        }
+
+    def _container(self) -> dict[str, Any]:
+        container: dict[str, Any] = {
+            "name": self.container,
+            "image": self.image,
+            "imagePullPolicy": self.playground.spec.images.pull_policy,
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "resources": {name: dict(amounts) for name, amounts in self.resources.items()},
+            "env": [*_environment(), *map(dict, self.environment)],
+            "ports": [
+                {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in self.ports.items()
+            ],
+            "volumeMounts": [
+                *({"name": name, "mountPath": path} for name, path in _SCRATCH.items()),
+                *map(_volume_mount, self.mounts),
+                *map(_file_mount, self.files),
+            ],
+        }
+        if self.command:
+            container["command"] = list(self.command)
+        if self.secret:
+            container["envFrom"] = [{"secretRef": {"name": self.secret}}]
+        if self.readiness_probe is not None:
+            container["readinessProbe"] = dict(self.readiness_probe)
+        if self.keep_last_words:
+            container["terminationMessagePolicy"] = "FallbackToLogsOnError"
+        return container
+
+
+def _images(playground: Playground) -> dict[str, Any]:
+    secrets = playground.spec.images.pull_secrets
+    return {"imagePullSecrets": [{"name": name} for name in secrets]} if secrets else {}
+
+
+def _scheduling(playground: Playground) -> dict[str, Any]:
+    """Return the fields of a pod's spec that the Playground's `scheduling` gives."""
+    scheduling = playground.spec.scheduling
+    fields = {
+        "nodeSelector": dict(sorted(scheduling.node_selector.items())),
+        "tolerations": [
             toleration.model_dump(mode="json", by_alias=True, exclude_none=True)
             for toleration in scheduling.tolerations
-        ]
-    if scheduling.priority_class_name:
-        spec["priorityClassName"] = scheduling.priority_class_name
-    if scheduling.runtime_class_name:
-        spec["runtimeClassName"] = scheduling.runtime_class_name
-    return {"metadata": {"labels": {**tied, **labels(playground.name)}}, "spec": spec}
+        ],
+        "priorityClassName": scheduling.priority_class_name,
+        "runtimeClassName": scheduling.runtime_class_name,
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
@@ -153,6 +203,10 @@ def _volume(mount: Mount) -> dict[str, Any]:
 def _volume_mount(mount: Mount) -> dict[str, Any]:
     read_only = {"readOnly": True} if mount.read_only else {}
     return {"name": mount.name, "mountPath": mount.path, **read_only}
+
+
+def _file_mount(file: File) -> dict[str, Any]:
+    return {"name": file.volume, "mountPath": file.path, "subPath": file.key, "readOnly": True}
 
 
 def _environment() -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -19,12 +19,12 @@ from tts_operator.desired.pods import (
     OFFLINE,
     STATE_PATH,
     Mount,
+    PodTemplate,
     head_resources,
-    pod_template,
     secret_variable,
     worker_resources,
 )
-from tts_operator.objects import RAY_SERVICE, Manifest, differences, manifest
+from tts_operator.objects import RAY_SERVICE, Manifest, labels, manifest
 
 HEAD = "head"
 """Custom Ray resource that only the head pod has: the gateway runs there, beside its volumes."""
@@ -34,7 +34,7 @@ SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
-"""A driver that is told to stop ends after the items in hand; Ray would kill it after three seconds."""
+"""A driver that is asked to stop ends after the items in hand; Ray would kill it after three seconds."""
 _HEAD_PORTS = {
     "gcs-server": 6379,
     "dashboard": DASHBOARD_PORT,
@@ -43,6 +43,20 @@ _HEAD_PORTS = {
     "metrics": METRICS_PORT,
 }
 _WORKER_PORTS = {"serve": SERVE_PORT, "metrics": METRICS_PORT}
+
+
+_PROBE = {
+    "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
+    "initialDelaySeconds": 10,
+    "periodSeconds": 5,
+    "timeoutSeconds": 5,
+    "failureThreshold": 3,
+}
+"""A worker is ready as long as Serve's proxy in it answers.
+
+KubeRay's own probe starts a shell and two wgets every five seconds, and takes a pod that is too busy for them
+in two out of the service at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +80,12 @@ def ray_service(
     defaults: Defaults,
     audio_claim: str,
     cache_claim: str,
-    live: Manifest | None = None,
+    groups: Sequence[Manifest] = (),
 ) -> dict[str, Any]:
     """Return the RayService that serves `models`.
 
-    An empty claim is a volume that lives as long as its pod. `live` is the RayService that there is now: its
-    worker groups keep their places.
+    An empty claim is a volume that lives as long as its pod. `groups` are the worker groups that the
+    RayService has now: they keep their places.
     """
     volumes = [
         *volumes_of(""),
@@ -80,13 +94,19 @@ def ray_service(
         Mount("audio", audio_claim, f"{CLAIMS_PATH}/{audio_claim}"),
     ]
     environment = [OFFLINE, *_gateway_secrets(playground)]
-    head = head_group(playground, defaults, volumes, environment)
+    head = head_group(head_template(playground, defaults, volumes, environment))
     images = engine_images(playground, defaults)
     wanted = {
-        group_of(model): _probed(worker_group(playground, model, images[model.spec.engine], cache_claim))
+        group_of(model): worker_group(
+            model,
+            replace(
+                worker_template(playground, model, images[model.spec.engine], cache_claim),
+                readiness_probe=_PROBE,
+            ),
+        )
         for model in sorted(models, key=lambda model: model.name)
     }
-    cluster = ray_cluster(playground, defaults, head, in_order(wanted, worker_groups(live)))
+    cluster = ray_cluster(playground, defaults, head, in_order(wanted, groups))
     placement = {GATEWAY: HEAD} | {model.name: group_of(model) for model in models}
     config = serve_config(models, placement=placement)
     spec = {
@@ -96,23 +116,6 @@ def ray_service(
         "rayClusterConfig": cluster,
     }
     return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
-
-
-def _probed(group: dict[str, Any]) -> dict[str, Any]:
-    """Return the worker group, whose pods now are ready as long as Serve's proxy in them answers.
-
-    KubeRay's own probe starts a shell and two wgets every five seconds, and takes a pod that is too busy for
-    them in two out of the service at once.
-    """
-    (container,) = group["template"]["spec"]["containers"]
-    container["readinessProbe"] = {
-        "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
-        "initialDelaySeconds": 10,
-        "periodSeconds": 5,
-        "timeoutSeconds": 5,
-        "failureThreshold": 3,
-    }
-    return group
 
 
 def gateway_image(playground: Playground, defaults: Defaults) -> str:
@@ -134,13 +137,27 @@ def ray_cluster(
     return cluster
 
 
-def head_group(
+def head_template(
     playground: Playground,
     defaults: Defaults,
     volumes: Sequence[Mount],
     environment: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Return the head of a cluster, where the gateway runs, and the drivers of batches."""
+) -> PodTemplate:
+    """Return the pod of a cluster's head, where the gateway runs, and the drivers of batches."""
+    return PodTemplate(
+        playground,
+        "ray-head",
+        gateway_image(playground, defaults),
+        head_resources(playground.spec.ray.head.resources, playground.spec.gateway.resources),
+        labels(playground.name),
+        mounts=volumes,
+        ports=_HEAD_PORTS,
+        environment=[_STOP_WAIT, *environment],
+    )
+
+
+def head_group(template: PodTemplate) -> dict[str, Any]:
+    """Return the head of a cluster."""
     return {
         "serviceType": "ClusterIP",
         "rayStartParams": {
@@ -150,49 +167,8 @@ def head_group(
             "object-store-memory": str(OBJECT_STORE),
             "resources": _custom(HEAD, HEAD_SLOTS),
         },
-        "template": pod_template(
-            playground,
-            "ray-head",
-            gateway_image(playground, defaults),
-            head_resources(playground.spec.ray.head.resources, playground.spec.gateway.resources),
-            volumes,
-            _HEAD_PORTS,
-            [_STOP_WAIT, *environment],
-        ),
+        "template": template.render(),
     }
-
-
-def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
-    """Return the worker groups of a RayService, or of none."""
-    groups: Sequence[Manifest] = live["spec"]["rayClusterConfig"].get("workerGroupSpecs", ()) if live else ()
-    return groups
-
-
-def replacements(desired: Manifest, live: Manifest) -> list[str]:
-    """Return the paths whose change from `live` to `desired` makes KubeRay start a new cluster.
-
-    It takes appended worker groups and the Serve config in place, and overlooks numbers of replicas.
-    """
-    before, after = live["spec"]["rayClusterConfig"], desired["spec"]["rayClusterConfig"]
-    groups_before, groups_after = before.get("workerGroupSpecs", []), after["workerGroupSpecs"]
-    paths = [
-        path
-        for name in sorted((before.keys() | after.keys()) - {"workerGroupSpecs"})
-        if name in after or name in _OURS
-        for path in differences(after.get(name), before.get(name), name)
-    ]
-    for old, new in zip(groups_before, groups_after, strict=False):
-        paths += [
-            path
-            for name in sorted(new.keys() - _OVERLOOKED)
-            for path in differences(new[name], old.get(name), f"workerGroupSpecs[{new['groupName']}].{name}")
-        ]
-    return paths
-
-
-_OURS = {"authOptions"}
-"""Fields of a cluster that the builder leaves out at times."""
-_OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}
 
 
 def volumes_of(cache_claim: str) -> list[Mount]:
@@ -211,15 +187,14 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     return variables
 
 
-def worker_group(
+def worker_template(
     playground: Playground,
     model: Model,
     image: str,
     cache_claim: str,
     written: Sequence[Mount] = (),
-) -> dict[str, Any]:
-    """Return the worker group of a model. `written` are claims that its pods write to, or read posts from."""
-    replicas, nodes = model.spec.replicas.max, nodes_of(model)
+) -> PodTemplate:
+    """Return the pods of a model. `written` are claims that they write to, or read posts from."""
     mounted = {mount.path for mount in written}
     # Only where files are downloaded: a model that is added must not change the pods of the others.
     volumes = volumes_of(cache_claim if downloads(model) else "")
@@ -228,27 +203,33 @@ def worker_group(
         for number, claim in enumerate(claims_of(model))
         if f"{CLAIMS_PATH}/{claim}" not in mounted
     ]
-    volumes += written
+    return PodTemplate(
+        playground,
+        "ray-worker",
+        image,
+        worker_resources(model.spec.resources, nodes_of(model)),
+        labels(playground.name),
+        mounts=[*volumes, *written],
+        ports=_WORKER_PORTS,
+        environment=[OFFLINE],
+        grace=GRACE + (TEXT_GRACE if isinstance(model, TextModel) else 0),
+    )
+
+
+def worker_group(model: Model, template: PodTemplate) -> dict[str, Any]:
+    """Return the worker group of a model."""
+    replicas = model.spec.replicas.max
     return {
         "groupName": group_of(model),
         "replicas": replicas,
         "minReplicas": replicas,
         "maxReplicas": replicas,
-        "numOfHosts": nodes,
+        "numOfHosts": nodes_of(model),
         "rayStartParams": {
             "object-store-memory": str(OBJECT_STORE),
             "resources": _custom(group_of(model), 1),
         },
-        "template": pod_template(
-            playground,
-            "ray-worker",
-            image,
-            worker_resources(model.spec.resources, nodes),
-            volumes,
-            _WORKER_PORTS,
-            [OFFLINE],
-            GRACE + (TEXT_GRACE if isinstance(model, TextModel) else 0),
-        ),
+        "template": template.render(),
     }
 
 

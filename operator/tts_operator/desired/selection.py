@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from tts_app.resources import MODELS, Model, VoiceModel
 from tts_app.resources.engines import engines_of
 from tts_app.resources.engines.spec import Task
-from tts_operator.desired.loading import served_by
 from tts_operator.objects import Manifest, Ref, ref_of
 
 
@@ -33,11 +32,11 @@ class Verdict:
 
 
 def select(
-    manifests: Iterable[Manifest], engines: Collection[str], live: Manifest | None
+    manifests: Iterable[Manifest], engines: Collection[str], previous: Mapping[Ref, Model]
 ) -> dict[Ref, Verdict]:
     """Return a verdict for each model of one service. `engines` are those that have an image.
 
-    One that is not valid goes on as `live`, the RayService as it is now, serves it, if it does.
+    `previous` are the models as they are served now: one that is not valid any more stays as it is there.
     Of two that offer the same avatar, or have the same name, the older one has it, and of two of one age the
     first by name and kind: what is served already is never taken over by what comes later.
     """
@@ -46,7 +45,7 @@ def select(
     kinds: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
         ref = ref_of(manifest)
-        verdict = verdicts[ref] = _verdict(manifest, engines, live, owners, kinds)
+        verdict = verdicts[ref] = _verdict(manifest, engines, previous, owners, kinds)
         if verdict.model is not None:
             kinds[ref.name] = ref.kind.name
     return verdicts
@@ -61,16 +60,15 @@ def served(verdicts: Mapping[Ref, Verdict]) -> tuple[Model, ...]:
 def _verdict(
     manifest: Manifest,
     engines: Collection[str],
-    live: Manifest | None,
+    previous: Mapping[Ref, Model],
     owners: dict[str, str],
     kinds: Mapping[str, str],
 ) -> Verdict:
     """Return the verdict on a model. `owners` are the avatars' so far, `kinds` those of the names so far."""
-    kind, name = manifest["kind"], manifest["metadata"]["name"]
     try:
-        model = MODELS[kind].model_validate(written(manifest))
+        model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
-        before = next((m for m in served_by(live) if (m.kind, m.name) == (kind, name)), None)
+        before = previous.get(ref_of(manifest))
         kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
         reason = "EngineUnknown" if _has_unknown_engine(manifest) else "InvalidSpec"
         return replace(kept, reason=reason, message=explain(error))

@@ -1,14 +1,14 @@
 """How far a TTSJob is: its RayJob, and what the driver says in the submitter's log."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from tts_operator.desired.jobs import ATTEMPT_ANNOTATION
 from tts_operator.objects import Manifest
-from tts_operator.observed.conditions import Condition
+from tts_operator.observed.conditions import Cause, Condition, conditions
 
 Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "PartiallyFailed", "Failed"]
 OUTCOMES: Mapping[str, Phase] = {phase: phase for phase in ("Succeeded", "PartiallyFailed", "Failed")}
@@ -50,21 +50,21 @@ class Report:
     """Counts of items; None before it knows any."""
     failures: list[dict[str, Any]] = field(default_factory=list)
     outcome: Phase | None = None
-    """How the batch ended; None while it goes on, and for ever where the driver was killed."""
+    """How the batch ended; None while it runs, and for ever where the driver was killed."""
     message: str = ""
     waiting: str = ""
     """What the batch waits for, such as a node that others keep busy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of a TTSJob now."""
+class JobState:
+    """What is so of a TTSJob now."""
 
     phase: Phase
     reason: str
     """Why it is in its phase, in one CamelCase word."""
     message: str
-    wrong: bool = False
+    is_error: bool = False
     """Whether something is wrong that a person may have to see to."""
     report: Report | None = None
     """What the driver said last; None: nothing new."""
@@ -96,7 +96,7 @@ def read_attempt(ray_job: Manifest) -> Attempt:
 def submitter_of(attempt: Attempt, pods: Iterable[Manifest]) -> Manifest | None:
     """Return the pod that follows an attempt's log, the newest of several; None while there is none.
 
-    Pods of earlier attempts may still be there: Ray's id of the job tells them apart.
+    Pods of earlier attempts may still be there: Ray's id of the job distinguishes them.
     """
     own = [pod for pod in pods if attempt.submission and _submission(pod) == attempt.submission]
     return max(own, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
@@ -119,52 +119,52 @@ def read_report(log: str) -> Report | None:
     return None
 
 
-def ending(report: Report, outcome: Phase) -> Verdict:
-    """Return the verdict on a batch that ended by itself."""
+def ending(report: Report, outcome: Phase) -> JobState:
+    """Return the state of a job whose batch ended by itself."""
     progress = report.progress or {"summary": "0", "failed": 0}
     done, failed = progress["summary"], progress["failed"]
     first = f" The first: {report.failures[0]['message']}" if report.failures else ""
     if outcome == "Succeeded":
-        return Verdict(outcome, "Succeeded", f"{done} items are in the output.", report=report, began=True)
+        return JobState(outcome, "Succeeded", f"{done} items are in the output.", report=report, began=True)
     if outcome == "PartiallyFailed":
         text = f"{done} items are in the output, {failed} failed.{first}"
-        return Verdict(outcome, "ItemsFailed", text, wrong=True, report=report, began=True)
-    return Verdict(
+        return JobState(outcome, "ItemsFailed", text, is_error=True, report=report, began=True)
+    return JobState(
         outcome, "BatchFailed", report.message or f"No item is done.{first}", True, report, began=True
     )
 
 
-def job_conditions(verdict: Verdict) -> list[Condition]:
+def job_conditions(state: JobState) -> Sequence[Condition]:
     """Return the conditions of a TTSJob."""
-    ended, goes_on = verdict.phase in OUTCOMES, verdict.phase in ("Pending", "Running")
-    degraded = Condition("Degraded", False, "AsExpected", "Nothing is wrong.")
-    if verdict.wrong:
-        degraded = Condition("Degraded", True, verdict.reason, verdict.message)
-    return [
-        Condition("Complete", ended, verdict.reason, verdict.message),
-        Condition("Progressing", goes_on, verdict.reason, verdict.message),
-        degraded,
-    ]
+    cause = Cause(state.reason, state.message)
+    return conditions(
+        "Complete",
+        state.phase in OUTCOMES,
+        cause,
+        progressing=state.phase in ("Pending", "Running"),
+        stage=cause,
+        fault=cause if state.is_error else None,
+    )
 
 
-def job_status(verdict: Verdict, before: Mapping[str, Any], ray_job: str | None, now: str) -> dict[str, Any]:
+def job_status(state: JobState, before: Mapping[str, Any], ray_job: str | None, now: str) -> dict[str, Any]:
     """Return the status of a TTSJob, without conditions. `before` is the one that it has, `now` the time."""
-    status: dict[str, Any] = {"phase": verdict.phase}
-    report = verdict.report
+    status: dict[str, Any] = {"phase": state.phase}
+    report = state.report
     if report is not None and report.progress is not None:
         status["progress"], status["failures"] = dict(report.progress), report.failures
     else:
         status |= {name: before[name] for name in ("progress", "failures") if name in before}
-    if verdict.phase != "Suspended":  # time that it is suspended does not count
-        started = before.get("startTime") or (now if verdict.began else None)
+    if state.phase != "Suspended":  # time that it is suspended does not count
+        started = before.get("startTime") or (now if state.began else None)
         if started:
             status["startTime"] = started
-    if verdict.phase in OUTCOMES:
+    if state.phase in OUTCOMES:
         status["completionTime"] = now
     if ray_job is not None:
         status["rayJob"] = ray_job
-    if verdict.failed_attempts:
-        status["failedAttempts"] = verdict.failed_attempts
+    if state.failed_attempts:
+        status["failedAttempts"] = state.failed_attempts
     return status
 
 

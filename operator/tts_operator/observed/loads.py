@@ -17,7 +17,7 @@ class Load:
     fetched: int = 0
     """Bytes."""
     total: int | None = None
-    """Bytes, where the source tells."""
+    """Bytes; None where the source does not say."""
     failure: str = ""
     """What the last try said that failed; empty where none did."""
     given_up: bool = False
@@ -25,7 +25,7 @@ class Load:
 
     @property
     def percent(self) -> int:
-        """How much is there; 0 where the source does not tell how much there will be."""
+        """How much is there; 0 where the source does not say how much there will be."""
         return min(100, self.fetched * 100 // self.total) if self.total else 0
 
 
@@ -35,7 +35,7 @@ def job_of_pod(pod: Manifest) -> str:
 
 
 def done(job: Manifest) -> bool:
-    """Tell whether a Job ended well."""
+    """Return whether a Job ended well."""
     return _condition(job, "Complete") is not None
 
 
@@ -50,8 +50,8 @@ def read_load(job: Manifest | None, pods: Iterable[Manifest], logs: Mapping[str,
     if job is None:
         return Load()
     own = [pod for pod in pods if job_of_pod(pod) == job["metadata"]["name"]]
-    told = [count for pod in own for count in [_told(logs.get(pod["metadata"]["name"], ""))] if count]
-    fetched, total = max(told, key=lambda count: count[0], default=(0, None))
+    counts = [count for pod in own for count in [_count(logs.get(pod["metadata"]["name"], ""))] if count]
+    fetched, total = max(counts, key=lambda count: count[0], default=(0, None))
     failures = sorted(failure for pod in own for failure in _failures(pod))
     said = failures[-1][1] if failures else ""
     given_up = _condition(job, "Failed")
@@ -65,12 +65,12 @@ def _condition(job: Manifest, type_: str) -> dict[str, Any] | None:
     return next((c for c in conditions if c["type"] == type_ and c["status"] == "True"), None)
 
 
-def _told(log: str) -> tuple[int, int | None] | None:
+def _count(log: str) -> tuple[int, int | None] | None:
     """Return the bytes, and of how many, of the last line of progress in a loader's log."""
     for line in reversed(log.splitlines()):
         try:
-            told = json.loads(line)
-            return int(told["bytes"]), told["total_bytes"]
+            found = json.loads(line)
+            return int(found["bytes"]), found["total_bytes"]
         except (ValueError, KeyError, TypeError):  # a line of another kind
             continue
     return None

@@ -1,4 +1,4 @@
-"""What is wrong with a pod, in one reason and one sentence: the cause that KubeRay's status does not tell."""
+"""What is wrong with a pod, in one reason and one sentence: KubeRay's status does not say."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tts_operator.desired.groups import Pods
 from tts_operator.desired.pods import GRACE
 from tts_operator.objects import Manifest, rfc3339
 from tts_operator.observed.loads import job_of_pod
+from tts_operator.observed.scaling import Pods
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
@@ -33,16 +33,16 @@ class Problem:
     """Less is nearer to the cause."""
 
 
-def worth_reading(pod: Manifest) -> bool:
-    """Tell whether the pod's log says what nothing else does: why it keeps ending, or how far a loader is."""
+def needs_log(pod: Manifest) -> bool:
+    """Return whether only the pod's log says why it keeps ending, or how far a loader is."""
     loads = bool(job_of_pod(pod)) and pod.get("status", {}).get("phase") == "Running"
     return loads or any(_waiting(status) == "CrashLoopBackOff" for status in _containers(pod))
 
 
 def is_held_up(pod: Manifest, now: datetime) -> bool:
-    """Tell whether a pod has been on a node for a while, and nothing of it has begun.
+    """Return whether a pod has been on a node for a while, and nothing of it has begun.
 
-    Its image may be large, or a volume not ready: its status is the same, and only its Events tell which.
+    Its image may be large, or a volume not ready: its status is the same, and only its Events say which.
     """
     scheduled = _condition(pod, "PodScheduled")
     return (
@@ -54,10 +54,10 @@ def is_held_up(pod: Manifest, now: datetime) -> bool:
     )
 
 
-def volume_trouble(pod: Manifest, events: Iterable[Manifest]) -> str:
+def mount_error(pod: Manifest, events: Iterable[Manifest]) -> str:
     """Return what is said of the pod's volumes, if that is the last of its Events; empty otherwise.
 
-    When they are ready the kubelet tells of the images.
+    When the volumes are ready the kubelet reports the images.
     """
     own = [event for event in events if event["regarding"].get("uid") == pod["metadata"]["uid"]]
     last = max(own, key=lambda event: (_moment(event), not _is_of_volumes(event)), default=None)
@@ -98,7 +98,7 @@ def pods_by_group(pods: Iterable[Manifest], cluster: str, now: datetime) -> dict
 
 
 def _is_used(pod: Manifest, now: datetime) -> bool:
-    """Tell whether a replica is in a pod: it is ready, or was, for as long as a replica has to end.
+    """Return whether a replica is in a pod: it is ready, or was, for as long as a replica has to end.
 
     A worker is ready while Serve has a proxy there, which is beside a replica that takes requests.
     """
@@ -182,7 +182,7 @@ def _containers(pod: Manifest) -> list[dict[str, Any]]:
 
 
 def _has_begun_nothing(pod: Manifest) -> bool:
-    """Tell whether a kubelet has taken the pod up and has made no container of it, nor tried to."""
+    """Return whether a kubelet has taken the pod up and has made no container of it, nor tried to."""
     reasons = {_waiting(status) for status in _containers(pod)}
     return bool(reasons) and reasons <= {"ContainerCreating", "PodInitializing"}
 
@@ -201,10 +201,12 @@ def _is_of_volumes(event: Manifest) -> bool:
 
 
 def _moment(event: Manifest) -> datetime:
-    """Return when an Event was told last; the kubelet's have the time of the older API."""
+    """Return when an Event was reported last; the kubelet's have the time of the older API."""
     series = event.get("series") or {}
-    told = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
-    return datetime.fromisoformat(told or event["metadata"]["creationTimestamp"])
+    reported = (
+        series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
+    )
+    return datetime.fromisoformat(reported or event["metadata"]["creationTimestamp"])
 
 
 def _waiting(status: Mapping[str, Any]) -> str:

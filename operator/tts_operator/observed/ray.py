@@ -1,17 +1,25 @@
-"""What a RayService says of its clusters and applications, without trusting more of it than is so."""
+"""What a RayService says of its clusters, applications and models, without trusting more of it than is so."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import yaml
+from pydantic import ValidationError
+
+from tts_app.resources import MODELS, Model
 from tts_app.serving.config import GATEWAY
-from tts_operator.objects import Manifest
+from tts_operator.objects import KINDS, Manifest, Ref, differences
 
 SETTLE_SECONDS = 5.0
-"""KubeRay 1.6 asks Serve how it is, hands it the change, and then tells what it was answered before that
-(`reconcileServe`). It asks again after two seconds, and tells what is new: what it said so long ago is so."""
+"""Age in seconds from which KubeRay's report counts.
+
+KubeRay 1.6 asks Serve for its state, hands it the change, and then reports the state from before
+(`reconcileServe`). Two seconds later it asks again, and reports what is new.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +63,15 @@ class Service:
         """Return the application called `name`."""
         return self.applications.get(name, NOT_THERE)
 
-    def is_healthy(self, name: str, stood: Collection[str]) -> bool:
-        """Tell whether an application is healthy. `stood` are those that were Ready already.
+    def is_healthy(self, name: str, previously_ready: Collection[str]) -> bool:
+        """Return whether an application is healthy. `previously_ready` are those that were Ready already.
 
-        As soon as another cluster is due, KubeRay tells nothing any more of the active one's applications,
-        which serve until that takes over: what stood goes on standing. The gateway does with any model: the
+        As soon as another cluster is due, KubeRay reports nothing any more of the active one's applications,
+        which serve until that takes over: what was Ready stays so. The gateway does with any model: the
         change that makes the other cluster is mostly its own resource's.
         """
         if self.replacing and not self.applications:
-            return bool(stood) if name == GATEWAY else name in stood
+            return bool(previously_ready) if name == GATEWAY else name in previously_ready
         return self.application(name).healthy
 
 
@@ -101,3 +109,70 @@ def _application(status: dict[str, Any]) -> Application:
         and bool(deployments)
         and all(deployment.get("status") == "HEALTHY" for deployment in deployments),
     )
+
+
+class ServedModels(Mapping[Ref, Model]):
+    """The models that a RayService serves, as its gateway knows them; parsed when first asked for."""
+
+    def __init__(self, live: Manifest | None) -> None:
+        """`live` is the RayService as it is now, None where there is none."""
+        self._live = live
+
+    def __getitem__(self, ref: Ref) -> Model:
+        return self._models[ref]
+
+    def __iter__(self) -> Iterator[Ref]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    @cached_property
+    def _models(self) -> Mapping[Ref, Model]:
+        if self._live is None:
+            return {}
+        config = yaml.load(self._live["spec"].get("serveConfigV2", ""), Loader=yaml.CSafeLoader) or {}
+        gateway = next((app for app in config.get("applications", ()) if app["name"] == GATEWAY), None)
+        if gateway is None:
+            return {}
+        found: dict[Ref, Model] = {}
+        for written in gateway["deployments"][0]["user_config"]["models"]:
+            try:
+                model = MODELS[written["kind"]].model_validate(written)
+            except (KeyError, ValidationError):  # another version of the operator wrote it: it does not count
+                continue
+            found[Ref(KINDS[model.kind], model.name)] = model
+        return found
+
+
+def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
+    """Return the worker groups of a RayService, or of none."""
+    groups: Sequence[Manifest] = live["spec"]["rayClusterConfig"].get("workerGroupSpecs", ()) if live else ()
+    return groups
+
+
+def disruptive_changes(desired: Manifest, live: Manifest) -> list[str]:
+    """Return the paths whose change from `live` to `desired` makes KubeRay start a new cluster.
+
+    It takes appended worker groups and the Serve config in place, and overlooks numbers of replicas.
+    """
+    before, after = live["spec"]["rayClusterConfig"], desired["spec"]["rayClusterConfig"]
+    groups_before, groups_after = before.get("workerGroupSpecs", []), after["workerGroupSpecs"]
+    paths = [
+        path
+        for name in sorted((before.keys() | after.keys()) - {"workerGroupSpecs"})
+        if name in after or name in _OURS
+        for path in differences(after.get(name), before.get(name), name)
+    ]
+    for old, new in zip(groups_before, groups_after, strict=False):
+        paths += [
+            path
+            for name in sorted(new.keys() - _OVERLOOKED)
+            for path in differences(new[name], old.get(name), f"workerGroupSpecs[{new['groupName']}].{name}")
+        ]
+    return paths
+
+
+_OURS = {"authOptions"}
+"""Fields of a cluster that the builder leaves out at times."""
+_OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}

@@ -5,30 +5,16 @@ import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
-
-class Key(NamedTuple):
-    """A service."""
-
-    namespace: str
-    service: str
-
-
-class JobKey(NamedTuple):
-    """A TTSJob."""
-
-    namespace: str
-    job: str
-
+from tts_operator.backoff import delay
+from tts_operator.logs import about
+from tts_operator.objects import JobKey, Key
 
 K = TypeVar("K", Key, JobKey)
 """What a queue is of: one kind of keys, for two of different kinds may be equal."""
 
 logger = logging.getLogger(__name__)
-
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 60.0
 
 
 @dataclass(order=True, slots=True)
@@ -85,7 +71,7 @@ class WorkQueue(Generic[K]):
         self._working.discard(key)
         if failed:
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            self.add(key, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (count - 1)))
+            self.add(key, delay(count))
         else:
             self._failures.pop(key, None)
         self._changed.set()
@@ -122,13 +108,14 @@ async def work(queue: WorkQueue[K], reconcile: Callable[[K, float], Awaitable[fl
     """
     while True:
         key, waited = await queue.get()
-        try:
-            again = await reconcile(key, waited)
-        except Exception:
-            # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
-            logger.exception("reconcile failed", extra=key._asdict())
-            queue.done(key, failed=True)
-        else:
-            queue.done(key)
-            if again is not None:
-                queue.add(key, again)
+        with about(key._asdict()):
+            try:
+                again = await reconcile(key, waited)
+            except Exception:
+                # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
+                logger.exception("reconcile failed")
+                queue.done(key, failed=True)
+                continue
+        queue.done(key)
+        if again is not None:
+            queue.add(key, again)

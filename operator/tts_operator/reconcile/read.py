@@ -1,109 +1,158 @@
-"""Reads all that a service is made of."""
+"""Reads the facts that a service or a TTSJob is planned from."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
-from tts_app.resources import Metadata, Playground
-from tts_app.serving.config import GATEWAY
+from pydantic import ValidationError
+
 from tts_operator.desired.children import CHILDREN
+from tts_operator.desired.jobs import is_owned
+from tts_operator.desired.network import SUBMITTER
+from tts_operator.kube import Kube, KubeError
 from tts_operator.objects import (
+    COMPONENT_LABEL,
     EVENT,
+    JOB,
     MODELS,
     PLAYGROUND,
     POD,
     RAY_CLUSTER,
+    RAY_JOB,
     RAY_SERVICE,
-    SERVICE_LABEL,
+    TTS_JOB,
+    JobKey,
+    Key,
     Kind,
     Manifest,
     Ref,
     is_ours,
 )
-from tts_operator.observed.conditions import stands
-from tts_operator.observed.pods import is_held_up, volume_trouble, worth_reading
-from tts_operator.reconcile.kube import Kube, KubeError
-from tts_operator.reconcile.queue import Key
+from tts_operator.observed.jobs import LOG_LINES, Report, read_attempt, read_report, submitter_of
+from tts_operator.observed.pods import is_held_up, mount_error, needs_log
+from tts_operator.plan.job import JobFacts, parse, service_of
+from tts_operator.plan.service import ServiceFacts
+from tts_operator.watched import BY_OWNER
 
 logger = logging.getLogger(__name__)
 
-_CLUSTERS = {"ray.io/originated-from-crd": "RayService"}
-"""A TTSJob of a service's name may have a cluster of its own."""
+
+class Reader(Protocol):
+    """Where the objects of services and TTSJobs are read. Every method raises KubeError."""
+
+    async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
+        """Return the objects of a watched kind that belong to a service or a TTSJob."""
+        ...
+
+    async def get(self, ref: Ref, key: Key | JobKey) -> Manifest | None:
+        """Return one of the objects that belong to a service or a TTSJob; None where there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """The resources of a service, and its RayService."""
+class LiveReader:
+    """Asks the API server."""
 
-    models: list[dict[str, Any]]
-    """VoiceModels and TextModels."""
-    playground: dict[str, Any] | None
-    ray_service: dict[str, Any] | None
-    """None too where one of the service's name is somebody else's."""
+    kube: Kube
 
-    @property
-    def stood(self) -> frozenset[str]:
-        """The applications that were Ready already, for their resources as they are now."""
-        names = {manifest["metadata"]["name"] for manifest in self.models if _stands(manifest)}
-        return frozenset(names | ({GATEWAY} if self.playground and _stands(self.playground) else set()))
+    async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
+        """See Reader."""
+        labels, fields = BY_OWNER[kind, type(key)].selectors(key)
+        return await self.kube.list(kind, key.namespace, labels=labels, fields=fields)
 
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What runs of a service."""
-
-    ray_clusters: list[dict[str, Any]]
-    pods: list[dict[str, Any]]
-    logs: dict[str, str]
-    """The last lines of the pods whose log is worth reading, and what is said of volumes that are not ready,
-    by the pod's name."""
+    async def get(self, ref: Ref, key: Key | JobKey) -> Manifest | None:
+        """See Reader. Whatever has the name is returned, also where it belongs to nobody."""
+        return await self.kube.get(ref, key.namespace)
 
 
-async def read_state(kube: Kube, key: Key) -> State:
-    """Return the service's resources. Raises KubeError."""
-    playground, ray_service, *listed = await asyncio.gather(
-        kube.get(Ref(PLAYGROUND, key.service), key.namespace),
-        kube.get(Ref(RAY_SERVICE, key.service), key.namespace),
-        *(kube.list(kind, key.namespace, fields={"spec.service": key.service}) for kind in MODELS),
+async def read_resources(reader: Reader, key: Key) -> ServiceFacts:
+    """Return the service's own resources and its RayService, and nothing else. Raises KubeError."""
+    playground, ray_service, listed = await asyncio.gather(
+        reader.get(Ref(PLAYGROUND, key.service), key),
+        reader.get(Ref(RAY_SERVICE, key.service), key),
+        asyncio.gather(*(reader.of(kind, key) for kind in MODELS)),
     )
-    alive = [model for models in listed for model in models if not model["metadata"].get("deletionTimestamp")]
-    return State(alive, playground, ray_service if ray_service and is_ours(ray_service) else None)
+    return ServiceFacts(
+        key,
+        models=[m for found in listed for m in found if not m["metadata"].get("deletionTimestamp")],
+        playground=playground,
+        ray_service=ray_service if ray_service is not None and is_ours(ray_service) else None,
+    )
 
 
-async def read_children(kube: Kube, key: Key, kinds: Sequence[Kind] = CHILDREN) -> dict[Ref, dict[str, Any]]:
-    """Return the children of some kinds that carry the service's label. Raises KubeError."""
-    labels = {SERVICE_LABEL: key.service}
-    listed = await asyncio.gather(*(kube.list(kind, key.namespace, labels=labels) for kind in kinds))
-    return {
-        Ref(kind, child["metadata"]["name"]): child
-        for kind, found in zip(kinds, listed, strict=True)
-        for child in found
-    }
+async def read_service_facts(reader: Reader, kube: Kube, key: Key, now: datetime) -> ServiceFacts:
+    """Return all that a service is planned from; logs and Events are read from `kube`. Raises KubeError."""
+    resources, children, clusters, pods = await asyncio.gather(
+        read_resources(reader, key),
+        _children(reader, key, CHILDREN),
+        _clusters(reader, key),
+        reader.of(POD, key),
+    )
+    crashed = [pod for pod in pods if needs_log(pod)]
+    logs = await asyncio.gather(*(_log(kube, key, pod) for pod in crashed))
+    names = [pod["metadata"]["name"] for pod in crashed]
+    errors = await read_mount_errors(kube, key.namespace, pods, now)
+    return ServiceFacts(
+        key,
+        models=resources.models,
+        playground=resources.playground,
+        ray_service=resources.ray_service,
+        children=children,
+        ray_clusters=clusters,
+        pods=pods,
+        logs={**dict(zip(names, logs, strict=True)), **errors},
+    )
 
 
-async def read_runtime(kube: Kube, key: Key, now: datetime) -> Runtime:
-    """Return the service's clusters and pods. Raises KubeError."""
-    labels = {SERVICE_LABEL: key.service}
-    clusters, pods = await asyncio.gather(
-        kube.list(
-            RAY_CLUSTER, key.namespace, labels=_CLUSTERS | {"ray.io/originated-from-cr-name": key.service}
+async def read_job_facts(reader: Reader, kube: Kube, key: JobKey, now: datetime) -> JobFacts | None:
+    """Return all that a TTSJob is planned from; logs and Events are read from `kube`.
+
+    None where there is no such TTSJob, or it is being deleted. Raises KubeError.
+    """
+    resource = await reader.get(Ref(TTS_JOB, key.job), key)
+    if resource is None or resource["metadata"].get("deletionTimestamp"):
+        return None
+    facts = JobFacts(key, resource)
+    if facts.has_ended:
+        return facts
+    try:
+        job = parse(resource)
+    except ValidationError:  # the plan says so
+        return facts
+    service_key = Key(key.namespace, service_of(job))
+    ray_job, pods, resources, loaders, clusters, namesake = await asyncio.gather(
+        reader.get(Ref(RAY_JOB, key.job), key),
+        reader.of(POD, key),
+        read_resources(reader, service_key),
+        _children(reader, service_key, [JOB]),
+        _clusters(reader, service_key),
+        reader.get(Ref(RAY_SERVICE, key.job), Key(key.namespace, key.job)),
+    )
+    return replace(
+        facts,
+        ray_job=ray_job,
+        report=await _report(kube, key, ray_job, pods, facts.uid),
+        pods=pods,
+        mount_errors=await read_mount_errors(kube, key.namespace, pods, now),
+        service=ServiceFacts(
+            service_key,
+            models=resources.models,
+            playground=resources.playground,
+            ray_service=resources.ray_service,
+            children=loaders,
+            ray_clusters=clusters,
         ),
-        kube.list(POD, key.namespace, labels=labels),
+        namesake=namesake,
     )
-    read = [pod for pod in pods if worth_reading(pod)]
-    logs = await asyncio.gather(*(_log(kube, key, pod) for pod in read))
-    names = [pod["metadata"]["name"] for pod in read]
-    said = await read_volume_trouble(kube, key.namespace, pods, now)
-    return Runtime(clusters, pods, {**dict(zip(names, logs, strict=True)), **said})
 
 
-async def read_volume_trouble(
+async def read_mount_errors(
     kube: Kube, namespace: str, pods: Sequence[Manifest], now: datetime
 ) -> dict[str, str]:
-    """Return what is said of volumes that are not ready, by the pod's name.
+    """Return what Events say of volumes that are not ready, by the pod's name.
 
     Raises KubeError when the API server does not answer.
     """
@@ -116,29 +165,52 @@ async def read_volume_trouble(
     except KubeError as error:
         if error.status is None:
             raise
-        # A role of one's own may lack the right: all else is told without.
+        # A role of one's own may lack the right: all else is reported without.
         logger.warning("no Events of pods in %s: %s", namespace, error)
         return {}
-    found = {pod["metadata"]["name"]: volume_trouble(pod, events) for pod in held_up}
+    found = {pod["metadata"]["name"]: mount_error(pod, events) for pod in held_up}
     return {name: text for name, text in found.items() if text}
 
 
-def playground_of(key: Key, manifest: dict[str, Any] | None) -> Playground:
-    """Return the service's Playground: the one that there is, or one with every default.
-
-    Raises:
-        ValidationError: there is one, and it is not valid.
-    """
-    if manifest is None:
-        return Playground(metadata=Metadata(name=key.service, namespace=key.namespace))
-    metadata = {"name": key.service, "namespace": key.namespace}
-    return Playground.model_validate({"metadata": metadata, "spec": manifest.get("spec", {})})
+async def _children(reader: Reader, key: Key, kinds: Sequence[Kind]) -> dict[Ref, Manifest]:
+    listed = await asyncio.gather(*(reader.of(kind, key) for kind in kinds))
+    return {
+        Ref(kind, child["metadata"]["name"]): child
+        for kind, found in zip(kinds, listed, strict=True)
+        for child in found
+    }
 
 
-def _stands(manifest: dict[str, Any]) -> bool:
-    return stands(manifest.get("status", {}).get("conditions", ()), manifest["metadata"]["generation"])
+async def _clusters(reader: Reader, key: Key) -> Sequence[Manifest]:
+    """Return the clusters of a service; a TTSJob of the service's name may have one of its own."""
+    found = await reader.of(RAY_CLUSTER, key)
+    origin = ("RayService", key.service)
+    names = ("ray.io/originated-from-crd", "ray.io/originated-from-cr-name")
+    return [c for c in found if tuple(c["metadata"]["labels"].get(name) for name in names) == origin]
 
 
-async def _log(kube: Kube, key: Key, pod: dict[str, Any]) -> str:
+async def _report(
+    kube: Kube, key: JobKey, ray_job: Manifest | None, pods: Sequence[Manifest], uid: str
+) -> Report | None:
+    """Return what the driver said last in the submitter's log."""
+    if ray_job is None or not is_owned(ray_job, uid):
+        return None
+    attempt = read_attempt(ray_job)
+    submitters = [p for p in pods if p["metadata"].get("labels", {}).get(COMPONENT_LABEL) == SUBMITTER]
+    pod = submitter_of(attempt, submitters)
+    if pod is None or pod.get("status", {}).get("phase", "Pending") == "Pending":
+        return None
+    try:
+        log = await kube.log(pod["metadata"]["name"], SUBMITTER, key.namespace, LOG_LINES)
+    except KubeError as error:
+        if error.status is None:
+            raise
+        # Its node may be gone for good: the job continues without it, and another attempt says how it ended.
+        logger.warning("no log of pod %s: %s", pod["metadata"]["name"], error)
+        return None
+    return read_report(log)
+
+
+async def _log(kube: Kube, key: Key, pod: Manifest) -> str:
     container = pod["spec"]["containers"][0]["name"]
     return await kube.log(pod["metadata"]["name"], container, key.namespace)

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from tts_app.resources import Metadata, Playground, TextModel, VoiceModel
+from tts_app.resources.playground import ENGINES
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.plan.service import Policy
 
 Manifest = dict[str, Any]
 
@@ -100,3 +103,15 @@ def pod() -> Callable[..., Manifest]:
         return {"metadata": {"name": name, "labels": labels}, "status": status}
 
     return build
+
+
+@pytest.fixture(scope="session")
+def defaults() -> Defaults:
+    """Return defaults with an image of every engine."""
+    return Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0")
+
+
+@pytest.fixture(scope="session")
+def policy(defaults: Defaults) -> Policy:
+    """Return a policy that looks again after 5 s, or 300 s."""
+    return Policy(defaults, poll_seconds=5, resync_seconds=300)

@@ -4,8 +4,10 @@ import pytest
 
 from tts_operator.desired.children import CHILDREN, children
 from tts_operator.desired.groups import group_of
-from tts_operator.desired.ray_service import Defaults, replacements
-from tts_operator.objects import RAY_SERVICE, SERVICE_LABEL
+from tts_operator.desired.loading import load_name
+from tts_operator.desired.ray_service import Defaults
+from tts_operator.objects import CLAIM, RAY_SERVICE, SERVICE_LABEL
+from tts_operator.observed.ray import disruptive_changes, worker_groups
 
 DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
 
@@ -15,7 +17,7 @@ OUTSIDE = {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none
 
 @pytest.fixture
 def build(playground):
-    return lambda models, waiting=(), **spec: children(playground(**spec), models, waiting, DEFAULTS, None)
+    return lambda models, pending=(), **spec: children(playground(**spec), models, pending, DEFAULTS, ())
 
 
 def kinds(found):
@@ -26,13 +28,13 @@ def of_kind(found, kind):
     return next(manifest for manifest in found if manifest["kind"] == kind)
 
 
-def test_a_service_with_defaults(build, model):
+def test_children_of_a_service_with_defaults(build, model):
     found = build([model()])
     assert kinds(found) == ["ServiceAccount", "PersistentVolumeClaim", "NetworkPolicy", "RayService"]
     assert all(m["metadata"]["labels"][SERVICE_LABEL] == "playground" for m in found)
 
 
-def test_everything_that_can_be_asked_for(build, model):
+def test_children_of_a_service_with_everything(build, model):
     found = build(
         [model(replicas={"min": 2, "max": 2})],
         [model("z", **OUTSIDE)],
@@ -50,13 +52,13 @@ def test_everything_that_can_be_asked_for(build, model):
     assert route["hostnames"] == ["c.d"]
 
 
-def test_what_is_turned_off_is_not_there(build, model):
+def test_children_leave_out_what_is_turned_off(build, model):
     several = model(replicas={"min": 2, "max": 2})
     found = build([several], networkPolicy={"enabled": False}, podDisruptionBudget=False)
     assert not {"NetworkPolicy", "PodDisruptionBudget"} & set(kinds(found))
 
 
-def test_a_drain_leaves_one_pod_of_a_model_that_always_has_several(build, model):
+def test_disruption_budget_of_models_that_always_have_several_pods(build, model):
     """The pod of the only replica may go: no other is ready, so a budget would hold every drain up."""
     several, by_load = model("b", replicas={"min": 2, "max": 3}), model("a", replicas={"min": 1, "max": 3})
     budgets = [m for m in build([by_load, several]) if m["kind"] == "PodDisruptionBudget"]
@@ -68,15 +70,29 @@ def test_a_drain_leaves_one_pod_of_a_model_that_always_has_several(build, model)
     }
 
 
-def test_without_a_model_there_is_nothing(build):
+def test_children_without_a_model_are_none(build):
     assert build([]) == ()
 
 
-def test_without_a_model_the_gateway_can_stay(build):
+def test_children_without_a_model_can_keep_the_gateway(build):
     assert "RayService" in kinds(build([], whenEmpty="KeepGateway"))
 
 
-def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
+def test_children_fetch_the_new_files_of_a_model_that_is_served_as_before(build, model):
+    new = {**OUTSIDE, "source": {"uri": "hf://a/b", "revision": "d"}}
+    (job,) = [child for child in build([model(**OUTSIDE)], [model(**new)]) if child["kind"] == "Job"]
+    assert job["metadata"]["name"] == load_name(model(**new))
+
+
+def test_children_make_the_audio_claim_that_files_are_fetched_into(build, model):
+    storage = {"cache": {"existingClaim": "playground-audio"}}
+    made = [
+        c["metadata"]["name"] for c in build([model(**OUTSIDE)], storage=storage) if c["kind"] == CLAIM.name
+    ]
+    assert made == ["playground-audio"]
+
+
+def test_loader_policy_is_for_loaders_only(build, model):
     inside, outside = build([model()]), build([model(**OUTSIDE)])
     assert kinds(inside).count("PersistentVolumeClaim") == 1
     assert kinds(outside).count("PersistentVolumeClaim") == 2
@@ -90,11 +106,12 @@ def test_only_the_loader_of_a_model_from_outside_has_a_way_out(build, model):
     assert loader["podSelector"]["matchLabels"].items() <= pods.items()
 
 
-def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
+def test_children_of_a_downloaded_model_change_no_other_pods(playground, model):
     outside = model("z", **OUTSIDE)
-    before = of_kind(children(playground(), [model("a")], [], DEFAULTS, None), "RayService")
-    after = of_kind(children(playground(), [model("a"), outside], [], DEFAULTS, before), "RayService")
-    assert replacements(after, before) == []
+    before = of_kind(children(playground(), [model("a")], [], DEFAULTS, ()), "RayService")
+    groups = worker_groups(before)
+    after = of_kind(children(playground(), [model("a"), outside], [], DEFAULTS, groups), "RayService")
+    assert disruptive_changes(after, before) == []
     groups = after["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     claims = [
         "persistentVolumeClaim" in volume for g in groups for volume in g["template"]["spec"]["volumes"]
@@ -102,7 +119,7 @@ def test_a_model_from_outside_changes_the_pods_of_no_other(playground, model):
     assert claims.count(True) == 1
 
 
-def test_a_claim_that_is_there_is_used(build, model):
+def test_children_use_an_existing_claim(build, model):
     found = build([model()], storage={"audio": {"existingClaim": "mine"}})
     assert "PersistentVolumeClaim" not in kinds(found)
     head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]
@@ -120,7 +137,7 @@ def tied_to(template):
     return [term["labelSelector"]["matchLabels"] for (term,) in terms]
 
 
-def test_pods_that_mount_a_claim_of_one_node_are_put_together(build, model):
+def test_affinity_puts_pods_of_a_claim_of_one_node_together(build, model):
     """A head that takes over, on another node, would wait for the volume that the running one has."""
     found = build([model("a"), model("z", **OUTSIDE)], [model("y", **OUTSIDE)])
     cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
@@ -133,13 +150,13 @@ def test_pods_that_mount_a_claim_of_one_node_are_put_together(build, model):
 
 
 @pytest.mark.parametrize("audio", [{"accessMode": "ReadWriteMany"}, {"existingClaim": "mine"}])
-def test_pods_are_free_where_the_claim_is_on_every_node_or_unknown(build, model, audio):
+def test_affinity_is_left_out_for_other_claims(build, model, audio):
     found = build([model()], storage={"audio": audio})
     head = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]
     assert tied_to(head) == []
 
 
-def test_callers_beyond_the_namespace_are_those_named(build, model):
+def test_network_policy_lets_named_callers_in(build, model):
     peers = [{"namespaceSelector": {"team": "web"}}, {"namespaceSelector": {}, "podSelector": {"app": "x"}}]
     policy = of_kind(build([model()], networkPolicy={"allowFrom": peers}), "NetworkPolicy")
     (callers,) = (
@@ -152,7 +169,7 @@ def test_callers_beyond_the_namespace_are_those_named(build, model):
     ]
 
 
-def test_kuberay_reaches_the_head_to_submit_and_to_look_after_its_health(build, model):
+def test_network_policy_lets_kuberay_in(build, model):
     """It asks the head's proxy: without an answer the head is not among those that callers reach."""
     policy = of_kind(build([model()]), "NetworkPolicy")
     kuberay = {
@@ -163,7 +180,7 @@ def test_kuberay_reaches_the_head_to_submit_and_to_look_after_its_health(build, 
     assert ports == [8265, 8000]
 
 
-def test_only_the_head_reaches_the_database_and_only_if_there_is_one(build, model):
+def test_database_policy_is_for_the_head_only(build, model):
     def policies(**storage):
         found = build([model()], storage=storage)
         return {m["metadata"]["name"]: m["spec"] for m in found if m["kind"] == "NetworkPolicy"}
@@ -179,7 +196,7 @@ def test_only_the_head_reaches_the_database_and_only_if_there_is_one(build, mode
     assert set(policies(database={"secretRef": {"name": "db"}})) == set(found)
 
 
-def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, model):
+def test_worker_mounts_the_claims_of_its_model(build, model):
     found = build([model("a"), model("b", source={"uri": "pvc://models/kokoro/int8"})])
     groups = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     specs = {g["groupName"].rpartition("-")[0]: g["template"]["spec"] for g in groups}
@@ -194,7 +211,7 @@ def test_claims_that_a_model_is_read_from_are_mounted_in_its_own_pods(build, mod
     assert {"name": "claim-0", "mountPath": "/claims/models", "readOnly": True} in mounts
 
 
-def test_secrets_reach_the_head_and_no_worker(build, model):
+def test_head_alone_has_secrets(build, model):
     found = build(
         [model()],
         security={"apiKey": {"name": "api"}},

@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from fake_kube import FakeKube
 
 from tts_app.resources import TTSJob
 from tts_operator.desired.groups import group_of
-from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, Plan, job_children, needed, unusable
+from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, JobInputs, job_children, needed, unusable
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.objects import (
+    COMPONENT_LABEL,
+    CONFIG_MAP,
     EVENT,
+    JOB_LABEL,
     MANAGED_LABEL,
+    NETWORK_POLICY,
     POD,
     RAY_CLUSTER,
     RAY_JOB,
@@ -20,12 +25,15 @@ from tts_operator.objects import (
     SERVICE_LABEL,
     TTS_JOB,
     VOICE_MODEL,
+    JobKey,
     Ref,
+    rfc3339,
 )
 from tts_operator.observed.jobs import read_attempt, read_report, submitter_of
-from tts_operator.reconcile.jobs import ATTEMPTS, JobReconciler
-from tts_operator.reconcile.kube import KubeError
-from tts_operator.reconcile.queue import JobKey
+from tts_operator.plan.job import ATTEMPTS
+from tts_operator.reconcile.jobs import JobReconciler
+from tts_operator.reconcile.read import LiveReader
+from tts_operator.reconcile.statuses import StatusWriter
 
 DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
 INLINE = {"inline": [{"id": 1, "text": {"en": "Hello", "ar": "مرحبا"}}]}
@@ -57,13 +65,13 @@ def children(playground, model):
     def build(service=None, models=None, attempt=1, **manifest):
         job = parsed(**manifest)
         cluster = "" if job.spec.ephemeral else "playground-abcde"
-        plan = Plan(job, "uid-1", playground(**(service or {})), models or [model()], cluster, attempt)
-        return {child["kind"]: child for child in job_children(plan, DEFAULTS)}
+        inputs = JobInputs(job, "uid-1", playground(**(service or {})), models or [model()], cluster, attempt)
+        return {child["kind"]: child for child in job_children(inputs, DEFAULTS)}
 
     return build
 
 
-def test_a_job_of_a_service_runs_on_its_cluster(children):
+def test_job_children_of_a_service_select_its_cluster(children):
     ray_job = children()["RayJob"]
     assert ray_job["metadata"]["name"] == "welcome"
     assert ray_job["metadata"]["annotations"] == {ATTEMPT_ANNOTATION: "1"}
@@ -74,7 +82,7 @@ def test_a_job_of_a_service_runs_on_its_cluster(children):
     assert not {"suspend", "backoffLimit", "rayClusterSpec"} & spec.keys()
 
 
-def test_the_batch_is_the_job_and_the_models_as_they_were_written(children, model):
+def test_job_children_hold_the_job_and_its_models_as_written(children, model):
     batch = children()["ConfigMap"]["data"]["batch.yaml"]
     job, voice = yaml.safe_load_all(batch)
     assert job == parsed().written()
@@ -82,14 +90,14 @@ def test_the_batch_is_the_job_and_the_models_as_they_were_written(children, mode
     assert "مرحبا" in batch, "not escaped: the size counts"
 
 
-def test_everything_belongs_to_the_job_and_nothing_to_the_service(children):
+def test_job_children_are_owned_by_the_job(children):
     for child in children().values():
         (owner,) = child["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"], owner["uid"]) == ("TTSJob", "welcome", "uid-1")
         assert SERVICE_LABEL not in child["metadata"]["labels"]
 
 
-def test_the_submitter_is_a_restricted_pod_that_mounts_files_alone(children):
+def test_submitter_is_restricted_and_mounts_single_files(children):
     made = children(posts={"configMapRef": {"name": "posts", "key": "all.jsonl"}})
     template = made["RayJob"]["spec"]["submitterPodTemplate"]
     assert SERVICE_LABEL not in template["metadata"]["labels"]
@@ -108,7 +116,7 @@ def test_the_submitter_is_a_restricted_pod_that_mounts_files_alone(children):
     assert names == [made["ConfigMap"]["metadata"]["name"], "posts"]
 
 
-def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children, model):
+def test_own_cluster_mounts_the_claims_of_the_job(children, model):
     made = children(
         ephemeral={"replicas": 3},
         posts={"uri": "pvc://posts/all.jsonl"},
@@ -132,7 +140,7 @@ def test_a_cluster_of_its_own_is_like_the_services_with_the_jobs_claims(children
         assert SERVICE_LABEL not in part["template"]["metadata"]["labels"]
 
 
-def test_a_cluster_of_its_own_is_where_the_services_audio_claim_is(children):
+def test_own_cluster_is_on_the_node_of_the_audio_claim(children):
     cluster = children(ephemeral={}, output={"uri": "pvc://playground-audio/x"})["RayJob"]["spec"][
         "rayClusterSpec"
     ]
@@ -147,7 +155,7 @@ def test_a_cluster_of_its_own_is_where_the_services_audio_claim_is(children):
         assert SERVICE_LABEL not in template["metadata"]["labels"]
 
 
-def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
+def test_job_children_have_credentials_only_for_object_stores(children):
     credentials = {"storage": {"credentialsSecret": "s3"}}
     outside = children(credentials, ephemeral={}, output={"uri": "s3://bucket/a"})
     head = outside["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
@@ -162,7 +170,7 @@ def test_only_a_batch_outside_sees_the_credentials_and_reaches_out(children):
     assert [p["port"] for p in minio["NetworkPolicy"]["spec"]["egress"][-1]["ports"]] == [443, 9000]
 
 
-def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
+def test_job_policy_lets_the_submitter_reach_the_dashboard_only(children):
     policy = children()["NetworkPolicy"]["spec"]
     beyond = [rule for rule in policy["egress"] if "to" in rule and "ports" in rule]
     (rule,) = beyond
@@ -173,7 +181,7 @@ def test_the_submitter_reaches_the_heads_dashboard_and_nothing_else(children):
     assert "NetworkPolicy" not in children({"networkPolicy": {"enabled": False}})
 
 
-def test_kueues_labels_are_passed_on_where_there_is_a_cluster_to_wait_for(children):
+def test_ray_job_has_labels_of_kueue_with_its_own_cluster_only(children):
     labels = {"kueue.x-k8s.io/queue-name": "batches", "team": "web"}
     own = children(labels=labels, ephemeral={})["RayJob"]["metadata"]["labels"]
     assert own["kueue.x-k8s.io/queue-name"] == "batches"
@@ -181,7 +189,7 @@ def test_kueues_labels_are_passed_on_where_there_is_a_cluster_to_wait_for(childr
     assert "kueue.x-k8s.io/queue-name" not in children(labels=labels)["RayJob"]["metadata"]["labels"]
 
 
-def test_the_heads_audio_claim_is_where_pvc_addresses_point(playground, model):
+def test_head_mounts_the_audio_claim_where_pvc_addresses_point(playground, model):
     made = ray_service(playground(), [model()], DEFAULTS, "playground-audio", "")
     head = made["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
     paths = [m["mountPath"] for m in head["containers"][0]["volumeMounts"] if m["name"] == "audio"]
@@ -199,7 +207,7 @@ def test_the_heads_audio_claim_is_where_pvc_addresses_point(playground, model):
         ({"output": {"uri": "s3://bucket/a"}}, "InvalidStorage"),
     ],
 )
-def test_what_a_cluster_cannot_reach_is_refused_with_a_way_out(spec, reason):
+def test_unusable_says_what_to_use_instead(spec, reason):
     found, message = unusable(parsed(**spec), "playground-audio")
     assert found == reason
     assert "use pvc://" in message
@@ -208,11 +216,11 @@ def test_what_a_cluster_cannot_reach_is_refused_with_a_way_out(spec, reason):
 @pytest.mark.parametrize(
     "spec", [{}, {"output": {"uri": "s3://b/a"}, "ephemeral": {}}, {"posts": {"configMapRef": {"name": "p"}}}]
 )
-def test_what_a_cluster_reaches_is_taken(spec):
+def test_unusable_takes_what_a_cluster_reaches(spec):
     assert unusable(parsed(**spec), "playground-audio") is None
 
 
-def test_models_that_speak_for_the_job_are_needed(model):
+def test_needed_are_the_models_that_speak_for_the_job(model):
     models = [model("a", avatars=[("en-US", "female")]), model("b", avatars=[("ar-EG", "male")])]
 
     def names(**avatars):
@@ -233,7 +241,7 @@ def failure(post=1):
     return {"post": post, "avatar": "female_en-US", "reason": "TextMissing", "message": "no text"}
 
 
-def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
+def test_read_report_takes_the_last_line_of_progress():
     log = (
         f"a warning\n{line(2)}\n{line(3, 1, outcome='PartiallyFailed')}\n\n-----\nJob 'x' failed\n[1]\n{{}}\n"
     )
@@ -246,7 +254,7 @@ def test_the_last_line_that_tells_progress_counts_whatever_ray_adds():
     assert read_report('{"level": "info"}\n[]\n3\n') is None
 
 
-def test_ten_failures_are_kept_and_long_messages_cut():
+def test_read_report_keeps_ten_failures_and_cuts_messages():
     said = [{**failure(number), "message": "m" * 2000} for number in range(12)]
     report = read_report(line(0, 12, 12, failures=said))
     assert [item["post"] for item in report.failures] == list(range(10))
@@ -262,7 +270,7 @@ def submitter(name, submission, created="2026-01-01T00:00:00Z", phase="Running")
     }
 
 
-def test_the_pod_of_an_earlier_attempt_is_not_this_ones():
+def test_submitter_of_ignores_pods_of_earlier_attempts():
     status = {"jobId": "job-2", "jobDeploymentStatus": "Running"}
     made = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": status}
     attempt = read_attempt(made)
@@ -272,61 +280,45 @@ def test_the_pod_of_an_earlier_attempt_is_not_this_ones():
 
 
 class World:
-    """An API server with one TTSJob and one service, a KubeRay and a clock, all moved by the test."""
+    """A TTSJob and a service on an API server, a KubeRay and a clock, all moved by the test."""
 
-    def __init__(self, job, models):
+    def __init__(self, job, models, policy):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.job, self.models = job, models
-        self.service, self.ray_job = None, None
-        self.pods, self.log_text, self.events, self.made = [], "", [], []
-        self.pod_events = []
-        self.broken_log, self.refuse = False, None
-        self.service_names = {"playground"}
-
-    async def get(self, ref, namespace):
-        if ref.kind is RAY_SERVICE:
-            return self.service if ref.name in self.service_names else None
-        if ref == Ref(RAY_CLUSTER, "playground-abcde"):
-            return {"status": {"state": "", "head": {"serviceName": "playground-abcde-head-svc"}}}
-        return {TTS_JOB: self.job, RAY_JOB: self.ray_job}.get(ref.kind)
-
-    async def list(self, kind, namespace, labels=None, fields=None):
-        return {VOICE_MODEL: self.models, POD: self.pods, EVENT: self.pod_events}.get(kind, [])
-
-    async def create(self, manifest, namespace):
-        if manifest["kind"] == EVENT.name:
-            self.events.append((manifest["type"], manifest["reason"]))
-            return
-        if self.refuse:
-            raise KubeError("refused", self.refuse)
-        self.made.append(manifest["kind"])
-        if manifest["kind"] == RAY_JOB.name:
-            created = {**manifest["metadata"], "creationTimestamp": self.now.isoformat()}
-            self.ray_job = {**manifest, "metadata": created}
-
-    async def apply_status(self, manifest, namespace):
-        if manifest["kind"] == TTS_JOB.name:
-            self.job = {**self.job, "status": manifest["status"]}
-        else:
-            assert manifest["kind"] == RAY_JOB.name
-            self.ray_job = {**self.ray_job, "status": self.ray_job["status"] | manifest["status"]}
-
-    async def delete(self, ref, namespace):
-        if ref.kind is TTS_JOB:
-            self.job = None
-        else:
-            assert ref == Ref(RAY_JOB, "welcome")
-            self.ray_job = None
-
-    async def log(self, pod, container, namespace, lines=5):
-        if self.broken_log:
-            raise KubeError("no such node", 500)
-        return self.log_text
+        self.kube = FakeKube()
+        self.kube.clock = lambda: rfc3339(self.now)
+        self._policy = policy
+        self.kube.put(TTS_JOB, job)
+        for model in models:
+            self.kube.put(VOICE_MODEL, model)
+        origin = {"ray.io/originated-from-crd": "RayService", "ray.io/originated-from-cr-name": "playground"}
+        labels = {SERVICE_LABEL: "playground", **origin}
+        head = {"head": {"serviceName": "playground-abcde-head-svc"}}
+        self.kube.put(
+            RAY_CLUSTER,
+            {"metadata": {"name": "playground-abcde", "labels": labels}, "spec": {}, "status": head},
+        )
 
     async def step(self, seconds=0):
         self.now += timedelta(seconds=seconds)
-        reconciler = JobReconciler(self, DEFAULTS, 5, lambda: self.now)
+
+        def now():
+            return self.now
+
+        writer = StatusWriter(self.kube, now, "tests")
+        reconciler = JobReconciler(self.kube, LiveReader(self.kube), self._policy, now, writer)
         return await reconciler.reconcile(JobKey("speech", "welcome"))
+
+    @property
+    def job(self):
+        return self.kube.found(Ref(TTS_JOB, "welcome"))
+
+    @property
+    def ray_job(self):
+        return self.kube.found(Ref(RAY_JOB, "welcome"))
+
+    @property
+    def made(self):
+        return [kind.name for kind in (CONFIG_MAP, NETWORK_POLICY, RAY_JOB) if self.kube.of_kind(kind)]
 
     @property
     def status(self):
@@ -347,50 +339,62 @@ class World:
     def condition(self, type_):
         return next(c for c in self.status["conditions"] if c["type"] == type_)
 
-    def serve(self, cluster="playground-abcde", **states):
+    def spec(self, **changes):
+        self.kube.change(Ref(TTS_JOB, "welcome"), lambda job: job["spec"].update(changes))
+
+    def serve(self, cluster="playground-abcde", ours=True, name="playground", **states):
         deployments = {"Voice": {"status": "HEALTHY"}}
         apps = {
-            name: {"status": states.get(name, "RUNNING"), "serveDeploymentStatuses": deployments}
-            for name in ("gateway", "kokoro")
+            app: {"status": states.get(app, "RUNNING"), "serveDeploymentStatuses": deployments}
+            for app in ("gateway", "kokoro")
         }
         active = {"rayClusterName": cluster, "applicationStatuses": apps}
-        self.service = {
-            "metadata": {
-                "name": "playground",
-                "generation": 1,
-                "labels": {MANAGED_LABEL: "tts-operator"},
-            },
+        labels = {MANAGED_LABEL: "tts-operator", SERVICE_LABEL: name} if ours else {}
+        made = {
+            "metadata": {"name": name, "labels": labels},
             "spec": {"serveConfigV2": "", "rayClusterConfig": {}},
             "status": {"observedGeneration": 1, "activeServiceStatus": active},
         }
+        self.kube.put(RAY_SERVICE, made)
+
+    def pod(self, made):
+        """Have one pod of the job, and no other."""
+        for found in self.kube.of_kind(POD):
+            self.kube.drop(Ref(POD, found["metadata"]["name"]))
+        labels = {JOB_LABEL: "welcome", COMPONENT_LABEL: "submitter"}
+        made["metadata"]["labels"] = labels
+        self.kube.put(POD, made)
+
+    def driver_says(self, text):
+        self.kube.logs["pod"] = text
 
     def ray_says(self, stage, job="", submission="job-1", **more):
         ended = {"endTime": self.now.isoformat()} if stage in ("Complete", "Failed") else {}
         said = {"jobDeploymentStatus": stage, "jobStatus": job, "jobId": submission, **ended, **more}
-        self.ray_job = {**self.ray_job, "status": said}
+        self.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job.update(status=said))
 
     async def run(self, text="", submission="job-1"):
         """Have the RayJob made and its driver run."""
         await self.step()
-        self.pods = [submitter("pod", submission)]
-        self.log_text = text
+        self.pod(submitter("pod", submission))
+        self.driver_says(text)
         self.ray_says("Running", "RUNNING", submission)
         return await self.step()
 
 
 @pytest.fixture
-def world(voice_model):
+def world(voice_model, policy):
     def build(**manifest):
-        made = World(tts_job(**manifest), [voice_model()])
+        made = World(tts_job(**manifest), [voice_model()], policy)
         made.serve()
         return made
 
     return build
 
 
-async def test_a_job_waits_for_its_service(world):
+async def test_job_waits_for_its_service(world):
     job = world()
-    job.service = None
+    job.kube.drop(Ref(RAY_SERVICE, "playground"))
     await job.step()
     assert (job.phase, job.reason, job.made) == ("Pending", "ServiceMissing", [])
     job.serve(cluster="")
@@ -404,27 +408,32 @@ async def test_a_job_waits_for_its_service(world):
     assert job.made == ["ConfigMap", "NetworkPolicy", "RayJob"]
 
 
-@pytest.mark.parametrize(("stood", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
-async def test_a_cluster_that_is_being_replaced_runs_jobs_until_the_other_takes_over(world, stood, reason):
-    """KubeRay tells nothing of its applications then; what its model's status says stands."""
+@pytest.mark.parametrize(("was_ready", "reason"), [("True", "Starting"), ("False", "ServiceNotReady")])
+async def test_job_runs_on_a_cluster_that_is_being_replaced(world, was_ready, reason):
+    """KubeRay reports nothing of its applications then; what its model's status says counts."""
     job = world()
-    del job.service["status"]["activeServiceStatus"]["applicationStatuses"]
-    job.service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
-    job.models[0]["status"] = {"conditions": [{"type": "Ready", "status": stood, "observedGeneration": 1}]}
+
+    def replaced(service):
+        del service["status"]["activeServiceStatus"]["applicationStatuses"]
+        service["status"]["pendingServiceStatus"] = {"rayClusterName": "playground-fghij"}
+
+    job.kube.change(Ref(RAY_SERVICE, "playground"), replaced)
+    ready = {"conditions": [{"type": "Ready", "status": was_ready, "observedGeneration": 1}]}
+    job.kube.change(Ref(VOICE_MODEL, "kokoro"), lambda model: model.update(status=ready))
     await job.step()
     assert job.reason == reason
-    if stood == "True":
+    if was_ready == "True":
         assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-abcde"}
 
 
-async def test_a_ray_service_that_is_somebody_elses_runs_no_job(world):
+async def test_job_does_not_run_on_a_ray_service_of_another_owner(world):
     job = world()
-    job.service["metadata"]["labels"] = {}
+    job.serve(ours=False)
     await job.step()
     assert (job.reason, job.made) == ("ServiceMissing", [])
 
 
-async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(world):
+async def test_job_reports_a_mount_error_after_two_minutes(world):
     job = world()
     await job.step()
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -433,16 +442,15 @@ async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(
     pod["metadata"]["uid"] = "uid-pod"
     pod["spec"]["volumes"] = [{"name": "posts", "configMap": {"name": "june"}}]
     pod["status"] = {"phase": "Pending", "conditions": [scheduled], "containerStatuses": [waits]}
-    job.pods = [pod]
-    job.pod_events = [
-        {
-            "metadata": {},
-            "reason": "FailedMount",
-            "note": 'configmap "june" not found',
-            "regarding": {"uid": "uid-pod"},
-            "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
-        }
-    ]
+    job.pod(pod)
+    failed_mount = {
+        "metadata": {"name": "pod.1"},
+        "reason": "FailedMount",
+        "note": 'configmap "june" not found',
+        "regarding": {"kind": "Pod", "uid": "uid-pod"},
+        "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
+    }
+    job.kube.put(EVENT, failed_mount)
     job.ray_says("Running")
     again = await job.step(100)
     assert (job.reason, again) == ("Starting", 30), "and it is looked at again in time"
@@ -453,34 +461,34 @@ async def test_a_submitter_that_waits_for_its_volumes_is_told_after_two_minutes(
     assert 'configmap "june" not found' in degraded["message"]
 
 
-async def test_a_service_that_nobody_knows_is_told(world):
+async def test_job_reports_that_its_service_is_missing(world):
     job = world()
-    job.models = []
+    job.kube.drop(Ref(VOICE_MODEL, "kokoro"))
     await job.step()
     assert job.condition("Degraded")["reason"] == "ServiceMissing"
-    assert job.events == [("Warning", "ServiceMissing")]
+    assert job.kube.reported == [("Warning", "ServiceMissing")]
 
 
-async def test_it_runs_and_tells_how_far_it_is(world):
+async def test_job_reports_its_progress(world):
     job = world()
     again = await job.run(line(3))
     assert again <= 4
     assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
     assert job.status["startTime"] == "2026-01-01T00:00:00Z"
-    before = job.job
+    job.kube.take_writes()
     await job.step()
-    assert job.job is before, "nothing changed, nothing is written"
-    assert job.events == [("Normal", "Starting"), ("Normal", "Running")]
+    assert job.kube.take_writes() == [], "nothing changed, nothing is written"
+    assert job.kube.reported == [("Normal", "Starting"), ("Normal", "Running")]
 
 
-async def test_what_a_batch_waits_for_is_told_while_it_does(world):
+async def test_job_reports_what_its_batch_waits_for(world):
     job = world()
     await job.run(line(3, waiting="0a1b2c3d/cpu is 91% in use"))
     message = job.condition("Progressing")["message"]
     assert message.endswith("RayCluster playground-abcde. It waits: 0a1b2c3d/cpu is 91% in use.")
     await job.run(line(4))
     assert job.condition("Progressing")["message"].endswith("RayCluster playground-abcde.")
-    assert job.events == [("Normal", "Starting"), ("Normal", "Running")], "its phase is the same"
+    assert job.kube.reported == [("Normal", "Starting"), ("Normal", "Running")], "its phase is the same"
 
 
 @pytest.mark.parametrize(
@@ -491,7 +499,7 @@ async def test_what_a_batch_waits_for_is_told_while_it_does(world):
         (line(0, outcome="Failed", message="no such voice"), "Failed", "BatchFailed"),
     ],
 )
-async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degraded):
+async def test_job_ends_as_its_driver_says(world, said, phase, degraded):
     job = world()
     await job.run(f"{said}\nJob 'x' failed\n")
     assert (job.phase, job.condition("Degraded")["reason"]) == (phase, degraded)
@@ -502,7 +510,7 @@ async def test_it_ends_as_the_driver_says_and_stays_so(world, said, phase, degra
     assert (job.phase, job.attempt) == (phase, "1"), "what the driver called an end is never tried again"
 
 
-async def test_counts_that_are_not_known_yet_take_nothing_back(world):
+async def test_job_keeps_its_progress_while_a_driver_counts_nothing(world):
     """A driver that waits for the one before, or that is refused, has counted nothing."""
     job = world()
     await job.run(line(3))
@@ -514,13 +522,13 @@ async def test_counts_that_are_not_known_yet_take_nothing_back(world):
     assert job.ray_job["spec"]["entrypoint"].endswith("--goes-on --speaker service")
     assert job.condition("Progressing")["message"].endswith("It waits: another driver is at work in /out.")
     assert (job.phase, job.status["progress"]["summary"]) == ("Running", "3/8")
-    job.log_text = json.dumps({"outcome": "Failed", "message": "no model offers it"})
+    job.driver_says(json.dumps({"outcome": "Failed", "message": "no model offers it"}))
     await job.step()
     assert (job.phase, job.status["progress"]["summary"]) == ("Failed", "3/8")
     assert job.condition("Complete")["message"] == "no model offers it"
 
 
-async def test_a_batch_that_no_config_map_holds_has_failed(world):
+async def test_job_fails_when_its_batch_is_too_large(world):
     text = "Good morning. " * 700
     posts = [{"id": number, "text": {"en": text}} for number in range(1, 121)]
     job = world(posts={"inline": posts})
@@ -529,7 +537,7 @@ async def test_a_batch_that_no_config_map_holds_has_failed(world):
     assert "give the posts by `posts.uri` or `posts.configMapRef`" in job.condition("Complete")["message"]
 
 
-async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
+async def test_job_does_not_count_an_attempt_that_ended_with_its_cluster(world):
     job = world()
     await job.run(line(3))
     job.ray_says("Failed", "FAILED")
@@ -540,27 +548,28 @@ async def test_an_attempt_that_ended_with_its_cluster_counts_for_nothing(world):
     assert (job.attempt, job.status.get("failedAttempts")) == ("1", None)
 
 
-async def test_suspended_it_stops_and_later_goes_on(world):
+async def test_job_stops_when_suspended_and_resumes(world):
     job = world()
     await job.run(line(3))
-    job.job["spec"]["suspend"] = True
-    await job.step()
+    job.spec(suspend=True)
+    await job.step(1)
     assert (job.phase, job.ray_job) == ("Suspended", None)
     assert await job.step() is None
     assert job.status["progress"]["done"] == 3
     assert "startTime" not in job.status
-    job.job["spec"]["suspend"] = False
+    job.spec(suspend=False)
+    job.now += timedelta(seconds=1)
     await job.run(line(4), "job-2")
     assert (job.phase, job.attempt, job.status["progress"]["done"]) == ("Running", "1", 4)
 
 
-async def test_made_suspended_it_does_not_begin(world):
+async def test_job_that_is_made_suspended_does_not_begin(world):
     job = world(suspend=True)
     await job.step()
     assert (job.phase, job.made) == ("Suspended", [])
 
 
-async def test_an_ended_job_goes_when_its_time_is_over(world):
+async def test_job_is_deleted_after_its_time_to_live(world):
     job = world(ttlSecondsAfterFinished=60)
     await job.run(line(8, outcome="Succeeded"))
     assert await job.step(10) == 50
@@ -568,7 +577,7 @@ async def test_an_ended_job_goes_when_its_time_is_over(world):
     assert job.job is None
 
 
-async def test_a_deadline_stops_it(world):
+async def test_job_fails_at_its_deadline(world):
     job = world(activeDeadlineSeconds=60)
     await job.run(line(3))
     await job.step(59)
@@ -577,7 +586,7 @@ async def test_a_deadline_stops_it(world):
     assert (job.phase, job.reason, job.ray_job) == ("Failed", "DeadlineExceeded", None)
 
 
-async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
+async def test_job_is_tried_again_five_times_at_most(world):
     job = world()
     for number in range(1, ATTEMPTS + 1):
         await job.run(line(3), f"job-{number}")
@@ -594,15 +603,15 @@ async def test_broken_off_it_is_tried_again_later_and_not_for_ever(world):
     assert job.status["failedAttempts"] == ATTEMPTS
 
 
-async def test_a_log_that_cannot_be_had_does_not_stop_the_job(world):
+async def test_job_runs_on_when_its_log_cannot_be_read(world):
     job = world()
     await job.run(line(3))
-    job.broken_log = True
+    job.kube.refused["log", "Pod"] = 500
     await job.step()
     assert (job.phase, job.status["progress"]["done"]) == ("Running", 3)
 
 
-async def test_another_active_cluster_takes_the_job_over(world):
+async def test_job_moves_to_the_next_active_cluster(world):
     job = world()
     await job.run(line(3))
     job.serve("playground-other")
@@ -613,42 +622,43 @@ async def test_another_active_cluster_takes_the_job_over(world):
     assert job.attempt == "1", "it is no fault of the job"
 
 
-async def test_kueue_may_hold_a_cluster_of_its_own_back(world):
+async def test_job_is_queued_while_kueue_holds_its_cluster_back(world):
     job = world(ephemeral={})
     await job.step()
-    job.ray_job["spec"]["suspend"] = True
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Queued")
 
 
-async def test_what_kueue_takes_the_cluster_from_has_not_failed(world):
+async def test_job_has_not_failed_when_kueue_takes_its_cluster(world):
     job = world(ephemeral={})
     await job.run(line(3))
-    job.ray_job["spec"]["suspend"] = True
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=True))
     job.ray_says("Suspending", "RUNNING")
-    job.log_text = line(3, outcome="Failed", message="the workers are gone")
+    job.driver_says(line(3, outcome="Failed", message="the workers are gone"))
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Queued")
     assert job.status["progress"]["done"] == 3
-    job.ray_job["spec"]["suspend"] = False
+    job.kube.change(Ref(RAY_JOB, "welcome"), lambda ray_job: ray_job["spec"].update(suspend=False))
     job.ray_says("Running", "RUNNING", "job-2")
-    job.pods, job.log_text = [submitter("other", "job-2")], line(8, outcome="Succeeded")
+    job.pod(submitter("pod", "job-2"))
+    job.driver_says(line(8, outcome="Succeeded"))
     await job.step()
     assert job.phase == "Succeeded"
 
 
-async def test_what_holds_its_pods_up_is_told(world):
+async def test_job_reports_what_is_wrong_with_its_pods(world):
     job = world(ephemeral={})
     await job.step()
     job.ray_says("Initializing")
     state = {"name": "ray-head", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}
     status = {"phase": "Pending", "containerStatuses": [state]}
-    job.pods = [{**submitter("head", ""), "status": status}]
+    job.pod({**submitter("head", ""), "status": status})
     await job.step()
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "ImagePullFailed")
 
 
-async def test_it_does_not_wait_for_every_pod_of_its_service(world):
+async def test_job_gives_kuberay_the_dashboard_of_its_service(world):
     """KubeRay calls a cluster ready when all of its pods are at one time, and hands no job in before."""
     job = world()
     await job.step()
@@ -664,7 +674,7 @@ async def test_it_does_not_wait_for_every_pod_of_its_service(world):
     assert job.ray_job["status"]["dashboardURL"] == "from.kuberay:8265"
 
 
-async def test_of_a_cluster_of_its_own_kuberay_tells_the_dashboard(world):
+async def test_job_leaves_the_dashboard_of_its_own_cluster_to_kuberay(world):
     job = world(ephemeral={})
     await job.step()
     job.ray_says("Initializing")
@@ -672,7 +682,7 @@ async def test_of_a_cluster_of_its_own_kuberay_tells_the_dashboard(world):
     assert "dashboardURL" not in job.ray_job["status"]
 
 
-async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world):
+async def test_job_fails_with_local_files_and_waits_with_a_wrong_claim(world):
     job = world(output={"uri": "file:///out"})
     await job.step()
     assert (job.phase, job.reason) == ("Failed", "LocalFiles")
@@ -681,35 +691,38 @@ async def test_local_files_fail_at_once_and_a_wrong_claim_may_be_put_right(world
     assert (job.phase, job.condition("Degraded")["reason"]) == ("Pending", "InvalidClaim")
 
 
-async def test_a_rayjob_of_an_earlier_job_of_the_name_is_left_alone(world):
+async def test_job_leaves_a_ray_job_of_another_owner_alone(world):
     job = world()
     await job.step()
-    job.ray_job["metadata"]["ownerReferences"][0]["uid"] = "another"
+    job.kube.change(
+        Ref(RAY_JOB, "welcome"),
+        lambda ray_job: ray_job["metadata"]["ownerReferences"][0].update(uid="another"),
+    )
     await job.step()
     assert job.reason == "NameTaken"
     assert job.ray_job is not None
 
 
-async def test_a_cluster_of_its_own_takes_no_name_of_a_service(world):
+async def test_job_with_its_own_cluster_must_not_have_a_services_name(world):
     job = world(ephemeral={})
-    job.service_names.add("welcome")
+    job.serve(name="welcome", ours=False)
     await job.step()
     assert (job.condition("Degraded")["reason"], job.made) == ("NameTaken", [])
     job = world()
-    job.service_names.add("welcome")
+    job.serve(name="welcome")
     await job.step()
     assert "RayJob" in job.made, "on a service's cluster it has no Service of its own"
 
 
-async def test_a_refusal_is_told(world):
+async def test_job_reports_a_refusal(world):
     job = world()
-    job.refuse = 422
+    job.kube.refused["create", "RayJob"] = 422
     await job.step()
     assert job.condition("Degraded")["reason"] == "InvalidChild"
 
 
-async def test_what_is_there_already_is_taken(world):
+async def test_job_takes_children_that_are_there(world):
     job = world()
-    job.refuse = 409
+    job.kube.refused["create", "ConfigMap"] = 409
     await job.step()
     assert (job.phase, job.reason) == ("Pending", "Starting")

@@ -10,8 +10,8 @@ from tts_operator.desired.selection import Verdict
 from tts_operator.observed import loads
 from tts_operator.observed.conditions import Condition
 from tts_operator.observed.loads import Load, read_load
-from tts_operator.observed.ray import Application, Service
-from tts_operator.observed.status import Facts, model_status
+from tts_operator.observed.ray import Application, ServedModels, Service
+from tts_operator.observed.status import Observation, model_status
 
 DEFAULTS = Defaults(
     "registry/app:1", {"kokoro": "registry/kokoro:1", "llamacpp": "registry/llamacpp:1"}, "2.60.0"
@@ -31,53 +31,56 @@ def names(models):
     return [(model.name, model.spec.source.revision) for model in models]
 
 
-def test_a_model_is_served_when_its_files_are_there(model):
+def test_admit_serves_a_model_whose_files_are_there(model):
     outside = model("b", **hub())
-    assert [names(part) for part in admit([model("a"), outside], (), None)] == [
+    assert [names(part) for part in admit([model("a"), outside], (), {})] == [
         [("a", "1.0")],
         [("b", "c")],
     ]
-    served, waiting = admit([model("a"), outside], {load_name(outside)}, None)
+    served, waiting = admit([model("a"), outside], {load_name(outside)}, {})
     assert names(served) == [("a", "1.0"), ("b", "c")]
     assert waiting == []
 
 
-def test_until_the_new_files_are_there_a_model_is_served_as_it_was(model, live):
-    served, waiting = admit([model(**hub("new"))], (), live(model(**hub("old"))))
+def test_admit_serves_a_model_as_before_until_new_files_are_there(model, live):
+    served, waiting = admit([model(**hub("new"))], (), ServedModels(live(model(**hub("old")))))
     assert names(served) == [("kokoro", "old")]
     assert names(waiting) == [("kokoro", "new")]
 
 
-def test_what_is_served_has_its_files_though_its_job_is_gone(model, live):
+def test_admit_needs_no_job_of_a_model_that_is_served(model, live):
     changed = model(**hub(), avatars=[("en-GB", "male")])
-    served, waiting = admit([changed], (), live(model(**hub())))
+    served, waiting = admit([changed], (), ServedModels(live(model(**hub()))))
     assert [voice.avatar for voice in served[0].spec.voices] == ["male_en-GB"]
     assert waiting == []
 
 
-def test_what_another_version_served_counts_for_nothing(model, live):
+def test_served_models_ignore_what_another_version_wrote(model, live):
     broken = live(model(**hub()))
     broken["spec"]["serveConfigV2"] = broken["spec"]["serveConfigV2"].replace("engine: kokoro", "engine: x")
-    assert [names(part) for part in admit([model(**hub())], (), broken)] == [[], [("kokoro", "c")]]
+    assert [names(part) for part in admit([model(**hub())], (), ServedModels(broken))] == [
+        [],
+        [("kokoro", "c")],
+    ]
 
 
-def test_a_text_models_files_are_fetched_and_admitted_the_same_way(playground, text, live):
+def test_admit_and_loader_of_a_text_model(playground, text, live):
     outside = text(source={"uri": "hf://a/b", "revision": "c"})
-    assert admit([outside], (), None) == ([], [outside])
-    assert admit([outside], {load_name(outside)}, None) == ([outside], [])
-    assert admit([outside], (), live(outside)) == ([outside], [])
+    assert admit([outside], (), {}) == ([], [outside])
+    assert admit([outside], {load_name(outside)}, {}) == ([outside], [])
+    assert admit([outside], (), ServedModels(live(outside))) == ([outside], [])
     job = loader(playground(), outside, "registry/llamacpp:1", "cache")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert json.loads(container["command"][-1]) == outside.written()
     assert container["image"] == "registry/llamacpp:1"
 
 
-def test_a_model_of_another_kind_that_had_the_name_is_not_served_instead(text, model, live):
+def test_admit_ignores_a_model_of_another_kind(text, model, live):
     outside = text("same", source={"uri": "hf://a/b", "revision": "c"})
-    assert admit([outside], (), live(model("same"))) == ([], [outside])
+    assert admit([outside], (), ServedModels(live(model("same")))) == ([], [outside])
 
 
-def test_the_job_fetches_what_the_resource_says_and_nothing_more_is_allowed(playground, model):
+def test_loader_is_restricted_and_fetches_the_model(playground, model):
     outside = model(**hub())
     where = playground(storage={"credentialsSecret": "hub-token"})
     job = loader(where, outside, "registry/kokoro:1", "cache")
@@ -91,7 +94,7 @@ def test_the_job_fetches_what_the_resource_says_and_nothing_more_is_allowed(play
     assert spec["restartPolicy"] == "Never"
 
 
-def test_another_source_is_another_job(model):
+def test_load_name_depends_on_the_source(model):
     assert load_name(model(**hub("a"))) != load_name(model(**hub("b")))
     assert load_name(model(**hub())) == load_name(model(**hub(), avatars=[("en-GB", "male")]))
 
@@ -114,19 +117,19 @@ FAILED = {
 }
 
 
-def test_progress_is_the_last_line_that_tells_it():
+def test_read_load_takes_the_last_line_of_progress():
     log = '{"bytes": 10, "total_bytes": 200}\n{"bytes": 50, "total_bytes": 200}\na warning\n'
     load = read_load(JOB, [job_pod("p"), job_pod("q", "another")], {"p": log, "q": '{"bytes": 99}'})
     assert load == Load(50, 200)
     assert load.percent == 25
 
 
-def test_a_source_that_tells_no_size_has_no_per_cent():
+def test_read_load_without_a_size_has_no_percent():
     assert read_load(JOB, [job_pod("p")], {"p": '{"bytes": 10, "total_bytes": null}'}) == Load(10, None)
     assert Load(10, None).percent == 0
 
 
-def test_what_the_last_try_said_is_told():
+def test_read_load_has_the_last_failure():
     pods = [
         job_pod("b", **ended(3, "second", "2026-01-01T00:01:00Z")),
         job_pod("a", **ended(3, '{"bytes": 1}\nfirst')),
@@ -136,13 +139,13 @@ def test_what_the_last_try_said_is_told():
     assert given_up == Load(failure=FAILED["message"], given_up=True)
 
 
-def test_of_a_long_log_the_error_is_told():
+def test_read_load_finds_the_error_in_a_long_log():
     log = "a library warns\na library warns\nttsp: hf://a/b does not exist\nor is private."
     (failure,) = [read_load(JOB, [job_pod("p", **ended(3, log))], {}).failure]
     assert failure == "hf://a/b does not exist or is private. (exit code 3)"
 
 
-def test_a_job_ends_well_or_badly():
+def test_loads_of_a_job_that_ended():
     complete = {"type": "Complete", "status": "True"}
     assert loads.done({"status": {"conditions": [complete]}})
     assert not loads.done(JOB)
@@ -153,12 +156,12 @@ def test_a_job_ends_well_or_badly():
 def status_of(model, load, application=None, pods=()):
     applications = {} if application is None else {model.name: application}
     ray = Service(True, True, "cluster", "", applications)
-    facts = Facts("speech", "playground", ray, pods=pods, loads={model.name: load})
+    facts = Observation("speech", "playground", ray, pods=pods, loads={model.name: load})
     status, conditions = model_status(Verdict(model), facts)
     return status, {condition.type: condition for condition in conditions}
 
 
-def test_the_status_tells_how_far_the_files_are(model):
+def test_model_status_has_the_progress_of_a_download(model):
     status, found = status_of(model(**hub()), Load(50_000_000, 200_000_000))
     assert status["download"] == {"percent": 25, "bytes": 50_000_000, "totalBytes": 200_000_000}
     stage = "25% of 200 MB of hf://a/b fetched."
@@ -169,7 +172,7 @@ def test_the_status_tells_how_far_the_files_are(model):
     }
 
 
-def test_a_failed_fetch_says_why_and_whether_it_goes_on(model):
+def test_model_status_says_why_a_download_failed(model):
     _, found = status_of(model(**hub()), Load(failure="no such repository (exit code 3)"))
     assert found["Degraded"].reason == found["Ready"].reason == "DownloadFailed"
     assert "no such repository" in found["Degraded"].message
@@ -179,13 +182,13 @@ def test_a_failed_fetch_says_why_and_whether_it_goes_on(model):
     assert "10 minutes" in found["Degraded"].message
 
 
-def test_a_model_that_waits_for_new_files_is_not_ready_though_the_old_ones_serve(model):
+def test_model_status_is_not_ready_until_new_files_are_there(model):
     _, found = status_of(model(**hub()), Load(), Application("RUNNING", "", True))
     assert not found["Ready"].status
     assert "as it was before" in found["Ready"].message
 
 
-def test_a_loader_whose_image_is_missing_says_so(model):
+def test_model_status_says_that_a_loaders_image_is_missing(model):
     outside = model(**hub())
     waiting = {"name": "loader", "image": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}
     pod = job_pod("p", load_name(outside), containerStatuses=[waiting])

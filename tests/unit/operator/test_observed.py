@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tts_operator.desired.groups import Pods, group_of
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.selection import Verdict
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref, rfc3339
-from tts_operator.observed.conditions import Condition, conditions_of
-from tts_operator.observed.pods import is_held_up, pods_by_group, problems, volume_trouble, worth_reading
+from tts_operator.observed.conditions import Cause, Condition, conditions_of, is_settled
+from tts_operator.observed.pods import is_held_up, mount_error, needs_log, pods_by_group, problems
 from tts_operator.observed.ray import read_service
-from tts_operator.observed.status import Facts, model_status, service_status
+from tts_operator.observed.scaling import Pods
+from tts_operator.observed.status import Observation, model_status, service_status
 
 HEAD = frozenset({"headgroup"})
 OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
@@ -23,19 +24,19 @@ def container(name="ray-head", **status):
 
 
 def ray_service(application="RUNNING", deployment="HEALTHY", message="", *, generation=1, pending="", **apps):
-    """Return a RayService as KubeRay writes it: of the active cluster of two it tells no applications."""
+    """Return a RayService as KubeRay writes it: of two clusters it reports one, the pending one."""
     state = {
         "status": application,
         "message": message,
         "serveDeploymentStatuses": {"Voice": {"status": deployment}},
     }
-    told = {"applicationStatuses": {"kokoro": state, "gateway": state, **apps}}
+    reported = {"applicationStatuses": {"kokoro": state, "gateway": state, **apps}}
     return {
         "metadata": {"name": "playground", "generation": 1},
         "status": {
             "observedGeneration": generation,
-            "activeServiceStatus": {"rayClusterName": "playground-abcde"} | ({} if pending else told),
-            "pendingServiceStatus": {"rayClusterName": pending, **told} if pending else {},
+            "activeServiceStatus": {"rayClusterName": "playground-abcde"} | ({} if pending else reported),
+            "pendingServiceStatus": {"rayClusterName": pending, **reported} if pending else {},
         },
     }
 
@@ -62,7 +63,7 @@ def facts(live=None, *models, pods=(), **more):
         for number in range(model.spec.replicas.min)
     ]
     running = [ready_pod("head", "headgroup"), *workers, *pods]
-    return Facts("speech", "playground", read_service(live, NOW), pods=running, **more)
+    return Observation("speech", "playground", read_service(live, NOW), pods=running, **more)
 
 
 def conditions(found):
@@ -113,7 +114,7 @@ def conditions(found):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_wrong_with_a_pod(pod, status, reason, words):
+def test_problems_of_a_pod(pod, status, reason, words):
     (problem,) = problems([pod("p", **status)], {"p": "ImportError: x\n"}, HEAD)
     assert problem.reason == reason
     assert words in problem.message
@@ -144,13 +145,13 @@ def held_pod(pod, minute=5, reason="ContainerCreating", **state):
 
 
 def pod_event(reason, at, note="", uid="uid-p"):
-    """Return an Event as a kubelet tells it, by the older API."""
+    """Return an Event as a kubelet reports it, by the older API."""
     times = {"eventTime": None, "deprecatedLastTimestamp": f"2026-01-01T00:{at}Z"}
     return {"metadata": {}, "reason": reason, "note": note, "regarding": {"uid": uid}, **times}
 
 
 @pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
-def test_a_pod_whose_volumes_are_not_ready_says_which(pod, reason):
+def test_problems_name_volumes_that_are_not_ready(pod, reason):
     waits = held_pod(pod, reason=reason)
     (problem,) = problems([waits], {"p": MOUNT}, HEAD)
     assert problem.reason == "VolumesNotReady"
@@ -159,7 +160,7 @@ def test_a_pod_whose_volumes_are_not_ready_says_which(pod, reason):
     assert problems([waits], {}, HEAD) == [], "its image may be on the way"
 
 
-def test_a_pod_is_looked_into_when_nothing_of_it_begins_for_two_minutes(pod):
+def test_is_held_up_after_two_minutes(pod):
     assert is_held_up(held_pod(pod), NOW)
     assert not is_held_up(held_pod(pod, minute=8), NOW)
     assert not is_held_up(held_pod(pod, running={}), NOW)
@@ -178,32 +179,32 @@ def test_a_pod_is_looked_into_when_nothing_of_it_begins_for_two_minutes(pod):
         ([], ""),
     ],
 )
-def test_the_last_event_of_a_pod_tells_whether_it_waits_for_its_volumes(pod, events, said):
-    assert volume_trouble(held_pod(pod), events) == said
-    assert volume_trouble(held_pod(pod), events[::-1]) == said
+def test_mount_error_is_in_the_last_event(pod, events, said):
+    assert mount_error(held_pod(pod), events) == said
+    assert mount_error(held_pod(pod), events[::-1]) == said
 
 
-def test_nothing_is_wrong_with_a_pod_that_runs_or_recovered(pod):
+def test_problems_of_a_pod_that_recovered_are_none(pod):
     running = pod("p", **container(state={"running": {}}, lastState=OOM, ready=True))
     assert problems([running], {}, HEAD) == []
-    assert not worth_reading(running)
+    assert not needs_log(running)
 
 
-def test_pods_of_other_groups_and_going_ones_do_not_count(pod):
+def test_problems_ignore_other_groups_and_pods_that_go(pod):
     status = container(state={"waiting": {"reason": "ErrImagePull"}})
     going = pod("going", **status)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert problems([pod("other", "another-group", **status), going], {}, HEAD) == []
 
 
-def test_the_nearest_cause_comes_first(pod):
+def test_problems_begin_with_the_nearest_cause(pod):
     waits = {"conditions": [{"type": "PodScheduled", "status": "False", "message": "full"}]}
     pulls = container(state={"waiting": {"reason": "ErrImagePull"}})
     found = problems([pod("a", **waits), pod("b", **pulls)], {}, HEAD)
     assert [problem.reason for problem in found] == ["ImagePullFailed", "Unschedulable"]
 
 
-def test_ready_only_when_its_own_application_runs_with_healthy_replicas(model):
+def test_model_status_is_ready_with_healthy_replicas(model):
     found = conditions(model_status(Verdict(model()), facts(ray_service(), model())))
     assert found["Ready"] == Condition("Ready", True, "Serving", found["Ready"].message)
     assert not found["Progressing"].status
@@ -223,19 +224,19 @@ def test_ready_only_when_its_own_application_runs_with_healthy_replicas(model):
         (ray_service(""), "ClusterStarting"),
     ],
 )
-def test_not_ready_and_why(model, live, reason):
+def test_model_status_says_why_it_is_not_ready(model, live, reason):
     found = conditions(model_status(Verdict(model()), facts(live, model())))
     assert (found["Ready"].status, found["Ready"].reason) == (False, reason)
     assert found["Ready"].message
     assert found["Degraded"].status == reason.startswith("Application")
 
 
-def test_the_applications_own_words_are_told(model):
+def test_model_status_has_the_applications_message(model):
     live = ray_service("DEPLOY_FAILED", message="speaker af_nobody is not one of this model's")
     assert "af_nobody" in conditions(model_status(Verdict(model()), facts(live)))["Ready"].message
 
 
-def test_one_models_failure_is_not_anothers(model):
+def test_model_status_ignores_another_models_failure(model):
     failed = {"status": "DEPLOY_FAILED", "message": "no", "serveDeploymentStatuses": {}}
     live = ray_service(other=failed)
     good = conditions(model_status(Verdict(model()), facts(live, model())))
@@ -245,7 +246,7 @@ def test_one_models_failure_is_not_anothers(model):
     assert bad["Degraded"].reason == "ApplicationFailed"
 
 
-def test_a_pods_cause_is_told_rather_than_that_it_starts(model, pod):
+def test_model_status_has_the_cause_of_a_pod(model, pod):
     live = {"metadata": {"generation": 1}, "status": {"pendingServiceStatus": {"rayClusterName": "c"}}}
     waits = pod(
         "w", group_of(model()), conditions=[{"type": "PodScheduled", "status": "False", "message": "full"}]
@@ -255,7 +256,7 @@ def test_a_pods_cause_is_told_rather_than_that_it_starts(model, pod):
     assert found["Progressing"].status
 
 
-def test_serves_word_is_not_enough_where_the_models_pods_are_gone(model):
+def test_model_status_counts_the_models_pods(model):
     """KubeRay reported RUNNING and HEALTHY while the only worker was killed and came back."""
     two = model(replicas={"min": 2, "max": 3})
     one_left = [
@@ -274,13 +275,13 @@ def test_serves_word_is_not_enough_where_the_models_pods_are_gone(model):
     assert status["readyReplicas"] == 1
 
 
-def test_a_model_that_may_scale_to_zero_is_ready_without_pods(model):
+def test_model_status_is_ready_without_pods_at_zero_replicas(model):
     idle = model(replicas={"min": 0, "max": 2})
     assert conditions(model_status(Verdict(idle), facts(ray_service())))["Ready"].status
 
 
-def test_without_the_head_nothing_is_ready(model):
-    without = Facts("speech", "playground", read_service(ray_service(), NOW))
+def test_model_status_is_not_ready_without_the_head(model):
+    without = Observation("speech", "playground", read_service(ray_service(), NOW))
     ready = conditions(model_status(Verdict(model(replicas={"min": 0, "max": 1})), without))["Ready"]
     assert (ready.status, ready.reason) == (False, "PodsStarting")
     assert "head pod" in ready.message
@@ -289,17 +290,19 @@ def test_without_the_head_nothing_is_ready(model):
     ].status
 
 
-@pytest.mark.parametrize("stood", [True, False])
-def test_a_change_beside_it_leaves_a_model_ready(model, stood):
-    found = facts(ray_service(generation=0), model(), stood=frozenset({"kokoro"} if stood else ()))
-    assert conditions(model_status(Verdict(model()), found))["Ready"].status is stood
+@pytest.mark.parametrize("was_ready", [True, False])
+def test_model_status_stays_ready_at_a_change_beside_it(model, was_ready):
+    found = facts(
+        ray_service(generation=0), model(), previously_ready=frozenset({"kokoro"} if was_ready else ())
+    )
+    assert conditions(model_status(Verdict(model()), found))["Ready"].status is was_ready
     verdicts = {Ref(VOICE_MODEL, "kokoro"): Verdict(model())}
-    assert service_status(verdicts, found)[0]["models"]["ready"] == stood
+    assert service_status(verdicts, found)[0]["models"]["ready"] == was_ready
 
 
 @pytest.mark.parametrize(("seconds", "ready"), [(0, False), (4, False), (5, True)])
-def test_a_change_is_taken_up_when_kuberay_has_asked_serve_again(model, seconds, ready):
-    """At first it tells, of the new generation, what Serve said before the change."""
+def test_model_status_waits_until_kuberay_has_asked_serve_again(model, seconds, ready):
+    """At first it reports, of the new generation, what Serve said before the change."""
     live = ray_service()
     live["status"]["lastUpdateTime"] = rfc3339(NOW - timedelta(seconds=seconds))
     found = conditions(model_status(Verdict(model()), facts(live, model())))
@@ -307,14 +310,16 @@ def test_a_change_is_taken_up_when_kuberay_has_asked_serve_again(model, seconds,
     assert found["Progressing"].reason == ("Settled" if ready else "Updating")
 
 
-def test_what_stood_does_not_hide_that_it_fell(model):
-    found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), stood=frozenset({"kokoro"}))
+def test_model_status_is_not_ready_when_it_failed_since(model):
+    found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), previously_ready=frozenset({"kokoro"}))
     assert not conditions(model_status(Verdict(model()), found))["Ready"].status
 
 
-def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
-    before = model_status(Verdict(model()), facts(ray_service(), model(), replaced=["rayVersion"]))
-    replacing = facts(ray_service(pending="playground-fghij"), model(), stood=frozenset({"kokoro"}))
+def test_model_status_reports_a_cluster_replacement(model):
+    before = model_status(Verdict(model()), facts(ray_service(), model(), disruptive_changes=["rayVersion"]))
+    replacing = facts(
+        ray_service(pending="playground-fghij"), model(), previously_ready=frozenset({"kokoro"})
+    )
     while_it_lasts = model_status(Verdict(model()), replacing)
     for found in (before, while_it_lasts):
         progressing = conditions(found)["Progressing"]
@@ -323,28 +328,32 @@ def test_a_replacement_of_the_cluster_is_told_before_and_while_it_lasts(model):
     assert "rayVersion" in conditions(before)["Progressing"].message
 
 
-def test_a_first_cluster_that_is_made_anew_takes_over_from_none(model):
+def test_model_status_of_a_first_cluster_reports_no_replacement(model):
     live = ray_service(pending="playground-fghij")
     live["status"]["activeServiceStatus"] = {}
-    found = conditions(model_status(Verdict(model()), facts(live, model(), replaced=["rayVersion"])))
+    found = conditions(
+        model_status(Verdict(model()), facts(live, model(), disruptive_changes=["rayVersion"]))
+    )
     assert found["Progressing"].reason != "ClusterReplacement"
 
 
-def test_the_running_cluster_serves_what_stood_until_the_other_takes_over(model):
+def test_service_status_is_ready_on_a_cluster_that_is_replaced(model):
     live = ray_service(pending="playground-fghij")
     verdicts = {Ref(VOICE_MODEL, name): Verdict(model(name)) for name in ("kokoro", "new")}
-    replacing = facts(live, model(), model("new"), stood=frozenset({"kokoro"}))
+    replacing = facts(live, model(), model("new"), previously_ready=frozenset({"kokoro"}))
     status, _ = found = service_status(verdicts, replacing)
     assert status["models"]["summary"] == "1/2"
     assert conditions(found)["Ready"].status
     new = conditions(model_status(Verdict(model("new")), replacing))["Ready"]
     assert (new.status, new.reason) == (False, "ClusterStarting")
     assert "playground-fghij" in new.message
-    fallen = Facts("speech", "playground", read_service(live, NOW), stood=frozenset({"kokoro"}))
+    fallen = Observation(
+        "speech", "playground", read_service(live, NOW), previously_ready=frozenset({"kokoro"})
+    )
     assert not conditions(model_status(Verdict(model()), fallen))["Ready"].status, "its pods are gone"
 
 
-def test_a_model_that_is_not_served_says_what_to_change(model):
+def test_model_status_of_a_refused_model(model):
     verdict = Verdict(None, "InvalidSpec", "quantization: no fp8")
     status, _ = found = model_status(verdict, facts(ray_service()))
     assert conditions(found)["Ready"] == Condition("Ready", False, "InvalidSpec", "quantization: no fp8")
@@ -352,7 +361,7 @@ def test_a_model_that_is_not_served_says_what_to_change(model):
     assert status == {"readyReplicas": 0}
 
 
-def test_an_invalid_model_that_goes_on_says_that_it_is_served_as_it_was(model):
+def test_model_status_of_an_invalid_model_that_is_served_as_before(model):
     verdict = Verdict(model(), "InvalidSpec", "quantization: no fp8")
     status, _ = found = model_status(verdict, facts(ray_service(), model()))
     ready = conditions(found)["Ready"]
@@ -367,20 +376,20 @@ def test_an_invalid_model_that_goes_on_says_that_it_is_served_as_it_was(model):
     assert fallen["Ready"].message == "quantization: no fp8"
 
 
-def test_a_model_that_lost_an_avatar_serves_and_is_degraded(model):
+def test_model_status_is_degraded_with_an_avatar_taken(model):
     verdict = Verdict(model(), message="Spoken by another", taken=(("female_en-US", "early"),))
     found = conditions(model_status(verdict, facts(ray_service(), model())))
     assert found["Ready"].status
     assert (found["Degraded"].status, found["Degraded"].reason) == (True, "AvatarsTaken")
 
 
-def test_what_the_api_refused_is_every_models_trouble(model):
-    failure = Condition("Degraded", True, "Forbidden", "rayservices is forbidden")
+def test_model_status_reports_a_refusal(model):
+    failure = Cause("Forbidden", "rayservices is forbidden")
     found = conditions(model_status(Verdict(model()), facts(None, failure=failure)))
     assert found["Ready"].reason == found["Degraded"].reason == "Forbidden"
 
 
-def test_the_status_names_what_serves_it(model):
+def test_model_status_names_what_serves_it(model):
     two = model(replicas={"min": 2, "max": 2})
     status, _ = model_status(Verdict(two), facts(ray_service(), two))
     assert status == {
@@ -394,7 +403,7 @@ def test_the_status_names_what_serves_it(model):
     }
 
 
-def test_the_playgrounds_status_counts_its_models(model):
+def test_service_status_counts_models(model):
     verdicts = {
         Ref(VOICE_MODEL, "kokoro"): Verdict(model()),
         Ref(VOICE_MODEL, "bad"): Verdict(None, "InvalidSpec", "x"),
@@ -404,7 +413,7 @@ def test_the_playgrounds_status_counts_its_models(model):
     assert conditions(found)["Ready"].status
 
 
-def test_a_text_models_status_has_the_same_conditions_and_no_avatars(text):
+def test_model_status_of_a_text_model(text):
     serving = ray_service(smollm=application_of("Text"))
     status, _ = found = model_status(Verdict(text()), facts(serving, text()))
     assert conditions(found)["Ready"].status
@@ -415,7 +424,7 @@ def test_a_text_models_status_has_the_same_conditions_and_no_avatars(text):
     assert "no GGUF file" in found["Degraded"].message
 
 
-def test_the_playgrounds_status_counts_both_kinds(model, text):
+def test_service_status_counts_both_kinds(model, text):
     verdicts = {
         Ref(VOICE_MODEL, "kokoro"): Verdict(model()),
         Ref(TEXT_MODEL, "smollm"): Verdict(text()),
@@ -425,7 +434,7 @@ def test_the_playgrounds_status_counts_both_kinds(model, text):
     assert status["models"] == {"total": 3, "ready": 2, "summary": "2/3"}
 
 
-def test_one_ready_pod_of_a_replica_on_two_nodes_is_a_replica(text):
+def test_model_status_of_a_replica_on_two_nodes(text):
     """Serve answers where the replica is; the pods of its other nodes are never ready."""
     big = text("big", engine="vllm", resources={"cpu": "8", "gpu": "8"}, parameters={"nodes": 2})
     found = model_status(Verdict(big), facts(ray_service(big=application_of("Text")), big))
@@ -433,13 +442,29 @@ def test_one_ready_pod_of_a_replica_on_two_nodes_is_a_replica(text):
     assert found[0]["readyReplicas"] == found[0]["replicas"] == 1
 
 
-def test_a_playground_without_models_is_idle_not_broken():
+def test_service_status_without_models_is_not_degraded():
     found = conditions(service_status({}, facts(None)))
     assert {condition.reason for condition in found.values()} == {"NoModels"}
     assert not found["Degraded"].status
 
 
-def test_the_time_of_a_condition_is_that_of_its_status():
+@pytest.mark.parametrize(
+    ("true", "settled"),
+    [
+        (set(), False),
+        ({"Ready"}, True),
+        ({"Ready", "Progressing"}, False),
+        ({"Ready", "Degraded"}, False),
+        ({"Ready", "Reachable"}, True),
+        ({"Reachable"}, False),
+    ],
+)
+def test_is_settled_with_a_fourth_condition(true, settled):
+    types = ("Ready", "Progressing", "Degraded", "Reachable")
+    assert is_settled([Condition(type_, type_ in true, "Why") for type_ in types]) is settled
+
+
+def test_conditions_of_keep_the_time_of_their_status():
     first = conditions_of([Condition("Ready", False, "Creating")], [], 1, "t1")
     same = conditions_of([Condition("Ready", False, "Deploying", "m")], first, 2, "t2")
     other = conditions_of([Condition("Ready", True, "Serving")], same, 2, "t3")
@@ -448,7 +473,7 @@ def test_the_time_of_a_condition_is_that_of_its_status():
     assert same[0]["observedGeneration"] == 2
 
 
-def test_a_pod_is_used_while_it_is_ready_and_until_its_replica_has_ended():
+def test_pods_by_group_are_used_until_their_replica_has_ended():
     """A pod stops being ready when its replica is told to end: that one's requests go on for a while."""
 
     def left(name, at):

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from tts_app.resources.playground import ENGINES
-from tts_operator.desired.groups import Pods, group_of, rescale, shrinks
+from tts_operator.desired.groups import group_of
 from tts_operator.desired.pods import RAY_MEMORY
-from tts_operator.desired.ray_service import Defaults, ray_service, replacements
+from tts_operator.desired.ray_service import Defaults, ray_service
+from tts_operator.observed.ray import disruptive_changes, worker_groups
+from tts_operator.observed.scaling import Pods, is_shrinking, rescale
 
 DEFAULTS = Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0")
 
@@ -18,7 +20,7 @@ DEFAULTS = Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine
 @pytest.fixture
 def build(playground):
     def built(models, live=None, **spec):
-        return ray_service(playground(**spec), models, DEFAULTS, "audio", "", live)
+        return ray_service(playground(**spec), models, DEFAULTS, "audio", "", worker_groups(live))
 
     return built
 
@@ -31,14 +33,14 @@ def serve(manifest):
     return yaml.safe_load(manifest["spec"]["serveConfigV2"])
 
 
-def test_the_same_bytes_whatever_the_order(build, model):
+def test_ray_service_is_the_same_in_any_order(build, model):
     models = [model(name) for name in ("c", "a", "b")]
     expected = json.dumps(build(models))
     for shuffled in permutations(models):
         assert json.dumps(build(shuffled)) == expected
 
 
-def test_every_application_has_pods_of_its_own(build, model):
+def test_ray_service_gives_each_application_its_own_pods(build, model):
     models = [model("a"), model("b", replicas={"min": 2, "max": 3})]
     manifest = build(models)
     groups = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
@@ -51,23 +53,23 @@ def test_every_application_has_pods_of_its_own(build, model):
     assert asked == {"gateway": {"head": 1}, "a": offered[0], "b": offered[1]}
 
 
-def test_adding_a_model_appends_a_group_and_an_application(build, model):
+def test_ray_service_appends_the_group_of_a_new_model(build, model):
     live = build([model("m")])
     desired = build([model("m"), model("a")], live)
     assert names(desired) == [group_of(model("m")), group_of(model("a"))]
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
 
 
-def test_a_model_that_goes_leaves_its_group_without_pods(build, model):
+def test_ray_service_keeps_the_group_of_a_model_that_goes(build, model):
     live = build([model("a"), model("b")])
     desired = build([model("b")], live)
     assert names(desired) == names(live)
     assert desired["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["replicas"] == 0
     assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "b"]
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
 
 
-def test_a_model_that_comes_back_has_its_group_again(build, model):
+def test_ray_service_reuses_the_group_of_a_model_that_comes_back(build, model):
     first = build([model("a"), model("b")])
     gone = build([model("b")], first)
     assert build([model("a"), model("b")], gone) == first
@@ -85,9 +87,9 @@ def test_a_model_that_comes_back_has_its_group_again(build, model):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_no_change_of_a_model_makes_a_new_cluster(build, model, change):
+def test_disruptive_changes_of_a_model_are_none(build, model, change):
     live = build([model("a"), model("b")])
-    assert replacements(build([model("a", **change), model("b")], live), live) == []
+    assert disruptive_changes(build([model("a", **change), model("b")], live), live) == []
 
 
 @pytest.mark.parametrize(
@@ -100,21 +102,21 @@ def test_no_change_of_a_model_makes_a_new_cluster(build, model, change):
         ({"scheduling": {"nodeSelector": {"disk": "fast"}}}, "headGroupSpec.template.spec.nodeSelector"),
     ],
 )
-def test_what_makes_a_new_cluster_is_named(build, model, spec, where):
+def test_disruptive_changes_are_named(build, model, spec, where):
     live = build([model("a")])
-    paths = replacements(build([model("a")], live, **spec), live)
+    paths = disruptive_changes(build([model("a")], live, **spec), live)
     assert any(path.startswith(where) for path in paths), paths
 
 
-def test_what_the_server_added_is_no_change(build, model):
+def test_disruptive_changes_ignore_what_the_server_added(build, model):
     live = copy.deepcopy(build([model("a")]))
     cluster = live["spec"]["rayClusterConfig"]
     cluster["headGroupSpec"]["enableIngress"] = False
     cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/log"
-    assert replacements(build([model("a")], live), live) == []
+    assert disruptive_changes(build([model("a")], live), live) == []
 
 
-def test_numbers_of_pods_are_patched_into_the_cluster(build, model):
+def test_rescale_patches_numbers_of_pods(build, model):
     live = build([model("a"), model("b")])
     cluster = {"spec": live["spec"]["rayClusterConfig"]}
     wanted = build([model("b", replicas={"min": 2, "max": 2})], live)["spec"]["rayClusterConfig"]
@@ -134,7 +136,7 @@ def test_numbers_of_pods_are_patched_into_the_cluster(build, model):
         (Pods(9, []), 4, []),
     ],
 )
-def test_pods_go_only_when_nothing_runs_in_them(build, model, pods, number, leaving):
+def test_rescale_removes_idle_pods_only(build, model, pods, number, leaving):
     live = build([model("a", replicas={"min": 4, "max": 4})])
     cluster = {"spec": live["spec"]["rayClusterConfig"]}
     wanted = build([model("a", replicas={"min": 2, "max": 2})], live)["spec"]["rayClusterConfig"]
@@ -144,10 +146,10 @@ def test_pods_go_only_when_nothing_runs_in_them(build, model, pods, number, leav
     numbers = {name: values.pop(name, 4) for name in ("replicas", "minReplicas", "maxReplicas")}
     assert set(numbers.values()) == {number}
     assert values == ({} if number == 4 else {"scaleStrategy": {"workersToDelete": leaving}})
-    assert shrinks(cluster, wanted["workerGroupSpecs"], {group: pods}) == (number > 2)
+    assert is_shrinking(cluster, wanted["workerGroupSpecs"], {group: pods}) == (number > 2)
 
 
-def test_a_replica_of_several_pods_goes_with_all_of_them_and_not_before(build, model):
+def test_rescale_removes_all_pods_of_a_replica_together(build, model):
     """Only the pod that Serve answers in is ready: the other one looks idle."""
     live = build([model("a", replicas={"min": 2, "max": 2})])
     cluster = copy.deepcopy({"spec": live["spec"]["rayClusterConfig"]})
@@ -161,7 +163,7 @@ def test_a_replica_of_several_pods_goes_with_all_of_them_and_not_before(build, m
     assert values == {0}
 
 
-def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, text):
+def test_pod_template_is_restricted_whatever_a_model_says(build, text):
     parameters = {"securityContext": {"privileged": True}}
     model = text("a", engine="vllm", resources={"gpu": 1}, parameters=parameters)
     cluster = build([model])["spec"]["rayClusterConfig"]
@@ -180,7 +182,7 @@ def test_pods_are_restricted_and_nothing_of_a_model_can_widen_them(build, text):
         assert "privileged" not in json.dumps(template)
 
 
-def test_a_worker_is_ready_while_serves_proxy_in_it_answers(build, model):
+def test_worker_has_a_readiness_probe_of_its_own(build, model):
     """KubeRay puts its own probe, of two seconds and one failure, where there is none."""
     cluster = build([model("a")])["spec"]["rayClusterConfig"]
     (worker,) = cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"]
@@ -191,7 +193,7 @@ def test_a_worker_is_ready_while_serves_proxy_in_it_answers(build, model):
     assert "readinessProbe" not in head, "KubeRay's own asks for more, and its labels say who serves"
 
 
-def test_a_gpu_model_asks_for_whole_gpus(build, model):
+def test_worker_asks_for_whole_gpus(build, model):
     group = build([model("a", resources={"cpu": "4", "memory": "16Gi", "gpu": "0.5"})])["spec"][
         "rayClusterConfig"
     ]["workerGroupSpecs"][0]
@@ -206,10 +208,10 @@ BIG = {
 }
 
 
-def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model, text):
+def test_ray_service_of_a_text_model(build, model, text):
     live = build([model("a")])
     desired = build([model("a"), text("b")], live)
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
     assert [app["name"] for app in serve(desired)["applications"]] == ["gateway", "a", "b"]
     _, group = desired["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert group["template"]["spec"]["containers"][0]["image"] == "registry/llamacpp:1"
@@ -229,10 +231,10 @@ def test_a_text_model_is_an_application_with_its_own_image_and_pods(build, model
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_no_change_of_a_text_model_makes_a_new_cluster_or_touches_another_application(build, text, change):
+def test_disruptive_changes_of_a_text_model_are_none(build, text, change):
     live = build([text("a"), text("b")])
     desired = build([text("a", **change), text("b")], live)
-    assert replacements(desired, live) == []
+    assert disruptive_changes(desired, live) == []
     before, after = (
         {app["name"]: app for app in serve(config)["applications"]} for config in (live, desired)
     )
@@ -240,7 +242,7 @@ def test_no_change_of_a_text_model_makes_a_new_cluster_or_touches_another_applic
     assert after["a"] != before["a"]
 
 
-def test_a_replica_on_two_nodes_has_two_pods_that_share_what_it_asks_for(build, text):
+def test_worker_group_of_a_replica_on_two_nodes(build, text):
     manifest = build([text("big", **BIG, replicas={"min": 1, "max": 2})])
     (group,) = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert (group["replicas"], group["numOfHosts"]) == (2, 2)
@@ -251,7 +253,7 @@ def test_a_replica_on_two_nodes_has_two_pods_that_share_what_it_asks_for(build, 
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 3, 4, 6, 7, 8, 16])
-def test_the_bundles_of_a_replica_fill_its_pods_and_leave_no_room_for_another(build, text, gpus):
+def test_bundles_of_a_replica_fill_its_pods(build, text, gpus):
     for nodes in (1, 2) if gpus % 2 == 0 else (1,):
         resources = {"cpu": "8", "memory": "64Gi", "gpu": str(gpus)}
         manifest = build([text("big", engine="vllm", resources=resources, parameters={"nodes": nodes})])
@@ -269,7 +271,7 @@ def test_the_bundles_of_a_replica_fill_its_pods_and_leave_no_room_for_another(bu
         assert options["resources"][place] <= bundles[0][place]
 
 
-def test_another_number_of_nodes_is_another_group(text):
+def test_group_of_depends_on_the_number_of_nodes(text):
     resources = {"cpu": "8", "memory": "64Gi", "gpu": "8"}
     one, two = (text("a", engine="vllm", resources=resources, parameters={"nodes": n}) for n in (1, 2))
     assert group_of(one) != group_of(two)

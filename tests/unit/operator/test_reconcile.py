@@ -1,337 +1,318 @@
-"""The reconcile, where no API server is needed to see what it would write."""
+"""The reconcile of a service on an API server in memory."""
 
-import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fake_kube import FakeKube
 
-from tts_operator.desired.children import CHILDREN
-from tts_operator.desired.ray_service import Defaults
+from tts_operator.desired.groups import group_of
+from tts_operator.kube import KubeError
 from tts_operator.objects import (
     CLAIM,
     EVENT,
-    MANAGED_LABEL,
     PLAYGROUND,
     POD,
     RAY_CLUSTER,
     RAY_SERVICE,
+    SERVICE_ACCOUNT,
+    SERVICE_LABEL,
     VOICE_MODEL,
+    Key,
+    Ref,
+    rfc3339,
 )
-from tts_operator.reconcile.kube import KubeError
-from tts_operator.reconcile.queue import Key
+from tts_operator.reconcile.read import LiveReader
 from tts_operator.reconcile.service import Reconciler
+from tts_operator.reconcile.statuses import StatusWriter
 
-RUNNING = {
-    "metadata": {"name": "playground", "generation": 1, "labels": {MANAGED_LABEL: "tts-operator"}},
-    "spec": {"serveConfigV2": "", "rayClusterConfig": {}},
-}
-
-
-def playground_of(**spec):
-    return {
-        "apiVersion": "ttsplayground.dev/v1alpha1",
-        "kind": "Playground",
-        "metadata": {"name": "playground", "uid": "uid-playground", "generation": 1},
-        "spec": spec,
-    }
+SERVICE = Ref(RAY_SERVICE, "playground")
+KOKORO = Ref(VOICE_MODEL, "kokoro")
+CLUSTER = "playground-abcde"
 
 
-class FakeKube:
-    """An API server of a few kinds, which remembers what was listed and written."""
+class World:
+    """A service on an API server, and a clock, moved by the test."""
 
-    def __init__(self, models, ray_service):
-        self.lists = {VOICE_MODEL: models}
-        self._ray_service = ray_service
-        self.playground = None
-        self.refused = {}
-        """The status that a verb on a kind is refused with."""
-        self.written = []
-        self.listed = []
-        self.patched = []
-
-    def _refuse(self, verb, kind):
-        if (verb, kind) in self.refused:
-            raise KubeError(f"{verb} is refused", self.refused[verb, kind])
-
-    def runs(self, clusters, pods):
-        """Have clusters and pods."""
-        self.lists |= {RAY_CLUSTER: clusters, POD: pods}
-
-    async def get(self, ref, namespace):
-        return {RAY_SERVICE: self._ray_service, PLAYGROUND: self.playground}.get(ref.kind)
-
-    async def list(self, kind, namespace, labels=None, fields=None):
-        self.listed.append(kind)
-        self._refuse("list", kind.name)
-        return self.lists.get(kind, [])
-
-    async def apply(self, manifest, namespace):
-        self._refuse("apply", manifest["kind"])
-        self.written.append(manifest["kind"])
-        applied = {**manifest, "metadata": {**manifest["metadata"], "generation": 1}}
-        if manifest["kind"] == RAY_SERVICE.name:
-            applied["status"] = (self._ray_service or {}).get("status", {})
-            self._ray_service = applied
-        return applied
-
-    async def apply_status(self, manifest, namespace):
-        self.written.append("status")
-        self.told = {condition["type"]: condition for condition in manifest["status"]["conditions"]}
-
-    async def patch(self, ref, namespace, operations):
-        self.patched += [(op["path"].rpartition("/")[2], op["value"]) for op in operations]
-
-    async def create(self, manifest, namespace):
-        self.written.append(manifest["kind"])
-
-    async def delete(self, ref, namespace):
-        self.written.append(f"-{ref.kind.name}")
-
-
-@pytest.fixture
-def reconcile():
-    async def run(models, ray_service=None):
-        kube = FakeKube(models, ray_service)
-        defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
-        again = await Reconciler(kube, defaults, 5, 300, lambda: datetime(2026, 1, 1, tzinfo=UTC)).reconcile(
-            Key("speech", "playground")
-        )
-        return again, kube.written
-
-    return run
-
-
-async def test_what_runs_is_not_torn_down_because_every_model_became_invalid(reconcile, voice_model):
-    again, written = await reconcile([voice_model(quantization="unheard-of")], RUNNING)
-    assert written == ["status", "Event"]
-    assert again == 300
-
-
-async def test_an_invalid_edit_takes_nothing_away_that_runs(again, voice_model):
-    edited, other = voice_model(), voice_model("other", avatars=[("ar-SA", "male")])
-    run = again([edited, other])
-    await run()
-    edited["spec"]["quantization"] = "unheard-of"
-    _, kube = await run(301)
-    assert "RayService" not in kube.written
-    assert "status" in kube.written
-
-
-async def test_what_runs_goes_with_its_last_model(reconcile):
-    again, written = await reconcile([], RUNNING)
-    assert written == ["-RayService"]
-    assert again is None
-
-
-async def test_a_service_that_never_was_is_forgotten(reconcile):
-    assert await reconcile([]) == (None, [])
-
-
-async def test_a_model_that_is_being_deleted_counts_no_more(reconcile, voice_model):
-    model = voice_model()
-    model["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert await reconcile([model], RUNNING) == (None, ["-RayService"])
-
-
-async def test_a_service_that_is_not_ready_is_looked_at_again_soon(reconcile, voice_model):
-    again, written = await reconcile([voice_model()])
-    assert again == 5
-    assert written[-2:] == ["RayService", "status"]
-
-
-class Clock:
-    """Says what time it is."""
-
-    def __init__(self):
+    def __init__(self, policy, *models):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.kube = FakeKube()
+        self.kube.clock = lambda: rfc3339(self.now)
+        for model in models:
+            self.kube.put(VOICE_MODEL, model)
 
-    def __call__(self):
-        return self.now
+        def now():
+            return self.now
+
+        self.reconciler = Reconciler(
+            self.kube, LiveReader(self.kube), policy, now, StatusWriter(self.kube, now, "tests")
+        )
+
+    async def step(self, seconds=0):
+        """Reconcile after some seconds; return what was written and in how many seconds to look again."""
+        self.now += timedelta(seconds=seconds)
+        self.kube.take_requests()
+        again = await self.reconciler.reconcile(Key("speech", "playground"))
+        return self.kube.take_writes(), again
+
+    def condition(self, type_, ref=KOKORO):
+        return next(c for c in self.kube.found(ref)["status"]["conditions"] if c["type"] == type_)
+
+    def kuberay_says(self, **status):
+        self.kube.change(SERVICE, lambda service: service.update(status=status))
+
+    def set_playground(self, **spec):
+        self.kube.put(PLAYGROUND, {"metadata": {"name": "playground"}, "spec": spec})
+
+    def run_cluster(self, groups, *pods):
+        """Have the service's cluster and pods of it."""
+        origin = {"ray.io/originated-from-crd": "RayService", "ray.io/originated-from-cr-name": "playground"}
+        labels = {SERVICE_LABEL: "playground", **origin}
+        cluster = {"metadata": {"name": CLUSTER, "labels": labels}, "spec": {"workerGroupSpecs": groups}}
+        self.kube.put(RAY_CLUSTER, cluster)
+        for pod in pods:
+            pod["metadata"]["labels"] |= {SERVICE_LABEL: "playground", "ray.io/cluster": CLUSTER}
+            self.kube.put(POD, pod)
+
+    def replicas(self):
+        return [g["replicas"] for g in self.kube.found(Ref(RAY_CLUSTER, CLUSTER))["spec"]["workerGroupSpecs"]]
 
 
 @pytest.fixture
-def again():
-    """Return a function that reconciles a service again and again, some seconds after the time before."""
-
-    def of(models, ray_service=None):
-        kube, clock = FakeKube(models, ray_service), Clock()
-        defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
-        reconciler = Reconciler(kube, defaults, 5, 300, clock)
-
-        async def run(seconds=0):
-            clock.now += timedelta(seconds=seconds)
-            kube.listed, kube.written = [], []
-            return await reconciler.reconcile(Key("speech", "playground")), kube
-
-        return run
-
-    return of
+def world(policy):
+    return lambda *models: World(policy, *models)
 
 
-async def test_children_that_were_right_are_read_again_when_a_resync_is_due(again, voice_model):
-    run = again([voice_model()])
-    _, kube = await run()
-    assert "ServiceAccount" in kube.written
-    for seconds in (1, 200):
-        _, kube = await run(seconds)
-        assert not set(kube.listed) & set(CHILDREN)
-    soon, _ = await run(97)
-    assert soon == pytest.approx(2), "no later than a resync is due"
-    _, kube = await run(2)
-    assert set(kube.listed) >= set(CHILDREN)
+async def test_reconcile_makes_the_children_of_a_service_and_writes_its_status(world, voice_model):
+    one = world(voice_model())
+    written, again = await one.step()
+    assert written == [
+        "apply ServiceAccount",
+        "apply PersistentVolumeClaim",
+        "apply NetworkPolicy",
+        "apply RayService",
+        "status VoiceModel",
+    ]
+    assert again == 5
+    assert one.condition("Progressing")["reason"] == "ClusterStarting"
+    assert await one.step() == ([], 5)
 
 
-async def test_a_service_that_another_operator_made_meanwhile_is_told_as_it_is(again, voice_model):
-    run = again([voice_model()])
-    _, kube = await run()
-    kube._ray_service["status"] = {"activeServiceStatus": {"rayClusterName": "playground-abc"}}
-    got, missed = kube.get, []
-
-    async def miss_it_once(ref, namespace):
-        if ref.kind is RAY_SERVICE and not missed:
-            return missed.append(ref)
-        return await got(ref, namespace)
-
-    kube.get = miss_it_once
-    _, kube = await run(301)
-    assert missed and "RayService" not in kube.written
-    assert POD in kube.listed, "what runs of it was looked at"
+async def test_reconcile_takes_away_what_runs_with_its_last_model(world, voice_model):
+    one = world(voice_model())
+    await one.step()
+    one.kube.drop(KOKORO)
+    written, again = await one.step()
+    assert written == ["delete RayService", "delete NetworkPolicy", "delete ServiceAccount"]
+    assert again is None
+    assert one.kube.of_kind(CLAIM), "audio stays"
+    assert await one.step() == ([], None)
 
 
-async def test_a_playground_that_stays_invalid_is_not_due_for_ever(again, voice_model):
-    run = again([voice_model()])
-    _, kube = await run()
-    kube.playground = playground_of(images={"pullPolicy": "Sometimes"})
-    soon, _ = await run(301)
-    assert soon >= 5
+async def test_reconcile_asks_the_server_before_it_takes_anything_away(world, voice_model):
+    """What was read may be older than what the API server has now: here it misses a model."""
+    one = world(voice_model())
+    await one.step()
+    reader = one.reconciler.reader
+
+    class Stale:
+        get = reader.get
+
+        async def of(self, kind, key):
+            return [] if kind is VOICE_MODEL else await reader.of(kind, key)
+
+    stale = Reconciler(one.kube, Stale(), one.reconciler.policy, one.reconciler.now, one.reconciler.writer)
+    one.kube.take_requests()
+    await stale.reconcile(Key("speech", "playground"))
+    assert one.kube.take_writes() == []
+
+
+async def test_reconcile_keeps_what_runs_when_every_model_becomes_invalid(world, voice_model):
+    one = world(voice_model())
+    await one.step()
+    one.kube.change(SERVICE, lambda service: service["spec"].update(serveConfigV2=""))
+    one.kube.change(KOKORO, lambda model: model["spec"].update(quantization="unheard-of"))
+    written, again = await one.step(301)
+    assert written == ["status VoiceModel", "create Event"]
+    assert again == 300
+    assert one.kube.reported == [("Warning", "InvalidSpec")]
+
+
+async def test_reconcile_keeps_an_invalid_model_as_it_was_beside_others(world, voice_model):
+    one = world(voice_model(), voice_model("other", avatars=[("ar-SA", "male")]))
+    await one.step()
+    one.kube.change(KOKORO, lambda model: model["spec"].update(quantization="unheard-of"))
+    written, _ = await one.step(301)
+    assert "apply RayService" not in written
+    assert one.condition("Degraded")["reason"] == "InvalidSpec"
+
+
+async def test_reconcile_of_an_invalid_playground_is_due_later_and_later(world, voice_model):
+    one = world(voice_model())
+    await one.step()
+    one.set_playground(images={"pullPolicy": "Sometimes"})
+    _, again = await one.step(301)
+    assert again >= 5
+    assert one.condition("Degraded")["reason"] == "InvalidPlayground"
 
 
 @pytest.mark.parametrize("status", [403, 422])
-async def test_a_claim_that_cannot_be_changed_holds_nothing_else_up(again, voice_model, status):
-    run = again([voice_model()])
-    _, kube = await run()
-    labels = {MANAGED_LABEL: "tts-operator"}
-    kube.lists[CLAIM] = [{"metadata": {"name": "playground-audio", "labels": labels}, "spec": {}}]
-    kube.refused = {("apply", CLAIM.name): status}
-    kube.playground = playground_of(storage={"audio": {"size": "30Gi"}})
-    kube.lists[VOICE_MODEL].append(voice_model("other", avatars=[("ar-SA", "male")]))
-    await run()
-    assert "RayService" in kube.written
-    degraded = kube.told["Degraded"]
+async def test_reconcile_goes_on_past_a_claim_that_cannot_be_changed(world, voice_model, status):
+    one = world(voice_model())
+    await one.step()
+    one.kube.refused = {("apply", CLAIM.name): status}
+    one.set_playground(storage={"audio": {"size": "30Gi"}})
+    one.kube.put(VOICE_MODEL, voice_model("other", avatars=[("ar-SA", "male")]))
+    written, _ = await one.step()
+    assert "apply RayService" in written
+    degraded = one.condition("Degraded")
     assert (degraded["status"], degraded["reason"]) == ("True", "ClaimRefused")
     assert "Claim playground-audio" in degraded["message"]
     assert "apply is refused" in degraded["message"]
-    kube.refused = {}
-    await run()
-    assert (kube.told["Degraded"]["status"], CLAIM.name in kube.written) == ("False", True)
+    one.kube.refused = {}
+    written, _ = await one.step(1)
+    assert (one.condition("Degraded")["status"], "apply PersistentVolumeClaim" in written) == ("False", True)
 
 
-async def test_a_claim_that_cannot_be_made_is_told_as_the_api_server_refused_it(again, voice_model):
-    run = again([voice_model()])
-    _, kube = await run()
-    kube.refused = {("apply", CLAIM.name): 403}
-    await run(301)
-    assert kube.told["Degraded"]["reason"] == "Forbidden"
-    kube.refused = {("apply", CLAIM.name): 500}
-    kube.lists[VOICE_MODEL].append(voice_model("other", avatars=[("ar-SA", "male")]))
-    await run()
-    assert kube.told["Degraded"]["reason"] == "ApplyFailed"
-    assert "RayService" not in kube.written, "whether the claim is there is not known"
+@pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (500, "ApplyFailed")])
+async def test_reconcile_reports_why_a_claim_cannot_be_made(world, voice_model, status, reason):
+    one = world(voice_model())
+    one.kube.refused = {("apply", CLAIM.name): status}
+    written, _ = await one.step()
+    assert one.condition("Degraded")["reason"] == reason
+    # Of a server that is broken nobody knows whether the claim is there.
+    assert ("apply RayService" in written) == (status == 403)
 
 
-async def test_children_are_read_when_others_are_wanted(again, voice_model):
-    model = voice_model()
-    run = again([model])
-    await run()
-    model["spec"]["replicas"] = {"min": 2, "max": 2}  # wants a budget
-    _, kube = await run()
-    assert set(kube.listed) >= set(CHILDREN)
-    assert "PodDisruptionBudget" in kube.written
+async def test_reconcile_raises_when_the_server_does_not_answer(world, voice_model):
+    one = world(voice_model())
+    one.kube.error = KubeError("away", None)
+    with pytest.raises(KubeError, match="away"):
+        await one.step()
 
 
-async def test_there_are_no_pods_before_there_is_a_cluster(again, voice_model):
-    run = again([voice_model()])
-    _, kube = await run()
-    assert not {POD, RAY_CLUSTER} & set(kube.listed)
+async def test_reconcile_leaves_a_child_of_another_owner_alone(world, voice_model):
+    one = world(voice_model())
+    one.kube.put(SERVICE_ACCOUNT, {"metadata": {"name": "playground"}})
+    written, _ = await one.step()
+    assert written == ["status VoiceModel", "create Event"]
+    degraded = one.condition("Degraded")
+    assert degraded["reason"] == "NameTaken"
+    assert "ServiceAccount playground" in degraded["message"]
 
 
-async def test_a_ray_service_that_is_somebody_elses_is_left_alone_and_its_clusters_too(again, voice_model):
+async def test_reconcile_leaves_a_ray_service_of_another_owner_and_its_clusters_alone(world, voice_model):
     def group(replicas):
         return {"groupName": "theirs", "replicas": replicas, "minReplicas": 1, "maxReplicas": 9}
 
+    one = world(voice_model())
     theirs = {
-        "metadata": {"name": "playground", "generation": 1},
+        "metadata": {"name": "playground"},
         "spec": {"serveConfigV2": "", "rayClusterConfig": {"workerGroupSpecs": [group(1)]}},
-        "status": {"activeServiceStatus": {"rayClusterName": "playground-abcde"}},
+        "status": {"activeServiceStatus": {"rayClusterName": CLUSTER}},
     }
-    models = [voice_model()]
-    run = again(models, theirs)
-    _, kube = await run()
-    kube.runs([{"metadata": {"name": "playground-abcde"}, "spec": {"workerGroupSpecs": [group(5)]}}], [])
-    _, kube = await run()
-    assert kube.written[-2:] == ["status", "Event"]
-    assert "RayService" not in kube.written
-    assert kube.patched == []
-    models.clear()
-    assert await run() == (None, kube), "nothing of it is the operator's"
-    assert kube.written == []
+    one.kube.put(RAY_SERVICE, theirs)
+    one.run_cluster([group(5)])
+    written, _ = await one.step()
+    assert written[-2:] == ["status VoiceModel", "create Event"]
+    assert not {"apply RayService", "patch RayCluster"} & set(written)
+    one.kube.drop(KOKORO)
+    written, again = await one.step()
+    assert "delete RayService" not in written
+    assert again is None
 
 
 @pytest.mark.parametrize(
     ("refused", "reason"), [({}, "VolumesNotReady"), ({("list", "Event"): 403}, "AsExpected")]
 )
-async def test_a_pod_that_waits_for_its_volumes_is_told_where_events_may_be_read(
-    again, voice_model, refused, reason
-):
-    run = again([voice_model()])
-    _, kube = await run()
-    kube._ray_service["status"] = {"pendingServiceStatus": {"rayClusterName": "playground-abcde"}}
+async def test_reconcile_reports_a_mount_error_where_events_may_be_read(world, voice_model, refused, reason):
+    one = world(voice_model())
+    await one.step()
+    one.kuberay_says(pendingServiceStatus={"rayClusterName": CLUSTER})
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     waits = {"name": "ray-head", "state": {"waiting": {"reason": "ContainerCreating"}}}
     head = {
-        "metadata": {"name": "head", "uid": "uid-head", "labels": {"ray.io/group": "headgroup"}},
+        "metadata": {"name": "head", "labels": {"ray.io/group": "headgroup"}},
         "spec": {},
         "status": {"conditions": [scheduled], "containerStatuses": [waits]},
     }
-    kube.runs([], [head])
-    multi_attach = {"reason": "FailedAttachVolume", "note": "Multi-Attach error"}
-    times = {"deprecatedLastTimestamp": "2026-01-01T00:00:02Z"}
-    kube.lists[EVENT] = [{"metadata": {}, "regarding": {"uid": "uid-head"}, **multi_attach, **times}]
-    await run(100)
-    assert EVENT not in kube.listed
-    kube.refused = refused
-    await run(21)
-    assert kube.told["Degraded"]["reason"] == reason
+    one.run_cluster([], head)
+    multi_attach = {
+        "metadata": {"name": "head.1"},
+        "regarding": {"kind": "Pod", "uid": "uid-head"},
+        "reason": "FailedAttachVolume",
+        "note": "Multi-Attach error",
+        "deprecatedLastTimestamp": "2026-01-01T00:00:02Z",
+    }
+    one.kube.put(EVENT, multi_attach)
+    one.now += timedelta(seconds=100)
+    await one.reconciler.reconcile(Key("speech", "playground"))
+    assert ("list", "Event") not in one.kube.requests
+    one.kube.refused = refused
+    await one.step(21)
+    assert one.condition("Degraded")["reason"] == reason
 
 
-async def test_a_pod_goes_when_its_model_has_ended_what_it_does(again, voice_model):
-    gone, stays = voice_model("gone", avatars=[("en-US", "male")]), voice_model()
-    models = [gone, stays]
-    run = again(models)
-    _, kube = await run()
-    kube._ray_service["status"] = {"activeServiceStatus": {"rayClusterName": "playground-abcde"}}
-    groups = copy.deepcopy(kube._ray_service["spec"]["rayClusterConfig"]["workerGroupSpecs"])
+async def test_reconcile_takes_a_pod_away_when_its_model_has_ended_what_it_does(world, voice_model, model):
+    one = world(voice_model("gone", avatars=[("en-US", "male")]), voice_model())
+    await one.step()
+    one.kuberay_says(activeServiceStatus={"rayClusterName": CLUSTER})
+    groups = one.kube.found(SERVICE)["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    labels = {"ray.io/cluster": "playground-abcde", "ray.io/group": groups[0]["groupName"]}
+    labels = {"ray.io/group": group_of(model("gone", avatars=[("en-US", "male")]))}
     pod = {"metadata": {"name": "w", "labels": labels}, "spec": {}, "status": {"conditions": [ready]}}
-    cluster = {"metadata": {"name": "playground-abcde"}, "spec": {"workerGroupSpecs": groups}}
-    kube.runs([cluster], [pod])
-    models.remove(gone)
-    soon, _ = await run(100)
-    assert (kube.patched, soon) == ([], 5), "Serve has the model's replica end first"
-    ready |= {"status": "False", "lastTransitionTime": "2026-01-01T00:01:41Z"}
-    soon, _ = await run(29)
-    assert (kube.patched, soon) == ([], 5)
-    await run(3)
-    assert ("replicas", 0) in kube.patched
+    one.run_cluster(groups, pod)
+    one.kube.drop(Ref(VOICE_MODEL, "gone"))
+    written, again = await one.step(100)
+    assert ("patch RayCluster" in written, again) == (False, 5), "Serve has the model's replica end first"
+    ended = {"status": "False", "lastTransitionTime": "2026-01-01T00:01:41Z"}
+    one.kube.change(Ref(POD, "w"), lambda found: found["status"]["conditions"][0].update(ended))
+    assert await one.step(29) == ([], 5)
+    await one.step(3)
+    assert one.replicas() == [0, 1]
 
 
-async def test_what_stays_as_it_is_is_looked_at_later_and_later(again, voice_model):
-    model = voice_model()
-    run = again([model])
-    await run()
-    states = {"Ready": "False", "Progressing": "True", "Degraded": "False"}
-    since = {"reason": "Creating", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    told = [{"type": kind, "status": status, **since} for kind, status in states.items()]
-    model["status"] = {"conditions": told}
-    assert [(await run(seconds))[0] for seconds in (4, 16, 80)] == pytest.approx([5, 10, 50])
+async def test_reconcile_leaves_a_cluster_that_changed_since_it_was_read(world, voice_model):
+    one = world(voice_model(replicas={"min": 2, "max": 2}))
+    await one.step()
+    one.kuberay_says(activeServiceStatus={"rayClusterName": CLUSTER})
+    groups = one.kube.found(SERVICE)["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    one.run_cluster([{**groups[0], "replicas": 1}])
+    reader = one.reconciler.reader
+    older = await reader.of(RAY_CLUSTER, Key("speech", "playground"))
+
+    class Older:
+        get = reader.get
+
+        async def of(self, kind, key):
+            return older if kind is RAY_CLUSTER else await reader.of(kind, key)
+
+    one.run_cluster([{**groups[0], "replicas": 1, "suspend": False}])
+    stale = Reconciler(one.kube, Older(), one.reconciler.policy, one.reconciler.now, one.reconciler.writer)
+    await stale.reconcile(Key("speech", "playground"))
+    assert one.replicas() == [1]
+    await one.step()
+    assert one.replicas() == [2]
+
+
+async def test_reconcile_of_what_stays_as_it_is_is_due_later_and_later(world, voice_model):
+    one = world(voice_model())
+    await one.step()
+    again = [(await one.step(seconds))[1] for seconds in (4, 16, 80)]
+    assert again == pytest.approx([5, 10, 50])
+
+
+async def test_write_leaves_a_resource_alone_that_was_changed_since_it_was_read(world, voice_model):
+    one = world(voice_model())
+    get, changed = one.kube.get, []
+
+    async def change_first(ref, namespace):
+        if ref == KOKORO and not changed:
+            changed.append(one.kube.change(KOKORO, lambda model: model["metadata"].update(generation=2)))
+        return await get(ref, namespace)
+
+    one.kube.get = change_first
+    written, _ = await one.step()
+    assert changed
+    assert "status VoiceModel" not in written
+    written, _ = await one.step()
+    assert written == ["status VoiceModel"]

@@ -1,12 +1,16 @@
 """The parts of the reconcile that need no API server."""
 
 import asyncio
+import json
+import logging
 
 import pytest
 
-from tts_operator.reconcile.drift import matches, stamped
-from tts_operator.reconcile.queue import Key, WorkQueue, work
-from tts_operator.reconcile.transitions import event_of
+from tts_operator.logs import about, annotate, formatter
+from tts_operator.objects import Key
+from tts_operator.observed.drift import matches, stamped
+from tts_operator.observed.events import event_of
+from tts_operator.reconcile.queue import WorkQueue, work
 
 A, B = Key("ns", "a"), Key("ns", "b")
 
@@ -30,7 +34,7 @@ def test_matches(desired, live, same):
     assert matches(desired, live) is same
 
 
-def test_a_field_that_is_wanted_no_more_shows_in_the_stamp():
+def test_matches_sees_a_dropped_field_by_the_stamp():
     more = stamped({"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}})
     less = stamped({"metadata": {"name": "x"}, "spec": {"a": 1}})
     assert not matches(less, more)
@@ -55,14 +59,14 @@ def queue(clock):
     return WorkQueue(clock)
 
 
-async def test_a_key_is_due_once_however_often_it_is_added(queue):
+async def test_queue_has_a_key_once(queue):
     for _ in range(3):
         queue.add(A)
     assert (await queue.get())[0] == A
     assert len(queue) == 0
 
 
-async def test_a_key_is_never_worked_on_twice_at_a_time(queue):
+async def test_queue_never_gives_a_key_twice_at_a_time(queue):
     queue.add(A)
     await queue.get()
     queue.add(A)
@@ -72,7 +76,7 @@ async def test_a_key_is_never_worked_on_twice_at_a_time(queue):
     assert (await queue.get())[0] == A
 
 
-async def test_the_earlier_time_counts(queue, clock):
+async def test_queue_keeps_the_earlier_time_of_a_key(queue, clock):
     queue.add(A, 100)
     queue.add(A, 5)
     queue.add(A, 50)
@@ -84,13 +88,13 @@ async def test_the_earlier_time_counts(queue, clock):
     assert (await queue.get())[0] == B
 
 
-async def test_what_waits_is_reported(queue, clock):
+async def test_queue_returns_how_long_a_key_waited(queue, clock):
     queue.add(A)
     clock.now = 3
     assert await queue.get() == (A, 3)
 
 
-async def test_a_key_that_fails_comes_back_later_and_later(queue, clock):
+async def test_queue_backs_off_from_a_key_that_fails(queue, clock):
     delays = []
     queue.add(A)
     for _ in range(9):
@@ -108,7 +112,7 @@ async def test_a_key_that_fails_comes_back_later_and_later(queue, clock):
     assert next(iter(queue._due.values())) - clock.now == 1
 
 
-async def test_get_waits_for_what_is_added_later():
+async def test_queue_get_waits_for_a_key():
     queue = WorkQueue(asyncio.get_running_loop().time)
     getting = asyncio.ensure_future(queue.get())
     await asyncio.sleep(0.01)
@@ -118,7 +122,8 @@ async def test_get_waits_for_what_is_added_later():
         assert (await getting)[0] == A
 
 
-async def test_a_reconcile_that_raises_does_not_stop_the_worker(caplog):
+async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(caplog):
+    caplog.handler.addFilter(annotate)
     queue = WorkQueue(asyncio.get_running_loop().time)
     done = asyncio.Event()
 
@@ -134,7 +139,25 @@ async def test_a_reconcile_that_raises_does_not_stop_the_worker(caplog):
     async with asyncio.timeout(5):
         await done.wait()
     worker.cancel()
-    assert "broken" in caplog.text
+    caplog.handler.removeFilter(annotate)
+    (record,) = caplog.records
+    line = json.loads(formatter().format(record))
+    assert (line["namespace"], line["service"], line["severity"]) == ("ns", "a", "error")
+    assert "RuntimeError: broken" in line["exc_info"]
+
+
+async def test_a_log_line_outside_a_reconcile_names_no_service(caplog):
+    caplog.handler.addFilter(annotate)
+    with about({"service": "a"}):
+        await asyncio.gather(log("inside"))
+    logging.getLogger("tts_operator").warning("outside")
+    caplog.handler.removeFilter(annotate)
+    lines = [json.loads(formatter().format(record)) for record in caplog.records]
+    assert [(line["message"], line.get("service")) for line in lines] == [("inside", "a"), ("outside", None)]
+
+
+async def log(message):
+    logging.getLogger("tts_operator").warning(message)
 
 
 def conditions(ready="False", degraded="False", reason="Deploying", progress="Deploying"):
@@ -163,8 +186,9 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
         (conditions(progress="ClusterReplacement"), conditions(progress="ClusterReplacement"), None),
     ],
 )
-def test_events(voice_model, before, after, told):
-    event = event_of(voice_model(), before, after, "2026-01-01T00:00:00.000000Z", "me")
+def test_event_of(voice_model, before, after, told):
+    statuses = {"conditions": before}, {"conditions": after}
+    event = event_of(voice_model(), *statuses, "2026-01-01T00:00:00.000000Z", "me")
     assert (event and (event["type"], event["reason"])) == told
     if event:
         assert event["regarding"]["name"] == "kokoro"

@@ -6,6 +6,7 @@ from tts_app.resources.playground import ENGINES
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
+from tts_operator.observed.ray import ServedModels
 
 
 def ref(name):
@@ -13,7 +14,7 @@ def ref(name):
 
 
 def test_models_that_do_not_meet_are_all_served(voice_model):
-    verdicts = select([voice_model("b", avatars=[("ar-SA", "male")]), voice_model("a")], ENGINES, None)
+    verdicts = select([voice_model("b", avatars=[("ar-SA", "male")]), voice_model("a")], ENGINES, {})
     assert [model.name for model in served(verdicts)] == ["a", "b"]
     assert all(not verdict.message for verdict in verdicts.values())
 
@@ -21,13 +22,13 @@ def test_models_that_do_not_meet_are_all_served(voice_model):
 def test_the_older_of_two_has_the_avatar_whatever_their_names(voice_model):
     older = voice_model("z", created="2025-01-01T00:00:00Z")
     for manifests in ([older, voice_model("a")], [voice_model("a"), older]):
-        verdicts = select(manifests, ENGINES, None)
+        verdicts = select(manifests, ENGINES, {})
         assert verdicts[ref("z")].model is not None
         assert verdicts[ref("a")].reason == "AvatarsTaken"
 
 
 def test_of_two_of_one_age_the_first_by_name_has_the_avatar(voice_model):
-    verdicts = select([voice_model("b"), voice_model("a")], ENGINES, None)
+    verdicts = select([voice_model("b"), voice_model("a")], ENGINES, {})
     assert verdicts[ref("a")].model is not None
     assert (verdicts[ref("b")].model, verdicts[ref("b")].reason) == (None, "AvatarsTaken")
     assert "female_en-US (by a)" in verdicts[ref("b")].message
@@ -35,7 +36,7 @@ def test_of_two_of_one_age_the_first_by_name_has_the_avatar(voice_model):
 
 def test_a_model_is_served_with_the_avatars_that_are_left(voice_model):
     late = voice_model("late", avatars=[("en-US", "female"), ("en-US", "male")])
-    verdict = select([voice_model("early"), late], ENGINES, None)[ref("late")]
+    verdict = select([voice_model("early"), late], ENGINES, {})[ref("late")]
     assert verdict.model is not None
     assert [voice.avatar for voice in verdict.model.spec.voices] == ["male_en-US"]
     assert verdict.taken == (("female_en-US", "early"),)
@@ -43,7 +44,7 @@ def test_a_model_is_served_with_the_avatars_that_are_left(voice_model):
 
 def test_a_bad_model_says_what_to_change_and_takes_no_avatar(voice_model):
     bad = voice_model("bad", created="2025-01-01T00:00:00Z", quantization="fp8")
-    verdicts = select([bad, voice_model("good")], ENGINES, None)
+    verdicts = select([bad, voice_model("good")], ENGINES, {})
     assert verdicts[ref("good")].model is not None
     assert verdicts[ref("bad")].reason == "InvalidSpec"
     assert "kokoro" in verdicts[ref("bad")].message
@@ -54,7 +55,7 @@ def test_a_bad_model_says_what_to_change_and_takes_no_avatar(voice_model):
 def live(playground):
     images = {"kokoro": "registry/kokoro:1", "vllm": "registry/vllm:1"}
     defaults = Defaults("registry/app:1", images, "2.60.0")
-    return lambda *models: ray_service(playground(), models, defaults, "audio", "cache")
+    return lambda *models: ServedModels(ray_service(playground(), models, defaults, "audio", "cache"))
 
 
 def test_one_that_became_invalid_goes_on_as_it_is_served(voice_model, model, live):
@@ -83,7 +84,7 @@ def test_one_that_became_invalid_does_not_go_on_without_an_image(voice_model, mo
 
 
 def test_select_of_an_engine_of_another_version_names_those_there_are(voice_model):
-    verdicts = select([voice_model("old", engine="vits"), voice_model()], ENGINES, None)
+    verdicts = select([voice_model("old", engine="vits"), voice_model()], ENGINES, {})
     old = verdicts[ref("old")]
     assert (old.model, old.reason) == (None, "EngineUnknown")
     assert "there is no engine 'vits'; there are: kokoro" in old.message
@@ -93,29 +94,29 @@ def test_select_of_an_engine_of_another_version_names_those_there_are(voice_mode
 def test_a_resource_without_spec_is_bad_not_fatal(voice_model):
     manifest = voice_model("empty")
     del manifest["spec"]
-    assert select([manifest], ENGINES, None)[ref("empty")].reason == "InvalidSpec"
+    assert select([manifest], ENGINES, {})[ref("empty")].reason == "InvalidSpec"
 
 
 def test_a_newer_operators_status_does_not_matter(voice_model):
     manifest = voice_model() | {"status": {"invented": {"later": 1}, "conditions": "none"}}
-    assert select([manifest], ENGINES, None)[ref("kokoro")].model is not None
+    assert select([manifest], ENGINES, {})[ref("kokoro")].model is not None
 
 
 def test_the_gateways_name_is_refused(voice_model):
-    verdict = select([voice_model("gateway")], ENGINES, None)[ref("gateway")]
+    verdict = select([voice_model("gateway")], ENGINES, {})[ref("gateway")]
     assert verdict.model is None
     assert verdict.reason == "InvalidSpec"
     assert "gateway" in verdict.message
 
 
 def test_a_model_whose_engine_has_no_image_says_where_to_name_one(voice_model):
-    verdict = select([voice_model()], {"vllm"}, None)[ref("kokoro")]
+    verdict = select([voice_model()], {"vllm"}, {})[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "ImageMissing")
     assert "images.engines.kokoro" in verdict.message
 
 
 def test_models_of_both_kinds_are_served_by_name(voice_model, text_model):
-    verdicts = select([text_model("b"), voice_model("c"), text_model("a")], ENGINES, None)
+    verdicts = select([text_model("b"), voice_model("c"), text_model("a")], ENGINES, {})
     assert [(model.kind, model.name) for model in served(verdicts)] == [
         ("TextModel", "a"),
         ("TextModel", "b"),
@@ -131,7 +132,7 @@ def test_of_two_of_one_name_the_older_is_served(voice_model, text_model, older):
         builders[younger]("same"),
         builders[older]("same", created="2025-01-01T00:00:00Z"),
     ]
-    verdicts = select(manifests, ENGINES, None)
+    verdicts = select(manifests, ENGINES, {})
     assert verdicts[Ref(older, "same")].model is not None
     refused = verdicts[Ref(younger, "same")]
     assert (refused.model, refused.reason) == (None, "NameTaken")
@@ -141,7 +142,7 @@ def test_of_two_of_one_name_the_older_is_served(voice_model, text_model, older):
 
 def test_one_that_is_not_served_takes_no_name(voice_model, text_model):
     bad = text_model("same", created="2025-01-01T00:00:00Z", quantization="int8")
-    verdicts = select([bad, voice_model("same")], ENGINES, None)
+    verdicts = select([bad, voice_model("same")], ENGINES, {})
     assert verdicts[Ref(TEXT_MODEL, "same")].reason == "InvalidSpec"
     assert verdicts[ref("same")].model is not None
 
@@ -151,13 +152,13 @@ def test_a_text_model_that_lost_its_name_takes_no_avatar_and_a_voice_model_that_
 ):
     older = text_model("same", created="2025-01-01T00:00:00Z")
     other = voice_model("other", created="2026-02-01T00:00:00Z")
-    verdicts = select([older, voice_model("same"), other], ENGINES, None)
+    verdicts = select([older, voice_model("same"), other], ENGINES, {})
     assert verdicts[ref("same")].reason == "NameTaken"
     assert verdicts[ref("other")].model is not None
 
 
 def test_what_only_python_can_check_of_a_text_model_is_told(text_model):
     gpus = {"engine": "vllm", "resources": {"gpu": "4"}, "parameters": {"tensor_parallel_size": 3}}
-    refused = select([text_model("big", **gpus)], ENGINES, None)[Ref(TEXT_MODEL, "big")]
+    refused = select([text_model("big", **gpus)], ENGINES, {})[Ref(TEXT_MODEL, "big")]
     assert refused.reason == "InvalidSpec"
     assert "tensor_parallel_size x pipeline_parallel_size; it is 4, and they are 3 and 1" in refused.message

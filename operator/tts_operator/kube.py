@@ -1,20 +1,30 @@
 """The Kubernetes API as the operator uses it: a few verbs on plain dicts, all of them counted."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from functools import cache
 from typing import Any, Protocol
 
 import httpx2
 from lightkube import ALL_NS, AsyncClient, KubeConfig
+from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.operators import exists
 from lightkube.types import CascadeType, PatchType
 
 from tts_operator import metrics
 from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
 
 NOT_FOUND = 404
+CONFLICT = 409
 LOG_LINES = 5
+PAGE = 100
+"""Objects that are listed at a time where all are: at once, RayServices alone would be most of the memory."""
+WATCH_SECONDS = 270
+"""After so long the API server ends a watch, which begins anew."""
+SILENCE_SECONDS = 330.0
+"""A watch that is silent for longer is broken: the API server sends a bookmark before it ends one."""
 
 
 class KubeError(Exception):
@@ -24,6 +34,18 @@ class KubeError(Exception):
         super().__init__(message)
         self.status = status
         """The HTTP status; None when there was no answer."""
+
+
+class Learn(Protocol):
+    """What takes the objects that the API server answers with."""
+
+    def __call__(self, kind: Kind, found: Manifest, *, is_own: bool) -> None:
+        """Take an object; `is_own` says whether this operator has just written it."""
+        ...
+
+
+def _forget(kind: Kind, found: Manifest, *, is_own: bool) -> None:
+    """Take nothing."""
 
 
 class Kube(Protocol):
@@ -47,8 +69,8 @@ class Kube(Protocol):
         """Apply a manifest, server-side; what others own of it stays theirs unless we name it."""
         ...
 
-    async def apply_status(self, manifest: Manifest, namespace: str) -> None:
-        """Apply an object's status."""
+    async def apply_status(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
+        """Apply an object's status; return the object."""
         ...
 
     async def patch(self, ref: Ref, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
@@ -81,7 +103,9 @@ def resource_class(kind: Kind) -> Any:
 class LightKube:
     """Kube on lightkube, with every object as a plain dict."""
 
-    def __init__(self, config: KubeConfig, timeout: float) -> None:
+    def __init__(self, config: KubeConfig, timeout: float, learn: Learn | None = None) -> None:
+        """`timeout` is in seconds. `learn` is called with each object that the API server answers with."""
+        self._learn = learn or _forget
         # Its overloads know nothing of resources that are plain dicts.
         self._client: Any = AsyncClient(
             config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER, trust_env=False
@@ -94,7 +118,9 @@ class LightKube:
     async def get(self, ref: Ref, namespace: str) -> dict[str, Any] | None:
         """See Kube."""
         with _counted("get", ref.kind, missing_is_none=True):
-            return dict(await self._client.get(resource_class(ref.kind), ref.name, namespace=namespace))
+            found = dict(await self._client.get(resource_class(ref.kind), ref.name, namespace=namespace))
+            self._learn(ref.kind, found, is_own=False)
+            return found
         return None
 
     async def list(
@@ -110,22 +136,68 @@ class LightKube:
             found = self._client.list(
                 resource_class(kind), namespace=where, labels=_selector(labels), fields=_selector(fields)
             )
-            # The items of a list of Kubernetes' own kinds do not say what they are.
-            what = {"apiVersion": kind.api_version, "kind": kind.name}
-            return [{**what, **item} async for item in found]
+            items = [_typed(kind, item) async for item in found]
+            for item in items:
+                self._learn(kind, item, is_own=False)
+            return items
         return []
+
+    async def each(
+        self, kind: Kind, namespace: str | None, label: str | None, take: Callable[[Manifest], None]
+    ) -> int:
+        """See WatchableKube."""
+        with _counted("list", kind):
+            found = self._client.list(
+                resource_class(kind),
+                namespace=ALL_NS if namespace is None else namespace,
+                labels=None if label is None else {label: exists()},
+                chunk_size=PAGE,
+            )
+            async for item in found:
+                take(_typed(kind, item))
+        return int(found.resourceVersion)
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        label: str | None,
+        version: int,
+        take: Callable[[str, Manifest], None],
+    ) -> None:
+        """See WatchableKube."""
+        # lightkube's own `watch` asks for no bookmarks: without, the version of a quiet kind grows too old.
+        client = self._client._client
+        request = client.prepare_request(
+            "list",
+            res=resource_class(kind),
+            namespace=ALL_NS if namespace is None else namespace,
+            watch=True,
+            params={
+                "allowWatchBookmarks": "true",
+                "labelSelector": label,
+                "resourceVersion": str(version),
+                "timeoutSeconds": str(WATCH_SECONDS),
+            },
+        )
+        clock = asyncio.get_running_loop().time
+        with _errors("watch", kind):
+            async with aclosing(client.watch(request)) as events, asyncio.timeout(SILENCE_SECONDS) as limit:
+                async for type_, found in events:
+                    limit.reschedule(clock() + SILENCE_SECONDS)
+                    take(type_, _typed(kind, found))
 
     async def apply(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
         """See Kube."""
         kind, name = KINDS[manifest["kind"]], manifest["metadata"]["name"]
         with _counted("apply", kind):
-            return dict(await self._apply(resource_class(kind), name, manifest, namespace))
+            return await self._apply(kind, resource_class(kind), name, manifest, namespace)
 
-    async def apply_status(self, manifest: Manifest, namespace: str) -> None:
+    async def apply_status(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
         """See Kube."""
         kind, name = KINDS[manifest["kind"]], manifest["metadata"]["name"]
         with _counted("status", kind):
-            await self._apply(resource_class(kind).Status, name, manifest, namespace)
+            return await self._apply(kind, resource_class(kind).Status, name, manifest, namespace)
 
     async def patch(self, ref: Ref, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
         """See Kube."""
@@ -164,11 +236,22 @@ class LightKube:
             return "".join([line async for line in tail])
         return ""
 
-    async def _apply(self, resource: Any, name: str, manifest: Manifest, namespace: str) -> Mapping[str, Any]:
-        applied: Mapping[str, Any] = await self._client.patch(
-            resource, name, dict(manifest), namespace=namespace, patch_type=PatchType.APPLY, force=True
+    async def _apply(
+        self, kind: Kind, resource: Any, name: str, manifest: Manifest, namespace: str
+    ) -> dict[str, Any]:
+        applied = _typed(
+            kind,
+            await self._client.patch(
+                resource, name, dict(manifest), namespace=namespace, patch_type=PatchType.APPLY, force=True
+            ),
         )
+        self._learn(kind, applied, is_own=True)
         return applied
+
+
+def _typed(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object that says what it is: the items of a list of Kubernetes' own kinds do not."""
+    return {**found, "apiVersion": kind.api_version, "kind": kind.name}
 
 
 @contextmanager
@@ -177,20 +260,32 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
 
     With `missing_is_none` an answer of 404 ends the block quietly.
     """
+    code = "200"
+    try:
+        with _errors(verb, kind):
+            yield
+    except KubeError as error:
+        code = "none" if error.status is None else str(error.status)
+        if not (missing_is_none and error.status == NOT_FOUND):
+            raise
+    finally:
+        metrics.API_CALLS.labels(verb, kind.name, code).inc()
+
+
+@contextmanager
+def _errors(verb: str, kind: Kind) -> Iterator[None]:
+    """Raise KubeError for what goes wrong with a request."""
     try:
         yield
+    except ApiError as error:
+        code = error.status.code
+        raise KubeError(f"{verb} of a {kind.name} was refused with {code}: {error}", code) from error
     except httpx2.HTTPStatusError as error:
         code = error.response.status_code
-        metrics.API_CALLS.labels(verb, kind.name, str(code)).inc()
-        if code == NOT_FOUND and missing_is_none:
-            return
         raise KubeError(f"{verb} of a {kind.name} was refused with {code}: {error}", code) from error
-    except httpx2.HTTPError as error:
-        metrics.API_CALLS.labels(verb, kind.name, "none").inc()
+    except (httpx2.HTTPError, TimeoutError) as error:
         text = f"{verb} of a {kind.name} got no answer: {type(error).__name__} {error}"
         raise KubeError(text.rstrip(), None) from error
-    else:
-        metrics.API_CALLS.labels(verb, kind.name, "200").inc()
 
 
 def _selector(wanted: Mapping[str, str] | None) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from tts_operator.objects import APPLIED_ANNOTATION, Manifest, differences
 
 
 def stamped(manifest: Manifest) -> dict[str, Any]:
-    """Return `manifest` with an annotation that tells one manifest from another."""
+    """Return `manifest` with an annotation that distinguishes it from any other manifest."""
     digest = sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
     annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: digest}
@@ -16,12 +16,12 @@ def stamped(manifest: Manifest) -> dict[str, Any]:
 
 
 def stamp_of(manifest: Manifest) -> str:
-    """Return what tells a stamped manifest from another."""
+    """Return what distinguishes a stamped manifest from any other."""
     return str(manifest["metadata"]["annotations"][APPLIED_ANNOTATION])
 
 
 def matches(desired: Manifest, live: Manifest) -> bool:
-    """Tell whether `live` has all of `desired`; what the server or others added does not count.
+    """Return whether `live` has all of `desired`; what the server or others added does not count.
 
     A field that the last manifest had and this one has not is no difference here: the stamp is one then.
     """

@@ -1,0 +1,190 @@
+"""The objects of services and TTSJobs in memory, as watches keep them: reading them asks nobody.
+
+An object is kept as compressed JSON, which takes a fifteenth of the memory that Python dicts take.
+Whoever reads one has a copy of its own.
+"""
+
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tts_operator.kube import KubeError
+from tts_operator.objects import JobKey, Key, Kind, Manifest, Ref
+from tts_operator.watched import WATCHED, Watched
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    version: int
+    key: Key | JobKey
+    data: bytes
+    is_notified: bool
+    """Whether the owner was notified of this version, or wrote it."""
+
+
+class Store:
+    """The objects of one kind, of one namespace or all, that belong to services or to TTSJobs."""
+
+    def __init__(
+        self, watched: Watched, namespace: str | None, notify: Callable[[Key | JobKey], None]
+    ) -> None:
+        """`notify` is called with whose objects changed."""
+        self.watched, self.namespace = watched, namespace
+        self.version = 0
+        """The version that the watch has come to: what is older is known."""
+        self.trouble = "they are not listed yet"
+        """Why the objects are not known; empty where they are."""
+        self._notify = notify
+        self._entries: dict[Name, _Entry] = {}
+        self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
+
+    def of(self, key: Key | JobKey) -> list[dict[str, Any]]:
+        """Return the objects that belong to `key`.
+
+        Raises:
+            KubeError: they were not listed yet.
+        """
+        self._require()
+        return [_decoded(self._entries[name].data) for name in sorted(self._names.get(key, ()))]
+
+    def get(self, name: str, key: Key | JobKey) -> dict[str, Any] | None:
+        """Return an object that belongs to `key`; None where there is none of the name.
+
+        Raises:
+            KubeError: they were not listed yet.
+        """
+        self._require()
+        entry = self._entries.get((key.namespace, name))
+        return None if entry is None or entry.key != key else _decoded(entry.data)
+
+    def listed(self, found: Manifest) -> None:
+        """Take an object of a list: the list is right, whatever was known before."""
+        entry = self._entries.get(_name(found))
+        if entry is None or entry.version != _version(found) or not entry.is_notified:
+            self._set(found, is_notified=True)
+
+    def end_list(self, names: Collection[Name], version: int) -> None:
+        """Forget what was not among the `names` of a list of this version: it was deleted meanwhile."""
+        restored = version < self.version  # the API server has older data than before, as from a backup
+        for name in [name for name in self._entries if name not in names]:
+            if restored or self._entries[name].version <= version:
+                self._drop(name)
+        self.version = version
+        self.trouble = ""
+
+    def clear(self) -> None:
+        """Forget all: the cluster has no such kind."""
+        for name in list(self._entries):
+            self._drop(name)
+        self.trouble = ""
+
+    def take(self, type_: str, found: Manifest) -> None:
+        """Take an event of the watch."""
+        self.version = version = _version(found)
+        if type_ == "BOOKMARK":
+            return
+        entry = self._entries.get(_name(found))
+        if entry is not None and version < entry.version:
+            self._notify(entry.key)  # it was changed before it was written or read here
+        elif type_ == "DELETED":
+            if entry is not None:
+                self._drop(_name(found))
+        elif entry is None or version > entry.version or not entry.is_notified:
+            self._set(found, is_notified=True)
+
+    def learn(self, found: Manifest, *, is_own: bool) -> None:
+        """Take what the API server answered, unless the watch has come to that version already.
+
+        The owner need not be notified of what it wrote itself (`is_own`).
+        """
+        entry = self._entries.get(_name(found))
+        version = _version(found)
+        if version <= self.version or (entry is not None and version <= entry.version):
+            return
+        self._set(found, is_notified=is_own, notify=False)
+
+    def _require(self) -> None:
+        if self.trouble:
+            where = f"namespace {self.namespace}" if self.namespace else "the cluster"
+            raise KubeError(f"The {self.watched.kind.plural} of {where} are not known: {self.trouble}", None)
+
+    def _set(self, found: Manifest, *, is_notified: bool, notify: bool = True) -> None:
+        name, key = _name(found), self.watched.key_of(found)
+        before = self._entries.get(name)
+        if before is not None and before.key != key:
+            self._drop(name)
+        self._entries[name] = _Entry(_version(found), key, _encoded(found), is_notified)
+        self._names[key].add(name)
+        if notify:
+            self._notify(key)
+
+    def _drop(self, name: Name) -> None:
+        key = self._entries.pop(name).key
+        names = self._names[key]
+        names.discard(name)
+        if not names:
+            del self._names[key]
+        self._notify(key)
+
+
+class Cache:
+    """All that is watched. It is a `Reader`."""
+
+    def __init__(self, namespaces: Collection[str], notify: Callable[[Key | JobKey], None]) -> None:
+        """`namespaces` are those that are watched, none for all; `notify` gets whose objects changed."""
+        self.stores: Sequence[Store] = [
+            Store(watched, namespace, notify) for watched in WATCHED for namespace in namespaces or (None,)
+        ]
+        self._stores = {
+            (store.watched.kind, store.watched.owner, store.namespace): store for store in self.stores
+        }
+
+    async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
+        """See Reader."""
+        return self._store(kind, key).of(key)
+
+    async def get(self, ref: Ref, key: Key | JobKey) -> Manifest | None:
+        """See Reader."""
+        return self._store(ref.kind, key).get(ref.name, key)
+
+    def learn(self, kind: Kind, found: Manifest, *, is_own: bool) -> None:
+        """Take an object that the API server answered with; one that is not watched is left out."""
+        for owner in (Key, JobKey):
+            store = self._find(kind, owner, found["metadata"].get("namespace", ""))
+            label = store.watched.label if store is not None else None
+            if store is not None and (label is None or label in found["metadata"].get("labels", {})):
+                store.learn(found, is_own=is_own)
+
+    def _store(self, kind: Kind, key: Key | JobKey) -> Store:
+        store = self._find(kind, type(key), key.namespace)
+        if store is None:
+            raise KubeError(f"{kind.plural} of namespace {key.namespace} are not watched", None)
+        return store
+
+    def _find(self, kind: Kind, owner: type[Key] | type[JobKey], namespace: str) -> Store | None:
+        return self._stores.get((kind, owner, None)) or self._stores.get((kind, owner, namespace))
+
+
+def _name(found: Manifest) -> Name:
+    return found["metadata"]["namespace"], found["metadata"]["name"]
+
+
+def _version(found: Manifest) -> int:
+    """Return an object's version. Those of one kind only grow: it is what etcd counts."""
+    return int(found["metadata"]["resourceVersion"])
+
+
+def _encoded(found: Manifest) -> bytes:
+    metadata = {name: value for name, value in found["metadata"].items() if name != "managedFields"}
+    return zlib.compress(json.dumps({**found, "metadata": metadata}).encode(), 1)
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(zlib.decompress(data))
+    return decoded

@@ -1,0 +1,284 @@
+"""What is to be done for a service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from tts_app.resources import Metadata, Model, Playground
+from tts_app.resources.engines import ENGINES
+from tts_app.serving.config import GATEWAY
+from tts_operator.desired.children import KEPT, children
+from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
+from tts_operator.desired.ray_service import Defaults, engine_images
+from tts_operator.desired.selection import Verdict, explain, select, served
+from tts_operator.objects import (
+    JOB,
+    RAY_CLUSTER,
+    RAY_SERVICE,
+    Key,
+    Manifest,
+    Ref,
+    is_ours,
+    ref_of,
+)
+from tts_operator.observed import loads
+from tts_operator.observed.conditions import Cause, is_settled, latest_change, says_ready
+from tts_operator.observed.drift import matches, stamped
+from tts_operator.observed.pods import pods_by_group
+from tts_operator.observed.ray import ServedModels, disruptive_changes, read_service, worker_groups
+from tts_operator.observed.scaling import is_shrinking, rescale
+from tts_operator.observed.status import Observation, model_status, service_status
+from tts_operator.observed.statuses import StatusUpdate
+
+CALM_SHARE = 0.5
+"""A service that is not ready is looked at again after this share of the time that nothing changed of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator's settings say."""
+
+    defaults: Defaults
+    poll_seconds: float
+    """In how many seconds to look again at what is on its way; later and later while it stays so."""
+    resync_seconds: float
+    """In how many seconds to look again at a service that is as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """What was read of a service, and what the API server answered to what was done."""
+
+    key: Key
+    models: Sequence[Manifest] = ()
+    """VoiceModels and TextModels, but for those that are being deleted."""
+    playground: Manifest | None = None
+    ray_service: Manifest | None = None
+    """None too where one of the service's name is somebody else's."""
+    children: Mapping[Ref, Manifest] = field(default_factory=dict)
+    """All else that carries the service's label and that the operator makes."""
+    ray_clusters: Sequence[Manifest] = ()
+    pods: Sequence[Manifest] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """The last lines of the pods whose log is needed, and mount errors, by the pod's name."""
+    refusal: Cause | None = None
+    """Why the API server did not take a child."""
+    applied_changes: Sequence[str] = ()
+    """Paths of the cluster's spec that were changed just now and make a new cluster."""
+
+    @property
+    def previously_ready(self) -> frozenset[str]:
+        """The applications that were Ready already, for their resources as they are now."""
+        names = {manifest["metadata"]["name"] for manifest in self.models if _is_ready(manifest)}
+        return frozenset(names | ({GATEWAY} if self.playground and _is_ready(self.playground) else set()))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left that the operator has to look after."""
+        gone = not self.models and self.playground is None and self.ray_service is None
+        return gone and self.refusal is None
+
+    def child(self, ref: Ref) -> Manifest | None:
+        """Return a child as it was read; None where there is none with the service's label."""
+        return self.ray_service if ref.kind is RAY_SERVICE else self.children.get(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A JSON patch of an object that was read in this version."""
+
+    ref: Ref
+    resource_version: str
+    operations: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """What is to be done for a service, in this order."""
+
+    apply: Sequence[Manifest] = ()
+    """Children that are missing or not as they should be: what pods need comes before the RayService."""
+    delete: Sequence[Ref] = ()
+    """Children that should not be there: what runs goes first."""
+    changes: Sequence[str] = ()
+    """Paths of the cluster's spec whose change makes KubeRay start a new cluster."""
+    patches: Sequence[Patch] = ()
+    """Numbers of pods, which KubeRay does not hand on to the clusters. They are of the children as they are:
+    to be done when `apply` and `delete` are empty."""
+    statuses: Sequence[StatusUpdate] = ()
+    """They are of the children as they are, as `patches` are."""
+    look_again: float | None = None
+    """In how many seconds to look again; None when nothing is left of the service."""
+
+    @property
+    def changes_children(self) -> bool:
+        """Whether a child is to be applied or deleted."""
+        return bool(self.apply or self.delete)
+
+
+def playground_of(key: Key, found: Manifest | None) -> Playground:
+    """Return the service's Playground: the one that there is, or one with every default.
+
+    Raises:
+        ValidationError: there is one, and it is not valid.
+    """
+    metadata = {"name": key.service, "namespace": key.namespace}
+    if found is None:
+        return Playground(metadata=Metadata(**metadata))
+    return Playground.model_validate({"metadata": metadata, "spec": found.get("spec", {})})
+
+
+def fetched_loads(jobs: Mapping[Ref, Manifest]) -> set[str]:
+    """Return the names of the loader Jobs that ended well."""
+    return {ref.name for ref, job in jobs.items() if ref.kind is JOB and loads.done(job)}
+
+
+def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServicePlan:
+    """Return what is to be done for a service. `now` is the time, with its zone."""
+    previous = ServedModels(facts.ray_service)
+    try:
+        playground = playground_of(facts.key, facts.playground)
+    except ValidationError as error:
+        verdicts = select(facts.models, ENGINES, previous)
+        return _observe(facts, verdicts, (), Cause("InvalidPlayground", explain(error)), now, policy)
+    images = engine_images(playground, policy.defaults)
+    verdicts = select(facts.models, images, previous)
+    models = served(verdicts)
+    if facts.models and not models and facts.ray_service is not None:
+        # All are invalid, perhaps to a newer operator only: what runs is not torn down for it.
+        return _observe(facts, verdicts, (), None, now, policy)
+    serve, pending = admit(models, fetched_loads(facts.children), previous)
+    serve = [model for model in serve if model.spec.engine in images]
+    groups = worker_groups(facts.ray_service)
+    wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
+    apply = [m for m in wanted if _is_to_be_applied(m, facts.child(ref_of(m)))]
+    changes = _changes(apply, facts)
+    observed = _observe(facts, verdicts, pending, None, now, policy, changes)
+    return replace(
+        observed,
+        apply=apply,
+        delete=_orphans({ref_of(m) for m in wanted}, facts) + _failed_loaders(wanted, facts, now),
+        changes=changes,
+    )
+
+
+def _is_to_be_applied(wanted: Manifest, live: Manifest | None) -> bool:
+    if live is None or not is_ours(live):  # applying says whose it is
+        return True
+    # A Job cannot be changed: what it fetches is in its name.
+    return ref_of(wanted).kind is not JOB and not matches(wanted, live)
+
+
+def _changes(apply: Sequence[Manifest], facts: ServiceFacts) -> Sequence[str]:
+    """Return the changes of the RayService, if it is to be applied, that make a new cluster."""
+    if facts.ray_service is None:
+        return ()
+    desired = next((m for m in apply if m["kind"] == RAY_SERVICE.name), None)
+    return disruptive_changes(desired, facts.ray_service) if desired is not None else ()
+
+
+def _orphans(wanted: set[Ref], facts: ServiceFacts) -> list[Ref]:
+    """Return the children that nothing wants any more, in the order in which they go."""
+    present = {*facts.children, *([Ref(RAY_SERVICE, facts.key.service)] if facts.ray_service else [])}
+    orphans = [ref for ref in present - wanted if ref.kind not in KEPT and _is_removable(facts.child(ref))]
+    return sorted(orphans, key=lambda ref: (ref.kind is not RAY_SERVICE, ref.kind.name, ref.name))
+
+
+def _is_removable(live: Manifest | None) -> bool:
+    return live is not None and is_ours(live) and not live["metadata"].get("deletionTimestamp")
+
+
+def _failed_loaders(wanted: Sequence[Manifest], facts: ServiceFacts, now: datetime) -> list[Ref]:
+    """Return the loaders that failed a while ago: they are made anew when they are gone."""
+    refs = [ref for ref in map(ref_of, wanted) if ref.kind is JOB and ref in facts.children]
+    return [
+        ref
+        for ref in refs
+        if (failed := loads.failed_at(facts.children[ref])) is not None
+        and (now - datetime.fromisoformat(failed)).total_seconds() > RETRY_SECONDS
+        and _is_removable(facts.children[ref])
+    ]
+
+
+def _observe(
+    facts: ServiceFacts,
+    verdicts: Mapping[Ref, Verdict],
+    pending: Sequence[Model],
+    fault: Cause | None,
+    now: datetime,
+    policy: Policy,
+    changes: Sequence[str] = (),
+) -> ServicePlan:
+    """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
+
+    `pending` are the models whose files are still to be fetched, `fault` is what is wrong with the
+    Playground, `changes` are those that make a new cluster and are still to be applied.
+    """
+    patches, shrinks = _rescale(facts, now)
+    observation = Observation(
+        facts.key.namespace,
+        facts.key.service,
+        read_service(facts.ray_service, now),
+        facts.pods,
+        facts.logs,
+        fault or facts.refusal,
+        facts.applied_changes or changes,
+        {
+            model.name: loads.read_load(
+                facts.children.get(Ref(JOB, load_name(model))), facts.pods, facts.logs
+            )
+            for model in pending
+        },
+        facts.previously_ready,
+    )
+    statuses = [StatusUpdate(m, *model_status(verdicts[ref_of(m)], observation)) for m in facts.models]
+    if facts.playground is not None:
+        statuses.append(StatusUpdate(facts.playground, *service_status(verdicts, observation)))
+    again = None if facts.is_over else _look_again(statuses, verdicts, bool(pending), now, policy)
+    if again is not None and shrinks:  # no event says that a pod's replica has had the time to end
+        again = min(again, policy.poll_seconds)
+    return ServicePlan(patches=patches, statuses=statuses, look_again=again)
+
+
+def _rescale(facts: ServiceFacts, now: datetime) -> tuple[Sequence[Patch], bool]:
+    """Return the patches of the clusters' numbers of pods, and whether more pods are to go later."""
+    patches, shrinks = [], False
+    wanted = worker_groups(facts.ray_service)
+    for cluster in facts.ray_clusters:
+        metadata = cluster["metadata"]
+        pods = pods_by_group(facts.pods, metadata["name"], now)
+        shrinks = shrinks or is_shrinking(cluster, wanted, pods)
+        operations = rescale(cluster, wanted, pods)
+        if operations and not metadata.get("deletionTimestamp"):
+            ref = Ref(RAY_CLUSTER, metadata["name"])
+            patches.append(Patch(ref, metadata.get("resourceVersion", ""), operations))
+    return patches, shrinks
+
+
+def _look_again(
+    statuses: Sequence[StatusUpdate],
+    verdicts: Mapping[Ref, Verdict],
+    loading: bool,
+    now: datetime,
+    policy: Policy,
+) -> float:
+    """Return the seconds after which to look at a service again, whatever happens."""
+    if all(_is_settled(update, verdicts.get(update.ref)) for update in statuses):
+        return policy.resync_seconds
+    if loading:  # how far a loader is, its log says and no event
+        return policy.poll_seconds
+    calm = now - max(latest_change(update.after(now)["conditions"]) for update in statuses)
+    return min(policy.resync_seconds, max(policy.poll_seconds, calm.total_seconds() * CALM_SHARE))
+
+
+def _is_settled(update: StatusUpdate, verdict: Verdict | None) -> bool:
+    """Return whether only a change of a watched object can change this status."""
+    return (verdict is not None and verdict.model is None) or is_settled(update.conditions)
+
+
+def _is_ready(found: Manifest) -> bool:
+    status = found.get("status") or {}
+    return says_ready(status.get("conditions", ()), found["metadata"]["generation"])

@@ -1,0 +1,51 @@
+"""Writes statuses, each with the Event that its change is worth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tts_operator.kube import NOT_FOUND, Kube, KubeError
+from tts_operator.objects import rfc3339
+from tts_operator.observed.events import event_of
+from tts_operator.observed.statuses import StatusUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWriter:
+    """Writes statuses that changed, and no others."""
+
+    kube: Kube
+    now: Callable[[], datetime]
+    """Returns the time, in UTC."""
+    instance: str
+    """Who reports Events."""
+
+    async def write(self, update: StatusUpdate, namespace: str) -> None:
+        """Write a status, and the Event that it is worth, unless the resource has that status.
+
+        A resource that is gone, or was changed since it was read, is left alone: its change makes it due.
+
+        Raises:
+            KubeError: the API server did not answer, or refused the status or the Event.
+        """
+        now = self.now()
+        if not update.is_change(now):
+            return
+        live = await self.kube.get(update.ref, namespace)
+        if live is None or not update.is_of(live):
+            return
+        update = replace(update, resource=live)
+        if not update.is_change(now):
+            return
+        after = update.after(now)
+        name = live["metadata"]["name"]
+        body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {"name": name}}
+        try:
+            await self.kube.apply_status({**body, "status": after}, namespace)
+        except KubeError as error:
+            if error.status == NOT_FOUND:  # it was deleted meanwhile
+                return
+            raise
+        event = event_of(live, update.before, after, rfc3339(now, "microseconds"), self.instance)
+        if event is not None:
+            await self.kube.create(event, namespace)

@@ -1,0 +1,101 @@
+"""Keeps a store as the API server has its objects: lists, then watches, and lists again after a gap."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from tts_operator.backoff import LONGEST_DELAY, delay
+from tts_operator.cache import Store
+from tts_operator.kube import NOT_FOUND, KubeError
+from tts_operator.objects import Kind, Manifest
+
+logger = logging.getLogger(__name__)
+
+GONE = 410
+"""What the API server answers to a watch that begins too long ago."""
+MISSING_SECONDS = 30.0
+"""A kind that the cluster does not have is looked for this often."""
+
+
+class WatchableKube(Protocol):
+    """What a reflector needs of the API. Every method raises KubeError."""
+
+    async def each(
+        self, kind: Kind, namespace: str | None, label: str | None, take: Callable[[Manifest], None]
+    ) -> int:
+        """Call `take` with each object of a namespace, or of all, that has a label.
+
+        Returns the version of the list.
+        """
+        ...
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        label: str | None,
+        version: int,
+        take: Callable[[str, Manifest], None],
+    ) -> None:
+        """Call `take` with the type and the object of each event after a version, until the watch breaks."""
+        ...
+
+
+class Reflector:
+    """Keeps one store."""
+
+    def __init__(self, kube: WatchableKube, store: Store) -> None:
+        self.tried = asyncio.Event()
+        """Set when the objects have been listed, or could not be."""
+        self._kube, self._store = kube, store
+        self._is_listed = False
+
+    async def run(self) -> None:
+        """List and watch for ever."""
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        while True:
+            began = clock()
+            try:
+                await self._follow()
+            except KubeError as error:
+                failures = 1 if clock() - began > LONGEST_DELAY else failures + 1
+                wait = self._after(error, failures)
+                self.tried.set()
+                await asyncio.sleep(wait)
+
+    async def _follow(self) -> None:
+        """List, unless nothing is missing, and watch. Raises KubeError when the watch breaks."""
+        store = self._store
+        source = store.watched.kind, store.namespace, store.watched.label
+        if not self._is_listed:
+            names: set[tuple[str, str]] = set()
+
+            def take(found: Manifest) -> None:
+                names.add((found["metadata"]["namespace"], found["metadata"]["name"]))
+                store.listed(found)
+
+            store.end_list(names, await self._kube.each(*source, take))
+            self._is_listed = True
+            self.tried.set()
+        await self._kube.watch(*source, store.version, store.take)
+
+    def _after(self, error: KubeError, failures: int) -> float:
+        """Return the seconds to wait after an error.
+
+        Where the API server did not answer, the watch resumes where it was. What it refuses may mean that
+        events are missing: all is listed again.
+        """
+        kind = self._store.watched.kind.plural
+        if error.status is not None:
+            self._is_listed = False
+        if error.status == GONE and failures == 1:
+            return 0.0
+        if error.status == NOT_FOUND:  # it may come later
+            self._store.clear()
+            return MISSING_SECONDS
+        logger.warning("the watch of %s broke: %s", kind, error)
+        if self._store.trouble:
+            self._store.trouble = str(error)
+        return delay(failures)

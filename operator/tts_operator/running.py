@@ -1,0 +1,46 @@
+"""Which reconciles are under way, for how long, and how they end."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from tts_operator import metrics
+from tts_operator.reconcile.queue import K
+
+STALLED_SECONDS = 120.0
+"""A reconcile that takes longer hangs, and the operator is better started anew."""
+
+
+class Running:
+    """The reconciles that are under way."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds that only grow."""
+        self._clock = clock
+        self._started: dict[object, float] = {}
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether none of them hangs."""
+        now = self._clock()
+        return all(now - started < STALLED_SECONDS for started in self._started.values())
+
+    def measured(
+        self, reconcile: Callable[[K], Awaitable[float | None]]
+    ) -> Callable[[K, float], Awaitable[float | None]]:
+        """Return `reconcile` as `work` calls it: with the seconds that its key waited, counted and timed."""
+
+        async def run(key: K, waited: float) -> float | None:
+            metrics.QUEUE_SECONDS.observe(waited)
+            one = object()
+            self._started[one] = started = self._clock()
+            outcome = "failed"
+            try:
+                again = await reconcile(key)
+                outcome = "done"
+            finally:
+                del self._started[one]
+                metrics.RECONCILE_SECONDS.observe(self._clock() - started)
+                metrics.RECONCILES.labels(outcome).inc()
+            return again
+
+        return run
