@@ -21,7 +21,7 @@ from killing import kill_all, kill_each
 
 from cluster.process import free_port
 from tts_app.manifests import load_voice_models
-from tts_app.serving.config import serve_config
+from tts_app.serve_config import serve_config
 
 START = 240.0
 STOP = 60.0

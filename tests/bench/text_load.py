@@ -23,8 +23,8 @@ import psutil
 import uvloop
 
 from tts_app.resources import TextModel
+from tts_app.serve_config import serve_config
 from tts_app.serving import embedded
-from tts_app.serving.config import serve_config
 from tts_app.settings import Settings
 
 SIMULATED = Path(__file__).parents[1] / "app" / "simulated"

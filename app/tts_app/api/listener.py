@@ -13,7 +13,7 @@ import uvicorn
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp
 
-from tts_app.serving.config import KEEP_ALIVE
+from tts_app.serve_config import KEEP_ALIVE
 
 GRACE = 8
 """Seconds that requests have to end by themselves: less than Serve gives a replica to stop."""

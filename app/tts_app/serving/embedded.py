@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tts_app.resources import TextModel, VoiceModel
-from tts_app.serving.config import serve_config
+from tts_app.serve_config import serve_config
 from tts_app.serving.embedded_ray import GRACE, EmbeddedRay, Progress, ServingError
 from tts_app.settings import Settings
 

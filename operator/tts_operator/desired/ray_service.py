@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tts_app.resources import Model, Playground, TextModel
-from tts_app.serving.config import GATEWAY, TEXT_GRACE, serve_config
+from tts_app.serve_config import GATEWAY, TEXT_GRACE, serve_config
 from tts_operator.desired.groups import claims_of, downloads, group_of, in_order, nodes_of
 from tts_operator.desired.pods import (
     AUDIO_PATH,

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from tts_app.resources import MODELS, Model
-from tts_app.serving.config import GATEWAY
+from tts_app.serve_config import GATEWAY
 from tts_operator.objects import KINDS, Manifest, Ref, differences
 
 SETTLE_SECONDS = 5.0

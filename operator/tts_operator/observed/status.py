@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tts_app.resources import Model, VoiceModel
-from tts_app.serving.config import GATEWAY
+from tts_app.serve_config import GATEWAY
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import RETRY_SECONDS, load_name
 from tts_operator.desired.ray_service import SERVE_PORT

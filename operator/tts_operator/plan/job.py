@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tts_app.resources import TTSJob, VoiceModel
-from tts_app.serving.config import GATEWAY
+from tts_app.serve_config import GATEWAY
 from tts_operator.desired.claims import audio_claim_of
 from tts_operator.desired.jobs import (
     QUEUE_LABEL,

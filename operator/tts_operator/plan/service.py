@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tts_app.resources import Metadata, Model, Playground
 from tts_app.resources.engines import ENGINES
-from tts_app.serving.config import GATEWAY
+from tts_app.serve_config import GATEWAY
 from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images

@@ -25,7 +25,7 @@ from tts_app.engines.text import (
 )
 from tts_app.engines.vllm.engine import LOGPROBS, VllmEngine, _capabilities, body_for_vllm, llm_config
 from tts_app.resources import TextModel
-from tts_app.serving.config import serve_config
+from tts_app.serve_config import serve_config
 
 HELLO = TextRequest(messages=({"role": "user", "content": "Hello"},), max_tokens=8)
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tts_app.resources import TextModel, VoiceModel
-from tts_app.serving.config import serve_config
+from tts_app.serve_config import serve_config
 
 
 def model(name: str = "kokoro", *, speaker: str = "af_heart", **spec: Any) -> VoiceModel:
