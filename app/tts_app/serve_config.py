@@ -12,13 +12,7 @@ from typing import Any
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.resources.engines import ENGINES
 from tts_app.resources.engines.vllm import Layout
-
-GATEWAY_DEPLOYMENT = "Gateway"
-"""Deployment of the gateway's application; each deployment is alone in an application of its own."""
-VOICE_DEPLOYMENT = "Voice"
-"""Deployment that every VoiceModel's application has."""
-TEXT_DEPLOYMENT = "Text"
-"""Deployment that every TextModel's application has."""
+from tts_app.serving.names import GATEWAY_DEPLOYMENT, TEXT_DEPLOYMENT, VOICE_DEPLOYMENT
 
 GATEWAY = "gateway"
 """Name of the gateway's application, and of its deployment in lower case."""

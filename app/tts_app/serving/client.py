@@ -12,7 +12,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment
-from tts_app.serve_config import VOICE_DEPLOYMENT
+from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
 
 PATIENCE = 10.0

@@ -16,9 +16,9 @@ from typing import Any
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
-from tts_app.serve_config import TEXT_DEPLOYMENT
 from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
 from tts_app.serving.frames import Frame, Receiver
+from tts_app.serving.names import TEXT_DEPLOYMENT
 
 IDLE = 5.0
 """Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from ray import serve
 
-from tts_app.serve_config import VOICE_DEPLOYMENT
 from tts_app.serving.applications import application
+from tts_app.serving.names import VOICE_DEPLOYMENT
 
 
 def build(args: dict[str, Any]) -> serve.Application:
