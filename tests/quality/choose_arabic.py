@@ -29,8 +29,8 @@ from scoring import character_error_rate
 
 from tts_app.engines.base import Segment
 from tts_app.engines.kokoro import KokoroEngine
-from tts_app.language.arabic import DIALECTS, ArabicFrontEnd
-from tts_app.language.arabic_phonemes import Sounds
+from tts_app.language.arabic.front_end import DIALECTS, ArabicFrontEnd
+from tts_app.language.arabic.phonemes import Sounds
 
 FEMALE = "hf_beta*0.5+ef_dora*0.5"
 MALE = "hm_omega*0.5+em_alex*0.5"

@@ -6,7 +6,7 @@ from threading import Lock
 
 from tts_app.language.base import FrontEnd
 
-_MODULES = {"en": "english", "es": "spanish", "hi": "hindi", "ur": "urdu", "ar": "arabic"}
+_PACKAGES = {"en": "english", "es": "spanish", "hi": "hindi", "ur": "urdu", "ar": "arabic"}
 _LOCALES = ("en-US", "en-GB", "en-AU", "ar-SA", "ar-EG", "ar-AE", "es-ES", "hi-IN", "ur-PK")
 _making = Lock()
 
@@ -25,6 +25,6 @@ def front_end(locale: str) -> FrontEnd:
 
 @cache
 def _make(locale: str) -> FrontEnd:
-    module = import_module(f"tts_app.language.{_MODULES[locale.split('-', maxsplit=1)[0]]}")
+    module = import_module(f"tts_app.language.{_PACKAGES[locale.split('-', maxsplit=1)[0]]}.front_end")
     made: FrontEnd = module.make_front_end(locale)
     return made

@@ -1,4 +1,4 @@
-"""What a language module offers, and the spoken forms that the shared normaliser asks it for."""
+"""What a language package offers, and the spoken forms that the shared normaliser asks it for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

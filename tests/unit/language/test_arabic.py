@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tts_app.language import arabic_latin
-from tts_app.language.arabic import DIALECTS, make_front_end
-from tts_app.language.arabic_diacritise import bare, diacritise, vowelled
-from tts_app.language.arabic_dialects import LEXICONS
-from tts_app.language.arabic_phonemes import Word, render, split_phones, stress, word_phones
+from tts_app.language.arabic import latin
+from tts_app.language.arabic.diacritise import bare, diacritise, vowelled
+from tts_app.language.arabic.dialects import LEXICONS
+from tts_app.language.arabic.front_end import DIALECTS, make_front_end
+from tts_app.language.arabic.phonemes import Word, render, split_phones, stress, word_phones
 
 ALPHABET = set("abdefhijklmnoprstuvwxzæðŋɐɑəɛɡɣɪɾʃʊʌʒʤʧʁθχˈˌː .,;:?!")
 
@@ -153,7 +153,7 @@ def test_diacritise_wants_words():
     [("WiFi", "واي فاي"), ("Café", "كافيه"), ("Zorbax", "زورباكس"), ("shine", "شين"), ("otto", "أوتو")],
 )
 def test_latin_words_become_arabic_letters(word, letters):
-    assert bare(arabic_latin.spell(word)) == letters
+    assert bare(latin.spell(word)) == letters
 
 
 def test_everything_sent_is_in_the_alphabet(front_ends):

@@ -8,10 +8,10 @@ import pytest
 
 from tts_app.language import front_end
 from tts_app.language.base import Date, FrontEnd, Time
-from tts_app.language.english_accent import australian
-from tts_app.language.english_context import use_of
-from tts_app.language.english_lexicon import restress
-from tts_app.language.english_words import EnglishVerbaliser
+from tts_app.language.english.accent import australian
+from tts_app.language.english.context import use_of
+from tts_app.language.english.lexicon import restress
+from tts_app.language.english.words import EnglishVerbaliser
 
 KOKORO = set(
     ';:,.!?—…"()“” ̃ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴøɸθœɹɾɻʁɽʂʃʈʧʊʋʌ'

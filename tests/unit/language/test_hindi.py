@@ -8,10 +8,10 @@ import pytest
 import regex
 
 from tts_app.language.base import Date, Time
-from tts_app.language.hindi import HindiVerbaliser, make_front_end
-from tts_app.language.hindi_latin import WORDS
-from tts_app.language.hindi_letters import ENGLISH_PHONES, URDU_PHONES, in_devanagari, spell
-from tts_app.language.hindi_words import HINDI
+from tts_app.language.hindi.front_end import HindiVerbaliser, make_front_end
+from tts_app.language.hindi.latin import WORDS
+from tts_app.language.hindi.letters import ENGLISH_PHONES, URDU_PHONES, in_devanagari, spell
+from tts_app.language.hindi.words import HINDI
 from tts_app.language.notation import CURRENCIES, UNITS
 
 SAY = HindiVerbaliser()

@@ -6,9 +6,9 @@ import pytest
 
 from tts_app.language import front_end
 from tts_app.language.base import Date, FrontEnd, Time
-from tts_app.language.spanish import make_front_end
-from tts_app.language.spanish_agreement import agree, cardinal, counted, is_feminine
-from tts_app.language.spanish_words import UNIT_WORDS, SpanishVerbaliser
+from tts_app.language.spanish.agreement import agree, cardinal, counted, is_feminine
+from tts_app.language.spanish.front_end import make_front_end
+from tts_app.language.spanish.words import UNIT_WORDS, SpanishVerbaliser
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Phonemes and Latin words in Devanagari: how a Hindi speaker says what is not Hindi.
 
-A Latin word is looked up in `hindi_latin.WORDS` (English words of social posts and common romanised Hindi);
+A Latin word is looked up in `hindi.latin.WORDS` (English words of social posts and common romanised Hindi);
 else, when misaki's English dictionary has it, its English phonemes are spelled as Hindi hears them; else it
 is read as romanised Hindi, which names and places mostly are.
 """
@@ -14,7 +14,7 @@ from importlib.resources import files
 import regex
 
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi_latin import WORDS
+from tts_app.language.hindi.latin import WORDS
 
 _VIRAMA = "\N{DEVANAGARI SIGN VIRAMA}"
 _NASAL, _NASAL_ABOVE = "\N{DEVANAGARI SIGN CANDRABINDU}", "\N{DEVANAGARI SIGN ANUSVARA}"

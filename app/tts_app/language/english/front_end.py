@@ -12,10 +12,10 @@ from types import MappingProxyType
 import regex
 
 from tts_app.language.base import FrontEnd
-from tts_app.language.english_accent import australian
-from tts_app.language.english_context import use_of
-from tts_app.language.english_lexicon import VOWELS, Lexicon, restress
-from tts_app.language.english_words import EnglishVerbaliser
+from tts_app.language.english.accent import australian
+from tts_app.language.english.context import use_of
+from tts_app.language.english.lexicon import VOWELS, Lexicon, restress
+from tts_app.language.english.words import EnglishVerbaliser
 from tts_app.language.romanise import romanise, without_accents
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import word_set

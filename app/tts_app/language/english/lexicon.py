@@ -14,7 +14,7 @@ from threading import Lock
 
 import regex
 
-from tts_app.language.english_names import NAMES
+from tts_app.language.english.names import NAMES
 from tts_app.language.espeak import Espeak
 
 PRIMARY, SECONDARY = "ˈ", "ˌ"

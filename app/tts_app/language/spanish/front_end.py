@@ -12,8 +12,8 @@ from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.romanise import romanise
 from tts_app.language.semiotics import normalise
-from tts_app.language.spanish_agreement import agree, agree_ones, feminine
-from tts_app.language.spanish_words import SpanishVerbaliser
+from tts_app.language.spanish.agreement import agree, agree_ones, feminine
+from tts_app.language.spanish.words import SpanishVerbaliser
 
 _FEMININE_ORDINAL = regex.compile(r"(?<![\d.,])(\d{1,2})\.?ª(?! ?[CF])")
 _SHORT_ORDINAL = regex.compile(r"(?<![\d.,])([13])(?:er|\.?º|\.er)(?= (?!de\b)\p{Ll})")
