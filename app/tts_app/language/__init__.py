@@ -5,9 +5,8 @@ from importlib import import_module
 from threading import Lock
 
 from tts_app.language.base import FrontEnd
+from tts_app.resources.locales import LOCALES, language_of
 
-_PACKAGES = {"en": "english", "es": "spanish", "hi": "hindi", "ur": "urdu", "ar": "arabic"}
-_LOCALES = ("en-US", "en-GB", "en-AU", "ar-SA", "ar-EG", "ar-AE", "es-ES", "hi-IN", "ur-PK")
 _making = Lock()
 
 
@@ -17,14 +16,14 @@ def front_end(locale: str) -> FrontEnd:
     Raises:
         ValueError: no such locale; the message lists those there are.
     """
-    if locale not in _LOCALES:
-        raise ValueError(f"No text front-end for {locale!r}. Allowed: {', '.join(_LOCALES)}.")
+    if locale not in LOCALES:
+        raise ValueError(f"No text front-end for {locale!r}. Allowed: {', '.join(LOCALES)}.")
     with _making:
         return _make(locale)
 
 
 @cache
 def _make(locale: str) -> FrontEnd:
-    module = import_module(f"tts_app.language.{_PACKAGES[locale.split('-', maxsplit=1)[0]]}.front_end")
+    module = import_module(f"tts_app.language.{language_of(locale).front_end}.front_end")
     made: FrontEnd = module.make_front_end(locale)
     return made

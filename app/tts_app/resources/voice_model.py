@@ -1,6 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
@@ -17,7 +17,7 @@ from tts_app.resources.base import (
     SourceUri,
     Text,
 )
-from tts_app.resources.locales import LOCALES, Gender, Locale
+from tts_app.resources.locales import Gender, Locale
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import (
     Rule,
@@ -39,6 +39,8 @@ QUANTIZATIONS: dict[str, frozenset[str]] = {
     "habibi": frozenset({"none", "int8", "int4"}),
     "parler": frozenset({"none", "int8", "int4"}),
 }
+_MOST_VOICES = 200
+"""Twice the locales that a job may name: each may have two genders."""
 CLONING_ENGINES = frozenset({"chatterbox", "omnivoice", "habibi"})
 
 
@@ -85,7 +87,7 @@ class Voice(Resource):
     rules = (exactly_one("a voice", speaker="speaker", reference="reference", description="description"),)
 
     locale: Locale
-    """Language and region that the voice speaks."""
+    """Language that the voice speaks and, where it matters, script and region: a BCP-47 tag such as fr-FR."""
     gender: Gender
     """Gender of the voice."""
     speaker: Text | None = None
@@ -140,7 +142,7 @@ class VoiceModelSpec(Resource):
     """What the model's weights may be used for."""
     voices: Annotated[
         list[Voice],
-        Field(min_length=1, max_length=len(LOCALES) * len(get_args(Gender))),
+        Field(min_length=1, max_length=_MOST_VOICES),
         Unique(("gender", "locale")),
     ]
     """The avatars that the model speaks, each at most once."""
