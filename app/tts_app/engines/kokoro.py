@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from tts_app.engines.base import Audio, Capabilities, EngineError, Segment
+from tts_app.engines.kokoro_alphabet import kokoro_symbols
 from tts_app.engines.kokoro_files import KokoroFiles, Voices, find_files, model_names
 from tts_app.engines.kokoro_prepare import prepare
 from tts_app.resources import LOCALES
@@ -117,7 +118,7 @@ class KokoroEngine:
         sessions = self._sessions
         if sessions is None:
             raise EngineError("This Kokoro engine is closed.")
-        tokens = self._tokenise(segment.phonemes)
+        tokens = self._tokenise(kokoro_symbols(segment.phonemes, segment.locale))
         inputs = self._inputs(tokens, segment.speaker, _read_speed(segment))
         release = self._releasing if len(tokens) > RELEASE_ABOVE else None
         audio = sessions[alone].run(None, inputs, release)[0]

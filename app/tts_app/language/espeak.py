@@ -34,7 +34,10 @@ _PUNCTUATION = regex.compile(r"\s*([.,;:?!]+)\s*")
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _UNSAFE = regex.compile(r"[\p{Cc}\[\]<>|\\]+")
 """What the program, or the pipe, would take for more than text."""
-_LANGUAGE_FLAG = regex.compile(r"\([a-z]{2,3}(?:-[a-z0-9]+)*\)")
+_LANGUAGE_FLAG = regex.compile(r"\([^()\s]*\)")
+"""(en): a mark of where the program changes language; a tie stands between its letters, too."""
+_ASCII_LETTERS = {"r.": "ɽ", "-": ""}
+"""What the program leaves in its own notation, and its mark between parts of a word."""
 _SPACES = regex.compile(r"\s+")
 
 
@@ -49,7 +52,7 @@ class Espeak:
         """Start the program.
 
         `voice` is one of espeak-ng's (`es`, `hi`, `ur`, `en-gb`); `tie`, when given, is the character that
-        joins the letters of one phoneme (`^`: t^ʃ).
+        joins the letters of one phoneme, such as `base.TIE` (t͡ʃ).
 
         Raises:
             EspeakError: the program is missing or has no such voice.
@@ -103,7 +106,7 @@ class Espeak:
                     self._program.close()
                 self._program = _Program(self._command)
                 answers += self._program.answer(block)
-        return [_SPACES.sub(" ", _LANGUAGE_FLAG.sub("", answer)).strip() for answer in answers]
+        return list(map(_plain, answers))
 
     def _running(self) -> "_Program":
         if self._program is None:
@@ -192,6 +195,14 @@ class _Program:
         said = self._complaints.read().decode("utf-8", errors="replace").strip()
         reason = said or f"exit status {status}"
         return EspeakError(f"{PROGRAM} ended: {reason}")
+
+
+def _plain(answer: str) -> str:
+    """Return what the program prints for a clause as plain IPA."""
+    answer = _LANGUAGE_FLAG.sub("", answer)
+    for written, ipa in _ASCII_LETTERS.items():
+        answer = answer.replace(written, ipa)
+    return _SPACES.sub(" ", answer).strip()
 
 
 def _blocks(clauses: list[str]) -> Iterator[list[str]]:

@@ -61,9 +61,9 @@ def test_normalise(spanish, written, said):
     assert spanish.normalise(written) == said
 
 
-def test_castilian_phonemes_in_kokoros_alphabet(spanish):
+def test_phonemise_castilian(spanish):
     assert spanish.phonemise(["El chico cruzó la calle, ¡qué perro!", ""]) == [
-        "el ʧˈiko kɾuθˈo la kˈaʎe, kˈe pˈero!",
+        "el t͡ʃˈiko kɾuθˈo la kˈaʎe, kˈe pˈero!",
         "",
     ]
 

@@ -187,7 +187,7 @@ def test_the_lexicon_is_sound():
         assert DEVANAGARI.fullmatch(said), word
 
 
-def test_phonemes_are_those_that_the_hindi_voices_know(urdu):
+def test_phonemise_as_hindi_is(urdu):
     phonemes = urdu.phonemise(["ہمارے ہوٹل میں خوش آمدید, مہمان!"])
     assert [unicodedata.normalize("NFC", line) for line in phonemes] == [
         "həmˌaːɾeː hˈoːʈəl mẽː xˈʊʃ ˌaːmdˈiːd, mˌeːhəmˈaːn!"

@@ -1,8 +1,8 @@
 """Arabic text front-end: standard (ar-SA), Egyptian (ar-EG) and Emirati (ar-AE).
 
 Text -> words (`semiotics` with `arabic.numbers`, Latin words by `arabic.latin`) -> vowels (a lexicon over a
-diacritiser) -> phones by rule (`arabic.phonemes`) -> the nearest sounds that Kokoro knows. What was measured
-and chosen, mapping included, is in docs/decisions/0005-arabic.md.
+diacritiser) -> phones by rule (`arabic.phonemes`). What was measured and chosen is in
+docs/decisions/0005-arabic.md.
 """
 
 import re
@@ -26,12 +26,6 @@ from tts_app.language.arabic.words import FEMININE_PLURALS
 from tts_app.language.base import FrontEnd
 
 Phones = tuple[str, ...]
-
-# Kokoro has no pharyngeals and no emphatics, and takes ʔ for a /t/: measured, the nearest is none at all.
-KOKORO = {
-    "ʔ": "", "ʕ": "", "ħ": "h", "q": "k", "sˤ": "s", "dˤ": "d", "tˤ": "t", "ðˤ": "ð", "zˤ": "z",
-    "rˤ": "r", "lˤ": "l", "i": "ɪ", "u": "ʊ",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +60,9 @@ _STANDARD_PRONOUNS = {
 }
 
 DIALECTS = {
-    "ar-SA": Dialect(Sounds(KOKORO), False, "a", "a", _PROCLITICS, _STANDARD_PRONOUNS),
+    "ar-SA": Dialect(Sounds(shifts={"Q": "q"}), False, "a", "a", _PROCLITICS, _STANDARD_PRONOUNS),
     "ar-EG": Dialect(
         Sounds(
-            KOKORO,
             shifts={"ʤ": "ɡ", "q": "ʔ", "Q": "q", "θ": "t", "ð": "d", "ðˤ": "zˤ"},
             late_stress=True,
         ),
@@ -81,7 +74,7 @@ DIALECTS = {
         future=("ه", "ح"),
     ),
     "ar-AE": Dialect(
-        Sounds(KOKORO, shifts={"q": "ɡ", "Q": "q", "dˤ": "ðˤ"}),
+        Sounds(shifts={"q": "ɡ", "Q": "q", "dˤ": "ðˤ"}),
         True,
         "i",
         "a",
@@ -132,7 +125,7 @@ class ArabicFrontEnd:
         return re.sub(r"\s+([.,;:?!])", r"\1", " ".join(words.split()))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each normalised text in Kokoro's alphabet."""
+        """Return the phonemes of each normalised text in plain IPA."""
         return [self._phonemise(text) for text in texts]
 
     def _agree(self, match: re.Match[str]) -> str:

@@ -1,29 +1,26 @@
-"""Australian vowels in Kokoro's alphabet.
+"""The alphabet of the English dictionaries in plain IPA, in three accents.
 
-The model knows American and British English only; its alphabet has the parts of which most Australian
-diphthongs are made, but not the fronted u of goose. The mapping follows the description of General Australian
-English by Cox and Fletcher (2017), "Australian English Pronunciation and Transcription", and stops where a
-recogniser stops understanding.
+The dictionaries are American and British. Australian English is the British one with the vowels of Cox and
+Fletcher (2017), "Australian English Pronunciation and Transcription", but for the fronted u of goose.
 """
 
-import regex
+from tts_app.language.base import TIE
 
-_VOWELS = {
-    "ˌWə": "ˌɑː",
-    "A": "ɛɪ",
-    "I": "ɑɪ",
-    "Q": "əʊ",
-    "W": "æʊ",
-    "a": "æ",
-}
-"""The vowel of day stops at ɛɪ. At æɪ, which many Australians say, Whisper heard `today` as `to die`: the
-word errors of twelve stress sentences by bm_george were 10.6%, and 3.3% at ɛɪ (one run each). A wider set
-(æɔ eː aː) was tried together and dropped after `lookout` was heard as `look-art`; which of the three did it
-is not known.
-"""
-_VOWEL = regex.compile("|".join(sorted(_VOWELS, key=len, reverse=True)))
+_DIPHTHONGS = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ"}
+_AUSTRALIAN_DIPHTHONGS = {**_DIPHTHONGS, "A": "æɪ", "I": "ɑɪ", "Q": "əʉ", "W": "æɔ"}
+_AFFRICATES = {"ʤ": "dʒ", "ʧ": "tʃ"}
 
 
-def australian(phonemes: str) -> str:
-    """Return British phonemes with Australian vowels."""
-    return _VOWEL.sub(lambda match: _VOWELS[match[0]], phonemes)
+def _table(pairs: dict[str, str]) -> dict[int, str]:
+    return str.maketrans({symbol: TIE.join(sounds) for symbol, sounds in pairs.items()})
+
+
+_IPA = _table({**_DIPHTHONGS, **_AFFRICATES})
+_AUSTRALIAN = _table({**_AUSTRALIAN_DIPHTHONGS, **_AFFRICATES, "a": "æ"})
+
+
+def in_ipa(phonemes: str, locale: str) -> str:
+    """Return phonemes of the dictionaries in plain IPA, as they sound in an English locale."""
+    if locale == "en-AU":
+        return phonemes.replace("ˌWə", "ˌɑː").translate(_AUSTRALIAN)  # our
+    return phonemes.translate(_IPA)

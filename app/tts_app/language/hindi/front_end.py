@@ -1,4 +1,4 @@
-"""Hindi: words in Devanagari, phonemes by espeak-ng, as Kokoro's Hindi voices were trained on them."""
+"""Hindi: words in Devanagari, phonemes by espeak-ng."""
 
 from collections.abc import Sequence
 
@@ -64,7 +64,7 @@ class HindiFrontEnd:
         return self._normalise(text)
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each text as espeak-ng gives them: the model was trained on these."""
+        """Return the phonemes of each text as espeak-ng gives them."""
         return phonemes_of_hindi(self._espeak, texts)
 
 

@@ -69,7 +69,7 @@ class UrduFrontEnd:
         return normal(self._normalise(normal(text)))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each text, in the form that the Hindi voices were trained on."""
+        """Return the phonemes of each text as espeak-ng gives them for Hindi."""
         return phonemes_of_hindi(self._espeak, [to_devanagari(text) for text in texts])
 
 
