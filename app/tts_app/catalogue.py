@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_app.resources import License, Voice, VoiceModel
-from tts_app.resources.locales import default_locale
+from tts_app.resources.locales import caveat_of, default_locale
 
 OPENAI_VOICES = {
     "alloy": "female_en-US",
@@ -54,7 +54,7 @@ class CatalogueVoice:
             "model": self.model,
             "engine": self.engine,
             "quality": voice.quality,
-            "approximation": voice.approximation,
+            "approximation": voice.approximation or caveat_of(voice.locale) or None,
             "measured": voice.measured.model_dump() if voice.measured else None,
             "license": {"spdx": self.license.spdx, "commercial_use": self.license.commercial_use},
         }

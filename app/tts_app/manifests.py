@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from tts_app.resources import API_VERSION, MODELS, CustomResource, TextModel, TTSJob, VoiceModel
+from tts_app.resources.locales import explain_unreadable, is_readable
 
 _PACKAGE = Path(__file__).parent
 _Kind = TypeVar("_Kind", bound=CustomResource)
@@ -171,7 +172,12 @@ def _model(document: Any, where: str) -> VoiceModel | TextModel:
     if not isinstance(kind, str) or kind not in MODELS:
         expected = " or ".join(MODELS)
         raise ManifestError(f"{where}: expected kind {expected} of {API_VERSION}, found {kind!r}.")
-    return _valid(MODELS[kind], document, where)
+    model = _valid(MODELS[kind], document, where)
+    voices = model.spec.voices if isinstance(model, VoiceModel) else []
+    unreadable = [voice.locale for voice in voices if not is_readable(voice.locale)]
+    if unreadable:
+        raise ManifestError(f"{where}: spec.voices: {explain_unreadable(unreadable)}")
+    return model
 
 
 def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:

@@ -36,7 +36,7 @@ BLOCK = 600
 SPEEDS = (0.25, 4.0)
 """The range of `Utterance.speed`."""
 
-_SOUNDED = regex.compile(r"\p{L}")
+_SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 
 Synthesise = Callable[[list[Segment]], Awaitable[Sequence[Audio]]]
 """Speaks segments; cancelling the call gives the work up."""

@@ -30,14 +30,17 @@ _LINE_BYTES = 800
 """The program cuts lines at 1,000 bytes, inside a letter if need be: none of ours comes near."""
 _BLOCK_BYTES = 16_000
 """Less than a pipe holds, so that writing a block never waits for a program that waits to be read."""
-_PUNCTUATION = regex.compile(r"\s*([.,;:?!]+)\s*")
+_PUNCTUATION = regex.compile(r"\s*((?!(?<=[0-9])[.,:][0-9])[.,;:?!]+)\s*")
+"""Marks between clauses; those inside of a number are the program's to read."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _UNSAFE = regex.compile(r"[\p{Cc}\[\]<>|\\]+")
 """What the program, or the pipe, would take for more than text."""
 _LANGUAGE_FLAG = regex.compile(r"\([^()\s]*\)")
 """(en): a mark of where the program changes language; a tie stands between its letters, too."""
-_ASCII_LETTERS = {"r.": "ɽ", "-": ""}
-"""What the program leaves in its own notation, and its mark between parts of a word."""
+_ASCII_LETTERS = {"r.": "ɽ", "S": "ʃ", "Z": "ʒ"}
+"""What the program leaves in its own notation."""
+_NO_IPA = regex.compile(r"[\p{ASCII}--[a-z^ ]]", regex.V1)
+"""Tones as digits, hyphens, and other rests of that notation; ^ is a tie."""
 _SPACES = regex.compile(r"\s+")
 
 
@@ -202,7 +205,7 @@ def _plain(answer: str) -> str:
     answer = _LANGUAGE_FLAG.sub("", answer)
     for written, ipa in _ASCII_LETTERS.items():
         answer = answer.replace(written, ipa)
-    return _SPACES.sub(" ", answer).strip()
+    return _SPACES.sub(" ", _NO_IPA.sub("", answer)).strip()
 
 
 def _blocks(clauses: list[str]) -> Iterator[list[str]]:

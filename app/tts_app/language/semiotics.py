@@ -15,6 +15,7 @@ Besides what `base.Verbaliser` demands, a verbaliser may offer, each with the de
 - `hashtag`: the word before a hashtag, or before the first of a row of them; ""
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
 - `per`: the word for the slash of $50/night; what `symbol("/")` says
+- `leaves_signs`: whether it returns digits and signs where it has no words, for the phonemiser to read; no
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
 - `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
 - `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
@@ -117,7 +118,8 @@ class _Normaliser:
     def __call__(self, text: str) -> str:
         text = self._plain(text)
         scan = _Scan(self, text)
-        return tidy(assemble(text, ranges(text, list(scan.pieces()), self.say)))
+        said = assemble(text, ranges(text, list(scan.pieces()), self.say))
+        return tidy(said, option(self.say, "leaves_signs", False))
 
     def _plain(self, text: str) -> str:
         """Return the text with ASCII digits and marks, and with emoji said or gone."""

@@ -51,6 +51,8 @@ class Language:
     """The name that a language model is asked for, where it is not `name`."""
     letters: str = ""
     """Its letters, as a class of the `regex` package; empty: those of its script."""
+    decimal_mark: str = ""
+    """`.` or `,`; empty: what is usual for its script."""
     foreign_letters: str = ""
     """Letters of its script that only other languages use."""
     characters_per_second: float = 0.0
@@ -62,7 +64,7 @@ _WITH_FRONT_END = (
         "en", "English", "eng", espeak="en-gb", espeak_regions={"en-US": "en-us", "en-029": "en-029"},
         front_end="english", default="en-US",
         locales={"en-US": "American English", "en-GB": "British English", "en-AU": "Australian English"},
-        letters="[A-Za-z]", characters_per_second=14.3,
+        letters="[A-Za-z]", decimal_mark=".", characters_per_second=14.3,
     ),
     Language(
         "ar", "Arabic", "ara", "Arabic", espeak="ar", front_end="arabic", default="ar-SA",
@@ -109,7 +111,7 @@ _READ_BY_ESPEAK = (
     Language("cmn", "Mandarin Chinese", "zho", "Han", "cmn", caveat=_HAN_CAVEAT),
     Language("cs", "Czech", "ces", espeak="cs"),
     Language("cv", "Chuvash", "chv", "Cyrillic", "cv"),
-    Language("cy", "Welsh", "cym", espeak="cy"),
+    Language("cy", "Welsh", "cym", espeak="cy", decimal_mark="."),
     Language("da", "Danish", "dan", espeak="da"),
     Language("de", "German", "deu", espeak="de"),
     Language("el", "Greek", "ell", "Greek", "el"),
@@ -119,13 +121,13 @@ _READ_BY_ESPEAK = (
     Language("fa", "Persian", "fas", "Arabic", "fa"),
     Language("fi", "Finnish", "fin", espeak="fi"),
     Language("fr", "French", "fra", espeak="fr-fr", espeak_regions={"fr-BE": "fr-be", "fr-CH": "fr-ch"}),
-    Language("ga", "Irish", "gle", espeak="ga"),
-    Language("gd", "Scottish Gaelic", "gla", espeak="gd"),
+    Language("ga", "Irish", "gle", espeak="ga", decimal_mark="."),
+    Language("gd", "Scottish Gaelic", "gla", espeak="gd", decimal_mark="."),
     Language("gn", "Guarani", "grn", espeak="gn"),
     Language("grc", "Ancient Greek", "grc", "Greek", "grc"),
     Language("gu", "Gujarati", "guj", "Gujarati", "gu"),
     Language("hak", "Hakka Chinese", "und", "Han", "hak", caveat=_HAN_CAVEAT),
-    Language("haw", "Hawaiian", "haw", espeak="haw"),
+    Language("haw", "Hawaiian", "haw", espeak="haw", decimal_mark="."),
     Language("he", "Hebrew", "heb", "Hebrew", "he"),
     Language("hr", "Croatian", "hrv", espeak="hr"),
     Language("ht", "Haitian Creole", "hat", espeak="ht"),
@@ -154,25 +156,25 @@ _READ_BY_ESPEAK = (
     Language("lt", "Lithuanian", "lit", espeak="lt"),
     Language("ltg", "Latgalian", "und", espeak="ltg"),
     Language("lv", "Latvian", "lav", espeak="lv"),
-    Language("mi", "Māori", "mri", espeak="mi"),
+    Language("mi", "Māori", "mri", espeak="mi", decimal_mark="."),
     Language("mk", "Macedonian", "mkd", "Cyrillic", "mk"),
     Language("ml", "Malayalam", "mal", "Malayalam", "ml"),
     Language("mr", "Marathi", "mar", "Devanagari", "mr"),
-    Language("ms", "Malay", "msa", espeak="ms"),
-    Language("mt", "Maltese", "mlt", espeak="mt"),
+    Language("ms", "Malay", "msa", espeak="ms", decimal_mark="."),
+    Language("mt", "Maltese", "mlt", espeak="mt", decimal_mark="."),
     Language("my", "Burmese", "mya", "Myanmar", "my"),
     Language("nb", "Norwegian Bokmål", "nob", espeak="nb"),
     Language("ne", "Nepali", "nep", "Devanagari", "ne"),
     Language("nl", "Dutch", "nld", espeak="nl"),
     Language("no", "Norwegian", "nor", espeak="nb"),
     Language("nog", "Nogai", "nog", "Cyrillic", "nog"),
-    Language("om", "Oromo", "orm", espeak="om"),
+    Language("om", "Oromo", "orm", espeak="om", decimal_mark="."),
     Language("or", "Odia", "ori", "Oriya", "or"),
     Language("pa", "Punjabi", "pan", "Gurmukhi", "pa"),
     Language("pap", "Papiamento", "pap", espeak="pap"),
     Language("pl", "Polish", "pol", espeak="pl"),
     Language("pt", "Portuguese", "por", espeak="pt", espeak_regions={"pt-BR": "pt-br"}),
-    Language("qu", "Quechua", "que", espeak="qu"),
+    Language("qu", "Quechua", "que", espeak="qu", decimal_mark="."),
     Language("quc", "K'iche'", "und", espeak="quc"),
     Language("ro", "Romanian", "ron", espeak="ro"),
     Language("ru", "Russian", "rus", "Cyrillic", "ru", espeak_regions={"ru-LV": "ru-lv"}),
@@ -185,12 +187,12 @@ _READ_BY_ESPEAK = (
     Language("sq", "Albanian", "sqi", espeak="sq"),
     Language("sr", "Serbian", "srp", "Cyrillic", "sr"),
     Language("sv", "Swedish", "swe", espeak="sv"),
-    Language("sw", "Swahili", "swa", espeak="sw"),
+    Language("sw", "Swahili", "swa", espeak="sw", decimal_mark="."),
     Language("ta", "Tamil", "tam", "Tamil", "ta"),
     Language("te", "Telugu", "tel", "Telugu", "te"),
-    Language("th", "Thai", "tha", "Thai", "th"),
+    Language("th", "Thai", "tha", "Thai", "th", caveat="espeak-ng reads most Thai words wrong"),
     Language("tk", "Turkmen", "tuk", espeak="tk"),
-    Language("tn", "Tswana", "tsn", espeak="tn"),
+    Language("tn", "Tswana", "tsn", espeak="tn", decimal_mark="."),
     Language("tr", "Turkish", "tur", espeak="tr"),
     Language("tt", "Tatar", "tat", "Cyrillic", "tt"),
     Language("ug", "Uyghur", "uig", "Arabic", "ug"),
@@ -221,6 +223,7 @@ _SCRIPTS = {
 }
 """The scripts that a tag may name to say that a language is written otherwise than it mostly is."""
 _RIGHT_TO_LEFT = frozenset({"Arabic", "Hebrew"})
+_DECIMAL_COMMA = frozenset({"Armenian", "Cyrillic", "Georgian", "Greek", "Latin"})
 _WITHOUT_SPACES = frozenset({"Han", "Myanmar", "Thai"})
 _PACES = {"Latin": 14.5, "Cyrillic": 13.5, "Greek": 13.5, "Hangul": 7.0, "Han": 4.5}
 _PACE = 10.5
@@ -291,6 +294,11 @@ def characters_per_second(locale: str) -> float:
     return language_of(locale).characters_per_second or _PACES.get(script_of(locale), _PACE)
 
 
+def decimal_mark(locale: str) -> str:
+    """Return the decimal mark of a locale: `.` or `,`."""
+    return language_of(locale).decimal_mark or ("," if script_of(locale) in _DECIMAL_COMMA else ".")
+
+
 def writer_name(locale: str) -> str:
     """Return the name by which a language model is asked for a locale or bare code."""
     language = language_of(locale)
@@ -314,6 +322,11 @@ def espeak_voice(locale: str) -> str:
 def is_readable(locale: str) -> bool:
     """Return whether the text of a locale can be turned into phonemes: by a front-end, or by espeak-ng."""
     return locale in LOCALES or bool(espeak_voice(locale))
+
+
+def caveat_of(locale: str) -> str:
+    """Return what is read badly in a locale, or an empty string."""
+    return "" if locale in LOCALES else language_of(locale).caveat
 
 
 def explain_unreadable(locales: Iterable[str]) -> str:

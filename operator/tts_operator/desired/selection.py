@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tts_app.resources import MODELS, Model, VoiceModel
+from tts_app.resources.locales import explain_unreadable, is_readable
 from tts_operator.desired.loading import served_by
 from tts_operator.objects import Manifest, Ref, ref_of
 
@@ -68,10 +69,21 @@ def _verdict(
     try:
         model = MODELS[kind].model_validate(written(manifest))
     except ValidationError as error:
-        before = next((m for m in served_by(live) if (m.kind, m.name) == (kind, name)), None)
-        kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
-        return replace(kept, reason="InvalidSpec", message=explain(error))
-    return _verdict_on(model, engines, owners, kinds)
+        reason, message = "InvalidSpec", explain(error)
+    else:
+        unreadable = _unreadable_locales(model)
+        if not unreadable:
+            return _verdict_on(model, engines, owners, kinds)
+        reason, message = "LocaleUnreadable", explain_unreadable(unreadable)
+    before = next((m for m in served_by(live) if (m.kind, m.name) == (kind, name)), None)
+    kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
+    return replace(kept, reason=reason, message=message)
+
+
+def _unreadable_locales(model: Model) -> list[str]:
+    """Return the locales of a VoiceModel whose text nothing can turn into phonemes."""
+    voices = model.spec.voices if isinstance(model, VoiceModel) else []
+    return [voice.locale for voice in voices if not is_readable(voice.locale)]
 
 
 def _verdict_on(
