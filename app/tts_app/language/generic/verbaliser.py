@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from threading import Lock
 from types import MappingProxyType
 
 from num2words import CONVERTER_CLASSES, num2words
@@ -12,11 +13,13 @@ from tts_app.resources.locales import decimal_mark, language_of
 
 SPOKEN_SIGNS = frozenset("&@+=#%°€$£")
 """Signs that espeak-ng's voices read."""
-_CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "AUD": "$", "GBP": "£", "BRL": "R$"}
+_CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "AUD": "$", "GBP": "£", "BRL": "reais"}
 _MOST = 10**12
 """Numbers from here on are left to espeak-ng: some of num2words' languages end there."""
 _OTHER_NAMES = {"nb": "no", "kk": "kz"}
 """What num2words calls languages that it names otherwise."""
+_converting = Lock()
+"""Some of num2words' languages, Arabic among them, keep the number in an object that all threads share."""
 _FAULTY = frozenset({"am"})
 """Languages in which num2words (0.5.14) fails for many numbers."""
 
@@ -40,18 +43,16 @@ class GenericVerbaliser:
             return f"{self._minus} {self.number(-value)}"
         if value != int(value) or not 0 <= value < _MOST or not self._converter:
             return f"{value:f}".replace(".", self.decimal_mark)
-        words: str = num2words(int(value), lang=self._converter)
-        return words
+        return _in_words(int(value), self._converter)
 
     def ordinal(self, value: int) -> str:
         """Say an ordinal number where num2words has these, else the cardinal."""
         if not self._converter:
             return str(value)
         try:
-            words: str = num2words(value, lang=self._converter, to="ordinal")
+            return _in_words(value, self._converter, "ordinal")
         except (NotImplementedError, KeyError):  # num2words has a table that ends too early for Korean
             return self.number(Decimal(value))
-        return words
 
     def digits(self, digits: str) -> str:
         """Say ASCII digits one by one."""
@@ -99,6 +100,12 @@ class GenericVerbaliser:
     def abbreviation(self, written: str) -> str | None:
         """Return None: no abbreviations are known."""
         return None
+
+
+def _in_words(value: int, converter: str, to: str = "cardinal") -> str:
+    with _converting:
+        words: str = num2words(value, lang=converter, to=to)
+    return words
 
 
 def _converter_of(locale: str) -> str:
