@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tts_app.resources import LANGUAGE_DEFAULTS, License, Voice, VoiceModel
+from tts_app.resources import License, Voice, VoiceModel
+from tts_app.resources.locales import caveat_of, default_locale
 
 OPENAI_VOICES = {
     "alloy": "female_en-US",
@@ -53,7 +54,7 @@ class CatalogueVoice:
             "model": self.model,
             "engine": self.engine,
             "quality": voice.quality,
-            "approximation": voice.approximation,
+            "approximation": voice.approximation or caveat_of(voice.locale) or None,
             "measured": voice.measured.model_dump() if voice.measured else None,
             "license": {"spdx": self.license.spdx, "commercial_use": self.license.commercial_use},
         }
@@ -86,17 +87,20 @@ class Catalogue:
     def find(self, name: str) -> CatalogueVoice:
         """Return the voice called `name`: an avatar id or an OpenAI voice name, in any case.
 
-        `female_en` means the language's default locale.
+        `female_en` means the language's default locale, else the only one that this catalogue has.
 
         Raises:
             UnknownVoiceError: there is none; the message lists what there is.
         """
         wanted = name.strip().lower()
         gender, _, locale = OPENAI_VOICES.get(wanted, wanted).lower().partition("_")
-        locale = LANGUAGE_DEFAULTS.get(locale, locale)
-        for voice in self:
-            if voice.id.lower() == f"{gender}_{locale.lower()}":
-                return voice
+        by_id = {voice.id.lower(): voice for voice in self}
+        found = by_id.get(f"{gender}_{locale}")
+        default = default_locale(locale, (voice.voice.locale for voice in self))
+        if found is None and default:
+            found = by_id.get(f"{gender}_{default.lower()}")
+        if found:
+            return found
         raise UnknownVoiceError(f"Unknown voice {name!r}. Allowed: {', '.join(v.id for v in self)}.")
 
     def select(
@@ -107,6 +111,6 @@ class Catalogue:
             v
             for v in self
             if (language is None or v.voice.locale.split("-")[0] == language)
-            and (locale is None or v.voice.locale == locale)
+            and (locale is None or v.voice.locale.lower() == locale.lower())
             and (gender is None or v.voice.gender == gender)
         ]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tts_app.resources import API_VERSION, MODELS, CustomResource, TextModel, TTSJob, VoiceModel
 from tts_app.resources.faults import faults
+from tts_app.resources.locales import explain_unreadable
 
 _PACKAGE = Path(__file__).parent
 _Kind = TypeVar("_Kind", bound=CustomResource)
@@ -172,7 +173,10 @@ def _model(document: Any, where: str) -> VoiceModel | TextModel:
     if not isinstance(kind, str) or kind not in MODELS:
         expected = " or ".join(MODELS)
         raise ManifestError(f"{where}: expected kind {expected} of {API_VERSION}, found {kind!r}.")
-    return _valid(MODELS[kind], document, where)
+    model = _valid(MODELS[kind], document, where)
+    if isinstance(model, VoiceModel) and (unreadable := model.spec.unreadable_locales):
+        raise ManifestError(f"{where}: spec.voices: {explain_unreadable(unreadable)}")
+    return model
 
 
 def _valid(kind: type[_Kind], document: Any, where: str) -> _Kind:

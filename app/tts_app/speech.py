@@ -22,6 +22,7 @@ from tts_app.audio.tempo import Tempo
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.language import front_end
+from tts_app.language.base import TIE
 from tts_app.language.split import SENTENCE, split
 
 VERSION = 1
@@ -35,7 +36,7 @@ BLOCK = 600
 SPEEDS = (0.25, 4.0)
 """The range of `SpeechOptions.speed`."""
 
-_SOUNDED = regex.compile(r"\p{L}")
+_SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
 """Speaks a segment; cancelling the call gives the work up."""
@@ -240,7 +241,7 @@ def _pronounce(
         yield from ((text, "") for text in texts if _SOUNDED.search(text))
         return
     for text, phonemes in zip(texts, phonemise(texts), strict=True):
-        if len(phonemes) > capabilities.max_input and len(text) > 1:
+        if len(phonemes) - phonemes.count(TIE) > capabilities.max_input and len(text) > 1:
             half = (len(text) + 1) // 2
             yield from _pronounce(split(text, half, half), phonemise, capabilities)
         elif _SOUNDED.search(phonemes):

@@ -101,7 +101,7 @@ def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) ->
         ),
         ({**BODY, "output": {"name_template": "../{post}_{gender}_{locale}"}}, ["nameTemplate"]),
         ({**BODY, "output": {"name_template": "{post}_{locale}"}}, ["{gender}"]),
-        ({**BODY, "posts": [{"id": 1, "text": {"fr": "Bonjour."}}]}, ["it has fr"]),
+        ({**BODY, "posts": [{"id": 1, "text": {"french": "Bonjour."}}]}, ["it has french"]),
         ({**BODY, "surprise": 1}, ["surprise"]),
     ],
 )  # fmt: skip

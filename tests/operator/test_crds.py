@@ -167,7 +167,7 @@ def test_a_change_that_may_be_is_taken(client: Client, good: str, change: dict[s
         ("speakers", {"spec.engine": "espeak"}, 'Unsupported value: "espeak": supported values: "kokoro"'),
         ("speakers", {"spec.engine": None}, "spec.engine: Required value"),
         ("speakers", {"spec.voices": []}, "spec.voices: Invalid value"),
-        ("speakers", {"spec.voices.0.locale": "fr-FR"}, 'Unsupported value: "fr-FR"'),
+        ("speakers", {"spec.voices.0.locale": "fr_FR"}, "should match"),
         ("speakers", {"spec.voices.1.gender": "female"}, "spec.voices[1]: Duplicate value"),
         ("speakers", {"spec.source.uri": "https://example.com/a"}, "spec.source.uri: Invalid value"),
         ("speakers", {"spec.resources.cpu": "two"}, "spec.resources.cpu: Invalid value"),
@@ -246,7 +246,7 @@ def test_two_appliers_can_each_have_a_voice_of_one_model(client: Client) -> None
 
 def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client) -> None:
     """A rule is given up, and the resource refused, when it takes the API server too long."""
-    texts = dict.fromkeys(CASES["LANGUAGES"], "Welcome to the hotel. " * 8)
+    texts = dict.fromkeys(CASES["LOCALES"][:64], "Welcome to the hotel.")
     posts = [{"id": number, "text": texts} for number in range(500)]
     job = {**GOOD["job"], "spec": {**GOOD["job"]["spec"], "posts": {"inline": posts}}}
     try:
@@ -257,6 +257,27 @@ def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client)
             client.kubectl("replace", "--filename=-", document=job)
     finally:
         client.delete(job)
+
+
+def test_the_most_voices_and_locales_stay_within_the_cost_of_the_rules(client: Client) -> None:
+    locales = CASES["LOCALES"]
+    voices = [
+        {"locale": locale, "gender": gender, "speaker": "af_heart"}
+        for locale in locales
+        for gender in ("female", "male")
+    ]
+    model = {**GOOD["speakers"], "spec": {**GOOD["speakers"]["spec"], "voices": voices}}
+    job = {**GOOD["job"], "spec": {**GOOD["job"]["spec"], "avatars": {"locales": locales}}}
+    for document in (model, job):
+        client.create(document, dry_run=True)
+    voices.append({"locale": "zz", "gender": "male", "speaker": "af_heart"})
+    assert "must have at most 200 items" in refusal(client.create, model, dry_run=True)
+
+
+@pytest.mark.parametrize("locale", ["fr-FR", "fr-fr", "es-419", "zh-Hant-TW", "ca-ES-valencia", "eo"])
+def test_a_locale_of_any_language_is_accepted(client: Client, locale: str) -> None:
+    case = CASES["Case"]("speakers", {"spec.voices.0.locale": locale}, "")
+    client.create(case.resource, dry_run=True)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,27 @@ def test_a_voice_model_becomes_a_ray_service_and_kuberay_makes_pods_of_it(api):
     assert status["observedGeneration"] == 1
 
 
+def test_voice_model_in_any_language_is_served(api):
+    api.apply(voice_model("french", ("female_fr-fr",)))
+    eventually(lambda: applications(api) == ["gateway", "french"], "the application")
+    gateway, french = yaml.safe_load(service(api)["spec"]["serveConfigV2"])["applications"]
+    (served,) = gateway["deployments"][0]["user_config"]["models"]
+    assert [voice["locale"] for voice in served["spec"]["voices"]] == ["fr-FR"]
+    assert french["import_path"] == "tts_app.serving.voice:build"
+    api.await_condition("french", "Progressing", "True", "ClusterStarting")
+    assert api.get(VOICE_MODEL, "french")["status"]["locales"] == ["fr-FR"]
+
+
+def test_voice_model_that_nothing_reads_says_so_and_the_others_are_served(api):
+    api.apply(voice_model("klingon", ("female_tlh-001", "male_fr-FR")))
+    ready = api.await_condition("klingon", "Ready", "False", "LocaleUnreadable")
+    assert ready["message"].startswith("Nothing reads tlh-001: ")
+    api.apply(voice_model())
+    eventually(lambda: applications(api) == ["gateway", "kokoro"], "the other model")
+    api.apply(voice_model("klingon", ("male_fr-FR",)))
+    eventually(lambda: applications(api) == ["gateway", "klingon", "kokoro"], "both models")
+
+
 def test_pods_pass_the_restricted_pod_security_standard(api, control_plane):
     control_plane.kubectl(
         "label", "namespace", api.namespace, "pod-security.kubernetes.io/enforce=restricted"

@@ -28,9 +28,10 @@ from metrics import dnsmos_overall, median_f0
 from scoring import character_error_rate
 
 from tts_app.engines.base import Segment
+from tts_app.engines.kokoro.alphabet import ARABIC, mapped
 from tts_app.engines.kokoro.engine import KokoroEngine
-from tts_app.language.arabic import DIALECTS, ArabicFrontEnd
-from tts_app.language.arabic_phonemes import Sounds
+from tts_app.language.arabic.front_end import DIALECTS, ArabicFrontEnd
+from tts_app.language.arabic.phonemes import Sounds
 
 FEMALE = "hf_beta*0.5+ef_dora*0.5"
 MALE = "hm_omega*0.5+em_alex*0.5"
@@ -103,13 +104,15 @@ class Candidate:
     """One thing changed. Without a voice, women and men take turns by sentence."""
 
     sounds: Callable[[Sounds], Sounds] = lambda sounds: sounds
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    """IPA that Kokoro is given as other symbols than now."""
     voice: str | None = None
     speed: float = SPEED
 
 
 def sent_as(**changes: str) -> Candidate:
-    """Return the candidate that sends some phones otherwise; emphatics are named s_, d_, t_."""
-    return Candidate(lambda sounds: replace(sounds, phones={**sounds.phones, **changes}))
+    """Return the candidate that sends some sounds otherwise."""
+    return Candidate(symbols=changes)
 
 
 SOUNDS: Mapping[str, Candidate] = {
@@ -119,7 +122,7 @@ SOUNDS: Mapping[str, Candidate] = {
     "x as kh": sent_as(x="kh"),
     "q as q": sent_as(q="q"),
     "ɣ as ɡ": sent_as(ɣ="ɡ"),
-    "ʤ as ʒ": sent_as(ʤ="ʒ"),
+    "d͡ʒ as ʒ": Candidate(symbols={"d͡ʒ": "ʒ"}),
     "r as ɾ": sent_as(r="ɾ"),
     "ʕ as ɐ": sent_as(ʕ="ɐ"),
     "ħ as χ": sent_as(ħ="χ"),
@@ -198,7 +201,9 @@ class Loop:
         words = front_end.normalise(text)
         (phonemes,) = front_end.phonemise([words])
         voice = candidate.voice or (FEMALE, MALE)[number % 2]
-        segment = Segment(words, phonemes, locale, voice, candidate.speed)
+        symbols = mapped(phonemes, {**ARABIC, **candidate.symbols})
+        # Not `locale`, whose symbols the engine would map once more.
+        segment = Segment(words, symbols, "und", voice, candidate.speed)
         (audio,) = self.engine.synthesise([segment])
         rate = self.engine.capabilities.sample_rate
         heard = self.judge.transcribe(audio, rate, "ar")

@@ -38,7 +38,8 @@ from speaking import Speaker, Spoken
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.language import front_end
 from tts_app.manifests import load_voice_models, samples_folder
-from tts_app.resources import LOCALES, Gender, Source, VoiceModel
+from tts_app.resources import Gender, Source, VoiceModel
+from tts_app.resources.locales import canonical_locale
 from tts_app.sources import cache_folder, fetch
 
 ROOT = Path(__file__).parents[2]
@@ -165,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     voices = [
         voice
         for voice in Catalogue(models)
-        if voice.voice.locale in options.locales and voice.voice.gender in options.genders
+        if (not options.locales or voice.voice.locale in options.locales)
+        and voice.voice.gender in options.genders
     ]
     work = [(v, s) for v in voices for s in load_sentences(v.voice.locale, options.sentences)]
     if not work:
@@ -174,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     results = examine_all(work, models, options.jobs, options.cache)
     found = conditions(models, results, time.perf_counter() - started)
-    whole = len(voices) == len(Catalogue(models)) and options.sentences is None
+    whole = not options.models and len(voices) == len(Catalogue(models)) and options.sentences is None
     out = options.out or (ROOT / "docs" if whole else None)
     if out is None:
         print(to_markdown(results, found))
@@ -196,7 +198,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--models", nargs="+", type=Path, default=[], help="VoiceModel YAML; default: embedded"
     )
-    parser.add_argument("--locales", nargs="+", choices=LOCALES, default=list(LOCALES))
+    parser.add_argument(
+        "--locales", nargs="+", type=canonical_locale, default=[], help="default: all of the models"
+    )
     parser.add_argument("--genders", nargs="+", choices=get_args(Gender), default=list(get_args(Gender)))
     parser.add_argument("--sentences", type=int, help=f"only the first ones of each of {', '.join(KINDS)}")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="utterances at a time")

@@ -8,6 +8,8 @@ from metrics import Measures
 from scoring import Score
 from sentences import Kind
 
+from tts_app.resources import LOCALES
+
 LOUDNESS = -16.0
 PRODUCTION_DNSMOS = 3.0
 CHARACTER_SCORED = ("ar", "hi", "ur")
@@ -167,6 +169,10 @@ def _none(name: str, results: Sequence[Result], count: Callable[[Result], int]) 
 
 
 def is_production(summary: Summary, results: Sequence[Result], approximation: str | None) -> bool:
-    """Tell whether a voice may be called production: the locale's own accent, every target of it met."""
+    """Tell whether a voice may be called production.
+
+    It speaks with the locale's own accent, a front-end of its own reads the text, and every target is met.
+    """
     own = [r for r in results if r.avatar == summary.avatar]
-    return approximation is None and all(target.met for target in judge_targets(own))
+    met = all(target.met for target in judge_targets(own))
+    return approximation is None and summary.locale in LOCALES and met

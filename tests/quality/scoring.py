@@ -11,6 +11,8 @@ Arabic, Urdu and Hindi letters that writers use at will to one of the family. In
 digits and symbols of a transcript must become words: pass `normalise`, the front-end's own
 (`front_end(locale).normalise`). It is used only on a side that has digits, symbols or Latin letters.
 
+French, Italian and Portuguese are compared in words alone: numbers and signs of both sides are written out.
+
 Where a spelling joins or parts words ("check-in", "grandhotel.com"), words are joined or parted to match.
 """
 
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jiwer
+from num2words import num2words
 from spellings import (
     ARABIC_FOLDS,
     BRITISH_EN,
@@ -29,9 +32,12 @@ from spellings import (
     CONTRACTIONS_EN,
     CURRENCIES,
     CURRENCY_WORDS,
+    DECIMAL_POINTS,
     HINDI_FOLDS,
     HINDI_NASALS,
+    HOUR_JOINTS,
     HUNDREDS_ES,
+    NUMBERS,
     ORDINALS_EN,
     ORDINALS_ES,
     SAME_EN,
@@ -44,6 +50,7 @@ from spellings import (
     UNITS_EN,
     UNITS_ES,
     URDU_FOLDS,
+    WRITTEN,
 )
 
 CAP = 1.5
@@ -89,7 +96,7 @@ def score_characters(
 def word_error_rate(
     reference: str, hypothesis: str, language: str, normalise: Normalise | None = None
 ) -> float:
-    """Return the word errors a reference word, at most 1.5. `language` is en, es, ar, hi, ur or a locale."""
+    """Return the word errors a reference word, at most 1.5. `language` is that of `fold`, or a locale."""
     return score_words([reference], hypothesis, language, normalise).rate
 
 
@@ -134,6 +141,8 @@ def fold(text: str, language: str, normalise: Normalise | None = None) -> str:
     text = unicodedata.normalize("NFKC", text)
     if language in ("en", "es"):
         return _fold_latin(text, language)
+    if language in WRITTEN:
+        return _fold_into_words(text, language)
     if normalise is not None and re.search(r"[0-9٠-٩۰-۹०-९A-Za-z%$€£₹#@&+]", text):
         text = normalise(text)
     folds = {"ar": ARABIC_FOLDS, "ur": URDU_FOLDS, "hi": HINDI_FOLDS}[language]
@@ -151,6 +160,29 @@ def fold(text: str, language: str, normalise: Normalise | None = None) -> str:
     return " ".join(
         "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text).lower().split()
     )
+
+
+def _fold_into_words(text: str, language: str) -> str:
+    """Return lower-case words of a language whose numbers num2words writes out, without any digit or sign."""
+    text = text.lower().replace("\u2044", "/")
+    text = re.sub(r"(?<=\d)[ .\u202f\u00a0](?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"\b0?(\d{1,2})\s?[:h]\s?00\b", r"\1 h", text)
+    text = re.sub(r"\b0?(\d{1,2})\s?[:h]\s?(\d\d)\b", rf"\1 {HOUR_JOINTS[language]} \2", text)
+    text = re.sub(r"(\d),(\d)", rf"\1 {DECIMAL_POINTS[language]} \2", text)
+    text = re.sub(r"r\$\s?(\d+)", r"\1 r$", text)
+    text = re.sub(r"(?<=\d)(?=[^\W\d])|(?<=[^\W\d])(?=\d)", " ", text)
+    for sign, words in WRITTEN[language].items():
+        pattern = rf"(?<!\w){re.escape(sign)}(?!\w)" if sign.isalpha() else re.escape(sign)
+        text = re.sub(pattern, f" {words} ", text)
+    text = re.sub(r"\d+", lambda match: f" {_number_words(match[0], language)} ", text)
+    return " ".join(re.sub(r"[^\w]|_", " ", text).split())
+
+
+def _number_words(digits: str, language: str) -> str:
+    """Return a number in words: digit by digit where it starts with a zero, or is too long to be said."""
+    is_amount = len(digits) <= LONGEST_NUMBER and (digits == "0" or digits[0] != "0")
+    parts = [digits] if is_amount else list(digits)
+    return " ".join(num2words(int(part), lang=NUMBERS[language]) for part in parts)
 
 
 def match_compounds(said: Sequence[str], heard: Sequence[str]) -> list[str]:

@@ -358,3 +358,25 @@ HINDI_NASALS = (
     ("म्(?=[प-भ])", "ं"),
 )
 """A nasal before a consonant of its own row is written as a letter or as anusvara."""
+
+WRITTEN = {
+    "fr": {
+        "%": "pour cent", "€": "euros", "°c": "degrés", "°": "degrés", "km": "kilomètres", "min": "minutes",
+        "mbps": "mégabits par seconde", "h": "heures", "@": "arobase", "#": "hashtag", "&": "et",
+    },
+    "it": {
+        "%": "per cento", "€": "euro", "°c": "gradi", "°": "gradi", "km": "chilometri", "min": "minuti",
+        "mbps": "megabit per secondo", "@": "chiocciola", "#": "hashtag", "&": "e",
+    },
+    "pt": {
+        "%": "por cento", "€": "euros", "r$": "reais", "°c": "graus", "°": "graus", "km": "quilômetros",
+        "min": "minutos", "mbps": "megabits por segundo", "h": "horas", "@": "arroba", "#": "hashtag",
+        "&": "e",
+    },
+}  # fmt: skip
+"""What signs and units mean in the languages that are compared in words alone."""
+NUMBERS = {"fr": "fr", "it": "it", "pt": "pt_BR"}
+"""What num2words calls these languages."""
+HOUR_JOINTS = {"fr": "heures", "it": "e", "pt": "e"}
+"""The word between the hour and the minutes of a time."""
+DECIMAL_POINTS = {"fr": "virgule", "it": "virgola", "pt": "vírgula"}

@@ -109,3 +109,24 @@ def test_words_are_joined_only_to_match() -> None:
 def test_a_long_number_is_counted_digit_by_digit() -> None:
     assert fold("0300 1234567", "en") == " ".join("03001234567")
     assert fold("in 2026", "en") == "in 2026"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "heard"),
+    [
+        ("fr", "à vingt-deux heures trente", "à 22h30"),
+        ("fr", "avant vingt heures", "avant 20:00"),
+        ("fr", "trois virgule cinq kilomètres", "3,5 km"),
+        ("fr", "dix pour cent de remise, zéro quatre, quatre-vingt-onze", "10 % de remise, 04 91"),
+        ("fr", "mille deux cent cinquante", "1 250"),
+        ("it", "alle ventidue e trenta, duemilaventisei", "alle 22.30, 2026".replace(".", ":")),
+        ("pt", "trezentos e cinquenta reais", "R$ 350"),
+        ("pt", "vinte e oito graus", "28°C"),
+    ],
+)
+def test_fold_writes_numbers_and_signs_out(language: str, said: str, heard: str) -> None:
+    assert word_error_rate(said, heard, language) == 0
+
+
+def test_fold_keeps_words_apart_that_differ() -> None:
+    assert word_error_rate("trois chats", "quatre chats", "fr") == 0.5

@@ -4,14 +4,17 @@ import unicodedata
 
 import pytest
 from scoring import fold
-from sentences import KINDS, load_sentences
+from sentences import FOLDER, KINDS, load_sentences
 
+from tts_app.manifests import load_voice_models, samples_folder
 from tts_app.resources import LOCALES
+from tts_app.resources.locales import script_of
 
-SCRIPTS = {"en": "LATIN", "es": "LATIN", "ar": "ARABIC", "ur": "ARABIC", "hi": "DEVANAGARI"}
+MEASURED = sorted(path.stem for path in FOLDER.glob("*.json"))
+"""Every locale that has sentences: those with a front-end, and those of more-languages.yaml."""
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", MEASURED)
 def test_every_locale_has_ten_of_each_kind(locale: str) -> None:
     sentences = load_sentences(locale)
     for kind in KINDS:
@@ -21,7 +24,7 @@ def test_every_locale_has_ten_of_each_kind(locale: str) -> None:
     assert all(s.text.strip() for s in sentences)
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", MEASURED)
 def test_spoken_forms_are_plain_words_of_the_language(locale: str) -> None:
     language = locale.split("-", maxsplit=1)[0]
     for sentence in load_sentences(locale):
@@ -29,19 +32,25 @@ def test_spoken_forms_are_plain_words_of_the_language(locale: str) -> None:
             assert not any(c.isdigit() for c in spoken), spoken
             assert fold(spoken, language), spoken
             scripts = {unicodedata.name(c).split()[0] for c in spoken if c.isalpha()}
-            assert scripts == {SCRIPTS[language]}, spoken
+            assert scripts == {script_of(locale).upper()}, spoken
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", MEASURED)
 def test_plain_sentences_need_no_normalising(locale: str) -> None:
     plain = [s.text for s in load_sentences(locale) if s.kind == "plain"]
     assert not [text for text in plain if any(c.isdigit() or c in "@#%$€£₹/" for c in text)]
 
 
-@pytest.mark.parametrize("locale", ["en-US", "en-GB", "en-AU", "es-ES", "hi-IN", "ur-PK"])
+@pytest.mark.parametrize("locale", [locale for locale in MEASURED if not locale.startswith("ar")])
 def test_stress_sentences_say_how_they_are_spoken(locale: str) -> None:
     assert all(s.spoken for s in load_sentences(locale) if s.kind == "stress")
 
 
 def test_a_part_of_them_keeps_both_kinds() -> None:
     assert [s.kind for s in load_sentences("en-US", 2)] == ["plain", "plain", "stress", "stress"]
+
+
+def test_measured_locales_are_those_of_the_samples() -> None:
+    models = load_voice_models([samples_folder() / "more-languages.yaml"])
+    more = {voice.locale for model in models for voice in model.spec.voices}
+    assert set(MEASURED) == {*LOCALES, *more}

@@ -290,7 +290,7 @@ def test_the_embedded_batch_is_planned_without_any_file(ttsp, tmp_path: Path) ->
 
 def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
     batch.posts.write_text(
-        'nonsense\n{"id": 1, "text": {"en": "..."}}\n{"id": 2, "text": {"fr": "[/] [red]"}}\n'
+        'nonsense\n{"id": 1, "text": {"en": "..."}}\n{"id": 2, "text": {"french": "[/] [red]"}}\n'
     )
     result = batch.render()
     assert result.exit_code == 2

@@ -165,7 +165,10 @@ def test_without_files_it_is_the_embedded_batch() -> None:
             [JOB.replace("posts:", "post:")],
             "0.yaml, document 1: spec.posts: Field required; spec.post: Extra",
         ),
-        ([JOB.replace("en: Hello.", "fr: Bonjour.")], "spec.posts.inline.0: Value error, text must be keyed"),
+        (
+            [JOB.replace("en: Hello.", "french: Bonjour.")],
+            "spec.posts.inline.0: Value error, text must be keyed",
+        ),
         (
             [JOB.replace("{id: 1", "{id: 1, text: {en: One.}}, {id: 1")],
             "0.yaml, document 1: spec.posts.inline",

@@ -50,7 +50,8 @@ def test_the_schema_accepts_them() -> None:
     validator = jsonschema.Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
     for line in embedded_posts().read_text(encoding="utf-8").splitlines():
         validator.validate(json.loads(line))
-    assert not validator.is_valid({"id": 1, "text": {"fr": "Bonjour"}})
+    assert validator.is_valid({"id": 1, "text": {"fr": "Bonjour", "zh-Hant-TW": "你好"}})
+    assert not validator.is_valid({"id": 1, "text": {"french": "Bonjour"}})
     assert not validator.is_valid({"id": 1})
 
 

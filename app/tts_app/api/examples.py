@@ -2,22 +2,24 @@
 
 from typing import Any
 
+from tts_app.resources.locales import LANGUAGES
+
 _TEXTS = {
-    "en": ("English", "female_en-US", "Good evening! Your table for four is ready at 7:30 pm."),
-    "ar": ("Arabic", "male_ar-EG", "مساء الخير! الطاولة جاهزة لأربعة أشخاص الساعة السابعة والنصف."),
-    "es": ("Spanish", "female_es-ES", "¡Buenas tardes! Su mesa para cuatro estará lista a las 19:30."),
-    "hi": ("Hindi", "male_hi-IN", "नमस्ते! चार लोगों के लिए आपकी मेज़ 7:30 बजे तैयार है।"),
-    "ur": ("Urdu", "female_ur-PK", "شام بخیر! چار لوگوں کے لیے آپ کی میز ساڑھے سات بجے تیار ہے۔"),
+    "en": ("female_en-US", "Good evening! Your table for four is ready at 7:30 pm."),
+    "ar": ("male_ar-EG", "مساء الخير! الطاولة جاهزة لأربعة أشخاص الساعة السابعة والنصف."),
+    "es": ("female_es-ES", "¡Buenas tardes! Su mesa para cuatro estará lista a las 19:30."),
+    "hi": ("male_hi-IN", "नमस्ते! चार लोगों के लिए आपकी मेज़ 7:30 बजे तैयार है।"),
+    "ur": ("female_ur-PK", "شام بخیر! چار لوگوں کے لیے آپ کی میز ساڑھے سات بجے تیار ہے۔"),
 }
 
 SPEECH: dict[str, Any] = {
-    code: {"summary": name, "value": {"model": "tts-1", "input": text, "voice": voice}}
-    for code, (name, voice, text) in _TEXTS.items()
+    code: {"summary": LANGUAGES[code].name, "value": {"model": "tts-1", "input": text, "voice": voice}}
+    for code, (voice, text) in _TEXTS.items()
 }
 
 DURABLE: dict[str, Any] = {
     code: {
-        "summary": name,
+        "summary": LANGUAGES[code].name,
         "value": {
             "text": text,
             "language": code,
@@ -25,14 +27,14 @@ DURABLE: dict[str, Any] = {
             "gender": voice.split("_")[0],
         },
     }
-    for code, (name, voice, text) in _TEXTS.items()
+    for code, (voice, text) in _TEXTS.items()
 }
 
 BATCH: dict[str, Any] = {
     "two": {
         "summary": "A post by a woman and a man in two languages: four files",
         "value": {
-            "posts": [{"id": 1, "text": {"en": _TEXTS["en"][2], "es": _TEXTS["es"][2]}}],
+            "posts": [{"id": 1, "text": {"en": _TEXTS["en"][1], "es": _TEXTS["es"][1]}}],
             "avatars": {"locales": ["en-US", "es-ES"], "genders": ["female", "male"]},
         },
     }

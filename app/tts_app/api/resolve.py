@@ -75,7 +75,7 @@ def by_description(
             code="missing_parameter",
         )
     try:
-        locale = resolve_locale(language, dialect)
+        locale = resolve_locale(language, dialect, {voice.voice.locale for voice in catalogue})
     except ValueError as error:
         message, param = error.args
         raise ApiError(400, message, param=param, code=f"unknown_{param}") from None

@@ -51,6 +51,11 @@ class Command:
     lease_seconds: float = LEASE_SECONDS
     """How long an object store stays held by a driver that is lost."""
 
+    def _locale(self, given: str) -> str:
+        """Return the locale that is meant: one that the models offer, where it is none of the usual ones."""
+        offered = {voice.locale for model in self.models for voice in model.spec.voices}
+        return resolve_locale(given, offered=offered)
+
     def changed(self, changes: "Changes") -> "Command":
         """Return the command with the changes to its job.
 
@@ -65,7 +70,7 @@ class Command:
         if changes.locales:
             spec["avatars"] = {
                 **spec["avatars"],
-                "locales": _parts(changes.locales, "--locales", resolve_locale),
+                "locales": _parts(changes.locales, "--locales", self._locale),
             }
         if changes.genders:
             spec["avatars"] = {**spec["avatars"], "genders": _parts(changes.genders, "--genders", _gender)}

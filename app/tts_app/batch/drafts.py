@@ -6,24 +6,8 @@ from typing import Any
 
 from tts_app.batch.review import WORDS
 from tts_app.engines.text import TextRequest
-from tts_app.resources import LANGUAGE_DEFAULTS, LOCALES
+from tts_app.resources.locales import LANGUAGES, canonical_locale, language_of, writer_name
 
-_NAMES = {
-    "en": "English",
-    "en-US": "American English",
-    "en-GB": "British English",
-    "en-AU": "Australian English",
-    "ar": "Modern Standard Arabic (العربية الفصحى)",
-    "ar-SA": "Saudi Arabic (اللهجة السعودية)",
-    "ar-EG": "Egyptian Arabic (اللهجة المصرية)",
-    "ar-AE": "Emirati Arabic (اللهجة الإماراتية)",
-    "es": "Spanish (español)",
-    "es-ES": "Spanish of Spain (español de España)",
-    "hi": "Hindi (हिन्दी)",
-    "hi-IN": "Hindi (हिन्दी)",
-    "ur": "Urdu (اردو)",
-    "ur-PK": "Urdu (اردو)",
-}
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {"post": {"type": "string", "minLength": 60}},
@@ -47,17 +31,17 @@ def languages_of(given: str) -> tuple[str, ...]:
     Raises:
         ValueError: one is unknown or is given twice, or there is none.
     """
-    known = {name.lower(): name for name in (*LANGUAGE_DEFAULTS, *LOCALES)}
-    allowed = f"Allowed: {', '.join(known.values())}."
-    names = [name.strip().replace("_", "-").lower() for name in given.split(",") if name.strip()]
-    unknown = [name for name in names if name not in known]
+    known = f"Known: {', '.join(LANGUAGES)}, and their locales, such as en-GB."
+    names = [name.strip().replace("_", "-") for name in given.split(",") if name.strip()]
     if not names:
-        raise ValueError(f"No language is named. {allowed}")
+        raise ValueError(f"No language is named. {known}")
+    found = tuple(map(canonical_locale, names))
+    unknown = [name for name in found if language_of(name).code not in LANGUAGES]
     if unknown:
-        raise ValueError(f"Unknown language {unknown[0]!r}. {allowed}")
-    if len(set(names)) < len(names):
+        raise ValueError(f"Unknown language {unknown[0]!r}: a model cannot be asked for it by name. {known}")
+    if len(set(found)) < len(found):
         raise ValueError(f"A language is given twice: {given}.")
-    return tuple(known[name] for name in names)
+    return found
 
 
 def draft_request(
@@ -68,9 +52,8 @@ def draft_request(
     `like` is the same post in another language, so that all texts of a post say one thing. `held` tells that
     the model can be held to JSON.
     """
-    form = (
-        f"in {_NAMES[language]}, in {WORDS.start} to {WORDS.stop - 1} words, one paragraph to be read aloud"
-    )
+    words = f"{WORDS.start} to {WORDS.stop - 1} words"
+    form = f"in {writer_name(language)}, in {words}, one paragraph to be read aloud"
     # Short, without an example and without a word on JSON: a small model writes about whatever it is told.
     asked = (
         f"Write this post {form}: {like}" if like else f"Write a post for social media {form}, about {topic}."
@@ -79,7 +62,7 @@ def draft_request(
         asked += "\nAnswer with the post and nothing else."
     return TextRequest(
         messages=({"role": "user", "content": asked},),
-        max_tokens=min(_TOKENS.get(language[:2], _TOKENS_ELSEWHERE), context // 2),
+        max_tokens=min(_TOKENS.get(language_of(language).code, _TOKENS_ELSEWHERE), context // 2),
         temperature=_TEMPERATURE,
         seed=seed,
         schema=SCHEMA if held else None,

@@ -19,11 +19,10 @@ from tts_app.batch.names import file_name
 from tts_app.batch.posts import Fault, PostsError, read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.resources import VoiceModel
+from tts_app.resources.locales import characters_per_second
 from tts_app.resources.tts_job import Post, TTSJobSpec
 
 _SPOKEN = regex.compile(r"[\p{L}\p{N}]")
-_CHARACTERS_A_SECOND = {"en": 14.3, "es": 14.8, "hi": 10.3, "ur": 10.9, "ar": 9.3}
-"""Of speech: the texts of the sample posts over the audio that docs/benchmarks-posts.md has of them."""
 _BLOCK = 1 << 20
 
 
@@ -121,7 +120,7 @@ class Plan:
             if text is not None:
                 self.total += 1
                 self.characters += len(text)
-                self.seconds += len(text) / _CHARACTERS_A_SECOND[voice.voice.locale[:2]]
+                self.seconds += len(text) / characters_per_second(voice.voice.locale)
 
     def close(self) -> None:
         """Forget the posts."""
@@ -173,8 +172,13 @@ def _unwritable(error: OSError) -> Fault:
 
 
 def text_for(texts: Mapping[str, str], locale: str) -> str | None:
-    """Return what is spoken in a locale, of a post's texts: its own, its language's, or none."""
-    return texts.get(locale) or texts.get(locale.partition("-")[0])
+    """Return what is spoken in a locale, of a post's texts: its own, its language's, or none.
+
+    Of `zh-Hant-TW` that is the text in `zh-Hant-TW`, else in `zh-Hant`, else in `zh`.
+    """
+    while locale and not texts.get(locale):
+        locale = locale.rpartition("-")[0]
+    return texts.get(locale)
 
 
 def start_of(key: str) -> int:

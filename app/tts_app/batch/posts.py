@@ -12,15 +12,14 @@ from typing import Any, BinaryIO
 import fsspec
 from pydantic import ValidationError
 
-from tts_app.resources import LANGUAGE_DEFAULTS, LOCALES
+from tts_app.resources.locales import LOCALE_PATTERN, canonical_locale
 from tts_app.resources.tts_job import Post, Posts
 from tts_app.sources.base import SourceError
 from tts_app.sources.claims import local_path
 
 LINE_BYTES = 4 << 20
 """Most bytes that a record may have: every language's longest text, in UTF-8."""
-_TEXT_FILE = re.compile(r"(?:post_)?(\d{1,9})[._]([a-z]{2}(?:-[A-Z]{2})?)\.txt")
-_LANGUAGES = (*LANGUAGE_DEFAULTS, *LOCALES)
+_TEXT_FILE = re.compile(rf"(?:post_)?(\d{{1,9}})[._](?P<language>{LOCALE_PATTERN.strip('^$')})\.txt")
 
 
 class PostsError(Exception):
@@ -42,8 +41,9 @@ class Fault:
 def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
     """Yield each post, or what is wrong with its record.
 
-    JSON lines; CSV (a column `id`, and one a language or locale) where the name ends with .csv; or a folder
-    of text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps lie, as `<name>/<key>`.
+    JSON lines; CSV (a column `id`, and one a language or locale, so that Indonesian is `id-ID` there) where
+    the name ends with .csv; or a folder of text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps
+    lie, as `<name>/<key>`.
 
     Raises:
         PostsError: there are none, or they cannot be read.
@@ -131,12 +131,16 @@ def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
     csv.field_size_limit(LINE_BYTES)
     rows = csv.DictReader(_decoded(file), strict=True)
     columns: Sequence[str] = rows.fieldnames or ()
-    unknown = sorted(set(columns) - {"id", *_LANGUAGES})
+    unknown = [column for column in columns if column != "id" and not re.fullmatch(LOCALE_PATTERN, column)]
+    if "id" not in columns:
+        unknown = list(columns)
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if "id" not in columns or unknown or twice:
         found = f"; it has {', '.join(unknown)}" if unknown else ""
         found += f"; it has {', '.join(twice)} twice" if twice else ""
-        raise ValueError(f"the first line must name the columns: id, and {', '.join(_LANGUAGES)}{found}")
+        raise ValueError(
+            f"the first line must name the columns: id, and languages or locales such as en or ar-EG{found}"
+        )
     while True:
         try:
             row = next(rows)
@@ -188,9 +192,10 @@ def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
                 yield Fault(name, f"it is not UTF-8: {error.reason} at byte {error.start}")
                 continue
             post = texts.setdefault(int(match[1]), {})
-            if match[2] in post:
-                yield Fault(name, f"another file has the text of post {int(match[1])} in {match[2]}")
-            post[match[2]] = text
+            language = canonical_locale(match["language"])
+            if language in post:
+                yield Fault(name, f"another file has the text of post {int(match[1])} in {language}")
+            post[language] = text
     for number, text in sorted(texts.items()):
         yield _post({"id": number, "text": text}, f"post {number}")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import regex
 
 from tts_app.batch.posts import Fault
+from tts_app.resources.locales import language_of, letters_of, parts_words, script_of
 from tts_app.resources.tts_job import Post
 
 WORDS = range(15, 61)
@@ -17,15 +18,6 @@ _LONGEST_WORD = 40
 """Letters of one: hashtags are long, and what a model that goes astray repeats is longer."""
 _SCRIPT_SHARE = 0.75
 """Least part of a text's letters that are of its language; the rest are names and hashtags."""
-_SCRIPTS = {
-    "en": ("Latin", r"[A-Za-z]"),
-    "es": ("Latin", r"[A-Za-zÁÉÍÓÚÜÑáéíóúüñ]"),
-    "hi": ("Devanagari", r"[\u0900-\u097f]"),
-    "ur": ("Arabic", r"[\u0600-\u06ff]"),
-    "ar": ("Arabic", r"[\u0600-\u06ff]"),
-}
-_OF_ARABIC_ALONE = "يكىة"
-"""Letters that Urdu writes otherwise."""
 _PLACEHOLDER = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]+>|\bX{2,}\b|\bTBD\b|\blorem\b", re.IGNORECASE)
 _SPOKEN = regex.compile(r"[\p{L}\p{M}\p{N}]")
 
@@ -36,24 +28,31 @@ def text_faults(language: str, text: str) -> Iterator[str]:
     if not letters:
         yield "it has no words"
         return
-    words = len(text.split())
-    if words not in WORDS:
-        yield f"it has {words} words, not {WORDS.start} to {WORDS.stop - 1}"
-    longest = max(map(len, text.split()))
-    if longest > _LONGEST_WORD:
-        yield f"it has a word of {longest} letters"
-    script, pattern = _SCRIPTS[language[:2]]
-    share = sum(re.match(pattern, letter) is not None for letter in letters) / len(letters)
+    if parts_words(language):
+        yield from _word_faults(text)
+    own = regex.compile(letters_of(language))
+    share = sum(own.match(letter) is not None for letter in letters) / len(letters)
     if share < _SCRIPT_SHARE:
-        yield f"only {share:.0%} of its letters are {script}"
-    foreign = sorted(set(text) & set(_OF_ARABIC_ALONE)) if language[:2] == "ur" else []
+        yield f"only {share:.0%} of its letters are {script_of(language)}"
+    spoken = language_of(language)
+    foreign = sorted(set(text) & set(spoken.foreign_letters))
     if foreign:
-        yield f"it has letters that are Arabic and not Urdu: {' '.join(foreign)}"
+        yield f"it has letters that are {spoken.script} and not {spoken.name}: {' '.join(foreign)}"
     placeholder = _PLACEHOLDER.search(text)
     if placeholder:
         yield f"it has a placeholder: {placeholder[0][:40]}"
     if text != " ".join(text.split()):
         yield "it has line breaks or loose white space"
+
+
+def _word_faults(text: str) -> Iterator[str]:
+    """Yield what is wrong with the words of a text of a language that puts spaces between them."""
+    words = text.split()
+    if len(words) not in WORDS:
+        yield f"it has {len(words)} words, not {WORDS.start} to {WORDS.stop - 1}"
+    longest = max(map(len, words))
+    if longest > _LONGEST_WORD:
+        yield f"it has a word of {longest} letters"
 
 
 class Review:

@@ -17,7 +17,7 @@ class Capabilities:
     takes: Literal["phonemes", "text"]
     """Which field of a segment it reads."""
     max_input: int
-    """Longest segment in symbols of what it `takes`; `synthesise` refuses longer ones."""
+    """Longest segment in characters of what it `takes`, tie bars apart; `synthesise` refuses longer ones."""
     speeds: tuple[float, float]
     """Tempo that the model itself renders well; the audio stage does what lies outside."""
 
@@ -29,7 +29,7 @@ class Segment:
     text: str
     """Normalised text, without line breaks."""
     phonemes: str
-    """IPA in the engine's alphabet; empty where the engine takes text."""
+    """Plain IPA, as `language.base.FrontEnd.phonemise` gives it; empty where the engine takes text."""
     locale: str
     speaker: str
     """The voice's `speaker`, `description` or the local path of its reference clip."""

@@ -5,26 +5,29 @@ from importlib import import_module
 from threading import Lock
 
 from tts_app.language.base import FrontEnd
+from tts_app.resources.locales import LOCALES, explain_unreadable, is_readable, language_of
 
-_MODULES = {"en": "english", "es": "spanish", "hi": "hindi", "ur": "urdu", "ar": "arabic"}
-_LOCALES = ("en-US", "en-GB", "en-AU", "ar-SA", "ar-EG", "ar-AE", "es-ES", "hi-IN", "ur-PK")
 _making = Lock()
 
 
 def front_end(locale: str) -> FrontEnd:
     """Return the text front-end of `locale`, made once a process: making one loads dictionaries and models.
 
+    A locale without one of its own is read by espeak-ng.
+
     Raises:
-        ValueError: no such locale; the message lists those there are.
+        ValueError: espeak-ng does not read it either; the message lists the languages that are read.
+        EspeakError: the espeak-ng program is missing.
     """
-    if locale not in _LOCALES:
-        raise ValueError(f"No text front-end for {locale!r}. Allowed: {', '.join(_LOCALES)}.")
+    if not is_readable(locale):
+        raise ValueError(explain_unreadable([locale]))
     with _making:
         return _make(locale)
 
 
 @cache
 def _make(locale: str) -> FrontEnd:
-    module = import_module(f"tts_app.language.{_MODULES[locale.split('-', maxsplit=1)[0]]}")
+    package = language_of(locale).front_end if locale in LOCALES else "generic"
+    module = import_module(f"tts_app.language.{package}.front_end")
     made: FrontEnd = module.make_front_end(locale)
     return made

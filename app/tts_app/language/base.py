@@ -1,9 +1,12 @@
-"""What a language module offers, and the spoken forms that the shared normaliser asks it for."""
+"""What a language package offers, and the spoken forms that the shared normaliser asks it for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
+
+TIE = "\N{COMBINING DOUBLE INVERTED BREVE}"
+"""IPA's tie bar, which joins the letters of one sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,10 @@ class FrontEnd(Protocol):
         ...
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each normalised text, in the IPA alphabet that Kokoro was trained with.
+        """Return the phonemes of each normalised text in plain IPA; an engine maps them to its own alphabet.
 
-        Punctuation . , ; : ? ! is kept: it is what the model phrases by.
+        The letters of an affricate or a diphthong are joined by `TIE` (t͡ʃ, a͡ɪ), the stress marks ˈ and ˌ
+        stand before the vowel, and words are apart by a space. Punctuation . , ; : ? ! is kept: models
+        phrase by it.
         """
         ...

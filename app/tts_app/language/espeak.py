@@ -30,11 +30,17 @@ _LINE_BYTES = 800
 """The program cuts lines at 1,000 bytes, inside a letter if need be: none of ours comes near."""
 _BLOCK_BYTES = 16_000
 """Less than a pipe holds, so that writing a block never waits for a program that waits to be read."""
-_PUNCTUATION = regex.compile(r"\s*([.,;:?!]+)\s*")
+_PUNCTUATION = regex.compile(r"\s*((?!(?<=[0-9])[.,:][0-9])[.,;:?!]+)\s*")
+"""Marks between clauses; those inside of a number are the program's to read."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _UNSAFE = regex.compile(r"[\p{Cc}\[\]<>|\\]+")
 """What the program, or the pipe, would take for more than text."""
-_LANGUAGE_FLAG = regex.compile(r"\([a-z]{2,3}(?:-[a-z0-9]+)*\)")
+_LANGUAGE_FLAG = regex.compile(r"\([^()\s]*\)")
+"""(en): a mark of where the program changes language; a tie stands between its letters, too."""
+_ASCII_LETTERS = {"r.": "ɽ", "S": "ʃ", "Z": "ʒ"}
+"""What the program leaves in its own notation."""
+_NO_IPA = regex.compile(r"[\p{ASCII}--[a-z^ ]]", regex.V1)
+"""Tones as digits, hyphens, and other rests of that notation; ^ is a tie."""
 _SPACES = regex.compile(r"\s+")
 
 
@@ -49,7 +55,7 @@ class Espeak:
         """Start the program.
 
         `voice` is one of espeak-ng's (`es`, `hi`, `ur`, `en-gb`); `tie`, when given, is the character that
-        joins the letters of one phoneme (`^`: t^ʃ).
+        joins the letters of one phoneme, such as `base.TIE` (t͡ʃ).
 
         Raises:
             EspeakError: the program is missing or has no such voice.
@@ -103,7 +109,7 @@ class Espeak:
                     self._program.close()
                 self._program = _Program(self._command)
                 answers += self._program.answer(block)
-        return [_SPACES.sub(" ", _LANGUAGE_FLAG.sub("", answer)).strip() for answer in answers]
+        return list(map(_plain, answers))
 
     def _running(self) -> "_Program":
         if self._program is None:
@@ -192,6 +198,14 @@ class _Program:
         said = self._complaints.read().decode("utf-8", errors="replace").strip()
         reason = said or f"exit status {status}"
         return EspeakError(f"{PROGRAM} ended: {reason}")
+
+
+def _plain(answer: str) -> str:
+    """Return what the program prints for a clause as plain IPA."""
+    answer = _LANGUAGE_FLAG.sub("", answer)
+    for written, ipa in _ASCII_LETTERS.items():
+        answer = answer.replace(written, ipa)
+    return _SPACES.sub(" ", _NO_IPA.sub("", answer)).strip()
 
 
 def _blocks(clauses: list[str]) -> Iterator[list[str]]:

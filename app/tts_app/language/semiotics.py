@@ -15,6 +15,7 @@ Besides what `base.Verbaliser` demands, a verbaliser may offer, each with the de
 - `hashtag`: the word before a hashtag, or before the first of a row of them; ""
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
 - `per`: the word for the slash of $50/night; what `symbol("/")` says
+- `leaves_signs`: whether digits, signs and hyphens that it has no words for stay, for the phonemiser; False
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
 - `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
 - `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
@@ -113,11 +114,13 @@ class _Normaliser:
         self.hashtag: str = option(verbaliser, "hashtag", "")
         self.per: str = option(verbaliser, "per", verbaliser.symbol("/"))
         self.digit_words = frozenset(option(verbaliser, "digit_words", ()))
+        self.leaves_signs: bool = option(verbaliser, "leaves_signs", False)
 
     def __call__(self, text: str) -> str:
         text = self._plain(text)
         scan = _Scan(self, text)
-        return tidy(assemble(text, ranges(text, list(scan.pieces()), self.say)))
+        said = assemble(text, ranges(text, list(scan.pieces()), self.say))
+        return tidy(said, self.leaves_signs)
 
     def _plain(self, text: str) -> str:
         """Return the text with ASCII digits and marks, and with emoji said or gone."""
@@ -495,10 +498,12 @@ class _Scan:
     def _plural(self, match: "regex.Match[str]") -> Piece:
         return self._piece(match, "suffix", match["ending"])
 
-    def _mark(self, match: "regex.Match[str]") -> Piece:
+    def _mark(self, match: "regex.Match[str]") -> Piece | None:
         mark = match[0]
         before = self._text[match.start() - 1 : match.start()]
         after = self._text[match.end() : match.end() + 1]
+        if mark == "-" and before.isalpha() and after.isalpha() and self._normaliser.leaves_signs:
+            return None
         glued = before.isalnum() and after.isalnum()
         if mark in _BREAKS or (mark in "-–" and not glued and before.isspace() and after.isspace()):
             said = ","

@@ -5,13 +5,20 @@ from itertools import zip_longest
 import regex
 
 _UNSPEAKABLE = regex.compile(r"[^\p{L}\p{M}'\u200c\u200d\s.,;:?!]")
+_UNREADABLE = regex.compile(
+    r"[^\p{L}\p{M}0-9&@+=#%°€$£'\u200c\u200d\s.,;:?!-]|-(?![\p{L}0-9])|(?<![\p{L}\p{M}])-(?![0-9])"
+)
 _STRAY_APOSTROPHE = regex.compile(r"(?<![\p{L}\p{M}])'+|'+(?![\p{L}\p{M}])")
-_MARKS = regex.compile(r"\s*+[.,;:?!](?:\s*+[.,;:?!])*+\s*+")
+_MARKS = regex.compile(r"(?!(?<=[0-9])[.,:][0-9])\s*+[.,;:?!](?:\s*+[.,;:?!])*+\s*+")
+"""Marks between words; those inside of a number stay."""
 
 
-def tidy(text: str) -> str:
-    """Return the text on one line, with one mark where there were several, and a space after each."""
-    text = _UNSPEAKABLE.sub(" ", text)
+def tidy(text: str, leave_signs: bool = False) -> str:
+    """Return the text on one line, with one mark where there were several, and a space after each.
+
+    `leave_signs` keeps digits, the signs that espeak-ng reads, and hyphens inside of words.
+    """
+    text = (_UNREADABLE if leave_signs else _UNSPEAKABLE).sub(" ", text)
     text = "\n".join(_STRAY_APOSTROPHE.sub(" ", line) for line in text.split("\n"))
     lines = [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
     parts = []

@@ -1,6 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
@@ -18,7 +18,7 @@ from tts_app.resources.base import (
     Text,
 )
 from tts_app.resources.engines import ENGINES, engines_of
-from tts_app.resources.locales import LOCALES, Gender, Locale
+from tts_app.resources.locales import Gender, Locale, is_readable
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import (
     OneOf,
@@ -31,6 +31,8 @@ from tts_app.resources.rules import (
 from tts_app.resources.status import VoiceModelStatus
 
 _ENGINES = engines_of("speech")
+_MOST_VOICES = 200
+"""Twice the locales that a job may name: each may have two genders."""
 
 
 class Consent(Resource):
@@ -76,7 +78,7 @@ class Voice(Resource):
     rules = (exactly_one("a voice", speaker="speaker", reference="reference", description="description"),)
 
     locale: Locale
-    """Language and region that the voice speaks."""
+    """Language that the voice speaks and, where it matters, script and region: a BCP-47 tag such as fr-FR."""
     gender: Gender
     """Gender of the voice."""
     speaker: Text | None = None
@@ -125,7 +127,7 @@ class VoiceModelSpec(Resource):
     """What the model's weights may be used for."""
     voices: Annotated[
         list[Voice],
-        Field(min_length=1, max_length=len(LOCALES) * len(get_args(Gender))),
+        Field(min_length=1, max_length=_MOST_VOICES),
         Unique(("gender", "locale")),
     ]
     """The avatars that the model speaks, each at most once."""
@@ -135,6 +137,13 @@ class VoiceModelSpec(Resource):
     """What each copy asks of its node."""
     parameters: dict[str, JsonValue] = {}
     """The engine's own settings, such as `threads`."""
+
+    @property
+    def unreadable_locales(self) -> list[str]:
+        """Locales whose text nothing can turn into the phonemes that the engine reads."""
+        if ENGINES[self.engine].alphabet is None:
+            return []
+        return [voice.locale for voice in self.voices if not is_readable(voice.locale)]
 
     @model_validator(mode="after")
     def _check_parameters(self) -> Self:

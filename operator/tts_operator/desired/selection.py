@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tts_app.resources import MODELS, Model, VoiceModel
 from tts_app.resources.engines import engines_of
 from tts_app.resources.engines.spec import Task
+from tts_app.resources.locales import explain_unreadable
 from tts_operator.objects import Manifest, Ref, ref_of
 
 
@@ -68,11 +69,16 @@ def _verdict(
     try:
         model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
-        before = previous.get(ref_of(manifest))
-        kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
         reason = "EngineUnknown" if _has_unknown_engine(manifest) else "InvalidSpec"
-        return replace(kept, reason=reason, message=explain(error))
-    return _verdict_on(model, engines, owners, kinds)
+        message = explain(error)
+    else:
+        unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
+        if not unreadable:
+            return _verdict_on(model, engines, owners, kinds)
+        reason, message = "LocaleUnreadable", explain_unreadable(unreadable)
+    before = previous.get(ref_of(manifest))
+    kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
+    return replace(kept, reason=reason, message=message)
 
 
 def _verdict_on(

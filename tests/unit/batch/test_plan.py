@@ -300,7 +300,7 @@ def test_all_faults_are_told_at_once(make_plan: MakePlan, tmp_path: Path) -> Non
         "nonsense\n"
         '{"id": 1, "text": {"en": "Hello."}}\n'
         '{"id": 2, "text": {"en": "..."}}\n'
-        '{"id": 3, "text": {"fr": "Bonjour."}}\n'
+        '{"id": 3, "text": {"french": "Bonjour."}}\n'
         '{"id": 4, "text": {"es": "Hola."}}\n'
     )
     told = faults(make_plan, uri=posts.as_uri(), avatars={"locales": ["en-US", "ur-PK"]})

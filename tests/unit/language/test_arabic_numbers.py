@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tts_app.language.arabic_diacritise import bare
-from tts_app.language.arabic_numbers import ArabicVerbaliser, oblique
+from tts_app.language.arabic.diacritise import bare
+from tts_app.language.arabic.numbers import ArabicVerbaliser, oblique
 from tts_app.language.base import Date, Time
 from tts_app.language.notation import CURRENCIES, UNITS
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tts_app.language.english_words import EnglishVerbaliser
+from tts_app.language.english.words import EnglishVerbaliser
 from tts_app.language.semiotics import UNITS, normalise, parse_number, words_of_tag
 
 

@@ -9,10 +9,10 @@ import regex
 
 from tts_app.language.base import Date, Time
 from tts_app.language.notation import CURRENCIES, UNITS
-from tts_app.language.urdu import UrduVerbaliser, make_front_end
-from tts_app.language.urdu_lexicon import LEXICON
-from tts_app.language.urdu_script import normal, to_devanagari, to_urdu
-from tts_app.language.urdu_words import CARDINALS_SPOKEN, URDU
+from tts_app.language.urdu.front_end import UrduVerbaliser, make_front_end
+from tts_app.language.urdu.lexicon import LEXICON
+from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
+from tts_app.language.urdu.words import CARDINALS_SPOKEN, URDU
 
 SAY = UrduVerbaliser()
 _ROUND = "किताब दुनिया क्या साया हवा कोई आई हुए ऊबर एक ऐप ईद ओके औरत तरह चाय लव जय गोवा इवेन्ट रोड लाइव मेन्यू"
@@ -187,7 +187,7 @@ def test_the_lexicon_is_sound():
         assert DEVANAGARI.fullmatch(said), word
 
 
-def test_phonemes_are_those_that_the_hindi_voices_know(urdu):
+def test_phonemise_as_hindi_is(urdu):
     phonemes = urdu.phonemise(["ہمارے ہوٹل میں خوش آمدید, مہمان!"])
     assert [unicodedata.normalize("NFC", line) for line in phonemes] == [
         "həmˌaːɾeː hˈoːʈəl mẽː xˈʊʃ ˌaːmdˈiːd, mˌeːhəmˈaːn!"

@@ -51,11 +51,32 @@ def test_a_bad_model_says_what_to_change_and_takes_no_avatar(voice_model):
     assert "int8" in verdicts[ref("bad")].message
 
 
+def test_select_refuses_a_locale_that_nothing_reads(voice_model):
+    unreadable = voice_model("klingon", avatars=[("fr-fr", "female"), ("tlh-001", "male")])
+    verdicts = select([unreadable, voice_model("good")], ENGINES, {})
+    assert verdicts[ref("good")].model is not None
+    assert (verdicts[ref("klingon")].model, verdicts[ref("klingon")].reason) == (None, "LocaleUnreadable")
+    assert verdicts[ref("klingon")].message.startswith("Nothing reads tlh-001: ")
+
+
+def test_select_serves_a_locale_that_espeak_reads(voice_model):
+    verdict = select([voice_model("french", avatars=[("fr-fr", "female")])], ENGINES, None)[ref("french")]
+    assert verdict.model is not None
+    assert [voice.avatar for voice in verdict.model.spec.voices] == ["female_fr-FR"]
+
+
 @pytest.fixture
 def live(playground):
     images = {"kokoro": "registry/kokoro:1", "vllm": "registry/vllm:1"}
     defaults = Defaults("registry/app:1", images, "2.60.0")
     return lambda *models: ServedModels(ray_service(playground(), models, defaults, "audio", "cache"))
+
+
+def test_select_keeps_a_model_that_got_an_unreadable_locale_as_it_is_served(voice_model, model, live):
+    changed = voice_model("kokoro", avatars=[("en-US", "female"), ("tlh-001", "male")])
+    verdict = select([changed], ENGINES, live(model("kokoro")))[ref("kokoro")]
+    assert verdict.is_outdated
+    assert verdict.reason == "LocaleUnreadable"
 
 
 def test_one_that_became_invalid_goes_on_as_it_is_served(voice_model, model, live):

@@ -8,22 +8,8 @@ API_VERSION = "ttsplayground.dev/v1alpha1"
 LICENSE = {"spdx": "Apache-2.0", "commercialUse": True}
 CONSENT = {"id": "1", "by": "A", "date": "2026-01-01"}
 CLIP = {"uri": "pvc://voices/a.wav", "transcript": "Hello.", "consent": CONSENT}
-LANGUAGES = [
-    "en",
-    "ar",
-    "es",
-    "hi",
-    "ur",
-    "en-US",
-    "en-GB",
-    "en-AU",
-    "ar-SA",
-    "ar-EG",
-    "ar-AE",
-    "es-ES",
-    "hi-IN",
-    "ur-PK",
-]
+LOCALES = [first + second for first in "abcdefghij" for second in "abcdefghij"]
+"""As many as a job may name."""
 POST = {"id": 1, "text": {"en": "Hello.", "ar-EG": "أهلا."}}
 
 
@@ -190,9 +176,8 @@ RULES = [
     Case("job", {"spec.posts": {}}, ONE_KIND_OF_POSTS),
     Case("job", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
     Case("job-of-a-service", {"spec.posts.uri": "pvc://posts/a.jsonl"}, ONE_KIND_OF_POSTS),
-    Case(
-        "job", {"spec.posts.inline.0.text.fr": "Bonjour."}, "text must be keyed by a language or locale: en,"
-    ),
+    Case("job", {f"spec.posts.inline.0.text.{'x' * 36}": "Bonjour."}, "text must be keyed by a language"),
+    Case("job", {"spec.posts.inline.0.text.x": "Bonjour."}, "text must be keyed by a language or locale"),
     Case("job", {"spec.output.nameTemplate": ".{post}_{gender}_{locale}"}, HIDDEN),
     Case("job", {"spec.output.nameTemplate": "a/{post}_{gender}_{locale}"}, TEMPLATE),
     Case("job", {"spec.output.nameTemplate": "{post}_{gender}_{locale}_{mood}"}, TEMPLATE),

@@ -44,7 +44,7 @@ def test_defaults_and_camel_case_round_trip(manifest: dict[str, Any]) -> None:
         (("spec", "source"), {"uri": "hf://a/b"}, "needs `revision`"),
         (("spec", "source", "sha256"), {"model.onnx": "abc"}, "pattern"),
         (("spec", "voices"), [], "at least 1"),
-        (("spec", "voices", 0, "locale"), "fr-FR", "en-US"),
+        (("spec", "voices", 0, "locale"), "french", "such as fr-FR"),
         (("spec", "voices", 0, "gender"), "neutral", "'female' or 'male'"),
         (
             ("spec", "voices", 0, "speaker"),
@@ -71,6 +71,14 @@ def test_faults_are_named(manifest: dict[str, Any], path: tuple[Any, ...], value
 def test_an_avatar_is_spoken_once(manifest: dict[str, Any]) -> None:
     manifest["spec"]["voices"] *= 2
     with pytest.raises(ValidationError, match="given twice: female_en-US"):
+        VoiceModel.model_validate(manifest)
+
+
+def test_voice_locale_is_kept_in_canonical_case(manifest: dict[str, Any]) -> None:
+    manifest["spec"]["voices"][0]["locale"] = "fr-fr"
+    assert VoiceModel.model_validate(manifest).spec.voices[0].avatar == "female_fr-FR"
+    manifest["spec"]["voices"].append({**manifest["spec"]["voices"][0], "locale": "fr-FR"})
+    with pytest.raises(ValidationError, match="given twice: female_fr-FR"):
         VoiceModel.model_validate(manifest)
 
 

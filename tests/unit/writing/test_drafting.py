@@ -181,6 +181,12 @@ def test_an_answer_s_white_space_is_tidied() -> None:
 
 def test_languages_are_read_in_any_case() -> None:
     assert languages_of("en, AR-eg,es_ES") == ("en", "ar-EG", "es-ES")
-    for given, message in (("fr", "Unknown language 'fr'"), (" ,", "No language"), ("en,EN", "given twice")):
+    assert languages_of("FR, zh-hant-tw") == ("fr", "zh-Hant-TW")
+    for given, message in (
+        ("qqq", "Unknown language 'qqq'"),
+        ("french", "'french' is not a locale"),
+        (" ,", "No language"),
+        ("en,EN", "given twice"),
+    ):
         with pytest.raises(ValueError, match=message):
             languages_of(given)

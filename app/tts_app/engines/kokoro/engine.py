@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment
+from tts_app.engines.kokoro.alphabet import kokoro_symbols
 from tts_app.engines.kokoro.files import KokoroFiles, Voices, find_files, model_names
 from tts_app.engines.kokoro.prepare import prepare
 from tts_app.engines.parameters import checked_parameters
@@ -117,7 +118,7 @@ class KokoroEngine:
         sessions = self._sessions
         if sessions is None:
             raise EngineError("This Kokoro engine is closed.")
-        tokens = self._tokenise(segment.phonemes)
+        tokens = self._tokenise(kokoro_symbols(segment.phonemes, segment.locale))
         inputs = self._inputs(tokens, segment.speaker, _read_speed(segment))
         release = self._releasing if len(tokens) > RELEASE_ABOVE else None
         audio = sessions[alone].run(None, inputs, release)[0]

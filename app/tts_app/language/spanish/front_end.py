@@ -1,26 +1,21 @@
 """Spanish of Spain: es-ES.
 
-Phonemes are espeak-ng's for `es` (Castilian: z and soft c are θ), in the form in which Kokoro was trained
-with them: misaki's map from espeak-ng's symbols.
+Phonemes are espeak-ng's for `es` (Castilian: z and soft c are θ).
 """
 
 from collections.abc import Sequence
 
 import regex
 
-from tts_app.language.base import FrontEnd
+from tts_app.language.base import TIE, FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.romanise import romanise
 from tts_app.language.semiotics import normalise
-from tts_app.language.spanish_agreement import agree, agree_ones, feminine
-from tts_app.language.spanish_words import SpanishVerbaliser
+from tts_app.language.spanish.agreement import agree, agree_ones, feminine
+from tts_app.language.spanish.words import SpanishVerbaliser
 
 _FEMININE_ORDINAL = regex.compile(r"(?<![\d.,])(\d{1,2})\.?ª(?! ?[CF])")
 _SHORT_ORDINAL = regex.compile(r"(?<![\d.,])([13])(?:er|\.?º|\.er)(?= (?!de\b)\p{Ll})")
-_KOKORO = (
-    *(("a^ɪ", "I"), ("a^ʊ", "W"), ("d^z", "ʣ"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("o^ʊ", "O"), ("ə^ʊ", "Q")),
-    *(("t^s", "ʦ"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("^", ""), ("-", "")),
-)
 _SHORT_FORMS = {"1": "primer", "3": "tercer"}
 
 
@@ -36,7 +31,7 @@ class Spanish:
             EspeakError: the espeak-ng program is missing.
         """
         self._verbaliser = SpanishVerbaliser()
-        self._espeak = Espeak("es", tie="^")
+        self._espeak = Espeak("es", tie=TIE)
 
     def normalise(self, text: str) -> str:
         """Return `text` as Spanish words with . , ; : ? ! as the only punctuation."""
@@ -46,18 +41,12 @@ class Spanish:
         return " ".join(romanise(agree(spoken)).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of normalised texts in Kokoro's alphabet."""
-        return [_in_kokoro(phonemes) for phonemes in self._espeak.phonemise(texts)]
+        """Return the phonemes of normalised texts in plain IPA."""
+        return self._espeak.phonemise(texts)
 
     def _ordinal_of_feminine(self, value: int) -> str:
         words = self._verbaliser.ordinal(value).split(" ")
         return " ".join(f"{word[:-1]}a" if word.endswith("o") else feminine(word) for word in words)
-
-
-def _in_kokoro(phonemes: str) -> str:
-    for old, new in _KOKORO:
-        phonemes = phonemes.replace(old, new)
-    return phonemes
 
 
 def make_front_end(locale: str) -> FrontEnd:

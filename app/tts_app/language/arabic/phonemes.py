@@ -1,10 +1,11 @@
-"""Vowelled Arabic to phonemes, and those to the nearest sounds that Kokoro knows.
+"""Vowelled Arabic to phonemes.
 
 Three steps, each pure: `word_phones` reads one vowelled word by the rules of the script (article and sun
 letters, wasla, hamza, ta marbuta, tanwin, long vowels, shadda); `stress` finds the stressed syllable by
-weight; `render` joins words (wasla elision) and writes the sounds of one dialect in the model's alphabet.
+weight; `render` joins words (wasla elision) and writes the sounds of one dialect in IPA.
 
-Phones are IPA strings, one a sound: long vowels `aː`, emphatics `sˤ`, a geminate twice.
+Phones are IPA strings, one a sound: long vowels `aː`, emphatics `sˤ`, a geminate twice. Affricates are one
+letter here (`ʤ`), and `Q` is the q that dialects keep.
 """
 
 import re
@@ -12,6 +13,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from tts_app.language.base import TIE
 
 FATHA, DAMMA, KASRA, SHADDA, SUKUN = "\u064e", "\u064f", "\u0650", "\u0651", "\u0652"
 FATHATAN, DAMMATAN, KASRATAN, DAGGER = "\u064b", "\u064c", "\u064d", "\u0670"
@@ -40,6 +43,8 @@ _MARK_VOWELS = {
     KASRATAN: "in",
 }
 _GLIDES = {"و": ("w", "u", "uː"), "ي": ("j", "i", "iː")}
+_MUTE_ALONE = frozenset("ʔʕ")
+_AFFRICATES = {"ʤ": f"d{TIE}ʒ", "ʧ": f"t{TIE}ʃ"}
 _PHONE = re.compile(r"[aiueo]ː?|.ˤ?")
 
 
@@ -66,14 +71,12 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """How one dialect's phones are sent to the model."""
+    """How one dialect's phones sound."""
 
-    phones: Mapping[str, str]
-    """Phone to the model's symbols ('' drops it); phones that are missing here are sent as they are."""
     shifts: Mapping[str, str] = field(default_factory=dict)
     """The dialect's own consonants, put in place of the standard ones first (EG: `ʤ` to `ɡ`)."""
     back_a: str = "ɑ"
-    """What an a beside an emphatic is sent as."""
+    """What an a beside an emphatic sounds as."""
     geminate: str = "double"
     """`double`: write a geminate twice; `single`: once; `long`: once with ː."""
     late_stress: bool = False
@@ -287,7 +290,7 @@ def stress(phones: Sequence[str], *, start: int = 0, late: bool = False) -> int 
 
 
 def render(words: Sequence[Word], sounds: Sounds) -> str:
-    """Write the words of one phrase in the model's alphabet, separated by spaces."""
+    """Write the words of one phrase in IPA, separated by spaces; a glottal sound alone is no word."""
     written: list[str] = []
     previous: list[str] = []
     for word in words:
@@ -297,12 +300,12 @@ def render(words: Sequence[Word], sounds: Sounds) -> str:
             written[-1] = _write(previous, sounds, words[len(written) - 1].stem)
             phones = phones[1:]
         previous = phones
-        written.append(_write(phones, sounds, word.stem))
+        written.append("" if set(phones) <= _MUTE_ALONE else _write(phones, sounds, word.stem))
     return " ".join(piece for piece in written if piece)
 
 
 def _write(phones: Sequence[str], sounds: Sounds, stem: int) -> str:
-    """Write one word's phones in the model's alphabet."""
+    """Write one word's phones in IPA."""
     accent = stress(phones, start=stem, late=sounds.late_stress) if sounds.accents else None
     written: list[str] = []
     for index, phone in enumerate(phones):
@@ -310,8 +313,8 @@ def _write(phones: Sequence[str], sounds: Sounds, stem: int) -> str:
         if phone[0] == "a" and around & COLOURING:
             symbol = sounds.back_a + phone[1:]
         else:
-            symbol = sounds.phones.get(phone, phone)
+            symbol = _AFFRICATES.get(phone, phone)
         if index and phone == phones[index - 1] and phone not in VOWELS and sounds.geminate != "double":
-            symbol = "ː" if sounds.geminate == "long" and symbol else ""
+            symbol = "ː" if sounds.geminate == "long" else ""
         written.append("ˈ" + symbol if index == accent else symbol)
     return "".join(written)

@@ -1,19 +1,19 @@
 """Urdu, spoken by Kokoro's Hindi voices: words in Urdu script, phonemes by way of Devanagari.
 
 Urdu and Hindi share their sounds. The voices know them as espeak-ng writes them for Hindi, so Urdu words are
-first spelled in Devanagari (`urdu_script`), short vowels and all, and then phonemised as Hindi is.
+first spelled in Devanagari (`urdu.script`), short vowels and all, and then phonemised as Hindi is.
 """
 
 from collections.abc import Sequence
 
 from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi_latin import WORDS
-from tts_app.language.hindi_letters import in_devanagari, load, phonemes_of_hindi
-from tts_app.language.hindi_urdu import IndicVerbaliser
-from tts_app.language.hindi_urdu_text import IndicNormaliser, Script
-from tts_app.language.urdu_script import normal, to_devanagari, to_urdu
-from tts_app.language.urdu_words import (
+from tts_app.language.hindi.latin import WORDS
+from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.indic.normaliser import IndicNormaliser, Script
+from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
+from tts_app.language.urdu.words import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
@@ -69,7 +69,7 @@ class UrduFrontEnd:
         return normal(self._normalise(normal(text)))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each text, in the form that the Hindi voices were trained on."""
+        """Return the phonemes of each text as espeak-ng gives them for Hindi."""
         return phonemes_of_hindi(self._espeak, [to_devanagari(text) for text in texts])
 
 

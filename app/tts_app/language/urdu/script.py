@@ -1,7 +1,7 @@
 """Urdu and Devanagari: two scripts of one sound system, each turned into the other.
 
 Urdu is written without most short vowels. A word is spelled in Devanagari from the first of these that
-serves: the lexicon of `urdu_lexicon`; the marks on it (zabar, zer, pesh ...), when it has any, by rule; what
+serves: the lexicon of `urdu.lexicon`; the marks on it (zabar, zer, pesh ...), when it has any, by rule; what
 espeak-ng's Urdu voice makes of it, its faults repaired. Devanagari writes every vowel, so the way back is
 exact: the short ones are marked.
 """
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import regex
 
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi_letters import URDU_PHONES, VOWELS, spell, write
-from tts_app.language.urdu_lexicon import LEXICON
-from tts_app.language.urdu_words import CARDINALS_SPOKEN
+from tts_app.language.hindi.letters import URDU_PHONES, VOWELS, spell, write
+from tts_app.language.urdu.lexicon import LEXICON
+from tts_app.language.urdu.words import CARDINALS_SPOKEN
 
 ZABAR, ZER, PESH, SHADDA, SUKUN, TANWIN, DAGGER = (
     "\N{ARABIC FATHA}",
@@ -143,7 +143,7 @@ def _heard(word: str) -> str:
 
 
 class _Speller:
-    """Spells a word whose short vowels are marked, letter by letter, as sounds for `hindi_letters.write`."""
+    """Spells a word whose short vowels are marked, letter by letter, as sounds for `hindi.letters.write`."""
 
     def __init__(self, letters: list[_Letter]) -> None:
         self._letters = letters

@@ -1,6 +1,6 @@
 """Phonemes and Latin words in Devanagari: how a Hindi speaker says what is not Hindi.
 
-A Latin word is looked up in `hindi_latin.WORDS` (English words of social posts and common romanised Hindi);
+A Latin word is looked up in `hindi.latin.WORDS` (English words of social posts and common romanised Hindi);
 else, when misaki's English dictionary has it, its English phonemes are spelled as Hindi hears them; else it
 is read as romanised Hindi, which names and places mostly are.
 """
@@ -14,7 +14,7 @@ from importlib.resources import files
 import regex
 
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi_latin import WORDS
+from tts_app.language.hindi.latin import WORDS
 
 _VIRAMA = "\N{DEVANAGARI SIGN VIRAMA}"
 _NASAL, _NASAL_ABOVE = "\N{DEVANAGARI SIGN CANDRABINDU}", "\N{DEVANAGARI SIGN ANUSVARA}"
@@ -43,8 +43,8 @@ _STOPS = {
     "ɖ": "ड", "ɖʰ": "ढ", "t": "त", "tʰ": "थ", "d": "द", "dʰ": "ध", "p": "प", "pʰ": "फ", "b": "ब", "bʰ": "भ",
 }  # fmt: skip
 _OTHERS = {
-    "n": "न", "ɳ": "न", "ŋ": "ङ", "ɲ": "न", "m": "म", "j": "य", "r": "र", "ɾ": "र", "r.": "ड़",
-    "r.ʰ": "ढ़", "r.h": "ढ़", "l": "ल", "ʋ": "व", "v": "व", "w": "व", "ʃ": "श", "ʂ": "स", "s": "स",
+    "n": "न", "ɳ": "न", "ŋ": "ङ", "ɲ": "न", "m": "म", "j": "य", "r": "र", "ɾ": "र", "ɽ": "ड़",
+    "ɽʰ": "ढ़", "ɽh": "ढ़", "l": "ल", "ʋ": "व", "v": "व", "w": "व", "ʃ": "श", "ʂ": "स", "s": "स",
     "h": "ह", "q": "क़", "x": "ख़", "ɣ": "ग़", "z": "ज़", "ʐ": "ज़", "ʒ": "ज़", "f": "फ़",
 }  # fmt: skip
 URDU_PHONES = {
@@ -77,12 +77,8 @@ _SOUNDS = regex.compile(r"=(?P<consonant>.़?)|(?P<vowel>[aAiIuUeEoOW])|(?P<nas
 
 
 def phonemes_of_hindi(espeak: Espeak, texts: Sequence[str]) -> list[str]:
-    """Return what espeak-ng's Hindi voice makes of each text, in the alphabet that Kokoro was trained with.
-
-    That is, as in misaki's espeak G2P, its IPA less the hyphens: the `r.` of ड़ is in the training data so.
-    """
-    spelled = [_NASAL_AFTER_E.sub(_NASAL_ABOVE, text) for text in texts]
-    return [phonemes.replace("-", "") for phonemes in espeak.phonemise(spelled)]
+    """Return what espeak-ng's Hindi voice makes of each text."""
+    return espeak.phonemise([_NASAL_AFTER_E.sub(_NASAL_ABOVE, text) for text in texts])
 
 
 def spell(phones: str, table: Mapping[str, str]) -> str:

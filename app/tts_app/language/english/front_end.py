@@ -1,8 +1,7 @@
 """English: en-US, en-GB and en-AU.
 
-The phonemes are those that Kokoro was trained with: the dictionaries of misaki and rules like its own for
-weak forms and stress, without its part-of-speech tagger. en-AU is British English with Australian vowels, as
-far as the model's alphabet can write them.
+The phonemes are those of the dictionaries of misaki, with rules like its own for weak forms and stress,
+without its part-of-speech tagger. en-AU is British English with Australian vowels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,10 @@ from types import MappingProxyType
 import regex
 
 from tts_app.language.base import FrontEnd
-from tts_app.language.english_accent import australian
-from tts_app.language.english_context import use_of
-from tts_app.language.english_lexicon import VOWELS, Lexicon, restress
-from tts_app.language.english_words import EnglishVerbaliser
+from tts_app.language.english.accent import in_ipa
+from tts_app.language.english.context import use_of
+from tts_app.language.english.lexicon import VOWELS, Lexicon, restress
+from tts_app.language.english.words import EnglishVerbaliser
 from tts_app.language.romanise import romanise, without_accents
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import word_set
@@ -61,7 +60,7 @@ class English:
         return " ".join(romanise(spoken).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of normalised texts in Kokoro's alphabet."""
+        """Return the phonemes of normalised texts in plain IPA."""
         tokenised = [_TOKEN.findall(text) for text in texts]
         unknown = [word for words in tokenised for word in words if self._is_unknown(word)]
         guessed = self._lexicon.guess(unknown) if unknown else {}
@@ -98,10 +97,7 @@ class English:
             if phonemes:
                 following = phonemes
                 spoken.append(phonemes)
-        text = _joined(list(reversed(spoken)))
-        if self.locale == "en-AU":
-            return australian(text)
-        return text.replace("ɾ", "T").replace("ʔ", "t") if self.locale == "en-US" else text
+        return in_ipa(_joined(list(reversed(spoken))), self.locale)
 
     def _letters(self, tokens: Sequence[str], index: int) -> str | None:
         """Return the name of a spelled letter; of letters in a row only the last has the main stress."""

@@ -2,15 +2,15 @@
 
 num2words has Arabic, but no counted nouns (gender, dual, plural after 3-10, accusative after 11-99), no
 dialects and no vowels, and it keeps the number in its own state. So the grammar is here, over the words of
-`arabic_words`, which are vowelled: the diacritiser need not guess them.
+`arabic.words`, which are vowelled: the diacritiser need not guess them.
 """
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tts_app.language import arabic_words as words
-from tts_app.language.arabic_words import Noun
+from tts_app.language.arabic import words
+from tts_app.language.arabic.words import Noun
 from tts_app.language.base import Date, Time
 
 LARGEST = 10**12

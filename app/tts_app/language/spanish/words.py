@@ -7,7 +7,7 @@ from types import MappingProxyType
 import regex
 
 from tts_app.language.base import Date, Time
-from tts_app.language.spanish_agreement import cardinal, counted, feminine
+from tts_app.language.spanish.agreement import cardinal, counted, feminine
 from tts_app.language.text import word_set
 
 MONTHS = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import regex
 
-from tts_app.language.hindi_urdu import IndicVerbaliser, Vocabulary
+from tts_app.language.indic.verbaliser import IndicVerbaliser, Vocabulary
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import ascii_digits, clean
 

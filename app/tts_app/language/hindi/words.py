@@ -1,6 +1,6 @@
 """The Hindi words for what is written with digits and symbols. Data, no behaviour."""
 
-from tts_app.language.hindi_urdu import Vocabulary
+from tts_app.language.indic.verbaliser import Vocabulary
 
 _CARDINALS = """
     शून्य एक दो तीन चार पाँच छह सात आठ नौ

@@ -1,18 +1,19 @@
 """Arabic text front-end: standard (ar-SA), Egyptian (ar-EG) and Emirati (ar-AE).
 
-Text -> words (`semiotics` with `arabic_numbers`, Latin words by `arabic_latin`) -> vowels (a lexicon over a
-diacritiser) -> phones by rule (`arabic_phonemes`) -> the nearest sounds that Kokoro knows. What was measured
-and chosen, mapping included, is in docs/decisions/0005-arabic.md.
+Text -> words (`semiotics` with `arabic.numbers`, Latin words by `arabic.latin`) -> vowels (a lexicon over a
+diacritiser) -> phones by rule (`arabic.phonemes`). What was measured and chosen is in
+docs/decisions/0005-arabic.md.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tts_app.language import arabic_diacritise, arabic_latin, semiotics
-from tts_app.language.arabic_dialects import LEXICONS
-from tts_app.language.arabic_numbers import ArabicVerbaliser, oblique
-from tts_app.language.arabic_phonemes import (
+from tts_app.language import semiotics
+from tts_app.language.arabic import diacritise, latin
+from tts_app.language.arabic.dialects import LEXICONS
+from tts_app.language.arabic.numbers import ArabicVerbaliser, oblique
+from tts_app.language.arabic.phonemes import (
     SUN_PHONES,
     VOWELS,
     Sounds,
@@ -21,16 +22,10 @@ from tts_app.language.arabic_phonemes import (
     split_phones,
     word_phones,
 )
-from tts_app.language.arabic_words import FEMININE_PLURALS
+from tts_app.language.arabic.words import FEMININE_PLURALS
 from tts_app.language.base import FrontEnd
 
 Phones = tuple[str, ...]
-
-# Kokoro has no pharyngeals and no emphatics, and takes ʔ for a /t/: measured, the nearest is none at all.
-KOKORO = {
-    "ʔ": "", "ʕ": "", "ħ": "h", "q": "k", "sˤ": "s", "dˤ": "d", "tˤ": "t", "ðˤ": "ð", "zˤ": "z",
-    "rˤ": "r", "lˤ": "l", "i": "ɪ", "u": "ʊ",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +60,9 @@ _STANDARD_PRONOUNS = {
 }
 
 DIALECTS = {
-    "ar-SA": Dialect(Sounds(KOKORO), False, "a", "a", _PROCLITICS, _STANDARD_PRONOUNS),
+    "ar-SA": Dialect(Sounds(shifts={"Q": "q"}), False, "a", "a", _PROCLITICS, _STANDARD_PRONOUNS),
     "ar-EG": Dialect(
         Sounds(
-            KOKORO,
             shifts={"ʤ": "ɡ", "q": "ʔ", "Q": "q", "θ": "t", "ð": "d", "ðˤ": "zˤ"},
             late_stress=True,
         ),
@@ -80,7 +74,7 @@ DIALECTS = {
         future=("ه", "ح"),
     ),
     "ar-AE": Dialect(
-        Sounds(KOKORO, shifts={"q": "ɡ", "Q": "q", "dˤ": "ðˤ"}),
+        Sounds(shifts={"q": "ɡ", "Q": "q", "dˤ": "ðˤ"}),
         True,
         "i",
         "a",
@@ -108,7 +102,7 @@ _ENCLITIC = re.compile(r"^(\w{2,}?)(نا|ها|هم|كم|كو|ك|ه|ي|ا)$")
 
 def make_front_end(locale: str) -> FrontEnd:
     """Return the front-end of ar-SA, ar-EG or ar-AE; the diacritiser is loaded."""
-    arabic_diacritise.load()
+    diacritise.load()
     return ArabicFrontEnd(locale)
 
 
@@ -124,20 +118,20 @@ class ArabicFrontEnd:
     def normalise(self, text: str) -> str:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
         words = semiotics.normalise(_COUNTED.sub(self._agree, text), self.verbaliser)
-        words = arabic_latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
+        words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
         words = _JOINED.sub(_join, _FOREIGN.sub(" ", words))
         if not self._dialect.colloquial:
             words = _GOVERNED.sub(lambda match: " ".join(map(oblique, match[0].split(" "))), words)
         return re.sub(r"\s+([.,;:?!])", r"\1", " ".join(words.split()))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each normalised text in Kokoro's alphabet."""
+        """Return the phonemes of each normalised text in plain IPA."""
         return [self._phonemise(text) for text in texts]
 
     def _agree(self, match: re.Match[str]) -> str:
         """Say 3-99 in words where a feminine noun follows, whose gender only Arabic knows."""
         count, noun = int(match[1]), match[2]
-        plain = arabic_diacritise.bare(noun)
+        plain = diacritise.bare(noun)
         feminine = plain in FEMININE_PLURALS or (count > 10 and plain.endswith("ة"))
         if not feminine or count < 3:
             return match[0]
@@ -164,7 +158,7 @@ class ArabicFrontEnd:
     def _words(self, words: Sequence[str]) -> Iterator[Word]:
         """Yield the phones of a sentence's words: as vowelled, by the lexicon, or as the model guesses."""
         parts = [self._analyse(word) for word in words]
-        guesses = arabic_diacritise.diacritise([part.stem for part in parts])
+        guesses = diacritise.diacritise([part.stem for part in parts])
         following = [*words[1:], ""]
         for written, after, part, guess in zip(words, following, parts, guesses, strict=True):
             word = self._colloquial(part.wrap(part.entry or self._guess(guess, part)))
@@ -183,7 +177,7 @@ class ArabicFrontEnd:
 
     def _analyse(self, word: str) -> "_Parts":
         """Find a word in the lexicon, without its clitics if need be, or strip what the model cannot know."""
-        if arabic_diacritise.vowelled(word):
+        if diacritise.vowelled(word):
             return _Parts(word)
         plain = fold(word)
         for parts in self._readings(plain, word):
@@ -321,7 +315,7 @@ def _without_case(word: Word) -> Word:
 
 def _governs(word: str, following: str) -> bool:
     """Tell whether a word in ta marbuta governs the next one: it has no article, and that has."""
-    plain, after = arabic_diacritise.bare(word), arabic_diacritise.bare(following)
+    plain, after = diacritise.bare(word), diacritise.bare(following)
     definite = plain.startswith(("ال", "وال", "بال", "لل", "فال", "كال"))
     return plain.endswith("ة") and not definite and after.startswith("ال") and len(after) > 3
 
@@ -334,7 +328,7 @@ def _join(match: re.Match[str]) -> str:
 
 def fold(word: str) -> str:
     """Return a word as the lexicon's keys spell it: no marks, one alef, final ه for ة and ي for ى."""
-    return arabic_diacritise.bare(word).translate(_FOLD)
+    return diacritise.bare(word).translate(_FOLD)
 
 
 def _read_lexicon(locale: str) -> dict[str, Word]:

@@ -1,7 +1,7 @@
 """How Hindi and Urdu say what is written with digits and symbols: one grammar, two vocabularies.
 
 The two are one spoken language in two scripts: the same irregular numerals to a hundred, the same lakh and
-crore, the same half and quarter hours. `hindi_words` and `urdu_words` fill in a `Vocabulary` each.
+crore, the same half and quarter hours. `hindi.words` and `urdu.words` fill in a `Vocabulary` each.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The Urdu words for what is written with digits and symbols. Data, no behaviour."""
 
-from tts_app.language.hindi_urdu import Vocabulary
+from tts_app.language.indic.verbaliser import Vocabulary
 
 _CARDINALS = """
     صفر ایک دو تین چار پانچ چھ سات آٹھ نو

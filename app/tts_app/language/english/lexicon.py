@@ -1,9 +1,10 @@
-"""English words to phonemes, by the dictionaries that Kokoro's training text was read with.
+"""English words to phonemes, by the dictionaries of the package misaki (Apache-2.0).
 
-The dictionaries are those of the package misaki (Apache-2.0): words checked by hand (gold) before words
-gathered by machine (silver), in Kokoro's alphabet: A I O Q W Y are the diphthongs of day, my, US and British
-go, now and boy. Inflected forms that they lack are made from their stems by the rules of English spelling;
-what is left is read as two words of the dictionary (#seaview), or by espeak-ng.
+Words checked by hand (gold) come before words gathered by machine (silver). They are written in the
+dictionaries' own alphabet, IPA with one letter for each sound: A I O Q W Y are the diphthongs of day, my, US
+and British go, now and boy; `accent.in_ipa` writes them out. Inflected forms that the dictionaries lack are
+made from their stems by the rules of English spelling; what is left is read as two words of the dictionary
+(#seaview), or by espeak-ng.
 """
 
 import json
@@ -14,7 +15,7 @@ from threading import Lock
 
 import regex
 
-from tts_app.language.english_names import NAMES
+from tts_app.language.english.names import NAMES
 from tts_app.language.espeak import Espeak
 
 PRIMARY, SECONDARY = "ˈ", "ˌ"
@@ -42,7 +43,7 @@ _ESPEAK = (
     *(("ə^l", "ᵊl"), ("ʲo", "jo"), ("ʲə", "jə"), ("ʲ", ""), ("ɚ", "əɹ"), ("r", "ɹ"), ("x", "k"), ("ç", "k")),
     *(("ɐ", "ə"), ("ɬ", "l"), ("\u0303", "")),
 )
-"""espeak-ng's symbols in Kokoro's alphabet; ^ ties the letters of one phoneme."""
+"""espeak-ng's symbols in the dictionaries' alphabet; ^ ties the letters of one phoneme."""
 
 
 class Lexicon:
@@ -210,7 +211,7 @@ class Lexicon:
         for old, new in _ESPEAK_GB if self.british else _ESPEAK_US:
             spoken = spoken.replace(old, new)
         spoken = spoken.replace("e", "A" if "e^" not in spoken else "e").replace("^", "")
-        return spoken.replace("o", "ɔ").replace("-", "")
+        return spoken.replace("o", "ɔ")
 
 
 def restress(phonemes: str, stress: float) -> str:

@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from tts_app.language.arabic_phonemes import FATHATAN, MARKS, SHADDA
+from tts_app.language.arabic.phonemes import FATHATAN, MARKS, SHADDA
 
 THREADS_VARIABLE = "TT_ORT_THREADS"
 """text2tashkeel reads its session's thread count here, when the session is made."""

@@ -1,14 +1,12 @@
-"""Hindi: words in Devanagari, phonemes by espeak-ng, as Kokoro's Hindi voices were trained on them."""
+"""Hindi: words in Devanagari, phonemes by espeak-ng."""
 
 from collections.abc import Sequence
 
 from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi_latin import WORDS
-from tts_app.language.hindi_letters import in_devanagari, load, phonemes_of_hindi
-from tts_app.language.hindi_urdu import IndicVerbaliser
-from tts_app.language.hindi_urdu_text import IndicNormaliser, Script
-from tts_app.language.hindi_words import (
+from tts_app.language.hindi.latin import WORDS
+from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.hindi.words import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
     HINDI,
@@ -17,7 +15,9 @@ from tts_app.language.hindi_words import (
     UNIT_FORMS,
     WEEKDAY_FORMS,
 )
-from tts_app.language.urdu_script import to_devanagari
+from tts_app.language.indic.normaliser import IndicNormaliser, Script
+from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.urdu.script import to_devanagari
 
 DEVANAGARI = Script(
     letters=r"\p{Devanagari}",
@@ -64,7 +64,7 @@ class HindiFrontEnd:
         return self._normalise(text)
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
-        """Return the phonemes of each text as espeak-ng gives them: the model was trained on these."""
+        """Return the phonemes of each text as espeak-ng gives them."""
         return phonemes_of_hindi(self._espeak, texts)
 
 

@@ -1,0 +1,1 @@
+"""Arabic: standard (ar-SA), Egyptian (ar-EG) and Emirati (ar-AE)."""

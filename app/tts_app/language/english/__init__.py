@@ -1,0 +1,1 @@
+"""English of en-US, en-GB and en-AU."""

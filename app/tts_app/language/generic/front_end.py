@@ -1,0 +1,44 @@
+"""The front-end of every locale that has none of its own: espeak-ng reads it, in preview quality.
+
+Web addresses, tags, emoji and phone numbers are dealt with as for any language; whole numbers are said by
+num2words where it knows the language. What then has no words - decimals, times, signs, and numbers of other
+languages - stays as it is written, for espeak-ng's voice reads it in its own language.
+"""
+
+from collections.abc import Sequence
+
+from tts_app.language.base import TIE, FrontEnd
+from tts_app.language.espeak import Espeak
+from tts_app.language.generic.verbaliser import GenericVerbaliser
+from tts_app.language.romanise import romanise
+from tts_app.language.semiotics import normalise
+from tts_app.resources.locales import espeak_voice, script_of
+
+
+class GenericFrontEnd:
+    """The front-end of one locale that espeak-ng reads. Thread-safe."""
+
+    def __init__(self, locale: str) -> None:
+        """Start espeak-ng.
+
+        Raises:
+            EspeakError: the espeak-ng program is missing, or older than the table of its voices.
+        """
+        self.locale = locale
+        self._verbaliser = GenericVerbaliser(locale)
+        self._is_latin = script_of(locale) == "Latin"
+        self._espeak = Espeak(espeak_voice(locale), tie=TIE)
+
+    def normalise(self, text: str) -> str:
+        """Return `text` as words, with . , ; : ? ! as the only punctuation, and numbers for espeak-ng."""
+        spoken = normalise(text, self._verbaliser)
+        return " ".join((romanise(spoken) if self._is_latin else spoken).split())
+
+    def phonemise(self, texts: Sequence[str]) -> list[str]:
+        """Return the phonemes of normalised texts in plain IPA."""
+        return self._espeak.phonemise(texts)
+
+
+def make_front_end(locale: str) -> FrontEnd:
+    """Return the front-end of a locale that espeak-ng has a voice for."""
+    return GenericFrontEnd(locale)

@@ -1,0 +1,1 @@
+"""Hindi of hi-IN."""

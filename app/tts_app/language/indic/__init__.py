@@ -1,0 +1,1 @@
+"""What Hindi and Urdu share: one spoken language, written in two scripts."""

@@ -1,0 +1,1 @@
+"""Urdu of ur-PK."""

@@ -1,0 +1,56 @@
+"""Plain IPA in Kokoro's symbols."""
+
+import pytest
+
+from tts_app.engines.kokoro.alphabet import ARABIC, kokoro_symbols, mapped
+from tts_app.language import front_end
+from tts_app.resources import LOCALES
+
+VOCABULARY = set(
+    ';:,.!?—…"()“” ̃ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴøɸθœɹɾɻʁɽʂʃʈʧʊʋʌ'
+    "ɣɤχʎʒʔˈˌːʰʲᵻ"
+)
+"""The model's symbols, as its vocab.json has them."""
+
+
+@pytest.mark.parametrize(
+    ("locale", "ipa", "symbols"),
+    [
+        ("en-US", "wˈɔɾəɹ bɹˈa͡ʊn ɡˌo͡ʊ ˈʔn", "wˈɔTəɹ bɹˈWn ɡˌO ˈtn"),
+        ("en-GB", "d͡ʒˈɔ͡ɪ ə͡ʊ t͡ʃ ɾ", "ʤˈY Q ʧ ɾ"),
+        ("en-AU", "ˌɑː dˈæ͡ɪ nˈɑ͡ɪt ɡˈə͡ʉ nˈæ͡ɔ", "ˌɑː dˈɛɪ nˈɑɪt ɡˈəʊ nˈæʊ"),
+        ("es-ES", "el t͡ʃˈiko kɾuθˈo", "el ʧˈiko kɾuθˈo"),
+        ("hi-IN", "ɡʰˈoːɽaː tʃ", "ɡʰˈoːr.aː tʃ"),
+        ("ar-SA", "d͡ʒˈamal qˈɑlb ʕajn iːd u", "ʤˈamal kˈɑlb ajn iːd ʊ"),
+        ("ar-EG", "ilʔˈoːdˤɑ, ħˈuruːb.", "ɪlˈoːdɑ, hˈʊruːb."),
+        ("fr-FR", "bɔ̃ʒˈuʁ, s͡x ɽ ʔ", "bɔ̃ʒˈuʁ, sx ɽ ʔ"),
+        ("en-US", "", ""),
+    ],
+)
+def test_kokoro_symbols(locale: str, ipa: str, symbols: str) -> None:
+    assert kokoro_symbols(ipa, locale) == symbols
+
+
+def test_kokoro_symbols_leaves_symbols_as_they_are() -> None:
+    """An older gateway sends symbols instead of IPA."""
+    assert kokoro_symbols("wˈɔTəɹ bɹˈWn ʤˈY", "en-US") == "wˈɔTəɹ bɹˈWn ʤˈY"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_kokoro_symbols_of_each_front_end_are_in_the_vocabulary(locale: str) -> None:
+    front = front_end(locale)
+    texts = {
+        "en": "The quick brown fox's joys: 20 chairs, our day! Zorblat, bluewaterlodge.",
+        "es": "El chico cruzó la calle, ¡qué perro! Aula, whisky, 5 km.",
+        "hi": "घोड़ा पढ़ना, ज़िंदगी! 45 km चाय",
+        "ur": "ہمارے ہوٹل میں خوش آمدید, گھوڑا! 5 km",
+        "ar": "القاهرة قلب ضيوف، مطعم؟ غرفة چ ژ 5 كم",
+    }
+    (phonemes,) = front.phonemise([front.normalise(texts[locale[:2]])])
+    symbols = kokoro_symbols(phonemes, locale)
+    assert set(symbols) <= VOCABULARY, set(symbols) - VOCABULARY
+    assert len(symbols) > 20
+
+
+def test_mapped_takes_other_symbols() -> None:
+    assert mapped("qˈɑlb d͡ʒ", {**ARABIC, "q": "q", "d͡ʒ": "ʒ"}) == "qˈɑlb ʒ"

@@ -1,0 +1,102 @@
+"""Locales without a front-end of their own: words and phonemes by espeak-ng and num2words."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+import regex
+from num2words import CONVERTER_CLASSES
+
+from tts_app.language import front_end
+from tts_app.language.generic.verbaliser import GenericVerbaliser
+from tts_app.language.notation import UNITS
+from tts_app.resources.locales import LANGUAGES, LOCALES
+
+IPA = regex.compile(r"[[\p{L}--\p{Lu}]\p{M}ˈˌ .,;:?!]*", regex.V1)
+
+
+@pytest.mark.parametrize(
+    ("locale", "written", "said"),
+    [
+        ("fr-FR", "Bonjour ! 21 chambres", "Bonjour! vingt et un chambres"),
+        ("fr-FR", "à 7:30, 19,99 € et 20 %", "à 7:30, 19,99 € et vingt %"),
+        ("fr-FR", "à 10h00, 3,5 km, -5 °C", "à dix, 3,5 km, moins cinq °C"),
+        ("fr-FR", "le 03/04/2026", "le trois quatre deux mille vingt-six"),
+        ("fr-FR", "L'hôtel 😀 #Vacances Привет", "L'hôtel, Vacances privet"),
+        ("fr-BE", "Il y en a 71", "Il y en a septante et un"),
+        ("it-IT", "Ciao! 21 camere, -5 °C", "Ciao! ventuno camere, -5 °C"),
+        ("pt-BR", "R$ 20 por noite", "vinte reais por noite"),
+        ("de-DE", "1.299,50 € um 19:05", "1299,50 € um 19:05"),
+        ("en-IN", "3.5 km", "3.5 km"),
+        ("eu-ES", "2026 etxe", "2026 etxe"),
+        ("ru-RU", "21 номер", "двадцать один номер"),
+        ("fr-FR", "2026", "deux mille vingt-six"),
+        ("fr-FR", "... 😀", ""),
+        ("fr-FR", "Le week-end - dès l'après-midi -", "Le week-end, dès l'après-midi"),
+    ],
+)
+def test_normalise(locale: str, written: str, said: str) -> None:
+    assert front_end(locale).normalise(written) == said
+
+
+@pytest.mark.parametrize(
+    ("locale", "words", "phonemes"),
+    [
+        ("fr-FR", "Bonjour, le chat.", "bɔ̃ʒˈuʁ, lə ʃˈa."),
+        ("it-IT", "ciao, pizza!", "t͡ʃˈao, pˈit͡sːa!"),
+        ("pt-BR", "bom dia", "bˈoŋ d͡ʒˈiæ"),
+        ("fr-FR", "à 7:30, 3,5 km", "a sˈɛt ˈœʁ tʁˈɑ̃t, tʁwa viʁɡyl sˈɛ̃k kilomˈɛtʁ"),
+        ("eu-ES", "21", "ˌoɣe͡ɪtaβˈat"),
+    ],
+)
+def test_phonemise(locale: str, words: str, phonemes: str) -> None:
+    assert front_end(locale).phonemise([words]) == [phonemes]
+
+
+def test_phonemise_drops_marks_of_a_change_of_language() -> None:
+    (phonemes,) = front_end("ru-RU").phonemise(["отель WiFi"])
+    assert "(" not in phonemes
+    assert "wˈa͡ɪ" in phonemes
+
+
+@pytest.mark.parametrize("code", sorted(LANGUAGES))
+def test_every_language_of_the_table_is_read(code: str) -> None:
+    """The voice is there, and its answer is IPA."""
+    front = front_end(f"{code}-001")
+    (phonemes,) = front.phonemise([front.normalise("21 hotel, 3.5 km.")])
+    assert regex.search(r"\p{L}", phonemes)
+    assert IPA.fullmatch(phonemes), IPA.sub("", phonemes)
+
+
+def test_front_end_of_what_espeak_cannot_read() -> None:
+    with pytest.raises(ValueError, match=r"Nothing reads tlh-001: .*Languages that are read: af, "):
+        front_end("tlh-001")
+
+
+def test_front_end_is_made_once_and_shared_by_threads() -> None:
+    french = front_end("fr-FR")
+    assert front_end("fr-FR") is french
+    with ThreadPoolExecutor(4) as pool:
+        said = set(pool.map(lambda _: french.phonemise(["trois chats"])[0], range(16)))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("locale", ["fr-FR", "de-DE", "ko-KR", "lv-LV", "am-ET", "eu-ES"])
+def test_verbaliser_says_or_returns_everything(locale: str) -> None:
+    verbaliser = GenericVerbaliser(locale)
+    for number in (0, 1, 21, 100, 1999, 10**9, 10**12, 10**14):
+        assert verbaliser.number(Decimal(number)).strip()
+        assert verbaliser.ordinal(number % 1000).strip()
+    for unit in UNITS:
+        assert verbaliser.measure(Decimal(2), unit).strip()
+    for currency in ("USD", "GBP", "AUD", "EUR", "INR", "PKR", "SAR", "EGP", "AED"):
+        assert verbaliser.money(Decimal("2.5"), currency).strip()
+
+
+@pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {locale[:2] for locale in LOCALES}))
+def test_number_is_said_without_digits_where_num2words_has_the_language(code: str) -> None:
+    said = [GenericVerbaliser(code).number(Decimal(number)) for number in (0, 7, 21, 99, 1999, 10**6)]
+    named = any(character.isalpha() for character in said[0])
+    assert all(any(c.isdigit() for c in words) is not named for words in said), said
+    if code in CONVERTER_CLASSES:
+        assert named == (code not in ("am", "ja", "th"))
