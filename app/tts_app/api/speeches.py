@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
@@ -54,6 +55,7 @@ async def create_speech(
         locale=voice.voice.locale,
         format=body.response_format,
         speed=body.speed,
+        options=asdict(body.options),
         text=body.text,
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),

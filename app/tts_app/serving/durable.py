@@ -187,7 +187,7 @@ class DurableSpeeches:
     async def _render(self, speech: Speech, text: str) -> None:
         """Speak into a file; publish it and record it."""
         voice = self._service.voice(speech.model, speech.voice)
-        utterance = Utterance(text, voice, SpeechOptions(speech.format, speech.speed))
+        utterance = Utterance(text, voice, _options_of(speech))
         progress = self._progress[speech.id] = Progress()
         starting = asyncio.create_task(asyncio.to_thread(self._store.write, file_name(speech)))
         try:
@@ -237,6 +237,13 @@ class DurableSpeeches:
     def _notify(self, speech_id: str) -> None:
         if (changed := self._changed.pop(speech_id, None)) is not None:
             changed.set()
+
+
+def _options_of(speech: Speech) -> SpeechOptions:
+    """Return how the speech is to be spoken."""
+    if speech.options is None:  # an earlier version stored it
+        return SpeechOptions(speech.format, speech.speed)
+    return SpeechOptions(**speech.options)
 
 
 def file_name(speech: Speech) -> str:

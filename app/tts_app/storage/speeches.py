@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import JSON, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.database import Base, Database, storable
@@ -40,6 +40,8 @@ class Speech(Base):
     locale: Mapped[str]
     format: Mapped[str]
     speed: Mapped[float]
+    options: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """The fields of its SpeechOptions; None where a version stored it that knew format and speed alone."""
     text: Mapped[str | None]
     """None once the speech is final."""
     characters: Mapped[int]
