@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ SLOTS = 3
 QUEUE = 8
 
 
-def text_model(name: str, folder: Path, replicas: int, **parameters: Any) -> TextModel:
+PARAMETERS = {"writer": {"step": 0.02}, "slow": {"load_until": "loaded"}}
+"""Of the simulated engine, by model."""
+
+
+def text_model(name: str, folder: Path, replicas: int) -> TextModel:
     return TextModel.model_validate(
         {
             "metadata": {"name": name},
@@ -36,7 +41,6 @@ def text_model(name: str, folder: Path, replicas: int, **parameters: Any) -> Tex
                 "license": {"spdx": "Apache-2.0", "commercialUse": True},
                 "contextLength": CONTEXT,
                 "replicas": {"min": replicas, "max": replicas, "targetOngoingRequests": SLOTS},
-                "parameters": parameters,
             },
         }
     )
@@ -47,7 +51,8 @@ def writer(playground: Any) -> Iterator[Any]:
     """The playground with a model that writes beside the one that speaks, and one that takes long to load."""
     folder = playground.folder / "simulated"
     folder.mkdir()
-    with playground.serving(text_model("writer", folder, REPLICAS, step=0.02), simulated_text.config):
+    simulated = partial(simulated_text.config, parameters=PARAMETERS)
+    with playground.serving(text_model("writer", folder, REPLICAS), simulated):
         yield playground
 
 
@@ -290,10 +295,10 @@ def test_a_model_that_loads_says_so(writer: Any) -> None:
     folder = writer.folder / "simulated"
     models = [
         kokoro,
-        text_model("writer", folder, REPLICAS, step=0.02),
-        text_model("slow", folder, 1, load_until="loaded"),
+        text_model("writer", folder, REPLICAS),
+        text_model("slow", folder, 1),
     ]
-    writer.apply(simulated_text.config(writer.config(models)))
+    writer.apply(simulated_text.config(writer.config(models), PARAMETERS))
     body = {"model": "slow", "messages": ask(), "max_tokens": 3}
     deadline = time.monotonic() + 30
     while True:

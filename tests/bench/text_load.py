@@ -56,6 +56,7 @@ def config(models: Any, **where: Any) -> dict[str, Any]:
     for application in made["applications"]:
         if "context_length" in application["args"]:
             application["args"]["engine"] = "simulated_text:SimulatedTextEngine"
+            application["args"]["parameters"] = {"step": STEP, "stamps": True}
     return made
 
 
@@ -68,7 +69,6 @@ def model(streams: int, folder: str) -> TextModel:
                 "source": {"uri": f"file://{folder}"},
                 "license": {"spdx": "Apache-2.0", "commercialUse": True},
                 "replicas": {"min": 1, "max": 1, "targetOngoingRequests": streams},
-                "parameters": {"step": STEP, "stamps": True},
             },
         }
     )

@@ -223,7 +223,7 @@ def test_a_sample_can_be_applied_and_then_differs_in_nothing(client: Client, pat
 
 
 def test_parameters_keep_whatever_an_engine_may_want(client: Client) -> None:
-    document = GOOD["speakers"]
+    document = GOOD["text-on-gpus"]
     try:
         client.apply(document)
         assert client.get(document)["spec"]["parameters"] == document["spec"]["parameters"]

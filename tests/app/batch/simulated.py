@@ -26,13 +26,13 @@ def audio(text: str, avatar: str) -> bytes:
 class SimulatedSpeaker:
     """Speaks in a moment. Words in a text make it fail: KILL, REFUSE, and ONCE only the first time.
 
-    Its model's parameter `folder` names the batch's folder: in `rendered.txt` it notes what it renders, and
+    Its model's annotation `folder` names the batch's folder: in `rendered.txt` it notes what it renders, and
     `seconds.txt` holds the seconds that an item takes on average; the same item always takes as long. Where
     `renderings.txt` holds a number, renderings that were noted after so many others wait.
     """
 
     def __init__(self, model: VoiceModel, slots: int) -> None:
-        folder = Path(str(model.spec.parameters["folder"]))
+        folder = Path(str(model.metadata.annotations["folder"]))
         self._rendered, seconds = folder / "rendered.txt", folder / "seconds.txt"
         self._limit = folder / "renderings.txt"
         self._seconds = float(seconds.read_text()) if seconds.exists() else 0.02
@@ -91,7 +91,7 @@ def main() -> int:
     models = []
     for model in load_voice_models():
         manifest = model.written()
-        manifest["spec"]["parameters"] = {"folder": str(folder)}
+        manifest["metadata"]["annotations"] = {"folder": str(folder)}
         models.append(VoiceModel.model_validate(manifest))
     command = Command(
         job,

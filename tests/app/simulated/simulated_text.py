@@ -32,11 +32,15 @@ def word(number: int) -> str:
     return f"{WORDS[number % len(WORDS)]} "
 
 
-def config(serve: dict[str, Any]) -> dict[str, Any]:
-    """The Serve config with the simulated engine in place of each TextModel's own."""
+def config(serve: dict[str, Any], parameters: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The Serve config with the simulated engine in place of each TextModel's own, with its own `parameters`.
+
+    They are not in the TextModel, whose engine would refuse them.
+    """
     for application in serve["applications"]:
         if "context_length" in application["args"]:
             application["args"]["engine"] = f"{__name__}:{SimulatedTextEngine.__name__}"
+            application["args"]["parameters"] = (parameters or {}).get(application["name"], {})
     return serve
 
 
