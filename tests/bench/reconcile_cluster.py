@@ -176,19 +176,19 @@ class Seen:
 
 
 def spoken_of(model: Object) -> bool:
-    """Tell whether a resource's status is of the resource as it is now."""
+    """Return whether a resource's status is of the resource as it is now."""
     return bool(model.get("status", {}).get("observedGeneration") == model["metadata"]["generation"])
 
 
 def is_ready(model: Object) -> bool:
-    """Tell whether a VoiceModel's status, of the resource as it is now, says that it is Ready."""
+    """Return whether a VoiceModel's status, of the resource as it is now, says that it is Ready."""
     conditions = model.get("status", {}).get("conditions", [])
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     return ready and spoken_of(model)
 
 
 def has_cluster(service: Object) -> bool:
-    """Tell whether KubeRay named a RayService's cluster."""
+    """Return whether KubeRay named a RayService's cluster."""
     status = service.get("status", {})
     return any(
         status.get(part, {}).get("rayClusterName") for part in ("activeServiceStatus", "pendingServiceStatus")

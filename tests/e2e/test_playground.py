@@ -148,7 +148,7 @@ class Speech:
         return head
 
     def driver_runs(self) -> bool:
-        """Tell whether the driver of a job runs on the head: a process with `render` among its arguments."""
+        """Return whether the driver of a job runs on the head: a process with `render` as an argument."""
         look = r"grep -lsz '^[r]ender$' /proc/[0-9]*/cmdline || true"  # which grep's own arguments are not
         return bool(self.kubectl("exec", self.head(), "--", "bash", "-c", look).strip())
 

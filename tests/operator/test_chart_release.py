@@ -143,7 +143,7 @@ def with_field(field: str, value: Any, name: str, **spec: Any) -> Object:
 
 
 def gone(plane: ControlPlane) -> bool:
-    """Tell whether there is no definition left.
+    """Return whether there is no definition left.
 
     One that is deleted a second after it was made can stay for ever ("storage is (re)initializing"), unless
     somebody touches it: then the API server tries again.

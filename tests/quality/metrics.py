@@ -187,7 +187,7 @@ def clicks(audio: FloatArray, rate: int) -> list[float]:
 
 
 def recurs(at: float, audio: FloatArray, source: FloatArray, rate: int) -> bool:
-    """Tell whether what is heard at `at` seconds of `audio` is in `source` too, wherever and however loud.
+    """Return whether what is heard at `at` seconds of `audio` is in `source` too, wherever and however loud.
 
     The place of `source` that is most like the 10 ms on either side is looked for, by normalised correlation;
     there the band above 8 kHz, a click's own, must be alike as well. Both signals have `rate` Hz.

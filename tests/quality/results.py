@@ -169,7 +169,7 @@ def _none(name: str, results: Sequence[Result], count: Callable[[Result], int]) 
 
 
 def is_production(summary: Summary, results: Sequence[Result], approximation: str | None) -> bool:
-    """Tell whether a voice may be called production.
+    """Return whether a voice may be called production.
 
     It speaks with the locale's own accent, a front-end of its own reads the text, and every target is met.
     """

@@ -448,7 +448,7 @@ def _merge_numbers(words: Sequence[str], language: str) -> list[str]:
 
 
 def _continues(out: Sequence[str], word: str, language: str) -> bool:
-    """Tell whether `word` ends a number that the recogniser wrote in parts: "70 y 9", "100 and 89"."""
+    """Return whether `word` ends a number that the recogniser wrote in parts: "70 y 9", "100 and 89"."""
     if len(out) < 2 or not out[-2].isdigit():
         return False
     if language == "es":

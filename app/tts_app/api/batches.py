@@ -194,7 +194,7 @@ async def list_batches(
 
 @router.get("/{batch_id}", response_model=BatchAnswer, responses=_UNKNOWN, summary="Get status")
 async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
-    """Tell where a batch stands."""
+    """Return the status of a batch."""
     return _answer(await _find(batch_id, playground), playground)
 
 

@@ -121,7 +121,7 @@ def _check(
     if asked is not None and (asked > capabilities.logprobs or not capabilities.logprobs):
         name = "top_logprobs" if capabilities.logprobs and isinstance(request, ChatRequest) else "logprobs"
         most = f"at most {capabilities.logprobs}" if capabilities.logprobs else "none"
-        raise _cannot(name, f"Model {model!r} tells the probabilities of {most} alternatives a token.")
+        raise _cannot(name, f"Model {model!r} gives the probabilities of {most} alternatives a token.")
 
 
 def _cannot(param: str, message: str) -> ApiError:

@@ -79,7 +79,7 @@ async def create_speech(
 
 @router.get("/{speech_id}", response_model=SpeechAnswer, responses=_UNKNOWN, summary="Get status")
 async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
-    """Tell where a speech stands."""
+    """Return the status of a speech."""
     return _answer(await _find(speech_id, playground), playground)
 
 

@@ -46,8 +46,8 @@ class Draft:
     """Why each of the other texts is missing."""
 
 
-async def draft_posts(writer: Writer, order: Order, review: Review, tell: Callable[[Draft], None]) -> None:
-    """Draft the posts of `order`, as many at a time as `writer` writes, and `tell` of each when it is done.
+async def draft_posts(writer: Writer, order: Order, review: Review, report: Callable[[Draft], None]) -> None:
+    """Draft the posts of `order`, as many at a time as `writer` writes, and `report` of each when it is done.
 
     `review` knows the texts that the new ones must not repeat. When it is cancelled, or the writer fails, it
     still tells of the posts that have a good text by then.
@@ -59,7 +59,7 @@ async def draft_posts(writer: Writer, order: Order, review: Review, tell: Callab
 
     async def one(number: int) -> None:
         async with slots:
-            await _draft(writer, order, number, review, tell)
+            await _draft(writer, order, number, review, report)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -70,7 +70,7 @@ async def draft_posts(writer: Writer, order: Order, review: Review, tell: Callab
 
 
 async def _draft(
-    writer: Writer, order: Order, number: int, review: Review, tell: Callable[[Draft], None]
+    writer: Writer, order: Order, number: int, review: Review, report: Callable[[Draft], None]
 ) -> None:
     texts: dict[str, str] = {}
     missing = dict.fromkeys(order.languages, "it was not tried")
@@ -90,7 +90,7 @@ async def _draft(
     finally:
         faults = (Fault(f"post {number}", f"no text in {name}: {why}") for name, why in missing.items())
         if ended or texts:
-            tell(Draft(number, Post(id=number, text=texts) if texts else None, tuple(faults)))
+            report(Draft(number, Post(id=number, text=texts) if texts else None, tuple(faults)))
 
 
 async def _text(

@@ -43,14 +43,14 @@ class Driver:
         models: Sequence[VoiceModel],
         output: Output,
         options: Options,
-        tell: Callable[[Progress], None] = lambda _: None,
+        report: Callable[[Progress], None] = lambda _: None,
         waits: Waits = DEFAULT_WAITS,
     ) -> None:
         self._plan = plan
         self._models = {model.name: model for model in models}
         self._output = output
         self._options = options
-        self._tell = tell
+        self._report = report
         self._waits = waits
         self._ledger = Ledger(output, plan)
         self.progress = Progress(plan.total)
@@ -71,11 +71,11 @@ class Driver:
 
     @property
     def stopped(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether it is to stop."""
         return self._stopping.is_set()
 
     def wait_for(self, reason: str) -> None:
-        """Have it told what the batch waits for before it can begin; an empty string ends that."""
+        """Report that the batch waits for `reason` before it can begin; an empty string ends that."""
         self._held_up = reason
 
     @property
@@ -283,23 +283,23 @@ class Driver:
         self._feed.settled(duplicate)
 
     @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
-        """Tell the progress each second, or as `waits` says, where it has changed."""
-        teller = asyncio.create_task(self._keep_telling())
+    async def reporting(self) -> AsyncIterator[None]:
+        """Report the progress each second, or as `waits` says, where it has changed."""
+        reporter = asyncio.create_task(self._keep_reporting())
         try:
             yield
         finally:
-            teller.cancel()
-            await asyncio.gather(teller, return_exceptions=True)
+            reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
             self.progress.waiting = ""
 
-    async def _keep_telling(self) -> None:
+    async def _keep_reporting(self) -> None:
         told: dict[str, Any] | None = None
         while True:
             await asyncio.sleep(self._waits.progress)
             self.progress.waiting = self._held_up or self.retry_output.fault or self._governor.gate.reason
-            if (now := self.progress.told()) and now != told:
-                self._tell(self.progress)
+            if (now := self.progress.as_dict()) and now != told:
+                self._report(self.progress)
                 told = now
 
 

@@ -1,4 +1,4 @@
-"""What a run of a batch will make, and how long it takes: told before it starts, with nothing loaded."""
+"""Estimates what a run of a batch will make and how long it takes, before anything is loaded."""
 
 import os
 import shutil

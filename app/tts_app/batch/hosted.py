@@ -269,7 +269,7 @@ class HostedBatches:
         )
         saved = 0.0
 
-        def tell(progress: Progress) -> None:
+        def report(progress: Progress) -> None:
             nonlocal saved
             self._progress[batch.id] = progress
             self._notify(batch.id)
@@ -290,7 +290,7 @@ class HostedBatches:
                 output,
                 self._models(),
                 options,
-                tell=tell,
+                report=report,
                 started=started,
                 wanted=wanted,
                 waits=self._waits,

@@ -30,8 +30,8 @@ class Progress:
         """Items by what has become of them."""
         return {"total": self.total, "done": self.done, "failed": self.failed, "skipped": self.skipped}
 
-    def told(self) -> dict[str, Any]:
-        """Return what is told of it outside: no counts before any is known."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON for users, without counts until some are known."""
         counts = {"progress": self.counts, "failures": list(self.failures)} if self.known else {}
         return counts | ({"waiting": self.waiting} if self.waiting else {})
 
@@ -44,7 +44,7 @@ class Outcome:
     progress: Progress
     message: str = ""
 
-    def told(self) -> dict[str, Any]:
-        """Return what is told of it outside."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON for users."""
         message = {"message": self.message} if self.message else {}
-        return {**self.progress.told(), "outcome": self.state, **message}
+        return {**self.progress.as_dict(), "outcome": self.state, **message}

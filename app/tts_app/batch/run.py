@@ -29,7 +29,7 @@ async def run(
     models: Sequence[VoiceModel],
     options: Options,
     *,
-    tell: Callable[[Progress], None],
+    report: Callable[[Progress], None],
     started: Callable[[Driver], None] = lambda _: None,
     wanted: Callable[[], Awaitable[bool]] = _always,
     archive: bool = False,
@@ -40,10 +40,10 @@ async def run(
     `wanted` is asked once the output is held, for a batch may have ended while another driver held it. That
     driver is waited for, and, for a while, an output that is away.
     """
-    driver = Driver(plan, models, output, options, tell, waits)
+    driver = Driver(plan, models, output, options, report, waits)
     started(driver)
     try:
-        async with driver.telling(), _locked(output, driver):
+        async with driver.reporting(), _locked(output, driver):
             if not (driver.stopped or await wanted()):
                 driver.stop()
             if driver.stopped:

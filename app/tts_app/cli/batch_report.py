@@ -35,7 +35,7 @@ def estimate_lines(plan: Plan, output: Output, command: Command, price: float) -
         before = settled(plan, output, command.options)
     except OSError as error:
         before = Settled()
-        told.append(f"which of them are there is not known ({describe(error)})")
+        told.append(f"it is not known which of them exist ({describe(error)})")
     if before.there:
         told.append(f"{before.there:,} of them are there already")
     if before.failed:
@@ -56,7 +56,7 @@ def estimate_lines(plan: Plan, output: Output, command: Command, price: float) -
 
 def _time_told(duration: float | None, price: float) -> str:
     if duration is None:
-        return "how long it takes is told while it runs"
+        return "the time left is shown while it runs"
     cost = f", {duration / 3600 * price:.2f} at {price:g} an hour" if price else ""
     return f"about {_duration(duration)} on this machine's {_counted(cores_here(), 'core')}{cost}"
 
@@ -68,7 +68,7 @@ def _counted(number: int, noun: str) -> str:
 def print_summary(ended: Outcome, url: str, err: Console, out: Callable[[str], None], as_json: bool) -> None:
     """Print how a run ended: in words, or as a line of JSON."""
     if as_json:
-        out(json.dumps(ended.told()))
+        out(json.dumps(ended.as_dict()))
         return
     progress = ended.progress
     for failure in progress.failures:
@@ -88,7 +88,7 @@ def progress_reports(
 ) -> Iterator[Callable[[Progress], None]]:
     """Yield what reports the progress: JSON lines, a bar on a terminal, or a line now and then."""
     if as_json:
-        yield lambda progress: out(json.dumps(progress.told()))
+        yield lambda progress: out(json.dumps(progress.as_dict()))
         return
     pace = _Pace()
     if err.is_terminal:

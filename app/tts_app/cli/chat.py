@@ -27,7 +27,7 @@ def chat(
             help="Ask this alone; - reads standard input, as a pipe does. Default: a conversation."
         ),
     ] = None,
-    system: Annotated[str, typer.Option(help="What the model is told beforehand.")] = "",
+    system: Annotated[str, typer.Option(help="System message.")] = "",
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Longest answer. Default: as the context allows.")
     ] = None,

@@ -15,7 +15,7 @@ class Conversation:
     """What a person and a model said to each other."""
 
     system: str = ""
-    """What the model is told beforehand."""
+    """System message."""
     turns: list[tuple[str, str]] = field(default_factory=list)
     """What was asked and what was answered, oldest first."""
     _tokens_a_character: float = 0.0

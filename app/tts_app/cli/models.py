@@ -21,7 +21,7 @@ def fetch_models(
     ] = False,
     manifest: Annotated[str, typer.Option(help="A VoiceModel or TextModel as JSON, instead of a file.")] = "",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Tell the progress in JSON on standard output, a line a second.")
+        bool, typer.Option("--json", help="Write the progress as JSON to standard output, a line a second.")
     ] = False,
 ) -> None:
     """Fetch the models' files into the cache (TTSP_CACHE, else ~/.cache/tts-playground), once, checked."""
@@ -46,7 +46,7 @@ def models_of(paths: list[Path] | None) -> list[VoiceModel | TextModel]:
 
 
 def fetch_files(models: Iterable[VoiceModel | TextModel], as_json: bool = False) -> None:
-    """Fetch the models' files, telling the progress; end the command where they cannot be had."""
+    """Fetch the models' files, showing the progress; end the command where they cannot be had."""
     from tts_app.engines.loading import fetch_model
 
     with reported(), json_progress() if as_json else progress() as told:

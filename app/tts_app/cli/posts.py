@@ -134,7 +134,7 @@ def _draft(
 
     saved = time.monotonic()
 
-    def tell(draft: "Draft") -> None:
+    def report(draft: "Draft") -> None:
         nonlocal saved
         drafts.append(draft)
         done = f"{len(drafts)} of {order.count}"
@@ -151,7 +151,7 @@ def _draft(
 
     with reported(), asyncio.Runner() as runner, writer_of(runner, file, model, url) as writer:
         try:
-            runner.run(draft_posts(writer, order, review, tell))
+            runner.run(draft_posts(writer, order, review, report))
         except EngineError as error:
             err.print(f"ttsp: {error}", style="red", markup=False)
             return FAILED

@@ -52,7 +52,7 @@ def render(
         ),
     ] = False,
     price: Annotated[
-        float, typer.Option(min=0, help="Of an hour of the machine: the cost is told beforehand.")
+        float, typer.Option(min=0, help="Price of an hour of the machine: the estimate then has the cost.")
     ] = 0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try what failed in an earlier run once more.")
@@ -71,11 +71,11 @@ def render(
     ] = None,
     uid: Annotated[
         str,
-        typer.Option(help="Tells the job from an earlier one of its name, whose failures it tries again."),
+        typer.Option(help="Identifies the job: what an earlier job of its name failed at is tried again."),
     ] = "",
     goes_on: Annotated[
         bool,
-        typer.Option("--goes-on", help="It has begun before: wait for an output that is away at first, too."),
+        typer.Option("--goes-on", help="The batch was started before: wait for an output that is away."),
     ] = False,
     config_maps: Annotated[
         Path,
@@ -84,10 +84,10 @@ def render(
         ),
     ] = Path("config-maps"),
     as_json: Annotated[
-        bool, typer.Option("--json", help="Tell the progress in JSON, a line a second.")
+        bool, typer.Option("--json", help="Write the progress as JSON, a line a second.")
     ] = False,
 ) -> None:
-    """Render a batch of posts into audio files. Run it again to go on where it stopped."""
+    """Render a batch of posts into audio files. Run it again to resume."""
     from tts_app.batch.command import BatchError, Changes, Command
     from tts_app.batch.config_maps import mounted
     from tts_app.batch.options import SPEAKERS

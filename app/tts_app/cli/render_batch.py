@@ -75,8 +75,8 @@ def render_batch(
 
 
 def refused(message: str) -> str:
-    """Return the line of JSON that tells that a batch is wrong as it is asked for."""
-    return json.dumps(Outcome("Failed", Progress(0), message[:_MESSAGE]).told())
+    """Return the line of JSON that says that a batch is wrong as it is asked for."""
+    return json.dumps(Outcome("Failed", Progress(0), message[:_MESSAGE]).as_dict())
 
 
 async def _run(command: Command, plan: Plan, output: Output, report: Callable[[Progress], None]) -> Outcome:
@@ -93,7 +93,7 @@ async def _run(command: Command, plan: Plan, output: Output, report: Callable[[P
         output,
         command.models,
         command.options,
-        tell=report,
+        report=report,
         started=started,
         archive=command.archive,
     )

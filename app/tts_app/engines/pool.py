@@ -106,7 +106,7 @@ class _Turns:
         self._admit()
 
     def close(self) -> None:
-        """Tell those who wait that their turns will not come."""
+        """Fail the calls that wait."""
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
         for turn in waiting:

@@ -272,7 +272,7 @@ def _any(forms: Iterable[str]) -> str:
 
 
 def _lettered(sign: str) -> bool:
-    """Tell whether a currency sign starts and ends with letters, so that it could be part of a word."""
+    """Return whether a currency sign starts and ends with letters, so that it could be part of a word."""
     return sign[0].isalpha() and sign.rstrip(".")[-1].isalpha()
 
 

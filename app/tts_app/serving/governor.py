@@ -60,7 +60,7 @@ class LoadGate:
         if self.open:
             return ""
         name = max(self.levels, key=lambda name: self.levels[name] / self._limit_of(name), default="")
-        return f"{name} is {self.levels[name]:.0%} in use" if name else "no node tells how busy it is"
+        return f"{name} is {self.levels[name]:.0%} in use" if name else "no node reports how busy it is"
 
     def _limit_of(self, name: str) -> float:
         resource = name.partition("/")[2]
@@ -76,7 +76,7 @@ _BURSTS = {"cpu", "disk", "network", "gpu"}
 
 
 class Sampler:
-    """Tells how busy its node is. An actor class, one a node; also usable in process."""
+    """Reports how busy its node is. An actor class, one a node; also usable in process."""
 
     def __init__(self) -> None:
         self._before = _Counters.read()

@@ -32,7 +32,7 @@ async def look(model: str) -> Readiness:
 
 
 async def is_deployed(model: str) -> bool:
-    """Tell whether Serve has the model's application up, with or without replicas."""
+    """Return whether Serve has the model's application up, with or without replicas."""
     status = await _status()
     application = None if status is None else status.applications.get(model)
     return application is not None and application.status == ApplicationStatus.RUNNING

@@ -65,7 +65,7 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Tell Serve to start the replica anew; record how busy the engine is, idle or not.
+        """Ask Serve to restart the replica; record how busy the engine is, idle or not.
 
         Raises:
             EngineError: the engine is broken, or breaks down under every request.

@@ -104,7 +104,7 @@ async def recorded(call: Callable[[], _Answer], pauses: tuple[float, float] = PA
 
 
 def storable(identifier: str) -> bool:
-    """Tell whether an id that a caller gave could be stored: PostgreSQL refuses to be asked for others."""
+    """Return whether an id that a caller gave could be stored: PostgreSQL refuses to be asked for others."""
     return "\0" not in identifier
 
 

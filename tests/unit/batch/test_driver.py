@@ -177,7 +177,7 @@ class Batch:
         self, tell: Callable[[Progress], None] = lambda _: None, posts: Any = POSTS, **options: Any
     ) -> Outcome:
         def telling(progress: Progress) -> None:
-            self.told.append(progress.told())
+            self.told.append(progress.as_dict())
             tell(progress)
 
         def started(made: Driver) -> None:
@@ -186,7 +186,7 @@ class Batch:
         chosen = Options(**{"job": "welcome", "utilisation": 1.0, **options})
         plan = self.make_plan(posts, self.models)
         return await run(
-            plan, self.output, self.models, chosen, tell=telling, started=started, waits=self.waits
+            plan, self.output, self.models, chosen, report=telling, started=started, waits=self.waits
         )
 
     def stop(self, _progress: Progress) -> None:
@@ -213,7 +213,7 @@ async def test_an_output_that_is_away_for_a_while_is_waited_for(batch: Batch, st
     assert (ended.state, ended.message) == ("Succeeded", "")
     assert not batch.output.step, "it was not away at all"
     assert "the output cannot be written: it is away" in [told.get("waiting") for told in batch.told]
-    assert "waiting" not in ended.told()
+    assert "waiting" not in ended.as_dict()
     assert len(batch.manifest) == len(list(batch.output.sizes())) - 2 == 8
 
 
@@ -350,7 +350,7 @@ async def test_a_new_post_whose_text_was_spoken_in_an_earlier_run_is_copied(
     await batch.run(posts=[post(1)])
     speaker.spoken.clear()
     ended = await batch.run(posts=posts)
-    assert ended.told()["progress"] == {"total": 8, "done": 8, "failed": 0, "skipped": 4}
+    assert ended.as_dict()["progress"] == {"total": 8, "done": 8, "failed": 0, "skipped": 4}
     assert not speaker.spoken
     for record in batch.manifest:
         assert batch.output.read(record["file"]) == f"{record['avatar']}: Hello.".encode()
@@ -451,7 +451,7 @@ async def test_what_is_through_already_is_counted_before_anything_is_spoken(
     speaker.begun, speaker.seconds = 0, 0.1
     before = [{"id": post, "text": {"en": f"Hello {post}.", "es": f"Hola {post}."}} for post in range(3, 10)]
     ended = await batch.run(stop, posts=[*before, *POSTS])
-    told = ended.told()
+    told = ended.as_dict()
     assert ended.state == "Stopped"
     assert told["progress"] == {"total": 36, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
     assert [failure["post"] for failure in told["failures"]] == [2]

@@ -209,7 +209,7 @@ def test_one_that_has_nothing_left(make_plan: MakePlan, command: Command, folder
 
 def test_a_time_that_nobody_knows(make_plan: MakePlan, command: Command, folder: Output) -> None:
     told = list(estimate_lines(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
-    assert told[1].endswith("; how long it takes is told while it runs.")
+    assert told[1].endswith("; the time left is shown while it runs.")
 
 
 @pytest.mark.parametrize(("archive", "free", "warned"), [(False, 51_000, False), (True, 51_000, True)])
@@ -246,5 +246,5 @@ def test_an_output_that_cannot_be_read(
 
     monkeypatch.setattr(Ledger, "load", away)
     first, second = estimate_lines(make_plan(FOUR), folder, command, 0)
-    assert "which of them are there is not known (Permission denied" in first
+    assert "it is not known which of them exist (Permission denied" in first
     assert second.startswith("To render: 4 files")

@@ -215,7 +215,7 @@ async def test_the_tool_that_is_named_is_called(caller: LlamaCppEngine) -> None:
 
 
 async def test_tools_and_probabilities_do_not_go_together(caller: LlamaCppEngine) -> None:
-    with pytest.raises(EngineError, match="tells no probabilities beside tools"):
+    with pytest.raises(EngineError, match="gives no probabilities together with tools"):
         await written(caller, replace(SEA, tools=(tool("weather"),), logprobs=0))
 
 

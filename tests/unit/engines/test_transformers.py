@@ -247,7 +247,7 @@ async def test_more_than_slots_wait_and_may_leave(engine: TransformersEngine) ->
         (replace(SEA, n=0), "n must be at least 1"),
         (replace(SEA, n=4), "4 answers at a time are too many: this model writes 3"),
         (replace(SEA, logprobs=21), "from 0 to 20"),
-        (replace(CHAT, tools=({"type": "function"},)), "tells no tool calls"),
+        (replace(CHAT, tools=({"type": "function"},)), "cannot call tools"),
         (replace(SEA, schema={"type": "banana"}), "schema cannot be followed"),
         (TextRequest(prompt="\ud83d"), "not valid Unicode"),
         (TextRequest(messages=({"role": "user", "content": [{"type": "image_url"}]},)), "type image_url"),

@@ -157,7 +157,7 @@ def _is_two(graph: OnnxGraph, value: str) -> bool:
 
 
 def _is_column(graph: OnnxGraph, value: str) -> bool:
-    """Tell whether `value` has shape (batch, channels, 1): half of a style's vector, with 1 added or not."""
+    """Return whether `value` has shape (batch, channels, 1): half of a style vector, with 1 added or not."""
     if add := graph.producer(value, "Add"):
         value = next((name for name in add.input if graph.constant(name) is None), value)
     half = graph.producer(value, "Slice") or graph.producer(value, "Split")

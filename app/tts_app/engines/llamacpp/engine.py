@@ -175,7 +175,7 @@ class LlamaCppEngine:
             raise EngineError("This model's chat template has no place for tools.")
         if request.tools and request.logprobs is not None:
             raise EngineError(
-                "The engine llamacpp tells no probabilities beside tools: leave one of the two out."
+                "The engine llamacpp gives no probabilities together with tools: leave one of the two out."
             )
         for pattern in _patterns(request.schema or {}):
             if not (pattern.startswith("^") and pattern.endswith("$")):

@@ -81,7 +81,7 @@ class TransformersEngine:
 
     @property
     def capabilities(self) -> TextCapabilities:
-        """What this engine can do with this model. It tells no tool calls."""
+        """What this engine can do with this model. It cannot call tools."""
         return self._capabilities
 
     @property
@@ -174,7 +174,7 @@ class TransformersEngine:
     def _check(self, request: TextRequest) -> None:
         check_request(request, self._capabilities)
         if request.tools:
-            raise EngineError("The engine transformers tells no tool calls; llamacpp and vllm do.")
+            raise EngineError("The engine transformers cannot call tools; llamacpp and vllm can.")
 
 
 def _render(tokenizer: Any, messages: Sequence[Mapping[str, Any]]) -> str:

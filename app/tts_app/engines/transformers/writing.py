@@ -1,6 +1,6 @@
 """The two ways of transformers to write an answer: together with others, or by a `generate()` of its own.
 
-Both are started in the event loop, tell what is written there by `tell`, call `done` there once when they
+Both are started in the event loop, tell what is written there by `emit`, call `done` there once when they
 take no more of the machine, and return what stops them.
 """
 
@@ -58,7 +58,7 @@ class TokenBatch:
     """What its reader is told."""
 
 
-Tell = Callable[[TokenBatch], None]
+Emit = Callable[[TokenBatch], None]
 Stop = Callable[[], None]
 
 
@@ -147,7 +147,7 @@ def is_plain(request: TextRequest) -> bool:
 
 
 def write_in_batch(
-    manager: Any, name: str, loaded: LoadedModel, task: Task, index: int, tell: Tell, done: Callable[[], None]
+    manager: Any, name: str, loaded: LoadedModel, task: Task, index: int, emit: Emit, done: Callable[[], None]
 ) -> Stop:
     """Have an answer written by continuous batching under a `name` that no other has.
 
@@ -169,7 +169,7 @@ def write_in_batch(
             return
         tokens, told = output.generated_tokens[told:], len(output.generated_tokens)
         error = None if output.error is None else _failed(output.error)
-        tell(TokenBatch(index, tokens, ended=output.is_finished(), error=error))
+        emit(TokenBatch(index, tokens, ended=output.is_finished(), error=error))
         if output.is_finished():
             end()
 
@@ -195,7 +195,7 @@ def write_in_batch(
 
 
 def write_alone(
-    threads: Executor, loaded: LoadedModel, task: Task, index: int, tell: Tell, done: Callable[[], None]
+    threads: Executor, loaded: LoadedModel, task: Task, index: int, emit: Emit, done: Callable[[], None]
 ) -> Stop:
     """Have an answer written by a `generate()` of its own in a thread."""
     loop, stopped = asyncio.get_running_loop(), _Stopped()
@@ -203,7 +203,7 @@ def write_alone(
 
     def put(token: int) -> None:
         logprobs, choice.logprobs = choice.logprobs, []
-        loop.call_soon_threadsafe(tell, TokenBatch(index, [token], logprobs))
+        loop.call_soon_threadsafe(emit, TokenBatch(index, [token], logprobs))
 
     def generate() -> None:
         prompt = torch.tensor([task.prompt], device=loaded.model.device)
@@ -224,7 +224,7 @@ def write_alone(
 
     def end(call: "asyncio.Future[None]") -> None:
         error = None if call.cancelled() else call.exception()
-        tell(TokenBatch(index, ended=True, error=None if error is None else _failed(error)))
+        emit(TokenBatch(index, ended=True, error=None if error is None else _failed(error)))
         done()
 
     loop.run_in_executor(threads, generate).add_done_callback(end)

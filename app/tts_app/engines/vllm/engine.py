@@ -156,10 +156,10 @@ class VllmEngine:
         here = asyncio.get_running_loop()
         written: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
 
-        def tell(item: Delta | Exception | None) -> None:
+        def emit(item: Delta | Exception | None) -> None:
             here.call_soon_threadsafe(written.put_nowait, item)
 
-        writing = asyncio.run_coroutine_threadsafe(self._write(request, tell), self._loop)
+        writing = asyncio.run_coroutine_threadsafe(self._write(request, emit), self._loop)
         try:
             while (item := await written.get()) is not None:
                 if isinstance(item, Exception):
@@ -184,16 +184,16 @@ class VllmEngine:
             self._closed = True
             asyncio.run_coroutine_threadsafe(_stop(), self._loop)
 
-    async def _write(self, request: TextRequest, tell: Callable[[Delta | Exception | None], None]) -> None:
+    async def _write(self, request: TextRequest, emit: Callable[[Delta | Exception | None], None]) -> None:
         try:
             async for delta in deltas(await self._ask(request)):
-                tell(delta)
-            tell(None)
+                emit(delta)
+            emit(None)
         except asyncio.CancelledError:
-            tell(EngineStoppedError("The engine was closed."))
+            emit(EngineStoppedError("The engine was closed."))
             raise
         except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
-            tell(error if isinstance(error, EngineError) else EngineStoppedError(f"vLLM failed: {error}"))
+            emit(error if isinstance(error, EngineError) else EngineStoppedError(f"vLLM failed: {error}"))
 
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
         prompt = request.messages is None

@@ -32,7 +32,7 @@ def bare(text: str) -> str:
 
 
 def vowelled(word: str) -> bool:
-    """Tell whether the writer has marked the word's vowels: half of its letters at least bear a mark.
+    """Return whether the writer has marked the word's vowels: half of its letters at least bear a mark.
 
     A lone shadda or the an of an adverb (شكرًا) is common in unvowelled text and settles no vowel.
     """

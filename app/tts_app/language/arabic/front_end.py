@@ -314,7 +314,7 @@ def _without_case(word: Word) -> Word:
 
 
 def _governs(word: str, following: str) -> bool:
-    """Tell whether a word in ta marbuta governs the next one: it has no article, and that has."""
+    """Return whether a word in ta marbuta governs the next one: it has no article, and that has."""
     plain, after = diacritise.bare(word), diacritise.bare(following)
     definite = plain.startswith(("ال", "وال", "بال", "لل", "فال", "كال"))
     return plain.endswith("ة") and not definite and after.startswith("ال") and len(after) > 3

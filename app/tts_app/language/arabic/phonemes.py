@@ -198,7 +198,7 @@ def _alef(letter: Letter, index: int, spelled: Sequence[Letter], before: str) ->
 
 
 def _seat(spelled: Sequence[Letter], index: int) -> bool:
-    """Tell whether the alef at `index` is silent: it carries a tanwin or closes the plural ending وا."""
+    """Return whether the alef at `index` is silent: it carries a tanwin or closes the plural ending وا."""
     previous = spelled[index - 1]
     return previous.vowel == "an" or (
         index == len(spelled) - 1 and previous.char == "و" and not previous.vowel
@@ -221,7 +221,7 @@ def _wasla_vowel(spelled: Sequence[Letter]) -> str:
 
 
 def _is_article(index: int, spelled: Sequence[Letter]) -> bool:
-    """Tell whether the lam at `index` is the article's: after the word's first alef, or in لِل."""
+    """Return whether the lam at `index` is the article's: after the word's first alef, or in لِل."""
     if (
         index >= len(spelled) - 1
         or spelled[index].char != "ل"
@@ -237,7 +237,7 @@ def _is_article(index: int, spelled: Sequence[Letter]) -> bool:
 
 
 def _is_long(letter: Letter, before: str, following: Letter | None) -> bool:
-    """Tell whether waw or ya is a long vowel here."""
+    """Return whether waw or ya is a long vowel here."""
     if letter.vowel or letter.doubled:
         return False
     short = _GLIDES[letter.char][1]

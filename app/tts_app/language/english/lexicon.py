@@ -65,7 +65,7 @@ class Lexicon:
         self._lock = Lock()
 
     def knows(self, word: str) -> bool:
-        """Tell whether the dictionaries have the word, or the stem of which it is an inflected form."""
+        """Return whether the dictionaries have the word, or the stem of which it is an inflected form."""
         return self._entry(word) is not None or self._inflected(word, None) is not None
 
     def acronym(self, word: str) -> str:

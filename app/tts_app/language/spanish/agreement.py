@@ -107,7 +107,7 @@ def _agreeing(number: str, noun: str) -> str:
 
 
 def _can_agree(words: list[str]) -> bool:
-    """Tell whether number words are one number with a part that agrees, and no digits in a row."""
+    """Return whether number words are one number with a part that agrees, and no digits in a row."""
     if any(word.endswith("cientos") or word == "quinientos" for word in words):
         return True
     if words[-1] == "veintiuno":

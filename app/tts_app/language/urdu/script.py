@@ -273,7 +273,7 @@ class _Speller:
             self._write(_WITH_YEH[self._vowel])
 
     def _glides(self, after: _Letter) -> bool:
-        """Tell whether the ی before `after` leads over to a vowel: dunya, shukriya."""
+        """Return whether the ی before `after` leads over to a vowel: dunya, shukriya."""
         if after.base == "ہ":
             return not self._next(2).base and not after.marks
         return after.base in {"ا", "و", "ے"} and not after.marks

@@ -1,4 +1,4 @@
-"""The engines that there are: the one table of what is told of each.
+"""The engines that there are: the one table of what is known of each.
 
 The schema and the rules of VoiceModel, TextModel and Playground, the registry, the operator's default images,
 the chart's values and their schema, the levels of the images and docs/engines.md are made from it.

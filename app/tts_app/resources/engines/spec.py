@@ -1,4 +1,4 @@
-"""What is told of an engine: pure data, readable without the engine's own packages."""
+"""What is known of an engine: pure data, readable without the engine's own packages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
