@@ -63,7 +63,7 @@ def set_up(component: str, level: str, folder: Path | None) -> None:
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Return whether Serve may log `record`: not what an engine refuses, for its traceback has parts of it."""
+    """Return whether Serve may log `record`: the traceback of an engine's refusal holds parts of the text."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, EngineError) or isinstance(error, EngineStoppedError)
 
