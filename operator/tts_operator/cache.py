@@ -42,7 +42,7 @@ class Store:
         self.trouble = "they are not listed yet"
         """Why the objects are not known; empty where they are."""
         self.written = asyncio.Event()
-        """Set when the operator has written anything since the kind was found to be missing."""
+        """Set when the operator has written an object of the kind's group since the kind was missing."""
         self._notify = notify
         self._entries: dict[Name, _Entry] = {}
         self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
@@ -166,7 +166,8 @@ class Cache:
                 store.learn(found, is_own=is_own)
         if is_own:
             for store in self.stores:
-                store.written.set()
+                if store.watched.kind.group == kind.group:
+                    store.written.set()
 
     def _store(self, kind: Kind, key: Key | JobKey) -> Store:
         store = self._find(kind, type(key), key.namespace)

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 GONE = 410
 """What the API server answers to a watch that begins too long ago."""
 MISSING_SECONDS = 30.0
-"""A kind that the cluster does not have is looked for this often, at the most."""
+"""After so long a kind that the cluster does not have is looked for again."""
 
 
 class WatchableKube(Protocol):
@@ -102,8 +102,9 @@ class Reflector:
     async def _kind_may_be_there(self) -> None:
         """Wait until a kind that the cluster does not have may have come.
 
-        Objects with our label follow from what this operator writes: while it writes nothing there are none.
+        Objects with our label follow from what this operator writes: unless it has written one of the kind's
+        group there are none.
         """
-        await asyncio.sleep(MISSING_SECONDS)
         if self._store.watched.label is not None:
             await self._store.written.wait()
+        await asyncio.sleep(MISSING_SECONDS)  # kinds of a group come one after the other
