@@ -4,6 +4,7 @@ An object is kept as compressed JSON, which takes a fifteenth of the memory that
 Whoever reads one has a copy of its own.
 """
 
+import asyncio
 import json
 import zlib
 from collections import defaultdict
@@ -40,6 +41,8 @@ class Store:
         """The version that the watch has come to: what is older is known."""
         self.trouble = "they are not listed yet"
         """Why the objects are not known; empty where they are."""
+        self.written = asyncio.Event()
+        """Set when the operator has written an object of the kind's group since the kind was missing."""
         self._notify = notify
         self._entries: dict[Name, _Entry] = {}
         self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
@@ -83,6 +86,7 @@ class Store:
         for name in list(self._entries):
             self._drop(name)
         self.trouble = ""
+        self.written.clear()
 
     def take(self, type_: str, found: Manifest) -> None:
         """Take an event of the watch."""
@@ -160,6 +164,10 @@ class Cache:
             label = store.watched.label if store is not None else None
             if store is not None and (label is None or label in found["metadata"].get("labels", {})):
                 store.learn(found, is_own=is_own)
+        if is_own:
+            for store in self.stores:
+                if store.watched.kind.group == kind.group:
+                    store.written.set()
 
     def _store(self, kind: Kind, key: Key | JobKey) -> Store:
         store = self._find(kind, type(key), key.namespace)

@@ -214,7 +214,8 @@ class LightKube:
         """See Kube."""
         kind = KINDS[manifest["kind"]]
         with _counted("create", kind):
-            await self._client.create(resource_class(kind)(manifest), namespace=namespace)
+            created = await self._client.create(resource_class(kind)(manifest), namespace=namespace)
+            self._learn(kind, _typed(kind, created), is_own=True)
 
     async def replace(self, manifest: Manifest, namespace: str) -> None:
         """See Kube."""

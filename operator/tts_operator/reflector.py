@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 GONE = 410
 """What the API server answers to a watch that begins too long ago."""
 MISSING_SECONDS = 30.0
-"""A kind that the cluster does not have is looked for this often."""
+"""After so long a kind that the cluster does not have is looked for again."""
 
 
 class WatchableKube(Protocol):
@@ -61,9 +61,7 @@ class Reflector:
                 await self._follow()
             except KubeError as error:
                 failures = 1 if clock() - began > LONGEST_DELAY else failures + 1
-                wait = self._after(error, failures)
-                self.tried.set()
-                await asyncio.sleep(wait)
+                await self._recover(error, failures)
 
     async def _follow(self) -> None:
         """List, unless nothing is missing, and watch. Raises KubeError when the watch breaks."""
@@ -81,21 +79,32 @@ class Reflector:
             self.tried.set()
         await self._kube.watch(*source, store.version, store.take)
 
-    def _after(self, error: KubeError, failures: int) -> float:
-        """Return the seconds to wait after an error.
+    async def _recover(self, error: KubeError, failures: int) -> None:
+        """Wait until it makes sense to try again.
 
         Where the API server did not answer, the watch resumes where it was. What it refuses may mean that
         events are missing: all is listed again.
         """
-        kind = self._store.watched.kind.plural
+        store = self._store
         if error.status is not None:
             self._is_listed = False
-        if error.status == GONE and failures == 1:
-            return 0.0
-        if error.status == NOT_FOUND:  # it may come later
-            self._store.clear()
-            return MISSING_SECONDS
-        logger.warning("the watch of %s broke: %s", kind, error)
-        if self._store.trouble:
-            self._store.trouble = str(error)
-        return delay(failures)
+        if error.status == NOT_FOUND:
+            store.clear()
+            self.tried.set()
+            await self._kind_may_be_there()
+        elif error.status != GONE or failures > 1:
+            logger.warning("the watch of %s broke: %s", store.watched.kind.plural, error)
+            if store.trouble:
+                store.trouble = str(error)
+            self.tried.set()
+            await asyncio.sleep(delay(failures))
+
+    async def _kind_may_be_there(self) -> None:
+        """Wait until a kind that the cluster does not have may have come.
+
+        Objects with our label follow from what this operator writes: unless it has written one of the kind's
+        group there are none.
+        """
+        if self._store.watched.label is not None:
+            await self._store.written.wait()
+        await asyncio.sleep(MISSING_SECONDS)  # kinds of a group come one after the other

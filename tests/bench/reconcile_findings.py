@@ -104,6 +104,7 @@ def targets(findings: Findings) -> list[Target]:
     made = {name: findings.find(name, CREATION) or findings.find(name, COLD) for name in (SHARED, OWN)}
     peak = max((phase.memory for phase in ours), default=None)
     return [
+        _no_reads([phase for phase in ours if phase.name in (WAITING, STEADY, RESYNC)]),
         _silence(ours, (STEADY,), "Writes in the steady state, every VoiceModel Ready"),
         _silence(ours, (WAITING,), "Writes while no VoiceModel is Ready and nothing happens"),
         _silence(ours, (RESTART, RESYNC), "Writes after a restart and at a resync that have nothing to do"),
@@ -121,6 +122,14 @@ def targets(findings: Findings) -> list[Target]:
             None if peak is None else peak < MEMORY_MOST,
         ),
     ]
+
+
+def _no_reads(phases: Sequence[Phase]) -> Target:
+    title = "Reads while nothing happens, resyncs included; watches are none"
+    if not phases:
+        return Target(title, "0", "", None)
+    read, reconciles = (sum(part) for part in zip(*((p.read, p.reconciles) for p in phases), strict=True))
+    return Target(title, "0", f"{read:,.0f}; {reconciles:,.0f} reconciles", read == 0)
 
 
 def _silence(ours: Iterable[Phase], names: tuple[str, ...], title: str) -> Target:

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 import pytest
 from lightkube import KubeConfig
 from resources import playground, voice_model
-from running import ELECTION, PATIENCE, ForkedOperator, Operator, eventually, reconciler
+from running import ELECTION, PATIENCE, STEP, ForkedOperator, Operator, eventually, reconciler
 from trials import ALL
 
-from tts_operator.kube import LightKube
+from tts_operator.cache import Store
+from tts_operator.kube import KubeError, LightKube
 from tts_operator.objects import LEASE, NETWORK_POLICY, PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Key, Ref
+from tts_operator.reflector import Reflector
+from tts_operator.watched import BY_OWNER
 
 
 class CrashError(Exception):
@@ -170,6 +173,43 @@ def test_the_api_server_may_go_away(api, operator, control_plane, seconds):
         lambda: "another" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "the watch resumed"
     )
     assert operator.fetch("/healthz") == "ok\n"
+
+
+def test_reflector_lists_again_when_its_version_is_too_old(api, control_plane):
+    """What was deleted while its watch was down goes: no event says so any more."""
+    watched = BY_OWNER[PLAYGROUND, Key]
+    store = Store(watched, api.namespace, lambda key: None)
+    for name in ("stays", "goes"):
+        api.apply(playground(name))
+
+    def known():
+        if store.trouble:
+            return None
+        return {name for name in ("stays", "goes") if store.get(name, Key(api.namespace, name))}
+
+    async def keep_until(reflector, names):
+        """Run a reflector until its store has these objects."""
+        keeping = asyncio.create_task(reflector.run())
+        async with asyncio.timeout(PATIENCE):
+            while known() != names:  # noqa: ASYNC110 - what is waited for is in the API server
+                await asyncio.sleep(STEP)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    async def scenario():
+        kube = LightKube(KubeConfig.from_file(control_plane.kubeconfig), PATIENCE)
+        with pytest.raises(KubeError) as too_old:
+            await kube.watch(watched.kind, api.namespace, None, 1, lambda type_, found: None)
+        assert too_old.value.status == 410
+        reflector = Reflector(kube, store)
+        await keep_until(reflector, {"stays", "goes"})
+        api.delete(PLAYGROUND, "goes")
+        api.await_absence(Ref(PLAYGROUND, "goes"))
+        store.version = 1
+        await keep_until(reflector, {"stays"})
+        await kube.close()
+
+    asyncio.run(scenario())
 
 
 def test_writers_who_disagree_do_not_stop_it(api, operator):

@@ -149,7 +149,7 @@ class FakeKube:
         await self._request("create", kind)
         if (kind.name, namespace, manifest["metadata"]["name"]) in self._objects:
             raise KubeError("there already", 409)
-        self._write(kind, manifest, None, namespace)
+        self._answer(kind, self._write(kind, manifest, None, namespace), is_own=True)
 
     async def replace(self, manifest: Manifest, namespace: str) -> None:
         kind = KINDS[manifest["kind"]]

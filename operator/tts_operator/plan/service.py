@@ -106,10 +106,9 @@ class ServicePlan:
     changes: Sequence[str] = ()
     """Paths of the cluster's spec whose change makes KubeRay start a new cluster."""
     patches: Sequence[Patch] = ()
-    """Numbers of pods, which KubeRay does not hand on to the clusters. They are of the children as they are:
-    to be done when `apply` and `delete` are empty."""
+    """Numbers of pods, which KubeRay does not hand on to the clusters. They and the statuses are of the
+    children as they were read: where children are changed, they are planned again afterwards."""
     statuses: Sequence[StatusUpdate] = ()
-    """They are of the children as they are, as `patches` are."""
     look_again: float | None = None
     """In how many seconds to look again; None when nothing is left of the service."""
 

@@ -12,6 +12,7 @@ from tts_operator.kube import KubeError
 from tts_operator.objects import (
     HTTP_ROUTE,
     POD,
+    RAY_CLUSTER,
     RAY_SERVICE,
     SERVICE_LABEL,
     TTS_JOB,
@@ -148,19 +149,40 @@ async def test_reflector_makes_up_for_what_happened_while_its_watch_was_down(wor
     assert (("list", "VoiceModel") in world.kube.requests) == compact
 
 
-async def test_reflector_forgets_a_kind_that_goes_and_finds_one_that_comes(world, monkeypatch):
-    monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
-    world.kube.refused = {("list", HTTP_ROUTE.name): 404}
-    await world.start()
-    assert await world.names(HTTP_ROUTE) == []
+async def test_reflector_forgets_a_kind_that_goes(world):
     world.kube.put(HTTP_ROUTE, labelled("r"))
-    world.kube.refused = {}
-    await asyncio.sleep(0.05)
+    await world.start()
     assert await world.names(HTTP_ROUTE) == ["r"]
     world.kube.refused = {("list", HTTP_ROUTE.name): 404, ("watch", HTTP_ROUTE.name): 404}
     world.kube.break_watches()
     await asyncio.sleep(0.05)
     assert await world.names(HTTP_ROUTE) == []
+
+
+async def test_reflector_looks_for_a_kind_that_users_write(world, monkeypatch):
+    monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
+    world.kube.refused = {("list", VOICE_MODEL.name): 404}
+    await world.start()
+    assert await world.names(VOICE_MODEL) == []
+    world.kube.put(VOICE_MODEL, model())
+    world.kube.refused = {}
+    await asyncio.sleep(0.05)
+    assert await world.names(VOICE_MODEL) == ["kokoro"]
+
+
+async def test_reflector_looks_for_a_missing_kind_when_the_operator_writes(world, monkeypatch):
+    monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
+    world.kube.refused = {("list", RAY_SERVICE.name): 404, ("list", RAY_CLUSTER.name): 404}
+    await world.start()
+    world.kube.take_requests()
+    await asyncio.sleep(0.05)
+    assert world.kube.take_requests() == [], "nobody else makes objects of them"
+    world.kube.refused = {}
+    world.kube.put(RAY_CLUSTER, labelled("c"))
+    await world.kube.apply({"apiVersion": "ray.io/v1", "kind": "RayService", **labelled()}, "speech")
+    await asyncio.sleep(0.05)
+    assert await world.names(RAY_SERVICE) == ["playground"]
+    assert await world.names(RAY_CLUSTER) == ["c"]
 
 
 async def test_cache_says_which_kind_it_does_not_know_and_why(world):
