@@ -1,17 +1,13 @@
 """The recogniser's front-end and loop guard; and, where its files are in the cache, its ears."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from judge import Judge, byte_letters, default_folder, log_mel, loop_period, mel_filters, read_audio, windows
-from measure import RECOGNISER
+from judge import Judge, byte_letters, log_mel, loop_period, mel_filters, read_audio, windows
 from scoring import word_error_rate
-
-from tts_app.sources import fetch
 
 RATE = 16_000
 
@@ -63,15 +59,6 @@ def test_every_byte_has_its_letter() -> None:
     letters = byte_letters()
     assert len(set(letters.values())) == 256
     assert (letters[ord("A")], letters[0x20]) == ("A", "Ġ")
-
-
-@pytest.fixture(scope="module")
-def judge() -> Judge:
-    if os.environ.get("CI") == "true":
-        return Judge(fetch(RECOGNISER))
-    if not (default_folder() / "encoder_model_quantized.onnx").is_file():
-        pytest.skip("the recogniser is not in the cache: `make quality` fetches it")
-    return Judge()
 
 
 def test_it_hears_a_sentence(judge: Judge, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ _READ_BY_ESPEAK = (
     Language("be", "Belarusian", "bel", "Cyrillic", "be"),
     Language("bg", "Bulgarian", "bul", "Cyrillic", "bg"),
     Language("bn", "Bengali", "ben", "Bengali", "bn"),
-    Language("bpy", "Bishnupriya", "und", "Bengali", "bpy"),
+    Language("bpy", "Bishnupriya", script="Bengali", espeak="bpy"),
     Language("bs", "Bosnian", "bos", espeak="bs"),
     Language("ca", "Catalan", "cat", espeak="ca"),
     Language("cmn", "Mandarin Chinese", "zho", "Han", "cmn", caveat=_HAN_CAVEAT),
@@ -126,7 +126,7 @@ _READ_BY_ESPEAK = (
     Language("gn", "Guarani", "grn", espeak="gn"),
     Language("grc", "Ancient Greek", "grc", "Greek", "grc"),
     Language("gu", "Gujarati", "guj", "Gujarati", "gu"),
-    Language("hak", "Hakka Chinese", "und", "Han", "hak", caveat=_HAN_CAVEAT),
+    Language("hak", "Hakka Chinese", script="Han", espeak="hak", caveat=_HAN_CAVEAT),
     Language("haw", "Hawaiian", "haw", espeak="haw", decimal_mark="."),
     Language("he", "Hebrew", "heb", "Hebrew", "he"),
     Language("hr", "Croatian", "hrv", espeak="hr"),
@@ -143,6 +143,7 @@ _READ_BY_ESPEAK = (
         "ja", "Japanese", "jpn", "Han", "ja", caveat=_KANJI_CAVEAT,
         letters=r"[\p{Han}\p{Hiragana}\p{Katakana}ー]",
     ),
+    Language("jbo", "Lojban", "jbo", espeak="jbo"),
     Language("ka", "Georgian", "kat", "Georgian", "ka"),
     Language("kk", "Kazakh", "kaz", "Cyrillic", "kk"),
     Language("kl", "Greenlandic", "kal", espeak="kl"),
@@ -153,8 +154,9 @@ _READ_BY_ESPEAK = (
     Language("ky", "Kyrgyz", "kir", "Cyrillic", "ky"),
     Language("la", "Latin", "lat", espeak="la"),
     Language("lb", "Luxembourgish", "ltz", espeak="lb"),
+    Language("lfn", "Lingua Franca Nova", espeak="lfn"),
     Language("lt", "Lithuanian", "lit", espeak="lt"),
-    Language("ltg", "Latgalian", "und", espeak="ltg"),
+    Language("ltg", "Latgalian", espeak="ltg"),
     Language("lv", "Latvian", "lav", espeak="lv"),
     Language("mi", "Māori", "mri", espeak="mi", decimal_mark="."),
     Language("mk", "Macedonian", "mkd", "Cyrillic", "mk"),
@@ -164,6 +166,7 @@ _READ_BY_ESPEAK = (
     Language("mt", "Maltese", "mlt", espeak="mt", decimal_mark="."),
     Language("my", "Burmese", "mya", "Myanmar", "my"),
     Language("nb", "Norwegian Bokmål", "nob", espeak="nb"),
+    Language("nci", "Classical Nahuatl", espeak="nci"),
     Language("ne", "Nepali", "nep", "Devanagari", "ne"),
     Language("nl", "Dutch", "nld", espeak="nl"),
     Language("no", "Norwegian", "nor", espeak="nb"),
@@ -175,7 +178,7 @@ _READ_BY_ESPEAK = (
     Language("pl", "Polish", "pol", espeak="pl"),
     Language("pt", "Portuguese", "por", espeak="pt", espeak_regions={"pt-BR": "pt-br"}),
     Language("qu", "Quechua", "que", espeak="qu", decimal_mark="."),
-    Language("quc", "K'iche'", "und", espeak="quc"),
+    Language("quc", "K'iche'", espeak="quc"),
     Language("ro", "Romanian", "ron", espeak="ro"),
     Language("ru", "Russian", "rus", "Cyrillic", "ru", espeak_regions={"ru-LV": "ru-lv"}),
     Language("sd", "Sindhi", "snd", "Arabic", "sd"),
@@ -205,7 +208,7 @@ _READ_BY_ESPEAK = (
         caveat=_HAN_CAVEAT,
     ),
 )  # fmt: skip
-"""The languages that espeak-ng 1.51, the oldest of the images, reads, less the invented ones of fiction."""
+"""The languages that espeak-ng 1.51 reads, less Cherokee, which it spells, and those of fiction."""
 
 LANGUAGES: Mapping[str, Language] = {row.code: row for row in (*_WITH_FRONT_END, *_READ_BY_ESPEAK)}
 LOCALES: tuple[str, ...] = tuple(locale for row in _WITH_FRONT_END for locale in row.locales)

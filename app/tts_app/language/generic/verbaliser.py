@@ -13,6 +13,8 @@ from tts_app.resources.locales import decimal_mark, language_of
 
 SPOKEN_SIGNS = frozenset("&@+=#%°€$£")
 """Signs that espeak-ng's voices read."""
+LONGEST_INITIALS = 3
+"""Letters beyond which a word in capitals is taken for a word."""
 _CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "AUD": "$", "GBP": "£", "BRL": "reais"}
 _MOST = 10**12
 """Numbers from here on are left to espeak-ng: some of num2words' languages end there."""
@@ -81,8 +83,8 @@ class GenericVerbaliser:
         return f"{time.hour}:{time.minute:02d}" if time.minute else hour
 
     def measure(self, amount: Decimal, unit: str) -> str:
-        """Say a quantity, its unit by the sign, which espeak-ng reads."""
-        sign = UNITS[unit][0]
+        """Say a quantity, its unit by the sign, which espeak-ng reads; degrees are Celsius anyway."""
+        sign = "°" if unit == "celsius" else UNITS[unit][0]
         return f"{self.number(amount)} {sign}" if sign[0].isalpha() or sign[0] == "°" else self.number(amount)
 
     def span(self, first: str, second: str) -> str:
@@ -92,6 +94,10 @@ class GenericVerbaliser:
     def letters(self, letters: str) -> str:
         """Spell letters one by one."""
         return " ".join(letters)
+
+    def capitals(self, word: str, shouted: bool) -> str:
+        """Say a word in capitals: its letters where it is short and stands alone, else the word."""
+        return word.lower() if shouted or len(word) > LONGEST_INITIALS else self.letters(word)
 
     def symbol(self, symbol: str) -> str:
         """Return a sign that espeak-ng reads, else nothing."""
