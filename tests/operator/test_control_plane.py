@@ -161,7 +161,8 @@ def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(HACK), "TMPDIR": str(tmp_path)},
+        env=os.environ
+        | {"PYTHONPATH": f"{HACK}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "TMPDIR": str(tmp_path)},
     )
     try:
         assert run.stdout is not None

@@ -189,7 +189,7 @@ class TestUp:
     def _simulated(self, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name in ("check_root", "prepare", "remove_everything"):
             monkeypatch.setattr(background, name, lambda: None)
-        monkeypatch.setenv("PYTHONPATH", str(HACK.parent))
+        monkeypatch.setenv("PYTHONPATH", str(HACK.parent), prepend=os.pathsep)
         self.monkeypatch = monkeypatch
         yield
         if pid := single.holder(node.lock()):
