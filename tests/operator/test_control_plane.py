@@ -157,12 +157,12 @@ def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
         "plane = ControlPlane(controller_manager=False, kuberay=False)\nplane.start()\n"
         "print(*plane.pids, flush=True)\ntime.sleep(600)"
     )
+    path = [str(HACK), os.environ.get("PYTHONPATH", "")]
     run = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ
-        | {"PYTHONPATH": f"{HACK}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(tmp_path)},
     )
     try:
         assert run.stdout is not None

@@ -1,4 +1,4 @@
-"""`ttsp` as a user types it. What needs the real model is in tests/app/test_say.py."""
+"""`ttsp` as a user types it. What speaks with the real model is in test_say.py."""
 
 import json
 import sys
