@@ -166,6 +166,20 @@ def test_words_of_other_scripts_are_written_in_urdu_with_their_vowels(urdu, text
         ("عِید", "ईद"),
         ("اعلیٰ", "आला"),
         ("خُوبصُورَت", "ख़ूबसूरत"),
+        ("رَحْمٰن", "रहमान"),  # the dagger alif
+        ("زَکوٰۃ", "ज़कात"),
+        ("صلوٰۃ", "सलात"),
+        ("شُعُور", "शुऊर"),  # a short vowel on ع, and the letter that lengthens it
+        ("سَعِید", "सईद"),
+        ("جُمُعَہ", "जुमुअह"),
+        ("رَئِیس", "रईस"),
+        ("اِعْلان", "एलान"),  # ع after the alif that begins a word
+        ("مُعامَلَہ", "मुआमला"),
+        ("اُوپَر", "ऊपर"),
+        ("آئِینَہ", "आईना"),
+        ("کُنْواں", "कुन्वाँ"),
+        ("گَھر", "घर"),
+        ("پَتَّھر", "पत्थर"),
     ],
 )
 def test_urdu_is_spelled_as_it_is_spoken(word, devanagari):

@@ -244,9 +244,11 @@ class _Speller:
             self._at += 1
         elif letter.short:
             self._close()
-            self._write(letter.short)
+            self._lengthened(letter.short)
         elif self._open:
             self._write(_WITH_AIN[self._vowel])
+        elif self._sounds and self._sounds[-1] in {"a", "i", "u"}:  # ilan: the vowel of the word's first letter
+            self._write(_WITH_AIN[self._sounds.pop()])
         elif after.base:
             self._write("i")
 
@@ -285,10 +287,7 @@ class _Speller:
         after = self._next()
         self._close()
         if letter.short:
-            vocalic = not after.marks and self._next(2).base not in {"ا", "ے"}
-            lengthened = {"و": _WITH_WAW, "ی": _WITH_YEH}.get(after.base) if vocalic else None
-            self._write(lengthened[letter.short] if lengthened else letter.short)
-            self._at += lengthened is not None
+            self._lengthened(letter.short)
             return
         if after.base == "ی":
             self._write("e" if self._next(2).base == "ں" else "I")
@@ -299,12 +298,23 @@ class _Speller:
             return
         self._at += 1
 
+    def _lengthened(self, short: str) -> None:
+        """Write `short`, the vowel of ع or ئ, and و or ی where they lengthen it: shuur, rais."""
+        after = self._next()
+        vocalic = not after.marks and self._next(2).base not in {"ا", "ے"}
+        lengthened = {"و": _WITH_WAW, "ی": _WITH_YEH}.get(after.base) if vocalic else None
+        self._write(lengthened[short] if lengthened else short)
+        self._at += lengthened is not None
+
     def _waw_hamza(self, _: _Letter) -> None:
         self._close()
         self._write("o")
 
     def _heh(self, letter: _Letter) -> None:
-        if self._next().base or not self._open or letter.marks:
+        ends = not self._next().base
+        if ends and self._at and DAGGER in self._letters[self._at - 1].marks:  # salat, zakat: it was written ۃ
+            self._consonant(_Letter("ت", False, SUKUN))
+        elif not ends or not self._open or letter.marks:
             self._consonant(letter)
         else:
             self._write("A")
