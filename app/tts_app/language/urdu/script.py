@@ -247,7 +247,11 @@ class _Speller:
             self._lengthened(letter.short)
         elif self._open:
             self._write(_WITH_AIN[self._vowel])
-        elif self._sounds and self._sounds[-1] in {"a", "i", "u"}:  # ilan: the vowel of the word's first letter
+        elif self._sounds and self._sounds[-1] in {
+            "a",
+            "i",
+            "u",
+        }:  # ilan: the vowel of the word's first letter
             self._write(_WITH_AIN[self._sounds.pop()])
         elif after.base:
             self._write("i")
@@ -312,7 +316,9 @@ class _Speller:
 
     def _heh(self, letter: _Letter) -> None:
         ends = not self._next().base
-        if ends and self._at and DAGGER in self._letters[self._at - 1].marks:  # salat, zakat: it was written ۃ
+        if (
+            ends and self._at and DAGGER in self._letters[self._at - 1].marks
+        ):  # salat, zakat: it was written ۃ
             self._consonant(_Letter("ت", False, SUKUN))
         elif not ends or not self._open or letter.marks:
             self._consonant(letter)
