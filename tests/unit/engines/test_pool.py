@@ -163,3 +163,29 @@ async def test_close_gives_up_what_waits(pool: EnginePool, engine: Engine) -> No
     assert engine.closed
     with pytest.raises(EngineError, match="closed"):
         await call(pool, "3")
+
+
+async def test_background_calls_that_wait_end_with_the_pool(pool: EnginePool, engine: Engine) -> None:
+    segment = Segment("1", "a", "en-US", "af_heart")
+    calls = [asyncio.ensure_future(pool.synthesise(segment, background=True)) for _ in range(4)]
+    await until(lambda: engine.running == 2)
+    closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
+    await until(lambda: sum(call.done() for call in calls) == 2)
+    engine.permits.release(MANY)
+    await closing
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(end, EngineError) for end in ended) == 2
+    with pytest.raises(EngineError, match="closed"):
+        await pool.synthesise(segment, background=True)
+
+
+async def test_a_background_call_whose_caller_leaves_is_cancelled(pool: EnginePool, engine: Engine) -> None:
+    segment = Segment("1", "a", "en-US", "af_heart")
+    calls = [asyncio.ensure_future(pool.synthesise(segment, background=True)) for _ in range(3)]
+    await until(lambda: engine.running == 2)
+    calls[2].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calls[2]
+    engine.permits.release(MANY)
+    await asyncio.gather(*calls[:2])
+    assert len(engine.spoken) == 2
