@@ -90,6 +90,8 @@ class WorkerHandle:
     output: str
     soon_seconds: float = _SOON
     """For so long it is expected to be there soon."""
+    pause: float = 2.0
+    """Seconds before it is started again after a failed start; twice as many before the next try."""
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
@@ -136,7 +138,7 @@ class WorkerHandle:
                     if self._failed >= _ENDED:
                         self.lost = f"A worker of {self.model.name} does not start: {_cause(error)}"
                     else:
-                        await asyncio.sleep(2.0**self._failed)
+                        await asyncio.sleep(self.pause * 2.0 ** (self._failed - 1))
 
     async def _made(self) -> Any:
         """Return an actor whose model is loaded; none is left of one that is given up."""

@@ -97,6 +97,46 @@ async def test_one_that_cannot_be_had_is_tried_no_more(
     assert killed == [broken]
 
 
+async def test_start_tries_three_times_where_ray_fails(
+    make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost() -> Any:
+        made = actor([])
+
+        async def ready() -> int:
+            raise exceptions.ActorDiedError
+
+        made.ready.remote = ready
+        return made
+
+    third = actor(["spoken"])
+    worker = worker_of(make_model(), [lost(), lost(), third], monkeypatch)
+    worker.pause = 0.0
+    await worker.start()
+    assert worker.actor is third
+    assert len(killed) == 2
+    worker = worker_of(make_model(), [lost(), lost(), lost()], monkeypatch)
+    worker.pause = 0.0
+    with pytest.raises(WorkerPoolError, match="does not start: The actor died"):
+        await worker.start()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "parallelism", "size"),
+    [(3, 64, PoolSize(3, 4, "gpus")), (3, 5, PoolSize(2, 4, "gpus")), (0, 2, PoolSize(1, 2, "gpus"))],
+)
+def test_pool_size_on_nodes_of_the_models_own(
+    make_model: Callable[..., VoiceModel],
+    monkeypatch: pytest.MonkeyPatch,
+    nodes: int,
+    parallelism: int,
+    size: PoolSize,
+) -> None:
+    model = make_model(resources={"cpu": "4"})
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"gpus": float(nodes)})
+    assert pool_size(model, "engine", parallelism, {model.name: "gpus"}, 1) == size
+
+
 async def test_one_that_is_waited_for_in_vain_is_not_left(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
