@@ -1,4 +1,4 @@
-"""What crosses processes is read by, and from, the app of an earlier release: commit cd75feb, taken from Git."""
+"""What crosses processes fits the app of an earlier release: commit cd75feb, taken from Git."""
 
 import json
 import os
