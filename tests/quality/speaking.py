@@ -79,7 +79,7 @@ class Speaker:
 
     async def _file(self, utterance: Utterance, pool: EnginePool, synthesise: Synthesise) -> bytes:
         # One segment at a time: the order in which segments are recorded is then the order of the text.
-        chunks = speak(utterance, pool.capabilities, synthesise, ahead=1)
+        chunks = speak(utterance, pool.capabilities, synthesise)
         return b"".join([chunk.data async for chunk in chunks])
 
     def _pool(self, name: str) -> EnginePool:

@@ -4,7 +4,6 @@ import asyncio
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
@@ -12,11 +11,13 @@ from simulated_voice import SimulatedVoiceEngine
 
 from tts_app.api.errors import ApiError
 from tts_app.api.resolve import by_description, by_name
+from tts_app.audio.samples import Audio
 from tts_app.audio.tags import speech_tags
 from tts_app.batch.drafts import draft_request, languages_of
 from tts_app.batch.plan import plan_batch, text_for
 from tts_app.batch.review import text_faults
 from tts_app.catalogue import Catalogue
+from tts_app.engines.base import Segment
 from tts_app.manifests import ManifestError, load_voice_models, samples_folder
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
@@ -52,8 +53,9 @@ def catalogue() -> Catalogue:
 async def test_speak(catalogue: Catalogue, locale: str) -> None:
     engine = SimulatedVoiceEngine()
 
-    async def synthesise(segments: Any) -> Any:
-        return await asyncio.to_thread(engine.synthesise, segments)
+    async def synthesise(segment: Segment) -> Audio:
+        (audio,) = await asyncio.to_thread(engine.synthesise, [segment])
+        return audio
 
     utterance = Utterance(TEXTS[locale], catalogue.find(f"female_{locale}"))
     mp3 = b"".join([c.data async for c in speak(utterance, engine.capabilities, synthesise)])
