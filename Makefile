@@ -38,8 +38,8 @@ test-unit: setup ## pure tests, and tests with the real models in one process an
 	@$(PY) hack/tiers unit
 
 .PHONY: test-app
-test-app: setup ## tests against the playground on a real Ray Serve
-	@$(PY) hack/tiers app
+test-app: setup ## tests against the playground on a real Ray Serve, and of batches on a Ray
+	@$(PY) hack/tiers app batch
 
 .PHONY: test-operator
 test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, 15 minutes)

@@ -48,12 +48,13 @@ _LINT = Tier(
 _UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))
 _BUILD_PROGRAMS = (("hack/setup", "go"), (_PYTHON, "hack/cluster", "build", _PROGRAMS))
 _OPERATOR = Tier("operator", tests=("tests/operator",))
-_APP = Tier("app", tests=("tests/app",))
+_APP = Tier("app", tests=("tests/app", "--ignore=tests/app/batch"))
+_BATCH = Tier("batch", tests=("tests/app/batch",))
 _NODE = Tier("node", tests=("tests/e2e/test_cluster.py", "tests/e2e/test_images.py"))
 _E2E = Tier("e2e", tests=("tests/e2e/test_playground.py",))
 
-# Unit keeps one core busy while operator mostly waits. App and e2e each fill two cores: Ray gives up a node
-# that is slow to start.
+# Unit keeps one core busy while operator mostly waits. App and batch wait for processes to start and to end.
+# The pods of e2e fill two cores, and Ray gives up a pod that is slow to start.
 STAGES: Stages = (
     (
         (_LINT, _UNIT),
@@ -64,7 +65,7 @@ STAGES: Stages = (
             _NODE,
         ),
     ),
-    ((_APP,),),
+    ((_APP,), (_BATCH,)),
     ((_E2E,),),
 )
 TIERS = {tier.name: tier for stage in STAGES for lane in stage for tier in lane}

@@ -42,7 +42,7 @@ class Store:
         self.trouble = "they are not listed yet"
         """Why the objects are not known; empty where they are."""
         self.written = asyncio.Event()
-        """Set when the operator has written an object of the kind's group since the kind was missing."""
+        """Set when the API server answered with an object of the group since the kind was missing."""
         self._notify = notify
         self._entries: dict[Name, _Entry] = {}
         self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
@@ -164,10 +164,9 @@ class Cache:
             label = store.watched.label if store is not None else None
             if store is not None and (label is None or label in found["metadata"].get("labels", {})):
                 store.learn(found, is_own=is_own)
-        if is_own:
-            for store in self.stores:
-                if store.watched.kind.group == kind.group:
-                    store.written.set()
+        for store in self.stores:
+            if store.watched.kind.group == kind.group:
+                store.written.set()
 
     def _store(self, kind: Kind, key: Key | JobKey) -> Store:
         store = self._find(kind, type(key), key.namespace)

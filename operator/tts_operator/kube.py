@@ -18,6 +18,7 @@ from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
 
 NOT_FOUND = 404
 CONFLICT = 409
+BAD_GATEWAY = 502
 LOG_LINES = 5
 PAGE = 100
 """Objects that are listed at a time where all are: at once, RayServices alone would be most of the memory."""
@@ -61,8 +62,13 @@ class Kube(Protocol):
         namespace: str | None,
         labels: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
+        *,
+        may_be_missing: bool = True,
     ) -> list[dict[str, Any]]:
-        """Return the objects of a namespace, or of all; none where there is no such kind."""
+        """Return the objects of a namespace, or of all.
+
+        Where there is no such kind, there are none, or it is an error, as `may_be_missing` says.
+        """
         ...
 
     async def apply(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
@@ -129,9 +135,11 @@ class LightKube:
         namespace: str | None,
         labels: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
+        *,
+        may_be_missing: bool = True,
     ) -> list[dict[str, Any]]:
         """See Kube."""
-        with _counted("list", kind, missing_is_none=True):
+        with _counted("list", kind, missing_is_none=may_be_missing):
             where = ALL_NS if namespace is None else namespace
             found = self._client.list(
                 resource_class(kind), namespace=where, labels=_selector(labels), fields=_selector(fields)
@@ -287,6 +295,9 @@ def _errors(verb: str, kind: Kind) -> Iterator[None]:
     except (httpx2.HTTPError, TimeoutError) as error:
         text = f"{verb} of a {kind.name} got no answer: {type(error).__name__} {error}"
         raise KubeError(text.rstrip(), None) from error
+    except (ValueError, KeyError) as error:  # half a line of a watch, or an answer of something in between
+        text = f"{verb} of a {kind.name} got an answer that cannot be read: {type(error).__name__} {error}"
+        raise KubeError(text, BAD_GATEWAY) from error
 
 
 def _selector(wanted: Mapping[str, str] | None) -> dict[str, Any] | None:

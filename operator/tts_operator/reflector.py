@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tts_operator.backoff import LONGEST_DELAY, delay
@@ -16,6 +17,8 @@ GONE = 410
 """What the API server answers to a watch that begins too long ago."""
 MISSING_SECONDS = 30.0
 """After so long a kind that the cluster does not have is looked for again."""
+UNWRITTEN_SECONDS = 300.0
+"""After so long, one of whose group this operator has written nothing."""
 
 
 class WatchableKube(Protocol):
@@ -88,7 +91,13 @@ class Reflector:
         store = self._store
         if error.status is not None:
             self._is_listed = False
-        if error.status == NOT_FOUND:
+        if error.status == NOT_FOUND and store.watched.label is None:
+            # Users write these, and what they wrote may be there all the same: a definition that changes is
+            # not established for a moment. Until they are listed nothing is known, and nothing is done.
+            store.trouble = str(error)
+            self.tried.set()
+            await asyncio.sleep(MISSING_SECONDS)
+        elif error.status == NOT_FOUND:
             store.clear()
             self.tried.set()
             await self._kind_may_be_there()
@@ -102,9 +111,9 @@ class Reflector:
     async def _kind_may_be_there(self) -> None:
         """Wait until a kind that the cluster does not have may have come.
 
-        Objects with our label follow from what this operator writes: unless it has written one of the kind's
-        group there are none.
+        Objects with our label follow from what this operator writes: unless it has written or met one of the
+        kind's group there are none. It looks now and then all the same, for they may come from a backup.
         """
-        if self._store.watched.label is not None:
-            await self._store.written.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._store.written.wait(), UNWRITTEN_SECONDS)
         await asyncio.sleep(MISSING_SECONDS)  # kinds of a group come one after the other

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tts_operator.kube import KubeError, Learn
+from tts_operator.kube import NOT_FOUND, KubeError, Learn
 from tts_operator.objects import EVENT, KINDS, Kind, Manifest, Ref
 
 Object = dict[str, Any]
@@ -101,8 +101,15 @@ class FakeKube:
         namespace: str | None,
         labels: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
+        *,
+        may_be_missing: bool = True,
     ) -> list[Object]:
-        await self._request("list", kind)
+        try:
+            await self._request("list", kind)
+        except KubeError as error:
+            if error.status == NOT_FOUND and may_be_missing:
+                return []
+            raise
         return [
             self._answer(kind, found)
             for (name, place, _), found in self._objects.items()

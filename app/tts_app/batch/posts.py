@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import fsspec
 from pydantic import ValidationError
 
-from tts_app.resources.locales import LOCALE_PATTERN, canonical_locale
+from tts_app.resources.locales import LANGUAGES, LOCALE_PATTERN, canonical_locale
 from tts_app.resources.tts_job import Post, Posts
 from tts_app.sources.base import SourceError
 from tts_app.sources.claims import local_path
@@ -127,11 +127,16 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
+def _is_language(name: str) -> bool:
+    """Return whether a column or file is named after a language that is known, or a locale of one."""
+    return bool(re.fullmatch(LOCALE_PATTERN, name)) and canonical_locale(name).partition("-")[0] in LANGUAGES
+
+
 def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
     csv.field_size_limit(LINE_BYTES)
     rows = csv.DictReader(_decoded(file), strict=True)
     columns: Sequence[str] = rows.fieldnames or ()
-    unknown = [column for column in columns if column != "id" and not re.fullmatch(LOCALE_PATTERN, column)]
+    unknown = [column for column in columns if column != "id" and not _is_language(column)]
     if "id" not in columns:
         unknown = list(columns)
     twice = sorted({column for column in columns if columns.count(column) > 1})
@@ -179,7 +184,11 @@ def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
         if name.startswith(".") or entry["name"].rstrip("/") == path.rstrip("/"):
             continue  # an object store may have an empty object for the folder itself
         match = _TEXT_FILE.fullmatch(name)
-        if match is None or not (entry["type"] == "file" or _is_inner_link(entry, path)):
+        if (
+            match is None
+            or not _is_language(match["language"])
+            or not (entry["type"] == "file" or _is_inner_link(entry, path))
+        ):
             yield Fault(
                 name, "files of a folder of posts are called <id>.<language>.txt, such as 7.en-GB.txt"
             )

@@ -9,6 +9,8 @@ from typing import Any
 from tts_app.engines.text import Delta, EngineStoppedError, Finish, TextRequest, TokenLogprob, Usage
 
 _DONE = "[DONE]"
+_ALWAYS = object()
+_DEFAULTS = {"n": 1, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
 _FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
@@ -45,6 +47,11 @@ def body_of(request: TextRequest) -> dict[str, Any]:
     return body
 
 
+def without_defaults(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body without what says OpenAI's default: some servers refuse these fields."""
+    return {name: value for name, value in body.items() if _DEFAULTS.get(name, _ALWAYS) != value}
+
+
 def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form that holds an answer to `schema`; an empty one means any JSON object."""
     if not schema:
@@ -58,10 +65,10 @@ def delta_of(choice: Mapping[str, Any], tokens: int = 0, logprobs: tuple[TokenLo
     `tokens` and `logprobs` are how many tokens it is, and their probabilities: servers tell them elsewhere.
 
     Raises:
-        EngineStoppedError: the answer ended for a reason that is none of OpenAI's.
+        EngineStoppedError: the answer ended otherwise than by itself, at its limit or with calls of tools.
     """
     written = choice.get("delta", choice)
-    reason = choice.get("finish_reason")
+    reason = choice.get("finish_reason") or None  # some servers write an empty one into each chunk
     if reason is not None and reason not in _FINISH:
         raise EngineStoppedError(f"The answer ended for an unknown reason: {reason}.")
     return Delta(

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from tts_app.engines.openai_wire import body_of, delta_of, streamed_event_data, usage_of
+from tts_app.engines.openai_wire import body_of, delta_of, streamed_event_data, usage_of, without_defaults
 from tts_app.engines.text import ContextLengthError, Delta, EngineError, TextCapabilities, TextRequest
 
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
@@ -85,7 +85,11 @@ class RemoteWriter:
 
     async def _answered(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         waited = 0.0
-        body = {"model": self.model, **body_of(request), "stream_options": {"include_usage": True}}
+        body = {
+            "model": self.model,
+            **without_defaults(body_of(request)),
+            "stream_options": {"include_usage": True},
+        }
         while True:
             async with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
                 if response.is_success:
@@ -171,6 +175,8 @@ async def _deltas(response: httpx.Response) -> AsyncGenerator[Delta, None]:
                 ) from error
     except EOFError:
         raise EngineError(f"{response.url} broke off before the answer had ended.") from None
+    except UnicodeDecodeError as error:
+        raise EngineError(f"{response.url} sent what is not UTF-8: {error.reason}.") from None
 
 
 def _delta(event: Mapping[str, Any]) -> Delta:

@@ -254,12 +254,18 @@ def _canonical_part(part: str) -> str:
     return part.title() if len(part) == 4 and part.isalpha() else part
 
 
+def _with_default(tag: str) -> str:
+    """Return a locale in canonical case; a bare language that has a default locale means that one."""
+    locale = canonical_locale(tag)
+    return LANGUAGE_DEFAULTS.get(locale, locale)
+
+
 Locale = Annotated[
     str,
-    AfterValidator(canonical_locale),
+    AfterValidator(_with_default),
     WithJsonSchema({"type": "string", "pattern": LOCALE_PATTERN, "maxLength": LOCALE_LENGTH}),
 ]
-"""A locale in canonical case, given in any."""
+"""A locale in canonical case, given in any; `en` is `en-US`, by the table."""
 
 
 def language_of(locale: str) -> Language:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 from tts_app.audio.formats import FORMATS
@@ -243,7 +243,8 @@ def _options_of(speech: Speech) -> SpeechOptions:
     """Return how the speech is to be spoken."""
     if speech.options is None:  # an earlier version stored it
         return SpeechOptions(speech.format, speech.speed)
-    return SpeechOptions(**speech.options)
+    known = {option.name for option in fields(SpeechOptions)}  # a later version may have stored more
+    return SpeechOptions(**{name: value for name, value in speech.options.items() if name in known})
 
 
 def file_name(speech: Speech) -> str:

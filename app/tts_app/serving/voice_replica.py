@@ -4,7 +4,6 @@ The engine is loaded once, when the replica starts. Calls run in as many threads
 that is cancelled before its turn never runs, so a caller who leaves costs at most the segment being spoken.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -68,7 +67,7 @@ class Voice:
     async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
         """Speak `segments`; cancelling the call gives up what has not started."""
         started = time.perf_counter()
-        audio = await asyncio.gather(*(self._pool.synthesise(s, background) for s in segments))
+        audio = [await self._pool.synthesise(segment, background) for segment in segments]
         seconds = time.perf_counter() - started
         self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))

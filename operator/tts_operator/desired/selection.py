@@ -101,7 +101,7 @@ def _verdict_on(
 
 
 def _has_unknown_engine(manifest: Manifest) -> bool:
-    """Tell whether a model names an engine that this version lacks, as a stored one may."""
+    """Return whether a model names an engine that this version lacks, as a stored one may."""
     task: Task = "speech" if manifest["kind"] == VoiceModel.__name__ else "text"
     engine = (manifest.get("spec") or {}).get("engine")
     return engine is not None and engine not in engines_of(task)

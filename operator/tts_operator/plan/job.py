@@ -179,7 +179,7 @@ def _look_again(
     state: JobState, status: StatusUpdate, facts: JobFacts, now: datetime, policy: Policy
 ) -> float | None:
     if state.phase in OUTCOMES:
-        return 0.0
+        return policy.poll_seconds
     if state.phase == "Suspended" and facts.ray_job is None:
         return None
     if state.phase == "Running":

@@ -56,7 +56,7 @@ async def act(kube: Kube, plan: JobPlan, facts: JobFacts) -> Cause | None:
     """Create and delete as planned; return why the API server refused it, or None.
 
     Raises:
-        KubeError: the API server does not answer.
+        KubeError: the API server does not answer, or refuses to delete a job that has ended.
     """
     namespace = facts.key.namespace
     try:
@@ -74,7 +74,7 @@ async def act(kube: Kube, plan: JobPlan, facts: JobFacts) -> Cause | None:
     except _NameTakenError:
         return name_taken(facts.key.job)
     except KubeError as error:
-        if error.status is None:
+        if error.status is None or facts.has_ended:  # the status of an ended job says how it ended: try again
             raise
         return refusal(error, RAY_JOB)
     return None

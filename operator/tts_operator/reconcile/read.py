@@ -61,7 +61,9 @@ class LiveReader:
     async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
         """See Reader."""
         labels, fields = BY_OWNER[kind, type(key)].selectors(key)
-        return await self.kube.list(kind, key.namespace, labels=labels, fields=fields)
+        return await self.kube.list(
+            kind, key.namespace, labels=labels, fields=fields, may_be_missing=kind not in MODELS
+        )
 
     async def get(self, ref: Ref, key: Key | JobKey) -> Manifest | None:
         """See Reader. Whatever has the name is returned, also where it belongs to nobody."""

@@ -280,6 +280,7 @@ def test_a_quote_that_does_not_end(tmp_path: Path) -> None:
         (b"", "the first line must name the columns: id, and languages or locales"),
         (b"1,Hello.\n", "the first line must name the columns"),
         (b"en\nHello.\n", "the first line must name the columns"),
+        (b"id,en,url\n1,Hello.,x\n", "it has url"),
         (b"id;en\n1;Hello.\n", "it has id;en"),
         (b"id,en,french\n1,Hello.,Bonjour.\n", "it has french"),
         (b"ID,en\n1,Hello.\n", "it has ID"),

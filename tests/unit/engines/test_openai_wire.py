@@ -12,6 +12,7 @@ from tts_app.engines.openai_wire import (
     event_data,
     streamed_event_data,
     usage_of,
+    without_defaults,
 )
 from tts_app.engines.text import Delta, EngineStoppedError, TextRequest, TokenLogprob, Usage
 
@@ -41,6 +42,14 @@ def test_body_of_a_conversation() -> None:
     }
 
 
+def test_without_defaults_leaves_what_was_asked_for() -> None:
+    body = without_defaults(body_of(TextRequest(HI, top_p=0.9, n=2, frequency_penalty=0.5)))
+    assert (body["top_p"], body["n"], body["frequency_penalty"]) == (0.9, 2, 0.5)
+    assert "presence_penalty" not in body
+    plain = without_defaults(body_of(TextRequest(HI)))
+    assert plain == {"stream": True, "temperature": 1.0, "messages": list(HI)}
+
+
 def test_body_of_a_prompt_has_no_messages_and_a_number_of_logprobs() -> None:
     body = body_of(TextRequest(prompt="Once", logprobs=2))
     assert (body["prompt"], body["logprobs"]) == ("Once", 2)
@@ -52,6 +61,7 @@ def test_body_of_a_prompt_has_no_messages_and_a_number_of_logprobs() -> None:
     [
         ({"index": 1, "delta": {"content": "a"}}, Delta(1, "a")),
         ({"text": "a", "finish_reason": "length"}, Delta(0, "a", finish="length")),
+        ({"delta": {"content": "a"}, "finish_reason": ""}, Delta(text="a")),
         ({"delta": {"reasoning_content": "hm"}}, Delta(reasoning="hm")),
         ({"delta": {"reasoning": "hm"}}, Delta(reasoning="hm")),
         ({"delta": {"content": None, "tool_calls": [TOOL]}}, Delta(tool_calls=(TOOL,))),

@@ -109,3 +109,18 @@ def test_number_is_said_without_digits_where_num2words_has_the_language(code: st
     assert all(any(c.isdigit() for c in words) is not named for words in said), said
     if code in CONVERTER_CLASSES:
         assert named == (code not in ("am", "ja", "th"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("kn-IN", "10000000000"),
+        ("te-IN", "99999999999"),
+        ("pl-PL", "0th"),
+        ("uk-UA", "0th"),
+        ("kn-IN", "12345678901st"),
+    ],
+)
+def test_numbers_that_num2words_cannot_say_are_left_in_digits(locale: str, text: str) -> None:
+    spoken = front_end(locale).normalise(text)
+    assert any(character.isalnum() for character in spoken)

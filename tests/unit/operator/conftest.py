@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tts_app.resources import Metadata, Playground, TextModel, VoiceModel
-from tts_app.resources.playground import ENGINES
+from tts_app.resources.engines import ENGINES
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.plan.service import Policy
 

@@ -21,6 +21,7 @@ from tts_operator.objects import (
     Key,
     Ref,
 )
+from tts_operator.reconcile.read import LiveReader
 from tts_operator.reflector import Reflector
 
 KEY = Key("speech", "playground")
@@ -163,11 +164,44 @@ async def test_reflector_looks_for_a_kind_that_users_write(world, monkeypatch):
     monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
     world.kube.refused = {("list", VOICE_MODEL.name): 404}
     await world.start()
-    assert await world.names(VOICE_MODEL) == []
+    with pytest.raises(KubeError, match="voicemodels of the cluster are not known"):
+        await world.names(VOICE_MODEL)
     world.kube.put(VOICE_MODEL, model())
     world.kube.refused = {}
     await asyncio.sleep(0.05)
     assert await world.names(VOICE_MODEL) == ["kokoro"]
+
+
+async def test_reflector_forgets_no_model_whose_kind_is_away_for_a_moment(world, monkeypatch):
+    """Else all models of a service would be gone at once, and the service be deleted."""
+    monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
+    world.kube.put(VOICE_MODEL, model())
+    await world.start()
+    world.kube.refused = {("list", VOICE_MODEL.name): 404, ("watch", VOICE_MODEL.name): 404}
+    world.kube.break_watches()
+    assert await world.settle() == []
+    with pytest.raises(KubeError, match="are not known"):
+        await world.names(VOICE_MODEL)
+    with pytest.raises(KubeError, match="list is refused"):
+        await LiveReader(world.kube).of(VOICE_MODEL, KEY)
+    world.kube.refused = {}
+    await asyncio.sleep(0.05)
+    assert await world.names(VOICE_MODEL) == ["kokoro"]
+
+
+async def test_reflector_looks_for_a_missing_kind_when_the_operator_meets_its_group(world, monkeypatch):
+    monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
+    world.kube.refused = {("list", RAY_SERVICE.name): 404, ("list", RAY_CLUSTER.name): 404}
+    await world.start()
+    world.kube.refused = {}
+    world.kube.put(RAY_SERVICE, labelled())
+    world.kube.put(RAY_CLUSTER, labelled("c"))
+    await world.kube.get(PLAYGROUND, "speech")
+    await asyncio.sleep(0.05)
+    assert await world.names(RAY_CLUSTER) == ["c"]
+    world.kube.change(PLAYGROUND, lambda service: service.update(status={"a": 2}))
+    await world.settle()
+    assert (await world.cache.get(PLAYGROUND, KEY))["status"] == {"a": 2}, "it is watched"
 
 
 async def test_reflector_looks_for_a_missing_kind_when_the_operator_writes(world, monkeypatch):

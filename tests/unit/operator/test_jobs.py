@@ -11,6 +11,7 @@ from tts_app.resources import TTSJob
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, JobInputs, job_children, needed, unusable
 from tts_operator.desired.ray_service import Defaults, ray_service
+from tts_operator.kube import KubeError
 from tts_operator.objects import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -574,6 +575,17 @@ async def test_job_is_deleted_after_its_time_to_live(world):
     await job.run(line(8, outcome="Succeeded"))
     assert await job.step(10) == 50
     await job.step(50)
+    assert job.job is None
+
+
+async def test_job_whose_deletion_is_refused_is_tried_again(world):
+    job = world(ttlSecondsAfterFinished=60)
+    await job.run(line(8, outcome="Succeeded"))
+    job.kube.refused = {("delete", TTS_JOB.name): 403}
+    with pytest.raises(KubeError):
+        await job.step(60)
+    job.kube.refused = {}
+    await job.step()
     assert job.job is None
 
 

@@ -82,6 +82,13 @@ def test_voice_locale_is_kept_in_canonical_case(manifest: dict[str, Any]) -> Non
         VoiceModel.model_validate(manifest)
 
 
+def test_voice_locale_of_a_bare_language_is_its_default(manifest: dict[str, Any]) -> None:
+    manifest["spec"]["voices"][0]["locale"] = "en"
+    assert VoiceModel.model_validate(manifest).spec.voices[0].avatar == "female_en-US"
+    manifest["spec"]["voices"][0]["locale"] = "fr"
+    assert VoiceModel.model_validate(manifest).spec.voices[0].avatar == "female_fr"
+
+
 def test_a_clip_without_consent_is_refused() -> None:
     clip = {"uri": "file:///a.wav", "transcript": "hello"}
     with pytest.raises(ValidationError, match="consent"):

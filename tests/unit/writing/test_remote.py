@@ -107,6 +107,7 @@ async def test_what_is_no_address(url: str) -> None:
         ((200, {}, b"data: {\n\n"), EngineError, "no part of an answer"),
         ((200, {}, b"data: 1\n\n"), EngineError, "no part of an answer"),
         ((200, {}, b'data: {"error": {"message": "It broke."}}\n\n'), EngineError, "It broke."),
+        ((200, {}, b"data: \xff\n\n"), EngineError, "sent what is not UTF-8"),
         (streamed("Half", done=False), EngineError, "broke off before the answer had ended"),
     ],
 )

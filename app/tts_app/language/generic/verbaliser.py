@@ -16,6 +16,8 @@ SPOKEN_SIGNS = frozenset("&@+=#%°€$£")
 LONGEST_INITIALS = 3
 """Letters beyond which a word in capitals is taken for a word."""
 _CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "AUD": "$", "GBP": "£", "BRL": "reais"}
+_NO_WORDS = (NotImplementedError, LookupError, OverflowError, ValueError)
+"""What num2words raises for numbers that a language of its has no words for: some of its tables end early."""
 _MOST = 10**12
 """Numbers from here on are left to espeak-ng: some of num2words' languages end there."""
 _OTHER_NAMES = {"nb": "no", "kk": "kz"}
@@ -43,9 +45,13 @@ class GenericVerbaliser:
         """Say a whole number; return any other in digits."""
         if value < 0 and self._minus:
             return f"{self._minus} {self.number(-value)}"
+        digits = f"{value:f}".replace(".", self.decimal_mark)
         if value != int(value) or not 0 <= value < _MOST or not self._converter:
-            return f"{value:f}".replace(".", self.decimal_mark)
-        return _in_words(int(value), self._converter)
+            return digits
+        try:
+            return _in_words(int(value), self._converter)
+        except _NO_WORDS:
+            return digits
 
     def ordinal(self, value: int) -> str:
         """Say an ordinal number where num2words has these, else the cardinal."""
@@ -53,7 +59,7 @@ class GenericVerbaliser:
             return str(value)
         try:
             return _in_words(value, self._converter, "ordinal")
-        except (NotImplementedError, KeyError):  # num2words has a table that ends too early for Korean
+        except _NO_WORDS:
             return self.number(Decimal(value))
 
     def digits(self, digits: str) -> str:
