@@ -1,18 +1,21 @@
 """An upgrade of the CustomResourceDefinitions over resources that an earlier version stored."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from lightkube.core.exceptions import ApiError
 from resources import application, playground, serving, voice_model
-from running import run_pods
+from running import eventually, run_pods
 
 from tts_app.resources import VoiceModel
 from tts_operator.desired.groups import group_of
 from tts_operator.objects import PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
 
 CRDS = Path(__file__).parents[2] / "crds"
+UNPROCESSABLE = 422
 RETIRED = "vits"
 """An engine that version 0.1.0 took, and that never ran."""
 pytestmark = pytest.mark.usefixtures("kuberay_stopped")
@@ -38,6 +41,17 @@ def older(crd: dict) -> dict:
     return crd
 
 
+def is_accepted(api, resource: dict) -> bool:
+    """Apply a resource; return whether the definitions that are in force allow it."""
+    try:
+        api.apply(resource)
+    except ApiError as error:
+        if error.status.code != UNPROCESSABLE:
+            raise
+        return False
+    return True
+
+
 @pytest.fixture
 def stored(control_plane, crds, api):
     """A model and a Playground of an earlier version, under the definitions of this one."""
@@ -50,8 +64,11 @@ def stored(control_plane, crds, api):
 
     put(before)
     try:
-        api.apply(voice_model("old", ("male_en-US",), engine=RETIRED))
-        api.apply(playground(images={"engines": {RETIRED: "own/vits:1"}}))
+        for resource in (
+            voice_model("old", ("male_en-US",), engine=RETIRED),
+            playground(images={"engines": {RETIRED: "own/vits:1"}}),
+        ):
+            eventually(partial(is_accepted, api, resource), "the older definitions are in force")
     finally:
         put(now)
 
