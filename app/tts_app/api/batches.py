@@ -42,7 +42,7 @@ _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_l
 
 
 class BatchOutput(Resource):
-    """What the files are like; where they lie is the server's."""
+    """Format and names of the files; the server decides where they are."""
 
     format: Literal["mp3", "opus", "aac", "flac", "wav"] = "mp3"
     """Format of the audio."""

@@ -44,7 +44,7 @@ class RequestContext:
         except Exception as error:
             log("request crashed", level=logging.ERROR, error=error, path=_route(scope))
             if exchange.status is not None:
-                raise  # too late for an answer: the broken connection tells the caller
+                raise  # too late for an answer: the caller sees a broken connection
             response = error_response(ApiError(500, "Something went wrong here; the log has the request id."))
             await response(scope, receive, exchange.send)
         finally:
