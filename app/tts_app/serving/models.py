@@ -149,6 +149,6 @@ def _slots(model: VoiceModel | TextModel) -> int:
 
 
 def _served_otherwise(old: VoiceModel | TextModel, new: VoiceModel | TextModel) -> bool:
-    """Whether a change of the resource may change what its engine can do."""
+    """Return whether a change of the resource may change what its engine can do."""
     leave_out = {"replicas", "resources", "license", "voices"}
     return old.spec.model_dump(exclude=leave_out) != new.spec.model_dump(exclude=leave_out)
