@@ -20,7 +20,7 @@ _DESCRIPTION = (
 
 
 def create_app(context: Context, address: Address | None = None) -> FastAPI:
-    """Return the API that works with `context`; while it is up it listens at `address` where one is given."""
+    """Return the API that works with `context`. While it runs it listens at `address`, if one is given."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -34,7 +34,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             await context.durable.stop()
             await asyncio.to_thread(context.database.close)
 
-    # Its /docs brings its own scripts: the page works without the internet, and tells nobody of its use.
+    # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.
     app = FastAPIOffline(
         title="TextToSpeech Playground",
         version="1",

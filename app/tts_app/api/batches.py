@@ -42,7 +42,7 @@ _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_l
 
 
 class BatchOutput(Resource):
-    """What the files are like; where they lie is the server's."""
+    """Format and names of the files; the server decides where they are."""
 
     format: Literal["mp3", "opus", "aac", "flac", "wav"] = "mp3"
     """Format of the audio."""
@@ -267,7 +267,7 @@ async def delete_batch(batch_id: str, playground: Playground) -> Response:
     except OSError as error:
         raise _unavailable(error, "removed") from error
     if not deleted:
-        now = await _find(batch_id, playground)  # somebody else may have removed it meanwhile
+        now = await _find(batch_id, playground)  # another caller may have removed it meanwhile
         if BatchStatus(now.status).final:
             raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.")
         raise ApiError(409, f"The batch has not ended: it is {now.status}. POST {batch_id}/cancel first.")
@@ -316,10 +316,10 @@ async def _events(batch_id: str, playground: Context) -> AsyncGenerator[bytes, N
 
 
 def _job(body: BatchRequest) -> str:
-    """Return the part of a TTSJob that the body is, as it is stored.
+    """Return the body as the part of a TTSJob that is stored.
 
     Raises:
-        RequestValidationError: it is no TTSJob's.
+        RequestValidationError: the body is not valid in a TTSJob.
     """
     spec = body.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec["posts"] = {"inline": spec["posts"]}

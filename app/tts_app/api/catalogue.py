@@ -14,7 +14,7 @@ router = APIRouter(tags=["catalogue"])
 
 @router.get("/v1/audio/voices", summary="List voices")
 async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playground) -> dict[str, Any]:
-    """List the voices, with their quality as measured, licence, and what of them is an approximation."""
+    """List the voices, with their measured quality, their license, and what is only approximated."""
     catalogue = playground.service.catalogue
     every = [voice.describe() for voice in catalogue]
     described = every

@@ -1,7 +1,7 @@
 """What routes depend on: the service of this replica, the caller's key, a JSON body.
 
-They are coroutines: FastAPI hands a plain function to a thread, and the way there looks through all tasks of
-the event loop, of which there are thousands.
+They are coroutines: FastAPI runs a plain function in a thread, and for that it looks through all tasks of the
+event loop; there are thousands.
 """
 
 import hmac

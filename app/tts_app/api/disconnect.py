@@ -1,7 +1,7 @@
 """Routes whose work is given up when the caller leaves before there is an answer.
 
-Behind Ray Serve's proxy Serve cancels it. Where the gateway listens itself nobody does: uvicorn tells of it
-only whoever asks, and of the answers only streamed ones ask, from when they are sent.
+Behind Ray Serve's proxy, Serve cancels the work. Where the gateway listens itself, nothing does: uvicorn
+reports a disconnect only to code that asks, and only streamed answers ask, once they are being sent.
 """
 
 import asyncio
@@ -14,21 +14,21 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 _LEFT = 499
-"""Status in the log of a request whose caller left, as Serve's proxy has it; nobody is sent it."""
+"""Status in the log of a request whose caller left, the same as of Serve's proxy; it is never sent."""
 
 
 class CancelOnDisconnect(APIRoute):
-    """A route whose handler is cancelled when its caller leaves. Not for work that is to be done anyhow."""
+    """A route whose handler is cancelled when its caller leaves. Not for work that must be done anyhow."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, watched; FastAPI sends what it returns afterwards, unwatched."""
+        """Return the handler with a watch for disconnects; the answer is sent afterwards, without it."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             if request.app.state.context.proxied:
                 return await handler(request)
             try:
-                await request.body()  # whatever is received after it tells of the caller
+                await request.body()  # after it, only a disconnect can be received
             except ClientDisconnect:
                 return Response(status_code=_LEFT)
             return await _unless_left(handler(request), request)
@@ -37,7 +37,7 @@ class CancelOnDisconnect(APIRoute):
 
 
 async def _unless_left(work: Coroutine[Any, Any, Response], request: Request) -> Response:
-    """Return the answer that `work` makes, or a substitute once it was cancelled because the caller left."""
+    """Return the answer of `work`, or a substitute if it was cancelled because the caller left."""
     task = asyncio.current_task()
     left = False
 
@@ -53,7 +53,7 @@ async def _unless_left(work: Coroutine[Any, Any, Response], request: Request) ->
     try:
         return await work
     except asyncio.CancelledError:
-        # Whoever else cancels, as uvicorn does when it stops, is not to be kept from it.
+        # Others cancel too, as uvicorn does when it stops: their cancellation must go through.
         if not (left and task and task.uncancel() == 0):
             raise
         return Response(status_code=_LEFT)

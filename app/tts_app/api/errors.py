@@ -1,4 +1,4 @@
-"""Errors in the one form that everything here answers with, OpenAI's, and how exceptions become them."""
+"""Errors in the one form of all answers, OpenAI's, and how exceptions become such errors."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -56,7 +56,7 @@ class ApiError(Exception):
 
 
 def error_response(error: ApiError) -> JSONResponse:
-    """Return the answer that tells `error`."""
+    """Return `error` as an HTTP answer."""
     return JSONResponse(error_body(error), error.status, error.headers)
 
 
@@ -73,7 +73,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 
 def as_api_error(error: Exception) -> ApiError | None:
-    """Return what a caller is told of `error`; None where it is our fault and none of their business."""
+    """Return `error` as the caller gets it; None if it is a fault of ours that callers must not see."""
     match error:
         case ApiError():
             known = error
@@ -103,7 +103,7 @@ def as_api_error(error: Exception) -> ApiError | None:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every foreseen exception in the one form (`middleware` sees to the rest)."""
+    """Make `app` answer every expected exception in the one form (`middleware` handles the rest)."""
     for kind in (
         ApiError,
         OverloadedError,
@@ -151,10 +151,10 @@ def _from_http(error: HTTPException) -> ApiError:
 
 
 def _from_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
-    """Tell of the first thing that is wrong, naming the parameter and what it may be."""
+    """Return the error of the first fault, with the parameter's name and the values that it may have."""
     first = errors[0]
     kind = str(first["type"])
-    at_fault = first.get("ctx", {}).get("param")  # where a whole object is wrong, and one field of it is why
+    at_fault = first.get("ctx", {}).get("param")  # the field that makes a whole object wrong
     param = ".".join([*map(str, first["loc"][1:]), *([at_fault] if at_fault else [])]) or None
     match kind:
         case "json_invalid":

@@ -1,4 +1,4 @@
-"""Examples of `/docs`, one a language."""
+"""Examples of `/docs`, one for each language."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ class Gateway:
     """A replica of the gateway."""
 
     def __init__(self, listens: Mapping[str, Any]) -> None:
-        """`listens`: where it listens itself, as `Address` has it; nothing where Serve's proxies do."""
+        """`listens`: where it listens itself, the fields of `Address`; empty where Serve's proxies listen."""
         self._address = Address.model_validate(listens) if listens else None
         settings = Settings()
         set_up("gateway", settings.log_level, settings.log_dir)
@@ -64,14 +64,14 @@ class Gateway:
         return create_app(self._context, self._address)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take up the models of `user_config`, while requests go on."""
+        """Switch to the models of `user_config`; running requests continue."""
         models = await asyncio.to_thread(_models, user_config)
         self._service.reconfigure(model for model in models if isinstance(model, VoiceModel))
         self._text.reconfigure(model for model in models if isinstance(model, TextModel))
 
 
 GatewayIngress = serve.ingress(None)(Gateway)
-"""The gateway as Serve runs it: with what answers HTTP around it."""
+"""The gateway as Serve runs it, wrapped in what answers HTTP."""
 
 
 def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:

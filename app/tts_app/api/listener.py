@@ -1,7 +1,8 @@
-"""The gateway's own HTTP server: callers reach it without Ray Serve's proxy between.
+"""The gateway's own HTTP server: callers reach it without Ray Serve's proxy in between.
 
-What the proxy passes on is an item of a call between processes, about 0.4 ms of CPU in either, so thousands
-of streams cannot go through it; here a chunk is a write to a socket (docs/decisions/0012-direct-gateway.md).
+The proxy passes each chunk on as an item of a call between processes, about 0.4 ms of CPU in each of the two.
+Thousands of streams cannot go through it. Here a chunk is a write to a socket
+(docs/decisions/0012-direct-gateway.md).
 """
 
 import asyncio
@@ -16,10 +17,10 @@ from starlette.types import ASGIApp
 from tts_app.serve_config import KEEP_ALIVE
 
 GRACE = 8
-"""Seconds that requests have to end by themselves: less than Serve gives a replica to stop."""
+"""Seconds in which requests may end by themselves: less than Serve gives a replica to stop."""
 _SOCKETS = 16
-"""libuv, since 1.45, accepts one connection of a socket each time that the event loop goes round. While it
-writes to thousands of streams that is ten times a second: so there are several sockets to accept from."""
+"""Since 1.45, libuv accepts one connection per socket in each turn of the event loop. While the loop writes
+to thousands of streams it turns ten times a second, so there are several sockets to accept from."""
 _BACKLOG = 4096
 
 
@@ -34,7 +35,9 @@ class Address(BaseModel):
 
 @asynccontextmanager
 async def listening(app: ASGIApp, address: Address) -> AsyncIterator[None]:
-    """Answer requests at `address` with `app` meanwhile, in this event loop. Leaving it lets them end first.
+    """Answer requests at `address` with `app` inside the context, in this event loop.
+
+    On exit, requests get `GRACE` seconds to end.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -64,7 +67,7 @@ async def listening(app: ASGIApp, address: Address) -> AsyncIterator[None]:
 
 
 def _listen(address: Address) -> list[socket.socket]:
-    """Return sockets that share a port, which the gateway that takes this one's place may share too."""
+    """Return sockets that share a port; the gateway that replaces this one may share it too."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sockets: list[socket.socket] = []
     try:
@@ -74,7 +77,7 @@ def _listen(address: Address) -> list[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind((address.host, address.port))
-            listener.listen(_BACKLOG)  # at once, so that nobody is turned away until the server runs
+            listener.listen(_BACKLOG)  # now: until the server runs, callers wait and are not refused
     except OSError:
         for listener in sockets:
             listener.close()

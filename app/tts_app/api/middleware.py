@@ -31,7 +31,7 @@ class RequestContext:
         given: bytes = dict(scope["headers"]).get(_HEADER, b"")
         identity = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16).encode()
         token = request_id.set(identity.decode())
-        # Ray Serve's proxy makes an id where a request has none, and echoes what it sent us itself.
+        # Ray Serve's proxy makes an id if a request has none, and adds the id that it sent us to the answer.
         echoed = self._proxied and identity == given
         exchange = _Exchange(send, None if echoed else identity)
         started = time.perf_counter()
@@ -44,7 +44,7 @@ class RequestContext:
         except Exception as error:
             log("request crashed", level=logging.ERROR, error=error, path=_route(scope))
             if exchange.status is not None:
-                raise  # too late for an answer: the broken connection tells the caller
+                raise  # too late for an answer: the caller sees a broken connection
             response = error_response(ApiError(500, "Something went wrong here; the log has the request id."))
             await response(scope, receive, exchange.send)
         finally:
@@ -59,7 +59,7 @@ class RequestContext:
             request_id.reset(token)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """Return `receive` that refuses a body over the limit, announced or not."""
+        """Return a `receive` that refuses a body over the limit, whether its length is announced or not."""
         too_large = HTTPException(413, f"The body is larger than {self._max_body} bytes.")
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         size = 0
@@ -83,7 +83,7 @@ def _compressed(encoding: bytes) -> ApiError:
 
 
 class _Exchange:
-    """Watches an answer go out, and gives it an id of the request where there is one to give."""
+    """Records an answer as it is sent, and adds the request's id to it, if there is one to add."""
 
     def __init__(self, send: Send, identity: bytes | None) -> None:
         self._send = send

@@ -29,8 +29,8 @@ router = APIRouter(tags=["text"], route_class=CancelOnDisconnect)
 
 _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
-"""Chunks a second that are sent through Serve's proxies: with more than about so many one lags behind without
-end. A stream that waits for its turn has what was written meanwhile in one chunk."""
+"""Chunks a second that are sent through Serve's proxies: with more than about this many, a proxy falls ever
+further behind. A stream that waits for its turn sends what was written meanwhile in one chunk."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
     **ERRORS,
@@ -103,7 +103,7 @@ async def create_completion(
 def _check(
     request: ChatRequest | CompletionRequest, engine_request: TextRequest, capabilities: TextCapabilities
 ) -> None:
-    """Refuse, by its name, a parameter that the model's engine cannot honour."""
+    """Refuse a parameter that the model's engine cannot honor, with its name."""
     model = request.model
     if engine_request.messages is not None and not capabilities.chat:
         raise _cannot("messages", f"Model {model!r} has no chat template: use POST /v1/completions.")
@@ -155,7 +155,7 @@ async def _events(
 
 
 def _pause(playground: Context) -> float:
-    """Return the seconds between two chunks of a proxied stream: each of the streams has its share."""
+    """Return the seconds between two chunks of a proxied stream: all streams share the chunks equally."""
     return sum(running for running, _waiting in playground.text.served.load().values()) / _PROXIED_CHUNKS
 
 
@@ -198,7 +198,7 @@ async def _spoken_events(
 
 
 async def _told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass `events` on; tell, with the last of them, what broke them off."""
+    """Pass `events` on; if they fail, end with an event that has the error."""
     try:
         async for data in events:
             yield data

@@ -11,7 +11,7 @@ import tts_app
 router = APIRouter(include_in_schema=False)
 
 _HEADERS = {
-    # Nothing from elsewhere, nothing inline, not in anybody's frame.
+    # Nothing from other sites, nothing inline, not in another page's frame.
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +22,7 @@ _HEADERS = {
 
 @router.get("/")
 async def root() -> RedirectResponse:
-    """Lead to the voices."""
+    """Redirect to the voices."""
     return RedirectResponse("/voices")
 
 

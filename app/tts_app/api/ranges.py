@@ -10,11 +10,11 @@ _RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})[ \t]*-[ \t]*(\d{0,18})[ \t]*", re.A
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
     """Return the start and end (exclusive) that `header` asks for in a file of `size` bytes.
 
-    None means to send the whole file, as the standard wants for what is not understood and for several
-    ranges at a time.
+    None means to send the whole file, as the standard wants if the header is not understood or asks for
+    several ranges.
 
     Raises:
-        ApiError: 416, the file has nothing there.
+        ApiError: 416, the range is outside the file.
     """
     found = _RANGE.fullmatch(header.strip())
     if found is None or found.groups() == ("", ""):

@@ -7,7 +7,7 @@ from tts_app.resources import resolve_locale
 from tts_app.serving.service import SpeechService, UnknownModelError
 
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-"""OpenAI's model names: any of them means whichever model here has the voice."""
+"""OpenAI's model names: each of them means the model here that has the voice."""
 
 
 def voices_of(service: SpeechService, model: str) -> Catalogue:
@@ -31,10 +31,10 @@ def voices_of(service: SpeechService, model: str) -> Catalogue:
 
 
 def writer_of(playground: Context, model: str) -> str:
-    """Return the name of the request's `model`, which writes.
+    """Return the request's `model`, checked to be a text model.
 
     Raises:
-        ApiError: no such model, or it speaks.
+        ApiError: no such model, or it is a voice model.
     """
     names = [known.name for known in playground.text.models]
     if model in names:
@@ -48,10 +48,10 @@ def writer_of(playground: Context, model: str) -> str:
 
 
 def by_name(catalogue: Catalogue, name: str, param: str = "voice") -> CatalogueVoice:
-    """Return the voice called `name`, which the request's `param` is.
+    """Return the voice called `name`, the value of the request's `param`.
 
     Raises:
-        ApiError: there is none; the message lists what there is.
+        ApiError: there is none; the message lists the voices that exist.
     """
     try:
         return catalogue.find(name)

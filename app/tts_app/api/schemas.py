@@ -18,7 +18,7 @@ AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
 def _proper(text: str) -> str:
-    """Refuse what is no text: null bytes, and halves of surrogate pairs, which JSON can write."""
+    """Refuse what is not text: null bytes, and halves of surrogate pairs, which JSON can hold."""
     if "\0" in text:
         raise ValueError("it must not hold null bytes")
     if any("\ud800" <= character <= "\udfff" for character in text):

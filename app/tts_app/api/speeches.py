@@ -141,7 +141,7 @@ async def get_events(speech_id: str, playground: Playground) -> StreamingRespons
 
 @router.delete("/{speech_id}", status_code=204, responses=_UNKNOWN, summary="Delete speech")
 async def delete_speech(speech_id: str, playground: Playground) -> Response:
-    """Stop its making, if that goes on, and remove its record and its file."""
+    """Stop making the speech, if that is in progress, and remove its record and its file."""
     if not await playground.durable.delete(speech_id):
         raise _no_such(speech_id)
     return Response(status_code=204)

@@ -12,16 +12,16 @@ from tts_app.serving.writing import TextService
 from tts_app.speech import Chunk, Utterance
 
 _AHEAD = 64
-"""Pieces that wait for a caller who reads slowly; then writing and speaking wait, too."""
+"""Pieces that may wait for a caller who reads slowly; at this many, writing and speaking wait too."""
 
 
 async def write_and_speak(
     writer: TextService, speaker: SpeechService, model: str, request: TextRequest, utterance: Utterance
 ) -> AsyncGenerator[Delta | Chunk, None]:
-    """Yield what `model` writes, and its audio in the voice of `utterance`, each as soon as it is there.
+    """Yield what `model` writes, and its audio in the voice of `utterance`, each as soon as it is made.
 
-    Writing starts once there is a slot to speak in: whoever is refused has nothing written in vain. Where
-    nothing that was written can be spoken there is no audio.
+    Writing starts once there is a slot to speak in, so nothing is written for a caller who is refused. If
+    nothing that was written can be spoken, there is no audio.
 
     Raises:
         What TextService.write and SpeechService.speak raise.
@@ -49,7 +49,7 @@ class _Both:
         utterance: Utterance,
     ) -> None:
         self.made: asyncio.Queue[Delta | Chunk | None] = asyncio.Queue(_AHEAD)
-        """What was made, in order; None at the end, well or not."""
+        """What was made, in order; None at the end, also after a failure."""
         self._writer = writer
         self._speaker = speaker
         self._model = model
@@ -59,7 +59,7 @@ class _Both:
         self._admitted = asyncio.Event()
 
     async def run(self) -> None:
-        """Write and speak; what fails first ends the other."""
+        """Write and speak; if one fails, the other is cancelled."""
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._speak())]
         why: str | None = None
         try:
@@ -70,7 +70,7 @@ class _Both:
         except BaseException as error:
             why = SIBLING_FAILED if isinstance(error, Exception) else None
             if self.made.full():
-                self.made.get_nowait()  # whoever reads may have gone, and then nobody else makes room
+                self.made.get_nowait()  # the reader may have left, and then nothing else makes room
             self.made.put_nowait(None)
             raise
         finally:

@@ -12,7 +12,7 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 class PrimedStream(Generic[Item]):
-    """A stream whose first item is there already: what fails before it becomes a proper error."""
+    """A stream whose first item is already made: a failure before it becomes a proper error."""
 
     def __init__(self, first: list[Item], rest: AsyncGenerator[Item, None]) -> None:
         self._first = first
@@ -20,7 +20,7 @@ class PrimedStream(Generic[Item]):
 
     @classmethod
     async def prime(cls, source: AsyncGenerator[Item, None]) -> "PrimedStream[Item]":
-        """Wait for the first item of `source`; close it where that fails or is given up."""
+        """Wait for the first item of `source`; close `source` if that fails or is cancelled."""
         try:
             return cls([await anext(source)], source)
         except BaseException:
@@ -39,7 +39,7 @@ class PrimedStream(Generic[Item]):
 
 
 async def kept_alive(events: AsyncGenerator[bytes, None], silence: float) -> AsyncGenerator[bytes, None]:
-    """Yield server-sent `events`, and a comment after each `silence` seconds: proxies end what is silent."""
+    """Yield server-sent `events`, and a comment after each `silence` seconds: proxies end silent streams."""
     waiting: asyncio.Task[bytes | None] | None = None
     try:
         while True:
@@ -63,7 +63,7 @@ async def _next(events: AsyncGenerator[bytes, None]) -> bytes | None:
 
 
 class ClosingStream(StreamingResponse):
-    """A streamed answer, `body`, whose `source` is closed at once when it ends, also where the caller leaves.
+    """A streamed answer, `body`, whose `source` is closed as soon as it ends, also if the caller leaves.
 
     Starlette leaves that to the garbage collector, and a slot would stay taken until then.
     """

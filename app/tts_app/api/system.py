@@ -1,4 +1,4 @@
-"""Health, readiness, and the places kept for what is not there yet."""
+"""Health, readiness, and the routes reserved for images and videos."""
 
 import asyncio
 from typing import Any
@@ -43,7 +43,7 @@ async def readyz(playground: Playground) -> JSONResponse:
         name: {"running": running, "waiting": waiting}
         for served in services
         for name, (running, waiting) in served.load().items()
-        if name in asked  # one that came meanwhile has not been asked
+        if name in asked  # a model that was added meanwhile has not been asked
     }
     return JSONResponse({"status": "ready", "models": details})
 
@@ -53,6 +53,6 @@ async def readyz(playground: Playground) -> JSONResponse:
 @placeholders.api_route("/v1/images", methods=_EVERY_METHOD, include_in_schema=False)
 @placeholders.api_route("/v1/videos", methods=_EVERY_METHOD, include_in_schema=False)
 async def not_implemented(request: Request) -> None:
-    """Say that images and videos are for a later day."""
+    """Answer that images and videos are not implemented yet."""
     kind = request.url.path.split("/")[2]
     raise ApiError(501, f"This playground speaks and does not make {kind} yet.")

@@ -1,6 +1,6 @@
 """Answers in OpenAI's forms: whole, and as server-sent events.
 
-Thousands of events a second are written: all of one but its text is made once, when the stream begins.
+Thousands of events a second are written, so everything but the text is made once, when the stream begins.
 """
 
 import json
@@ -121,7 +121,7 @@ class Chat:
         }
 
     def delta(self, delta: Delta) -> bytes:
-        """Return the event of a delta; the first of an answer tells its role."""
+        """Return the event of a delta; before the first of an answer comes one with the role."""
         begin = self._begin(delta.index)
         if delta.logprobs or delta.tool_calls or delta.reasoning or (delta.finish and delta.text):
             fields: dict[str, Any] = {"content": delta.text} if delta.text or delta.logprobs else {}
@@ -160,7 +160,7 @@ class Chat:
         return f'{self._head}[], "usage": {json.dumps(usage_of(usage))}}}\n\n'.encode()
 
     def _begin(self, index: int) -> str:
-        """Return what opens the answers up to `index`: OpenAI's client takes new ones in their order only."""
+        """Return the events that open the answers up to `index`: OpenAI's client takes them in order only."""
         if index < self._begun:
             return ""
         opened = range(self._begun, index + 1)
@@ -211,11 +211,12 @@ class Completion:
         return {**self._fields, "choices": choices} | ({} if usage is None else {"usage": usage_of(usage)})
 
     def delta(self, delta: Delta) -> bytes:
-        """Return the event of a delta; nothing for one that tells what the answer took, and no more."""
+        """Return the event of a delta; nothing for a delta that holds only the usage."""
         if not (delta.text or delta.logprobs or delta.finish):
             return b""
         offset = self._offsets.get(delta.index, 0)
-        # By what is told, not by the text: where strings stop it, a token's probability comes after its text.
+        # Count by the probabilities, not by the text: with stop strings a token's probability comes after its
+        # text.
         self._offsets[delta.index] = offset + sum(map(_characters, delta.logprobs))
         logprobs = json.dumps(_completion_logprobs(delta.logprobs, offset)) if delta.logprobs else "null"
         return (

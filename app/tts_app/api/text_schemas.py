@@ -1,4 +1,4 @@
-"""What requests for text hold: OpenAI's fields, those that something here can honour."""
+"""What requests for text hold: those of OpenAI's fields that an engine here can honor."""
 
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ MOST_ANSWERS = 16
 
 
 def _joined_parts(value: object) -> object:
-    """Read a message's content in parts, as OpenAI's clients may write it, as one text."""
+    """Join a message's content that comes in parts, as OpenAI's clients may send it, into one text."""
     if not isinstance(value, list):
         return value
     texts = []
@@ -106,7 +106,7 @@ class Message(Strict):
         return self
 
     def written(self) -> dict[str, Any]:
-        """Return it as chat templates know it."""
+        """Return the message in the form that chat templates know."""
         message = self.model_dump(exclude_none=True, exclude={"refusal"})
         if self.role == "developer":
             message["role"] = "system"
@@ -190,7 +190,7 @@ class TextBase(Strict):
     @model_validator(mode="before")
     @classmethod
     def _null_is_left_out(cls, fields: Any) -> Any:
-        """Take a field that is null as one that is not there, as OpenAI does."""
+        """Treat a null field as a missing one, as OpenAI does."""
         if isinstance(fields, dict):
             return {name: value for name, value in fields.items() if value is not None}
         return fields

@@ -1,1 +1,1 @@
-"""Batches: posts times avatars, rendered into files and never lost; decision 9 tells the design."""
+"""Batches: posts times avatars, rendered into files and never lost; decision 9 has the design."""

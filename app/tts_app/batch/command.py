@@ -1,4 +1,4 @@
-"""A batch as the command line asks for it: a TTSJob, what the options change of it, and how it is run."""
+"""A batch as the command line asks for it: a TTSJob, what the options change in it, and how it is run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,21 +15,21 @@ from tts_app.storage.output import LEASE_SECONDS
 
 
 class BatchError(Exception):
-    """The batch is wrong as it is asked for; the message says all that is."""
+    """The batch is not valid; the message says everything that is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What the command line has in place of the job's own. What is empty stays the job's."""
+    """Values of the command line that replace the job's own. An empty one replaces nothing."""
 
     posts: str = ""
     """File or address."""
     output: str = ""
     """Folder or address."""
     locales: Sequence[str] = ()
-    """As they were typed: each may name several, with commas between them."""
+    """As typed: each may name several, with commas between them."""
     genders: Sequence[str] = ()
-    """As the locales."""
+    """As typed, like the locales."""
     on_missing_text: str = ""
 
 
@@ -45,14 +45,14 @@ class Command:
     uid: str = ""
     retry_failed: bool = False
     resume: bool = False
-    """Whether its output could be written before: one that is away now is waited for."""
+    """Whether an earlier run could write its output: if the output is away now, wait for it."""
     archive: bool = False
     utilisation: float = 0.8
     lease_seconds: float = LEASE_SECONDS
-    """How long an object store stays held by a driver that is lost."""
+    """How long a lost driver still holds an output in an object store."""
 
     def _locale(self, given: str) -> str:
-        """Return the locale that is meant: one that the models offer, where it is none of the usual ones."""
+        """Return the locale that is meant: a usual one, or else one that the models offer."""
         offered = {voice.locale for model in self.models for voice in model.spec.voices}
         return resolve_locale(given, offered=offered)
 
@@ -60,7 +60,7 @@ class Command:
         """Return the command with the changes to its job.
 
         Raises:
-            BatchError: a job cannot be so; the message names the option, and what it allows.
+            BatchError: the changed job is not valid; the message names the option and what it allows.
         """
         spec = self.job.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         if changes.posts:
@@ -99,7 +99,7 @@ class Command:
 
 
 def _refused(error: ErrorDetails) -> str:
-    """Return why a changed job is none: its rules, or an address, for all else was looked at before."""
+    """Return why a changed job is not valid: by its rules, or an address; all else was checked before."""
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return f"{message}."
@@ -108,7 +108,7 @@ def _refused(error: ErrorDetails) -> str:
 
 
 def _parts(given: Sequence[str], option: str, read: Callable[[str], str]) -> list[str]:
-    """Return what an option names, each once. Raises BatchError."""
+    """Return the values of an option, each once. Raises BatchError."""
     try:
         return list(dict.fromkeys(read(part) for entry in given for part in entry.split(",")))
     except ValueError as error:

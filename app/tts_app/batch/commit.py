@@ -35,7 +35,7 @@ class GroupCommit:
             except Exception as error:  # noqa: BLE001 - raised where each record is waited for
                 fault = error
             for _, durable in group:
-                if durable.done():  # who waited for it was cancelled
+                if durable.done():  # its waiter was cancelled
                     continue
                 if fault is None:
                     durable.set_result(None)

@@ -1,4 +1,4 @@
-"""The ConfigMap of a job's posts, where there is no cluster: it is taken from YAML files."""
+"""The ConfigMap of a job's posts without a cluster: it is read from YAML files."""
 
 import base64
 import binascii
@@ -52,10 +52,10 @@ class ConfigMap:
 
 @contextmanager
 def mounted(job: TTSJob, files: Sequence[Path], folder: Path) -> Iterator[Path]:
-    """Yield the folder where the ConfigMap of the job's posts lies as <name>/<key>, as a pod has it mounted.
+    """Yield the folder that has the ConfigMap of the job's posts as <name>/<key>, as in a pod that mounts it.
 
-    A ConfigMap in `files` comes first, then one that lies in `folder`, then one in the YAML files beside
-    `files`. A job whose posts are in no ConfigMap needs none.
+    A ConfigMap in `files` comes first, then one in `folder`, then one in the YAML files beside `files`. A job
+    whose posts are not in a ConfigMap needs none.
 
     Raises:
         ManifestError: there is no such ConfigMap, or several; it lacks the key; one of `files` is not YAML;
@@ -85,10 +85,10 @@ def mounted(job: TTSJob, files: Sequence[Path], folder: Path) -> Iterator[Path]:
 
 
 def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path], folder: Path) -> ConfigMap:
-    """Return the ConfigMap that the YAML files beside `files` have.
+    """Return the ConfigMap from the YAML files beside `files`.
 
     Raises:
-        ManifestError: they have none, or several. It says where it was looked for.
+        ManifestError: they have none, or several. The message lists all places that were searched.
     """
     given = {file.parent.resolve() / file.name for file in files}
     folders = sorted({file.parent for file in given})
@@ -96,7 +96,7 @@ def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path
     unread: list[str] = []
     named: list[ConfigMap] = []
     for path in beside:
-        if not _mentions(path, reference.name):  # what is of no use here may be as broken as it likes
+        if not _mentions(path, reference.name):  # other files may be broken: they are not needed
             continue
         try:
             named += _named(reference.name, [path])
@@ -118,7 +118,7 @@ def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path
 
 
 def _mentions(path: Path, name: str) -> bool:
-    """Whether the file may have a ConfigMap of that name. One that cannot be read may."""
+    """Return whether the file may have a ConfigMap of that name. A file that cannot be read may."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -127,7 +127,7 @@ def _mentions(path: Path, name: str) -> bool:
 
 
 def _named(name: str, files: Sequence[Path]) -> list[ConfigMap]:
-    """Return the ConfigMaps of that name. Raises ManifestError where a file cannot be read or is not YAML."""
+    """Return the ConfigMaps of that name. Raises ManifestError if a file cannot be read or is not YAML."""
     found = []
     for where, document in (pair for file in files for pair in listed_documents(file)):
         if not isinstance(document, dict) or document.get("kind") != "ConfigMap":
@@ -139,7 +139,7 @@ def _named(name: str, files: Sequence[Path]) -> list[ConfigMap]:
 
 
 def _only(named: Sequence[ConfigMap], namespace: str | None) -> ConfigMap | None:
-    """Return the one of the job's namespace; what names no namespace is of whichever it is applied to.
+    """Return the one in the job's namespace; one without a namespace fits every job.
 
     Raises:
         ManifestError: there are several.

@@ -1,4 +1,4 @@
-"""The file that drafts go into: JSON lines, whole or not at all."""
+"""The file of drafts: JSON lines, written whole or not at all."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,15 @@ _NO_CONFIG_MAPS = Path()
 
 
 class DraftFileError(Exception):
-    """The file is not one that these drafts may go into; the message says what would be right."""
+    """These drafts cannot go into the file; the message says what would be right."""
 
 
 class DraftFile:
-    """Where drafts go. What is in it stays: it is added to where `append` is set, replaced where `force` is.
+    """A file of drafts. One that exists is added to with `append`, replaced with `force`, else refused.
 
     Raises:
-        DraftFileError: it is there already and neither is set, it holds what are no posts, or has no folder.
+        DraftFileError: it exists and neither is set, it holds something else than posts, or its folder is
+            missing.
     """
 
     def __init__(self, path: Path, *, append: bool = False, force: bool = False) -> None:
@@ -47,10 +48,10 @@ class DraftFile:
         return max((post.id for post in self.posts), default=0) + 1
 
     def write(self, posts: Iterable[Post]) -> None:
-        """Put `posts` into the file, in place of those that were put into it before.
+        """Write `posts` into the file, in place of those that this object wrote before.
 
         Raises:
-            DraftFileError: somebody else has written to it meanwhile.
+            DraftFileError: another program has written to it meanwhile.
             OSError: it cannot be written.
         """
         there = self._path.read_bytes() if self._path.exists() else b""

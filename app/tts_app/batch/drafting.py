@@ -1,4 +1,4 @@
-"""Has a language model draft posts: a request a post and language, checked, and repeated where it is bad."""
+"""Drafts posts with a text model: one request for each post and language, repeated if its text is bad."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,20 +37,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What came of a post."""
+    """The result of drafting one post."""
 
     id: int
     post: Post | None
-    """With the texts that are good; None where none is."""
+    """With the texts that are good; None if none is."""
     faults: tuple[Fault, ...]
     """Why each of the other texts is missing."""
 
 
 async def draft_posts(writer: Writer, order: Order, review: Review, report: Callable[[Draft], None]) -> None:
-    """Draft the posts of `order`, as many at a time as `writer` writes, and `report` of each when it is done.
+    """Draft the posts of `order`, as many at a time as `writer` writes, and `report` each when it is done.
 
-    `review` knows the texts that the new ones must not repeat. When it is cancelled, or the writer fails, it
-    still tells of the posts that have a good text by then.
+    `review` knows the texts that the new ones must not repeat. If this is cancelled or the writer fails, the
+    posts that have a good text by then are still reported.
 
     Raises:
         EngineError: the writer fails; the other posts were not tried.
@@ -121,7 +121,7 @@ async def _text(
         except DraftError as error:
             faults = [str(error)]
             continue
-        # No other draft comes between this check and what the caller remembers: nothing is awaited.
+        # Nothing is awaited between this check and the caller's `keep`: no other draft can come between.
         faults = review.faults(language, text)
         if not faults:
             return text

@@ -1,4 +1,4 @@
-"""How a language model is asked for a post, and what its answer says. Pure."""
+"""How a text model is asked for a post, and how its answer is read. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["post"],
     "additionalProperties": False,
 }
-"""What an answer is held to, where the engine can do that. No text of so many words is shorter."""
+"""Schema of an answer, where the engine can enforce it. No text with enough words is shorter."""
 _TOKENS = {"en": 200, "es": 240}
 _TOKENS_ELSEWHERE = 600
-"""Of an answer. 60 words take 100 tokens in English, and far more in a script that the model hardly knows."""
+"""Most tokens of an answer. 60 words take 100 in English, and far more in a script the model hardly knows."""
 _TEMPERATURE = 0.8
 
 
@@ -49,12 +49,12 @@ def draft_request(
 ) -> TextRequest:
     """Return what to ask a model for a post of `topic` in `language`.
 
-    `like` is the same post in another language, so that all texts of a post say one thing. `held` tells that
-    the model can be held to JSON.
+    `like` is the same post in another language, so that all texts of a post say the same. `held`: the engine
+    can hold the model to JSON.
     """
     words = f"{WORDS.start} to {WORDS.stop - 1} words"
     form = f"in {writer_name(language)}, in {words}, one paragraph to be read aloud"
-    # Short, without an example and without a word on JSON: a small model writes about whatever it is told.
+    # Short, without an example and without mention of JSON: a small model writes about all that it reads.
     asked = (
         f"Write this post {form}: {like}" if like else f"Write a post for social media {form}, about {topic}."
     )

@@ -1,6 +1,6 @@
 """The driver: hands the items of a plan to workers, and commits what they have done.
 
-Artefact first, then commit: an item counts as done when its record is durable, and not before.
+First the audio file, then the commit: an item counts as done only once its record is durable.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tts_app.storage.output import LockedError, Output
 from tts_app.telemetry.logs import log
 
 _COUNTED = 256
-"""Items that are read before workers are made: of fewer it is known how many there are."""
+"""Items that are read before workers are made: if there are fewer, their number is known by then."""
 
 
 class Driver:
@@ -58,14 +58,14 @@ class Driver:
         self.retry_output = RetryOutput(output, self._stopping, waits)
         self._governor = Governor(options.utilisation, waits.sample, waits.average)
         self._turns = asyncio.Semaphore(options.parallelism)
-        """Slots that speak at a time: each model has as many as it could use alone."""
+        """Limits how many slots speak at a time: each model has as many slots as it could use alone."""
         self._feed: Feed
         self._workers: list[WorkerHandle] = []
         self._held_up = ""
         self._committer = GroupCommit(self._write)
 
     def stop(self) -> None:
-        """End after the items in hand."""
+        """Stop after the items in progress."""
         self._stopping.set()
         self._governor.release()
 
@@ -80,13 +80,13 @@ class Driver:
 
     @property
     def ledger(self) -> Ledger:
-        """What is known of the items."""
+        """What is known about the items."""
         return self._ledger
 
     def without_output(self, message: str) -> Outcome:
-        """Return how a batch ends that has lost its output.
+        """Return the outcome of a batch that has lost its output.
 
-        Where it was to stop anyway, it has stopped: what is not done is for the next run.
+        If it was to stop anyway, it counts as stopped: the next run does the rest.
         """
         return Outcome("Stopped" if self.stopped else "Failed", self.progress, message)
 
@@ -94,7 +94,7 @@ class Driver:
         """Render what is missing.
 
         Raises:
-            OutputLostError: the ledger cannot be read, or ended.
+            OutputLostError: the ledger cannot be read or closed.
             LockedError: another driver has taken over the output.
         """
         await self.retry_output.do(self._ledger.load)
@@ -151,7 +151,7 @@ class Driver:
     async def _run_slot(self, worker: WorkerHandle) -> None:
         """Speak items of the worker's model, one chunk after another, until there are no more.
 
-        It takes some when the worker is there, and not before: meanwhile they are for others.
+        It takes items only once the worker runs: until then others may take them.
         """
         name = worker.model.name
         while await self._feed.has_some(name, worker.chunk, self._stopping):
@@ -164,7 +164,7 @@ class Driver:
             if not items:  # another slot was quicker
                 continue
             await self._governor.opened()
-            if self.stopped:  # these are for the next run
+            if self.stopped:  # the next run speaks these
                 return
             fresh = []
             for item in items:
@@ -176,18 +176,18 @@ class Driver:
                 await self._speak(worker, fresh)
 
     def _is_needed(self, worker: WorkerHandle) -> bool:
-        """Return whether there are more items than others are there for: loading a model takes time."""
-        if worker.is_expected:  # as it is for all of a batch but its beginning
+        """Return whether there are more items than other workers: loading a model takes time."""
+        if worker.is_expected:  # always, except at the start of a batch
             return True
         name = worker.model.name
         expected = sum(other.is_expected for other in self._workers if other.model.name == name)
         return expected < self._feed.left(name)
 
     async def _ensure_running(self, worker: WorkerHandle) -> bool:
-        """Return whether the worker is there, after waiting for it as long as there is work for it.
+        """Wait for the worker as long as there is work for it, and return whether it runs.
 
         Raises:
-            WorkerPoolError: neither it nor another one of its model can be had.
+            WorkerPoolError: no worker of its model can be started.
         """
         if worker.actor is not None:
             return True
@@ -225,7 +225,7 @@ class Driver:
                 self._feed.put_back(item)
             return
         except WorkerDiedError as error:
-            if not alone:  # any of those that it had in hand may have killed it: each is tried by itself
+            if not alone:  # any of these items may have killed it: try each by itself
                 for item in items:
                     self._feed.quarantine(item)
                 return
@@ -273,7 +273,7 @@ class Driver:
         """Give an item of the same key a copy of the audio."""
         try:
             data = await asyncio.to_thread(self._output.read, original.file)
-        except OSError:  # somebody removed it: this one is spoken
+        except OSError:  # the file was removed: speak this item
             self._feed.forget(original)
             self._feed.again(duplicate, "output", 0.0)
             return
@@ -284,7 +284,7 @@ class Driver:
 
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
-        """Report the progress each second, or as `waits` says, where it has changed."""
+        """Report the progress, if it has changed, each second or as `waits` says."""
         reporter = asyncio.create_task(self._keep_reporting())
         try:
             yield

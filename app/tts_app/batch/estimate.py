@@ -16,10 +16,10 @@ from tts_app.sources.claims import local_path
 from tts_app.storage.output import Output
 
 BYTES_A_SECOND = {"mp3": 12_060, "opus": 6_690, "aac": 8_620, "flac": 27_670, "wav": 48_000}
-"""Of audio in a file, by format: of MP3 in docs/benchmarks-posts.md, of the others in 64 s of its posts."""
+"""Of audio, by format, measured: MP3 in docs/benchmarks-posts.md, the others in 64 s of its posts."""
 
 _START_SECONDS = 15.0
-"""Ray and Kokoro take about so long to start on two idle cores."""
+"""About how long Ray and Kokoro take to start on two idle cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Settled:
     """Files of a plan that a run does not make."""
 
     there: int = 0
-    """They are in the output already."""
+    """Already in the output."""
     failed: int = 0
-    """They failed in an earlier run, and are not to be tried again."""
+    """Failed in an earlier run, and not to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,24 @@ class Estimate:
     """Of audio."""
     bytes: int
     duration: float | None
-    """Seconds that the run takes; None where nobody has measured such a one."""
+    """Seconds that the run takes; None if no such run was measured."""
 
 
 def settled(plan: Plan, output: Output, options: Options) -> Settled:
-    """Return what is settled before the run begins. Raises OSError where the output cannot be read."""
+    """Return what is settled before the run begins. Raises OSError if the output cannot be read."""
     ledger = Ledger(output, plan)
     try:
         ledger.load()
-    except FileNotFoundError:  # nobody has made the folder yet
+    except FileNotFoundError:  # the folder does not exist yet
         return Settled()
     failed = 0 if options.retry_failed else len(ledger.failures(options.identity))
     return Settled(ledger.count(), failed)
 
 
 def estimate(plan: Plan, before: Settled, speed: float | None) -> Estimate:
-    """Return what a run will make of what is not settled, at `speed` seconds of audio a second.
+    """Return what a run will make: all that is not settled, at `speed` seconds of audio a second.
 
-    The files that are left are taken to be as long as the whole plan's on average.
+    The files that are left are assumed to be as long as the plan's files are on average.
     """
     files = plan.total - before.there - before.failed
     share = files / plan.total if plan.total else 0.0
@@ -74,7 +74,7 @@ def estimate(plan: Plan, before: Settled, speed: float | None) -> Estimate:
 
 
 def speed_here(plan: Plan, models: Sequence[VoiceModel], options: Options) -> float | None:
-    """Return the seconds of audio that workers here make a second, or None where nobody has measured it."""
+    """Return the seconds of audio that workers here make in a second, or None if it was not measured."""
     if options.speaker != "engine" or os.environ.get("RAY_ADDRESS"):
         return None
     used = {voice.model for voice in plan.voices}
@@ -91,7 +91,7 @@ def cores_here() -> int:
 
 
 def lacking_room(output: Output, wanted: int) -> str:
-    """Return a warning where the output is a folder whose disk has less than `wanted` bytes free."""
+    """Return a warning if the output is a folder whose disk has less than `wanted` bytes free."""
     folder = local_path(output.url)
     if folder is None:
         return ""

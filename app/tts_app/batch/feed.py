@@ -1,4 +1,4 @@
-"""Which items a driver's workers speak next: a scheduler that knows no worker."""
+"""Which items a driver's workers speak next: a scheduler that does not know the workers."""
 
 import asyncio
 import heapq
@@ -16,15 +16,15 @@ from tts_app.batch.plan import Item, Plan, start_of
 
 FAILURES_REPORTED = 10
 LOOK_AGAIN = 0.1
-"""Seconds between two looks at what other tasks change."""
+"""Seconds between two checks of what other tasks change."""
 _LOOK_AHEAD = 4096
 """Items that wait for the workers of their model while others are read from the plan."""
 _STEP = 500
-"""Items that are read before others have a turn: some milliseconds."""
+"""Items that are read before other tasks get a turn: some milliseconds."""
 
 
 class Feed:
-    """Hands out the items that are to be spoken, in the plan's order, and again those to be retried."""
+    """Hands out the items to be spoken, in the plan's order, and those to be retried once more."""
 
     def __init__(self, plan: Plan, ledger: Ledger, options: Options, progress: Progress) -> None:
         self._ledger = ledger
@@ -36,15 +36,15 @@ class Feed:
         self._ready: dict[str, deque[Item]] = defaultdict(deque)
         self._later: dict[str, list[tuple[float, int, Item]]] = defaultdict(list)
         self._tries: dict[int, Counter[str]] = defaultdict(Counter)
-        """Tries of an item by their cause: what the output was at fault for, its worker has not used up."""
+        """Tries of an item by cause: a fault of the output does not use up the item's other retries."""
         self._quarantined: set[int] = set()
         self._open: dict[str, int] = defaultdict(int)
-        """Items by model that wait or were handed out, and are not settled."""
+        """Number of items by model that wait or were handed out, and are not settled."""
         self._shared = plan.shared_keys()
         self._duplicates: dict[str, list[Item]] = {}
-        """Items that wait for the audio of another one with their key."""
+        """Items that wait for the audio of another item with the same key."""
         self._originals: dict[str, Done] = {}
-        """By shared key what was spoken, in this run or an earlier one."""
+        """What was spoken, by shared key, in this run or an earlier one."""
 
     @property
     def exhausted(self) -> bool:
@@ -52,7 +52,7 @@ class Feed:
         return self._read_out and not any(self._open.values())
 
     async def count(self) -> None:
-        """Count what is done or failed for good already: the plan is read only as it is spoken."""
+        """Count what is already done or failed for good: the plan itself is read only as it is spoken."""
         progress = self._progress
         progress.done = progress.skipped = await asyncio.to_thread(self._ledger.count)
         if not self._options.retry_failed:
@@ -61,7 +61,7 @@ class Feed:
         progress.known = True
 
     async def read(self, model: str | None = None, most: int = 1) -> None:
-        """Read on until there are items for `model` (any, without it), as far as there is room."""
+        """Read on until `most` items wait for `model` (without it, for any), as far as there is room."""
         async with self._reading:
             for count in itertools.count(1):
                 waiting = sum(map(len, self._ready.values()))
@@ -102,7 +102,7 @@ class Feed:
                 return True
             if self._is_over(model):
                 return False
-            # Others have the last items in hand, or fill the buffers with another model's.
+            # Other slots hold the last items, or items of another model fill the buffers.
             await asyncio.sleep(LOOK_AGAIN)
         return False
 
@@ -112,14 +112,14 @@ class Feed:
             await asyncio.sleep(LOOK_AGAIN)
 
     def left(self, model: str) -> float:
-        """Return how many of a model's items are not settled; infinity where they were not all read."""
+        """Return how many of a model's items are not settled; infinity if not all were read yet."""
         return self._open[model] if self._read_out else math.inf
 
     def _is_over(self, model: str) -> bool:
         return self._read_out and not self._open[model]
 
     def take(self, model: str, most: int) -> list[Item]:
-        """Take up to `most` of the items that are there; one in quarantine comes alone."""
+        """Take up to `most` of the items that wait; one in quarantine comes alone."""
         ready = self._ready[model]
         if not ready:
             return []
@@ -131,46 +131,46 @@ class Feed:
         return items
 
     def quarantine(self, item: Item) -> None:
-        """Hand the item out again, alone: it was in the hands of a worker that died."""
+        """Hand the item out again, alone: its worker died."""
         self._quarantined.add(item.number)
         self._ready[item.voice.model].append(item)
 
     def put_back(self, item: Item) -> None:
-        """Take an item back that nobody has looked at."""
+        """Take back an item that no worker has started."""
         self._ready[item.voice.model].appendleft(item)
 
     def is_quarantined(self, item: Item) -> bool:
-        """Whether the item may have killed a worker."""
+        """Return whether the item may have killed a worker."""
         return item.number in self._quarantined
 
     def original(self, item: Item) -> Done | None:
-        """Return what has the same key and was spoken already, in this run or an earlier one."""
+        """Return the record of an item with the same key that was spoken, in this run or an earlier one."""
         if item.key not in self._originals and (before := self._ledger.original(item.key)):
             self._originals[item.key] = before
         return self._originals.get(item.key)
 
     def spoken(self, done: Done) -> list[Item]:
-        """Take note of what was spoken; return the items that waited for its audio."""
+        """Record what was spoken; return the items that waited for its audio."""
         if done.key in self._duplicates:
             self._originals[done.key] = done
         return self.released(done.key)
 
     def forget(self, original: Done) -> None:
-        """Take note that this audio is not there to be copied."""
+        """Record that this audio no longer exists to be copied."""
         self._originals.pop(original.key, None)
 
     def released(self, key: str) -> list[Item]:
-        """Return the items that waited for the audio of a key; from now on they wait no more."""
+        """End the wait of the items that waited for the audio of a key, and return them."""
         return self._duplicates.pop(key, [])
 
     def settled(self, item: Item) -> None:
-        """Take note that an item is done, or has failed for good."""
+        """Record that an item is done, or has failed for good."""
         self._open[item.voice.model] -= 1
         self._tries.pop(item.number, None)
         self._quarantined.discard(item.number)
 
     def again(self, item: Item, cause: str, seconds: float) -> None:
-        """Hand the item out again after so many seconds, for this cause."""
+        """Hand the item out again after `seconds`, because of `cause`."""
         self._tries[item.number][cause] += 1
         entry = (time.monotonic() + seconds, item.number, item)
         heapq.heappush(self._later[item.voice.model], entry)

@@ -1,4 +1,4 @@
-"""Batches of the API: accepted into the database, rendered one by one, taken up again after a restart."""
+"""Batches of the API: accepted into the database, rendered one by one, resumed after a restart."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
 _SAVE_SECONDS = 5.0
-"""Progress is saved at most this often: the ledger knows it anyway."""
+"""Progress is saved at most this often: the ledger has it anyway."""
 _LOOK_AGAIN = 0.2
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
@@ -58,13 +58,13 @@ class HostedBatches:
         self._changed: dict[str, asyncio.Event] = {}
 
     async def start(self) -> None:
-        """Take up what an earlier run left unfinished."""
+        """Resume what an earlier run left unfinished."""
         for batch_id in await asyncio.to_thread(self._batches.unfinished):
             self._queue.put_nowait(batch_id)
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
-        """Stop rendering; what was not done stays so, for the next start."""
+        """Stop rendering; the next start resumes what is not done."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -74,7 +74,7 @@ class HostedBatches:
         return f"{self._settings.audio_output.rstrip('/')}/batches/{batch_id}"
 
     async def submit(self, batch: Batch) -> Batch:
-        """Accept a batch, after looking at all of it; return it, or the one that had its key before.
+        """Accept a batch, after checking all of it; return it, or the one that had its key before.
 
         Raises:
             PlanError: something is wrong; all faults are listed.
@@ -98,11 +98,11 @@ class HostedBatches:
         return await asyncio.to_thread(self._batches.list, limit, cursor)
 
     def progress(self, batch_id: str) -> Progress | None:
-        """Return how far a batch is that is being rendered."""
+        """Return the progress of a batch that is being rendered."""
         return self._progress.get(batch_id)
 
     async def cancel(self, batch_id: str) -> bool:
-        """End a batch after the items in hand; its files stay. False: it had ended before."""
+        """End a batch after the items in progress; its files stay. False: it had ended before."""
         ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED)
         if self._running is not None and self._running[0] == batch_id:
             self._running[1].stop()
@@ -156,11 +156,11 @@ class HostedBatches:
         return await asyncio.to_thread(lambda: self._items(batch).page(wanted, after, limit))
 
     async def archive(self, batch: Batch) -> AsyncGenerator[bytes, None] | None:
-        """Return a zip of what is done, of which the first piece has been read; None where nothing is.
+        """Return a zip of what is done, whose first piece has been read; None if nothing is done.
 
         Raises:
-            OSError: the files cannot be read. Pieces after the first raise it too.
-            SpoolError: the folder for temporary files cannot be written; so do they.
+            OSError: the files cannot be read. Later pieces may raise it too.
+            SpoolError: the folder for temporary files cannot be written. Later pieces may raise it too.
         """
         blocks = await asyncio.to_thread(self._archive, batch)
         return None if blocks is None else _in_threads(blocks)
@@ -179,8 +179,8 @@ class HostedBatches:
             await changed.wait()
 
     def _accept(self, batch: Batch) -> Batch:
-        """Store the batch, unless its request is repeated. One that is not leaves no folder. Blocking."""
-        before = self._batches.repeated(batch)  # whatever has become of its models
+        """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
+        before = self._batches.repeated(batch)  # even if its models have changed since
         if before is not None:
             return before
         kept: Batch | None = None
@@ -189,7 +189,7 @@ class HostedBatches:
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
-            kept = self._batches.add(batch)  # of two that come at the same time it takes one
+            kept = self._batches.add(batch)  # of two at the same time it stores one
             return kept
         finally:
             if kept is not batch:
@@ -215,13 +215,13 @@ class HostedBatches:
         return TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": output.url}})
 
     async def _work(self) -> None:
-        while not self._models():  # noqa: ASYNC110 - a gateway that has just started is soon told of them
+        while not self._models():  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
             batch_id = await self._queue.get()
             try:
                 await self._attempt(batch_id)
-            except Exception as error:  # noqa: BLE001 - the others go on; the next start takes it up again
+            except Exception as error:  # noqa: BLE001 - the others continue; the next start resumes this one
                 log("batch left open", batch=batch_id, error=error)
             finally:
                 self._running = None
@@ -240,9 +240,9 @@ class HostedBatches:
         if batch is None or BatchStatus(batch.status).final:
             return
         try:
-            # Its output could be written when it was accepted: one that is away now is waited for.
+            # Its output could be written when it was accepted: if it is away now, wait for it.
             plan, output = await asyncio.to_thread(self._prepare, batch, touch=False)
-        except PlanError as error:  # a model that it needs has gone
+        except PlanError as error:  # a model that it needs was removed
             await self._end(batch_id, BatchStatus.FAILED, str(error))
             return
         log("batch", batch=batch_id, items=plan.total)
@@ -254,7 +254,7 @@ class HostedBatches:
         log("batch ended", batch=batch_id, outcome=outcome.state, **counts)
         await self._recorded(partial(self._save, batch_id, outcome.progress))
         if self._running is not None and self._running[1].stopped:
-            return  # it was cancelled, or removed, which is on record; by now it may be queued again
+            return  # it was cancelled or removed, and that is recorded; by now it may be queued again
         await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
 
     async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
@@ -299,7 +299,7 @@ class HostedBatches:
             await asyncio.gather(*saving)
 
     async def _save_meanwhile(self, batch_id: str, progress: Progress) -> None:
-        """Save how far a batch is, unless the database is away: the next time comes soon."""
+        """Save the progress of a batch, unless the database is away: the next save comes soon."""
         try:
             await asyncio.to_thread(self._save, batch_id, progress)
         except AWAY as error:
@@ -309,7 +309,7 @@ class HostedBatches:
         await self._recorded(partial(self._finish, batch_id, status, message))
 
     def _save(self, batch_id: str, progress: Progress) -> None:
-        """Save the counts, once they are known: until then those of an earlier run stay."""
+        """Save the counts once they are known; until then those of an earlier run stay."""
         if progress.known:
             self._batches.progress(batch_id, **progress.counts)
 
@@ -327,10 +327,10 @@ async def _in_threads(blocks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
 
 
 def _discard(output: Output) -> None:
-    """Remove what was made for a batch that is not accepted; a fault of this does not hide why it is not."""
+    """Remove the files of a batch that is not accepted; a fault here does not hide why it is not."""
     try:
         output.remove_all()
     except FileNotFoundError:
-        return  # it could not even be made
+        return  # it was never made
     except OSError as error:
         log("batch folder left", output=output.url, error=error)

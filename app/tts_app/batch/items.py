@@ -1,7 +1,7 @@
-"""The items of a batch of the API, as its user asks for them: how each stands, and the audio that there is.
+"""The items of a batch of the API: the status of each, and the audio that exists.
 
-They are read from what was asked for and from the ledger, never from a model: models change and go, and
-what they have spoken stays.
+They are read from the batch's spec and from the ledger, never from a model: models change and are removed,
+and what they have spoken stays.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ class _Item(NamedTuple):
 
 
 class Items:
-    """The items of one batch, whose posts are in its spec, with the ledger's last word on each. Blocking."""
+    """The items of one batch, whose posts are in its spec, with the ledger's last records. Blocking."""
 
     def __init__(self, spec: TTSJobSpec, avatars: Sequence[str], output: Output) -> None:
-        """Read the ledger, which names the avatars where none are given, and the list of files.
+        """Read the ledger and the list of files. If no avatars are given, the ledger's are used.
 
         Raises:
             OSError: they cannot be read.
@@ -55,13 +55,13 @@ class Items:
         return list(islice(self._matching(wanted, after), limit))
 
     def finished(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Yield the ledger's line and record of each item whose audio is there, in the order of the posts."""
+        """Yield the ledger's line and record of each item whose audio exists, in the order of the posts."""
         for item in self._all():
             if self._status(item) == "done":
                 yield self._last[item.file]
 
     def _all(self) -> Iterator[_Item]:
-        """Yield the items as a plan numbers them."""
+        """Yield the items with the numbers that a plan gives them."""
         output = self._spec.output
         extension = FORMATS[output.format].extension
         pairs = product(self._spec.posts.inline or (), self._avatars)
@@ -116,5 +116,5 @@ def _named(records: Iterator[dict[str, Any]]) -> list[str]:
 def _sizes(output: Output) -> dict[str, int]:
     try:
         return dict(output.sizes())
-    except FileNotFoundError:  # the batch's folder has been removed: there is no audio any more
+    except FileNotFoundError:  # the batch's folder was removed, and its audio with it
         return {}

@@ -1,4 +1,4 @@
-"""What is known of a plan's items: the ledger's last word on each file, held against the files there are."""
+"""What is known about a plan's items: the ledger's last record of each file, checked against the files."""
 
 import hashlib
 import json
@@ -45,9 +45,9 @@ class Failed:
 
 
 class Ledger:
-    """The ledger of one output, as far as a plan's items are in it. Blocking: call it in a thread.
+    """The ledger of one output, for the items of one plan. Blocking: call it in a thread.
 
-    It takes 24 bytes an item, and keeps a record of each text that is given several times.
+    It takes 24 bytes an item, and keeps a record of each text that occurs several times.
     """
 
     def __init__(self, output: Output, plan: Plan) -> None:
@@ -75,7 +75,7 @@ class Ledger:
             else:
                 self._note(number, record["key"], record["file"], record["bytes"])
                 start = start_of(record["key"])
-                # Of several files with that audio, one that is there, and that will not be replaced.
+                # Of several files with that audio, keep one that exists and will not be replaced.
                 if (
                     start in self._shared
                     and self._is_done(number, record["key"])
@@ -84,11 +84,11 @@ class Ledger:
                     self._originals[record["key"]] = Done(**record)
 
     def has(self, item: Item) -> bool:
-        """Whether the item's audio, and no other, is in the output."""
+        """Return whether the item's audio, as it is planned now, is in the output."""
         return self._is_done(item.number, item.key)
 
     def count(self) -> int:
-        """Return how many items' audio, and no other, is in the output: for all at once, however many."""
+        """Return for how many items `has` is true; computed for all at once."""
         if not self._present:
             return 0
         keys, done, files, present = (
@@ -100,7 +100,7 @@ class Ledger:
         return int(np.count_nonzero(present[places] == marks))
 
     def original(self, key: str) -> Done | None:
-        """Return, and forget, the record of a file that was there before, with the audio of a shared key."""
+        """Return, and forget, the record of an earlier file that has the audio of a shared key."""
         done = self._originals.pop(key, None)
         if done is None:
             return None
@@ -134,9 +134,9 @@ class Ledger:
             self._segment = None
 
     def finished(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Yield the last word on each item that is done, as a line and as a record, in the plan's order.
+        """Yield the last record of each item that is done, as a line and parsed, in the plan's order.
 
-        It reads the ledger and the list of files once more: what was committed meanwhile is in it.
+        It reads the ledger and the list of files again, so it includes what was committed meanwhile.
 
         Raises:
             OSError: they cannot be read.
@@ -162,7 +162,7 @@ class Ledger:
                     yield line, json.loads(line)
 
     def _marks(self) -> "array[int]":
-        """Return a mark of each file that there is, sorted."""
+        """Return the mark of each file in the output, sorted."""
         marks = np.fromiter((_mark(*entry) for entry in self._output.sizes()), dtype=np.uint64)
         marks.sort()
         return array("Q", marks.tobytes())
@@ -188,7 +188,7 @@ def read_records(output: Output) -> Iterator[tuple[bytes, dict[str, Any]]]:
 
 
 def text_hash(text: str) -> str:
-    """Return what the manifest tells of a text."""
+    """Return the hash of a text, as the manifest has it."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -196,7 +196,7 @@ def _line(record: Done | Failed) -> bytes:
     line = json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"))
     return (
         line.encode(errors="backslashreplace") + b"\n"
-    )  # half a character in a message is an escape of JSON
+    )  # half a surrogate pair in a message becomes a JSON escape
 
 
 _FIELDS: dict[Literal["done", "failed"], set[str]] = {
@@ -206,7 +206,7 @@ _FIELDS: dict[Literal["done", "failed"], set[str]] = {
 
 
 _USED: dict[str, type] = {"file": str, "key": str, "post": int, "avatar": str, "bytes": int}
-"""What is done with a record hangs on these; somebody may have edited it."""
+"""The fields that are used, with their types: a record may have been edited by hand."""
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -231,6 +231,6 @@ def _is_in(marks: "array[int]", mark: int) -> bool:
 
 
 def _mark(file: str, size: int) -> int:
-    """Return 64 bits for a file of that name and size; somebody's file may have a name that is not UTF-8."""
+    """Return 64 bits for a file's name and size; the name of another program's file may not be UTF-8."""
     named = f"{file}:{size}".encode(errors="surrogateescape")
     return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")

@@ -7,7 +7,7 @@ SPEAKERS = {
     "engine": "tts_app.batch.speakers:EngineSpeaker",
     "service": "tts_app.batch.speakers:ServiceSpeaker",
 }
-"""Who can speak, as `module:Class`: a model of the worker's own, or a service's replicas."""
+"""What can speak, as `module:Class`: a model in the worker itself, or a service's replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,14 @@ class Options:
     """Name of the job."""
     _: KW_ONLY
     uid: str = ""
-    """Tells it from another job of its name."""
+    """Distinguishes the job from others with the same name."""
     speaker: str = "engine"
     """`engine`, `service`, or `module:Class`."""
     node_resource: Mapping[str, str] = field(default_factory=dict)
     """Custom Ray resource of the nodes where a model's workers run, by the model's name."""
     retries: int = 2
     parallelism: int = 8
-    """Items that are spoken at a time, at most, by all models together."""
+    """Most items that all models together speak at a time."""
     utilisation: float = 0.8
     """Share of each node's CPU, GPU, disk and network above which nothing is added."""
     retry_failed: bool = False

@@ -12,9 +12,9 @@ class Progress:
 
     total: int
     known: bool = False
-    """Whether the output was looked at: before that nothing is known of the counts that follow."""
+    """Whether the output was read: before that, the counts that follow are not known."""
     done: int = 0
-    """Items whose audio is in the output, those that were there before included."""
+    """Items whose audio is in the output, including earlier ones."""
     failed: int = 0
     skipped: int = 0
     """Items whose audio was there before."""
@@ -27,7 +27,7 @@ class Progress:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Items by what has become of them."""
+        """Number of items by their status."""
         return {"total": self.total, "done": self.done, "failed": self.failed, "skipped": self.skipped}
 
     def as_dict(self) -> dict[str, Any]:

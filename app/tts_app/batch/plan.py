@@ -1,4 +1,4 @@
-"""The plan of a batch: which texts which avatars speak, into which files. All that is wrong is found here."""
+"""The plan of a batch: which avatars speak which texts into which files. All faults are found here."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 
 
 class PlanError(Exception):
-    """The batch cannot be run as it is asked for; `faults` are all that is wrong with it."""
+    """The batch cannot be run as requested; `faults` has everything that is wrong with it."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
@@ -45,7 +45,7 @@ class Item:
     text: str
     file: str
     key: str
-    """SHA-256 of all that the audio depends on."""
+    """SHA-256 of everything that the audio depends on."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Plan:
                 number += 1
 
     def _lines(self) -> Iterator[bytes]:
-        """Yield the records; several that iterate at a time are not in each other's way."""
+        """Yield the records; several iterators may run at a time."""
         self._records.flush()
         rest, place = b"", 0
         while block := os.pread(self._records.fileno(), _BLOCK, place):
@@ -95,7 +95,7 @@ class Plan:
             yield from lines
 
     def number(self, post: int, avatar: str, file: str | None = None) -> int | None:
-        """Return the number of the item (whose file is `file`), or None where the plan has no such item."""
+        """Return the number of the item (whose file is `file`), or None if the plan has no such item."""
         row, column = self.posts.get(post), self._avatars.get(avatar)
         if row is None or column is None:
             return None
@@ -107,12 +107,12 @@ class Plan:
         return number if self.keys[number] else None
 
     def shared_keys(self) -> set[int]:
-        """Return the starts of the keys that several items have: texts that are given twice."""
+        """Return the starts of the keys that several items share: texts that occur more than once."""
         keys, counts = np.unique(np.frombuffer(self.keys, dtype=np.uint64), return_counts=True)
         return {int(key) for key in keys[counts > 1] if key}
 
     def add(self, post: int, texts: Sequence[str | None]) -> None:
-        """Add a post with what each avatar says of it."""
+        """Add a post with the text that each avatar speaks."""
         self.posts[post] = len(self.posts)
         self._records.write(json.dumps([post, texts], ensure_ascii=False).encode() + b"\n")
         for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
@@ -148,7 +148,7 @@ def plan_batch(
                 _add(plan, post, spec, faults)
         if not plan.posts and not faults:
             faults.append(Fault("posts", 'there are none; a record a line: {"id": 1, "text": {"en": "..."}}'))
-        records.flush()  # what does not fit is a fault of the plan, and not of the output later on
+        records.flush()  # if the disk is full, that is a fault of the plan now, not of the output later
     except PostsError as error:
         faults.append(Fault("posts", str(error)))
     except OSError as error:
@@ -160,7 +160,7 @@ def plan_batch(
 
 
 def _records() -> IO[bytes]:
-    """Return an empty file. It never has a name by which it would have to be removed."""
+    """Return an empty file without a name: it need not be removed."""
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
@@ -172,9 +172,9 @@ def _unwritable(error: OSError) -> Fault:
 
 
 def text_for(texts: Mapping[str, str], locale: str) -> str | None:
-    """Return what is spoken in a locale, of a post's texts: its own, its language's, or none.
+    """Return the text of a post that is spoken in a locale: the locale's own, its language's, or None.
 
-    Of `zh-Hant-TW` that is the text in `zh-Hant-TW`, else in `zh-Hant`, else in `zh`.
+    For `zh-Hant-TW` that is the text in `zh-Hant-TW`, else in `zh-Hant`, else in `zh`.
     """
     while locale and not texts.get(locale):
         locale = locale.rpartition("-")[0]
@@ -189,7 +189,7 @@ def start_of(key: str) -> int:
 def _voices(
     spec: TTSJobSpec, catalogue: Catalogue, avatars: Sequence[str], faults: list[Fault]
 ) -> list[CatalogueVoice]:
-    """Return the voices of `avatars`, or without any those that the spec asks for, sorted."""
+    """Return the voices of `avatars`, or if there are none, those that the spec asks for, sorted."""
     asked = spec.avatars
     genders = asked.genders or ("female", "male")
     named = avatars or [f"{gender}_{locale}" for locale in asked.locales for gender in genders]
@@ -227,7 +227,7 @@ def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
 
 
 def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "hashlib._Hash":  # noqa: A002
-    """Return the hash of all that a voice's audio depends on but the text."""
+    """Return the hash of everything except the text that a voice's audio depends on."""
     spec = next(model.spec for model in models if model.name == voice.model)
     spoken = voice.voice.model_dump(mode="json", include=_OF_VOICE)
     served = spec.model_dump(mode="json", include=_OF_MODEL)

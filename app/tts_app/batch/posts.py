@@ -1,4 +1,4 @@
-"""Reads posts, in whatever form a content team has them, one at a time; every fault says where it is."""
+"""Reads posts in several forms, one at a time; every fault says where it is."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from tts_app.sources.base import SourceError
 from tts_app.sources.claims import local_path
 
 LINE_BYTES = 4 << 20
-"""Most bytes that a record may have: every language's longest text, in UTF-8."""
+"""Most bytes of a record: enough for every language's longest text, in UTF-8."""
 _TEXT_FILE = re.compile(rf"(?:post_)?(\d{{1,9}})[._](?P<language>{LOCALE_PATTERN.strip('^$')})\.txt")
 
 
@@ -41,9 +41,9 @@ class Fault:
 def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
     """Yield each post, or what is wrong with its record.
 
-    JSON lines; CSV (a column `id`, and one a language or locale, so that Indonesian is `id-ID` there) where
-    the name ends with .csv; or a folder of text files `<id>.<language>.txt`. In `config_maps` the ConfigMaps
-    lie, as `<name>/<key>`.
+    Posts are JSON lines; CSV if the name ends with .csv (a column `id`, and one for each language or locale,
+    so Indonesian is `id-ID`); or a folder of text files `<id>.<language>.txt`. The folder `config_maps` has
+    the ConfigMaps, as `<name>/<key>`.
 
     Raises:
         PostsError: there are none, or they cannot be read.
@@ -66,7 +66,7 @@ def read_posts(posts: Posts, config_maps: Path) -> Iterator[Post | Fault]:
         if store.isdir(path):
             yield from _folder(store, path)
         else:
-            # The stores' files have no `readline` with a limit.
+            # The files of stores have no `readline` with a limit.
             with store.open(path, "rb") as opened, io.BufferedReader(opened) as file:
                 yield from _csv(file) if path.lower().endswith(".csv") else _json_lines(file)
     except ImportError as error:
@@ -107,7 +107,7 @@ def _json_lines(file: BinaryIO) -> Iterator[Post | Fault]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON; a key that is given twice would hide a text."""
+    """Return a JSON object; refuse a repeated key, which would hide a text."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -155,7 +155,7 @@ def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
             yield Fault(f"line {rows.reader.line_num}", f"it is not CSV: {error}")
             continue
         where = f"line {rows.line_num}"
-        extra = row.pop(None, None)  # what stands beyond the last column
+        extra = row.pop(None, None)  # the fields after the last column
         number = (row.pop("id") or "").strip()
         if extra is not None:
             yield Fault(where, f"it has {len(extra)} more fields than the first line names")
@@ -210,7 +210,7 @@ def _folder(store: Any, path: str) -> Iterator[Post | Fault]:
 
 
 def _is_inner_link(entry: Any, folder: str) -> bool:
-    """Whether it is a link to a file below the folder: Kubernetes mounts files so."""
+    """Return whether the entry is a link to a file below the folder: Kubernetes mounts files that way."""
     if not entry.get("islink"):
         return False
     target = Path(entry["name"]).resolve()

@@ -1,4 +1,4 @@
-"""What is done before anything is rendered: the plan, and an output that can be written."""
+"""What comes before rendering: the plan, and an output that can be written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ def prepare(
     avatars: Sequence[str] = (),
     lease_seconds: float = LEASE_SECONDS,
 ) -> tuple[Plan, Output]:
-    """Return the plan and the output, which can be written, unless that was not to be tried. Blocking.
+    """Return the plan and the output; with `touch`, check that the output can be written. Blocking.
 
-    Where `avatars` are given, these alone speak, whatever else the models offer. `lease_seconds` is how long
-    the output of an object store stays held by a driver that is lost.
+    If `avatars` are given, only these speak, whatever else the models offer. `lease_seconds` is how long a
+    lost driver still holds an output in an object store.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.

@@ -1,4 +1,4 @@
-"""What a batch leaves beside its audio: a manifest, a summary and, where it is asked for, an archive."""
+"""What a batch writes beside its audio: a manifest, a summary and, on request, an archive."""
 
 import io
 import json
@@ -20,11 +20,11 @@ _BLOCK = 1 << 20
 
 
 def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, archive: bool) -> None:
-    """Write the manifest (a line a file, in the plan's order), summary and archive.
+    """Write the manifest (one line for each file, in the plan's order), summary and archive.
 
     Raises:
         OSError: the output cannot be written.
-        SpoolError: the folder for temporary files cannot.
+        SpoolError: the folder for temporary files cannot be written.
     """
     seconds: dict[str, float] = defaultdict(float)
     files: dict[str, int] = defaultdict(int)
@@ -61,18 +61,18 @@ def _json(summary: dict[str, Any]) -> bytes:
     told = json.dumps(summary, ensure_ascii=False, indent=2)
     return (
         told.encode(errors="backslashreplace") + b"\n"
-    )  # half a character in a message is an escape of JSON
+    )  # half a surrogate pair in a message becomes a JSON escape
 
 
 def archive_blocks(output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]) -> Iterator[bytes]:
-    """Yield a zip of the audio that records tell of, and of a manifest, a piece at a time.
+    """Yield a zip of the `finished` audio files and their manifest, a piece at a time.
 
     Raises:
         OSError: the audio cannot be read.
         SpoolError: the folder for temporary files cannot be written.
     """
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # audio does not get smaller
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # audio does not compress
         for name, source in _members(output, finished):
             info = zipfile.ZipInfo(name)  # without a date, so that the same audio makes the same archive
             with source, archive.open(info, "w", force_zip64=True) as target:
@@ -85,7 +85,7 @@ def archive_blocks(output: Output, finished: Iterable[tuple[bytes, dict[str, Any
 def _members(
     output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]
 ) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the name and the content of each file of audio, then of their manifest."""
+    """Yield the name and the content of each audio file, then of the manifest."""
     with spool() as manifest:
         for line, record in finished:
             manifest.write(line)
@@ -95,7 +95,7 @@ def _members(
 
 
 class _Sink(io.RawIOBase):
-    """Takes what a zip file writes, which cannot go back."""
+    """Receives what a zip file writes, and cannot seek."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,6 +109,6 @@ class _Sink(io.RawIOBase):
         return len(data)
 
     def taken(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return what was written since the last call."""
         blocks, self._blocks = self._blocks, []
         return b"".join(blocks)

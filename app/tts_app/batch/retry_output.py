@@ -1,4 +1,4 @@
-"""Patience with an output that is away or full: what failed is done again when it can be written."""
+"""Waiting for an output that is away or full: what failed is tried again once it can be written."""
 
 import asyncio
 import time
@@ -11,17 +11,17 @@ from tts_app.storage.output import Output, describe
 from tts_app.telemetry.logs import log
 
 TRIES = 5
-"""Times that something is done anew after the output could be written again."""
+"""Times that something is tried again after the output could be written again."""
 
 _Found = TypeVar("_Found")
 
 
 class OutputLostError(Exception):
-    """The batch cannot go on without its output; the message says what is wrong with it."""
+    """The batch cannot continue without its output; the message says what is wrong with the output."""
 
 
 class RetryOutput:
-    """Waits for an output, but not once `stopping` is set or it was in vain. For one event loop."""
+    """Waits for an output, until `stopping` is set or a wait has failed. For one event loop."""
 
     def __init__(self, output: Output, stopping: asyncio.Event, waits: Waits) -> None:
         self._output = output
@@ -30,13 +30,13 @@ class RetryOutput:
         self._looking = asyncio.Lock()
         self._lost = False
         self.fault = ""
-        """What is wrong with the output while it is waited for."""
+        """What is wrong with the output, during a wait for it."""
 
     async def do(self, work: Callable[[], _Found]) -> _Found:
-        """Return what `work`, in a thread, does with the output, waiting while it is away.
+        """Return the result of `work` on the output, done in a thread; wait while the output is away.
 
         Raises:
-            OutputLostError: it stays away, or does everything but this.
+            OutputLostError: the output stays away, or it can be written but `work` still fails.
         """
         fault = ""
         for _ in range(TRIES):
@@ -51,9 +51,10 @@ class RetryOutput:
         """Wait until the output can be written again.
 
         Raises:
-            OutputLostError: it could not for so long as `waits` says, or before the batch was to stop.
+            OutputLostError: it could not be written within the time of `waits`, or before the batch was to
+                stop.
         """
-        if self._looking.locked():  # somebody looks after it already
+        if self._looking.locked():  # another task waits for it already
             async with self._looking:
                 return
         async with self._looking:
@@ -68,7 +69,7 @@ class RetryOutput:
         pause, most = self._waits.output_looks
         while not self._lost:
             self.fault = f"the output cannot be written: {fault}"
-            with suppress(TimeoutError):  # no longer than this, unless the batch is to stop
+            with suppress(TimeoutError):  # a pause, cut short if the batch is to stop
                 await asyncio.wait_for(self._stopping.wait(), pause)
             try:
                 await asyncio.to_thread(self._output.probe)

@@ -1,6 +1,6 @@
-"""What a post's text must be before it is published: the rules of its words. Pure.
+"""The rules for the words of a post before it is published. Pure.
 
-A batch speaks other posts too; these rules are for those who write posts.
+A batch speaks any post; these rules are for those who write posts.
 """
 
 import re
@@ -15,9 +15,9 @@ from tts_app.resources.tts_job import Post
 WORDS = range(15, 61)
 """How many words a text may have."""
 _LONGEST_WORD = 40
-"""Letters of one: hashtags are long, and what a model that goes astray repeats is longer."""
+"""Most letters of a word: hashtags are long, and what a failing model repeats is longer."""
 _SCRIPT_SHARE = 0.75
-"""Least part of a text's letters that are of its language; the rest are names and hashtags."""
+"""Smallest share of a text's letters that must be of its language; the rest are names and hashtags."""
 _PLACEHOLDER = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]+>|\bX{2,}\b|\bTBD\b|\blorem\b", re.IGNORECASE)
 _SPOKEN = regex.compile(r"[\p{L}\p{M}\p{N}]")
 
@@ -46,7 +46,7 @@ def text_faults(language: str, text: str) -> Iterator[str]:
 
 
 def _word_faults(text: str) -> Iterator[str]:
-    """Yield what is wrong with the words of a text of a language that puts spaces between them."""
+    """Yield what is wrong with the words of a text in a language that puts spaces between words."""
     words = text.split()
     if len(words) not in WORDS:
         yield f"it has {len(words)} words, not {WORDS.start} to {WORDS.stop - 1}"
@@ -56,13 +56,13 @@ def _word_faults(text: str) -> Iterator[str]:
 
 
 class Review:
-    """Texts that were found good, so that no two are alike."""
+    """Remembers good texts, so that no two are the same."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
     def faults(self, language: str, text: str) -> list[str]:
-        """Return what is wrong with a text, by itself and beside those before it."""
+        """Return what is wrong with a text, by itself and compared with those before it."""
         found = list(text_faults(language, text))
         like = self._known.get(_essence(text))
         return [*found, f"it is the same as {like}"] if like else found
@@ -73,7 +73,7 @@ class Review:
 
 
 def review_posts(posts: Iterable[Post | Fault]) -> Iterator[Fault]:
-    """Yield all that is wrong with `posts`, records that are none among them."""
+    """Yield everything that is wrong with `posts`, including records that are not posts."""
     review = Review()
     ids: set[int] = set()
     for post in posts:
@@ -90,5 +90,5 @@ def review_posts(posts: Iterable[Post | Fault]) -> Iterator[Fault]:
 
 
 def _essence(text: str) -> str:
-    """Return the text without what does not make it another one: case, white space, marks, pictures."""
+    """Return the text without what does not count: case, white space, punctuation, emoji."""
     return "".join(_SPOKEN.findall(text)).casefold()

@@ -1,4 +1,4 @@
-"""A prepared batch, run to its report: what `ttsp render`, the API and a RayJob's entrypoint call."""
+"""Runs a prepared batch and writes its report: `ttsp render`, the API and a RayJob's entrypoint call it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -35,10 +35,10 @@ async def run(
     archive: bool = False,
     waits: Waits = DEFAULT_WAITS,
 ) -> Outcome:
-    """Render what the output lacks, then write the report. `started` is told the driver, which it can stop.
+    """Render what the output lacks, then write the report. `started` gets the driver, and may stop it.
 
-    `wanted` is asked once the output is held, for a batch may have ended while another driver held it. That
-    driver is waited for, and, for a while, an output that is away.
+    If another driver holds the output, wait for that driver. `wanted` is asked once the output is held,
+    because the batch may have ended meanwhile. For an output that is away, wait a limited time.
     """
     driver = Driver(plan, models, output, options, report, waits)
     started(driver)
@@ -61,9 +61,9 @@ async def run(
 
 @asynccontextmanager
 async def _locked(output: Output, driver: Driver) -> AsyncIterator[None]:
-    """Hold the output, once the driver that holds it has ended, unless ours is stopped meanwhile.
+    """Hold the output, once any other driver that holds it has ended, unless ours is stopped meanwhile.
 
-    It is freed in a thread, as it is taken: an object store has to be told.
+    It is taken and released in a thread: an object store is called for both.
     """
     async with AsyncExitStack() as stack:
         while not driver.stopped:

@@ -1,4 +1,4 @@
-"""Who speaks the items of a batch: a model that the worker itself has loaded, or a service's replicas."""
+"""What speaks the items of a batch: a model that the worker itself has loaded, or a service's replicas."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -44,7 +44,7 @@ class EngineSpeaker:
 
 
 class ServiceSpeaker:
-    """The replicas of a service, in the lane that waits for everybody else."""
+    """The replicas of a service, called in the background, behind all other callers."""
 
     def __init__(self, model: VoiceModel, slots: int) -> None:
         self._client = VoiceClient(model.name, background=True)

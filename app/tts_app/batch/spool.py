@@ -1,4 +1,4 @@
-"""A file that a batch needs for a while. The folder for such files may be small, and is not the output."""
+"""A temporary file of a batch. The folder for such files may be small, and is not the output."""
 
 import io
 import tempfile
@@ -16,7 +16,7 @@ def spool() -> Iterator[IO[bytes]]:
     """Yield an empty file, whose `name` is its path; it is removed at the end.
 
     Raises:
-        SpoolError: it cannot be made. To write it, or to leave the block, raises it too.
+        SpoolError: it cannot be made. Writing to it and leaving the block may raise it too.
     """
     try:
         made = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it is closed below
@@ -27,7 +27,7 @@ def spool() -> Iterator[IO[bytes]]:
 
 
 class _Raw(io.FileIO):
-    """Where the buffer is emptied, whatever call did that."""
+    """The file below the buffer: every call that flushes the buffer writes here."""
 
     def write(self, data: Any) -> int:
         try:

@@ -10,17 +10,17 @@ class Waits:
     """Seconds. The defaults are the product's; tests give shorter ones."""
 
     output: float = 180.0
-    """How long an output may be away, or full, before the batch is given up."""
+    """How long an output may be away or full before the batch fails."""
     output_looks: tuple[float, float] = (0.5, 10.0)
-    """Before the output is looked at, twice as long before the next look, and the longest."""
+    """Pause before the output is probed, doubled before each further probe, and the longest pause."""
     retry: tuple[float, float] = (0.5, 30.0)
-    """Before the first retry of an item, twice as long before the next one, and the longest."""
+    """Pause before the first retry of an item, doubled before each further one, and the longest pause."""
     progress: float = 1.0
-    """Between two tellings of the progress."""
+    """Between two reports of the progress."""
     sample: float = SAMPLE_SECONDS
-    """Between two looks at how busy the nodes are."""
+    """Between two measurements of how busy the nodes are."""
     average: float = AVERAGE_SECONDS
-    """Over which that is averaged."""
+    """Over which these measurements are averaged."""
 
 
 DEFAULT_WAITS = Waits()

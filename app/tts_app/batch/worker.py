@@ -41,14 +41,14 @@ class Fault(NamedTuple):
 
     number: int
     cause: Literal["item", "passing", "output"]
-    """The item itself; something that may pass; the output, which concerns all items."""
+    """The item itself; something temporary; the output, which concerns all items."""
     reason: str
-    """In one word, for programs."""
+    """One word, for programs."""
     message: str
 
 
 class Worker:
-    """Speaks with one model. An actor class: `max_concurrency` is `slots`."""
+    """Speaks with one model. An actor class; `slots` is its `max_concurrency`."""
 
     def __init__(self, speaker: str, model: VoiceModel, slots: int, output: str) -> None:
         self._path, self._model, self._slots = speaker, model, slots

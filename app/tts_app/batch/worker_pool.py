@@ -1,4 +1,4 @@
-"""The worker pool of a batch: actors for each model, each made anew when it dies."""
+"""The worker pool of a batch: actors for each model, each replaced when it dies."""
 
 import asyncio
 import os
@@ -17,28 +17,28 @@ from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.resources import VoiceModel
 
 _START_SECONDS = 900.0
-"""A worker that has not loaded its model by then has failed: a cluster may have no room for it."""
+"""A worker that takes longer to load its model has failed: a cluster may have no room for it."""
 _SOON = 30.0
 """Seconds in which most workers have loaded their model."""
 _ITEM_SECONDS = 900.0
-"""An item that takes longer hangs, and its worker is ended."""
+"""An item that takes longer counts as hung, and its worker is killed."""
 _CHUNK_SECONDS = 0.25
-"""Work that is handed to a worker at a time: one item, unless items are much quicker."""
+"""Seconds of work that a worker gets at a time: one item, unless items are much quicker."""
 _CHUNK = 64
 _ENDED = 3
-"""Starts of a worker that may fail one after another before the batch is given up."""
+"""Failed starts in a row after which a worker is given up."""
 
 
 class WorkerPoolError(Exception):
-    """No worker can be had; the message says why."""
+    """No worker can be started; the message says why."""
 
 
 class WorkerDiedError(Exception):
-    """The worker died with items in hand."""
+    """The worker died while it had items."""
 
 
 class NoWorkerError(Exception):
-    """The worker has gone since the items were taken: it never had them."""
+    """The worker has died since the items were taken: it never got them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,17 @@ class PoolSize:
     slots: int
     """Items that a worker speaks at a time."""
     resource: str | None = None
-    """Custom Ray resource that each worker takes one of; without it, it runs beside the driver."""
+    """Custom Ray resource of which each worker takes one; without it, workers run beside the driver."""
 
 
 def pool_size(
     model: VoiceModel, speaker: str, parallelism: int, node_resource: Mapping[str, str], models: int
 ) -> PoolSize:
-    """Return the workers for a model, one of so many `models`.
+    """Return the size of a model's pool; `models` is how many models the batch uses.
 
-    With a model of its own a worker has a core, or, where `node_resource` names the resource of the model's
-    nodes, a whole node. Those who call a service have only the pipeline to run, and take several items at a
-    time; they are in the pod of the service's gateway, and so they are few.
+    A worker that loads the model has a core, or a whole node if `node_resource` names the resource of the
+    model's nodes. Workers that call a service run only the pipeline, and take several items at a time. They
+    run in the pod of the service's gateway, so there are few.
     """
     if speaker == "service":
         wanted = min(_PIPELINES, -(-parallelism // _ITEMS_A_PIPELINE))
@@ -73,57 +73,57 @@ def pool_size(
 
 
 _PIPELINES = 4
-"""Workers that call a service, at most, of all models together, unless there are more models."""
+"""Most workers that call a service, for all models together, unless there are more models."""
 _ITEMS_A_PIPELINE = 8
-"""Items for which another of them is made."""
+"""Items at a time for each such worker: for more, another one is made."""
 _MOST_ITEMS = 64
-"""Items that one of them has in hand, at most: Python makes no more than a core's worth of them."""
+"""Most items at a time in one such worker: Python uses one core, and more items would not be faster."""
 
 
 @dataclass(slots=True)
 class WorkerHandle:
-    """A worker, whichever actor it is at the moment. For one event loop."""
+    """A worker, whose actor may be replaced. For one event loop."""
 
     model: VoiceModel
     speaker: str
     size: PoolSize
     output: str
     soon_seconds: float = _SOON
-    """For so long it is expected to be there soon."""
+    """How long after the start began the worker is expected to be ready soon."""
     pause: float = 2.0
-    """Seconds before it is started again after a failed start; twice as many before the next try."""
+    """Seconds before a new start after a failed one; doubled before each further start."""
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
     lost: str = ""
-    """Why it cannot be had; empty as long as that may be."""
+    """Why it cannot be started; empty as long as it may still start."""
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _since: float | None = None
-    """When it was first expected to be there."""
+    """When its start began."""
     _failed: int = 0
     _change: asyncio.Condition = field(default_factory=asyncio.Condition)
     _inside: int = 0
-    """Chunks in the worker's hands."""
+    """Chunks that the worker has."""
     _alone: bool = False
     _wanting: int = 0
-    """Those who wait to be alone with it."""
+    """Callers that wait to use it alone."""
 
     @property
     def is_expected(self) -> bool:
-        """Whether it is there, or will be soon: one that has been starting for long may wait for a node."""
+        """Whether it runs, or will soon: one that has been starting for long may be waiting for a node."""
         soon = self._since is not None and time.monotonic() - self._since < self.soon_seconds
         return self.actor is not None or (soon and not self.lost)
 
     def expect(self) -> None:
-        """Take note that it is about to be started."""
+        """Record that it is about to be started."""
         if self._since is None:
             self._since = time.monotonic()
 
     async def start(self) -> None:
-        """Make the actor, where there is none, and wait until its model is loaded.
+        """Make the actor, if there is none, and wait until its model is loaded.
 
         Raises:
-            WorkerPoolError: it cannot be had.
+            WorkerPoolError: it cannot be started.
         """
         async with self._starting:
             while self.actor is None:
@@ -141,7 +141,7 @@ class WorkerHandle:
                         await asyncio.sleep(self.pause * 2.0 ** (self._failed - 1))
 
     async def _made(self) -> Any:
-        """Return an actor whose model is loaded; none is left of one that is given up."""
+        """Return an actor whose model is loaded; kill one that fails or is no longer wanted."""
         actor = self._make()
         try:
             await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
@@ -151,10 +151,10 @@ class WorkerHandle:
         return actor
 
     async def render(self, orders: Sequence[Order], alone: bool = False) -> list[Spoken | Fault]:
-        """Have the items spoken, `alone` with nothing else in the worker's hands.
+        """Have the worker speak the items; with `alone`, while it has no others.
 
         Raises:
-            WorkerDiedError: the worker died, or hung and was ended.
+            WorkerDiedError: the worker died, or hung and was killed.
             NoWorkerError: it had died before.
         """
         async with self._turn(alone):
@@ -187,9 +187,9 @@ class WorkerHandle:
             found: list[Spoken | Fault] = await asyncio.wait_for(
                 actor.render.remote(orders), _ITEM_SECONDS * len(orders)
             )
-        except RayTaskError:  # it lives, and has made a mistake: whatever happens it answers
+        except RayTaskError:  # it lives; it answers with faults, so an exception is a bug
             raise
-        except (RayError, TimeoutError) as error:  # its process, its memory, its node, or what it answered
+        except (RayError, TimeoutError) as error:  # its process, memory, node or answer was lost
             if self.actor is actor:
                 self.actor = self._since = None
                 ray.kill(actor)
@@ -199,7 +199,7 @@ class WorkerHandle:
         return found
 
     def stop(self) -> None:
-        """End the actor."""
+        """Kill the actor."""
         if self.actor is not None:
             ray.kill(self.actor)
             self.actor = None
@@ -210,7 +210,7 @@ class WorkerHandle:
             options["resources"] = {self.size.resource: 1}
             if self.model.spec.resources.gpus:
                 options["num_gpus"] = self.model.spec.resources.gpus
-        else:  # where the output is, and the languages are
+        else:  # on this node, which has the output and the languages
             here = ray.get_runtime_context().get_node_id()
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
         path = SPEAKERS.get(self.speaker, self.speaker)

@@ -1,7 +1,7 @@
 """`ttsp`: the playground on the command line.
 
 Exit codes: 0 done, 1 something failed, 2 wrong usage (an unknown voice or format, a file that is not valid,
-a text with nothing to speak), 3 the model's files cannot be had, 130 interrupted.
+a text with nothing to speak), 3 the model's files cannot be fetched, 130 interrupted.
 """
 
 import sys

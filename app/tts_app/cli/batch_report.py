@@ -1,4 +1,4 @@
-"""What `ttsp render` prints of a batch: the estimate before, the progress, and the summary."""
+"""What `ttsp render` prints about a batch: first an estimate, then the progress, then a summary."""
 
 import json
 import time
@@ -27,7 +27,7 @@ _REPORT_SECONDS = 10.0
 
 
 def estimate_lines(plan: Plan, output: Output, command: Command, price: float) -> Iterator[str]:
-    """Yield in plain lines what a run will make; `price` is that of an hour of the machine."""
+    """Yield lines of text on what a run will make; `price` is that of an hour of the machine."""
     posts, avatars = len(plan.posts), len(plan.voices)
     files = f"{_counted(plan.total, 'file')} in {output.url}"
     told = [f"{_counted(posts, 'post')} x {_counted(avatars, 'avatar')}: {files}"]
@@ -86,7 +86,7 @@ def print_summary(ended: Outcome, url: str, err: Console, out: Callable[[str], N
 def progress_reports(
     plan: Plan, err: Console, out: Callable[[str], None], as_json: bool
 ) -> Iterator[Callable[[Progress], None]]:
-    """Yield what reports the progress: JSON lines, a bar on a terminal, or a line now and then."""
+    """Yield a function that reports the progress: as JSON lines, a bar on a terminal, or a line at times."""
     if as_json:
         yield lambda progress: out(json.dumps(progress.as_dict()))
         return
@@ -120,14 +120,14 @@ def progress_reports(
 
 
 class _Pace:
-    """How fast a run makes files, from the first one on: what was there before it took no time."""
+    """How fast a run makes files, from its first one on: files that existed before took no time."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
-        """When files were first seen that this run has made, and how many."""
+        """When files made by this run were first seen, and how many."""
 
     def text(self, progress: Progress, now: float) -> str:
-        """Return files a second and the time left, or an empty string as long as nothing is known."""
+        """Return files per second and the time left, or an empty string as long as they are not known."""
         made = progress.done - progress.skipped
         if self._first is None and made:
             self._first = now, made

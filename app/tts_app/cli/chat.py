@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PROMPT = "> "
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]) | {ord(kept): kept for kept in "\n\t"}
-"""What a model must not send to a terminal, which would obey it."""
+"""Control characters that a model must not send to a terminal, which would obey them."""
 
 
 def chat(
@@ -72,7 +72,7 @@ class _Talk:
         self._terminal = sys.stdout.isatty()
 
     def go_on(self) -> None:
-        """Answer until there is no more to answer. An answer that fails does not end the conversation."""
+        """Answer until the input ends. An answer that fails does not end the conversation."""
         from tts_app.engines.base import EngineError
 
         _edit_lines()
@@ -81,7 +81,7 @@ class _Talk:
             try:
                 asked = input(_PROMPT if self._terminal else "").strip()
                 if asked:
-                    asked.encode()  # a terminal can send what is no text
+                    asked.encode()  # a terminal can send bytes that are not text
                     failed = False
                     self.answer(asked)
             except EOFError:
@@ -93,7 +93,7 @@ class _Talk:
             except EngineError as error:
                 failed = True
                 err.print(f"ttsp: {error}", style="red", markup=False)
-        self._show("\n")  # the line of the prompt ends
+        self._show("\n")  # end the line of the prompt
         if failed:
             raise typer.Exit(FAILED)
 
@@ -134,7 +134,7 @@ class _Talk:
 
 
 def _asked(message: str | None) -> str | None:
-    """Return the one question; None where there is to be a conversation."""
+    """Return the one question; None if the user wants a conversation."""
     if message is None and sys.stdin.isatty():
         return None
     if message in (None, "-"):
@@ -148,7 +148,7 @@ def _asked(message: str | None) -> str | None:
 
 
 def _edit_lines() -> None:
-    """Give the prompt a history and keys to edit with, where Python has them."""
+    """Give the prompt a history and editing keys, if Python has them."""
     try:
         import_module("readline")
     except ImportError:  # as on Windows

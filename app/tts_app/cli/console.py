@@ -1,4 +1,4 @@
-"""What the commands share: how they end, tell errors and show progress."""
+"""What the commands share: how they end, report errors and show progress."""
 
 import json
 import time
@@ -46,7 +46,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def settings_of(**given: Any) -> "Settings":
-    """Return the settings, the environment's and those `given`; end the command where one is not valid."""
+    """Return the settings, the environment's and those `given`; end the command if one is not valid."""
     from pydantic import ValidationError
 
     from tts_app.settings import Settings
@@ -60,14 +60,14 @@ def settings_of(**given: Any) -> "Settings":
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn the errors that a user can do something about into one line and an exit code."""
+    """Turn errors that a user can fix into one line and an exit code."""
     from tts_app.engines.base import EngineError
     from tts_app.sources import SourceError
     from tts_app.speech import TextError
 
     try:
         yield
-    except BrokenPipeError:  # whoever read our output has enough of it: typer ends the command
+    except BrokenPipeError:  # the reader of our output has closed it: typer ends the command
         raise
     except SourceError as error:
         fail(str(error), NO_MODEL)
@@ -78,7 +78,7 @@ def reported() -> Iterator[None]:
 
 
 def steps() -> Callable[[str], None]:
-    """Return what prints each step of something long on a line, with the seconds since this call."""
+    """Return a function that prints a step of long work on a line, with the seconds since this call."""
     started = time.monotonic()
 
     def tell(step: str) -> None:
@@ -89,7 +89,7 @@ def steps() -> Callable[[str], None]:
 
 @contextmanager
 def progress() -> Iterator[Any]:
-    """Yield a download progress callback: bars on a terminal, a line a file elsewhere."""
+    """Yield a download progress callback: bars on a terminal, elsewhere a line for each file."""
     if not err.is_terminal:
         announced: set[str] = set()
 
@@ -114,9 +114,9 @@ def progress() -> Iterator[Any]:
 
 @contextmanager
 def json_progress() -> Iterator[Any]:
-    """Yield a download progress callback that prints the bytes of all files together, at most each second.
+    """Yield a download progress callback that prints the total bytes of all files, at most once a second.
 
-    The last line, when the block has ended well, has all of them. The operator reads these lines.
+    If the block ends well, a last line has the final total. The operator reads these lines.
     """
     files: dict[str, tuple[int, int | None]] = {}
     told = 0.0

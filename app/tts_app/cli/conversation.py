@@ -1,4 +1,4 @@
-"""A conversation with a language model: what was said, and as much of it as fits into the model's context."""
+"""A conversation with a text model: what was said, and as much of it as fits into the model's context."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from tts_app.engines.text import ContextLengthError, Delta, TextRequest, Usage, Writer
 
 _ANSWER = 4
-"""A quarter of the context is left for an answer whose length has no limit."""
+"""A quarter of the context is reserved for an answer whose length has no limit."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Conversation:
     turns: list[tuple[str, str]] = field(default_factory=list)
     """What was asked and what was answered, oldest first."""
     _tokens_a_character: float = 0.0
-    """As measured by the last answer; 0 before there was one."""
+    """As measured in the last answer; 0 before the first one."""
 
     def messages(self, asked: str) -> tuple[Mapping[str, str], ...]:
         """Return the messages of a request that asks for the answer to `asked`."""
@@ -29,7 +29,7 @@ class Conversation:
         return tuple({"role": role, "content": text} for role, text in [*said, ("user", asked)])
 
     def add(self, asked: str, answer: str, usage: Usage | None) -> None:
-        """Add a turn; `usage` tells how many tokens the conversation took with it."""
+        """Add a turn; `usage` has the tokens of the conversation including it."""
         self.turns.append((asked, answer))
         if usage is not None:
             self._tokens_a_character = (usage.prompt + usage.completion) / max(1, self._characters(""))
@@ -42,7 +42,7 @@ class Conversation:
         return False
 
     def fit(self, asked: str, tokens: int) -> int:
-        """Forget the oldest turns until the question has room among `tokens`; return how many."""
+        """Forget the oldest turns until the question fits into `tokens`; return how many were forgotten."""
         before = len(self.turns)
         while self._characters(asked) * self._tokens_a_character > tokens and self.forget():
             pass
@@ -59,9 +59,9 @@ async def reply(
     request: TextRequest,
     forgot: Callable[[int], None] = lambda _turns: None,
 ) -> AsyncGenerator[Delta, None]:
-    """Yield the answer as it is written, and add it to the conversation: as far as it went, if it is stopped.
+    """Yield the answer as it is written, and add it to the conversation; if it is stopped, its first part.
 
-    `request` says how to write. `forgot` is told how many of the oldest turns had no room any more.
+    `request` says how to write. `forgot` is called with the number of the oldest turns that no longer fit.
 
     Raises:
         ContextLengthError: the question alone is longer than the context.

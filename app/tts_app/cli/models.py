@@ -38,7 +38,7 @@ def fetch_models(
 
 
 def models_of(paths: list[Path] | None) -> list[VoiceModel | TextModel]:
-    """Return the models of the files that a command was given; end it where one is not valid."""
+    """Return the models of the files that a command was given; end the command if one is not valid."""
     try:
         return load_models(paths or ())
     except ManifestError as error:
@@ -46,7 +46,7 @@ def models_of(paths: list[Path] | None) -> list[VoiceModel | TextModel]:
 
 
 def fetch_files(models: Iterable[VoiceModel | TextModel], as_json: bool = False) -> None:
-    """Fetch the models' files, showing the progress; end the command where they cannot be had."""
+    """Fetch the models' files and show the progress; end the command if they cannot be fetched."""
     from tts_app.engines.loading import fetch_model
 
     with reported(), json_progress() if as_json else progress() as told:

@@ -120,7 +120,7 @@ def _draft(
 ) -> int:
     """Put what a model drafts into `drafts`, and every `save_every` seconds into the file.
 
-    Return the exit code: not 0 where the model failed.
+    Return the exit code: not 0 if the model failed.
     """
     from tts_app.batch.draft_file import DraftFileError
     from tts_app.batch.drafting import draft_posts
@@ -164,7 +164,7 @@ def _posts(drafts: list["Draft"]) -> list["Post"]:
 
 
 def _keep(drafts: list["Draft"], into: "DraftFile | None") -> None:
-    """Write the drafts; where their file cannot be written, to standard output, so that they are not lost."""
+    """Write the drafts; if their file cannot be written, to standard output, so that they are not lost."""
     from tts_app.batch.draft_file import DraftFileError, written
 
     posts = _posts(drafts)

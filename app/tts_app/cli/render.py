@@ -1,4 +1,4 @@
-"""`ttsp render`: a batch on this machine, or as a job of a cluster."""
+"""`ttsp render`: a batch on this machine, or as a job on a cluster."""
 
 from dataclasses import replace
 from pathlib import Path

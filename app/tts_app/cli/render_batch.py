@@ -1,4 +1,4 @@
-"""Runs a batch for `ttsp render`, on an embedded Ray or as a job of a cluster."""
+"""Runs a batch for `ttsp render`, on an embedded Ray or as a job on a cluster."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FAULTS_REPORTED = 1000
 _MESSAGE = 4000
-"""Characters of a message in JSON: a status of Kubernetes has room for them."""
+"""Most characters of a message in JSON: a status in Kubernetes has room for them."""
 
 
 def render_batch(
@@ -38,10 +38,10 @@ def render_batch(
     dry_run: bool = False,
     price: float = 0.0,
 ) -> State:
-    """Run a batch, printing what it will make and its progress; return how it ended.
+    """Run a batch, print what it will make and its progress, and return how it ended.
 
     Raises:
-        BatchError: something is wrong with it; nothing was rendered.
+        BatchError: the batch is not valid; nothing was rendered.
         ServingError: the embedded Ray does not start; nothing was rendered.
     """
     with _claims(command.job, keep=not dry_run):
@@ -75,7 +75,7 @@ def render_batch(
 
 
 def refused(message: str) -> str:
-    """Return the line of JSON that says that a batch is wrong as it is asked for."""
+    """Return the line of JSON that says why a batch is not valid."""
     return json.dumps(Outcome("Failed", Progress(0), message[:_MESSAGE]).as_dict())
 
 
@@ -100,15 +100,15 @@ async def _run(command: Command, plan: Plan, output: Output, report: Callable[[P
 
 
 def _ray(err: Console) -> AbstractContextManager[object]:
-    """Return the Ray that runs the workers: the cluster that this process is a job of, or an embedded one.
+    """Return the Ray that runs the workers: the cluster that runs this process as a job, or an embedded one.
 
-    Entered, the embedded one raises a ServingError where it does not start.
+    On entry, the embedded one raises ServingError if it does not start.
     """
     if os.environ.get("RAY_ADDRESS"):
         return _joined()
     from tts_app.serving.embedded_ray import EmbeddedRay
 
-    # Beside a running playground: it shares no port with it.
+    # A playground may be running here: use none of its ports.
     return EmbeddedRay(Settings(metrics_port=None, dashboard=False), progress=err.print)
 
 
@@ -125,9 +125,9 @@ def _joined() -> Iterator[None]:
 
 @contextmanager
 def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
-    """Make a claim a folder of the working directory where none are mounted, as on a laptop.
+    """Use a folder of the working directory as the claim if none are mounted, as on a laptop.
 
-    One that was made here and is not to be kept is removed again. Raises BatchError where none can be made.
+    A folder that was made here is removed again unless `keep` is set. Raises BatchError if it cannot be made.
     """
     if "TTSP_CLAIMS" in os.environ or claims_folder().is_dir():
         yield

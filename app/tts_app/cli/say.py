@@ -28,7 +28,7 @@ async def say(
     The file appears whole or not at all.
 
     Raises:
-        SourceError, EngineError: the model cannot be had or loaded.
+        SourceError, EngineError: the model cannot be fetched or loaded.
         TextError: the text holds nothing that can be spoken.
         OSError: the file cannot be written.
     """

@@ -35,7 +35,7 @@ def serve(
 
 
 def _invite(models: Sequence[VoiceModel | TextModel], url: str) -> None:
-    """Say what to try, a line each."""
+    """Print what to try, one line each."""
     json_body = "-H 'Content-Type: application/json' -d"
     voice = next(iter(Catalogue(m for m in models if isinstance(m, VoiceModel))), None)
     if voice is not None:

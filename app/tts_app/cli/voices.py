@@ -1,4 +1,4 @@
-"""`ttsp say` and `ttsp voices`: speech without a server, and who can speak."""
+"""`ttsp say` and `ttsp voices`: speech without a server, and the list of voices."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The model that a command writes with: in this process, or a running playground's."""
+"""The text model of a command: in this process, or in a running playground."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def writer_of(
     """Yield the writer that a command's options name, for the loop of `runner`.
 
     Raises:
-        SourceError, EngineError: it cannot be had.
+        SourceError, EngineError: the model cannot be fetched, loaded or reached.
     """
     if url is not None:
         if file:

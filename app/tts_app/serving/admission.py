@@ -1,7 +1,7 @@
-"""Admission: who may use a model now, who waits, and who is told at once to come back later.
+"""Admission: who may use a model now, who waits, and who is refused at once and may come back later.
 
-One bounded first-come queue a model. A slot is given back however its holder ends: done, failed, or cancelled
-because the caller left, be it while speaking or while still waiting.
+Each model has one bounded first-come queue. A slot is released however its holder ends: done, failed, or
+cancelled because the caller left, whether while speaking or while still waiting.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 _FIRST_GUESS = 2.0
-"""Seconds that a request is thought to take before one was measured."""
+"""Seconds that a request is assumed to take until one was measured."""
 _WEIGHT = 0.2
 """Weight of the newest measurement in the moving average."""
 _LONGEST = 600
@@ -28,7 +28,7 @@ class OverloadedError(Exception):
 
 
 class Admission:
-    """`slots` holders at a time, at most `queue` more waiting. For one event loop."""
+    """Lets `slots` holders in at a time, and at most `queue` more wait. For one event loop."""
 
     def __init__(self, slots: int, queue: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = slots
@@ -87,9 +87,9 @@ class Admission:
 
     @asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
-        """Hold a slot for a short piece of background work, waiting in the same line however long it is.
+        """Hold a slot for a short piece of background work, waiting in the same queue however long it is.
 
-        Callers must bound their number themselves. It never makes `slot` refuse anyone.
+        Callers must bound their number themselves. Background work never makes `slot` refuse a caller.
         """
         if self._held >= self._slots or self._waiters:
             await self._wait()
@@ -101,16 +101,16 @@ class Admission:
             self._release()
 
     async def _wait(self) -> None:
-        """Wait until a slot was handed over to this caller."""
+        """Wait until a slot is handed over to this caller."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._release()  # it was handed over at the very moment that the caller left
+                self._release()  # it was handed over just when the caller left
             else:
-                with suppress(ValueError):  # `_hand_out` has passed over it already
+                with suppress(ValueError):  # `_hand_out` has skipped it already
                     self._waiters.remove(turn)
             raise
 

@@ -1,4 +1,4 @@
-"""The gateway's side of a model's deployment: calls by handle, given up when the caller is."""
+"""The gateway's side of a model's deployment: calls by handle, cancelled when the caller is."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ from tts_app.serving.readiness import Readiness, is_deployed, look
 PATIENCE = 10.0
 """Seconds that a request waits for a model that is just starting."""
 _ATTEMPTS = 3
-"""Times that a call is tried: a replica may die under it, and the same segment gives the same samples."""
+"""Times that a call is tried: a replica may die during it, and the same segment gives the same samples."""
 LOST = (RayActorError, RayServeException)
-"""What a call fails with where the replica is lost, or there is none."""
+"""Errors of a call whose replica is lost, or that finds none."""
 _MEMORY = 10.0
-"""Seconds after which a replica is asked again what its engine can do. While a model is being changed the
-replicas from before still answer, and nobody tells when the new ones do."""
+"""Seconds after which a replica is asked again what its engine can do. While a model is being changed, the
+old replicas still answer, and nothing reports when the new ones do."""
 REASON_SECONDS = 1.0
-"""How long what Serve said of a model is told to others too."""
+"""How long an answer of Serve about a model is reused for other callers."""
 
 CapabilitiesT = TypeVar("CapabilitiesT")
 AnswerT = TypeVar("AnswerT")
@@ -57,7 +57,7 @@ class ModelClient(Generic[CapabilitiesT]):
         self._look_again = 0.0
 
     async def capabilities(self, within: float | None = None) -> CapabilitiesT:
-        """Return what the model's engine can do, as a replica said in the last seconds, or is asked now.
+        """Return what the model's engine can do: what a replica said in the last seconds, or says now.
 
         Raises:
             ModelUnavailableError: no answer within `within` seconds, and none before.
@@ -71,25 +71,25 @@ class ModelClient(Generic[CapabilitiesT]):
         except TimeoutError:
             raise await self.unready() from None
         except asyncio.CancelledError:
-            if asked.cancelled():  # by `close`: it is not the caller who is given up
+            if asked.cancelled():  # by `close`: the caller itself was not cancelled
                 raise ModelUnavailableError(f"Model {self.model!r} is being changed.") from None
             raise
 
     def _asked(self) -> "asyncio.Task[CapabilitiesT]":
-        """Return the question that is under way, or the last one as long as its answer counts."""
+        """Return the request that is under way, or the last one as long as its answer is valid."""
         if self._asking is None or (self._asking.done() and time.monotonic() >= self._ask_again):
             self._asking = asyncio.create_task(self._call("describe"))
             self._asking.add_done_callback(self._remember)
         return self._asking
 
     def _remember(self, task: "asyncio.Task[CapabilitiesT]") -> None:
-        """Take the answer, for a while; a failure is for those who waited for it."""
+        """Keep the answer for a while; a failure is raised only for those who waited for it."""
         if not task.cancelled() and task.exception() is None:
             self._capabilities = task.result()
             self._ask_again = time.monotonic() + self._memory_seconds
 
     async def probe(self, within: float | None) -> CapabilitiesT:
-        """Ask a replica what its engine can do, now: it answers only where the model is loaded.
+        """Ask a replica now what its engine can do: it answers only if the model is loaded.
 
         Raises:
             ModelUnavailableError: no answer within `within` seconds.
@@ -102,22 +102,22 @@ class ModelClient(Generic[CapabilitiesT]):
         return capabilities
 
     async def check_deployed(self) -> None:
-        """Look whether the model is there to be asked, and ask no replica: that would start one.
+        """Check that the model is deployed, without asking a replica: that would start one.
 
         Raises:
-            ModelUnavailableError: it is not.
+            ModelUnavailableError: it is not deployed.
         """
         if not await is_deployed(self.model):
             raise await self.unready()
 
     async def unready(self) -> ModelUnavailableError:
-        """Return the error that tells why the model does not answer, as far as Serve knows."""
+        """Return an error that says why the model does not answer, as far as Serve knows."""
         return ModelUnavailableError(f"Model {self.model!r} is not ready: {(await self._look()).reason}")
 
     async def while_it_runs(self, answer: Coroutine[Any, Any, AnswerT], within: float | None) -> AnswerT:
-        """Wait for `answer` while the model may have a replica, and without one up to about `within` seconds.
+        """Wait for `answer` as long as the model may have a replica; without one, about `within` seconds.
 
-        Serve itself waits for one for ever. It goes on starting one when the caller is sent away.
+        Serve itself waits for a replica forever. It continues to start one after the caller is refused.
 
         Raises:
             ModelUnavailableError: there is no replica.
@@ -132,14 +132,14 @@ class ModelClient(Generic[CapabilitiesT]):
             waiting.cancel()
 
     async def _look(self) -> Readiness:
-        """Return what Serve says of the model, or said to another caller just before."""
+        """Return what Serve says about the model, or said to another caller just before."""
         if self._looking is None or (self._looking.done() and time.monotonic() >= self._look_again):
             self._looking = asyncio.create_task(look(self.model))
             self._look_again = time.monotonic() + self._reason_seconds
         return await asyncio.shield(self._looking)
 
     def close(self) -> None:
-        """Give up what is being asked: another client takes this one's place."""
+        """Cancel the request that is under way: another client takes this one's place."""
         if self._asking is not None:
             self._asking.cancel()
 
@@ -168,14 +168,14 @@ class ModelClient(Generic[CapabilitiesT]):
 
 
 class VoiceClient(ModelClient[Capabilities]):
-    """Calls one VoiceModel's replicas, in the `background` behind everybody else's calls."""
+    """Calls one VoiceModel's replicas; with `background`, its calls yield to all others."""
 
     def __init__(self, model: str, background: bool = False, reason_seconds: float = REASON_SECONDS) -> None:
         super().__init__(model, VOICE_DEPLOYMENT, reason_seconds=reason_seconds)
         self._background = background
 
     async def synthesise(self, segment: Segment, within: float | None = None) -> Audio:
-        """Speak a segment; a cancelled call is given up in the replica too.
+        """Speak a segment; a cancelled call is cancelled in the replica too.
 
         Raises:
             EngineError: the engine refused it.
@@ -187,10 +187,10 @@ class VoiceClient(ModelClient[Capabilities]):
 
 
 async def result(response: DeploymentResponse[Any]) -> Any:
-    """Wait for `response`; cancel it where the waiting is cancelled.
+    """Wait for `response`; cancel it if the wait is cancelled.
 
     Raises:
-        EngineError: the engine refused the call; as it was raised there.
+        EngineError: the engine refused the call; the error as the replica raised it.
     """
     try:
         return await response
@@ -198,7 +198,7 @@ async def result(response: DeploymentResponse[Any]) -> Any:
         response.cancel()  # type: ignore[no-untyped-call]
         raise
     except RayTaskError as error:
-        # Ray's own error is an EngineError too, but its words are a traceback.
+        # Ray's own error is an EngineError too, but its message is a traceback.
         if isinstance(error.cause, EngineError):
             raise error.cause from error
         raise

@@ -1,4 +1,4 @@
-"""Durable speeches: accepted into the database, made by a few workers, taken up again after a restart."""
+"""Durable speeches: accepted into the database, made by a few workers, resumed after a restart."""
 
 import asyncio
 import time
@@ -21,7 +21,8 @@ from tts_app.telemetry.logs import log
 
 _LOOK_AGAIN = 0.2
 _MODEL_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0, 120.0, 120.0)
-"""Seconds before each new try of a speech whose model does not answer, but may be starting: ten minutes."""
+"""Seconds before each new try of a speech whose model does not answer but may be starting; ten minutes in
+all."""
 _BUSY_RETRY = 30
 """Seconds of Retry-After when too many durable speeches are unfinished."""
 
@@ -37,9 +38,9 @@ class Progress:
 class DurableSpeeches:
     """Accepts, makes, follows and removes durable speeches. For one event loop.
 
-    Several gateways may have one database and one store for a while, as in an upgrade. Each that starts takes
-    up all that is unfinished, so a speech may be made twice; the first to end it decides, also when it failed
-    there, and the other's work is dropped.
+    Several gateways may share a database and a store for a while, as in an upgrade. Each that starts resumes
+    everything unfinished, so a speech may be made twice. The first to end it decides, even if it failed
+    there; the other's work is dropped.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class DurableSpeeches:
         self._model_pauses = model_pauses
         self._recorded = partial(recorded, pauses=database_pauses)
         self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-        """Speeches to be made, each with the times that its model did not answer."""
+        """Speeches to be made, each with how often its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
         self._making: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
     async def start(self) -> None:
-        """Take up what an earlier run left unfinished, and start the workers."""
+        """Queue what an earlier run left unfinished, and start the workers."""
         for speech_id in await asyncio.to_thread(self._speeches.unfinished):
             self._queue.put_nowait((speech_id, 0))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
@@ -141,7 +142,7 @@ class DurableSpeeches:
         return True
 
     async def _work(self) -> None:
-        while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started is soon told of them
+        while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
             speech_id, tries = await self._queue.get()
@@ -158,7 +159,7 @@ class DurableSpeeches:
                 log("durable speech crashed", speech=speech_id, error=error)
 
     async def _make(self, speech_id: str, tries: int) -> None:
-        """Make one speech and record how it ended; queue it again, for later, where its model is away."""
+        """Make one speech and record how it ended; if its model does not answer, queue it again for later."""
         speech = await self._recorded(partial(self._speeches.get, speech_id))
         if speech is None or speech.text is None:
             return
@@ -178,7 +179,7 @@ class DurableSpeeches:
             await self._fail(speech, "The speech could not be made.", error)
 
     def _make_later(self, speech_id: str, tries: int, error: ModelUnavailableError) -> None:
-        """Queue a speech again after a pause, in which the workers make those of other models."""
+        """Queue a speech again after a pause, during which the workers make speeches of other models."""
         pause = self._model_pauses[tries]
         log("durable speech waits for its model", speech=speech_id, seconds=pause, error=error)
         again = (speech_id, tries + 1)
@@ -193,7 +194,7 @@ class DurableSpeeches:
         try:
             file = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            with await starting:  # a thread does not stop: what it makes is removed again
+            with await starting:  # a thread cannot be stopped: remove the file that it makes
                 raise
         with file:
             async with aclosing(self._service.speak_in_background(utterance)) as chunks:

@@ -29,9 +29,10 @@ def serve(
     progress: Progress = lambda _step: None,
     ready: Callable[[str], None] = lambda _url: None,
 ) -> None:
-    """Serve `models` where `settings` says until SIGINT or SIGTERM; leave no process.
+    """Serve `models` at the address in `settings` until SIGINT or SIGTERM; leave no process.
 
-    `progress` is told each step, `ready` the address once every model answers. Call it in the main thread.
+    Call `progress` with each step, and `ready` with the address once every model answers. For the main
+    thread.
 
     Raises:
         ServingError: the port is taken, a key is missing, or a model does not start.
@@ -40,7 +41,7 @@ def serve(
     with _stop_signals(stopping) as listen, Playground(settings, progress) as playground:
         if not playground.start(stopping):
             return
-        listen()  # Ray has put its own handler in place of ours
+        listen()  # Ray has replaced our signal handlers
         playground.deploy(models)
         if playground.wait(stopping):
             ready(playground.url)
@@ -82,13 +83,13 @@ class Playground:
         return self._ray.start(stopping)
 
     def deploy(self, models: Sequence[VoiceModel | TextModel]) -> None:
-        """Serve these models from now on; what is served already and stays goes on undisturbed."""
+        """Serve these models from now on; models that are served already and stay are not disturbed."""
         self._progress("starting Serve")
         from ray.serve import start  # noqa: PLC0415
         from ray.serve.context import _get_global_client  # noqa: PLC0415
         from ray.serve.schema import ServeDeploySchema  # noqa: PLC0415
 
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)  # its import sets another
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)  # its import sets another level
         config = serve_config(
             models, host=self._host, port=self._port, log_level=self._settings.log_level, direct=True
         )
@@ -100,10 +101,10 @@ class Playground:
         self._client.deploy_apps(ServeDeploySchema.model_validate(config))
 
     def wait(self, stopping: threading.Event | None = None, timeout: float = _START_TIMEOUT) -> bool:
-        """Wait until every application runs, telling each that does. False: `stopping` was set meanwhile.
+        """Wait until every application runs; report each that does. False: `stopping` was set meanwhile.
 
         Raises:
-            ServingError: an application does not start; the message has its own words.
+            ServingError: an application does not start; the message has Serve's reason.
         """
         from ray import serve as ray_serve  # noqa: PLC0415
 
@@ -154,9 +155,9 @@ def _check_free(host: str, port: int) -> None:
 
 @contextmanager
 def _stop_signals(stopping: threading.Event) -> Iterator[Callable[[], None]]:
-    """Set `stopping` on SIGINT and SIGTERM; a second one does not hurry it, so that nothing is left behind.
+    """Set `stopping` on SIGINT and SIGTERM; a second signal changes nothing, so that no process is left.
 
-    Yields what to call to take the signals back where something else has taken them.
+    Yields a function that installs the handlers again after something else has replaced them.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:

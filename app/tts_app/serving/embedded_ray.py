@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ray._private.node import Node
 
 Progress = Callable[[str], None]
-"""Told, in a few words, what is being waited for."""
+"""Called with a few words on what is being waited for."""
 
 GRACE = 10.0
-"""Seconds that Serve has to end its requests, and Ray's processes to end by themselves."""
+"""Seconds in which Serve may end its requests, and Ray's processes may end by themselves."""
 TRIES = 3
-"""Times that Ray is started: it gives its own processes 30 s, which a busy machine may exceed."""
+"""Attempts to start Ray: it gives its own processes 30 s, which may not be enough on a busy machine."""
 
 
 class ServingError(Exception):
@@ -45,7 +45,7 @@ class EmbeddedRay:
         """Start Ray, its processes on loopback only. False: `stopping` was set meanwhile.
 
         Raises:
-            ServingError: Ray does not start, however often it is tried; nothing of it is left.
+            ServingError: Ray does not start in any of `TRIES` attempts; none of its processes is left.
         """
         stopping = stopping or threading.Event()
         settings = self._settings
@@ -69,8 +69,8 @@ class EmbeddedRay:
         )
 
     def _start_once(self) -> None:
-        """Start Ray's processes and connect to them; where that fails, leave nothing of it."""
-        # A socket's name has at most 107 characters, and Ray's lie in this folder: it cannot be in state_dir.
+        """Start Ray's processes and connect to them; if that fails, leave nothing behind."""
+        # A socket's path has at most 107 characters, and Ray's are in this folder: it cannot be in state_dir.
         self._folder = Path(tempfile.mkdtemp(prefix="ttsp-"))
         others = set(psutil.Process().children())
         try:
@@ -89,9 +89,9 @@ class EmbeddedRay:
             raise
 
     def _clean_up(self, others: set[psutil.Process]) -> None:
-        """End what a start that failed has begun. `others` are processes that this one had before.
+        """End the processes of a failed start. `others` are the children that this process had before.
 
-        A node that fails while it is made is never handed out: its processes are known as ours alone.
+        A node that fails in its constructor is never returned, so its processes are found as new children.
         """
         import ray  # noqa: PLC0415
 
@@ -106,9 +106,9 @@ class EmbeddedRay:
         if node is not None:
             import ray  # noqa: PLC0415
 
-            # Taken now: once its parent is gone, nothing tells a process of ours from any other.
+            # List them now: once its parent has ended, one of our processes looks like any other.
             children = psutil.Process().children(recursive=True)
-            # Ray prints there that its controller, which it has just ended, has ended.
+            # Ray prints to stdout that its controller has ended, which it has just ended itself.
             with redirect_stdout(io.StringIO()):
                 if before is not None:
                     before()
@@ -130,16 +130,16 @@ class EmbeddedRay:
             self._folder = None
 
     def _audio_output(self) -> str:
-        """Return the audio store, a folder made absolute: the replicas run elsewhere."""
+        """Return the audio store, a folder as an absolute path: replicas run in other working directories."""
         output = self._settings.audio_output
         return output if "://" in output else str(Path(output).expanduser().absolute())
 
 
 _LONGEST = 300
-"""Characters of Ray's own words that are passed on."""
+"""Characters of Ray's message that are passed on."""
 _LOOPBACK = "127.0.0.1"
 _LOGICAL_CPUS = 1024
-"""Ray's CPUs are bookkeeping. A model that asks for four must run, slower, on a machine with one."""
+"""Ray's CPUs are only bookkeeping. A model that asks for four must run, slower, on a machine with one."""
 _LOGICAL_MEMORY = 1 << 40
 
 
@@ -147,20 +147,20 @@ def _start_node(settings: Settings, folder: Path) -> "Node":
     """Start Ray's processes, fewer than `ray.init` does: those that only a cluster needs are left out.
 
     Raises:
-        Exception: one of them has not started in the time that Ray gives it.
+        Exception: one of them did not start in the time that Ray gives it.
     """
     from ray._private import ray_constants  # noqa: PLC0415
     from ray._private.node import Node  # noqa: PLC0415
     from ray._private.parameter import RayParams  # noqa: PLC0415
 
     class LocalNode(Node):
-        """A head node that has no API server where no dashboard is asked for."""
+        """A head node without an API server, unless the dashboard is asked for."""
 
         def start_api_server(self, *, include_dashboard: bool | None, raise_on_failure: bool) -> None:
-            """Start the dashboard where it is asked for.
+            """Start the dashboard if it is asked for.
 
-            Without one Ray starts the server all the same, for reports on usage. Its address is left where
-            Ray's agent looks for it each second until it is there; nobody listens at it.
+            Without a dashboard, Ray would still start the server, for reports on usage. Instead, an address
+            where nothing listens is stored: Ray's agent looks for it every second until it finds it.
             """
             if include_dashboard:
                 super().start_api_server(include_dashboard=True, raise_on_failure=raise_on_failure)
@@ -185,7 +185,7 @@ def _start_node(settings: Settings, folder: Path) -> "Node":
         temp_dir=str(folder),
         # The monitor scales a cluster's nodes, and fills a page of the dashboard.
         no_monitor=not settings.dashboard,
-        # It brings the workers' output to drivers that ask for it (`log_to_driver`); ours do not.
+        # It sends the workers' output to drivers that ask for it (`log_to_driver`); ours do not.
         include_log_monitor=False,  # type: ignore[arg-type] # declared as a str
     )
     return LocalNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True, ray_init_cluster=True)
@@ -201,35 +201,36 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray resolves loopback to the machine's own address unless clusters are off: keep it all on loopback.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # No workers in reserve, one a logical CPU: the few that there are start when they are needed.
+        # No idle workers in reserve, one for each logical CPU: the few that are needed start on demand.
         "RAY_prestart_worker_first_driver": "0",
         "RAY_enable_worker_prestart": "0",
         "RAY_num_workers_soft_limit": "2",
-        # A segment of ten seconds travels in the reply itself, not through the object store.
+        # The audio of a ten-second segment is sent in the reply itself, not through the object store.
         "RAY_max_direct_call_object_size": str(1 << 20),
-        # Ray makes its workers polite to others on the machine (15); speech is what this machine is for.
+        # Ray runs its workers at niceness 15, behind other programs; speech is what this machine is for.
         "RAY_worker_niceness": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
-        # Serve looks round, and replicas send metrics, ten times a second: idle, that takes 12% of a core.
+        # By default Serve's control loop runs, and replicas send metrics, ten times a second: 12% of a core
+        # while idle.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
     }
 
 
 def _first_sentence(error: Exception) -> str:
-    """Return what is wrong: Ray's messages go on with tracebacks and with logs that are gone by then."""
+    """Return what is wrong: Ray's messages continue with tracebacks, and with logs that are gone by then."""
     words = " ".join(str(error).split()) or type(error).__name__
     return words.partition(". ")[0].removesuffix(".")[:_LONGEST]
 
 
 def _end(processes: Sequence[psutil.Process]) -> None:
-    """Wait for `processes` to end, and end those that do not."""
+    """Wait for `processes` to end, and kill those that do not."""
     _gone, alive = psutil.wait_procs(processes, timeout=GRACE)
     _kill(alive)
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
-    """End `processes` at once."""
+    """Kill `processes`."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -237,7 +238,7 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all that it has started; nothing where it has ended."""
+    """Return a process and all its descendants; nothing if it has ended."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:

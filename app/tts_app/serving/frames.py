@@ -1,7 +1,7 @@
-"""What a replica sends a gateway of all the answers that it writes for it, many in one message.
+"""Frames: how a replica sends a gateway all the answers that it writes for it, many in one message.
 
-A message costs Ray the same whether it carries one token or a thousand: so a replica and a gateway have one
-stream between them, and each message on it holds whatever was written since the last one.
+A message costs Ray the same whether it carries one token or a thousand. So a replica and a gateway have one
+stream between them, and each of its messages holds everything that was written since the last one.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from tts_app.engines.text import Delta
 
 FLUSH_INTERVAL = 0.02
-"""Seconds between two messages while there is something to tell. No first or last token waits for it."""
+"""Seconds between two messages while there is something to send. First and last tokens do not wait for it."""
 
 
 Frame = tuple[int, int, str, int, Delta | None]
-"""A delta on its way: the gateway's number of the request, which of its answers, text, tokens, and the delta
-itself where it is more than text. Plain, for thousands a second are pickled and taken apart again."""
+"""A delta in transit: the gateway's number of the request, the index of the answer, text, tokens, and the
+delta itself if it is more than text. A plain tuple, because thousands a second are pickled and unpickled."""
 
 _END = -1
-"""Stands for an answer: nothing more will come of the request."""
+"""In place of an answer's index: nothing more will come for the request."""
 
 
 def frame(request: int, delta: Delta) -> Frame:
@@ -30,12 +30,12 @@ def frame(request: int, delta: Delta) -> Frame:
 
 
 def end(request: int) -> Frame:
-    """Return the frame after which nothing comes of `request`."""
+    """Return the last frame of `request`."""
     return request, _END, "", 0, None
 
 
 class StreamMux:
-    """A replica's side: frames for one gateway, taken a message at a time. For one event loop."""
+    """A replica's side: collects frames for one gateway into messages. For one event loop."""
 
     def __init__(self, flush_interval: float = FLUSH_INTERVAL) -> None:
         self._flush_interval = flush_interval
@@ -45,7 +45,7 @@ class StreamMux:
         self.requests = 0
         """Requests of the gateway that are being written."""
         self.listened_to = False
-        """Whether the gateway's line takes what is put here."""
+        """Whether the gateway reads the messages."""
 
     def put(self, frame: Frame, urgent: bool = False) -> None:
         """Send `frame` with the next message; at once if it is urgent."""
@@ -55,7 +55,7 @@ class StreamMux:
             self._urgent.set()
 
     async def messages(self, idle: float) -> AsyncIterator[list[Frame]]:
-        """Yield what there is to send, a message an interval; end after `idle` seconds without requests."""
+        """Yield what is to be sent, one message per interval; end after `idle` seconds without requests."""
         while True:
             try:
                 async with asyncio.timeout(idle):
@@ -76,7 +76,7 @@ class StreamMux:
 
 
 class Receiver:
-    """A gateway's side: the deltas of one request. What is not taken in time is joined, never piled up."""
+    """A gateway's side: the deltas of one request. Those that are not read in time are joined."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -105,10 +105,10 @@ class Receiver:
             self._wake()
 
     async def deltas(self) -> AsyncIterator[Delta]:
-        """Yield the deltas, those that wait as one an answer. For one reader.
+        """Yield the deltas; those that wait are joined, one for each answer. For one reader.
 
         Raises:
-            BaseException: what `fail` was told.
+            BaseException: the error that `fail` was given.
         """
         while True:
             if self._frames:
@@ -129,14 +129,14 @@ class Receiver:
 
 
 def joined(frames: Sequence[Frame]) -> Iterable[Delta]:
-    """Return what frames of one request hold, in one delta an answer."""
+    """Return the frames of one request as one delta for each answer."""
     if len(frames) == 1:
         return (_delta(frames[0]),)
     answers: dict[int, list[Frame]] = {}
     for frame in frames:
         answers.setdefault(frame[1], []).append(frame)
     whole = [_one(index, parts) for index, parts in answers.items()]
-    return sorted(whole, key=lambda delta: delta.usage is not None)  # usage comes with the very last one
+    return sorted(whole, key=lambda delta: delta.usage is not None)  # usage comes with the very last delta
 
 
 def _delta(frame: Frame) -> Delta:

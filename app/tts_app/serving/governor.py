@@ -1,6 +1,6 @@
 """The governor: how busy the nodes really are, and whether background work may be added.
 
-Ray's own resources are bookkeeping. Here every node is looked at: CPU, memory, disk, network and GPUs.
+Ray's own resources are only bookkeeping. The governor measures every node: CPU, memory, disk, network, GPUs.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ SAMPLE_SECONDS = 1.0
 AVERAGE_SECONDS = 10.0
 """Time constant of the moving average: a speech takes some seconds, and is not stopped halfway."""
 MARGIN = 0.1
-"""Work is taken up again this far below the limit."""
+"""Work resumes this far below the limit."""
 FULL = 0.95
 """Share of a node's memory at which nothing is added."""
 
 
 @dataclass(slots=True)
 class LoadGate:
-    """Opens and closes by the busiest resource: closed at the limit, open again at MARGIN below it. Pure.
+    """Opens and closes by the busiest resource: closes at the limit, opens at MARGIN below it. Pure.
 
-    CPU, GPUs, disk and network work in bursts, and are averaged. Memory is not, and its limit is FULL: what
-    is loaded stays, and waiting would not free it.
+    CPU, GPUs, disk and network are used in bursts, so their shares are averaged. Memory is not averaged, and
+    its limit is FULL: what is loaded stays, and waiting would not free it.
     """
 
     limit: float
@@ -68,7 +68,7 @@ class LoadGate:
 
 
 def _reopened(limit: float) -> float:
-    """Return the level at which work is taken up again: above nought, for an average never gets there."""
+    """Return the level at which work resumes: above zero, because an average never reaches zero."""
     return max(limit - MARGIN, limit / 2)
 
 
@@ -91,7 +91,7 @@ class Sampler:
         shares = {
             "cpu": psutil.cpu_percent() / 100,
             "memory": psutil.virtual_memory().percent / 100,
-            # Milliseconds that the busiest disk worked, as `iostat` has it.
+            # Milliseconds that the busiest disk worked, as in `iostat`.
             "disk": _busiest(before.disks, now.disks, dict.fromkeys(now.disks, 1000 * elapsed)),
         }
         if capacities := _network_bytes_a_second():
@@ -105,11 +105,11 @@ class Sampler:
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """What a node's devices have done since it was started, by their names."""
+    """What a node's devices have done since it started, by device name."""
 
     time: float
     disks: Mapping[str, float]
-    """Milliseconds in which each worked."""
+    """Milliseconds that each was busy."""
     sent: Mapping[str, float]
     received: Mapping[str, float]
 
@@ -126,7 +126,7 @@ class _Counters:
 
 
 def _busiest(before: Mapping[str, float], now: Mapping[str, float], able: Mapping[str, float]) -> float:
-    """Return the share that the busiest device did of what it was able to; a new one did nothing."""
+    """Return the busiest device's share of its capacity that was used; a new device counts as idle."""
     shares = ((now[name] - before[name]) / able[name] for name in now if name in before and name in able)
     return min(1.0, max(0.0, max(shares, default=0.0)))
 
@@ -161,7 +161,7 @@ class Governor:
         await self._opened.wait()
 
     def release(self) -> None:
-        """Hold nothing back from now on: what waits is to end."""
+        """Hold nothing back from now on, so that waiting work can end."""
         if self._task is not None:
             self._task.cancel()
         self._opened.set()
@@ -186,7 +186,7 @@ class Governor:
                 log("batch waits", reason=self.gate.reason)
 
     async def _usage(self, node: str) -> dict[str, float]:
-        """Return a node's shares in use; of one that does not answer, nothing is known."""
+        """Return a node's shares in use; nothing if it does not answer."""
         sampler: Any = self._samplers.get(node)
         if sampler is None:
             here = NodeAffinitySchedulingStrategy(node, soft=False)
@@ -198,7 +198,7 @@ class Governor:
                 return shares
         except (RayError, TimeoutError) as error:
             log("node not sampled", node=node, error=error)
-            # On a busy node it may still be starting: a new one would be no faster.
+            # On a busy node the sampler may still be starting: a new one would be no faster.
             if not isinstance(error, TimeoutError):
                 self._samplers.pop(node, None)
             return {}
@@ -209,7 +209,7 @@ def _nodes() -> Sequence[str]:
 
 
 def _network_bytes_a_second() -> dict[str, float]:
-    """Return the capacity of each interface that is up and tells it, but of the one to itself."""
+    """Return the capacity of each interface that is up and reports it, except loopback."""
     stats = psutil.net_if_stats()
     return {name: s.speed * 125_000.0 for name, s in stats.items() if s.isup and s.speed > 0 and name != "lo"}
 
@@ -227,7 +227,7 @@ def _gpus() -> list[Any]:
 
 
 def _gpu_share(device: Any) -> float | None:
-    """Return how busy a GPU is; None of one that does not tell, for it is being reset."""
+    """Return how busy a GPU is; None if it does not report it, as while it is being reset."""
     import pynvml  # noqa: PLC0415
 
     try:

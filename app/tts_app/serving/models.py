@@ -1,4 +1,4 @@
-"""The models of a service, and who may use them: one mechanism for those that speak and those that write."""
+"""The models of a service, and who may use them: one mechanism for voice models and text models."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ from tts_app.serving.client import PATIENCE, ModelClient
 from tts_app.telemetry.metrics import RequestMetrics
 
 SIBLING_FAILED = "what is made beside it has failed"
-"""With this message a request is cancelled whose caller has not left."""
+"""Message of a cancellation whose cause is not that the caller left."""
 
 Resource = TypeVar("Resource", bound=VoiceModel | TextModel)
 Client = TypeVar("Client", bound=ModelClient[Any])
@@ -41,7 +41,7 @@ class Served(Generic[Resource, Client]):
 
 
 class ServedModels(Generic[Resource, Client]):
-    """Models by name, each with its client and its line of callers. For one event loop."""
+    """Models by name, each with its client and its queue of callers. For one event loop."""
 
     def __init__(self, queue: int, connect: Callable[[str], Client], metrics: RequestMetrics) -> None:
         self._queue = queue
@@ -55,7 +55,7 @@ class ServedModels(Generic[Resource, Client]):
         return [served.resource for served in self._served.values()]
 
     def reconfigure(self, resources: Iterable[Resource]) -> None:
-        """Serve these models from now on. What is under way goes on undisturbed."""
+        """Serve these models from now on. Requests under way are not disturbed."""
         models: dict[str, Served[Resource, Client]] = {}
         for resource in sorted(resources, key=lambda model: model.name):
             known = self._served.get(resource.name)
@@ -88,7 +88,8 @@ class ServedModels(Generic[Resource, Client]):
     async def unready(self, within: float) -> dict[str, str]:
         """Ask every model whether it answers; return the reason for each that does not.
 
-        Of one that may scale to zero Serve is asked instead: it would be started, and never be let go.
+        For a model that may scale to zero, Serve is asked instead: a question to the model would start it,
+        and keep it running.
         """
         names = list(self._served)
         answers = await asyncio.gather(
@@ -114,7 +115,7 @@ class ServedModels(Generic[Resource, Client]):
     async def admitted(
         self, served: Served[Resource, Client], labels: Mapping[str, str]
     ) -> AsyncIterator[None]:
-        """Hold one of the model's slots; record under `labels` how the request ended where it was not well.
+        """Hold one of the model's slots; if the request does not succeed, record why under `labels`.
 
         Raises:
             OverloadedError: the model's queue is full.
@@ -142,12 +143,12 @@ class ServedModels(Generic[Resource, Client]):
 
 
 def _slots(model: VoiceModel | TextModel) -> int:
-    """Return how many requests a model serves at a time: what its replicas are meant to have in hand."""
+    """Return how many requests a model serves at a time: its most replicas times their target."""
     replicas = model.spec.replicas
     return max(1, math.floor(replicas.max * replicas.target_ongoing_requests))
 
 
 def _served_otherwise(old: VoiceModel | TextModel, new: VoiceModel | TextModel) -> bool:
-    """Whether a change of the resource may change what its engine can do."""
+    """Return whether a change of the resource may change what its engine can do."""
     leave_out = {"replicas", "resources", "license", "voices"}
     return old.spec.model_dump(exclude=leave_out) != new.spec.model_dump(exclude=leave_out)

@@ -1,4 +1,4 @@
-"""Why a model does not answer, in the words of Ray Serve."""
+"""Why a model does not answer, according to Ray Serve."""
 
 import asyncio
 from typing import NamedTuple
@@ -11,20 +11,20 @@ from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview, Serve
 _PATIENCE = 2.0
 """Seconds that Serve's controller has to answer."""
 _LONGEST = 500
-"""Characters of Serve's own words that are passed on."""
+"""Characters of Serve's message that are passed on."""
 
 
 class Readiness(NamedTuple):
-    """What Serve says of a model."""
+    """What Serve says about a model."""
 
     running: bool | None
-    """Whether it has a replica that may answer; None where Serve does not say."""
+    """Whether it has a replica that may answer; None if Serve does not say."""
     reason: str
     """Why it does not answer, in a sentence."""
 
 
 async def look(model: str) -> Readiness:
-    """Return what Serve says of `model` now."""
+    """Return what Serve says about `model` now."""
     status = await _status()
     if status is None:
         return Readiness(None, "Ray Serve does not say why.")
@@ -47,7 +47,7 @@ async def _status() -> ServeStatus | None:
 
 
 def reason(status: ServeStatus, model: str) -> str:
-    """Return, in a sentence, what `status` says of `model`."""
+    """Return, in a sentence, what `status` says about `model`."""
     application = status.applications.get(model)
     if application is None:
         return "it is not deployed yet."
@@ -76,7 +76,7 @@ def _replicas(status: ServeStatus, model: str) -> int:
 
 
 def _last_words(application: ApplicationStatusOverview) -> str:
-    """Return what a deployment says, or else the application; of a traceback the last line, its error."""
+    """Return the message of a deployment, or else of the application; of a traceback only its last line."""
     said = [d.message for d in application.deployments.values() if d.status in ("DEPLOY_FAILED", "UNHEALTHY")]
     lines = [line.strip() for line in "\n".join([*said, ""]).splitlines() if line.strip()]
     return (lines or application.message.strip().splitlines() or [""])[-1][:_LONGEST]

@@ -36,7 +36,7 @@ class SpeechService:
         return self.served.resources
 
     def reconfigure(self, resources: Iterable[VoiceModel]) -> None:
-        """Serve these models from now on. What is being spoken goes on undisturbed."""
+        """Serve these models from now on. What is being spoken is not disturbed."""
         self.served.reconfigure(resources)
         self._catalogues = {model.name: Catalogue([model]) for model in self.models}
         self.catalogue = Catalogue(self.models)
@@ -55,8 +55,8 @@ class SpeechService:
     ) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` for a caller who waits; the slot is free when this ends or is closed.
 
-        With `texts`, what they bring is spoken in place of the utterance's text; the first of them is asked
-        for once the slot is held. Where nothing that they bring can be spoken there is no chunk.
+        With `texts`, they are spoken in place of the utterance's text; the first of them is asked for once
+        the slot is held. If nothing in them can be spoken, there is no chunk.
 
         Raises:
             OverloadedError: the model's queue is full.
@@ -86,9 +86,9 @@ class SpeechService:
         self._metrics.finished(voice, locale, time.monotonic() - started)
 
     async def speak_in_background(self, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
-        """Speak `utterance` for nobody in particular: each segment takes its turn among the waiting callers.
+        """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 
-        So a text of an hour never keeps a slot for an hour.
+        So an hour of speech never keeps a slot for an hour.
         """
         voice, locale = utterance.voice.id, utterance.voice.voice.locale
         model = self._of(utterance)

@@ -1,8 +1,8 @@
-"""The gateway's side of a TextModel's deployment: requests that are written into one stream a replica.
+"""The gateway's side of a TextModel's deployment: all answers of a replica come in one stream.
 
-A request is a call that lasts as long as it is written, so Ray Serve counts it, balances by it and scales by
-it; cancelling the call stops the writing. What is written comes by the replica's connection: one streaming
-call, which the gateway opens before it sends a replica its first request, and closes when it has none left.
+A request is a call that lasts until its answer is written, so Ray Serve counts it, balances by it and scales
+by it; cancelling the call stops the writing. The text comes through the replica's connection: one streaming
+call, which the gateway opens before it sends a replica its first request, and closes when no request is left.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ IDLE = 5.0
 """Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""
 
 _TRIES = 2
-"""Times that a request is tried: a replica may be lost under it, or it may be what replicas are lost by."""
+"""Attempts for a request: its replica may be lost by chance, or the request itself may break replicas."""
 
 
 class TextClient(ModelClient[TextCapabilities]):
@@ -47,9 +47,9 @@ class TextClient(ModelClient[TextCapabilities]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
-        """Have `request` written; closing the generator stops the writing in the replica.
+        """Yield the answer to `request` as it is written; closing the generator stops the writing.
 
-        Where a replica is lost before its first token another one is tried.
+        If a replica is lost before its first token, another one is tried.
 
         Raises:
             ContextLengthError, EngineError: the engine refused it.
@@ -74,13 +74,13 @@ class TextClient(ModelClient[TextCapabilities]):
                     raise await self._unwritten(error) from error
 
     def close(self) -> None:
-        """Give up what is being asked; the connections are closed once what is under way has ended."""
+        """Cancel the question that is under way; close each connection once its requests have ended."""
         super().close()
         for connection in self._connections.values():
             connection.close_soon()
 
     async def _unwritten(self, error: Exception) -> ModelUnavailableError:
-        """Return the error that tells why nothing was written, in the engine's words where it gave any."""
+        """Return an error that says why nothing was written, with the engine's reason if it gave one."""
         if isinstance(error, EngineStoppedError) and str(error):
             return ModelUnavailableError(f"Model {self.model!r} has broken down: {error}")
         return await self.unready()
@@ -96,14 +96,14 @@ class TextClient(ModelClient[TextCapabilities]):
             await asyncio.gather(call, return_exceptions=True)
 
     async def _call_into(self, receiver: Receiver, request: TextRequest) -> None:
-        """Have a replica write into `receiver`; whatever happens, it ends."""
+        """Have a replica write into `receiver`; whatever happens, the receiver ends."""
         try:
             await self._write_into(receiver, request)
         except asyncio.CancelledError:
-            # Where Serve ends a replica with calls in hand they are cancelled, and nobody here asked for it.
+            # If Serve ends a replica that has running calls, it cancels them, without a request from here.
             receiver.fail(RayServeException("The call was cancelled."))
             raise
-        except Exception as error:  # noqa: BLE001 - whoever reads the receiver gets it
+        except Exception as error:  # noqa: BLE001 - the reader of the receiver gets it
             receiver.fail(error)
 
     async def _write_into(self, receiver: Receiver, request: TextRequest) -> None:
@@ -134,7 +134,7 @@ class TextClient(ModelClient[TextCapabilities]):
             yield await self.while_it_runs(replica, self._patience)
 
     async def _open_line(self) -> None:
-        """Open a connection to whichever replica Serve chooses, if it has none yet."""
+        """Open a connection to the replica that Serve chooses, if it has none yet."""
         opened = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._listen(opened))
         self._tasks.add(task)
@@ -163,22 +163,22 @@ class TextClient(ModelClient[TextCapabilities]):
 
 
 class Connection:
-    """The stream that one replica's messages come by. For one event loop."""
+    """The stream of one replica's messages. For one event loop."""
 
     def __init__(self, idle: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = idle
         self.name = secrets.token_hex(8)
-        """The replica has a StreamMux for each name: one that is being closed takes nothing from another."""
+        """The replica has a StreamMux for each name, so a closing connection takes nothing from a new one."""
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        """Done once nobody needs it any more."""
+        """Done once no request needs the connection."""
         self._arrived: deque[list[Frame]] = deque()
         self._receivers: dict[int, Receiver] = {}
         self._timer = self._loop.call_later(self._idle, self._close)
 
     @contextmanager
     def receiving(self, request: int, receiver: Receiver) -> Iterator[None]:
-        """Deliver to `receiver` what comes for `request`."""
+        """Deliver the frames of `request` to `receiver`."""
         self._timer.cancel()
         self._receivers[request] = receiver
         try:
@@ -189,10 +189,10 @@ class Connection:
                 self.close_soon()
 
     def read(self, messages: Iterable[list[Frame]]) -> asyncio.Future[None]:
-        """Deliver `messages`, which are waited for in a thread; the future is done once there are no more.
+        """Deliver `messages`, which a thread waits for; the future is done once there are no more.
 
-        So however long the event loop is at other things, what came meanwhile is delivered together, and each
-        request has it in one piece.
+        So however long the event loop is busy, everything that came meanwhile is delivered together, and each
+        request gets it in one piece.
         """
         ended: asyncio.Future[None] = self._loop.create_future()
         reader = threading.Thread(target=self._read, args=(messages, ended), name="connection", daemon=True)
@@ -204,12 +204,12 @@ class Connection:
             for frames in messages:
                 self._arrived.append(frames)
                 self._loop.call_soon_threadsafe(self._deliver)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the answers gets it
+        except Exception as error:  # noqa: BLE001 - those who wait for the answers get it
             self._loop.call_soon_threadsafe(self.break_off, error)
         self._loop.call_soon_threadsafe(ended.set_result, None)
 
     def _deliver(self) -> None:
-        """Hand out what has come; what is for a request that was given up is dropped."""
+        """Deliver the frames that have arrived; drop those of cancelled requests."""
         while self._arrived:
             for frame in self._arrived.popleft():
                 receiver = self._receivers.get(frame[0])
@@ -217,13 +217,13 @@ class Connection:
                     receiver.put(frame)
 
     def break_off(self, error: BaseException) -> None:
-        """End, with `error`, what has not ended."""
+        """End with `error` all requests that have not ended."""
         self._timer.cancel()
         for receiver in self._receivers.values():
             receiver.fail(error)
 
     def close_soon(self) -> None:
-        """Close in a while, unless it is needed again."""
+        """Close after the idle time, unless the connection is needed again."""
         self._timer.cancel()
         self._timer = self._loop.call_later(self._idle, self._close)
 

@@ -1,7 +1,7 @@
 """The text deployment: one TextModel's engine behind a Ray Serve handle.
 
-A call of `write` is a request and lasts as long as it is written; what is written goes out by `listen`,
-the connection that each gateway has to this replica, many answers to a message (decision 11).
+A call of `write` is a request and lasts until its answer is written. The text is sent through `listen`, the
+connection that each gateway has to this replica, many answers in a message (decision 11).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tts_app.telemetry.text import Recorder, TextEngineMetrics
 CONNECTION_SECONDS = 60.0
 """How long a gateway's connection is kept without a request: far longer than the gateway keeps it."""
 FAILURES = 3
-"""Requests in a row that the engine may break down under before Serve is told to start the replica anew."""
+"""Requests in a row on which the engine may break down before Serve is asked to restart the replica."""
 
 
 class TextArgs(BaseModel):
@@ -41,7 +41,7 @@ class TextArgs(BaseModel):
     context_length: int
     slots: int
     parameters: dict[str, Any] = {}
-    """The engine's own; it validates them."""
+    """The engine's own parameters; it validates them."""
 
 
 class Text:
@@ -65,10 +65,10 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Ask Serve to restart the replica; record how busy the engine is, idle or not.
+        """Record how busy the engine is, also while it is idle. An error makes Serve restart the replica.
 
         Raises:
-            EngineError: the engine is broken, or breaks down under every request.
+            EngineError: the engine is broken, or breaks down on every request.
         """
         if self._metrics is not None:
             self._metrics.flush()
@@ -82,7 +82,7 @@ class Text:
         return self._engine.capabilities
 
     async def listen(self, connection: str) -> AsyncGenerator[list[Frame], None]:
-        """Yield what is written for `connection`, until nothing was asked for a while."""
+        """Yield what is written for `connection`, until it has had no request for a while."""
         mux = self._muxes.setdefault(connection, StreamMux())
         mux.listened_to = True
         try:
@@ -118,12 +118,12 @@ class Text:
             raise
         finally:
             mux.requests -= 1
-            if not mux.listened_to:  # its connection is still to come, or has ended
+            if not mux.listened_to:  # its connection has not come yet, or has ended
                 asyncio.get_running_loop().call_later(self._connection_seconds, self._forget, connection, mux)
             log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
 
     def _forget(self, connection: str, mux: StreamMux) -> None:
-        """Drop a mux that nobody listens to."""
+        """Drop a mux that no connection reads."""
         if not mux.listened_to and self._muxes.get(connection) is mux:
             del self._muxes[connection]
 

@@ -1,7 +1,7 @@
 """The voice deployment: one VoiceModel's engine behind a Ray Serve handle.
 
-The engine is loaded once, when the replica starts. Calls run in as many threads as there are callers; one
-that is cancelled before its turn never runs, so a caller who leaves costs at most the segment being spoken.
+The engine is loaded once, when the replica starts. Calls run in threads, one for each core. A call that is
+cancelled before its turn never runs, so a caller who leaves costs at most the segment that is being spoken.
 """
 
 import logging
@@ -32,7 +32,7 @@ class VoiceArgs(BaseModel):
     source: Source
     quantization: str
     parameters: dict[str, Any] = {}
-    """The engine's own; it validates them."""
+    """The engine's own parameters; it validates them."""
 
 
 class Voice:
@@ -56,7 +56,7 @@ class Voice:
         )
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take up the voices; refuse, naming it, a speaker that the model does not have."""
+        """Check the voices: refuse, with its name, a speaker that the model does not have."""
         for speaker in user_config["speakers"]:
             self._engine.check_speaker(speaker)
 
@@ -65,7 +65,7 @@ class Voice:
         return self._engine.capabilities
 
     async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
-        """Speak `segments`; cancelling the call gives up what has not started."""
+        """Speak `segments`; cancelling the call drops those that have not started."""
         started = time.perf_counter()
         audio = [await self._pool.synthesise(segment, background) for segment in segments]
         seconds = time.perf_counter() - started

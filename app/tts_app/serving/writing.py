@@ -1,4 +1,4 @@
-"""Writing as a service: the language models, their admission, and what is recorded of an answer."""
+"""Writing as a service: the text models, their admission, and what is recorded about an answer."""
 
 import time
 from collections.abc import AsyncGenerator, Iterable
@@ -25,7 +25,7 @@ class TextService:
         return self.served.resources
 
     def reconfigure(self, resources: Iterable[TextModel]) -> None:
-        """Serve these models from now on. What is being written goes on undisturbed."""
+        """Serve these models from now on. What is being written is not disturbed."""
         self.served.reconfigure(resources)
         log("text models", models=[model.name for model in self.models])
 

@@ -20,24 +20,24 @@ class AudioStore:
 
     def __init__(self, url: str) -> None:
         self._fs, self._root = url_to_fs(url)
-        # A folder of their own, where few are: to look through all that was ever made takes long.
+        # Unfinished files have their own, small folder: to search all finished files would take long.
         self._parts = f"{self._root}/.unfinished"
 
     def write(self, name: str) -> "AudioFile":
-        """Start the file `name`: it appears, whole, when the AudioFile is published, and not before.
+        """Start the file `name`: it appears, whole, only when the AudioFile is published.
 
-        Others may write a file of the same name meanwhile: each has its own until one is published.
+        Others may write the same `name` at the same time: each writes its own file until one is published.
         """
         self._fs.makedirs(self._parts, exist_ok=True)
         part = f"{self._parts}/{name}.{secrets.token_hex(4)}"
         return AudioFile(self._fs, part, f"{self._root}/{name}")
 
     def exists(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Return whether the file exists."""
         return bool(self._fs.exists(f"{self._root}/{name}"))
 
     def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` to before `end`.
+        """Yield the bytes from `start` up to, but without, `end`.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -50,12 +50,12 @@ class AudioStore:
                 yield block
 
     def delete(self, name: str) -> None:
-        """Remove the file, finished or not, if it is there."""
+        """Remove the file, finished or not, if it exists."""
         self._remove(f"{self._root}/{name}")
         self.delete_unfinished(name)
 
     def delete_unfinished(self, name: str) -> None:
-        """Remove what crashes left of the file, and what others are writing in vain."""
+        """Remove unfinished files of this name: those that a crash left, and those of writers that lost."""
         try:
             parts = self._fs.ls(self._parts, detail=False)
         except FileNotFoundError:
@@ -73,7 +73,8 @@ class AudioStore:
 class AudioFile:
     """A file being written, under another name until it is published. A context manager.
 
-    Left before that, it is gone. Locked, as a cancelled task leaves it while a thread may still be writing.
+    On exit, an unpublished file is removed. It has a lock, because a cancelled task may exit while a thread
+    is still writing.
     """
 
     def __init__(self, fs: Any, temporary: str, final: str) -> None:
@@ -100,7 +101,7 @@ class AudioFile:
             self.size += len(data)
 
     def finish(self) -> None:
-        """Bring all of it to the disk."""
+        """Flush everything to the disk."""
         with self._lock:
             self._file.flush()
             if isinstance(self._fs, LocalFileSystem):
@@ -108,7 +109,7 @@ class AudioFile:
             self._file.close()
 
     def publish(self) -> None:
-        """Give the finished file its name, in place of another one's; a second time nothing is done."""
+        """Give the finished file its name, replacing any other file; a second call does nothing."""
         with self._lock:
             if not self._published:
                 self._fs.mv(self._temporary, self._final)
@@ -122,7 +123,7 @@ class AudioFile:
     ) -> None:
         with self._lock:
             try:
-                self._file.close()  # it writes what it still holds: on a full disk that fails once more
+                self._file.close()  # this flushes the buffer: on a full disk that fails again
             finally:
                 if self._fs.exists(self._temporary):
                     self._fs.rm_file(self._temporary)

@@ -1,4 +1,4 @@
-"""Metadata of batches that the API was asked for. Their items are in the ledger beside the audio."""
+"""Metadata of the API's batches. Their items are in the ledger beside the audio."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tts_app.storage.database import Base, Database, storable
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands."""
+    """The status of a batch."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,11 +40,11 @@ class IdempotencyConflictError(Exception):
 
 
 class UnknownCursorError(ValueError):
-    """The cursor is none that `Batches.list` returned."""
+    """The cursor is not one that `Batches.list` returned."""
 
 
 class Batch(Base):
-    """A batch: posts, each to be spoken by every avatar. Its job, texts included, is kept as long as it."""
+    """A batch: posts, each to be spoken by every avatar. Its job, texts included, is kept with it."""
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -63,25 +63,25 @@ class Batch(Base):
     idempotency_key: Mapped[str | None]
     """The caller's name for the request: a second request with it makes no second batch."""
     request_hash: Mapped[str]
-    """Hash of the request's body: tells a request that is repeated from one that reuses a key."""
+    """Hash of the request's body: distinguishes a repeated request from another one with the same key."""
     job: Mapped[str] = mapped_column(Text)
     """The spec of its TTSJob, in JSON."""
     avatars: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
-    """Who speaks, as models were when it was accepted; None where an earlier version accepted it."""
+    """Who speaks, by the models at the time it was accepted; None if an earlier version accepted it."""
     total: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
-    """Items whose audio is there, `skipped` included."""
+    """Items whose audio exists, `skipped` included."""
     failed: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
-    """Items whose audio was there before."""
+    """Items whose audio existed before."""
     retry_failed: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether its next run speaks once more what failed in the ones before."""
+    """Whether its next run retries what failed in earlier ones."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
 
     @property
     def created_at(self) -> datetime:
-        """When it was asked for."""
+        """When it was requested."""
         return datetime.fromtimestamp(self.created, UTC)
 
     @property
@@ -91,7 +91,7 @@ class Batch(Base):
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it came to an end."""
+        """When it ended."""
         return None if self.finished is None else datetime.fromtimestamp(self.finished, UTC)
 
 
@@ -101,7 +101,7 @@ class Page:
 
     batches: Sequence[Batch]
     next: str | None
-    """Cursor of the page after this one; None where this is the last."""
+    """Cursor of the next page; None if this is the last."""
 
 
 class Batches:
@@ -111,16 +111,16 @@ class Batches:
         self._database = database
 
     def add(self, batch: Batch) -> Batch:
-        """Store a new batch and return it; return the one that is there where its request is repeated.
+        """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
-            IdempotencyConflictError: the idempotency key is there with another request's hash.
+            IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
         try:
             with self._database.session() as session:
                 session.add(batch)
         except IntegrityError:
-            # The constraint decides between those who come at the same time: the first one's is stored.
+            # Of requests at the same time the constraint lets only the first one store its batch.
             found = self.repeated(batch)
             if found is None:
                 raise
@@ -128,10 +128,10 @@ class Batches:
         return batch
 
     def repeated(self, batch: Batch) -> Batch | None:
-        """Return the batch that the same request made before; None where it is the first with its key.
+        """Return the batch that the same request made before; None if it is the first with its key.
 
         Raises:
-            IdempotencyConflictError: the idempotency key is there with another request's hash.
+            IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
         found = self._by_key(batch.idempotency_key)
         if found is not None and found.request_hash != batch.request_hash:
@@ -148,7 +148,7 @@ class Batches:
             return session.get(Batch, batch_id)
 
     def list(self, limit: int, cursor: str | None = None) -> Page:
-        """Return at most `limit` batches, newest first, from where the page ended that gave `cursor`.
+        """Return at most `limit` batches, newest first; with `cursor`, those after the page that gave it.
 
         Raises:
             UnknownCursorError: no page gave that cursor.
@@ -177,13 +177,13 @@ class Batches:
         )
 
     def progress(self, batch_id: str, *, total: int, done: int, failed: int, skipped: int) -> bool:
-        """Record how many items are where, of a final batch too, as they may come late. False: deleted."""
+        """Record the item counts; for a final batch too, as they may come late. False: it is deleted."""
         return self._change(batch_id, None, total=total, done=done, failed=failed, skipped=skipped)
 
     def finish(
         self, batch_id: str, status: BatchStatus, *, finished: float, message: str | None = None
     ) -> bool:
-        """Record how a batch came to an end; to cancel it is one. False: it is final already, or deleted."""
+        """Record how a batch ended, also by cancellation. False: it is final already, or deleted."""
         if not status.final:
             raise ValueError(f"a batch cannot end as {status.value}")
         return self._change(
@@ -191,7 +191,7 @@ class Batches:
         )
 
     def reopen(self, batch_id: str) -> bool:
-        """Queue an ended batch again, to render what is missing and what failed, until it ends.
+        """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
         False: it is open, succeeded or deleted.
         """
@@ -205,7 +205,7 @@ class Batches:
         )
 
     def delete_ended(self, batch_id: str) -> Batch | None:
-        """Remove a batch that is final; return what it was, or None where there is none such."""
+        """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
         ended = [status.value for status in BatchStatus if status.final]
@@ -215,7 +215,7 @@ class Batches:
             )
 
     def restore(self, batch: Batch) -> None:
-        """Store a batch again that was removed."""
+        """Store a removed batch again."""
         with self._database.session() as session:
             session.merge(batch)
 
@@ -226,7 +226,7 @@ class Batches:
             return session.scalar(select(Batch).where(Batch.idempotency_key == key))
 
     def _change(self, batch_id: str, allowed: Sequence[str] | None, **values: Any) -> bool:
-        """Change a batch whose status is `allowed` (None: any), in one statement: nothing comes between."""
+        """Change a batch whose status is in `allowed` (None: any), in one statement, so atomically."""
         change = update(Batch).where(Batch.id == batch_id)
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))

@@ -17,11 +17,11 @@ from tts_app.telemetry.logs import log
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
 AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
-"""What a call raises while the database is away, locked, full or read-only: later the same call may do."""
+"""What a call raises while the database is away, locked, full or read-only: it may succeed later."""
 PAUSES = (0.5, 30.0)
-"""Seconds before a database that is away is asked again, twice as many the next time, and the most."""
+"""Seconds before a call is repeated while the database is away, doubled each time, and the longest pause."""
 _BEFORE_MIGRATIONS = "0001"
-"""Revision whose tables the versions made that had no migrations yet."""
+"""Revision of the tables that versions without migrations made."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
 """Key of the advisory lock that upgraders of a PostgreSQL database take."""
 _Answer = TypeVar("_Answer")
@@ -32,14 +32,14 @@ class DatabaseError(Exception):
 
 
 class Base(DeclarativeBase):
-    """What every table's class is derived from."""
+    """Base class of every table's class."""
 
 
 class Database:
     """A database whose tables are those of this version. Blocking: use it in threads."""
 
     def __init__(self, url: str) -> None:
-        """Open the database and upgrade it; it is made where there is none.
+        """Open the database, or make it, and upgrade it.
 
         Raises:
             DatabaseError: the URL is wrong, a driver is missing, or a newer version made the database.
@@ -48,7 +48,7 @@ class Database:
         if parsed.get_backend_name() == "sqlite":
             _make_file(Path(parsed.database or ""))
         try:
-            # A server may have gone away since a connection was last used; a file cannot.
+            # A server may have closed a connection since it was last used; a file cannot.
             self.engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
         except ModuleNotFoundError as error:
             raise DatabaseError(
@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Yield a session whose transaction is committed at the end; what it returned stays usable."""
+        """Yield a session whose transaction is committed at the end; objects that it returned stay usable."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -73,7 +73,7 @@ class Database:
     def _locked(self) -> Iterator[Connection]:
         """Yield a connection in a transaction that no other upgrader has at the same time."""
         if self.engine.dialect.name == "sqlite":
-            # The driver begins transactions late and not before DDL: here it must leave them to us.
+            # The driver begins transactions late, and none before DDL: so they are managed here instead.
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
@@ -89,9 +89,9 @@ class Database:
 
 
 async def recorded(call: Callable[[], _Answer], pauses: tuple[float, float] = PAUSES) -> _Answer:
-    """Return what `call`, in a thread, has from the database; it is made again for as long as that is away.
+    """Return the result of `call`, made in a thread; repeat it for as long as the database is away.
 
-    It may be made twice: the connection can break after what it changed was stored.
+    Its change may be made twice: the connection can break after the change was stored.
     """
     pause, longest = pauses
     while True:
@@ -104,12 +104,12 @@ async def recorded(call: Callable[[], _Answer], pauses: tuple[float, float] = PA
 
 
 def storable(identifier: str) -> bool:
-    """Return whether an id that a caller gave could be stored: PostgreSQL refuses to be asked for others."""
+    """Return whether an id from a caller could be stored: PostgreSQL refuses queries for any other."""
     return "\0" not in identifier
 
 
 def migrations(connection: Connection) -> Config:
-    """Return alembic's configuration for migrating what `connection` leads to, in its transaction."""
+    """Return alembic's configuration to migrate the database of `connection` in its transaction."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "tts_app.storage:migrations")
     return config
@@ -130,7 +130,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _parse(url: str) -> URL:
-    """Return the URL, with the driver that we have. No message repeats it: it may hold a password."""
+    """Return the URL, with the driver that we have. No message repeats the URL: it may hold a password."""
     try:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError) as error:
@@ -152,7 +152,7 @@ def _make_file(path: Path) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """Let readers and a writer work at a time; overwrite what is deleted, as it was somebody's text."""
+    """Let readers work beside a writer; overwrite deleted data, because it was a user's text."""
     cursor = connection.cursor()
     for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")

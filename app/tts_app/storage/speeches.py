@@ -12,7 +12,7 @@ from tts_app.storage.database import Base, Database, storable
 
 
 class Status(StrEnum):
-    """Where a speech stands."""
+    """The status of a speech."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -41,12 +41,12 @@ class Speech(Base):
     format: Mapped[str]
     speed: Mapped[float]
     options: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """The fields of its SpeechOptions; None where a version stored it that knew format and speed alone."""
+    """The fields of its SpeechOptions; None if a version stored it that knew only format and speed."""
     text: Mapped[str | None]
     """None once the speech is final."""
     characters: Mapped[int]
     text_hash: Mapped[str]
-    """Keyed hash of the text: tells that two are the same, and nothing else."""
+    """Keyed hash of the text: it shows only whether two texts are the same."""
     seconds: Mapped[float | None]
     bytes: Mapped[int | None]
     sha256: Mapped[str | None]
@@ -54,7 +54,7 @@ class Speech(Base):
 
     @property
     def created_at(self) -> datetime:
-        """When it was asked for."""
+        """When it was requested."""
         return datetime.fromtimestamp(self.created, UTC)
 
     @property
@@ -108,8 +108,8 @@ class Speeches:
     ) -> bool:
         """Record that a speech is done and forget its text; `publish` puts its file in place.
 
-        That happens in the transaction, so that of several who have made the speech one publishes its file,
-        the one whose record is kept. False: it was final or deleted before, and nothing was published.
+        Both happen in one transaction. So of several gateways that made the speech, only the one whose record
+        is kept publishes its file. False: it was final or deleted before, and nothing was published.
 
         Raises:
             OSError: it cannot be published; the speech stays open.
@@ -130,14 +130,14 @@ class Speeches:
         return self._change(speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None)
 
     def delete(self, speech_id: str) -> Speech | None:
-        """Remove a speech; return what it was, or None where there was none."""
+        """Remove a speech and return it; None if there was none."""
         if not storable(speech_id):
             return None
         with self._database.session() as session:
             return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
 
     def _change(self, speech_id: str, publish: Callable[[], None] | None = None, **values: Any) -> bool:
-        """Change a speech that is open, in one statement: nothing comes between."""
+        """Change a speech that is open, in one statement, so atomically."""
         change = update(Speech).where(Speech.id == speech_id, _open())
         with self._database.session() as session:
             changed = session.scalar(change.values(**values).returning(Speech.id)) is not None

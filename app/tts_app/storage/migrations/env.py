@@ -1,4 +1,4 @@
-"""What alembic runs to migrate: on the connection, and in the transaction, of whoever asked for it."""
+"""What alembic runs to migrate: on the caller's connection, and in its transaction."""
 
 from alembic import context
 

@@ -1,6 +1,7 @@
-"""The output of a batch: a folder of audio, and beside it what a driver needs to resume where one stopped.
+"""The output of a batch: a folder of audio, and what a driver needs to resume where another one stopped.
 
-A folder is a local disk, a volume claim or a prefix of an object store. All that is not audio is in `.ttsp/`.
+The folder is on a local disk or a volume claim, or is a prefix of an object store. Everything that is not
+audio is in `.ttsp/`.
 Blocking: call it in a thread.
 """
 
@@ -24,7 +25,7 @@ from tts_app.storage.output.object_store import ObjectOutput
 def open_output(url: str, lease_seconds: float = LEASE_SECONDS) -> Output:
     """Return the output at `url`: file://, pvc://, s3://, gs://, or a plain path.
 
-    `lease_seconds` is how long an object store's lease lasts that is not renewed.
+    `lease_seconds` is how long a lease in an object store lasts if it is not renewed.
 
     Raises:
         OutputError: there is no such claim, or no client of that store.

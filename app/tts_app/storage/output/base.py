@@ -1,4 +1,4 @@
-"""What every output of a batch offers, and where its parts are."""
+"""The interface of every output of a batch, and where its parts are."""
 
 import errno
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ class OutputError(Exception):
 
 
 class LockedError(Exception):
-    """Another driver is at work; the message says which."""
+    """Another driver is at work in the output; the message says where."""
 
 
 class Segment(Protocol):
@@ -38,19 +38,19 @@ class Output(Protocol):
     url: str
 
     def prepare(self) -> None:
-        """Make the folder, and find out whether it can be written. Raises OutputError."""
+        """Make the folder, and check that it can be written. Raises OutputError."""
         ...
 
     def probe(self) -> None:
-        """Find out whether the output can be written. Raises OSError."""
+        """Check that the output can be written. Raises OSError."""
         ...
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield the name and the bytes of each file of audio."""
+        """Yield the name and the size in bytes of each audio file."""
         ...
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file: it is there whole, or not at all. Raises OSError."""
+        """Write a file, whole or not at all. Raises OSError."""
         ...
 
     def put_file(self, name: str, path: Path) -> None:
@@ -78,18 +78,18 @@ class Output(Protocol):
         ...
 
     def remove_all(self) -> None:
-        """Remove the audio and all that is beside it: for whoever holds the lock. Raises OSError."""
+        """Remove the audio and everything beside it: only for the holder of the lock. Raises OSError."""
         ...
 
 
 def number_of(path: str) -> int:
-    """Return the number that a lease or a segment of the ledger is called by; 0 for another file."""
+    """Return the number in the name of a lease or of a ledger segment; 0 for any other file."""
     number = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
     return int(number) if number.isdecimal() else 0
 
 
 def describe(error: BaseException) -> str:
-    """Return what an error of a store says, in words that help."""
+    """Return a helpful message for an error of a store."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full; make room, or choose another output"
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -45,7 +45,7 @@ class FolderOutput:
             (self._folder / part).mkdir(parents=True, exist_ok=True)
 
     def probe(self) -> None:
-        """Write a file and remove it: not where the lock's holder removes what others have not finished."""
+        """Write a file and remove it; not in the folder where the lock's holder removes unfinished files."""
         probe = self._folder / f"{PROBE}-{secrets.token_hex(8)}"
         try:
             with probe.open("wb") as file:
@@ -53,11 +53,11 @@ class FolderOutput:
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # the first error is the one to report
                 probe.unlink()
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield the name and the bytes of each file of audio."""
+        """Yield the name and the size in bytes of each audio file."""
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_file():
@@ -83,7 +83,7 @@ class FolderOutput:
                 os.fsync(file.fileno())
             temporary.replace(self._folder / name)
         except OSError:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # the first error is the one to report
                 temporary.unlink()
             raise
 
@@ -107,7 +107,7 @@ class FolderOutput:
         return _FileSegment(self._folder, f"{max(numbers, default=0) + 1:08d}.jsonl")
 
     def _tidy(self) -> None:
-        """Remove what was half-written: only whoever holds the lock may."""
+        """Remove half-written files: only the holder of the lock may."""
         for left in (self._folder / _TMP).iterdir():
             left.unlink(missing_ok=True)
 
@@ -117,7 +117,7 @@ class FolderOutput:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder's lock file, made if need be: the system frees it, however its holder ends."""
+        """Hold the folder's lock file, made if needed: the system releases it, however its holder ends."""
         self._make()
         # Not bound to the thread that takes it: a driver has many.
         lock = FileLock(self._folder / PRIVATE / "driver.lock", timeout=0, thread_local=False)
@@ -128,8 +128,8 @@ class FolderOutput:
         try:
             self._tidy()  # after a driver that was killed
             yield
-            # After workers that were. Its holder may have removed the folder; and what is left in one that is
-            # away now, the next driver removes.
+            # After workers that were killed. The lock's holder may have removed the folder; if the folder is
+            # away now, the next driver tidies it.
             with suppress(OSError):
                 self._tidy()
         finally:
@@ -147,10 +147,11 @@ class _FileSegment:
         """Whether half a line may be at the end."""
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Add lines, and sync them. After a fault the next ones go to a line of their own.
+        """Add lines, and sync them. After a fault the next lines begin on a new line.
 
-        A file's name is durable when its folder was synced. Of the audio this is done here, for all files of
-        these lines at once and before them: a sync for each file would take longer than to write it.
+        A file's name is durable once its folder is synced. For audio files that is done here, before the
+        lines are written and for all their files at once: a sync for each file would take longer than its
+        write.
         """
         if self._file is None:
             self._path.touch()

@@ -14,9 +14,9 @@ _LEASES = f"{PRIVATE}/leases"
 
 
 class Lease:
-    """Holds an output for one driver. A lease that is not renewed for `seconds` is free.
+    """Holds an output for one driver. A lease that is not renewed for `seconds` expires.
 
-    A driver makes, renews and removes no lease but its own.
+    A driver makes and renews only its own lease, and removes others only once they have expired.
     """
 
     def __init__(self, objects: Objects, url: str, driver: str, seconds: float) -> None:
@@ -25,9 +25,9 @@ class Lease:
         self._driver = driver
         self._seconds = seconds
         self._name = ""
-        """Of the lease that is held."""
+        """Name of the lease that is held."""
         self.renewed = 0.0
-        """When it was, in seconds since the epoch."""
+        """When it was renewed last, in seconds since the epoch."""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -43,13 +43,13 @@ class Lease:
         finally:
             ended.set()
             keeper.join()
-            with suppress(OSError):  # it ends by itself
+            with suppress(OSError):  # the lease expires by itself
                 if self._is_ours():
                     self._objects.remove(self._name)
             self._name = ""
 
     def check(self) -> None:
-        """Make sure that a lease which could not be renewed for long is still ours, before it is relied on.
+        """Check that a lease that could not be renewed for long is still ours, before relying on it.
 
         Raises:
             LockedError: another driver has taken over.
@@ -61,8 +61,8 @@ class Lease:
     def _take(self) -> str:
         """Return the name of a lease that is ours.
 
-        Of two that follow an expired one at the same moment only one can make the next number; whoever then
-        still finds another's, for they did not see the same ones, withdraws.
+        If two drivers follow an expired lease at the same moment, only one can create the next number. If
+        they saw different leases, each may create one; a driver that then finds another's lease withdraws.
         """
         before = self._leases()
         self.refuse_beside(before)
@@ -83,13 +83,13 @@ class Lease:
         return lease
 
     def refuse_beside(self, leases: Sequence[str]) -> None:
-        """Raise LockedError where one of the leases is held."""
+        """Raise LockedError if one of the leases is held."""
         for name in leases:
             try:
                 left = float(json.loads(self._objects.read(name))["until"]) - time.time()
             except FileNotFoundError:  # its driver has ended
                 continue
-            except (ValueError, TypeError, KeyError):  # not ours: nobody renews it
+            except (ValueError, TypeError, KeyError):  # no driver wrote this: none renews it
                 continue
             if left > 0:
                 raise LockedError(
@@ -97,17 +97,17 @@ class Lease:
                 )
 
     def keep(self, ended: Event) -> None:
-        """Renew the lease until `ended` is set, or it is lost."""
-        with suppress(LockedError):  # it is lost, and `check` tells that to whoever relies on it
+        """Renew the lease until `ended` is set, or the lease is lost."""
+        with suppress(LockedError):  # it is lost, and `check` reports that before the lease is relied on
             while not ended.wait(self._seconds / 4):
                 # A store that is away for a moment: the lease is longer than that.
                 with suppress(OSError):
                     self._renew()
 
     def _renew(self) -> None:
-        """Renew the lease, where nobody has taken over since.
+        """Renew the lease, if no other driver has taken over since.
 
-        If the machine sleeps in the middle, what is put then has ended already.
+        If the machine sleeps in the middle, the lease that is written afterwards has already expired.
         """
         now = time.time()
         if self._is_old(now):
@@ -121,14 +121,14 @@ class Lease:
         return now - self.renewed > self._seconds / 2
 
     def _is_ours(self) -> bool:
-        """Whether the lease is there, and is not another driver's that has the same number."""
+        """Return whether the lease exists, and is not another driver's with the same number."""
         try:
             return bool(json.loads(self._objects.read(self._name))["driver"] == self._driver)
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return False
 
     def _until(self, now: float) -> bytes:
-        """Return what a lease holds that begins now."""
+        """Return the content of a lease that begins at `now`."""
         return json.dumps({"until": now + self._seconds, "driver": self._driver}).encode()
 
     def _leases(self) -> list[str]:

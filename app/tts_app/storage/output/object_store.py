@@ -1,4 +1,4 @@
-"""An output in an object store: S3, Google Cloud Storage and what speaks like them."""
+"""An output in an object store: S3, Google Cloud Storage and stores with the same APIs."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from tts_app.storage.output.lease import LEASE_SECONDS, Lease
 from tts_app.storage.output.objects import Objects
 
 _ROLL_UP = 64
-"""Segments that a driver leaves before it makes one of them."""
+"""Segments after which a driver merges them into one."""
 
 
 class ObjectOutput:
     """A prefix of an object store.
 
-    A lease that is not renewed lasts `lease_seconds`; a driver makes one segment of every `roll_up`.
+    A lease lasts `lease_seconds` if it is not renewed; a driver merges every `roll_up` segments into one.
     """
 
     def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS, roll_up: int = _ROLL_UP) -> None:
@@ -25,11 +25,11 @@ class ObjectOutput:
         self.objects = Objects(url)
         self.url = url.rstrip("/")
         self._driver = secrets.token_hex(4)
-        """Tells what is ours from another driver's of the same number."""
+        """Distinguishes our leases and segments from another driver's with the same number."""
         self.lease = Lease(self.objects, self.url, self._driver, lease_seconds)
 
     def prepare(self) -> None:
-        """Find out whether it can be written."""
+        """Check that it can be written."""
         try:
             self.probe()
         except OSError as error:
@@ -39,7 +39,7 @@ class ObjectOutput:
             ) from error
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield the name and the bytes of each file of audio."""
+        """Yield the name and the size in bytes of each audio file."""
         for entry in self.objects.list(""):
             if entry["type"] == "file":
                 yield entry["name"].rpartition("/")[2], int(entry["size"])
@@ -54,7 +54,7 @@ class ObjectOutput:
         self.objects.put(name, data)
 
     def put_file(self, name: str, path: Path) -> None:
-        """Write one object: several parts, which the store joins when all are there."""
+        """Write one object, in several parts that the store joins once it has them all."""
         self.objects.put_file(name, path)
 
     def open(self, name: str) -> BinaryIO:
@@ -68,7 +68,7 @@ class ObjectOutput:
     def segments(self) -> Iterator[Iterator[bytes]]:
         """Yield the lines of each segment of the ledger, oldest segment first."""
         for name in self.objects.names(LEDGER, ".jsonl"):
-            with suppress(FileNotFoundError):  # its driver has just rolled it up into a later one
+            with suppress(FileNotFoundError):  # its driver has just merged it into a later one
                 yield iter(self.read(f"{LEDGER}/{name}").splitlines(keepends=True))
 
     def new_segment(self) -> "_ObjectSegment":
@@ -86,9 +86,10 @@ class ObjectOutput:
 
 
 class _ObjectSegment:
-    """A segment of one object a commit, of which many are made one.
+    """A segment: one object for each commit, merged into one object when they are many.
 
-    Their names hold the driver: one that has lost its lease and does not know it yet overwrites nothing.
+    Their names contain the driver, so one that has lost its lease, and does not know it yet, overwrites
+    nothing.
     """
 
     def __init__(self, objects: Objects, lease: Lease, number: int, driver: str, most: int) -> None:
@@ -97,12 +98,12 @@ class _ObjectSegment:
         self._number = number
         self._driver = driver
         self._most = most
-        """Objects that there may be before they are made one."""
+        """Objects after which they are merged into one."""
         self._names: list[str] = []
         self._lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Put an object that holds the lines. Raises LockedError where another driver has taken over."""
+        """Put an object that holds the lines. Raises LockedError if another driver has taken over."""
         self._lease.check()
         name = f"{LEDGER}/{self._number:08d}-{self._driver}.jsonl"
         self._objects.put(name, b"".join(lines))
@@ -113,12 +114,12 @@ class _ObjectSegment:
             self._roll_up()
 
     def close(self) -> None:
-        """Leave one object."""
+        """Merge all objects into one."""
         if len(self._names) > 1:
             self._roll_up()
 
     def _roll_up(self) -> None:
-        """Put all lines into the last object, then remove the others: at every moment all are there."""
+        """Put all lines into the last object, then remove the others: no line is ever missing."""
         *others, last = self._names
         self._objects.put(last, b"".join(self._lines))
         for name in others:

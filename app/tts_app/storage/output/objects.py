@@ -1,4 +1,4 @@
-"""Objects of a store, by fsspec; what goes wrong is an OSError."""
+"""Objects of a store, through fsspec; every failure is an OSError."""
 
 import builtins
 import errno
@@ -12,7 +12,7 @@ import fsspec
 
 
 class Objects:
-    """The objects below a prefix of a store. Every method raises OSError where the store fails."""
+    """The objects below a prefix of a store. Every method raises OSError if the store fails."""
 
     def __init__(self, url: str) -> None:
         self._fs: Any
@@ -20,7 +20,7 @@ class Objects:
         self._root = root.rstrip("/")
 
     def create(self, name: str, data: bytes) -> None:
-        """Write an object that is not there yet. Raises FileExistsError."""
+        """Write an object that does not exist yet. Raises FileExistsError."""
         with _as_os_error():
             self._fs.pipe_file(f"{self._root}/{name}", data, mode="create")
 
@@ -30,7 +30,7 @@ class Objects:
             self._fs.pipe_file(f"{self._root}/{name}", data)
 
     def put_file(self, name: str, path: Path) -> None:
-        """Write one object: several parts, which the store joins when all are there."""
+        """Write one object, in several parts that the store joins once it has them all."""
         with _as_os_error():
             self._fs.put_file(str(path), f"{self._root}/{name}")
 
@@ -46,7 +46,7 @@ class Objects:
         return data
 
     def remove(self, name: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         with _as_os_error(), suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{name}")
 
@@ -58,7 +58,7 @@ class Objects:
                 self._fs.rm(names)
 
     def list(self, folder: str) -> builtins.list[dict[str, Any]]:
-        """Return the entries of a folder, as fsspec describes them; none where there is no such folder."""
+        """Return the entries of a folder, as fsspec describes them; none if there is no such folder."""
         try:
             with _as_os_error():
                 listed: builtins.list[dict[str, Any]] = self._fs.ls(
@@ -69,20 +69,20 @@ class Objects:
         return listed
 
     def names(self, folder: str, suffix: str) -> builtins.list[str]:
-        """Return the names in a folder that end so, sorted."""
+        """Return the names in a folder that end with `suffix`, sorted."""
         found = (entry["name"].rpartition("/")[2] for entry in self.list(folder))
         return sorted(name for name in found if name.endswith(suffix))
 
 
 class _ObjectReader(io.RawIOBase):
-    """Reads an object; what goes wrong is an OSError."""
+    """Reads an object; every failure is an OSError."""
 
     def __init__(self, file: Any) -> None:
         super().__init__()
         self._file = file
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -100,10 +100,10 @@ class _ObjectReader(io.RawIOBase):
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
-    """Make an OSError of what a store's client raises.
+    """Turn any error of a store's client into an OSError.
 
-    Their clients have errors of their own for a store that cannot be reached, or whose credentials are
-    missing or have run out; to a batch they are an output that is away.
+    The clients have errors of their own for a store that cannot be reached, or whose credentials are missing
+    or have expired; for a batch all of them mean that the output is away.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Whether a batch's failures are spoken once more."""
+"""Whether a batch's failures are retried."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add it: those that are there were not retried, or it is not known."""
+    """Add the column: existing batches were not retried, or it is not known."""
     op.add_column(
         "batches", sa.Column("retry_failed", sa.Boolean(), server_default=sa.false(), nullable=False)
     )

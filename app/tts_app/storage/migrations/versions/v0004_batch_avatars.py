@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add it: of those that are there it is not known."""
+    """Add the column: for existing batches it is not known."""
     op.add_column("batches", sa.Column("avatars", sa.JSON()))
 
 

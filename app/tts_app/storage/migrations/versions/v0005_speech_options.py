@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add it: of those that are there only format and speed are known, which have columns."""
+    """Add the column: of existing speeches only format and speed are known, which have columns."""
     op.add_column("speeches", sa.Column("options", sa.JSON()))
 
 
