@@ -10,7 +10,7 @@ from tts_app.resources.quantities import Compute
 from tts_operator.desired import claims
 
 USER = 1000
-"""The images' user and group: they have no other, and no way to become another."""
+"""The images' user and group: they have no other, and no shell that could become another."""
 RAY_MEMORY = 1 << 30
 """Bytes that Ray's own processes, the Serve proxy and the object store use in a pod beside the model."""
 OBJECT_STORE = 128 << 20

@@ -104,7 +104,7 @@ class KokoroEngine:
         The graph uses no random numbers and a fixed order of sums: the same segment gives the same samples.
 
         Raises:
-            EngineError: there are more segments, too many phonemes or none, or an unknown voice or parameter.
+            EngineError: several segments, too many phonemes or none, or an unknown voice or parameter.
         """
         if len(segments) > 1:
             raise EngineError(f"Kokoro speaks one segment at a time, not {len(segments)}.")
