@@ -22,11 +22,11 @@ OPENAI_VOICES = {
     "shimmer": "female_en-GB",
     "verse": "male_en-US",
 }
-"""OpenAI's voice names and the avatar that answers for each, so that its clients work unchanged."""
+"""OpenAI's voice names and the avatar that stands for each, so that its clients work unchanged."""
 
 
 class UnknownVoiceError(LookupError):
-    """No avatar of that name; the message lists those there are."""
+    """There is no avatar of that name; the message lists those that exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class CatalogueVoice:
         return self.voice.avatar
 
     def describe(self) -> dict[str, Any]:
-        """Return what the API tells of this voice, honest about its quality and licence."""
+        """Return what the API says of this voice, honest about its quality and license."""
         voice = self.voice
         return {
             "id": self.id,
@@ -63,8 +63,8 @@ class CatalogueVoice:
 class Catalogue:
     """Every avatar that a set of VoiceModels offers.
 
-    Where two models offer one avatar, the model whose name sorts first speaks it: the choice depends on
-    nothing but the resources.
+    Where two models offer one avatar, the model whose name sorts first speaks it: the choice depends
+    only on the resources.
     """
 
     def __init__(self, models: Iterable[VoiceModel]) -> None:
@@ -87,10 +87,10 @@ class Catalogue:
     def find(self, name: str) -> CatalogueVoice:
         """Return the voice called `name`: an avatar id or an OpenAI voice name, in any case.
 
-        `female_en` means the language's default locale, else the only one that this catalogue has.
+        `female_en` means the language's default locale, else the only locale that this catalogue has.
 
         Raises:
-            UnknownVoiceError: there is none; the message lists what there is.
+            UnknownVoiceError: there is none; the message lists the voices that exist.
         """
         wanted = name.strip().lower()
         gender, _, locale = OPENAI_VOICES.get(wanted, wanted).lower().partition("_")
@@ -106,7 +106,7 @@ class Catalogue:
     def select(
         self, language: str | None = None, locale: str | None = None, gender: str | None = None
     ) -> list[CatalogueVoice]:
-        """Return the voices that match every filter given; `None` matches all."""
+        """Return the voices that match every filter; `None` matches all."""
         return [
             v
             for v in self

@@ -31,10 +31,10 @@ def embedded_posts() -> Path:
 
 
 def load_models(paths: Sequence[Path] = ()) -> list[VoiceModel | TextModel]:
-    """Return the VoiceModels and TextModels of `paths`, or of the embedded samples where there are none.
+    """Return the VoiceModels and TextModels of `paths`, or of the embedded samples without `paths`.
 
     Raises:
-        ManifestError: a file cannot be read, is not YAML, or a resource is not valid; two have one name.
+        ManifestError: a file cannot be read or is not YAML, a resource is not valid, or two have one name.
     """
     samples = [samples_folder() / "embedded.yaml", samples_folder() / "textmodel-smollm.yaml"]
     models = [_model(document, where) for path in paths or samples for where, document in _documents(path)]
@@ -43,10 +43,10 @@ def load_models(paths: Sequence[Path] = ()) -> list[VoiceModel | TextModel]:
 
 
 def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
-    """Return the VoiceModels among the models of `paths`, or the embedded ones where there are no `paths`.
+    """Return the VoiceModels among the models of `paths`, or the embedded ones without `paths`.
 
     Raises:
-        ManifestError: as of `load_models`, or the files have TextModels alone.
+        ManifestError: as for `load_models`, or the files have only TextModels.
     """
     voices = [model for model in load_models(paths) if isinstance(model, VoiceModel)]
     if not voices:
@@ -55,10 +55,10 @@ def load_voice_models(paths: Sequence[Path] = ()) -> list[VoiceModel]:
 
 
 def load_text_models(paths: Sequence[Path] = ()) -> list[TextModel]:
-    """Return the TextModels among the models of `paths`, or the embedded one where there are no `paths`.
+    """Return the TextModels among the models of `paths`, or the embedded one without `paths`.
 
     Raises:
-        ManifestError: as of `load_models`, or the files have VoiceModels alone.
+        ManifestError: as for `load_models`, or the files have only VoiceModels.
     """
     texts = [model for model in load_models(paths) if isinstance(model, TextModel)]
     if not texts:
@@ -67,10 +67,10 @@ def load_text_models(paths: Sequence[Path] = ()) -> list[TextModel]:
 
 
 def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
-    """Return the one TTSJob of `paths` and their VoiceModels: the embedded sample's where they have none.
+    """Return the one TTSJob of `paths` and their VoiceModels, or the embedded sample's where they have none.
 
-    Without paths it is the embedded job: 100 posts of a hotel group. TextModels are checked and left out: a
-    file of everything that a service has may be given. So are ConfigMaps: the job's posts may be in one.
+    Without paths it is the embedded job: 100 posts of a hotel group. TextModels are checked and left out, so
+    that a file may have everything of a service. So are ConfigMaps: the job's posts may be in one.
 
     Raises:
         ManifestError: a file cannot be read, a resource is not valid, or there is not exactly one TTSJob.
@@ -91,7 +91,7 @@ def load_batch(paths: Sequence[Path] = ()) -> tuple[TTSJob, list[VoiceModel]]:
 
 
 def yaml_files(paths: Sequence[Path]) -> list[Path]:
-    """Return `paths`, with the YAML files of a folder in its place, by name.
+    """Return `paths`, with each folder replaced by its YAML files, by name.
 
     Raises:
         ManifestError: a folder has none.
@@ -111,9 +111,9 @@ def yaml_files_in(folder: Path) -> list[Path]:
 
 
 def listed_documents(path: Path) -> list[tuple[str, Any]]:
-    """Return the documents of a YAML file, each with words that say where it is.
+    """Return the documents of a YAML file, each with a text that says where it is.
 
-    In place of a List, which `kubectl get -o yaml` prints, there are its items.
+    A List, which `kubectl get -o yaml` prints, is replaced by its items.
 
     Raises:
         ManifestError: the file cannot be read, is empty or not YAML, or a List has no list of items.
@@ -131,10 +131,10 @@ def listed_documents(path: Path) -> list[tuple[str, Any]]:
 
 
 def parse_model(text: str, where: str) -> VoiceModel | TextModel:
-    """Return the model that `text` is, in YAML or JSON; `where` says in an error where it came from.
+    """Return the model that `text` describes, in YAML or JSON; errors name `where` it came from.
 
     Raises:
-        ManifestError: it is not one.
+        ManifestError: it is not a model.
     """
     try:
         document = yaml.safe_load(text)
@@ -155,7 +155,7 @@ def _check_names(models: Sequence[VoiceModel | TextModel]) -> None:
 
 
 def _documents(path: Path) -> list[tuple[str, Any]]:
-    """Return the non-empty documents of a YAML file, each with words that say where it is."""
+    """Return the non-empty documents of a YAML file, each with a text that says where it is."""
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # it may be a key or a password
+        hide_input_in_errors=True,  # the input may be a key or a password
     )
 
     host: str = "127.0.0.1"
@@ -25,22 +25,22 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port that the API listens on."""
     api_key: SecretStr | None = None
-    """Bearer token that `/v1` asks for; none is asked for when it is unset."""
+    """Bearer token that `/v1` requires; none is required when it is unset."""
 
     audio_output: str = "audio-output"
     """Folder, or fsspec URL, where durable speeches are saved."""
     state_dir: Path = Path("~/.local/state/tts-playground")
     """Folder for the database, the logs and Ray's token: readable by its owner only."""
     database_url: str = ""
-    """URL of the metadata: `sqlite:////folder/file` or `postgresql://user:password@host/name`; when empty,
-    `metadata.sqlite` in `state_dir`."""
+    """URL of the metadata database: `sqlite:////folder/file` or `postgresql://user:password@host/name`; when
+    empty, `metadata.sqlite` in `state_dir`."""
 
     queue: Annotated[int, Field(ge=0, le=100_000)] = 32
     """Requests that may wait for a model; one more is answered 429."""
     durable_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Durable speeches that may be unfinished at a time; one more is answered 429."""
     durable_workers: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Durable speeches that are made at a time."""
+    """Durable speeches that are processed at a time."""
     max_input: Annotated[int, Field(ge=1)] = 4096
     """Characters that `POST /v1/audio/speech` takes."""
     max_text: Annotated[int, Field(ge=1)] = 100_000
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least serious level that is logged."""
     log_dir: Path | None = None
-    """Folder of the JSON logs, a file a component; standard error when unset."""
+    """Folder of the JSON logs, one file per component; standard error when unset."""
 
     object_store_bytes: Annotated[int, Field(ge=80 << 20)] = 128 << 20
     """Shared memory of the embedded Ray: it holds segments on their way from the model to the gateway."""
@@ -62,14 +62,14 @@ class Settings(BaseSettings):
     dashboard_port: Annotated[int, Field(ge=1, le=65535)] = 8265
     """Port of that dashboard."""
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = 8090
-    """Port on loopback where the embedded Ray serves Prometheus metrics; any that is free when unset."""
+    """Port on loopback where the embedded Ray serves Prometheus metrics; any free one when unset."""
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """Share of each node's CPU, GPU, disk and network above which batches add nothing."""
+    """Share of each node's CPU, GPU, disk and network above which batches add no load."""
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        """Refuse what is no database of ours; SQLAlchemy reads the rest of it where it is opened."""
+        """Refuse unsupported databases; SQLAlchemy checks the rest of the URL when it opens the database."""
         if url and not re.match(r"sqlite:///(?!:memory:).|(postgres|postgresql(\+psycopg)?)://.", url):
             raise ValueError(
                 "it must be a database's URL: sqlite:////folder/file or postgresql://user:password@host/name"

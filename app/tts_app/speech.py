@@ -1,7 +1,7 @@
 """The pipeline: utterance -> segments -> engine -> stitch -> level -> encode, as one async generator.
 
-The first clause is spoken and sent while the rest is still being planned and spoken: that, far more than
-the speed of the model, decides the time to first audio.
+The first clause is spoken and sent while the rest is still being planned and spoken. This decides the time to
+first audio far more than the speed of the model does.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from tts_app.language.base import TIE
 from tts_app.language.split import SENTENCE, split
 
 VERSION = 1
-"""Of what the pipeline makes of a text: whoever changes what is heard counts it up; batches render anew."""
+"""Version of the pipeline's result. Increase it with every audible change; batches then render again."""
 FIRST_SEGMENT = 36
-"""Characters that the first segment may have: about 1.2 s from text to sound on two cores."""
+"""Most characters of the first segment: about 1.2 s from text to sound on two cores."""
 SEGMENT = 140
-"""Characters that any segment may have: the model's memory and delay grow with it."""
+"""Most characters of any segment: the model's memory and delay grow with it."""
 BLOCK = 600
 """Characters that are normalised and phonemised at a time: a long text starts as soon as a short one."""
 SPEEDS = (0.25, 4.0)
@@ -39,7 +39,7 @@ SPEEDS = (0.25, 4.0)
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
-"""Speaks a segment; cancelling the call gives the work up."""
+"""Speaks a segment; cancelling the call cancels the work."""
 
 
 class TextError(ValueError):
@@ -48,7 +48,7 @@ class TextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How a caller wants a text to be spoken. Carried whole from the request to the pipeline."""
+    """How a caller wants a text to be spoken. Passed unchanged from the request to the pipeline."""
 
     format: str = "mp3"
     speed: float = 1.0
@@ -65,18 +65,18 @@ class Utterance:
     voice: CatalogueVoice
     options: SpeechOptions = field(default_factory=SpeechOptions)
     low_latency: bool = True
-    """Whether somebody waits: then the first segment is short."""
+    """Whether a caller waits: then the first segment is short."""
 
 
 class Chunk(NamedTuple):
-    """A piece of the encoded file, and how much sound it adds."""
+    """A piece of the encoded file, and how many seconds of sound it adds."""
 
     data: bytes
     seconds: float
 
 
 def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
-    """Yield the segments that speak `utterance`, in order, none of them silent.
+    """Yield the segments that speak `utterance`, in order and none of them silent.
 
     Works block by block, so the first segment does not wait for the text's end. Blocking: run it in a thread.
 
@@ -114,12 +114,12 @@ async def speak(
 ) -> AsyncGenerator[Chunk, None]:
     """Speak `utterance`; yield the encoded file in pieces, each as soon as it is ready.
 
-    With `texts`, whole sentences that are still being written, these are spoken in place of the utterance's
-    own text, into the one file.
+    With `texts`, whole sentences that are still being written, speak these in place of the utterance's own
+    text, into one file.
 
-    One segment is with the engine at a time. With two, where an engine gives a call that is alone the whole
-    machine, the first audio came a third later and the last a tenth later. Closing the generator gives the
-    rest up.
+    The engine gets one segment at a time. With two, where an engine gives a call that is alone the whole
+    machine, the first audio came a third later and the last a tenth later. Closing the generator cancels the
+    rest.
 
     Raises:
         TextError: the text holds nothing that can be spoken (before anything was yielded).
@@ -143,7 +143,7 @@ async def speak(
 async def _segments(
     utterance: Utterance, capabilities: Capabilities, texts: AsyncIterator[str] | None
 ) -> AsyncGenerator[Segment, None]:
-    """Yield the segments of `utterance`, or of `texts` as they come.
+    """Yield the segments of `utterance`, or of `texts` as they arrive.
 
     Raises:
         TextError: none of it can be spoken.
@@ -162,13 +162,13 @@ async def _segments(
                     spoken_any = True
                     yield segment
         except TextError:
-            continue  # a line of dashes
+            continue  # nothing to speak, such as a line of dashes
     if not spoken_any:
         raise TextError("Nothing was written that can be spoken.")
 
 
 class _PostProcessor:
-    """What happens to the engine's audio: joined, brought to tempo and level, encoded.
+    """Processes the engine's audio: joins it, sets its tempo and level, encodes it.
 
     Locked, because a cancelled `speak` closes it while a thread may still be inside `add`.
     """
@@ -207,7 +207,7 @@ class _PostProcessor:
             return Chunk(data, sum(map(len, tail)) / self._rate)
 
     def close(self) -> None:
-        """Release the encoder; a file that was not ended is given up."""
+        """Release the encoder; a file that has not ended is discarded."""
         with self._lock:
             self._encoder.close()
 
@@ -233,9 +233,9 @@ def _blocks(text: str) -> Iterator[str]:
 def _pronounce(
     texts: Sequence[str], phonemise: Callable[[Sequence[str]], list[str]], capabilities: Capabilities
 ) -> Iterator[tuple[str, str]]:
-    """Yield each text with its phonemes (empty where the engine takes text), none beyond the engine's limit.
+    """Yield each text with its phonemes (empty where the engine takes text), all within the engine's limit.
 
-    A text whose phonemes are too many is halved, at a word border, until they fit.
+    A text with too many phonemes is halved, at a word border, until they fit.
     """
     if capabilities.takes == "text":
         yield from ((text, "") for text in texts if _SOUNDED.search(text))

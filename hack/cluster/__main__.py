@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Run as a folder, Python looks for modules in the folder itself: the package is found from its parent.
+# Run as a folder, Python searches the folder itself for modules: the package needs its parent on the path.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from cluster.cli import main  # noqa: E402

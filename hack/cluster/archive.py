@@ -15,7 +15,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def archive_of(name: str, image: str, inside: str) -> Path:
-    """Return the archive of an image that holds one of the cluster's binaries alone, at the path `inside`."""
+    """Return the archive of an image that holds only one of the cluster's binaries, at the path `inside`."""
     binary = build.path_of(name)
     archive = binary.with_name(f"{binary.name}.tar")
     if not archive.is_file():

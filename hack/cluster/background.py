@@ -1,4 +1,4 @@
-"""A cluster that stays when the command that started it has ended: a process of its own keeps it."""
+"""A cluster that outlives the command that started it: a separate process, the keeper, runs it."""
 
 import os
 import shlex
@@ -18,17 +18,17 @@ from cluster.node import Cluster, check_root, lock, prepare, remove_everything, 
 from cluster.process import StartError
 
 CLIENTS = ("kubectl", "helm")
-"""Programs that people type: `programs()` has them by these names."""
+"""Programs that people type: the folder `programs()` has them by these names."""
 _START = 300.0
 _STOP = 120.0
 
 
 class _AskedToEndError(Exception):
-    """SIGTERM or Ctrl-C came between two steps of a start."""
+    """SIGTERM or Ctrl-C arrived between two steps of a start."""
 
 
 def up() -> None:
-    """Start the cluster unless it is up, and tell the steps; Ctrl-C ends what was started."""
+    """Start the cluster unless it is up, and print the steps; Ctrl-C ends what was started."""
     check_root()
     if kubeconfig() is not None:
         return
@@ -49,12 +49,12 @@ def up() -> None:
 
 
 def down() -> None:
-    """End the cluster, and remove what one that was killed has left."""
+    """End the cluster, and remove what a killed one has left."""
     check_root()
     deadline = time.monotonic() + _STOP
     asked = None
     while (pid := single.holder(lock())) is not None:
-        if pid != asked:  # a keeper that has just begun may first be found under the one before it
+        if pid != asked:  # a new keeper may first be found under the id of the one before it
             with suppress(ProcessLookupError):  # it has just ended
                 os.kill(pid, signal.SIGTERM)
             asked = pid
@@ -76,12 +76,12 @@ def kubeconfig() -> Path | None:
 
 
 def programs() -> Path:
-    """Return the folder of the cluster that is up where `CLIENTS` are."""
+    """Return the folder with the `CLIENTS` of the cluster that is up."""
     return run_folder() / "bin"
 
 
 def exports() -> list[str]:
-    """Return what a shell must be told so that kubectl and helm are there, and reach the cluster."""
+    """Return the shell commands that put kubectl and helm on the path, and let them reach the cluster."""
     path = shlex.quote(str(programs()))
     return [f"export KUBECONFIG={shlex.quote(str(kubeconfig()))}", f"export PATH={path}:$PATH"]
 
@@ -92,13 +92,13 @@ def keeper_command() -> list[str]:
 
 
 def keep() -> None:
-    """Be the cluster until SIGTERM."""
+    """Run the cluster until SIGTERM."""
     until_asked_to_end(Cluster(), _say_up)
 
 
 def until_asked_to_end(plane: ControlPlane, ready: Callable[[], None]) -> None:
-    """Run until Ctrl-C or SIGTERM, and call `ready` when all is up. What is under way is not interrupted: a
-    start ends after the step that it is at.
+    """Run until Ctrl-C or SIGTERM, and call `ready` when everything is up. A step is not interrupted: a start
+    ends after its current step.
     """
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -135,7 +135,7 @@ def _end(keeper: "subprocess.Popen[bytes]") -> None:
 
 
 def _await_up(has_ended: Callable[[], bool], source: Path) -> None:
-    """Wait until the cluster is up, and pass on what comes into `source` meanwhile."""
+    """Wait until the cluster is up, and print what is written to `source` meanwhile."""
     deadline = time.monotonic() + _START
     with source.open(encoding="utf-8", errors="replace") as said:
         while kubeconfig() is None:
@@ -167,7 +167,7 @@ def _up_file() -> Path:
 
 
 def log() -> Path:
-    """Return the log of the keeper; each part of the cluster has one of its own in `run_folder()`."""
+    """Return the log of the keeper; each part of the cluster has its own log in `run_folder()`."""
     return state_folder() / "keeper.log"
 
 

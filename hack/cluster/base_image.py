@@ -1,4 +1,4 @@
-"""A base image where no registry can be reached: Debian's smallest system, kept in the cache."""
+"""A base image for machines that reach no image registry: Debian's smallest system, kept in the cache."""
 
 import shutil
 import subprocess

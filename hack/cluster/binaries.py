@@ -1,4 +1,4 @@
-"""The programs that the cluster is made of, and their versions: the one place where these are written.
+"""The cluster's programs and their versions: the one place where these are written.
 
 After a change here, `python hack/cluster pin` writes `modules/` again.
 """
@@ -23,22 +23,22 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Binary:
-    """A program, and the Go package that it is built from."""
+    """A program, and the Go package from which it is built."""
 
     name: str
     folder: str
-    """The wrapper module below `modules/` that it is built in."""
+    """The wrapper module below `modules/` in which it is built."""
     package: str
     version: str
     module: str | None
-    """The Go module that it comes from; None: the wrapper holds its source."""
+    """Its Go module; None: the wrapper holds its source."""
     version_variables: tuple[str, ...] = ()
-    """Go variables that tell the program its version."""
+    """Go variables that give the program its version."""
     files: str = ""
-    """The folder of the module that is kept beside the program, which cannot be installed without."""
+    """The folder of the module that is kept beside the program: installing the program needs it."""
     work: float = 1.0
-    """CPU seconds of its build where all before it in `NODE` are built, for they share packages. Reckoned
-    from the times of a whole build with empty caches of Go 1.26; the proportions matter most."""
+    """CPU seconds of its build after all before it in `NODE`, because they share packages. Estimated from the
+    times of a whole build with empty caches of Go 1.26; the proportions matter most."""
 
 
 def _kubernetes(name: str, work: float) -> Binary:
@@ -107,4 +107,4 @@ CONTROL_PLANE = (
 )
 NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet", "coredns", "kueue", "pause")
 SETS = {"control-plane": CONTROL_PLANE, "node": NODE}
-"""What is built for operator tests, and for a cluster that runs pods and its tests."""
+"""What to build for operator tests, and for a cluster that runs pods and its tests."""

@@ -1,6 +1,6 @@
-"""Build the binaries once a machine, and keep them in the cache.
+"""Build the binaries once per machine, and keep them in the cache.
 
-What was built stays when the rest is interrupted or fails; the next run goes on there.
+What was built stays when the rest is interrupted or fails; the next run resumes there.
 """
 
 import fcntl
@@ -23,43 +23,43 @@ _UNFINISHED = ".unfinished-build-"
 
 
 class PrerequisiteError(Exception):
-    """Something that the machine must have is missing; the message says what to do."""
+    """The machine lacks something that it must have; the message says what to do."""
 
 
 class BuildError(Exception):
-    """Go could not build; the message is Go's."""
+    """A Go build failed; the message is Go's."""
 
 
 def cache_folder() -> Path:
     """Return the project's cache: `TTSP_CACHE`, else `~/.cache/tts-playground`."""
-    # Programs that are started in other folders are told of it.
+    # Absolute, because programs that run in other folders get it too.
     return Path(os.environ.get("TTSP_CACHE") or "~/.cache/tts-playground").expanduser().absolute()
 
 
 def path_of(name: str) -> Path:
-    """Return where a binary is, or will be."""
+    """Return the path of a binary, which may not exist yet."""
     return cache_folder() / "bin" / f"{name}-{BINARIES[name].version}"
 
 
 def files_of(name: str) -> Path:
-    """Return the folder of what is kept beside a binary: KubeRay's CRDs, Kueue's chart."""
+    """Return the folder of the files kept beside a binary: KubeRay's CRDs, Kueue's chart."""
     return cache_folder() / "bin" / f"{name}-files-{BINARIES[name].version}"
 
 
 def require(program: str, purpose: str) -> None:
-    """Fail with what to do where a program is missing."""
+    """Fail if a program is missing, and say what to do."""
     if shutil.which(program) is None:
         raise PrerequisiteError(f"{program} is missing ({purpose}). Install it, then run this again.")
 
 
 def go_program() -> str:
-    """Return Go: the system's, else the one that `hack/setup go` puts beside this Python."""
+    """Return the path of Go: the system's, else the one that `hack/setup go` puts beside this Python."""
     beside = Path(sys.executable).with_name("go")
     return "go" if shutil.which("go") or not beside.is_file() else str(beside)
 
 
 def check(names: Iterable[str]) -> None:
-    """Fail with the command that builds them where the cache lacks binaries: nothing is built meanwhile."""
+    """Fail if the cache lacks binaries, and name the command that builds them; build nothing."""
     if missing := _missing(names):
         raise PrerequisiteError(
             f"Not in {cache_folder() / 'bin'}: {', '.join(path_of(name).name for name in missing)}. "
@@ -68,7 +68,7 @@ def check(names: Iterable[str]) -> None:
 
 
 def build(names: Iterable[str]) -> None:
-    """Build what is not in the cache yet; a second run at the same time waits for the first."""
+    """Build the binaries that the cache lacks; a second run at the same time waits for the first."""
     wanted = list(names)
     if not _missing(wanted):
         return
@@ -76,13 +76,13 @@ def build(names: Iterable[str]) -> None:
     folder = cache_folder() / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder / ".lock"):
-        for left in folder.glob(f"{_UNFINISHED}*"):  # of a run that was killed
+        for left in folder.glob(f"{_UNFINISHED}*"):  # from a killed run
             shutil.rmtree(left)
         _build_all([BINARIES[name] for name in _missing(wanted)])
 
 
 def _build_all(missing: Sequence[Binary]) -> None:
-    """Build, and tell what is built and how long is left."""
+    """Build, and print what is being built and how much time is left."""
     cores = os.cpu_count() or 1
     done = 0.0
     begin = time.monotonic()
@@ -107,7 +107,7 @@ def _missing(names: Iterable[str]) -> list[str]:
 
 
 def _check_go() -> None:
-    """Ask Go itself whether it is new enough, or may fetch what is (`GOTOOLCHAIN`), for every module."""
+    """Let Go check for every module that it is new enough, or may fetch a newer Go (`GOTOOLCHAIN`)."""
     require(
         go_program(),
         "the cluster's programs are built from Go modules: `hack/setup go`, or https://go.dev/dl",
@@ -144,13 +144,13 @@ def _copy_files(binary: Binary) -> None:
         for file in (path for path in source.rglob("*") if path.is_file()):
             copy = unfinished / file.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)  # the module's own files and folders are read-only
+            shutil.copyfile(file, copy)  # not the modes: the module's files and folders are read-only
         unfinished.replace(files_of(binary.name))
 
 
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
-    """Give a path on the same file system, so that what is finished is renamed and never seen half."""
+    """Yield a path on the same file system, so that a rename makes finished content visible at once."""
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as folder:
         yield Path(folder) / target.name
 

@@ -26,7 +26,7 @@ _NOT_UP = 3
 
 
 def main() -> int:
-    """Do what the command line says and return the exit status."""
+    """Run the command line and return the exit status."""
     options = _parser().parse_args()
     try:
         return int(options.do(options) or 0)

@@ -1,4 +1,4 @@
-"""containerd, with folders of its own: images stay from one cluster to the next, containers do not."""
+"""containerd with its own folders: images stay from one cluster to the next, containers do not."""
 
 import json
 import subprocess
@@ -71,11 +71,11 @@ class Containerd:
         self.process.wait_ready(self._answers, _START)
 
     def import_image(self, image: Path) -> None:
-        """Take the images of a docker-archive or an OCI archive, or of a layout; pods use them by name.
+        """Import the images of a docker-archive, an OCI archive or a layout; pods use them by name.
 
-        Of a layout only the layers that are lacking are sent. Where an older image of that name is replaced,
-        containerd's collector may take a layer of it while the new one is unpacked on it: the next try finds
-        it gone, and sends and unpacks it too.
+        From a layout it sends only missing layers. When it replaces an older image of that name, containerd's
+        collector may remove a layer of it while the new image is unpacked on that layer: the next try finds
+        it missing, and sends and unpacks it too.
         """
         imports = self._import_layout if image.is_dir() else self._import_archive
         for _ in range(_IMPORTS - 1):
@@ -94,13 +94,13 @@ class Containerd:
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as process:
             assert process.stdin is not None  # noqa: S101 - it was asked for
-            with suppress(BrokenPipeError):  # it has failed, and says why
+            with suppress(BrokenPipeError):  # it has failed and reports why
                 Layout(folder).write(process.stdin, without=has)
             said = process.communicate()[1].decode()
             return subprocess.CompletedProcess(command, process.returncode, "", said)
 
     def import_pause(self) -> None:
-        """Make the image that every pod's first container has, and import it."""
+        """Make the image of every pod's first container, and import it."""
         self.import_image(archive_of("pause", PAUSE, "pause"))
 
     def remove_containers(self) -> None:
@@ -115,7 +115,7 @@ class Containerd:
             network.remove_namespace(path)
 
     def _end_tasks(self) -> None:
-        """End what runs in the containers; containerd's Kubernetes part deletes what ends, too."""
+        """End what runs in the containers; containerd's Kubernetes part also deletes what ends."""
         deadline = time.monotonic() + _STOP
         while names := self._ctr("tasks", "list", "--quiet").split():
             done = [self._run_ctr(*_NAMESPACE, "tasks", "delete", "--force", name) for name in names]

@@ -1,6 +1,6 @@
 """A Kubernetes without nodes: etcd, API server, controller manager and the KubeRay operator, on loopback.
 
-Pods stay Pending: nothing schedules them. All that lies in it is thrown away at the end.
+Pods stay Pending: nothing schedules them. All its data is deleted at the end.
 """
 
 import os
@@ -34,16 +34,16 @@ GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", SCHEDULER: "", PROXY:
 
 _START = 180.0
 _COMMAND = 660.0
-"""Longer than any `--timeout` that kubectl or helm is given, ten minutes in tests/e2e: when that is over,
-they say what they waited for."""
+"""Seconds; longer than any `--timeout` of kubectl or helm, ten minutes in tests/e2e: after their own timeout
+they report what they waited for."""
 _NOT_YET_TOLD = ("conditions accessor error",)
-"""What kubectl says of a definition whose status nobody has written yet."""
+"""kubectl's error for a definition whose status is not written yet."""
 _NOT_YET_SERVED = (
     "could not find the requested resource",
     "doesn't have a resource type",
     "storage is (re)initializing",
 )
-"""What it says of a kind that the API server does not serve yet, though its definition is established."""
+"""Its error for a kind that the API server does not serve yet, although its definition is established."""
 
 
 class CommandError(Exception):
@@ -76,7 +76,7 @@ class ControlPlane:
         self._api_arguments = api_arguments
         self._controller_manager_arguments = controller_manager_arguments
         self.on_step: Callable[[str], None] = lambda step: None
-        """Told of each step of the start before it is taken; what it raises ends the start."""
+        """Called with each step of the start before the step; an exception from it ends the start."""
         self._processes: list[Process] = []
         self._tokens = {user: secrets.token_hex(16) for user in GROUPS}
 
@@ -94,25 +94,25 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Where the API server is."""
+        """URL of the API server."""
         return f"https://{self.address}:{self._port}"
 
     @property
     def certificate(self) -> Path:
-        """What the API server's certificate is verified with."""
+        """File with which the API server's certificate is verified."""
         return self.folder / "certificates" / "apiserver.crt"
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run."""
+        """Ids of the running processes."""
         return [process.pid for process in self._processes if process.pid is not None]
 
     def start(self) -> None:
-        """Start everything and return when all is ready.
+        """Start everything and return when it is ready.
 
         Raises:
-            PrerequisiteError: programs have not been built, or this machine lacks something.
-            StartError: a part did not come up; nothing of it is left.
+            PrerequisiteError: programs are not built, or this machine lacks something.
+            StartError: a part did not start; nothing of it is left.
         """
         self._prepare()
         self.folder = self._wanted_folder or Path(tempfile.mkdtemp(prefix="ttsp-cluster-"))
@@ -168,7 +168,7 @@ class ControlPlane:
         self._api.wait_ready(lambda: answers(self.address, self._port, "/readyz", context), _START)
 
     def stop_api(self) -> None:
-        """Take the API server away, as a crash does; nothing that is stored is lost."""
+        """Stop the API server, like a crash; no stored data is lost."""
         self._api.stop()
 
     def start_kuberay(self) -> None:
@@ -177,24 +177,24 @@ class ControlPlane:
         self._kuberay.wait_ready(lambda: answers(LOOPBACK, self._kuberay_probe, "/readyz"), _START)
 
     def stop_kuberay(self) -> None:
-        """Take KubeRay's operator away."""
+        """Stop KubeRay's operator."""
         self._kuberay.stop()
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess calls it
-        """Run kubectl as the administrator and return what it writes."""
+        """Run kubectl as the administrator and return its output."""
         return self.run("kubectl", *arguments, input=input)
 
     def await_established(self, *what: str) -> None:
         """Wait until the API server serves the kinds of definitions: `what` is as for `kubectl get`."""
         wait = ("wait", "--for=condition=Established", f"--timeout={_START:.0f}s")
         self._try(_NOT_YET_TOLD, *wait, *what)
-        # The API server may tell that a definition is established before its own handler has seen that.
+        # The API server may report a definition as established before its own handler has seen that.
         found = self.kubectl("get", "--output=name", *what).split()
         kinds = ",".join(name.partition("/")[2] for name in found)
         self._try(_NOT_YET_SERVED, "get", kinds, "--all-namespaces", "--output=name")
 
     def _try(self, passing: Sequence[str], *arguments: str) -> None:
-        """Run kubectl until it fails no more with one of the errors that pass by themselves."""
+        """Run kubectl until it no longer fails with one of the `passing` errors, which are temporary."""
         deadline = time.monotonic() + _START
         while True:
             try:
@@ -207,7 +207,7 @@ class ControlPlane:
                 return
 
     def helm(self, *arguments: str) -> str:
-        """Run Helm as the administrator and return what it writes."""
+        """Run Helm as the administrator and return its output."""
         return self.run("helm", *arguments)
 
     def run(
@@ -240,7 +240,7 @@ class ControlPlane:
         return self.folder / f"{user.replace(':', '-')}.kubeconfig"
 
     def kubeconfig_for(self, service_account: str, namespace: str) -> Path:
-        """Return a kubeconfig with a token of a ServiceAccount, which holds for a day."""
+        """Return a kubeconfig with a token of a ServiceAccount that is valid for a day."""
         token = self.kubectl("create", "token", service_account, "-n", namespace, "--duration=24h").strip()
         path = self.folder / f"{namespace}-{service_account}.kubeconfig"
         self._write_kubeconfig(path, service_account, token, namespace)
@@ -297,7 +297,7 @@ class ControlPlane:
                 "--authorization-mode=Node,RBAC",
                 "--enable-admission-plugins=NodeRestriction",
                 "--allow-privileged=true",
-                # A loopback address cannot be an endpoint: nobody asks for it without pods.
+                # A loopback address cannot be an endpoint; without pods nothing needs one.
                 *(["--endpoint-reconciler-type=none"] if self.address == LOOPBACK else []),
                 *self._api_arguments,
             ],
@@ -334,7 +334,7 @@ class ControlPlane:
                 build.path_of("kuberay"),
                 f"-kubeconfig={self.kubeconfig}",
                 "-enable-leader-election=false",
-                "-use-kubernetes-proxy",  # it reaches Ray's head pods through the API server
+                "-use-kubernetes-proxy",  # reach Ray's head pods through the API server
                 f"-metrics-addr={LOOPBACK}:{free_port(LOOPBACK)}",
                 f"-health-probe-bind-address={LOOPBACK}:{probe}",
             ],

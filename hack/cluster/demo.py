@@ -1,4 +1,4 @@
-"""The playground on the cluster that is up, from images to an MP3, by commands that a person could type."""
+"""The playground on the cluster that is up, from images to an MP3, by commands that a person can type."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from cluster.listening import listening
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ("operator", "app", "kokoro")
-"""Those that the sample needs, as hack/images names them."""
+"""The images that the sample needs, by hack/images' names."""
 SYSTEM = "tts-system"
 NAMESPACE = "speech"
 SAMPLE = "manifests/samples/laptop.yaml"
@@ -31,21 +31,21 @@ _RELEASE = ("tts-playground", "charts/tts-playground", "-n", SYSTEM, "--create-n
 _STEPS = 6
 _ANSWER = 120.0
 _SILENCE = 0.001
-"""Of full scale: below it nothing is heard."""
+"""Fraction of full scale below which audio is inaudible."""
 
 
 class DemoError(Exception):
-    """The demo did not come to its end; the message says why, and what to look at."""
+    """The demo failed; the message says why, and where to look."""
 
 
 def run(target: Path) -> None:
-    """Install the playground, wait until a model is Ready, and write what it speaks to `target`.
+    """Install the playground, wait until a model is Ready, and write its speech to `target`.
 
-    A second run goes through the same steps on what is there.
+    A second run repeats the same steps on what exists.
 
     Raises:
         CommandError: kubectl or Helm failed.
-        DemoError: images cannot be built, the model does not become Ready, or what it speaks is no sound.
+        DemoError: images cannot be built, the model does not become Ready, or its audio is silent.
     """
     for line in background.exports():
         _tell(f"$ {line}")
@@ -64,7 +64,7 @@ class Demo:
         self._patience = patience
 
     def run(self, target: Path) -> None:
-        """Take all of them."""
+        """Run all steps."""
         _title(1, "images: what is missing is built, which takes minutes the first time")
         images = self._images()
         _title(2, "the node gets them")
@@ -102,7 +102,7 @@ class Demo:
         try:
             self._do("kubectl", "rollout", "status", "deployment", "-n", SYSTEM, "--timeout=120s")
         except CommandError:
-            self._do("kubectl", "describe", "pods", "-n", SYSTEM)  # it says why
+            self._do("kubectl", "describe", "pods", "-n", SYSTEM)  # the output says why
             raise
 
     def _await_ready(self) -> None:
@@ -142,14 +142,14 @@ class Demo:
         return answer.content
 
     def _do(self, *command: str) -> None:
-        """Print a command and run it; what it prints is seen."""
+        """Print a command and run it with visible output."""
         _show(*command)
         done = subprocess.run(command, cwd=ROOT, env=self._environment, check=False)
         if done.returncode:
             raise CommandError(shlex.join(command), done.returncode, "", "see what it said above")
 
     def _read(self, *arguments: str) -> str:
-        """Return what kubectl prints."""
+        """Return kubectl's output."""
         command = ["kubectl", *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -167,14 +167,14 @@ What now, in a shell that has the two exports above:
 
 
 def is_ready(model: Mapping[str, Any]) -> bool:
-    """Tell whether a model is Ready as it is now, and not as an older form of it."""
+    """Return whether the current generation of a model is Ready, not only an older one."""
     ready = _conditions(model).get("Ready", {})
     is_current = ready.get("observedGeneration") == model["metadata"]["generation"]
     return ready.get("status") == "True" and is_current
 
 
 def state(model: Mapping[str, Any]) -> str:
-    """Say in a line how a model is: what is wrong, else what is under way, else whether it is ready."""
+    """Return a line about a model: what is wrong, else what is in progress, else whether it is ready."""
     conditions = _conditions(model)
     for type_ in ("Degraded", "Progressing"):
         if conditions.get(type_, {}).get("status") == "True":
@@ -186,7 +186,7 @@ def check_sound(mp3: bytes) -> float:
     """Return the seconds of an MP3.
 
     Raises:
-        DemoError: it is none, or it has no sound.
+        DemoError: it is no MP3, or it is silent.
     """
     seconds, peak = 0.0, 0.0
     try:
@@ -202,7 +202,7 @@ def check_sound(mp3: bytes) -> float:
 
 
 def write(target: Path, content: bytes) -> None:
-    """Write a file that is never seen half."""
+    """Write a file atomically."""
     unfinished = target.with_name(f".{target.name}.unfinished")
     unfinished.write_bytes(content)
     unfinished.replace(target)

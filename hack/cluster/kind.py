@@ -1,4 +1,4 @@
-"""A cluster on kind, for machines that have Docker; KubeRay's operator runs beside it, as elsewhere."""
+"""A cluster on kind, for machines with Docker; KubeRay's operator runs beside it, as elsewhere."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from cluster.layout import Layout
 
 NAME = "ttsp-test"
 PROGRAMS = ("kubectl", "helm", "kuberay")
-"""What this machine must have itself; the rest is in kind's node."""
+"""Programs that this machine must have; the rest is in kind's node."""
 _COMMAND = 600.0
 
 
@@ -19,7 +19,7 @@ class KindCluster(ControlPlane):
     """A cluster of one node in a container; one at a time on a machine."""
 
     def import_image(self, image: Path) -> None:
-        """Give it the images of a docker-archive, or of a layout: kind gets an archive of it."""
+        """Import the images of a docker-archive or of a layout, of which kind gets an archive."""
         if not image.is_dir():
             self._kind("load", "image-archive", str(image))
             return

@@ -24,14 +24,14 @@ _CONFIGURATION = {
     "webhook": {"port": 9443},
     "integrations": {"frameworks": ["batch/job", "ray.io/rayjob"]},
 }
-"""What it is told. With batch/job left out, Kueue 0.17 refuses every Job, KubeRay's submitters too."""
+"""Its configuration. Without batch/job, Kueue 0.17 refuses every Job, KubeRay's submitters too."""
 
 
 def install(cluster: Cluster | KindCluster) -> None:
-    """Install Kueue, and return when it is there.
+    """Install Kueue, and return when it is ready.
 
     Raises:
-        PrerequisiteError: its program has not been built.
+        PrerequisiteError: its program is not built.
     """
     build.check(["kueue"])
     cluster.import_image(archive_of("kueue", f"{_IMAGE}:{_VERSION}", "manager"))
@@ -39,14 +39,14 @@ def install(cluster: Cluster | KindCluster) -> None:
     values.write_text(yaml.safe_dump(_values()), encoding="utf-8")
     chart = str(build.files_of("kueue"))
     cluster.helm("install", "kueue", chart, "-n", NAMESPACE, "--create-namespace", "--values", str(values))
-    # Its API of pending jobs asks for an API server that other API servers can tell; here nobody asks it.
+    # Its API of pending jobs needs an API server that identifies itself to other API servers; it is unused.
     cluster.kubectl("delete", "apiservices", "-l", "app.kubernetes.io/name=kueue")
     cluster.kubectl("rollout", "status", "deploy", "-n", NAMESPACE, "--timeout=180s")
     _await_webhooks(cluster)
 
 
 def _await_webhooks(cluster: ControlPlane) -> None:
-    """Return when the API server reaches its webhooks: the pod is ready a moment before its Service is."""
+    """Wait until the API server reaches its webhooks: the pod is ready a moment before its Service is."""
     flavor = yaml.safe_dump(
         {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": "any"}}
     )

@@ -1,7 +1,8 @@
-"""Images as folders: OCI image layouts that keep their layers, each once, in one folder beside them.
+"""Images as folders: OCI image layouts that share one folder beside them, which has each layer once.
 
-`index.json` names one manifest, and that the config and the layers: files of `blobs/sha256`, named by their
-hashes. Layers are plain tar files. Manifest and config are Docker's: the OCI's config has no HEALTHCHECK.
+`index.json` names one manifest, which names the config and the layers: files in `blobs/sha256`, named by
+their hashes. Layers are plain tar files. Manifest and config are Docker's: the OCI's config has no
+HEALTHCHECK.
 """
 
 import gzip
@@ -28,19 +29,19 @@ _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 _LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
 _NAME = "io.containerd.image.name"
-"""The annotation from which containerd takes an image's whole name."""
+"""The annotation from which containerd takes an image's full name."""
 _TAG = "org.opencontainers.image.ref.name"
 
 
 class LayoutError(BuildError):
-    """A folder or an archive does not hold the image that it should; the message says what is wrong."""
+    """A folder or an archive does not hold the expected image; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """An image in a folder of its own. A digest is `sha256:` and 64 hexadecimal digits.
+    """An image in its own folder. A digest is `sha256:` and 64 hexadecimal digits.
 
-    Whatever reads the folder raises LayoutError where it is no layout of ours.
+    Every method that reads the folder raises LayoutError where it is no layout of ours.
     """
 
     folder: Path
@@ -52,7 +53,7 @@ class Layout:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the image's config says, as Docker writes it."""
+        """The image's config, in Docker's form."""
         config: dict[str, Any] = json.loads(self._blob(self._manifest["config"]["digest"]).read_bytes())
         return config
 
@@ -63,12 +64,12 @@ class Layout:
 
     @property
     def digests(self) -> list[str]:
-        """What belongs to the image: the layers from the lowest on, the config, the manifest."""
+        """The digests of the image's parts: the layers from the lowest up, the config, the manifest."""
         layers = [str(layer["digest"]) for layer in self._manifest["layers"]]
         return [*layers, str(self._manifest["config"]["digest"]), str(self._descriptor["digest"])]
 
     def write(self, file: IO[bytes], without: Collection[str] = ()) -> None:
-        """Write an OCI archive into a file or a pipe, without the blobs that its reader has."""
+        """Write an OCI archive into a file or a pipe, without the blobs that its reader already has."""
         sent = [digest for digest in dict.fromkeys(self.digests) if digest not in without]
         with tarfile.open(fileobj=file, mode="w|") as tar:
             _add(tar, _MARK, _VERSION)
@@ -77,7 +78,7 @@ class Layout:
                 tar.add(self._blob(digest).resolve(), arcname=f"blobs/{digest.replace(':', '/')}")
 
     def write_docker_archive(self, target: Path) -> None:
-        """Write the whole image as `docker load` and `kind load image-archive` read it."""
+        """Write the whole image in the form that `docker load` and `kind load image-archive` read."""
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
             unfinished = Path(folder) / target.name
             with tarfile.open(unfinished, "w") as tar:
@@ -114,7 +115,7 @@ class Layout:
 def begin(folder: Path, shared: Path) -> None:
     """Make `folder` a layout without an image, whose blobs are those of the folder `shared`.
 
-    The link is relative: it holds after the folder is renamed within its parent, and after both are moved.
+    The link is relative: it stays valid if the folder is renamed within its parent, and if both are moved.
     """
     (shared / "sha256").mkdir(parents=True, exist_ok=True)
     folder.mkdir()
@@ -123,10 +124,10 @@ def begin(folder: Path, shared: Path) -> None:
 
 
 def complete(folder: Path, name: str, config: bytes) -> Layout:
-    """Name the image of a layout that has its layers already: `config` is Docker's, and says which these are.
+    """Complete a layout that has its layers as the image `name`; `config`, Docker's, lists the layers.
 
     Raises:
-        LayoutError: a layer is not there.
+        LayoutError: a layer is missing.
     """
     layout = Layout(folder)
     layers = json.loads(config)["rootfs"]["diff_ids"]
@@ -152,10 +153,10 @@ def complete(folder: Path, name: str, config: bytes) -> Layout:
 
 
 def take_docker_archive(folder: Path, name: str, archive: Path) -> Layout:
-    """Complete a layout with the image of a docker-archive; the layers that it has are not written again.
+    """Complete a layout with the image of a docker-archive; layers that it has are not written again.
 
     Raises:
-        LayoutError: the archive does not hold what it says.
+        LayoutError: the archive does not hold what it lists.
     """
     with tarfile.open(archive) as tar:
         (manifest,) = json.load(_member(tar, "manifest.json"))
@@ -168,7 +169,7 @@ def take_docker_archive(folder: Path, name: str, archive: Path) -> Layout:
 
 
 def remove_unused(shared: Path, layouts: Iterable[Layout]) -> None:
-    """Remove the blobs that no layout has, and what a killed writer left; nobody may be writing."""
+    """Remove the blobs that no layout has, and what a killed writer left; no writer may be running."""
     used = {digest.partition(":")[2] for layout in layouts for digest in layout.digests}
     for path in (shared / "sha256").iterdir():
         if path.is_dir():
@@ -192,10 +193,10 @@ def _write(folder: Path, data: bytes) -> str:
 
 
 def _copy(source: IO[bytes], target: Path) -> None:
-    """Write a blob that is never seen half, and is what its name says.
+    """Write a blob atomically, and check that its content has the hash in its name.
 
     Raises:
-        LayoutError: it is not.
+        LayoutError: it has another hash.
     """
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
@@ -217,7 +218,7 @@ def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
 
 
 def _plain(layer: IO[bytes]) -> IO[bytes]:
-    """Return a layer's tar file; a Docker that keeps its images in containerd gives it compressed."""
+    """Return a layer's tar file; a Docker with containerd's image store gives it compressed."""
     compressed = layer.read(2) == b"\x1f\x8b"
     layer.seek(0)
     return cast(IO[bytes], gzip.GzipFile(fileobj=layer)) if compressed else layer

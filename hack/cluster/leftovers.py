@@ -1,4 +1,4 @@
-"""What containers may leave on the machine when containerd is killed, and how it goes."""
+"""Removes what containers may leave on the machine when containerd is killed."""
 
 import os
 import signal
@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 CGROUP = "ttsp-cluster"
-"""The control group that all pods lie below: no other kubelet's."""
+"""The control group above all pods; no other kubelet uses it."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _END = 10.0
 
 
 def make_cgroup() -> None:
-    """Make the control group in every hierarchy; the kubelet wants it to be there."""
+    """Make the control group in every hierarchy; the kubelet requires it."""
     for hierarchy in _hierarchies():
         (hierarchy / CGROUP).mkdir(exist_ok=True)
 
@@ -36,7 +36,7 @@ def remove_cgroup() -> None:
 
 
 def end_shims(socket: Path) -> None:
-    """End what stands between containerd and its containers: it lives on when containerd is killed."""
+    """End the shims between containerd and its containers: they survive when containerd is killed."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
@@ -55,14 +55,14 @@ def unmount_below(folder: Path) -> None:
 
 
 def remove_log_links(folder: Path) -> None:
-    """Remove the links to the pods' logs, which the kubelet makes at a place of its own."""
+    """Remove the links to the pods' logs, which the kubelet makes in a fixed folder."""
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(folder):
             link.unlink()
 
 
 def _hierarchies() -> list[Path]:
-    """List where control groups are: one place, or with version 1 one a controller."""
+    """Return the folders of control groups: one, or with version 1 one per controller."""
     if (_CGROUPS / "cgroup.controllers").exists():
         return [_CGROUPS]
     # Links (cpu -> cpu,cpuacct) are second names.
@@ -81,5 +81,5 @@ def _kill(pid: int) -> None:
 
 
 def _unescape(mount: str) -> str:
-    """Undo what the kernel does to blanks in the list of mounts."""
+    """Undo the kernel's escaping of blanks in the list of mounts."""
     return mount.replace("\\040", " ").replace("\\134", "\\")

@@ -1,4 +1,4 @@
-"""kubectl as a way into the cluster: `kubectl proxy` and `kubectl port-forward`."""
+"""Access to the cluster through kubectl: `kubectl proxy` and `kubectl port-forward`."""
 
 import os
 import re
@@ -11,10 +11,10 @@ from cluster.control_plane import CommandError
 
 @contextmanager
 def listening(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
-    """Run a kubectl that listens on loopback while the block runs, and give its address: `127.0.0.1:PORT`.
+    """Run a kubectl that listens on loopback during the block, and yield its address: `127.0.0.1:PORT`.
 
     Raises:
-        CommandError: it ended, or said something else; what it said of errors went to stderr.
+        CommandError: it ended or printed something else; its errors went to stderr.
     """
     process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None  # noqa: S101 - as it was asked for

@@ -1,4 +1,4 @@
-"""The pods' network: one bridge on this machine. Nothing outside the machine is reached by it."""
+"""The pods' network: one bridge on this machine. It reaches nothing outside the machine."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 def add_bridge() -> None:
-    """Make the bridge, and let what comes from it be routed: a Service's address is on no interface."""
+    """Make the bridge, and route its packets: a Service's address is on no interface."""
     _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
@@ -36,7 +36,7 @@ def remove_bridge() -> None:
 
 
 def _remove_end(name: str) -> None:
-    """Remove a pod's end of the bridge, which may be going at this moment with the pod's network."""
+    """Remove a pod's end of the bridge, which may be disappearing just now with the pod's network."""
     try:
         _ip("link", "delete", name)
     except subprocess.CalledProcessError:
@@ -45,12 +45,12 @@ def _remove_end(name: str) -> None:
 
 
 def forwards() -> bool:
-    """Tell whether the machine routes packets."""
+    """Return whether the machine routes packets."""
     return _FORWARD.read_text().strip() == "1"
 
 
 def forward(wanted: bool) -> None:
-    """Let the machine route packets, or not."""
+    """Turn the machine's routing of packets on or off."""
     _FORWARD.write_text("1" if wanted else "0")
 
 
@@ -61,13 +61,13 @@ def remove_namespace(path: Path) -> None:
 
 
 def forget(container: str) -> None:
-    """Remove what containerd noted of a container's network."""
+    """Remove containerd's records of a container's network."""
     for note in _NOTES.glob(f"*-{container}-*"):
         note.unlink()
 
 
 def write_cni(folder: Path, addresses: Path) -> None:
-    """Write the configuration that containerd makes the pods' network by."""
+    """Write the configuration from which containerd makes the pods' network."""
     folder.mkdir()
     bridge = {
         "type": "bridge",

@@ -29,7 +29,7 @@ provisioner: kubernetes.io/host-path
 """
 _LONGEST_SOCKET = "kubelet/device-plugins/kubelet.sock"
 _LONGEST_NAME = 107
-"""Bytes that Linux takes as the name of a socket."""
+"""Most bytes that Linux allows in the path of a socket."""
 _VOLUMES = Path("/tmp/hostpath_pv")  # noqa: S108 - where Kubernetes' host-path provisioner makes volumes, always
 _COREFILE = """
 .:53 {{
@@ -45,7 +45,7 @@ _COREFILE = """
 
 
 def state_folder() -> Path:
-    """Return where the cluster keeps its images, and everything else while it is up."""
+    """Return the folder where the cluster keeps its images, and everything else while it is up."""
     return build.cache_folder() / "cluster"
 
 
@@ -55,7 +55,7 @@ def run_folder() -> Path:
 
 
 def lock() -> Path:
-    """Return the file that whoever keeps the cluster has locked."""
+    """Return the file that the cluster's keeper has locked."""
     return state_folder() / "lock"
 
 
@@ -64,7 +64,7 @@ def _containerd() -> Containerd:
 
 
 def check_root() -> None:
-    """Fail where a node cannot be."""
+    """Fail on a machine that cannot be a node."""
     if sys.platform != "linux":
         raise build.PrerequisiteError(
             "A cluster that runs pods is made of Linux: on another system use a virtual machine or kind "
@@ -78,7 +78,7 @@ def check_root() -> None:
 
 
 def check_length(run: Path) -> None:
-    """Fail where the name of the folder of a cluster is too long for the sockets in it."""
+    """Fail if the path of a cluster's folder is too long for the sockets in it."""
     if (over := len(os.fsencode(run / _LONGEST_SOCKET)) - _LONGEST_NAME) > 0:
         raise build.PrerequisiteError(
             f"The name {run} is {over} bytes too long for the sockets in that folder: "
@@ -103,7 +103,7 @@ def install() -> None:
 
 
 def import_image(image: Path) -> None:
-    """Give the cluster that is up the images of a docker-archive or an OCI archive, or of a layout."""
+    """Import the images of a docker-archive, an OCI archive or a layout into the cluster that is up."""
     _containerd().import_image(image)
 
 
@@ -151,7 +151,7 @@ class Cluster(ControlPlane):
         self._opener = threading.Thread(target=_open_volumes, args=(self._ended,), daemon=True)
 
     def start(self) -> None:
-        """Start everything and return when the node is ready; what a cluster before has left is removed."""
+        """Remove what an earlier cluster has left, start everything and return when the node is ready."""
         check_root()
         build.check(NODE)
         install()
@@ -163,7 +163,7 @@ class Cluster(ControlPlane):
         super().start()
 
     def import_image(self, image: Path) -> None:
-        """Give it the images of a docker-archive or an OCI archive, or of a layout."""
+        """Import the images of a docker-archive, an OCI archive or a layout."""
         self._containerd.import_image(image)
 
     def _start(self) -> None:
@@ -196,7 +196,7 @@ class Cluster(ControlPlane):
         self._lock.close()
 
     def _make_kubelet_client(self) -> None:
-        """Make what the API server shows to the kubelet; nobody else is let in."""
+        """Make the certificate that the API server presents to the kubelet, which admits no other client."""
         certificate, key = self._kubelet_client
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365"]
         command += ["-subj", "/CN=kube-apiserver", "-keyout", str(key), "-out", str(certificate)]
@@ -258,7 +258,7 @@ class Cluster(ControlPlane):
                     "webhook": {"enabled": False},
                     "x509": {"clientCAFile": str(self._kubelet_client[0])},
                 },
-                "authorization": {"mode": "AlwaysAllow"},  # of those who are let in
+                "authorization": {"mode": "AlwaysAllow"},  # of clients that are admitted
                 "containerRuntimeEndpoint": f"unix://{self._containerd.socket}",
                 "cgroupDriver": "cgroupfs",
                 "cgroupRoot": f"/{leftovers.CGROUP}",
@@ -272,7 +272,7 @@ class Cluster(ControlPlane):
                 "clusterDNS": [network.GATEWAY],
                 "podLogsDir": str(self.folder / "pod-logs"),
                 "volumePluginDir": str(self.folder / "volume-plugins"),
-                # Images come by import and cannot be pulled again: they are never removed to make room.
+                # Images are imported and cannot be pulled again: never remove them to free space.
                 "imageGCHighThresholdPercent": 100,
                 "evictionHard": {
                     "memory.available": "100Mi",
@@ -309,15 +309,15 @@ class Cluster(ControlPlane):
 
 
 def _open_volumes(ended: threading.Event) -> None:
-    """Let every pod write to its volumes, until `ended`: Kubernetes makes these folders for root alone, and
-    heeds no fsGroup where a volume is a folder of the node. On a real cluster the storage driver does.
+    """Let every pod write to its volumes, until `ended`: Kubernetes makes these folders for root only, and
+    ignores fsGroup where a volume is a folder of the node. On a real cluster the storage driver applies it.
     """
     while not ended.wait(0.1):
         for folder in _VOLUMES.glob("*"):
-            with suppress(FileNotFoundError):  # it goes with its claim
+            with suppress(FileNotFoundError):  # it is deleted with its claim
                 folder.chmod(0o777)
 
 
 def _forwards_not(run: Path) -> Path:
-    """Return the file that says that the machine did not route packets before."""
+    """Return the file that records that the machine did not route packets before."""
     return run / "forwards-not"

@@ -13,7 +13,7 @@ _OLDEST_GO = "1.24.0"
 
 
 def pin() -> None:
-    """Write every wrapper's go.mod and go.sum as `VERSIONS` says."""
+    """Write every wrapper's go.mod and go.sum according to `VERSIONS`."""
     for folder in sorted({binary.folder for binary in BINARIES.values()}):
         _pin(MODULES / folder)
 
@@ -29,13 +29,13 @@ def _pin(folder: Path) -> None:
         if module == KUBERNETES:
             edits += _staging(folder)
     _go(folder, "mod", "init", f"ttsplayground.dev/cluster/{folder.name}")
-    # The oldest Go that will do: `tidy` raises it to what the modules need.
+    # The oldest possible Go: `tidy` raises it to what the modules need.
     _go(folder, "mod", "edit", f"-go={_OLDEST_GO}", *edits)
     _go(folder, "mod", "tidy")
 
 
 def _staging(folder: Path) -> list[str]:
-    """Kubernetes requires the modules of its own repository at v0.0.0: say which release that is."""
+    """Return edits that pin Kubernetes' own modules, which it requires at v0.0.0, to their release."""
     version = VERSIONS[KUBERNETES]
     described = json.loads(_go(folder, "mod", "download", "-json", f"{KUBERNETES}@{version}"))
     mod: dict[str, Any] = json.loads(_go(folder, "mod", "edit", "-json", described["GoMod"]))

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us, and waiting for them."""
+"""Child processes that never outlive this process, and waiting for them."""
 
 import errno
 import os
@@ -16,18 +16,18 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from ssl import SSLContext
 
-# The kernel ends a child when we end, however we end: tests that are killed leave nothing behind.
+# The kernel kills a child when this process ends in any way: killed tests leave nothing behind.
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--") if sys.platform == "linux" else ()
-# It ends the child with the *thread* that started it, so that one thread that stays starts them all.
+# It kills the child when the *thread* that started it ends, so one permanent thread starts all children.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cluster-starter")
 _LAST_LINES = 20
 _PORTS = range(*map(int, os.environ.get("TTSP_TEST_PORTS", "20000-30000").split("-")))
-"""Tests that run side by side are each given a part: what one has been given, another does not know."""
+"""Tests that run side by side each get a part: one does not know which ports another was given."""
 _given: set[int] = set()
 
 
 class StartError(Exception):
-    """A process did not come up; the message has the end of its log."""
+    """A process did not start; the message has the end of its log."""
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Process:
             )
 
     def wait_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
-        """Wait until it is ready; fail at once if it ends, or after `timeout` seconds."""
+        """Wait until it is ready; fail at once if it ends, else after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not is_ready():
             if self.pid is None:
@@ -74,7 +74,7 @@ class Process:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End it and its process group by force: what the cluster holds is thrown away."""
+        """Kill it and its process group: the cluster's data is deleted anyway."""
         if self._popen is None:
             return
         with suppress(ProcessLookupError):  # it ended by itself
@@ -88,10 +88,10 @@ class Process:
 
 
 def free_port(address: str) -> int:
-    """Return a port that nobody has, and that was not returned before: who was given it may not listen yet.
+    """Return a free port that was not returned before, because its owner may not listen yet.
 
-    It is below the range that the system takes for outgoing connections: nobody is given it while its
-    owner is down for a moment, and no client that keeps trying to reach it ends up connected to itself.
+    It is below the system's range for outgoing connections: no other process gets it while its owner is down
+    for a moment, and no client that keeps trying to reach it ends up connected to itself.
     """
     while True:
         port = secrets.choice(_PORTS)
@@ -110,7 +110,7 @@ def free_port(address: str) -> int:
 
 
 def listens(address: str, port: int) -> bool:
-    """Tell whether somebody accepts connections."""
+    """Return whether a server accepts connections."""
     try:
         socket.create_connection((address, port), timeout=5).close()
     except OSError:
@@ -119,7 +119,7 @@ def listens(address: str, port: int) -> bool:
 
 
 def answers(address: str, port: int, path: str, context: SSLContext | None = None) -> bool:
-    """Tell whether a GET is answered with 200."""
+    """Return whether a GET is answered with 200."""
     if context is None:
         connection = HTTPConnection(address, port, timeout=5)
     else:

@@ -1,4 +1,4 @@
-"""One cluster at a time on a machine, and how its keeper is found."""
+"""Allows one cluster at a time on a machine, and finds its keeper."""
 
 import fcntl
 import os
@@ -8,11 +8,11 @@ from typing import TextIO
 
 
 class TakenError(Exception):
-    """Another process has it."""
+    """Another process has the lock."""
 
 
 def take(path: Path) -> TextIO:
-    """Take the lock for as long as the returned file is open; the file says who has it."""
+    """Take the lock for as long as the returned file is open; the file names the process that has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+", encoding="utf-8")
     try:
@@ -20,7 +20,7 @@ def take(path: Path) -> TextIO:
             pid = holder(path)
             if pid is not None:
                 raise TakenError(f"A cluster is up already (process {pid}). `make cluster-down` ends it.")
-            # Else somebody just looked who has it, as `holder` does.
+            # Else another process was just reading the holder, as `holder` does.
     except TakenError:
         file.close()
         raise
@@ -34,17 +34,17 @@ def holder(path: Path) -> int | None:
     """Return the process that has the lock, or None."""
     while path.exists():
         with path.open(encoding="utf-8") as file:
-            if _lock(file, fcntl.LOCK_SH):  # shared: two who look are not in each other's way
+            if _lock(file, fcntl.LOCK_SH):  # shared: two readers do not block each other
                 return None
             told = file.read()
         if told:
             return int(told)
-        time.sleep(0.01)  # it has the lock, and is about to write who it is
+        time.sleep(0.01)  # the process has the lock, and is about to write its id
     return None
 
 
 def _lock(file: TextIO, how: int) -> bool:
-    """Lock a file unless somebody has locked it; tell whether that was done."""
+    """Lock a file unless another process has locked it; return whether it succeeded."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:

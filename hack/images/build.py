@@ -1,4 +1,4 @@
-"""Build the images that the cache lacks and keep each as a layout; a layer that images share is kept once."""
+"""Builds the images that the cache lacks and keeps each as a layout; shared layers are kept once."""
 
 import shutil
 import tempfile
@@ -18,23 +18,23 @@ from tts_app.sources.base import no_progress
 from tts_app.sources.packages import bundle_stamp, fetch_package
 
 _DIGITS = 12
-"""Of a key, in the names of folders and tags."""
+"""Digits of a key in the names of folders and tags."""
 _KEPT = 3
-"""Layouts that are kept of an image: checkouts beside each other, and a change that is taken back."""
+"""Layouts to keep per image: for several checkouts, and for a change that is reverted."""
 _BLOBS = "blobs"
 _UNFINISHED = ".making-"
 _UPDATES = "updates"
-"""File that tells up to when images have the updates of Debian; none tells nothing."""
+"""File that records up to when images have Debian's updates; it may be missing."""
 
 
 def layouts(names: Sequence[str] = IMAGES, fresh: bool = False) -> list[Path]:
-    """Return the images' layouts, in the order of `names`; those that are missing or old are built.
+    """Return the images' layouts, in the order of `names`; build those that are missing or outdated.
 
-    With `fresh` all of them become old, and what is built from now on has the updates of Debian until now.
+    With `fresh` all of them count as outdated, and builds from now on have Debian's updates up to now.
 
     Raises:
         PrerequisiteError: this machine cannot build images.
-        BuildError: a build failed; the message has the builder's last words.
+        BuildError: a build failed; the message has the end of the builder's output.
     """
     folder = cache_folder() / "images"
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def layouts(names: Sequence[str] = IMAGES, fresh: bool = False) -> list[Path]:
 
 
 def places(names: Sequence[str] = IMAGES) -> list[Path]:
-    """Return where the images' layouts are, or would be: nothing is built, fetched or installed."""
+    """Return where the images' layouts are, or would be; build, fetch and install nothing."""
     workshop = Workshop(builder(), cache_folder() / "images")
     return [workshop.place(LEVELS[name]) for name in names]
 
@@ -66,14 +66,14 @@ class Workshop:
         self._base = f"{builder.base()} {self._updates}"
         stamps = {bundle: bundle_stamp(bundle) for level in LEVELS.values() for bundle in level.models}
         self._keys = {name: key(level, self._base, stamps)[:_DIGITS] for name, level in LEVELS.items()}
-        """By level, all of one moment: files may change while images are built."""
+        """By level, all computed at one time: files may change while images are built."""
 
     def place(self, level: Level) -> Path:
         """Return where the level's layout is, or would be."""
         return self._folder / f"{level.image}-{version()}-{self._keys[level.name]}"
 
     def layout(self, level: Level) -> Path:
-        """Return the level's layout, built unless it is there."""
+        """Return the level's layout; build it if it is missing."""
         target = self.place(level)
         if target.is_dir():
             target.touch()
@@ -82,10 +82,10 @@ class Workshop:
         return target
 
     def tidy(self) -> None:
-        """Remove what a killed run left, layouts that were not asked for lately, and layers of none."""
+        """Remove what a killed run left, layouts that were not used lately, and layers of no layout."""
         for unfinished in self._folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished)
-        for archive in self._folder.glob("tts-playground-*.tar"):  # as images were kept before layouts
+        for archive in self._folder.glob("tts-playground-*.tar"):  # the form before layouts
             archive.unlink()
         for level in LEVELS.values():
             made = sorted(self._folder.glob(f"{level.image}-*-*/"), key=lambda path: path.stat().st_mtime)
@@ -126,19 +126,19 @@ class Workshop:
         tell(f"{name}: built in {built - start:.0f} s, written in {time.monotonic() - built:.0f} s")
 
     def _have(self, level: Level) -> str:
-        """Have the level's image in the builder's store, as it is now, and return its name there."""
+        """Put the level's current image into the builder's store, and return its name there."""
         keyed, folder = self._keyed(level), self.layout(level)
         if not self._builder.has(keyed):
             self._builder.load(Layout(folder), keyed)
         return self._builder.local(keyed)
 
     def _keyed(self, level: Level) -> str:
-        """Return the name that an image has in the store beside its version's: which of them it is."""
+        """Return an image's second name in the store, with its key: it identifies the version's build."""
         return f"{level.image}:{self._keys[level.name]}"
 
 
 def _shelf(level: Level) -> Path:
-    """Return the folder that the level's bundles lie in, fetched now unless they were before."""
+    """Return the folder of the level's bundles; fetch those that are missing."""
     shelf = Path()
     for bundle in level.models:
         shelf = fetch_package(bundle, None, no_progress).parents[bundle.count("/")]
@@ -147,7 +147,7 @@ def _shelf(level: Level) -> Path:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Build alone: another run waits, and then finds what this one has built."""
+    """Let only one run build at a time: another run waits, and then finds what this one has built."""
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(blocking=False)

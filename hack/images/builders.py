@@ -1,4 +1,4 @@
-"""What builds images on this machine: Docker where its engine answers, else Buildah."""
+"""Builders of images on this machine: Docker where its engine answers, else Buildah."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ from cluster.node import check_root, install
 from images.levels import BASE_IMAGE
 
 _TIME = 1767225600
-"""Time of all files in layers, in seconds since 1970 (2026-01-01): the same content makes the same layer."""
+"""Time of all files in layers, in seconds since 1970 (2026-01-01): equal content gives equal layers."""
 _STEP = re.compile(r"#\d+ \[|(\[\d+/\d+\] )?STEP ")
-"""How a line begins that says what is built now, by BuildKit and by Buildah."""
+"""The beginning of a line that names the current step, by BuildKit and by Buildah."""
 _WIDTH = 120
 _LAST = 80
-"""Lines of a failed build that are shown."""
+"""Lines of a failed build to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Order:
     arguments: Mapping[str, str]
     """Values of the Dockerfile's ARGs."""
     secrets: Mapping[str, Path]
-    """Files that are mounted while it is built, by name."""
+    """Files that are mounted during the build, by name."""
 
     def options(self) -> list[str]:
-        """Return the command line's options that Docker and Buildah share."""
+        """Return the command-line options that Docker and Buildah share."""
         options = [f"--tag={tag}" for tag in self.tags]
         options += [f"--build-arg={name}={value}" for name, value in self.arguments.items()]
         options += [f"--secret=id={name},src={path}" for name, path in self.secrets.items()]
@@ -51,22 +51,22 @@ class Order:
 
 
 class Builder(Protocol):
-    """Builds images into a store of its own and hands them out as layouts."""
+    """Builds images into its own store and exports them as layouts."""
 
     def base(self) -> str:
-        """Return what tells the base image from any other; nothing is made for it."""
+        """Return what distinguishes the base image from any other; make nothing."""
         ...
 
     def prepare(self) -> None:
-        """Have what building needs.
+        """Make sure that everything that building needs is available.
 
         Raises:
-            PrerequisiteError: this machine cannot have it.
+            PrerequisiteError: it cannot be available on this machine.
         """
         ...
 
     def base_reference(self) -> str:
-        """Return the base image's name in the store, and have it there."""
+        """Put the base image into the store, and return its name there."""
         ...
 
     def local(self, name: str) -> str:
@@ -74,7 +74,7 @@ class Builder(Protocol):
         ...
 
     def has(self, name: str) -> bool:
-        """Tell whether the store has an image of ours."""
+        """Return whether the store has an image of ours."""
         ...
 
     def build(self, order: Order) -> None:
@@ -82,20 +82,20 @@ class Builder(Protocol):
         ...
 
     def save(self, name: str, folder: Path) -> None:
-        """Complete a layout with an image of ours; the layers that it has are not written again."""
+        """Complete a layout with an image of ours; layers that it has are not written again."""
         ...
 
     def load(self, layout: Layout, name: str) -> None:
-        """Have the image of a layout in the store, under that name."""
+        """Put the image of a layout into the store, under that name."""
         ...
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
-        """Remove the tags of an image of ours that are not `kept`; one that is in use stays."""
+        """Remove the tags of an image of ours that are not `kept`; a tag that is in use stays."""
         ...
 
 
 def builder() -> Builder:
-    """Return the builder that this machine has, or can have."""
+    """Return the builder that this machine has or can have."""
     return Docker() if shutil.which("docker") and _succeeds("docker", "info") else Buildah()
 
 
@@ -103,18 +103,18 @@ class Docker:
     """The Docker engine, with BuildKit."""
 
     def base(self) -> str:
-        """Return the base image's name: whoever wants a certain one names its digest (`BASE_IMAGE`)."""
+        """Return the base image's name; to pin an image, set `BASE_IMAGE` to a name with a digest."""
         return os.environ.get("BASE_IMAGE") or BASE_IMAGE
 
     def prepare(self) -> None:
         """Do nothing: the engine answered."""
 
     def base_reference(self) -> str:
-        """Return the same: Docker pulls it."""
+        """Return the same name: Docker pulls the image."""
         return self.base()
 
     def local(self, name: str) -> str:
-        """Return the name as it is."""
+        """Return the name unchanged."""
         return name
 
     def has(self, name: str) -> bool:
@@ -122,18 +122,18 @@ class Docker:
         return _succeeds("docker", "image", "inspect", name)
 
     def build(self, order: Order) -> None:
-        """Build with BuildKit, which knows secrets."""
+        """Build with BuildKit, which supports secrets."""
         _show("docker", "build", "--progress=plain", *order.options(), str(order.context))
 
     def save(self, name: str, folder: Path) -> None:
-        """Take it out of an archive: Docker writes its images whole."""
+        """Extract it from an archive: Docker exports only whole images."""
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             archive = Path(temporary) / "image.tar"
             _run("docker", "save", f"--output={archive}", name)
             take_docker_archive(folder, f"docker.io/library/{name}", archive)
 
     def load(self, layout: Layout, name: str) -> None:
-        """Load it by way of an archive, and give it another name."""
+        """Load it through an archive, and give it another name."""
         with tempfile.TemporaryDirectory() as temporary:
             archive = Path(temporary) / "image.tar"
             layout.write_docker_archive(archive)
@@ -149,14 +149,14 @@ class Docker:
 
 
 class Buildah:
-    """Buildah without any privilege but root's, on a base image that needs no registry."""
+    """Buildah with no privilege beyond root's, on a base image that needs no registry."""
 
     def base(self) -> str:
-        """Return the base image's name: Debian's updates since it was made are an image's own matter."""
+        """Return the base image's name: each image installs Debian's later updates itself."""
         return base_image.NAME
 
     def prepare(self) -> None:
-        """Install Buildah and Skopeo and make the base image, where they are not there."""
+        """Install Buildah and Skopeo and make the base image, where they are missing."""
         check_root()
         install()
         require("skopeo", "copies images out of Buildah's store and into it")
@@ -167,7 +167,7 @@ class Buildah:
     def base_reference(self) -> str:
         """Return the base image without this machine's traces and with Debian's updates in its sources.
 
-        Pulled by name: with the archive named in the Dockerfile, its path would stand in every image.
+        It is used by name: with the archive named in the Dockerfile, every image would contain its path.
         """
         with tarfile.open(base_image.archive()) as archive:
             config = archive.extractfile("config.json")
@@ -183,15 +183,15 @@ class Buildah:
         return name
 
     def local(self, name: str) -> str:
-        """Return the name as containerd and Docker complete it; Buildah would say localhost."""
+        """Return the full name as containerd and Docker complete it; Buildah would use localhost."""
         return f"docker.io/library/{name}"
 
     def has(self, name: str) -> bool:
-        """Look into the store."""
+        """Look in the store."""
         return _succeeds("buildah", "inspect", "--type=image", self.local(name))
 
     def build(self, order: Order) -> None:
-        """Build in a chroot; OCI's format would lose the HEALTHCHECK."""
+        """Build in a chroot, in Docker's format: the OCI's would lose the HEALTHCHECK."""
         options = [
             "--isolation=chroot",
             "--layers",
@@ -202,9 +202,9 @@ class Buildah:
         _show("buildah", "build", *options, *order.options(), str(order.context))
 
     def save(self, name: str, folder: Path) -> None:
-        """Copy it into the layout, and put the image's own config in the place of the OCI's.
+        """Copy it into the layout, and replace the OCI's config by the image's own.
 
-        By Skopeo: what Buildah pushes into a layout it compresses, and so writes anew each time.
+        Skopeo does this: Buildah compresses what it pushes into a layout, and so writes it again each time.
         """
         plain = "--dest-oci-accept-uncompressed-layers"
         _run("skopeo", "copy", "--quiet", plain, f"containers-storage:{self.local(name)}", f"oci:{folder}")
@@ -216,7 +216,7 @@ class Buildah:
         _run("skopeo", "copy", "--quiet", f"oci:{layout.folder}", f"containers-storage:{self.local(name)}")
 
     def forget(self, image: str, kept: Sequence[str]) -> None:
-        """Remove the other tags, with the layers that only they have."""
+        """Remove the other tags, and the layers that only they have."""
         images = json.loads(_run("buildah", "images", "--json", f"--filter=reference={self.local(image)}"))
         keep = {self.local(name) for name in kept}
         old = [name for found in images for name in found["names"] or () if name not in keep]
@@ -225,12 +225,12 @@ class Buildah:
 
 
 def tell(message: str) -> None:
-    """Say what is done now: standard output is for where the images are."""
+    """Print progress to standard error: standard output is for the images' locations."""
     print(message, file=sys.stderr, flush=True)
 
 
 def clean_base(root: Path) -> None:
-    """Take out what debootstrap copied from this machine, and have Debian's updates among the sources."""
+    """Remove what debootstrap copied from this machine, and add Debian's updates to the sources."""
     for name in ("etc/hostname", "etc/resolv.conf"):
         (root / name).write_text("")
     sources = root / "etc" / "apt" / "sources.list"
@@ -238,7 +238,7 @@ def clean_base(root: Path) -> None:
 
 
 def with_updates(sources: str) -> str:
-    """Return a sources.list with the suites of updates, from the mirror of the first line."""
+    """Return a sources.list with the suites of updates added, from the mirror of the first line."""
     found = re.match(r"deb (\S+?)/debian/? (\S+) main$", sources.strip())
     if not found:
         return sources
@@ -252,13 +252,13 @@ def _succeeds(*command: str) -> bool:
 
 
 def _show(*command: str) -> None:
-    """Run a build, and show the beginning of each of its steps.
+    """Run a build, and show the first line of each of its steps.
 
     Raises:
         BuildError: it failed.
     """
     last: deque[str] = deque(maxlen=_LAST)
-    environment = os.environ | {"DOCKER_BUILDKIT": "1"}  # an older Docker's other builder knows no secrets
+    environment = os.environ | {"DOCKER_BUILDKIT": "1"}  # an older Docker's other builder has no secrets
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:

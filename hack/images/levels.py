@@ -1,4 +1,4 @@
-"""What the images are and what goes into them. A hash of all of it names an image's folder in the cache."""
+"""The images and their inputs. A hash of all inputs names an image's folder in the cache."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = "debian:bookworm-slim"
 _PROJECT = ("LICENSE", "NOTICE", "app/tts_app", "app/ui", "manifests/samples", "operator/tts_operator")
 _TABLES = ("build-system", "project", "tool.hatch")
-"""What of pyproject.toml an image depends on: a linter's setting makes no other image."""
+"""The parts of pyproject.toml that an image depends on: a linter's setting does not change an image."""
 
 IMAGE_PREFIX = "tts-playground-"
 _ENGINES = {
@@ -29,17 +29,17 @@ _ENGINES = {
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """An image. What it is made of is what its key is made of."""
+    """An image. Its inputs are the inputs of its key."""
 
     name: str
     requirements: tuple[str, ...] = ()
-    """Files of hack/requirements that are installed in it."""
+    """Files in hack/requirements that it installs."""
     source: bool = False
-    """The project's source is copied."""
+    """Whether it contains the project's source."""
     on: tuple[str, ...] = ()
-    """Levels that it is made of. Where `dependencies` is none of them, it is built on the base image."""
+    """Levels that it is built from. Unless `dependencies` is one of them, it is built on the base image."""
     models: tuple[str, ...] = ()
-    """Bundles that it carries, as `package://` names them; they are its build context."""
+    """Bundles that it contains, by their `package://` names; they are its build context."""
 
     @property
     def image(self) -> str:
@@ -48,7 +48,7 @@ class Level:
 
     @property
     def argument(self) -> str:
-        """The argument by which the Dockerfiles on top name it."""
+        """The build argument with which the Dockerfiles on top of it name it."""
         return f"{self.name.upper()}_IMAGE"
 
     @property
@@ -74,8 +74,8 @@ LEVELS = {
         ),
     )
 }
-"""Those that are built here, by name; each comes after those that it is made of. docker/ has more: images
-that bring CUDA are too big for that."""
+"""The levels that are built here, by name; each comes after those that it is built from. docker/ has more:
+images with CUDA are too big to build here."""
 IMAGES = ("operator", "app", *_ENGINES)
 """The levels that pods run; the others are parts of these."""
 
@@ -86,9 +86,9 @@ def version(root: Path = ROOT) -> str:
 
 
 def key(level: Level, base: str, models: Mapping[str, str], root: Path = ROOT) -> str:
-    """Return a hash of all that goes into an image.
+    """Return a hash of all inputs of an image.
 
-    `base` tells the base image from any other, `models` has for every bundle what tells it from any other.
+    `base` identifies the base image; `models` has what identifies each bundle.
     """
     digest = hashlib.sha256()
 
@@ -112,7 +112,7 @@ def key(level: Level, base: str, models: Mapping[str, str], root: Path = ROOT) -
 
 
 def stage(level: Level, folder: Path, root: Path = ROOT) -> None:
-    """Copy what the Dockerfile copies into `folder`: what is not in the key cannot get into the image."""
+    """Copy the Dockerfile's inputs into `folder`: nothing outside the key can get into the image."""
     for path in [*_inputs(level, root), *([Path("pyproject.toml")] if level.source else [])]:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def stage(level: Level, folder: Path, root: Path = ROOT) -> None:
 
 
 def _inputs(level: Level, root: Path) -> list[Path]:
-    """Return the files, pyproject.toml aside, that the Dockerfile copies, in order and relative to `root`."""
+    """Return the files that the Dockerfile copies except pyproject.toml, in order and relative to `root`."""
     named = [f"hack/requirements/{name}" for name in level.requirements]
     named += _PROJECT if level.source else ()
     return sorted(path for name in named for path in _files(Path(name), root))

@@ -1,4 +1,4 @@
-"""How this machine reaches package registries, for the time of a build: mounted as secrets, in no layer."""
+"""This machine's access to package registries during a build: mounted as secrets, in no layer."""
 
 import ast
 import os
@@ -56,7 +56,7 @@ def _certificates(environment: Mapping[str, str]) -> Path | None:
 
 
 def _lines(*command: str) -> list[str]:
-    """Return what a client says of its settings; nothing where there is no such client."""
+    """Return the settings that a client prints; nothing where there is no such client."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     except (FileNotFoundError, subprocess.CalledProcessError):

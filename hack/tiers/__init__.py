@@ -1,1 +1,1 @@
-"""The tiers of the tests: what each runs, in lanes side by side, and what it costs."""
+"""The tiers of the tests: what each runs, in lanes side by side, and how long it takes."""

@@ -16,7 +16,7 @@ LOGS = ROOT / ".tiers"
 
 
 def main() -> int:
-    """Do what the command line says and return the exit status."""
+    """Run the command line and return the exit status."""
     options = _parser().parse_args()
     begin = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""What `make test-all` found, kept by tier and written into docs/development.md."""
+"""Keeps the results of `make test-all` by tier, and writes them into docs/development.md."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def commit_of(root: Path) -> str:
 
 
 def write(root: Path, logs: Path) -> None:
-    """Combine the coverage of the tiers that were run, and put it and their results into the page."""
+    """Combine the coverage of the tiers that ran, and put it and their results into the page."""
     kept = [
         json.loads(file.read_text(encoding="utf-8"))
         for name in TIERS
@@ -47,9 +47,9 @@ def write(root: Path, logs: Path) -> None:
 
 
 def _measured(root: Path, logs: Path) -> dict[str, Any]:
-    """Combine what the processes of all tiers have saved; return the files of coverage's JSON report."""
+    """Combine the saved data of all tiers' processes; return the files of coverage's JSON report."""
     data = [str(path) for path in sorted(logs.glob("*.coverage.*"))]
-    if not data:  # no tier that was run has tests
+    if not data:  # no tier that ran has tests
         return {}
     report = logs / "coverage.json"
     options = [f"--rcfile={root / COVERAGE}", f"--data-file={logs / 'coverage'}"]
@@ -62,7 +62,7 @@ def _measured(root: Path, logs: Path) -> dict[str, Any]:
 
 
 def results_table(kept: Iterable[Mapping[str, Any]]) -> str:
-    """Return the tiers as they were last run with every trial, in Markdown."""
+    """Return the results of each tier's last run with every trial, in Markdown."""
     rows = [
         [
             k["tier"],
@@ -99,7 +99,7 @@ def coverage_table(files: Mapping[str, Any]) -> str:
 
 
 def package_of(file: str) -> str:
-    """Return the package that a file of ours is counted with: `tts_app.api` for .../tts_app/api/app.py."""
+    """Return the package to which a file of ours belongs: `tts_app.api` for .../tts_app/api/app.py."""
     parts = Path(file).parts
     start = next(number for number, part in enumerate(parts) if part in ("tts_app", "tts_operator"))
     return ".".join(parts[start : min(start + 2, len(parts) - 1)])

@@ -1,4 +1,4 @@
-"""What a run says at its end: which tiers failed, and what each cost."""
+"""The report at the end of a run: which tiers failed, and how long each took."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from tiers.table import TIERS
 
 
 def failures(results: Sequence[Result], strict: bool) -> list[str]:
-    """Return a line for each command that failed; a tier that prepares counts only where `strict`."""
+    """Return a line for each failed command; tiers that only prepare count only if `strict`."""
     counted = [result for result in results if strict or not TIERS[result.tier].prepares]
     return [f"{result.tier}: {line}" for result in counted for line in result.failed]
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the tiers in a table of Markdown: minutes of the clock and of processor time."""
+    """Return the tiers as a Markdown table: minutes of wall-clock time and of processor time."""
     lines = ["| Tier | Result | Minutes | Processor minutes | Tests |", "|---|---|---|---|---|"]
     for result in results:
         word = "failed" if result.failed else "passed"

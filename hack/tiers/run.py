@@ -1,4 +1,4 @@
-"""Run tiers in lanes: output as it comes, and of each a log and a result."""
+"""Runs tiers in lanes: prints their output as it comes, and makes a log and a result of each."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from pathlib import Path
 from tiers.table import STAGES, Stages, Tier
 
 _PORTS = range(20_000, 30_000)
-"""The lanes of a stage share them out: `cluster.process.free_port` reads TTSP_TEST_PORTS."""
+"""The lanes of a stage divide these: `cluster.process.free_port` reads TTSP_TEST_PORTS."""
 _SUMMARY = re.compile(r"^=+ (\d.*) in [\d.]+s.*=+$", re.MULTILINE)
 _POLL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a tier ended, and what it cost."""
+    """How a tier ended, and how long it took."""
 
     tier: str
     failed: tuple[str, ...]
@@ -28,9 +28,9 @@ class Result:
     wall: float
     """Seconds."""
     cpu: float
-    """Seconds of processor time of its processes; those that nobody waited for are not counted."""
+    """Seconds of processor time of its processes, except those that were not waited for."""
     tests: str
-    """pytest's own summary; empty where it ran no pytest, or pytest did not come to its end."""
+    """pytest's own summary; empty if the tier ran no pytest, or pytest did not finish."""
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
         logs: folder of the logs, made where it is missing.
         everything: every trial, with coverage: `make test-all`.
         environment: variables of the tiers' processes.
-        stages: the tiers that there are, in their lanes.
+        stages: all tiers, in their lanes.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Run:
         logs.mkdir(parents=True, exist_ok=True)
 
     def run(self, names: Sequence[str]) -> list[Result]:
-        """Run these tiers, each whatever becomes of the others; return their results, stage by stage."""
+        """Run these tiers, each even if others fail; return their results, stage by stage."""
         results: list[Result] = []
         for stage in self._stages:
             lanes = [lane for lane in ([t for t in lane if t.name in names] for lane in stage) if lane]
@@ -76,7 +76,7 @@ class Run:
                 try:
                     results += [result for lane in running for result in lane.result()]
                 except KeyboardInterrupt:
-                    self._interrupted.set()  # the terminal has interrupted the tier's processes too
+                    self._interrupted.set()  # the terminal has also interrupted the tier's processes
                     raise
         return results
 
@@ -104,7 +104,7 @@ class Run:
         return result
 
     def _for_everything(self, tier: Tier) -> dict[str, str]:
-        """Return the variables of every trial and of its coverage; the tier's data of before is removed."""
+        """Return the variables for every trial and for coverage; remove the tier's earlier coverage data."""
         data = self._logs / f"{tier.name}.coverage"
         for old in self._logs.glob(f"{data.name}.*"):
             old.unlink()
@@ -116,7 +116,7 @@ class Run:
     def _command(
         self, name: str, line: Sequence[str], environment: Mapping[str, str], log: Path
     ) -> tuple[int, float]:
-        """Run a command; return its exit status and the seconds of processor time that it took.
+        """Run a command; return its exit status and its seconds of processor time.
 
         It writes to the log and not to a pipe: a process that it leaves behind would keep a pipe open.
         """

@@ -1,4 +1,4 @@
-"""What the tiers are: the one place where these are written."""
+"""The tiers: the one place where they are defined."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _PYTHON = sys.executable
 _PROGRAMS = "node" if os.geteuid() == 0 else "control-plane"
-"""What can be run of the cluster's programs: pods want root."""
+"""The set of the cluster's programs that this user can run: pods need root."""
 COVERAGE = "hack/tiers/coverage.ini"
 """Coverage's settings, relative to the checkout."""
 
@@ -17,15 +17,15 @@ class Tier:
 
     name: str
     commands: tuple[tuple[str, ...], ...] = ()
-    """Run one after another, each whatever became of those before it."""
+    """Run one after another, each even if those before it failed."""
     tests: tuple[str, ...] = ()
-    """Folders that pytest is given after the commands."""
+    """Folders that pytest runs after the commands."""
     prepares: bool = False
-    """It builds what later tiers need. Where that is impossible, their tests say so themselves: they are
-    skipped on a laptop and fail in CI."""
+    """Whether it builds what later tiers need. Where that is impossible, their tests report it themselves:
+    they are skipped on a laptop and fail in CI."""
 
     def lines(self, everything: bool) -> list[tuple[str, ...]]:
-        """Return its command lines; with `everything`, coverage is measured."""
+        """Return its command lines; with `everything`, they measure coverage."""
         measured = ("coverage", "run", f"--rcfile={COVERAGE}", "-m") if everything else ()
         return [*self.commands, *([(_PYTHON, "-m", *measured, "pytest", *self.tests)] if self.tests else [])]
 
@@ -54,7 +54,7 @@ _NODE = Tier("node", tests=("tests/e2e/test_cluster.py", "tests/e2e/test_images.
 _E2E = Tier("e2e", tests=("tests/e2e/test_playground.py",))
 
 # Unit keeps one core busy while operator mostly waits. App and batch wait for processes to start and to end.
-# The pods of e2e fill two cores, and Ray gives up a pod that is slow to start.
+# The pods of e2e fill two cores, and Ray abandons a pod that starts slowly.
 STAGES: Stages = (
     (
         (_LINT, _UNIT),

@@ -1,1 +1,1 @@
-"""The operator: models in, running RayServices out, and the truth about them in their statuses."""
+"""The operator: turns models into running RayServices, and reports their state in their statuses."""

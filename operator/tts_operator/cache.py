@@ -1,7 +1,7 @@
-"""The objects of services and TTSJobs in memory, as watches keep them: reading them asks nobody.
+"""The objects of services and TTSJobs in memory, kept current by watches: reading them sends no request.
 
-An object is kept as compressed JSON, which takes a fifteenth of the memory that Python dicts take.
-Whoever reads one has a copy of its own.
+An object is kept as compressed JSON, which takes a fifteenth of the memory of Python dicts. Every reader gets
+its own copy.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class _Entry:
     key: Key | JobKey
     data: bytes
     is_notified: bool
-    """Whether the owner was notified of this version, or wrote it."""
+    """Whether the owner was notified of this version or wrote it."""
 
 
 class Store:
@@ -35,14 +35,14 @@ class Store:
     def __init__(
         self, watched: Watched, namespace: str | None, notify: Callable[[Key | JobKey], None]
     ) -> None:
-        """`notify` is called with whose objects changed."""
+        """`notify` is called with the owner of objects that changed."""
         self.watched, self.namespace = watched, namespace
         self.version = 0
-        """The version that the watch has come to: what is older is known."""
+        """The version that the watch has reached: all older changes are known."""
         self.trouble = "they are not listed yet"
-        """Why the objects are not known; empty where they are."""
+        """Why the objects are not known; empty when they are."""
         self.written = asyncio.Event()
-        """Set when the API server answered with an object of the group since the kind was missing."""
+        """Set once the API server has returned an object of the group since the kind was missing."""
         self._notify = notify
         self._entries: dict[Name, _Entry] = {}
         self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
@@ -51,30 +51,30 @@ class Store:
         """Return the objects that belong to `key`.
 
         Raises:
-            KubeError: they were not listed yet.
+            KubeError: the objects are not listed yet.
         """
         self._require()
         return [_decoded(self._entries[name].data) for name in sorted(self._names.get(key, ()))]
 
     def get(self, name: str, key: Key | JobKey) -> dict[str, Any] | None:
-        """Return an object that belongs to `key`; None where there is none of the name.
+        """Return the object of that name that belongs to `key`; None where there is none.
 
         Raises:
-            KubeError: they were not listed yet.
+            KubeError: the objects are not listed yet.
         """
         self._require()
         entry = self._entries.get((key.namespace, name))
         return None if entry is None or entry.key != key else _decoded(entry.data)
 
     def listed(self, found: Manifest) -> None:
-        """Take an object of a list: the list is right, whatever was known before."""
+        """Take an object of a list, which overrides whatever was known before."""
         entry = self._entries.get(_name(found))
         if entry is None or entry.version != _version(found) or not entry.is_notified:
             self._set(found, is_notified=True)
 
     def end_list(self, names: Collection[Name], version: int) -> None:
-        """Forget what was not among the `names` of a list of this version: it was deleted meanwhile."""
-        restored = version < self.version  # the API server has older data than before, as from a backup
+        """Drop objects missing from the `names` of a list of this version: they were deleted meanwhile."""
+        restored = version < self.version  # the API server has older data than before, such as from a backup
         for name in [name for name in self._entries if name not in names]:
             if restored or self._entries[name].version <= version:
                 self._drop(name)
@@ -82,7 +82,7 @@ class Store:
         self.trouble = ""
 
     def clear(self) -> None:
-        """Forget all: the cluster has no such kind."""
+        """Drop all objects: the cluster has no such kind."""
         for name in list(self._entries):
             self._drop(name)
         self.trouble = ""
@@ -95,7 +95,7 @@ class Store:
             return
         entry = self._entries.get(_name(found))
         if entry is not None and version < entry.version:
-            self._notify(entry.key)  # it was changed before it was written or read here
+            self._notify(entry.key)  # another writer changed it before this operator wrote or read it
         elif type_ == "DELETED":
             if entry is not None:
                 self._drop(_name(found))
@@ -103,9 +103,9 @@ class Store:
             self._set(found, is_notified=True)
 
     def learn(self, found: Manifest, *, is_own: bool) -> None:
-        """Take what the API server answered, unless the watch has come to that version already.
+        """Take an object that the API server returned, unless the watch has already reached that version.
 
-        The owner need not be notified of what it wrote itself (`is_own`).
+        The owner is not notified of its own writes (`is_own`).
         """
         entry = self._entries.get(_name(found))
         version = _version(found)
@@ -138,10 +138,10 @@ class Store:
 
 
 class Cache:
-    """All that is watched. It is a `Reader`."""
+    """All watched objects. It is a `Reader`."""
 
     def __init__(self, namespaces: Collection[str], notify: Callable[[Key | JobKey], None]) -> None:
-        """`namespaces` are those that are watched, none for all; `notify` gets whose objects changed."""
+        """`namespaces` are those to watch, none for all; `notify` gets the owner of objects that changed."""
         self.stores: Sequence[Store] = [
             Store(watched, namespace, notify) for watched in WATCHED for namespace in namespaces or (None,)
         ]
@@ -158,7 +158,7 @@ class Cache:
         return self._store(ref.kind, key).get(ref.name, key)
 
     def learn(self, kind: Kind, found: Manifest, *, is_own: bool) -> None:
-        """Take an object that the API server answered with; one that is not watched is left out."""
+        """Take an object that the API server returned; ignore objects that are not watched."""
         for owner in (Key, JobKey):
             store = self._find(kind, owner, found["metadata"].get("namespace", ""))
             label = store.watched.label if store is not None else None
@@ -183,7 +183,7 @@ def _name(found: Manifest) -> Name:
 
 
 def _version(found: Manifest) -> int:
-    """Return an object's version. Those of one kind only grow: it is what etcd counts."""
+    """Return an object's version. Versions of one kind only grow: they are etcd's counter."""
     return int(found["metadata"]["resourceVersion"])
 
 

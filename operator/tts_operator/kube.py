@@ -1,4 +1,4 @@
-"""The Kubernetes API as the operator uses it: a few verbs on plain dicts, all of them counted."""
+"""The Kubernetes API as the operator uses it: a few verbs on plain dicts; every request is counted."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ CONFLICT = 409
 BAD_GATEWAY = 502
 LOG_LINES = 5
 PAGE = 100
-"""Objects that are listed at a time where all are: at once, RayServices alone would be most of the memory."""
+"""Objects per page of a list: all at once, the RayServices alone would take most of the memory."""
 WATCH_SECONDS = 270
-"""After so long the API server ends a watch, which begins anew."""
+"""After so long the API server ends a watch, which is then started again."""
 SILENCE_SECONDS = 330.0
-"""A watch that is silent for longer is broken: the API server sends a bookmark before it ends one."""
+"""A watch that is silent for longer is broken: the API server sends a bookmark before it ends a watch."""
 
 
 class KubeError(Exception):
@@ -38,7 +38,7 @@ class KubeError(Exception):
 
 
 class Learn(Protocol):
-    """What takes the objects that the API server answers with."""
+    """Receives the objects that the API server returns."""
 
     def __call__(self, kind: Kind, found: Manifest, *, is_own: bool) -> None:
         """Take an object; `is_own` says whether this operator has just written it."""
@@ -46,7 +46,7 @@ class Learn(Protocol):
 
 
 def _forget(kind: Kind, found: Manifest, *, is_own: bool) -> None:
-    """Take nothing."""
+    """Ignore the object."""
 
 
 class Kube(Protocol):
@@ -67,12 +67,12 @@ class Kube(Protocol):
     ) -> list[dict[str, Any]]:
         """Return the objects of a namespace, or of all.
 
-        Where there is no such kind, there are none, or it is an error, as `may_be_missing` says.
+        If the cluster has no such kind, `may_be_missing` says whether that means none or is an error.
         """
         ...
 
     async def apply(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
-        """Apply a manifest, server-side; what others own of it stays theirs unless we name it."""
+        """Apply a manifest, server-side; fields that others own stay theirs unless the manifest has them."""
         ...
 
     async def apply_status(self, manifest: Manifest, namespace: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Kube(Protocol):
         ...
 
     async def create(self, manifest: Manifest, namespace: str) -> None:
-        """Make an object that nobody updates."""
+        """Create an object that is never updated."""
         ...
 
     async def replace(self, manifest: Manifest, namespace: str) -> None:
@@ -92,7 +92,7 @@ class Kube(Protocol):
         ...
 
     async def delete(self, ref: Ref, namespace: str) -> None:
-        """Delete an object, and what it owns after it; nothing happens where it is gone."""
+        """Delete an object, and then what it owns; do nothing if it does not exist."""
         ...
 
     async def log(self, pod: str, container: str, namespace: str, lines: int = LOG_LINES) -> str:
@@ -102,7 +102,7 @@ class Kube(Protocol):
 
 @cache
 def resource_class(kind: Kind) -> Any:
-    """Return lightkube's class for a kind, whose objects are dicts. It takes each kind once a process."""
+    """Return lightkube's class for a kind whose objects are dicts. It takes each kind once per process."""
     return create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
 
 
@@ -110,9 +110,9 @@ class LightKube:
     """Kube on lightkube, with every object as a plain dict."""
 
     def __init__(self, config: KubeConfig, timeout: float, learn: Learn | None = None) -> None:
-        """`timeout` is in seconds. `learn` is called with each object that the API server answers with."""
+        """`timeout` is in seconds. `learn` is called with each object that the API server returns."""
         self._learn = learn or _forget
-        # Its overloads know nothing of resources that are plain dicts.
+        # Its overloads have no resources that are plain dicts.
         self._client: Any = AsyncClient(
             config, timeout=httpx2.Timeout(timeout), field_manager=FIELD_MANAGER, trust_env=False
         )
@@ -174,7 +174,7 @@ class LightKube:
         take: Callable[[str, Manifest], None],
     ) -> None:
         """See WatchableKube."""
-        # lightkube's own `watch` asks for no bookmarks: without, the version of a quiet kind grows too old.
+        # lightkube's own `watch` requests no bookmarks: without them the version of a quiet kind expires.
         client = self._client._client
         request = client.prepare_request(
             "list",
@@ -259,13 +259,13 @@ class LightKube:
 
 
 def _typed(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object that says what it is: the items of a list of Kubernetes' own kinds do not."""
+    """Return an object with its kind and version: the items of a list of Kubernetes' own kinds lack them."""
     return {**found, "apiVersion": kind.api_version, "kind": kind.name}
 
 
 @contextmanager
 def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterator[None]:
-    """Count a request by its verb and kind, and raise KubeError for what goes wrong with it.
+    """Count a request by its verb and kind, and raise KubeError if it fails.
 
     With `missing_is_none` an answer of 404 ends the block quietly.
     """
@@ -283,7 +283,7 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
 
 @contextmanager
 def _errors(verb: str, kind: Kind) -> Iterator[None]:
-    """Raise KubeError for what goes wrong with a request."""
+    """Raise KubeError if a request fails."""
     try:
         yield
     except ApiError as error:
@@ -295,7 +295,7 @@ def _errors(verb: str, kind: Kind) -> Iterator[None]:
     except (httpx2.HTTPError, TimeoutError) as error:
         text = f"{verb} of a {kind.name} got no answer: {type(error).__name__} {error}"
         raise KubeError(text.rstrip(), None) from error
-    except (ValueError, KeyError) as error:  # half a line of a watch, or an answer of something in between
+    except (ValueError, KeyError) as error:  # half a line of a watch, or a proxy's answer
         text = f"{verb} of a {kind.name} got an answer that cannot be read: {type(error).__name__} {error}"
         raise KubeError(text, BAD_GATEWAY) from error
 

@@ -1,4 +1,4 @@
-"""Leader election by a Lease, as Kubernetes' own controllers do it: one of several operators works."""
+"""Leader election by a Lease, as in Kubernetes' own controllers: only one of several operators works."""
 
 import asyncio
 import logging
@@ -21,8 +21,8 @@ class LeaseLostError(Exception):
 class Leader:
     """One candidate.
 
-    A Lease that is not renewed holds for `lease_seconds`. Every `renewal_seconds` the leader renews it, and
-    the others try to get it.
+    A Lease is valid for `lease_seconds` after its last renewal. Every `renewal_seconds` the leader renews it,
+    and the others try to get it.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Leader:
     ) -> None:
         self._kube, self._namespace, self._identity = kube, namespace, identity
         self._lease_seconds, self._renewal_seconds = lease_seconds, renewal_seconds
-        # Seconds since the last renewal after which the leader gives up: a while before another one may lead.
+        # Seconds since the last renewal after which the leader stops: a while before another may lead.
         self._patience = lease_seconds - renewal_seconds
 
     async def acquire(self) -> None:
@@ -44,7 +44,7 @@ class Leader:
         """Renew the Lease for ever.
 
         Raises:
-            LeaseLostError: another one has it, or it could not be renewed in time.
+            LeaseLostError: another candidate has it, or it could not be renewed in time.
         """
         clock = asyncio.get_running_loop().time
         renewed = clock()
@@ -64,7 +64,7 @@ class Leader:
                 raise LeaseLostError(f"Lease {self._namespace}/{NAME} is lost.")
 
     async def release(self) -> None:
-        """Let the next candidate lead at once. Best effort: a Lease runs out by itself."""
+        """Let the next candidate lead at once. Best effort: a Lease expires by itself."""
         try:
             lease = await self._kube.get(Ref(LEASE, NAME), self._namespace)
             if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
@@ -91,7 +91,7 @@ class Leader:
         return True
 
     async def _write(self, lease: dict[str, Any] | None, holder: str) -> None:
-        """Write the Lease as it was read: refused with a conflict when another candidate was faster."""
+        """Write the Lease in the version that was read; on a conflict another candidate was faster."""
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": self._lease_seconds,

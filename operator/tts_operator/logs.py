@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line. Lines of a reconcile name the service, or TTSJob, that it is about."""
+"""Logs: one JSON object per line. Lines of a reconcile name its service or TTSJob."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pythonjsonlogger.json import JsonFormatter
 
 _SEVERITIES = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
-"""Names of levels that are not the level's own, in lower case."""
+"""Severities that differ from the level's name in lower case."""
 _SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default={})  # noqa: B039 - never changed in place
 
 
@@ -22,7 +22,7 @@ def configure(level: str) -> None:
 
 
 def formatter() -> logging.Formatter:
-    """Return what makes a line of a record."""
+    """Return the formatter that turns a record into a line."""
     return JsonFormatter(("severity", "name", "message"), rename_fields={"name": "logger"}, timestamp=True)
 
 
@@ -37,7 +37,7 @@ def about(subject: Mapping[str, str]) -> Iterator[None]:
 
 
 def annotate(record: logging.LogRecord) -> bool:
-    """Add to a record how severe it is and what it is about. It is a filter that lets everything pass."""
+    """Add its severity and its subject to a record. It is a filter that passes every record."""
     record.severity = _SEVERITIES.get(record.levelno, record.levelname.lower())
     for name, value in _SUBJECT.get().items():
         setattr(record, name, value)

@@ -39,10 +39,10 @@ def main() -> int:
 
 
 async def run(settings: Settings, config: KubeConfig) -> None:
-    """Run until a signal says stop.
+    """Run until a signal stops it.
 
     Raises:
-        ExceptionGroup: of a LeaseLostError where another operator leads now.
+        ExceptionGroup: it contains a LeaseLostError if another operator leads now.
         OSError: the port is taken.
     """
     stop = asyncio.Event()
@@ -69,10 +69,10 @@ async def run(settings: Settings, config: KubeConfig) -> None:
 
 
 async def _until(stop: asyncio.Event, *works: Coroutine[None, None, None]) -> None:
-    """Run coroutines side by side until one of them ends, or `stop` is set; cancel the others.
+    """Run coroutines concurrently until one of them ends or `stop` is set; cancel the others.
 
     Raises:
-        ExceptionGroup: of what they raised.
+        ExceptionGroup: it contains what they raised.
     """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in (*works, stop.wait())]

@@ -1,4 +1,4 @@
-"""What the operator measures of itself, for Prometheus."""
+"""The operator's own metrics, for Prometheus."""
 
 from collections import Counter as Count
 from collections.abc import Hashable, Iterable
@@ -27,13 +27,13 @@ LEADER = Gauge("tts_operator_leader", "1 while this operator holds the Lease.")
 
 
 class Conditions:
-    """Keeps RESOURCES: the conditions that the resources of each service, and each TTSJob, had last."""
+    """Keeps RESOURCES: the latest conditions of the resources of each service, and of each TTSJob."""
 
     def __init__(self) -> None:
         self._reported: dict[Hashable, Count[tuple[str, str, str]]] = {}
 
     def report(self, owner: Hashable, conditions: Iterable[tuple[str, str, bool]]) -> None:
-        """Set the kind, type and status of every condition of an owner; one that has none is forgotten."""
+        """Set kind, type and status of every condition of an owner; without conditions, drop the owner."""
         now = Count((kind, type_, str(status)) for kind, type_, status in conditions)
         before = self._reported.pop(owner, Count())
         if now:

@@ -9,17 +9,17 @@ Manifest = Mapping[str, Any]
 
 GROUP: Final = "ttsplayground.dev"
 FIELD_MANAGER: Final = "tts-operator"
-"""Owner, in server-side apply, of what the operator writes."""
+"""Owner, in server-side apply, of the fields that the operator writes."""
 SERVICE_LABEL: Final = f"{GROUP}/service"
 """On every child: the service that it is part of."""
 MODEL_LABEL: Final = f"{GROUP}/model"
 """On a loader Job and its pods: the model whose files it fetches."""
 JOB_LABEL: Final = f"{GROUP}/ttsjob"
-"""On every child of a TTSJob and on its pods, which have no label of a service: the job's name."""
+"""On every child of a TTSJob and on its pods, which have no service label: the job's name."""
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
-"""Hash of the manifest that was applied last: it shows that a field was dropped, which no comparison does."""
+"""Hash of the last applied manifest: it shows dropped fields, which a comparison with the object does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Kind:
 
     @property
     def group(self) -> str:
-        """The API group, empty for the core."""
+        """The API group; empty for the core group."""
         return self.api_version.rpartition("/")[0]
 
     @property
@@ -44,7 +44,7 @@ class Kind:
 VOICE_MODEL = Kind(f"{GROUP}/v1alpha1", "VoiceModel", "voicemodels")
 TEXT_MODEL = Kind(f"{GROUP}/v1alpha1", "TextModel", "textmodels")
 MODELS: Final = (VOICE_MODEL, TEXT_MODEL)
-"""What is served: each an application of its own."""
+"""The kinds that are served: each model is an application of its own."""
 PLAYGROUND = Kind(f"{GROUP}/v1alpha1", "Playground", "playgrounds")
 TTS_JOB = Kind(f"{GROUP}/v1alpha1", "TTSJob", "ttsjobs")
 RAY_JOB = Kind("ray.io/v1", "RayJob", "rayjobs")
@@ -111,7 +111,7 @@ class JobKey(NamedTuple):
 
 
 def ref_of(manifest: Manifest) -> Ref:
-    """Return what `manifest` describes."""
+    """Return the object that `manifest` describes."""
     return Ref(KINDS[manifest["kind"]], manifest["metadata"]["name"])
 
 
@@ -126,14 +126,14 @@ def labels(service: str) -> dict[str, str]:
 
 
 def is_ours(live: Manifest) -> bool:
-    """Return whether an object is the operator's."""
+    """Return whether an object belongs to the operator."""
     return bool(live["metadata"].get("labels", {}).get(MANAGED_LABEL) == FIELD_MANAGER)
 
 
 def manifest(
     kind: Kind, name: str, service: str, body: Mapping[str, Any], extra: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the manifest of a child of `service`, with the labels that all have, and `extra` ones."""
+    """Return the manifest of a child of `service`, with the labels of every child, and `extra` ones."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
@@ -143,10 +143,10 @@ def manifest(
 
 
 def differences(desired: Any, live: Any, path: str = "") -> list[str]:
-    """Return the paths, below `path`, where `live` lacks what is desired; what else it has does not count.
+    """Return the paths, below `path`, where `live` lacks what is desired; anything more in it does not count.
 
-    Lists must be as long as desired, item by item. What is empty and what is absent are the same: the server
-    drops what is empty.
+    Lists must have the desired length, and match item by item. Empty and absent are the same: the server
+    drops empty values.
     """
     if live is None and desired in (None, "", [], {}):
         return []
@@ -159,5 +159,5 @@ def differences(desired: Any, live: Any, path: str = "") -> list[str]:
 
 
 def rfc3339(moment: datetime, precision: Literal["seconds", "microseconds"] = "seconds") -> str:
-    """Return a moment in UTC as the API writes times."""
+    """Return a moment in UTC in the API's notation."""
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The operator at work: reflectors keep the cache, changes make keys due, workers reconcile them."""
+"""Runs the operator: reflectors keep the cache, changes make keys due, workers reconcile them."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 async def operate(settings: Settings, config: KubeConfig, identity: str, running: Running) -> None:
-    """Watch and reconcile for ever. `identity` is who reports Events."""
+    """Watch and reconcile forever. `identity` is the reporter of Events."""
     clock = asyncio.get_running_loop().time
     services, jobs = WorkQueue[Key](clock), WorkQueue[JobKey](clock)
     metrics.QUEUE_DEPTH.set_function(lambda: len(services) + len(jobs))
@@ -39,7 +39,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
     cache = Cache(settings.watched, notify)
     async with AsyncExitStack() as stack:
         kube = _client(stack, config, settings, cache.learn)
-        # Each has connections of its own: watches hold theirs all the time.
+        # Each has its own connections: a watch uses its connection all the time.
         watchers = {namespace: _client(stack, config, settings) for namespace in settings.watched or (None,)}
         reflectors = [Reflector(watchers[store.namespace], store) for store in cache.stores]
         policy = Policy(

@@ -1,4 +1,4 @@
-"""Keeps a store as the API server has its objects: lists, then watches, and lists again after a gap."""
+"""Keeps a store in step with the API server: lists, then watches, and lists again after a gap."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ from tts_operator.objects import Kind, Manifest
 logger = logging.getLogger(__name__)
 
 GONE = 410
-"""What the API server answers to a watch that begins too long ago."""
+"""The API server's answer to a watch from a version that is too old."""
 MISSING_SECONDS = 30.0
-"""After so long a kind that the cluster does not have is looked for again."""
+"""Seconds after which to look again for a kind that the cluster lacks."""
 UNWRITTEN_SECONDS = 300.0
-"""After so long, one of whose group this operator has written nothing."""
+"""The same for a kind whose group this operator has not written to."""
 
 
 class WatchableKube(Protocol):
@@ -27,7 +27,7 @@ class WatchableKube(Protocol):
     async def each(
         self, kind: Kind, namespace: str | None, label: str | None, take: Callable[[Manifest], None]
     ) -> int:
-        """Call `take` with each object of a namespace, or of all, that has a label.
+        """Call `take` with each object that has a label, in a namespace or in all.
 
         Returns the version of the list.
         """
@@ -41,7 +41,7 @@ class WatchableKube(Protocol):
         version: int,
         take: Callable[[str, Manifest], None],
     ) -> None:
-        """Call `take` with the type and the object of each event after a version, until the watch breaks."""
+        """Call `take` with type and object of each event after a version, until the watch breaks."""
         ...
 
 
@@ -50,12 +50,12 @@ class Reflector:
 
     def __init__(self, kube: WatchableKube, store: Store) -> None:
         self.tried = asyncio.Event()
-        """Set when the objects have been listed, or could not be."""
+        """Set when the objects have been listed or could not be listed."""
         self._kube, self._store = kube, store
         self._is_listed = False
 
     async def run(self) -> None:
-        """List and watch for ever."""
+        """List and watch forever."""
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
@@ -67,7 +67,7 @@ class Reflector:
                 await self._recover(error, failures)
 
     async def _follow(self) -> None:
-        """List, unless nothing is missing, and watch. Raises KubeError when the watch breaks."""
+        """List, unless the objects are listed already, and watch. Raises KubeError when the watch breaks."""
         store = self._store
         source = store.watched.kind, store.namespace, store.watched.label
         if not self._is_listed:
@@ -85,15 +85,15 @@ class Reflector:
     async def _recover(self, error: KubeError, failures: int) -> None:
         """Wait until it makes sense to try again.
 
-        Where the API server did not answer, the watch resumes where it was. What it refuses may mean that
-        events are missing: all is listed again.
+        If the API server did not answer, the watch resumes where it was. A refusal may mean that events are
+        missing: then all objects are listed again.
         """
         store = self._store
         if error.status is not None:
             self._is_listed = False
         if error.status == NOT_FOUND and store.watched.label is None:
-            # Users write these, and what they wrote may be there all the same: a definition that changes is
-            # not established for a moment. Until they are listed nothing is known, and nothing is done.
+            # Users write these resources, and they may still exist: while a definition changes, it is not
+            # established for a moment. Until they are listed they are unknown, and nothing is done.
             store.trouble = str(error)
             self.tried.set()
             await asyncio.sleep(MISSING_SECONDS)
@@ -109,11 +109,11 @@ class Reflector:
             await asyncio.sleep(delay(failures))
 
     async def _kind_may_be_there(self) -> None:
-        """Wait until a kind that the cluster does not have may have come.
+        """Wait until a kind that the cluster lacks may have been added.
 
-        Objects with our label follow from what this operator writes: unless it has written or met one of the
-        kind's group there are none. It looks now and then all the same, for they may come from a backup.
+        Objects with our label result from this operator's writes: unless it has written or read one of the
+        kind's group, there are none. It still looks now and then, because a backup may restore some.
         """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store.written.wait(), UNWRITTEN_SECONDS)
-        await asyncio.sleep(MISSING_SECONDS)  # kinds of a group come one after the other
+        await asyncio.sleep(MISSING_SECONDS)  # the kinds of a group are added one after the other

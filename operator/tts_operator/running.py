@@ -1,4 +1,4 @@
-"""Which reconciles are under way, for how long, and how they end."""
+"""Which reconciles run, for how long, and how they end."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -7,14 +7,14 @@ from tts_operator import metrics
 from tts_operator.reconcile.queue import K
 
 STALLED_SECONDS = 120.0
-"""A reconcile that takes longer hangs, and the operator is better started anew."""
+"""A reconcile that takes longer hangs, and the operator should be restarted."""
 
 
 class Running:
-    """The reconciles that are under way."""
+    """The running reconciles."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that only grow."""
+        """`clock` is monotonic, in seconds."""
         self._clock = clock
         self._started: dict[object, float] = {}
 
@@ -27,7 +27,7 @@ class Running:
     def measured(
         self, reconcile: Callable[[K], Awaitable[float | None]]
     ) -> Callable[[K, float], Awaitable[float | None]]:
-        """Return `reconcile` as `work` calls it: with the seconds that its key waited, counted and timed."""
+        """Return `reconcile`, counted and timed, in the form that `work` calls: with its key's wait."""
 
         async def run(key: K, waited: float) -> float | None:
             metrics.QUEUE_SECONDS.observe(waited)

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics: on one port, for the standby operator too."""
+"""Serves /healthz, /readyz and /metrics on one port, also in a standby operator."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve(host: str, port: int, alive: Callable[[], bool]) -> AsyncIterator[int]:
-    """Serve while the block lasts; yield the port. `alive` returns whether the operator works.
+    """Serve during the block; yield the port. `alive` returns whether the operator works.
 
     Raises:
         OSError: the port is taken.

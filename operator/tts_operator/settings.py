@@ -17,15 +17,15 @@ class Settings(BaseSettings):
     namespaces: str = ""
     """Namespaces to watch, separated by commas; the whole cluster when empty."""
     namespace: str = "default"
-    """The operator's own namespace: its Lease lives there."""
+    """The operator's own namespace: its Lease is there."""
     identity: str = ""
-    """Who holds the Lease: the pod's name; the host's name when empty."""
+    """Holder of the Lease: the pod's name; the host's name when empty."""
     leader_election: bool = True
     """Whether a Lease is held while reconciling, so that only one of several operators works."""
     lease_seconds: Annotated[int, Field(ge=1)] = 15
-    """How long a Lease holds that is not renewed: so long nobody works where the leader's machine fails."""
+    """Seconds that a Lease is valid without renewal: if the leader's machine fails, none works so long."""
     lease_renewal_seconds: Annotated[float, Field(gt=0)] = 5.0
-    """The leader renews its Lease this often, and the others try to get it; less than `lease_seconds`."""
+    """Seconds after which the leader renews its Lease and the others try to get it; below `lease_seconds`."""
 
     gateway_image: str = f"tts-playground-app:{__version__}"
     """Image of the head, where the gateway runs, of a service whose Playground names none."""
@@ -35,12 +35,12 @@ class Settings(BaseSettings):
     """Version of Ray in those images."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 16
-    """Services, and as many TTSJobs, that are reconciled at a time: one that is changed mostly waits for the
-    API server."""
+    """Services, and as many TTSJobs, that are reconciled at a time: a reconcile with changes mostly waits for
+    the API server."""
     resync_seconds: Annotated[float, Field(gt=0)] = 300.0
-    """Every service is reconciled at least this often, whatever the watches say."""
+    """Seconds after which every service is reconciled again, even without an event."""
     poll_seconds: Annotated[float, Field(gt=0)] = 5.0
-    """A service that is not ready is looked at this often: not all that holds it up is watched."""
+    """Seconds after which to look again at a service that is not ready: not all causes are watched."""
     request_timeout: Annotated[float, Field(gt=0)] = 15.0
     """Seconds that an API request may take."""
 

@@ -1,4 +1,4 @@
-"""The objects that a service or a TTSJob is read from, and how it is known whose they are."""
+"""The objects from which a service or a TTSJob is read, and how they name their owner."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,17 +39,17 @@ class Watched:
     kind: Kind
     owner: type[Key] | type[JobKey]
     by: Literal["name", "service", "label"]
-    """What names the owner: the object's own name, its `spec.service`, or the owner's label."""
+    """Where the owner's name is: the object's own name, its `spec.service`, or the owner's label."""
 
     @property
     def label(self) -> str | None:
-        """The label that the objects must carry; None where all of the kind count."""
+        """The label that the objects must have; None where all objects of the kind count."""
         if self.by != "label":
             return None
         return SERVICE_LABEL if self.owner is Key else JOB_LABEL
 
     def key_of(self, found: Manifest) -> Key | JobKey:
-        """Return whose an object is."""
+        """Return the owner of an object."""
         metadata = found["metadata"]
         if self.label is not None:
             name = metadata["labels"][self.label]
@@ -60,7 +60,7 @@ class Watched:
         return self.owner(metadata["namespace"], name)
 
     def selectors(self, key: Key | JobKey) -> tuple[Mapping[str, str] | None, Mapping[str, str] | None]:
-        """Return the labels and the fields by which the API server finds the objects of `key`."""
+        """Return the label and field selectors with which the API server finds the objects of `key`."""
         _, name = key
         if self.label is not None:
             return {self.label: name}, None

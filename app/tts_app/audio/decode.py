@@ -12,18 +12,18 @@ from tts_app.audio.frames import to_samples
 from tts_app.audio.samples import Audio, AudioError, checked
 
 _DEMUXERS = "aac,aiff,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav"
-"""Plain audio and video files only: playlists would make libav open other files and addresses."""
+"""Only plain audio and video files: playlists would make libav open other files and addresses."""
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file,crypto,data"}
 
 
 def decode(source: bytes | Path) -> tuple[Audio, int]:
     """Return the first audio track of a file as mono samples, shape (n,), and its rate in Hz.
 
-    `source` is the file itself or its path. Channels are averaged. Raw samples (`pcm`) say nothing of
-    themselves and cannot be decoded.
+    `source` is the file itself or its path. Channels are averaged. Raw samples (`pcm`) have no
+    header and cannot be decoded.
 
     Raises:
-        AudioError: no such file, not an audio file, or one that is damaged or holds no audio.
+        AudioError: the file does not exist, is not an audio file, is damaged or holds no audio.
     """
     name = "the audio" if isinstance(source, bytes) else str(source)
     opened = BytesIO(source) if isinstance(source, bytes) else str(source)

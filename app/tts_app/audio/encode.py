@@ -1,6 +1,6 @@
-"""Encoding as the audio is made: bytes come out while samples go in, by libav's codecs (PyAV).
+"""Streaming encoders: bytes come out while samples go in, by libav's codecs (PyAV).
 
-Nothing in the bytes depends on the clock, on chance or on how the audio was cut into pushes.
+The bytes depend neither on the clock, nor on chance, nor on how the audio was cut into pushes.
 """
 
 import struct
@@ -19,7 +19,7 @@ from tts_app.audio.resample import Resampler
 from tts_app.audio.samples import Audio, AudioError, checked_rate
 
 _UNKNOWN = 0xFFFFFFFF
-"""The length in a WAV header while it is not known; players then read to the end."""
+"""The length in a WAV header while it is unknown; players then read to the end."""
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FLAC_TOTAL = slice(21, 26)
 """Where a FLAC file has its number of samples: the low 36 bits of these five bytes of STREAMINFO."""
@@ -27,7 +27,7 @@ _FLAC_TOTAL = slice(21, 26)
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How libav is asked for a format."""
+    """How libav makes a format."""
 
     container: str
     encoder: str
@@ -35,14 +35,14 @@ class _Codec:
     muxer: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     scale: float = 1.0
-    """What the encoder multiplies every sample by, of its own accord."""
+    """The factor that the encoder itself applies to every sample."""
 
 
 _CODECS = {
-    # ID3v2.3 is what every player reads. No Xing header: it holds the number of frames, which a stream
-    # cannot know, and a constant bit rate needs none. LAME's level 7 halves the cost of level 3; on speech
-    # at 96 kbit/s both leave the same signal-to-noise ratio in every band. Its presets of constant bit rates
-    # take 5% (0.45 dB) off every sample.
+    # Every player reads ID3v2.3. No Xing header: it holds the number of frames, which a stream cannot
+    # know, and a constant bit rate needs none. LAME's level 7 halves the cost of level 3; on speech at
+    # 96 kbit/s both give the same signal-to-noise ratio in every band. Its presets for constant bit rates
+    # scale every sample down by 5% (0.45 dB).
     "mp3": _Codec(
         "mp3",
         "libmp3lame",
@@ -51,28 +51,28 @@ _CODECS = {
         {"compression_level": "7"},
         scale=0.95,
     ),
-    # Pages of 40 ms: by default they are of one second, and the muxer holds the latest one back.
+    # Pages of 40 ms: the default is one second, and the muxer holds the latest page back.
     "opus": _Codec("ogg", "libopus", "flt", {"page_duration": "40000"}),
     "aac": _Codec("adts", "aac", "fltp", {"write_id3v2": "1"}),
     "flac": _Codec("flac", "flac", "s16", options={"frame_size": "1152"}),
 }
-# `flush_packets` hands every packet on at once; `bitexact` leaves out versions, dates and random serials.
+# `flush_packets` writes every packet at once; `bitexact` leaves out versions, dates and random serials.
 _MUXER = {"flush_packets": "1", "fflags": "+bitexact", "metadata_header_padding": "0"}
 _ENCODER = {"flags": "+bitexact", "threads": "1"}
 
 
 def wav_header(rate: int, samples: int | None = None) -> bytes:
-    """Return the 44 bytes before 16-bit mono samples at `rate` Hz; None: the number is not known yet."""
+    """Return the 44 bytes before 16-bit mono samples at `rate` Hz; None: their number is not known yet."""
     size = _UNKNOWN if samples is None else 2 * samples
     riff = _UNKNOWN if samples is None else 36 + size
     return _WAV_HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", size)
 
 
 class _Sink:
-    """The file that libav writes to: what was written since the last `take`. Not seekable, as a stream is."""
+    """The file that libav writes to: holds what was written since the last `take`. Not seekable."""
 
     def __init__(self) -> None:
-        self.closed = False  # PyAV writes no trailer to a file that says it is closed
+        self.closed = False  # PyAV writes no trailer to a file that reports being closed
         self._written = bytearray()
 
     def write(self, data: bytes) -> int:
@@ -92,7 +92,7 @@ class _Writer(Protocol):
 
 
 class _PcmWriter:
-    """16-bit samples as they are, after a header where the format has one."""
+    """Writes plain 16-bit samples, after a header where the format has one."""
 
     def __init__(self, header: bytes) -> None:
         self._header = header
@@ -162,11 +162,11 @@ def _writer(audio_format: Format, rate: int, bitrate: int | None, tags: Mapping[
 
 
 class Encoder:
-    """Encodes one utterance as it is made. Not shared between threads at once, but tied to none.
+    """Encodes one utterance while it is made. Any thread may call it, but only one at a time.
 
     At most 90 ms of audio is held back (aac 85, opus 80, mp3 72, flac 48, wav and pcm none), by the codecs'
     look-ahead and whole frames. Header and tags come with the first push; wav and pcm carry no tags.
-    An encoder that is dropped half-way frees its codec at once.
+    An encoder that is dropped before the end frees its codec at once.
     """
 
     def __init__(
@@ -182,13 +182,13 @@ class Encoder:
         `bitrate` is in bits a second, None the format's default; `tags` are those of `speech_tags`.
 
         Raises:
-            AudioError: an unknown format, a bit rate that it does not allow, or a rate out of range.
+            AudioError: the format is unknown or does not allow the bit rate, or the rate is out of range.
         """
         self._open = False
         self.format = find_format(format)
         self.bitrate = self.format.bitrate(bitrate)
         self.rate = self.format.rate(checked_rate(rate))
-        """Hz of the encoded audio: the codec may not have the source's."""
+        """Of the encoded audio, in Hz: the codec may not support the source's."""
         self._resampler = Resampler(rate, self.rate)
         self._samples = 0
         try:
@@ -198,7 +198,7 @@ class Encoder:
         self._open = True
 
     def __del__(self) -> None:
-        self.close()  # libav's objects hold each other: without this they would wait for the collector
+        self.close()  # libav's objects form cycles: only the collector would free them
 
     def push(self, audio: Audio) -> bytes:
         """Take samples, shape (n,), and return the bytes that are ready, perhaps none.
@@ -216,8 +216,8 @@ class Encoder:
         """Return the last bytes and end the file.
 
         Raises:
-            AudioError: no audio was pushed (a file without any is refused by most players), or the
-                encoder was flushed or closed before.
+            AudioError: no audio was pushed (most players refuse a file without any), or the encoder was
+                flushed or closed before.
         """
         self._check_open()
         try:
@@ -268,9 +268,9 @@ def encode(
 
 
 def completed(data: bytes, format: str) -> bytes:  # noqa: A002 - as the API calls it
-    """Return a file that was streamed in `format` with the lengths in its header that a stream cannot know.
+    """Return a streamed file in `format`, with the lengths in its header that a stream cannot know.
 
-    For files that are stored or sent whole. Only wav and flac have such lengths; others come back as is.
+    For files that are stored or sent whole. Only wav and flac have such lengths; others come back unchanged.
 
     Raises:
         AudioError: `data` is not a file that `Encoder` made in that format.

@@ -1,4 +1,4 @@
-"""The audio formats that can be asked for, and what each of them allows."""
+"""The audio formats that a caller can choose, and what each of them allows."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from tts_app.audio.samples import AudioError
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An output format: how it is called, sent and stored."""
+    """An output format: its name, and how it is sent and stored."""
 
     name: str
     """The `response_format` of the API."""
@@ -16,7 +16,7 @@ class Format:
     extension: str
     """Of a stored file, without the dot."""
     bitrates: tuple[int, ...] = ()
-    """Bits a second that may be asked for, lowest first; empty where the format has no choice."""
+    """Bits a second that a caller may choose, lowest first; empty where the format has no choice."""
     default_bitrate: int | None = None
     rates: tuple[int, ...] = ()
     """Sample rates in Hz that the format carries, lowest first; empty where it carries any."""
@@ -35,14 +35,14 @@ class Format:
         return wanted
 
     def rate(self, source: int) -> int:
-        """Return the rate in Hz that audio of `source` Hz is encoded at: the same or the next above it."""
+        """Return the rate in Hz that audio of `source` Hz is encoded at: the same or the next higher one."""
         if not self.rates or source in self.rates:
             return source
         return next((rate for rate in self.rates if rate > source), self.rates[-1])
 
 
 _KBIT = 1_000
-# The MPEG-2 half of these lists is what layer III and AAC have for speech rates such as 24 kHz.
+# In the MPEG-2 half of these lists layer III and AAC have speech rates such as 24 kHz.
 _MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 FORMATS = MappingProxyType(
@@ -88,7 +88,7 @@ def find_format(name: str) -> Format:
     """Return the format called `name`.
 
     Raises:
-        AudioError: there is none; the message lists those there are.
+        AudioError: there is none; the message lists the formats that exist.
     """
     try:
         return FORMATS[name]

@@ -1,4 +1,4 @@
-"""Samples as libav's frames and back, and the cutting of a stream into frames of one size."""
+"""Converts samples to libav's frames and back, and cuts a stream into frames of one size."""
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -8,7 +8,7 @@ from tts_app.audio.samples import SILENCE, Audio
 
 
 def to_pcm16(audio: Audio) -> NDArray[np.int16]:
-    """Return samples as little-endian 16-bit integers, full scale at ±1; what lies beyond saturates."""
+    """Return samples as little-endian 16-bit integers, full scale at ±1; values beyond it saturate."""
     pcm: NDArray[np.int16] = np.clip(np.rint(audio * 32_768.0), -32_768, 32_767).astype("<i2")
     return pcm
 
@@ -16,8 +16,8 @@ def to_pcm16(audio: Audio) -> NDArray[np.int16]:
 def to_frame(audio: Audio, rate: int, position: int, sample_format: str = "fltp") -> AudioFrame:
     """Return samples, shape (n,), as a mono frame of `rate` Hz that starts at sample `position`.
 
-    `sample_format` is `s16`, `flt` or `fltp`, as a codec wants it: one channel lies in memory the same
-    way packed and planar. Samples beyond ±1 saturate in s16 and are kept as they are in the others.
+    `sample_format` is `s16`, `flt` or `fltp`, whichever the codec takes: one channel has the same memory
+    layout packed and planar. Samples beyond ±1 saturate in s16 and stay as they are in the others.
     """
     samples = to_pcm16(audio) if sample_format == "s16" else audio
     frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format=sample_format, layout="mono")
@@ -33,7 +33,7 @@ def to_samples(frame: AudioFrame) -> Audio:
 
 
 class Blocks:
-    """Cuts a stream into blocks of one size, so that what is made of them depends on no push's length."""
+    """Cuts a stream into blocks of one size, so that results do not depend on the length of a push."""
 
     def __init__(self, size: int) -> None:
         self._size = size

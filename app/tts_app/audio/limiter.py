@@ -1,4 +1,4 @@
-"""A look-ahead limiter of true peaks: the peaks that the signal has between its samples count too."""
+"""A look-ahead limiter of true peaks: peaks of the signal between its samples count too."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 from tts_app.audio.samples import SILENCE, Audio, amplitude, checked, checked_rate
 
 _OVERSAMPLING = 4
-"""As ITU-R BS.1770-5, annex 2, asks for."""
+"""As ITU-R BS.1770-5, annex 2, requires."""
 _HALF_TAPS = 16
 """Samples on each side that a value between two samples is interpolated from."""
 _MARGIN_DB = 0.3
-"""What four times oversampling misses of a peak near the highest frequencies, as a loud fricative has."""
+"""What 4x oversampling misses of a peak near the highest frequencies, such as that of a loud fricative."""
 _WINDOW_S = 0.010
-"""Half the time within which the gain goes down and up again: longer than a pitch period."""
+"""Half the time in which the gain falls and rises again: longer than a pitch period."""
 
 
 def _interpolators() -> NDArray[np.float64]:
@@ -51,7 +51,7 @@ def _lowest(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
     """Return the minimum over `half` values to each side of each value, shape as `values`."""
     width, reach = 2 * half + 1, 1
     lowest = np.pad(values, half, constant_values=1.0)
-    while reach < width:  # doubling what each minimum reaches over: log2(width) passes
+    while reach < width:  # double the reach of each minimum: log2(width) passes
         step = min(reach, width - reach)
         lowest = np.minimum(lowest[:-step], lowest[step:])
         reach += step
@@ -59,17 +59,18 @@ def _lowest(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return the running mean of `width` values, as many fewer of them as that takes."""
+    """Return the running mean of `width` values; the result is `width` - 1 values shorter."""
     sums = np.cumsum(np.pad(values, (1, 0)))
     means: NDArray[np.float64] = (sums[width:] - sums[:-width]) / width
     return means
 
 
 class Limiter:
-    """Turns a stream down just where its true peak would pass the ceiling; elsewhere it stays untouched.
+    """Turns a stream down only where its true peak would pass the ceiling; elsewhere it stays unchanged.
 
-    The gain a sample needs, its minimum over a window, then a triangular mean over the same window: at every
-    sample the result is at most what that sample needs, and it moves smoothly. About 21 ms are held back.
+    It takes the gain that each sample needs, the minimum over a window, then a triangular mean over the same
+    window. The resulting gain is at most what each sample needs, and changes smoothly. About 21 ms are held
+    back.
     """
 
     def __init__(self, rate: int, ceiling_db: float = -1.0) -> None:
@@ -97,7 +98,7 @@ class Limiter:
         return (held * self._gain(held))[self._reach : -self._reach]
 
     def flush(self) -> Audio:
-        """Return the samples that were held back; the limiter then starts afresh."""
+        """Return the samples that were held back and reset the limiter."""
         last = self.push(np.zeros(self._reach, np.float32))
         self._held = np.zeros(self._reach, np.float32)
         return last

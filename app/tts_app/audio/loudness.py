@@ -1,4 +1,4 @@
-"""Brings speech to one loudness: -16 LUFS, true peaks under -1 dBTP; a stream as it is made, or a file."""
+"""Brings speech to one loudness: -16 LUFS, true peaks under -1 dBTP. For streams and for whole files."""
 
 import numpy as np
 
@@ -14,27 +14,27 @@ CEILING_DBTP = -1.0
 """The highest true peak."""
 
 _MOST_DB = 40.0
-"""Gain beyond this would be noise brought forward, not speech."""
+"""A higher gain would amplify noise, not speech."""
 _RAMP_S = 0.030
-"""Time in which the gain goes from one piece's to the next one's."""
+"""Time in which the gain changes from one piece's to the next one's."""
 _EXACT_LU = 0.05
 _PASSES = 8
-"""Corrections of a whole file; each is what the limiter took of the last one."""
+"""Corrections of a whole file; each makes up for what the limiter took after the last one."""
 
 
 class Leveller:
     """Levels a stream of pieces, each a clause or so, that it sees one at a time.
 
-    A piece gets the gain that brings all that was said so far, this piece included, to the target. The gain
-    moves only where a piece begins, along a short ramp, so nothing pumps within a clause. What the
-    limiter takes away is made up for. The output is as long as the input; about 21 ms are held back.
+    A piece gets the gain that brings all speech so far, this piece included, to the target. The gain changes
+    only where a piece begins, along a short ramp, so nothing pumps within a clause. It makes up for what the
+    limiter takes away. The output is as long as the input; about 21 ms are held back.
     """
 
     def __init__(self, rate: int, gain_db: float = 0.0) -> None:
-        """Level audio of `rate` Hz. `gain_db` is the gain that this voice was measured to need.
+        """Level audio of `rate` Hz. `gain_db` is the measured gain that this voice needs.
 
-        It decides alone where nothing was loud enough to be measured, half for the first block of 400 ms,
-        and for a twentieth or less once there was a word or two.
+        It decides alone while nothing was loud enough to measure. It weighs a half at the first block of
+        400 ms, and a twentieth or less after a word or two.
 
         Raises:
             AudioError: the rate is out of range or the gain is not a finite number.
@@ -77,7 +77,7 @@ class Leveller:
         return float(np.clip(gain_db, -_MOST_DB, _MOST_DB))
 
     def _compensated(self, piece: Audio, gain_db: float) -> float:
-        """Return `gain_db` and what the limiter would take from the piece at that gain."""
+        """Return `gain_db` plus what the limiter would take from the piece at that gain."""
         loud = piece * np.float32(amplitude(gain_db))
         limited = _limited(loud, self._rate)
         loss = measure(loud, self._rate) - measure(limited, self._rate)
@@ -87,8 +87,8 @@ class Leveller:
 def level(audio: Audio, rate: int) -> Audio:
     """Return a whole signal, shape (n,), at -16 LUFS and at most -1 dBTP, exact to 0.1 LU.
 
-    What has no loudness, silence, comes back as it is. A signal whose peaks are very far above its
-    loudness may stay quieter: the ceiling goes first.
+    Silence, which has no loudness, comes back unchanged. A signal whose peaks are very far above its
+    loudness may stay quieter: the ceiling takes priority.
 
     Raises:
         AudioError: a sample is not a finite number, or the rate is out of range.

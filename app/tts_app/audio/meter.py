@@ -14,15 +14,15 @@ _OFFSET = -0.691
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
 _FILTER_S = 0.1
-"""How much of the K filter's impulse response counts: its slower pole has decayed by 200 dB by then."""
+"""The length of the K filter's impulse response: after this time its slower pole has decayed by 200 dB."""
 
 
 @cache
 def _k_filter(rate: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return numerator and denominator, shape (5,), of the K weighting at `rate` Hz.
 
-    BS.1770 gives coefficients for 48 kHz only. These are its two stages as the analogue filters that they
-    are the bilinear transforms of: a shelf of +4 dB above 1.7 kHz and a high-pass at 38 Hz.
+    BS.1770 gives coefficients for 48 kHz only. Its two stages are bilinear transforms of analogue filters,
+    which are used here: a shelf of +4 dB above 1.7 kHz and a high-pass at 38 Hz.
     """
     shelf_gain = 10 ** (3.999843853973347 / 20)
     middle = shelf_gain**0.4996667741545416
@@ -42,9 +42,9 @@ def _k_filter(rate: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 @cache
 def _k_response(rate: int) -> NDArray[np.float64]:
-    """Return the K filter's impulse response, a tenth of a second of it.
+    """Return a tenth of a second of the K filter's impulse response.
 
-    A convolution needs no recursion, which numpy does not have, and its state is just the last samples.
+    A convolution needs no recursion, which numpy lacks, and its state is just the last samples.
     """
     taps = round(rate * _FILTER_S)
     zeros, poles = _k_filter(rate)
@@ -55,16 +55,16 @@ def _k_response(rate: int) -> NDArray[np.float64]:
 
 @cache
 def _k_spectrum(rate: int) -> tuple[int, int, NDArray[np.complex128]]:
-    """Return the taps of the response, the size of the transforms that it is applied in, and its own."""
+    """Return the number of taps of the response, the size of the transforms, and its own transform."""
     response = _k_response(rate)
     size = 1 << (4 * response.size - 1).bit_length()
     return response.size, size, np.fft.rfft(response, size)
 
 
 def _weighted(signal: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """Return the K-weighted signal from the first sample that has the whole response before it.
+    """Return the K-weighted signal from the first sample that the whole response covers.
 
-    Overlap-save: transforms of a size that stays in the processor's cache.
+    Uses overlap-save with transforms that fit into the processor's cache.
     """
     taps, size, spectrum = _k_spectrum(rate)
     wanted = signal.size - taps + 1
@@ -77,7 +77,7 @@ def _weighted(signal: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 class Meter:
-    """Integrated loudness of a stream, after each push that of all there was so far."""
+    """Integrated loudness of a stream; after each push, that of all audio so far."""
 
     def __init__(self, rate: int) -> None:
         """Measure audio of `rate` Hz.
@@ -110,8 +110,8 @@ class Meter:
     def blocks(self) -> NDArray[np.float64]:
         """Return the mean squares of the blocks that pass both gates, shape (blocks,).
 
-        Audio that is shorter than a block counts as one block of its own length: the standard says
-        nothing of it, and a word must have a level too.
+        Audio shorter than a block counts as one block of its own length: the standard does not define
+        this case, and a single word must have a level too.
         """
         if len(self._steps) >= _STEPS_A_BLOCK:
             kernel = np.full(_STEPS_A_BLOCK, 1 / _STEPS_A_BLOCK)
@@ -137,7 +137,7 @@ def power(lufs: float) -> float:
 
 
 def lufs(mean_square: float) -> float:
-    """Return the loudness of audio of that K-weighted mean square, over 0."""
+    """Return the loudness of audio of that K-weighted mean square, which is above 0."""
     return _OFFSET + 10 * float(np.log10(mean_square))
 
 

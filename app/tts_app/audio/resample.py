@@ -9,9 +9,9 @@ from tts_app.audio.samples import Audio, AudioError, checked, checked_rate, join
 
 
 class Resampler:
-    """Turns a stream of `source` Hz into one of `target` Hz. The same rates pass it through untouched.
+    """Turns a stream of `source` Hz into one of `target` Hz. Equal rates pass it through unchanged.
 
-    However the audio is cut into pushes, the samples that come out are the same.
+    The result does not depend on how the audio is cut into pushes.
     """
 
     def __init__(self, source: int, target: int) -> None:

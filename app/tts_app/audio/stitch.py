@@ -1,4 +1,4 @@
-"""Joins the segments of an utterance: trims them, and puts between them the pause that the text asks for."""
+"""Joins the segments of an utterance: trims them, and puts the pauses between them that the text needs."""
 
 import numpy as np
 
@@ -6,27 +6,27 @@ from tts_app.audio.samples import SILENCE, Audio, AudioError, amplitude, checked
 
 _FRAME_S = 0.010
 _ONSET_DB = -37.0
-"""Speech is what comes this close to the segment's loudest frame ..."""
+"""Speech is what comes this close to the level of the segment's loudest frame ..."""
 _SOFT_DB = -47.0
-"""... and what goes with it down to this. Kokoro's voices were measured: their breath and noise around speech
-lie 50 to 60 dB under the loudest frame, the softest onsets ("fish", "half") 28 to 42 dB."""
+"""... and adjoining sound down to this level. Measured on Kokoro's voices: breath and noise around speech are
+50 to 60 dB below the loudest frame, the softest onsets ("fish", "half") 28 to 42 dB."""
 _SILENT_DBFS = -60.0
-"""A segment that nowhere comes above this has no speech."""
+"""A segment that never exceeds this has no speech."""
 _BEFORE_S = 0.020
 _AFTER_S = 0.030
-"""What is kept around the speech, faded: the quietest part of a breath or a closing consonant."""
+"""Audio that stays around the speech, faded: the quietest part of a breath or a closing consonant."""
 _FADE_S = 0.015
 _LEAD_S = 0.020
-"""Silence that an utterance begins with: players swallow the very first samples."""
+"""Silence at the beginning of an utterance: players drop the very first samples."""
 _TAIL_S = 0.120
-"""Silence that it ends with; with what is kept of the last segment, 150 ms."""
+"""Silence at its end; together with the audio kept after the speech it makes 150 ms."""
 
 _CLAUSE_S = 0.180
 _HALF_STOP_S = 0.240
 _STOP_S = 0.420
 _RUN_ON_S = _BEFORE_S + _AFTER_S - _FADE_S
-"""Between two segments of one clause, split for its length: the closure of a consonant, no more. At this
-pause the faded edges overlap just as a whole, which is the cross-fade."""
+"""Pause between two segments of one clause that was too long: only the closure of a consonant. At this pause
+the faded edges overlap exactly, which is the cross-fade."""
 _PAUSES = {
     **dict.fromkeys(",،、—–-", _CLAUSE_S),
     **dict.fromkeys(";:؛", _HALF_STOP_S),
@@ -38,8 +38,8 @@ _CLOSERS = "\"'”’»)]}"
 def pause_after(text: str) -> float:
     """Return the seconds between a segment that speaks `text` and the next one, by its last punctuation.
 
-    They are about those that Kokoro itself makes inside a segment: at commas up to 260 ms, at full
-    stops 310 to 500 ms.
+    They are about as long as Kokoro's own pauses inside a segment: at commas up to 260 ms, at full stops
+    310 to 500 ms.
     """
     bare = text.rstrip().rstrip(_CLOSERS).rstrip()
     return _PAUSES.get(bare[-1:], _RUN_ON_S)
@@ -48,8 +48,8 @@ def pause_after(text: str) -> float:
 def trim(audio: Audio, rate: int) -> Audio:
     """Return the speech of a segment, shape (n,), without the silence around it, its edges faded.
 
-    The gate has hysteresis: it opens at a level that only speech has, then reaches out over what is
-    softer and adjoins, so that soft consonants stay. No samples come back when there is no speech.
+    The gate has hysteresis: it opens at a level that only speech has, then extends over adjoining softer
+    sound, so that soft consonants stay. Without speech it returns no samples.
 
     Raises:
         AudioError: a sample is not a finite number, or the rate is out of range.
@@ -71,7 +71,7 @@ def trim(audio: Audio, rate: int) -> Audio:
 
 
 def _faded(audio: Audio, length: int) -> Audio:
-    """Return the audio with raised cosines at its edges; two that overlap as a whole sum to 1."""
+    """Return the audio with raised cosines at its edges; two edges that overlap fully sum to 1."""
     faded = audio.copy()
     length = min(length, faded.size)
     rise = ((1 - np.cos(np.arange(1, length + 1) / (length + 1) * np.pi)) / 2).astype(np.float32)
@@ -81,16 +81,16 @@ def _faded(audio: Audio, length: int) -> Audio:
 
 
 class Stitcher:
-    """Joins segments as they are spoken. Each comes out with its first bit of silence, without delay.
+    """Joins segments as they are spoken. Each is returned at once, with the beginning of its silence.
 
     Where the pause is shorter than the faded edges, as within a clause, the edges overlap: a cross-fade.
     """
 
     def __init__(self, rate: int, pace: float = 1.0) -> None:
-        """Join audio of `rate` Hz. Pauses last 1/`pace`: give the speed that the engine itself spoke at.
+        """Join audio of `rate` Hz. Pauses last 1/`pace`: pass the speed at which the engine itself spoke.
 
         Raises:
-            AudioError: the rate is out of range, or the pace not over 0.
+            AudioError: the rate is out of range, or the pace is not above 0.
         """
         if not 0 < pace < float("inf"):
             raise AudioError(f"Pace {pace} must be a number over 0.")
@@ -102,14 +102,14 @@ class Stitcher:
         self._held = SILENCE
         """The end of the last segment, which the next one overlaps."""
         self._owed = self._samples(_LEAD_S)
-        """Samples of silence that the next segment comes after."""
+        """Samples of silence due before the next segment."""
         self._silent = 0
-        """Samples of silence that were already sent after the last segment."""
+        """Samples of silence already returned after the last segment."""
 
     def add(self, audio: Audio, text: str) -> Audio:
         """Take the segment that speaks `text`, shape (n,), and return what it adds to the utterance.
 
-        A segment without speech adds nothing but its pause, where that is longer than the one before.
+        A segment without speech adds only its pause, where that is longer than the one before.
 
         Raises:
             AudioError: a sample is not a finite number.
@@ -144,7 +144,7 @@ class Stitcher:
 
 
 def _overlapped(first: Audio, second: Audio) -> Audio:
-    """Return the sum of the two, both starting at once."""
+    """Return the sum of the two, which start at the same time."""
     total = np.zeros(max(first.size, second.size), np.float32)
     total[: first.size] += first
     total[: second.size] += second

@@ -1,4 +1,4 @@
-"""What an encoded file says about itself: who speaks it, and in which language."""
+"""Tags of an encoded file: who speaks it, and in which language."""
 
 from tts_app.resources.locales import language_of
 
@@ -7,7 +7,7 @@ def speech_tags(avatar: str, locale: str, *, title: str | None = None) -> dict[s
     """Return the tags of speech by `avatar` (such as `female_en-US`) in `locale`, for `Encoder`.
 
     The keys are libavformat's: it writes them as ID3 frames (TPE1, TLAN, TIT2) or Vorbis comments.
-    Speech is made by a machine and says so. A language without a known code is `und`, undetermined.
+    The tags say that a machine made the speech. A language without a known code is `und`, undetermined.
     """
     tags = {"artist": avatar, "language": language_of(locale).iso639_2}
     if title:

@@ -11,19 +11,19 @@ from tts_app.audio.frames import Blocks, to_frame, to_samples
 from tts_app.audio.samples import SILENCE, Audio, AudioError, checked, checked_rate, joined
 
 SLOWEST, FASTEST = 0.25, 4.0
-"""The factors that `Tempo` takes."""
+"""The range of factors that `Tempo` takes."""
 _FRAME = 1024
-"""Samples that `atempo` is fed at once: what it makes of a stream depends a little on how it is cut."""
+"""Samples that `atempo` gets at once: its result depends a little on how a stream is cut."""
 
 
 class Tempo:
-    """Speeds a stream up or slows it down; its pitch stays. Factor 1 passes it through untouched.
+    """Speeds a stream up or slows it down; its pitch stays. Factor 1 passes it through unchanged.
 
-    However the audio is cut into pushes, the samples that come out are the same.
+    The result does not depend on how the audio is cut into pushes.
     """
 
     def __init__(self, rate: int, factor: float) -> None:
-        """Make audio of `rate` Hz last 1/`factor` as long.
+        """Make audio of `rate` Hz 1/`factor` times as long.
 
         Raises:
             AudioError: `factor` is not within 0.25 to 4, or the rate is out of range.
@@ -87,7 +87,7 @@ def _pull(graph: Graph) -> Audio:
 
 
 def _graph(rate: int, factor: float) -> Graph:
-    # Beyond 2 `atempo` skips samples instead of blending them, and below 0.5 it refuses: so equal stages
+    # Above 2 `atempo` skips samples instead of blending them, and below 0.5 it fails: so use equal stages
     # within that range.
     stages = max(1, ceil(abs(log2(factor))))
     graph = Graph()

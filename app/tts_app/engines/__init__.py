@@ -1,1 +1,1 @@
-"""Speech engines: one module a model family, behind the Protocol of `base`, found by `registry`."""
+"""Speech and text engines, one per model family, behind the Protocols of `base` and `text`."""

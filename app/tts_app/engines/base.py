@@ -1,4 +1,4 @@
-"""What every speech engine offers: the Protocol that the rest of the app knows engines by."""
+"""What every speech engine offers: the Protocol through which the rest of the app uses engines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from tts_app.audio.samples import Audio
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do, so that callers ask it for nothing else."""
+    """What an engine can do, so that callers request nothing else."""
 
     sample_rate: int
-    """Hz of the audio that it returns."""
+    """Of the audio that it returns, in Hz."""
     takes: Literal["phonemes", "text"]
     """Which field of a segment it reads."""
     max_input: int
-    """Longest segment in characters of what it `takes`, tie bars apart; `synthesise` refuses longer ones."""
+    """Longest segment in characters of what it `takes`, without tie bars; `synthesise` refuses more."""
     speeds: tuple[float, float]
-    """Tempo that the model itself renders well; the audio stage does what lies outside."""
+    """Tempos that the model itself renders well; the audio stage does those outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,17 @@ class SpeechEngine(Protocol):
         ...
 
     def check_speaker(self, speaker: str) -> None:
-        """Raise EngineError, naming what there is, when the model has no such speaker."""
+        """Raise EngineError, which lists the speakers that exist, when the model has no such speaker."""
         ...
 
     def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
-        """Speak each segment; one array a segment, in order, at `capabilities.sample_rate`.
+        """Speak each segment; return one array per segment, in order, at `capabilities.sample_rate`.
 
-        Deterministic: the same segments give the same samples. `alone` tells that no other call is under way,
-        so that the engine may use the whole machine for this one.
+        Deterministic: the same segments give the same samples. `alone` says that no other call is running,
+        so the engine may use the whole machine for this one.
 
         Raises:
-            EngineError: more segments than it speaks at a time, or one longer than `max_input`.
+            EngineError: there are more segments than it speaks at a time, or one is longer than `max_input`.
         """
         ...
 
@@ -81,4 +81,4 @@ class SpeechEngine(Protocol):
 
 
 class EngineError(Exception):
-    """An engine cannot do what was asked; the message says why and what would work."""
+    """An engine cannot do what a caller requested; the message says why and what would work."""

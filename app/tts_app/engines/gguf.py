@@ -1,4 +1,4 @@
-"""What a GGUF file tells about itself, read from its head in milliseconds; package `gguf` takes seconds."""
+"""Reads the metadata of a GGUF file from its head in milliseconds; the package `gguf` takes seconds."""
 
 import struct
 from pathlib import Path
@@ -9,14 +9,14 @@ from tts_app.engines.base import EngineError
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _LONGEST = 1 << 26
-"""Bytes of a string, or items of an array, beyond which a file is taken to be damaged."""
+"""Bytes of a string, or items of an array; a file that claims more counts as damaged."""
 
 
 def find_gguf(files: Path) -> Path:
-    """Return the GGUF file that `files` is or holds; of a model in several files the first one.
+    """Return the GGUF file that `files` is or holds; for a model in several files, the first one.
 
     Raises:
-        EngineError: there is none, there are several models, or a part is missing.
+        EngineError: there is no such file, there are several models, or a part is missing.
     """
     if files.is_file():
         return files
@@ -34,7 +34,7 @@ def find_gguf(files: Path) -> Path:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return the scalars and strings of a GGUF file's head by key; of an array, its length.
+    """Return the scalars and strings of a GGUF file's head by key; for an array, its length.
 
     Raises:
         EngineError: it is not a GGUF file of version 2 or 3, or is cut off in its head.

@@ -12,11 +12,11 @@ from tts_app.sources.base import no_progress
 
 
 def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress) -> Path:
-    """Return the folder or file of the model's files, fetched into the cache where it lacks them.
+    """Return the folder or file of the model's files, fetched first if the cache lacks them.
 
     Raises:
-        SourceError: they cannot be had.
-        EngineError: there is no such engine here.
+        SourceError: the files are not available.
+        EngineError: this installation has no such engine.
     """
     spec = model.spec
     engine = text_engine(spec.engine) if isinstance(model, TextModel) else speech_engine(spec.engine)
@@ -24,10 +24,10 @@ def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress)
 
 
 def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int | None = None) -> EnginePool:
-    """Return the model's engine for `callers` at a time, loaded and with every speaker checked.
+    """Return the model's engine for `callers` at a time, after loading it and checking every speaker.
 
     Raises:
-        SourceError: the files cannot be had.
+        SourceError: the files are not available.
         EngineError: the model cannot be loaded, or has no such speaker.
     """
     spec = model.spec
@@ -40,10 +40,10 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
 
 
 def load_text_model(model: TextModel, progress: Progress = no_progress) -> TextEngine:
-    """Return the model's engine, loaded, for as many answers at a time as a replica of it is meant to write.
+    """Load the model's engine for as many answers at a time as its replicas should write, and return it.
 
     Raises:
-        SourceError: the files cannot be had.
+        SourceError: the files are not available.
         EngineError: the model cannot be loaded.
     """
     spec = model.spec

@@ -48,12 +48,12 @@ def body_of(request: TextRequest) -> dict[str, Any]:
 
 
 def without_defaults(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body without what says OpenAI's default: some servers refuse these fields."""
+    """Return a body without the fields that have OpenAI's default: some servers refuse these fields."""
     return {name: value for name, value in body.items() if _DEFAULTS.get(name, _ALWAYS) != value}
 
 
 def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the form that holds an answer to `schema`; an empty one means any JSON object."""
+    """Return the form that makes an answer follow `schema`; an empty one means any JSON object."""
     if not schema:
         return {"type": "json_object"}
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema), "strict": True}}
@@ -62,10 +62,10 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
 def delta_of(choice: Mapping[str, Any], tokens: int = 0, logprobs: tuple[TokenLogprob, ...] = ()) -> Delta:
     """Return what a choice of a chunk, of either form, adds to its answer.
 
-    `tokens` and `logprobs` are how many tokens it is, and their probabilities: servers tell them elsewhere.
+    `tokens` is its number of tokens and `logprobs` are their probabilities: servers report them elsewhere.
 
     Raises:
-        EngineStoppedError: the answer ended otherwise than by itself, at its limit or with calls of tools.
+        EngineStoppedError: the answer ended neither by itself, nor at its limit, nor with tool calls.
     """
     written = choice.get("delta", choice)
     reason = choice.get("finish_reason") or None  # some servers write an empty one into each chunk
@@ -83,13 +83,13 @@ def delta_of(choice: Mapping[str, Any], tokens: int = 0, logprobs: tuple[TokenLo
 
 
 def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """Return the tokens that a request took."""
+    """Return the tokens that a request used."""
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     return Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached)
 
 
 def chat_logprobs(found: Mapping[str, Any], most: int | None = None) -> Iterator[TokenLogprob]:
-    """Yield the probabilities of a chunk of chat, with at most `most` alternatives each; None: with all."""
+    """Yield the probabilities of a chat chunk with at most `most` alternatives each, or all for None."""
     for entry in found.get("content") or ():
         yield _logprob(entry, tuple(map(_logprob, (entry.get("top_logprobs") or ())[:most])))
 
@@ -108,9 +108,9 @@ def _logprob(entry: Mapping[str, Any], top: tuple[TokenLogprob, ...] = ()) -> To
 
 
 def event_data(lines: str) -> Iterator[str]:
-    """Yield the data of server-sent events, without the one that ends the stream.
+    """Yield the data of server-sent events, without that of the event that ends the stream.
 
-    Only a line feed ends a line: JSON may hold line breaks of Unicode's own.
+    Only a line feed ends a line: JSON may contain Unicode's other line breaks.
     """
     for line in lines.split("\n"):
         if line.startswith("data:") and (data := line.removeprefix("data:").strip()) != _DONE:
@@ -118,10 +118,10 @@ def event_data(lines: str) -> Iterator[str]:
 
 
 async def streamed_event_data(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield the same of a stream of bytes, up to the event that ends it.
+    """Yield the data of server-sent events in a stream of bytes, up to the event that ends it.
 
     Raises:
-        EOFError: the stream broke off before that event.
+        EOFError: the stream ended before that event.
         UnicodeDecodeError: it is not UTF-8.
     """
     rest = b""

@@ -14,7 +14,7 @@ _Parameters = TypeVar("_Parameters", bound=BaseModel)
 def checked_parameters(
     engine: str, settings: type[_Parameters], parameters: Mapping[str, Any]
 ) -> _Parameters:
-    """Return the `settings` that `parameters` say.
+    """Return `parameters` as an instance of `settings`.
 
     Raises:
         EngineError: one is unknown or out of range; the message names each.

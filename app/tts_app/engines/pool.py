@@ -1,4 +1,4 @@
-"""A loaded engine that many callers share: asynchronous, bounded, and able to give work up."""
+"""A loaded engine that many callers share: asynchronous, bounded and cancellable."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ from tts_app.engines.priority import yield_thread
 class EnginePool:
     """Runs an engine's blocking calls: side by side under load, on every core for a call that is alone.
 
-    Kokoro gives the most speech a second on a CPU with one thread a call and as many calls as cores,
-    and the first audio soonest with all cores in one call, at some 15% more work. Nothing runs beside a call
-    on all cores: the two would wait for each other's threads.
+    On a CPU Kokoro gives the most speech a second with one thread per call and as many calls as cores. It
+    gives the first audio soonest with all cores in one call, at some 15% more work. Nothing runs beside a
+    call on all cores: the two would wait for each other's threads.
 
-    Background calls have threads of their own at the operating system's lowest priority, one core a call:
-    they take what nobody else wants, and are in nobody's way.
+    Background calls have their own threads at the operating system's lowest priority, one core per call:
+    they use only idle cores and delay no other call.
     """
 
     def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
@@ -35,7 +35,7 @@ class EnginePool:
         return self._engine.capabilities
 
     async def synthesise(self, segment: Segment, background: bool = False) -> Audio:
-        """Speak a segment. Cancelling before the call had its turn means that it never runs.
+        """Speak a segment. A call that is cancelled before its turn never runs.
 
         Raises:
             EngineError: the engine cannot speak it, or is closed.
@@ -49,22 +49,22 @@ class EnginePool:
                 return await asyncio.wrap_future(later)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if later.cancelled() and not (task and task.cancelling()):  # `close`, and not the caller
+                if later.cancelled() and not (task and task.cancelling()):  # by `close`, not by the caller
                     raise EngineError("The engine is closed.") from None
                 raise
         turn = self._turns.ask()
         try:
             alone = await asyncio.wrap_future(turn)
         except asyncio.CancelledError:
-            if not turn.cancel():  # it came at the same moment
+            if not turn.cancel():  # the turn came at the same moment
                 self._turns.give_back()
             raise
         try:
             call = self._threads.submit(self._speak, segment, alone)
-        except RuntimeError as error:  # the threads were shut down while the turn came
+        except RuntimeError as error:  # the threads were shut down as the turn came
             self._turns.give_back()
             raise EngineError("The engine is closed.") from error
-        # Not when the caller leaves: its thread is busy until the call ends.
+        # Not when the caller cancels: its thread is busy until the call ends.
         call.add_done_callback(lambda _: self._turns.give_back())
         return await asyncio.wrap_future(call)
 
@@ -73,7 +73,7 @@ class EnginePool:
         return audio
 
     def close(self) -> None:
-        """Give up the calls that wait, wait for those under way, then release the engine."""
+        """Cancel the calls that wait, wait for those that run, then release the engine."""
         self._turns.close()
         self._threads.shutdown(cancel_futures=True)
         self._background.shutdown(cancel_futures=True)
@@ -91,7 +91,7 @@ class _Turns:
         self._lock = Lock()
 
     def ask(self) -> Future[bool]:
-        """Return a turn: done when it has come, with whether its call is alone."""
+        """Return a future that is done when the turn comes; its result says whether the call is alone."""
         turn: Future[bool] = Future()
         with self._lock:
             self._waiting.append(turn)
@@ -99,7 +99,7 @@ class _Turns:
         return turn
 
     def give_back(self) -> None:
-        """End a turn that had come."""
+        """End a turn that has come."""
         with self._lock:
             self._running -= 1
             self._alone = False
@@ -114,10 +114,10 @@ class _Turns:
                 turn.set_exception(EngineError("The engine is closed."))
 
     def _admit(self) -> None:
-        """Let in whoever may start now."""
+        """Admit the calls that may start now."""
         admitted: list[tuple[Future[bool], bool]] = []
         with self._lock:
-            # Whoever left while waiting counts for nobody.
+            # Calls that were cancelled while they waited do not count.
             self._waiting = deque(turn for turn in self._waiting if not turn.cancelled())
             while self._waiting and not self._alone and self._running < self._most:
                 turn = self._waiting.popleft()
@@ -126,5 +126,5 @@ class _Turns:
                 self._alone = self._running == 0 and not self._waiting
                 self._running += 1
                 admitted.append((turn, self._alone))
-        for turn, alone in admitted:  # outside the lock: what waits for a turn may ask for the next one
+        for turn, alone in admitted:  # outside the lock: a callback of a turn may ask for the next one
             turn.set_result(alone)

@@ -1,4 +1,4 @@
-"""Engines by name. A module is imported only when its engine is asked for: each has its own dependencies."""
+"""Engines by name. A module is imported only when its engine is needed: each has its own dependencies."""
 
 from importlib import import_module
 from typing import Any
@@ -16,19 +16,19 @@ def speech_engine(name: str) -> type[SpeechEngine]:
     """Return the class of the speech engine `name`.
 
     Raises:
-        EngineError: no such engine, or its dependencies are not installed.
+        EngineError: there is no such engine, or its dependencies are not installed.
     """
     engine: type[SpeechEngine] = _imported(name, "speech")
     return engine
 
 
 def text_engine(name: str) -> type[TextEngine]:
-    """Return the class of the text engine `name`, or of the one that is called `module:Class`.
+    """Return the class of the text engine `name`, where `name` may also be an import path `module:Class`.
 
-    A TextModel names its engine; `module:Class` is for a Serve config that is written otherwise, as tests do.
+    A TextModel names its engine; `module:Class` is for Serve configs from other sources, such as tests.
 
     Raises:
-        EngineError: no such engine, or its dependencies are not installed.
+        EngineError: there is no such engine, or its dependencies are not installed.
     """
     engine: type[TextEngine] = _imported(name, "text")
     return engine

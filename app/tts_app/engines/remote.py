@@ -1,4 +1,4 @@
-"""A model of a running playground, or of another server of OpenAI's chat API, that writes."""
+"""A writer that is a model of a running playground, or of another server of OpenAI's chat API."""
 
 import asyncio
 import json
@@ -15,11 +15,11 @@ from tts_app.engines.text import ContextLengthError, Delta, EngineError, TextCap
 
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
 _CONTEXT = 1 << 20
-"""Of a model whose context is not told: the most that a TextModel may have. Its server says where it ends."""
+"""For a model of unknown context: the most that a TextModel may have. Its server refuses what is too long."""
 _REQUESTS = 4
-"""Answers asked for at a time of a playground, which others use too."""
+"""Answers requested at a time from a playground, which others use too."""
 _LONGEST_WAIT = 60.0
-"""Seconds that a busy playground is waited for, all of a request's tries together."""
+"""Seconds to wait for a busy playground, over all tries of a request."""
 _RETRY_AFTER = 5.0
 
 
@@ -33,10 +33,11 @@ class RemoteWriter:
 
     @classmethod
     async def connect(cls, url: str, key: str | None, model: str | None) -> Self:
-        """Return the writer `model` of the API at `url`, or its only one.
+        """Return a writer for `model` of the API at `url`; None: for its only model.
 
         Raises:
-            EngineError: there is no API, it refuses the key, or has no such model; or several, none named.
+            EngineError: there is no API, it refuses the key or has no such model, or `model` is None and it
+                has several.
         """
         try:
             base = httpx.URL(url.rstrip("/").removesuffix("/v1"))
@@ -45,7 +46,7 @@ class RemoteWriter:
         if base.scheme not in ("http", "https") or not base.host:
             raise EngineError(f"{url!r} is no address; it should be like http://127.0.0.1:8000.")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # No proxy leads back to this machine.
+        # A proxy cannot reach this machine's loopback.
         client = httpx.AsyncClient(
             base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=not _is_loopback(base.host)
         )
@@ -60,7 +61,7 @@ class RemoteWriter:
 
     @property
     def capabilities(self) -> TextCapabilities:
-        """What the API tells of the model; whether it can be held to JSON shows when it is asked."""
+        """What the API says of the model; whether it supports JSON shows only in the answer to a request."""
         return self._capabilities
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
@@ -68,7 +69,7 @@ class RemoteWriter:
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
-            EngineError: the API refuses the request, or fails, or the text is not valid Unicode.
+            EngineError: the API refuses the request or fails, or the text is not valid Unicode.
         """
         try:
             async with aclosing(self._answered(request)) as deltas:
@@ -117,7 +118,7 @@ async def _models(client: httpx.AsyncClient) -> list[dict[str, Any]]:
         found = [entry for entry in response.json()["data"] if isinstance(entry["id"], str)]
     except (ValueError, KeyError, TypeError):
         raise EngineError(f"{response.url} does not list models: this is no API like OpenAI's.") from None
-    # Others than the playground do not tell what their models can do.
+    # Servers other than the playground do not say what their models can do.
     return [entry for entry in found if "text" in entry.get("capabilities", ["text"])]
 
 
@@ -141,12 +142,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _wait(response: httpx.Response) -> float | None:
-    """Return the seconds after which to ask again, or None where that would not help."""
+    """Return the seconds after which to retry, or None where that would not help."""
     if response.status_code not in (429, 503):
         return None
     try:
         return max(0.1, float(response.headers.get("Retry-After", _RETRY_AFTER)))
-    except ValueError:  # a date, which nothing of ours sends
+    except ValueError:  # a date, which our servers never send
         return _RETRY_AFTER
 
 

@@ -1,4 +1,4 @@
-"""An engine's slots: as many answers at a time as it can write, the others in the order that they came."""
+"""An engine's slots: it writes so many answers at a time, and the others wait in the order that they came."""
 
 import asyncio
 from collections import deque
@@ -9,9 +9,9 @@ from tts_app.engines.text import TextLoad
 
 
 class Slots:
-    """Slots that are taken several at a time and given back; for one event loop.
+    """Slots, which callers take several at a time and give back; for one event loop.
 
-    Whoever asks for several waits at the head of the queue until so many are free: nobody overtakes.
+    A caller that needs several waits at the head of the queue until so many are free: none overtakes it.
     """
 
     def __init__(self, total: int) -> None:
@@ -33,7 +33,7 @@ class Slots:
         """Wait for `count` slots. Cancelling gives up the place in the queue.
 
         Raises:
-            EngineError: there are fewer slots than that.
+            EngineError: there are fewer slots in all.
         """
         if count > self.total:
             raise EngineError(f"{count} answers at a time are too many: this model writes {self.total}.")
@@ -48,13 +48,13 @@ class Slots:
             if turn.cancelled():
                 with suppress(ValueError):  # `_let_in` or `refuse` was there first
                     self._queue.remove((count, turn))
-                self._let_in()  # whoever is behind may need less
+                self._let_in()  # the next caller may need fewer
             elif turn.exception() is None:
                 self.give(count)
             raise
 
     def load(self, held: int, context_length: int) -> TextLoad:
-        """Return how busy they are, where running answers hold so many tokens of the cache."""
+        """Return how busy they are, where running answers hold `held` tokens of the cache."""
         return TextLoad(self.taken, self.waiting, min(1.0, held / (self.total * context_length)))
 
     def give(self, count: int) -> None:
@@ -63,7 +63,7 @@ class Slots:
         self._let_in()
 
     def refuse(self, error: Exception) -> None:
-        """End the waiting of all with `error`."""
+        """End every wait with `error`."""
         for _, turn in self._queue:
             if not turn.done():
                 turn.set_exception(error)

@@ -1,17 +1,17 @@
-"""Stop strings: they end an answer and are never part of it, wherever the tokens fall."""
+"""Stop strings: they end an answer and are never part of it, wherever the borders of its tokens are."""
 
 from collections.abc import Sequence
 
 
 class StopStrings:
-    """Lets text through up to the first stop string, and holds back what may be the beginning of one."""
+    """Passes text on up to the first stop string, and holds back what may be the beginning of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
 
     def take(self, text: str) -> tuple[str, bool]:
-        """Return what of the text so far may go out, and whether a stop string was met."""
+        """Return the part of the text so far that may go out, and whether a stop string was found."""
         held = self._held + text
         found = [at for stop in self._stops if (at := held.find(stop)) >= 0]
         if found:
@@ -22,7 +22,7 @@ class StopStrings:
         return held[: len(held) - keep], False
 
     def rest(self) -> str:
-        """Return what is held back: the answer has ended, and it was no stop string."""
+        """Return the text held back, once the answer has ended: it was no stop string."""
         held, self._held = self._held, ""
         return held
 

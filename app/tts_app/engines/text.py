@@ -1,4 +1,4 @@
-"""What every text engine offers: the Protocol that the rest of the app knows language models by."""
+"""What every text engine offers: the Protocol through which the rest of the app uses language models."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,57 +8,57 @@ from typing import Any, Literal, Protocol, Self
 from tts_app.engines.base import EngineError
 
 Finish = Literal["stop", "length", "tool_calls"]
-"""Why an answer ended: by itself or at a stop string, at its limit of tokens, or to have tools called."""
+"""Why an answer ended: by itself or at a stop string, at its limit of tokens, or with tool calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextCapabilities:
-    """What an engine can do, so that callers ask it for nothing else."""
+    """What an engine can do, so that callers request nothing else."""
 
     context_length: int
     """Tokens that a prompt and its answer may have together."""
     slots: int
-    """Answers that it writes at a time; more wait in it."""
+    """Answers that it writes at a time; others wait in its queue."""
     chat: bool = True
     """Whether the model has a chat template: without one it continues prompts only."""
     logprobs: int = 0
-    """Most alternatives a token that it tells the probability of."""
+    """Most alternatives per token whose probability it reports."""
     json: bool = False
-    """Whether it can be held to JSON, and to a JSON schema."""
+    """Whether it can make an answer follow JSON, and a JSON schema."""
     tools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """What is to be written: an answer to `messages`, or how `prompt` goes on. Exactly one is given."""
+    """What to write: an answer to `messages`, or a continuation of `prompt`. Exactly one is given."""
 
     messages: tuple[Mapping[str, Any], ...] | None = None
     """As OpenAI's chat API has them: role, content, tool calls."""
     prompt: str | None = None
     max_tokens: int | None = None
-    """Of each answer; up to the end of the context, without it."""
+    """Most tokens of each answer; None: up to the end of the context."""
     temperature: float = 1.0
-    """0: the most probable token each time."""
+    """0 chooses the most probable token each time."""
     top_p: float = 1.0
     seed: int | None = None
-    """The same seed gives the same answer, on the same engine and with nothing else to write beside it."""
+    """The same seed gives the same answer on the same engine if it writes nothing else at the time."""
     stop: tuple[str, ...] = ()
     """Strings that end an answer and are not part of it."""
     n: int = 1
-    """Answers wanted."""
+    """Number of answers."""
     logprobs: int | None = None
-    """Alternatives a token whose probabilities are told; None tells none, 0 the chosen token's."""
+    """Alternatives per token whose probabilities to report; None reports none, 0 only the chosen token's."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     schema: Mapping[str, Any] | None = None
-    """JSON schema that the answer keeps to; an empty one is any JSON object."""
+    """JSON schema that the answer follows; an empty one means any JSON object."""
     tools: tuple[Mapping[str, Any], ...] = ()
     tool_choice: str | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token, its natural logarithm of probability, and those that it was chosen among."""
+    """A token, the natural logarithm of its probability, and the tokens that it was chosen from."""
 
     token: str
     logprob: float
@@ -68,13 +68,13 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a request took."""
+    """Tokens that a request used."""
 
     prompt: int
     completion: int
     """Of all answers together."""
     cached: int = 0
-    """Tokens of the prompt that did not have to be read again."""
+    """Tokens of the prompt that were in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +82,23 @@ class Delta:
     """What was written of one answer since the last delta; never cut inside a character."""
 
     index: int = 0
-    """Which of the answers."""
+    """Number of the answer, from 0."""
     text: str = ""
     reasoning: str = ""
-    """What a model that thinks before it answers thought; not part of the answer, though its tokens count."""
+    """The reasoning of a model before it answers: not part of the answer, though its tokens count."""
     tokens: int = 0
-    """How many tokens it is."""
+    """Number of its tokens."""
     logprobs: tuple[TokenLogprob, ...] = ()
     tool_calls: tuple[Mapping[str, Any], ...] = ()
-    """As OpenAI's deltas have them."""
+    """In the form of OpenAI's deltas."""
     finish: Finish | None = None
-    """With the last delta of an answer."""
+    """Set in the last delta of an answer."""
     usage: Usage | None = None
-    """With the very last delta."""
+    """Set in the last delta of the request."""
 
     @classmethod
     def joined(cls, parts: Sequence["Delta"]) -> "Delta":
-        """Return deltas of one answer, in order, as one; there is at least one."""
+        """Return deltas of one answer, in order and at least one, as one delta."""
         return cls(
             index=parts[0].index,
             text="".join([part.text for part in parts]),
@@ -126,18 +126,18 @@ class ContextLengthError(EngineError):
 
 
 class UnreadableAnswerError(EngineError):
-    """The model wrote what the engine cannot read, such as a broken call of a tool. Another try may do."""
+    """The engine cannot read what the model wrote, such as a malformed tool call. A retry may succeed."""
 
 
 class EngineStoppedError(EngineError):
-    """The engine was closed, or broke, while it wrote: not the request's fault."""
+    """The engine was closed, or broke, while it wrote; the request is not the cause."""
 
 
 def check_request(request: TextRequest, capabilities: TextCapabilities) -> None:
-    """Check what every engine wants of a request.
+    """Check what every engine requires of a request.
 
     Raises:
-        EngineError: the request contradicts itself, or asks for what the model cannot do.
+        EngineError: the request contradicts itself, or needs what the model cannot do.
     """
     if (request.messages is None) == (request.prompt is None):
         raise EngineError("A request has either messages or a prompt.")
@@ -157,7 +157,7 @@ def check_request(request: TextRequest, capabilities: TextCapabilities) -> None:
 
 
 class Writer(Protocol):
-    """What writes: a TextEngine of this process, or a model that is reached through an API."""
+    """What writes text: a TextEngine of this process, or a model behind an API."""
 
     @property
     def capabilities(self) -> TextCapabilities:
@@ -208,16 +208,16 @@ class TextEngine(Protocol):
 
     @property
     def load_now(self) -> TextLoad | None:
-        """How busy it is; None where it publishes that itself, and all else that telemetry.text does."""
+        """How busy it is; None where the engine itself publishes this and the rest of telemetry.text."""
         ...
 
     @property
     def broken(self) -> str | None:
-        """Why it cannot write any more and has to be loaded anew; None as long as it may write."""
+        """Why it cannot write any more and must be loaded again; None while it can write."""
         ...
 
     def close(self) -> None:
-        """Release the model; what is being written ends with EngineError. Idempotent."""
+        """Release the model; running answers end with EngineError. Idempotent."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The text front-end: written text in, segments of spoken words and their phonemes out."""
+"""The text front-end: turns written text into segments of spoken words and their phonemes."""
 
 from functools import cache
 from importlib import import_module
@@ -11,12 +11,12 @@ _making = Lock()
 
 
 def front_end(locale: str) -> FrontEnd:
-    """Return the text front-end of `locale`, made once a process: making one loads dictionaries and models.
+    """Return the text front-end of `locale`, made once per process: making one loads dictionaries and models.
 
-    A locale without one of its own is read by espeak-ng.
+    espeak-ng reads a locale that has no front-end of its own.
 
     Raises:
-        ValueError: espeak-ng does not read it either; the message lists the languages that are read.
+        ValueError: espeak-ng does not read it either; the message lists the supported languages.
         EspeakError: the espeak-ng program is missing.
     """
     if not is_readable(locale):

@@ -1,4 +1,4 @@
-"""What a language package offers, and the spoken forms that the shared normaliser asks it for."""
+"""What a language package offers, and the spoken forms that the shared normaliser gets from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ class Date:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time of day as written. `hour` is 0-23, `am`/`pm` applied; `twelve` tells that it was given."""
+    """A time of day as written. `hour` is 0-23 with `am`/`pm` applied; `twelve` says that one was given."""
 
     hour: int
     minute: int = 0
     second: int | None = None
     twelve: bool = False
-    """Written with am/pm (or the language's own word): speak it with the part of the day."""
+    """Whether it was written with am/pm (or the language's own word): then speak the part of the day too."""
 
 
 class Verbaliser(Protocol):
-    """How one locale says the things that are written with digits and symbols.
+    """How one locale says what is written with digits and symbols.
 
-    The shared normaliser (`semiotics`) finds them in the text and puts what these return in their place,
-    with spaces around. Everything returned is plain words in the language's own script.
+    The shared normaliser (`semiotics`) finds such parts of the text and replaces them by what these methods
+    return, with spaces around. They return plain words in the language's own script.
     """
 
     locale: str
@@ -97,14 +97,14 @@ class Verbaliser(Protocol):
 
 
 class FrontEnd(Protocol):
-    """One locale's text front-end. Thread-safe; models that it needs are loaded when it is made."""
+    """One locale's text front-end. Thread-safe; its models are loaded when it is made."""
 
     locale: str
 
     def normalise(self, text: str) -> str:
         """Return `text` as the words that are spoken, with . , ; : ? ! as the only punctuation.
 
-        Digits, symbols, URLs, tags, emoji and words of other scripts are gone: said, or dropped.
+        No digits, symbols, URLs, tags, emoji or words of other scripts are left: they are said or dropped.
         """
         ...
 
@@ -112,7 +112,7 @@ class FrontEnd(Protocol):
         """Return the phonemes of each normalised text in plain IPA; an engine maps them to its own alphabet.
 
         The letters of an affricate or a diphthong are joined by `TIE` (t͡ʃ, a͡ɪ), the stress marks ˈ and ˌ
-        stand before the vowel, and words are apart by a space. Punctuation . , ; : ? ! is kept: models
-        phrase by it.
+        are before the vowel, and a space separates words. Punctuation . , ; : ? ! is kept: models use it
+        for phrasing.
         """
         ...

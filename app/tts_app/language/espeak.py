@@ -1,10 +1,10 @@
-"""The espeak-ng program as a phonemiser: started once a voice, kept alive, fed in batches.
+"""The espeak-ng program as a phonemiser: started once per voice, kept alive, fed in batches.
 
 espeak-ng is GPL-3 and this project is Apache-2.0, so it is never loaded into this process: it runs as a
-program of its own and is spoken to through pipes. The program reads its standard input line by line and
-flushes its output after every line, so that it can be kept alive; it prints a line for each clause that it
-finds, however, and not one for each line that it reads. A marker line after each piece of text, written
-in phonemes that no word has, tells where the answer to a piece ends.
+separate program behind pipes. The program reads its standard input line by line and flushes its output after
+every line, so it can be kept alive. But it prints a line for each clause that it finds, not for each line
+that it reads. So a marker line follows each piece of text, in phonemes that no word has: it shows where the
+answer to the piece ends.
 
 Starting the program takes 10 to 20 ms; a line of seven words then takes 0.7 to 3 ms.
 """
@@ -22,34 +22,34 @@ import regex
 
 PROGRAM = "espeak-ng"
 ANSWER_SECONDS = 20.0
-"""How long one block may take; beyond, the program is taken for stuck and started afresh."""
+"""Seconds that one block may take; after that the program counts as stuck and is restarted."""
 
 _MARKER = "[[tttttt]]"
 """Phonemes are read between double brackets; every voice has a t, and no word has six in a row."""
 _LINE_BYTES = 800
-"""The program cuts lines at 1,000 bytes, inside a letter if need be: none of ours comes near."""
+"""The program cuts lines at 1,000 bytes, even inside a letter: our lines stay well below."""
 _BLOCK_BYTES = 16_000
-"""Less than a pipe holds, so that writing a block never waits for a program that waits to be read."""
+"""Less than a pipe holds, so that writing a block never waits for a program that waits for its reader."""
 _PUNCTUATION = regex.compile(r"\s*((?!(?<=[0-9])[.,:][0-9])[.,;:?!]+)\s*")
-"""Marks between clauses; those inside of a number are the program's to read."""
+"""Marks between clauses; the program itself reads those inside a number."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _UNSAFE = regex.compile(r"[\p{Cc}\[\]<>|\\]+")
-"""What the program, or the pipe, would take for more than text."""
+"""What the program or the pipe would not treat as text."""
 _LANGUAGE_FLAG = regex.compile(r"\([^()\s]*\)")
-"""(en): a mark of where the program changes language; a tie stands between its letters, too."""
+"""(en): the program's mark of a change of language; it has ties between its letters, too."""
 _ASCII_LETTERS = {"r.": "ɽ", "S": "ʃ", "Z": "ʒ"}
 """What the program leaves in its own notation."""
 _NO_IPA = regex.compile(r"[\p{ASCII}--[a-z^ ]]", regex.V1)
-"""Tones as digits, hyphens, and other rests of that notation; ^ is a tie."""
+"""Tones as digits, hyphens, and other remains of that notation; ^ is a tie."""
 _SPACES = regex.compile(r"\s+")
 
 
 class EspeakError(RuntimeError):
-    """The espeak-ng program is missing, does not know the voice, or does not answer."""
+    """The espeak-ng program is missing, lacks the voice, or does not answer."""
 
 
 class Espeak:
-    """One voice of the espeak-ng program. Thread-safe; a program that died is started again."""
+    """One voice of the espeak-ng program. Thread-safe; a program that died is restarted."""
 
     def __init__(self, voice: str, *, tie: str = "") -> None:
         """Start the program.
@@ -70,11 +70,11 @@ class Espeak:
     def phonemise(self, texts: Sequence[str]) -> list[str]:
         """Return the IPA of each text, in order, on one line each, with the stress marks ˈ ˌ and length ː.
 
-        The punctuation . , ; : ? ! stays where it is; text between is phonemised clause by clause. Marks
-        that the program sets where it changes language are left out.
+        The punctuation . , ; : ? ! stays in place; the text between is phonemised clause by clause. The
+        program's marks of a change of language are left out.
 
         Raises:
-            EspeakError: the program does not answer, started afresh or not.
+            EspeakError: the program does not answer, even after a restart.
         """
         parts = [_PUNCTUATION.split(_SPACES.sub(" ", _UNSAFE.sub(" ", text)).strip()) for text in texts]
         clauses = [clause for part in parts for clause in part[::2] if _SOUNDED.search(clause)]
@@ -99,7 +99,7 @@ class Espeak:
                 self._program = None
 
     def _ask(self, clauses: list[str]) -> list[str]:
-        """Return the phonemes of each clause; on a dead or stuck program, try once more with a fresh one."""
+        """Return the phonemes of each clause; restart a dead or stuck program and try once more."""
         answers: list[str] = []
         for block in _blocks(clauses):
             try:
@@ -168,7 +168,7 @@ class _Program:
             pipe.close()
 
     def _first_line(self) -> bytes:
-        """Return how this voice prints the marker: proof, too, that the program runs and knows the voice."""
+        """Return how this voice prints the marker, which also proves that it runs and has the voice."""
         self._write(f"{_MARKER}\n")
         return self._line(time.monotonic() + ANSWER_SECONDS).strip()
 
@@ -209,7 +209,7 @@ def _plain(answer: str) -> str:
 
 
 def _blocks(clauses: list[str]) -> Iterator[list[str]]:
-    """Yield the clauses in runs that a pipe holds; a clause longer than that is a run of its own."""
+    """Yield the clauses in runs that fit into a pipe; a longer clause is a run of its own."""
     block: list[str] = []
     size = 0
     for clause in clauses:
@@ -224,7 +224,7 @@ def _blocks(clauses: list[str]) -> Iterator[list[str]]:
 
 
 def _lines(clause: str) -> Iterator[str]:
-    """Yield a clause in lines that the program reads whole, cut between words, or letters of a giant word."""
+    """Yield a clause in lines that the program does not cut, split between words, or inside a giant word."""
     line = ""
     for word in clause.split(" "):
         piece = word

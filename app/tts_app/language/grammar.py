@@ -1,7 +1,7 @@
-"""The grammar of things that are not words: a branch for each kind, tried in the order given here.
+"""The grammar of text that is not plain words: a branch for each kind, tried in the order given here.
 
-Every repetition is possessive or bounded, and branches that scan far are anchored where a word or number
-starts, so that matching takes time linear in the text.
+Every repetition is possessive or bounded, and branches that scan far are anchored at the start of a word or
+number, so matching takes time linear in the text.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,13 +30,13 @@ _LATIN_START = r"(?<![\p{Latin}\p{N}_])"
 _END = r"(?![\p{L}\p{M}\p{N}_])"
 _SIGN = r"(?:(?<![\p{L}\p{N})\]%])[-+])?"
 _ABBREVIATED = r"(?:\.(?=[ ]*+[\p{Ll},;:!?)]))?"
-"""A full stop that belongs to an abbreviation: the sentence goes on after it."""
+"""A full stop that belongs to an abbreviation: the sentence continues after it."""
 _DIALLED = (
     r"(?=(?:[ .()+-]{0,2}\d){7})"
     r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)|1[- ]\(?\d{3}\)?[- ]"
     r"|[68]00[- ]|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
 )
-"""What a phone number starts like: at least seven digits, with a sign, a zero or groups of a known shape."""
+"""The start of a phone number: at least seven digits, with a sign, a zero or groups of a known shape."""
 _TAG = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
 FRACTIONS = {"½": (1, 2), "¼": (1, 4), "¾": (3, 4), "⅓": (1, 3), "⅔": (2, 3), "⅕": (1, 5), "⅛": (1, 8)}
 
@@ -55,7 +55,7 @@ class Forms:
 
     @classmethod
     def of(cls, verbaliser: Verbaliser) -> "Forms":
-        """Return the forms that every language knows, with the verbaliser's own."""
+        """Return the forms of every language together with the verbaliser's own."""
         currencies = _meanings(CURRENCIES, option(verbaliser, "currency_forms", {}))
         home = option(verbaliser, "home_currency", "")
         signs = RUPEES if home in {"INR", "PKR"} else DOLLARS if home in {"USD", "AUD"} else frozenset()
@@ -78,8 +78,8 @@ def option(verbaliser: Verbaliser, name: str, default: Any) -> Any:
 class Grammar:
     """The compiled grammar of one locale.
 
-    Most of a text is plain words: they are passed over at the speed of one small pattern. Whatever else
-    starts with a letter, a digit or a mark is tried against the branches that can start so.
+    Most of a text is plain words, which one small pattern skips quickly. Anything else that starts with a
+    letter, a digit or a mark is tried against the branches that can start so.
     """
 
     def __init__(self, forms: Forms) -> None:
@@ -103,10 +103,10 @@ class Grammar:
         self._leading = frozenset(_FIRST_WORD.match(form)[0] for form in leading if form[0].isalpha())  # type: ignore[index]
 
     def search(self, text: str, position: int) -> "tuple[str, regex.Match[str]] | None":
-        """Return what stands next in the text from `position` on, as the name of its branch and the match.
+        """Return the next match in the text from `position` on, with the name of its branch.
 
-        An empty group ends each branch and names it; the groups inside share their names with other branches,
-        which leaves `Match.lastgroup` without meaning.
+        An empty group ends each branch and names it: the groups inside share their names with other branches,
+        so `Match.lastgroup` has no meaning.
         """
         while found := _NEXT.search(text, position):
             start = found.lastgroup or ""
@@ -281,7 +281,7 @@ def _meanings(*tables: Mapping[Any, tuple[str, ...]]) -> dict[str, Any]:
 
 
 def _cased(meanings: Mapping[str, int]) -> dict[str, int]:
-    """Return the forms as written, in capitals and capitalised: never lower case where none was written."""
+    """Return the forms as written, in capitals and capitalised; in lower case only if written so."""
     return {
         variant: key for form, key in meanings.items() for variant in (form.upper(), form.capitalize(), form)
     }

@@ -1,6 +1,6 @@
-"""How things are written in any language's posts: units, currencies, months, domain endings.
+"""Written forms in any language's posts: units, currencies, months, domain endings.
 
-Forms in the script of one language live with that language: its verbaliser offers them (see `semiotics`).
+Forms in the script of one language are with that language: its verbaliser offers them (see `semiotics`).
 """
 
 from types import MappingProxyType
@@ -87,7 +87,7 @@ CURRENCIES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Written signs and codes of each currency. A bare `Rs` is the rupee of the speaker's own country:
-a verbaliser with `home_currency = "INR"` hears it as Indian."""
+a verbaliser with `home_currency = "INR"` reads it as Indian."""
 
 RUPEES = frozenset({"Rs", "Rs.", "RS", "rs", "rs.", "₨"})
 DOLLARS = frozenset({"$"})
@@ -123,7 +123,7 @@ MONEY_MAGNITUDES: MappingProxyType[str, int] = MappingProxyType(
         "Cr": 10**7,
     }
 )
-"""What multiplies an amount of money only: 5 m alone is five metres."""
+"""Letters that multiply only an amount of money: 5 m alone is five metres."""
 
 ENGLISH_MONTHS: MappingProxyType[int, tuple[str, ...]] = MappingProxyType(
     {
@@ -160,4 +160,4 @@ DOMAINS = word_set(
     "es eu fr de it nl ie ca nz za qa bh kw om jo lb tr cn jp sg my ch hotel travel shop store online "
     "site xyz club events tours restaurant page link blog live news cloud tech"
 )
-"""Endings by which a web address without https:// is told from a missing space after a full stop."""
+"""Endings that distinguish a web address without https:// from a missing space after a full stop."""

@@ -1,4 +1,4 @@
-"""Finds emoji in text, by the emoji library, and rows of stars that rate something."""
+"""Finds emoji in text, by the emoji library, and rows of stars that are ratings."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _PICTURE = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\p{Em
 
 
 def count_stars(text: str) -> str:
-    """Write rows of stars as a number and one ★; a star after a number is that number's own."""
+    """Write rows of stars as a number and one ★; a star after a number belongs to that number."""
     return _STAR_ROW.sub(_counted, text)
 
 

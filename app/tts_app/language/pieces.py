@@ -1,4 +1,4 @@
-"""Pieces of a text that were said in words: joined into ranges, and put back in their places."""
+"""Pieces of a text that were put into words: joins them into ranges, and puts them back in place."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,12 +6,12 @@ from decimal import Decimal
 from tts_app.language.base import Date, Verbaliser
 
 RANGED = frozenset({"number", "money", "measure", "percent", "time", "date", "ordinal"})
-"""What can stand on both sides of a dash: amounts."""
+"""Kinds of amounts that can be on both sides of a dash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the text and the words that take its place."""
+    """A part of the text and the words that replace it."""
 
     start: int
     end: int
@@ -67,7 +67,7 @@ def _range(text: str, first: Piece, dash: Piece, second: Piece, say: Verbaliser)
 
 
 def assemble(text: str, pieces: list[Piece]) -> str:
-    """Return the text with each piece's words in the place of what it stands for."""
+    """Return the text with each piece's part replaced by its words."""
     out = []
     end = 0
     for piece in pieces:

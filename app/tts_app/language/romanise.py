@@ -1,4 +1,4 @@
-"""Words of other scripts in Latin letters, so that a language written in Latin letters can say them."""
+"""Writes words of other scripts in Latin letters, so that a language written in these can say them."""
 
 import regex
 from anyascii import anyascii
@@ -16,8 +16,8 @@ _NOT_A_LETTER = regex.compile(r"[^a-z]++")
 def romanise(text: str) -> str:
     """Return `text` with the words of every other script in lower-case Latin letters.
 
-    The letters are those of the `anyascii` tables. Scripts that leave vowels unwritten get an `a` between
-    consonants, without which nothing could say them.
+    The letters are those of the `anyascii` tables. In scripts that leave vowels unwritten, an `a` goes
+    between consonants, to make the words pronounceable.
     """
     if text.isascii():
         return text

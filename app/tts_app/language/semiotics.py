@@ -1,12 +1,12 @@
-"""The shared normaliser: finds what is written with digits and symbols, and has a verbaliser say it.
+"""The shared normaliser: finds what is written with digits and symbols, and lets a verbaliser say it.
 
-One scan over the cleaned text with one grammar (`grammar`): the first branch that matches at a place decides
-what stands there, so that words already put in are never looked at again. Two amounts around a dash then
-become a range, and what is left that is neither letter nor . , ; : ? ! goes.
+It scans the cleaned text once with one grammar (`grammar`): the first branch that matches at a place decides
+what is there, so words already put in are never examined again. Then two amounts around a dash become a
+range, and every other character that is neither a letter nor . , ; : ? ! is removed.
 
-Besides what `base.Verbaliser` demands, a verbaliser may offer, each with the default given:
+In addition to `base.Verbaliser`, a verbaliser may offer these, each with its default at the end:
 
-- `unit_forms`, `currency_forms`: `{key: (written, ...)}` in its own script, besides `UNITS` and
+- `unit_forms`, `currency_forms`: `{key: (written, ...)}` in its own script, in addition to `UNITS` and
   `CURRENCIES`; {}
 - `month_forms` {1..12: (written, ...)}, `weekday_forms` {0 (Monday)..6: ...}; {} (English is known)
 - `am_forms`, `pm_forms`: (written, ...) after a time of day; () (am, a.m., pm, p.m. are known)
@@ -15,17 +15,17 @@ Besides what `base.Verbaliser` demands, a verbaliser may offer, each with the de
 - `hashtag`: the word before a hashtag, or before the first of a row of them; ""
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
 - `per`: the word for the slash of $50/night; what `symbol("/")` says
-- `leaves_signs`: whether digits, signs and hyphens that it has no words for stay, for the phonemiser; False
+- `leaves_signs`: whether digits, signs and hyphens without words stay, for the phonemiser; False
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
 - `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
 - `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
-- `capitals(word: str, shouted: bool)`: says a Latin word in capitals; `shouted` tells that its neighbours
-  are too. By default shouted and long words are words, the others are spelled by `letters`.
+- `capitals(word: str, shouted: bool)`: says a Latin word in capitals; `shouted` says that its neighbours
+  are in capitals too. By default shouted and long words are words, and `letters` spells the others.
 
-`symbol` is also asked for × (2 × 3), ~ (about), ° and ❤ (between two words): it returns "" for what it does
-not say. `measure` is asked for every key of `UNITS`, `star` (5★) and `times` (3x) included. `abbreviation` is
-asked for each word, with its full stop first (`Dr.`), then without, and for `w/`, `w/o`, `24/7`, `pp`.
-`No. 5` is `symbol("#")` and the number.
+`symbol` is also called for × (2 × 3), ~ (about), ° and ❤ (between two words): it returns "" for those that it
+does not say. `measure` is called with any key of `UNITS`, including `star` (5★) and `times` (3x).
+`abbreviation` is called for each word, first with its full stop (`Dr.`), then without, and for `w/`, `w/o`,
+`24/7`, `pp`. `No. 5` is `symbol("#")` and the number.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -46,7 +46,7 @@ from tts_app.language.tidy import tidy
 __all__ = ["UNITS", "normalise", "parse_number", "words_of_tag"]
 
 LONGEST_NUMBER = 15
-"""Digits beyond which a number is read digit by digit."""
+"""Most digits of a number; a longer one is read digit by digit."""
 
 _HEARTS = frozenset("❤♥💕💖💗💘💙💚💛💜🖤🤍🤎🧡🩷🩵🩶💓💞")
 _BREAKS = frozenset("•●▪■◆►▶➤➜→⇒‣◦∙|—()[]{}")
@@ -62,9 +62,9 @@ def normalise(text: str, verbaliser: Verbaliser) -> str:
 
 
 def parse_number(written: str, decimal_mark: str) -> Decimal | None:
-    """Return the number that `written` (ASCII digits, `.` and `,`) means, or None when it is none (1.2.3).
+    """Return the number that `written` (ASCII digits, `.` and `,`) means, or None when it is not one (1.2.3).
 
-    Knows 1,299.50, 1.299,50, the Indian 1,25,000, and a mark that can only be the other one's (2.5 where the
+    It reads 1,299.50, 1.299,50, the Indian 1,25,000, and a mark that must be the decimal one (2.5 where the
     decimal mark is a comma).
     """
     marks = [char for char in written if char in ".,"]
@@ -86,7 +86,7 @@ def parse_number(written: str, decimal_mark: str) -> Decimal | None:
 
 
 def words_of_tag(tag: str) -> list[str]:
-    """Return the words and numbers that a tag or name is made of: LuxuryStay2026 gives Luxury, Stay, 2026."""
+    """Return the words and numbers that make up a tag or name: LuxuryStay2026 gives Luxury, Stay, 2026."""
     return _TAG_WORD.findall(tag)
 
 
@@ -102,7 +102,7 @@ def _normaliser(verbaliser: Hashable) -> "_Normaliser":
 
 
 class _Normaliser:
-    """The grammar of one verbaliser. Stateless once made: a scan holds what belongs to one text."""
+    """The grammar of one verbaliser. Stateless once made: a scan holds the state of one text."""
 
     def __init__(self, verbaliser: Verbaliser) -> None:
         self.say = verbaliser
@@ -123,7 +123,7 @@ class _Normaliser:
         return tidy(said, self.leaves_signs)
 
     def _plain(self, text: str) -> str:
-        """Return the text with ASCII digits and marks, and with emoji said or gone."""
+        """Return the text with ASCII digits and marks, and with emoji said or dropped."""
         text = ascii_digits(clean(text))
         point = self.say.decimal_mark
         text = text.translate({0x66B: point, 0x66C: "," if point == "." else ".", 0x66A: "%"})
@@ -158,7 +158,7 @@ class _Scan:
         self._last: Piece | None = None
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what takes the place of parts of the text, in order."""
+        """Yield the pieces that replace parts of the text, in order."""
         position = 0
         grammar = self._normaliser.grammar
         while found := grammar.search(self._text, position):
@@ -258,7 +258,7 @@ class _Scan:
         return parse_number(written, self._say.decimal_mark)
 
     def _digits_of(self, match: "regex.Match[str]") -> Piece:
-        """Say the digits of a match that is no number; its sign or unit is left to the scan that goes on."""
+        """Say the digits of a match that is not a number; the scan then continues at its sign or unit."""
         start, end = match.span("amount")
         return Piece(start, end, "digits", self._written(match["amount"]))
 
@@ -405,7 +405,7 @@ class _Scan:
         return self._piece(match, "number", _join([sign, self._say.number(amount)]), amount)
 
     def _number_at(self, match: "regex.Match[str]") -> Piece | None:
-        """Say the first number of a match that is not what it looked like; the scan goes on after it."""
+        """Say the first number of a match that is not what it looked like; the scan continues after it."""
         run = _NUMBER_AT.search(match[0])
         if run is None:
             return None
@@ -427,7 +427,7 @@ class _Scan:
         )
 
     def _long_digits(self, digits: str) -> str:
-        """Say digits one by one; more than five with pauses, as one says them."""
+        """Say digits one by one; more than five with pauses, as people do."""
         return ", ".join(self._say.digits(part) for part in _phone_parts(digits))
 
     def _digit_run(self, digits: str) -> str:
@@ -522,10 +522,10 @@ class _Scan:
             said = self._say.symbol(mark)
         return self._piece(match, "dash" if mark in "-–—" else "mark", said)
 
-    # -- what they share ---------------------------------------------------------------------------------
+    # -- shared by all branches --------------------------------------------------------------------------
 
     def _between(self, start: int) -> str:
-        """Return what stands between the last piece and `start`."""
+        """Return the text between the last piece and `start`."""
         return self._text[self._last.end if self._last else 0 : start]
 
     def _piece(
@@ -558,7 +558,7 @@ _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _phone_parts(group: str) -> Iterator[str]:
-    """Yield a long run of a phone number in the parts in which one says it: three digits each, four last."""
+    """Yield a long run of a phone number in the parts in which it is said: three digits each, four last."""
     while len(group) > 5:
         yield group[:3]
         group = group[3:]
@@ -566,7 +566,7 @@ def _phone_parts(group: str) -> Iterator[str]:
 
 
 def _shouted(text: str) -> frozenset[int]:
-    """Return where the words start that stand in capitals among words in capitals."""
+    """Return the starts of words in capitals whose neighbours are in capitals too."""
     shouted: set[int] = set()
     run: list[regex.Match[str]] = []
     for match in [*_LATIN_WORD.finditer(text), None]:

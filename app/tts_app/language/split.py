@@ -1,8 +1,8 @@
 """Cuts normalised text into segments: where a speaker would breathe, and never inside a word.
 
-The first segment is kept short, because the listener waits for it; the others are as long as the limit
-allows, because a model phrases long pieces better. Takes time linear in the text: each cut looks at one
-segment's length of it.
+The first segment is short, because the listener waits for it; the others are as long as the limit allows,
+because a model phrases long pieces better. It takes time linear in the text: each cut reads one segment's
+length of it.
 """
 
 import math
@@ -10,9 +10,9 @@ import math
 import regex
 
 SENTENCE = regex.compile(r".+?(?:[.!?؟۔।…]\s+|\n+|\Z)", regex.DOTALL)
-"""A sentence of a text as it was written, with the space behind it; the text's end ends one, too."""
+"""A sentence of a text as written, with the space after it; the end of the text also ends a sentence."""
 SHORT_SENTENCE = 24
-"""Characters that a sentence of a text that is being written has at least: `Dr.` and `1.` are none."""
+"""Fewest characters of a sentence in a text that is still being written: `Dr.` and `1.` are not sentences."""
 
 _JOINTS = (
     *("and but or so that which while when where because with for from to in on at by",),
@@ -21,7 +21,7 @@ _JOINTS = (
     *("اور یا لیکن کہ میں کے سے پر",),
     *("في من إلى على مع عن أو لكن ثم",),
 )
-"""Words before which a clause may be parted, a language a line."""
+"""Words before which a clause may be split; one language per line."""
 _BORDER = regex.compile(
     r"(?P<sentence>[.!?؟۔।॥…。！？]['\")\]]?(?=\s))"
     r"|(?P<clause>[,;:،؛、—–](?=\s))"
@@ -33,16 +33,16 @@ _GRAPHEMES = regex.compile(r"\X")
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _LONGEST_JOINT = 10
 _SHORTEST_PART = 0.35
-"""A cut that leaves less than this part of the room in front of it is not worth its pause."""
+"""A cut is not worth its pause if the part before it fills less than this share of the room."""
 
 
 def split(text: str, first: int, limit: int) -> list[str]:
-    """Return the segments of `text`, in order; none empty, none only punctuation.
+    """Return the segments of `text`, in order; none is empty or only punctuation.
 
     None is longer than `limit` characters; the first has at most `first` where a border allows it. A
     sentence's end is the best border, then a clause's, then the space before a word that joins clauses,
-    then any space. A word of more than `limit` characters is cut between graphemes: it is no word of any
-    language.
+    then any space. A word of more than `limit` characters, which no language has, is cut between
+    graphemes.
     """
     text = " ".join(text.split())
     segments: list[str] = []
@@ -73,7 +73,7 @@ def _cut(text: str, start: int, room: int, limit: int) -> int:
     for kind in ("sentence", "clause"):
         if ends[kind] and ends[kind][-1] >= worth:
             return ends[kind][-1]
-    # Nothing to breathe at: parts of like length sound better than a long one and a stump.
+    # No place to breathe: parts of equal length sound better than a long one and a short rest.
     even = start + _even_part(text, start, room, limit)
     for kind in ("joint", "word"):
         fitting = [end for end in ends[kind] if end >= worth]
@@ -83,7 +83,7 @@ def _cut(text: str, start: int, room: int, limit: int) -> int:
 
 
 def _even_part(text: str, start: int, room: int, limit: int) -> int:
-    """Return how long each part is when what comes before the next pause is cut into as few as fit."""
+    """Return the length of each part when the text before the next pause is cut into as few as fit."""
     stretch = limit + room
     found = next(
         (b for b in _BORDER.finditer(text, start, start + stretch) if b.lastgroup in {"sentence", "clause"}),
@@ -94,7 +94,7 @@ def _even_part(text: str, start: int, room: int, limit: int) -> int:
 
 
 def _next_border(text: str, start: int, limit: int) -> int:
-    """Return the end of the first word, or of what of it fits the limit."""
+    """Return the end of the first word, or of the part of it that fits the limit."""
     found = _WORD_BORDER.search(text, start, start + limit + 1)
     if found:
         return found.start()
@@ -115,13 +115,13 @@ class Sentences:
         self._rest = ""
 
     def push(self, text: str) -> list[str]:
-        """Return the sentences that are whole, now that `text` is there; a short one comes with the next."""
+        """Return the sentences that `text` completes; a short one comes with the next."""
         self._rest += text
         whole: list[str] = []
         start = end = 0
         for sentence in SENTENCE.finditer(self._rest):
             if sentence.end() == len(self._rest):
-                break  # more space may follow, or the sentence itself goes on
+                break  # more space may follow, or the sentence may continue
             end = sentence.end()
             if end - start >= SHORT_SENTENCE:
                 whole.append(self._rest[start:end])
@@ -130,6 +130,6 @@ class Sentences:
         return whole
 
     def end(self) -> list[str]:
-        """Return what is left, now that nothing more is written."""
+        """Return the rest, when nothing more is written."""
         rest, self._rest = self._rest, ""
         return [rest] if rest.strip() else []

@@ -1,6 +1,6 @@
-"""Unicode clean-up: what text is before anyone asks what it means.
+"""Unicode clean-up: the step before any interpretation of the text.
 
-Everything here runs in time linear in the length of the text: patterns are possessive or single classes.
+All functions take time linear in the length of the text: patterns are possessive or single classes.
 """
 
 import html
@@ -13,7 +13,7 @@ _COMPATIBLE = regex.compile(
     r"[\u00b2\u00b3\u00b9\u2070-\u209c\u2100-\u214f\u2460-\u249b\u24b6-\u24ff\u3250-\u33ff\ufb00-\ufb4f"
     r"\ufb50-\ufdff\ufe30-\ufe4f\ufe70-\ufefc\uff01-\uffee\U0001d400-\U0001d7ff\U0001f100-\U0001f12b]"
 )
-"""Styled letters and digits (𝗕𝗼𝗹𝗱, ｆｕｌｌ, ⓒ, m², ㎞, joined Arabic forms) that mean their plain ones."""
+"""Styled letters and digits (𝗕𝗼𝗹𝗱, ｆｕｌｌ, ⓒ, m², ㎞, joined Arabic forms) that mean the plain ones."""
 _LEGAL_MARKS = regex.compile("[™®©℠℗]")
 _BLOCK_LETTERS = regex.compile(r"[\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189]")
 _SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz")
@@ -28,15 +28,15 @@ _EMOJI_JOINERS = regex.compile(
     rf"(?<![\p{{Extended_Pictographic}}\ufe0f\U0001f3fb-\U0001f3ff{_JOINED_SCRIPTS}])\u200d|\u200d(?=\s|$)"
     rf"|(?<![{_JOINED_SCRIPTS}])\u200c|\u200c(?![{_JOINED_SCRIPTS}])"
 )
-"""Zero-width joiners are kept in emoji sequences and, with non-joiners, between letters of scripts that join:
-there they belong to the spelling (Urdu compounds, Hindi half-letters)."""
+"""Zero-width joiners stay in emoji sequences. Joiners and non-joiners stay between letters of joining
+scripts, where they belong to the spelling (Urdu compounds, Hindi half-letters)."""
 _INVISIBLE = regex.compile(
     r"[\p{Cc}--[\n\t]]|[\p{Cs}\p{Co}\p{Cn}]|[\p{Cf}--[\u200c\u200d\U000e0020-\U000e007f]]|[\u034f\u115f\u1160\u3164]",
     flags=regex.V1,
 )
 _SELECTORS = regex.compile(r"(?<!\p{Emoji})[\ufe00-\ufe0f]")
 _MARKS_RUN = regex.compile(r"(\p{M}{6})\p{M}++")
-"""More marks on one letter than any script writes: decoration (Z̷a̷l̷g̷o)."""
+"""More marks on one letter than any script has: decoration (Z̷a̷l̷g̷o)."""
 _OVERLAYS = regex.compile(r"[\u0334-\u0338\u0489\u20d0-\u20df\u20e1-\u20f0]")
 _PLAIN = str.maketrans(
     {
@@ -75,10 +75,10 @@ _DOTS = regex.compile(r"(?:\.{2,}+|(?<=\s)\.(?: \.)++)(?=(\s*+\p{Ll}|\s*+[\p{Lo}
 
 
 def clean(text: str) -> str:
-    """Return `text` in NFC without what only decorates it.
+    """Return `text` in NFC without decoration.
 
-    Gone are control and other invisible characters, bidi marks, tags, styled letters, smart quotes, odd
-    spaces and repeated punctuation. Lines are kept apart by one line break; emoji are whole.
+    Control and other invisible characters, bidi marks, tags, styled letters, smart quotes, odd spaces and
+    repeated punctuation are removed or made plain. One line break separates lines; emoji stay whole.
     """
     text = _LINE_ENDS.sub("\n", text)
     if "&" in text and ";" in text:
@@ -102,7 +102,7 @@ def word_set(words: str) -> frozenset[str]:
 
 
 def ascii_digits(text: str) -> str:
-    """Return `text` with the digits of every script (٣ ۳ ३) as 0-9; those newer than Python's tables go."""
+    """Return `text` with the digits of every script (٣ ۳ ३) as 0-9; drop those newer than Python's tables."""
     if text.isascii():
         return text
     return _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0], "")), text)

@@ -1,4 +1,4 @@
-"""The last step of normalising: what is left that nobody says goes, and marks fall into place."""
+"""The last step of normalising: removes what is never said, and tidies punctuation."""
 
 from itertools import zip_longest
 
@@ -10,13 +10,13 @@ _UNREADABLE = regex.compile(
 )
 _STRAY_APOSTROPHE = regex.compile(r"(?<![\p{L}\p{M}])'+|'+(?![\p{L}\p{M}])")
 _MARKS = regex.compile(r"(?!(?<=[0-9])[.,:][0-9])\s*+[.,;:?!](?:\s*+[.,;:?!])*+\s*+")
-"""Marks between words; those inside of a number stay."""
+"""Marks between words; those inside a number stay."""
 
 
 def tidy(text: str, leave_signs: bool = False) -> str:
     """Return the text on one line, with one mark where there were several, and a space after each.
 
-    `leave_signs` keeps digits, the signs that espeak-ng reads, and hyphens inside of words.
+    `leave_signs` keeps digits, the signs that espeak-ng reads, and hyphens inside words.
     """
     text = (_UNREADABLE if leave_signs else _UNSPEAKABLE).sub(" ", text)
     text = "\n".join(_STRAY_APOSTROPHE.sub(" ", line) for line in text.split("\n"))

@@ -23,10 +23,10 @@ def fetch(source: Source, patterns: Sequence[str] | None = None, progress: Progr
     `patterns` limits what is taken from a hub repository, which may hold many variants of a model.
 
     Raises:
-        SourceError: the files cannot be had, or one differs from its SHA-256.
+        SourceError: the files are not available, or one differs from its SHA-256.
     """
-    # What one kind of source needs is imported when it is fetched: each costs every process that loads a
-    # model up to a third of a second.
+    # Each kind of source imports what it needs only when it fetches: each import would cost every process
+    # that loads a model up to a third of a second.
     scheme, _, rest = source.uri.partition("://")
     if scheme == "package":
         from tts_app.sources.packages import fetch_package  # noqa: PLC0415
@@ -63,7 +63,7 @@ def _existing(uri: str, folder: Path) -> Path:
 
 
 def _check(folder: Path, source: Source) -> None:
-    """Compare the files that the resource names with their SHA-256."""
+    """Compare the files that the source lists with their SHA-256."""
     for name, expected in source.sha256.items():
         path = folder / name
         if not path.is_file():

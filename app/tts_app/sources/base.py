@@ -1,4 +1,4 @@
-"""What the sources share: the error they raise, how they tell progress, where their cache is."""
+"""What the sources share: their error, how they report progress, where their cache is."""
 
 import hashlib
 import os
@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 
 class SourceError(Exception):
-    """A model's files cannot be had; the message says why and what to do."""
+    """A model's files are not available; the message says why and what to do."""
 
 
 class Progress(Protocol):
-    """Is told how far a download is."""
+    """Receives the progress of a download."""
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
         """`name` has `done` of `total` bytes; `total` is None while it is unknown."""
@@ -20,7 +20,7 @@ class Progress(Protocol):
 
 
 def no_progress(name: str, done: int, total: int | None) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def cache_folder() -> Path:
@@ -29,21 +29,21 @@ def cache_folder() -> Path:
 
 
 def baked_folder() -> Path | None:
-    """Return the folder of models that came with the image, `TTSP_MODELS`: looked at first, never written."""
+    """Return the folder of models that came with the image, `TTSP_MODELS`: read first, never written."""
     named = os.environ.get("TTSP_MODELS")
     return Path(named) if named else None
 
 
 def claims_folder() -> Path:
-    """Return the folder that a cluster's volume claims are mounted in, by name: `TTSP_CLAIMS`."""
+    """Return the folder in which a cluster's volume claims are mounted, by name: `TTSP_CLAIMS`."""
     return Path(os.environ.get("TTSP_CLAIMS") or "/claims")
 
 
 def file_path(uri: str) -> Path:
-    """Return the path that a `file://` address names.
+    """Return the path of a `file://` address.
 
     Raises:
-        SourceError: it is not absolute; what looks like its first folder would be taken for a host's name.
+        SourceError: it is not absolute: what looks like its first folder would mean a host.
     """
     parts = urlsplit(uri)
     if parts.netloc not in ("", "localhost") or not parts.path:

@@ -1,4 +1,4 @@
-"""Addresses that are paths here: `file://`, and `pvc://`, in a volume claim that pods have mounted."""
+"""Addresses of local paths: `file://`, and `pvc://` for a path in a mounted volume claim."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tts_app.sources.base import SourceError, claims_folder, file_path
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the path that `uri` is, or None where it is not one of this machine.
+    """Return the local path of `uri`, or None where it is not one of this machine.
 
     Raises:
         SourceError: the claim is not mounted here, or the path leads out of it.
@@ -18,7 +18,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def claimed(uri: str, path: str) -> Path:
-    """Return where `path`, a claim's name and a path inside it, lies. It cannot lead out of the claim.
+    """Return the local path of `path`, a claim's name and a path inside it, which must stay in the claim.
 
     Raises:
         SourceError: the claim is not mounted here, or the path leads out of it.

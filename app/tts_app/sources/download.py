@@ -1,4 +1,4 @@
-"""One file over HTTP: resumable, checked, and whole or not there at all."""
+"""Downloads one file over HTTP: resumable, checked, and either complete or absent."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ import httpx
 from tts_app.sources.base import Progress, SourceError, sha256_of
 
 ATTEMPTS = 4
-"""How often a broken transfer goes on from where it stopped before it is an error."""
+"""How often a broken transfer resumes before it is an error."""
 
 
 def download(url: str, target: Path, sha256: str, name: str, progress: Progress) -> None:
     """Fetch `url` into `target`.
 
-    What arrived before a break lies in `<target>.partial`; the next call goes on from there.
+    What arrived before a break is in `<target>.partial`; the next call resumes from there.
 
     Raises:
-        SourceError: the server cannot be reached, answers with an error, or what came has another SHA-256
-            (which is then deleted).
+        SourceError: the server cannot be reached or answers with an error, or the file has another SHA-256
+            (and is deleted).
     """
     if target.exists() and sha256_of(target) == sha256:
         return
@@ -46,12 +46,12 @@ def download(url: str, target: Path, sha256: str, name: str, progress: Progress)
 
 
 def _continue(url: str, partial: Path, name: str, progress: Progress) -> None:
-    """Append what is missing of `url` to `partial`."""
+    """Append the missing part of `url` to `partial`."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=60) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # It is all there; the checksum decides.
+            return  # It is complete; the checksum decides.
         if response.is_error:
             raise SourceError(
                 f"Cannot download {name}: the server answered {response.status_code} "

@@ -20,7 +20,7 @@ def fetch_hub(
     The client's own settings hold: HF_TOKEN, HF_ENDPOINT (a mirror), HF_HUB_OFFLINE.
 
     Raises:
-        SourceError: it does not exist, is not allowed, or the hub cannot be reached and the cache lacks it.
+        SourceError: it does not exist, access is denied, or the hub cannot be reached and the cache lacks it.
     """
     try:
         folder = snapshot_download(
@@ -47,9 +47,9 @@ def fetch_hub(
 
 
 def _telling(repository: str, progress: Progress) -> type[Any]:
-    """Return a progress bar that shows nothing and tells `progress` the bytes of all files together.
+    """Return a progress bar that shows nothing and reports the bytes of all files together to `progress`.
 
-    The client counts what it writes in one bar of bytes, and files and network transfers in others.
+    The client counts written bytes in one bar, and files and network transfers in others.
     """
 
     class Bar(tqdm):  # type: ignore[misc]

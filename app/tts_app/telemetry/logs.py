@@ -1,7 +1,7 @@
-"""JSON logs: one object a line, with the request's id and never a user's text.
+"""JSON logs: one object per line, with the request's id and never a user's text.
 
-Of a text only its length and a keyed hash may be logged: the hash tells two texts apart or the same, and
-without the key nobody can try texts against it.
+Only the length and a keyed hash of a text may be logged: the hash shows whether two texts are the same, and
+without the key no one can test guesses against it.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ from typing import Any
 from tts_app.engines.text import EngineError, EngineStoppedError
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""Id of the request that the current task serves; empty outside of one."""
+"""Id of the request that the current task serves; empty outside a request."""
 
 _LOGGER = logging.getLogger("tts_app")
 _SERVE = "ray.serve"
-"""The logger of Serve, which logs whatever a call of a replica raises."""
+"""The logger of Serve, which logs every exception of a call of a replica."""
 _FILE_BYTES = 10 << 20
 _FILES = 3
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
-    """Log `event` with `fields`. Of an `error` its type and its frames are logged, not its message."""
+    """Log `event` with `fields`. Of an `error`, log its type and its frames, not its message."""
     if _LOGGER.isEnabledFor(level):
         extra: dict[str, Any] = {"fields": fields}
         if error is not None:
@@ -42,7 +42,7 @@ def log(event: str, *, level: int = logging.INFO, error: BaseException | None = 
 def set_up(component: str, level: str, folder: Path | None) -> None:
     """Send this process's logs to `<component>.jsonl` in `folder`, or to standard error without one.
 
-    Serve's own logs go where Serve sends them, without what engines refuse.
+    Serve's own logs go where Serve sends them, without refusals of engines.
     """
     handler: logging.Handler
     if folder is None:
@@ -76,7 +76,7 @@ class JsonFormatter(logging.Formatter):
         self._component = component
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON; fields that `log` was given stand beside the standard ones."""
+        """Return the record as JSON; the fields passed to `log` are beside the standard ones."""
         fields: Mapping[str, Any] = getattr(record, "fields", {})
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -98,7 +98,7 @@ class Fingerprint:
 
     @classmethod
     def from_file(cls, path: Path) -> "Fingerprint":
-        """Read the key from `path`; make one, readable by its owner only, where there is none."""
+        """Read the key from `path`; make one, readable only by its owner, where there is none."""
         return cls(bytes.fromhex(secret(path)))
 
     def __call__(self, text: str) -> str:

@@ -1,6 +1,6 @@
-"""What the playground counts, as Ray Serve metrics: Ray's agent on each node exports them to Prometheus.
+"""The playground's metrics, as Ray Serve metrics: Ray's agent on each node exports them to Prometheus.
 
-Labels are the avatar and its locale, never anything that a user wrote.
+Labels are the avatar and its locale, never a user's text.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0,
 
 
 class RequestMetrics:
-    """How requests of one `kind` end where it is not well, and how many a model has. Make one a replica."""
+    """Counts requests of one `kind` that end badly, and those that each model has. Make one per replica."""
 
     def __init__(self, kind: str, labels: tuple[str, ...]) -> None:
         keys: Any = labels
@@ -30,7 +30,7 @@ class RequestMetrics:
         self._failed.inc(1, tags=dict(labels))
 
     def abandoned(self, labels: Mapping[str, str]) -> None:
-        """Record a request whose caller left."""
+        """Record a request that its caller cancelled."""
         self._abandoned.inc(1, tags=dict(labels))
 
     def rejected(self, model: str) -> None:
@@ -44,7 +44,7 @@ class RequestMetrics:
 
 
 class SpeechMetrics:
-    """The gateway's figures about speech. Make one a replica."""
+    """The gateway's figures about speech. Make one per replica."""
 
     def __init__(self) -> None:
         self._files = Counter("ttsp_speech_files", "Audio files finished.", tag_keys=_LABELS)
@@ -80,7 +80,7 @@ class SpeechMetrics:
 
 
 class TextMetrics:
-    """The gateway's figures about text. Make one a replica."""
+    """The gateway's figures about text. Make one per replica."""
 
     def __init__(self) -> None:
         self.requests = RequestMetrics("text", ("model",))
@@ -107,7 +107,7 @@ class TextMetrics:
 
 
 class EngineMetrics:
-    """A voice replica's figures. Make one a replica."""
+    """A voice replica's figures. Make one per replica."""
 
     def __init__(self) -> None:
         self._segments = Counter("ttsp_engine_segments", "Segments that the engine spoke.")

@@ -1,7 +1,7 @@
-"""A text replica's figures, under vLLM's names where it has one, of an engine that does not publish its own.
+"""Figures of a text replica whose engine does not publish its own, under vLLM's names where vLLM has them.
 
-Ray takes no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as
-it is where vLLM itself runs on Ray.
+Ray allows no `:` in a name any more: `vllm:prompt_tokens_total` is `ray_vllm_prompt_tokens_total` here, as it
+is where vLLM itself runs on Ray.
 """
 
 import time
@@ -12,9 +12,9 @@ from ray.serve.metrics import Counter, Gauge, Histogram
 from tts_app.engines.text import Delta, TextEngine, Usage
 
 _FLUSH = 1.0
-"""Seconds between two writings of the counts: a token's own would cost more than its sending."""
+"""Seconds between two writes of the counts: one write per token would cost more than sending the token."""
 _OBSERVED = 1000
-"""Gaps between tokens that are observed in that time; where there are more the rest is left out."""
+"""Most gaps between tokens that are observed in that time; further ones are left out."""
 _FIRST = [
     0.001,
     0.005,
@@ -40,10 +40,10 @@ _LATENCY = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0
 
 
 class TextEngineMetrics:
-    """What one replica's engine writes, and how fast. Make one a replica; for one event loop."""
+    """What one replica's engine writes, and how fast. Make one per replica; for one event loop."""
 
     def __init__(self, model: str, engine: TextEngine) -> None:
-        """Publish what `engine` does as the model's; it is not one that publishes it itself."""
+        """Publish the figures of `engine`, which does not publish them itself, as the model's."""
         self._engine = engine
         tags = {"model_name": model}
         keys: Any = ("model_name",)
@@ -74,7 +74,7 @@ class TextEngineMetrics:
             *(self._first, self._gap, self._latency, self._prompt, self._generated),
             *(self._running, self._waiting, self._cache, self._ended),
         ):
-            metric.set_default_tags(dict(tags))  # Serve adds its own to what it is given
+            metric.set_default_tags(dict(tags))  # Serve adds its own tags to the dict that it gets
         self._written = 0
         self._observed = 0
         self._due = 0.0
@@ -84,7 +84,7 @@ class TextEngineMetrics:
         self._first.observe(seconds)
 
     def tokens(self, number: int, gap: float | None) -> None:
-        """Count tokens written, `gap` seconds after the last ones of their answer."""
+        """Count written tokens, `gap` seconds after the last ones of their answer."""
         self._written += number
         if gap is not None and number and self._observed < _OBSERVED:
             self._observed += 1
@@ -93,7 +93,7 @@ class TextEngineMetrics:
             self.flush()
 
     def ended(self, usage: Usage | None, seconds: float, reason: str) -> None:
-        """Record that a request ended after `seconds`; it has no `usage` where it was given up or failed."""
+        """Record that a request ended after `seconds`; it has no `usage` where it was cancelled or failed."""
         if usage is not None:
             self._prompt.inc(max(0, usage.prompt))
             self._latency.observe(seconds)
@@ -101,7 +101,7 @@ class TextEngineMetrics:
         self.flush()
 
     def flush(self) -> None:
-        """Give Ray the counts, and how busy the engine is."""
+        """Send Ray the counts, and how busy the engine is."""
         self._due = time.monotonic() + _FLUSH
         self._observed = 0
         if self._written:
@@ -114,13 +114,13 @@ class TextEngineMetrics:
 
 
 class Recorder:
-    """Watches one request's deltas while it is entered, for `metrics` where there are any."""
+    """A context manager that watches one request's deltas, for `metrics` where there are any."""
 
     def __init__(self, metrics: TextEngineMetrics | None) -> None:
         self._metrics = metrics
         self._started = time.monotonic()
         self._last: dict[int, float] = {}
-        """When something was last written of each answer."""
+        """When something of each answer was last written."""
         self._usage: Usage | None = None
         self._finish: str = "stop"
         self.tokens = 0
@@ -134,7 +134,7 @@ class Recorder:
 
     @property
     def reason(self) -> str:
-        """How the request ended: `abort` where it was given up or failed."""
+        """How the request ended: `abort` where it was cancelled or failed."""
         return "abort" if self._usage is None else self._finish
 
     def delta(self, delta: Delta) -> bool:

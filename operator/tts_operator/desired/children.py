@@ -36,14 +36,14 @@ CHILDREN: Sequence[Kind] = (
     HTTP_ROUTE,
     JOB,
 )
-"""Kinds of a service's children, its RayService aside."""
+"""Kinds of a service's children other than its RayService."""
 KEPT = frozenset({CLAIM})
-"""Kinds that stay when nothing wants them any more: whose audio they hold is for a person to say."""
+"""Kinds that stay when nothing needs them any more: a person must decide about the audio that they hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """What the children of a service are made of."""
+    """What the children of a service are built from."""
 
     playground: Playground
     models: Sequence[Model]
@@ -63,12 +63,12 @@ class _Service:
 
     @property
     def downloaded(self) -> Sequence[Model]:
-        """The models whose files come from outside the cluster."""
+        """The models whose files are downloaded from outside the cluster."""
         return [model for model in (*self.models, *self.pending) if downloads(model)]
 
     @property
     def cache_claim(self) -> str:
-        """The claim that files are fetched into; empty where none are."""
+        """The claim into which files are fetched; empty where none are."""
         return cache_claim_of(self.playground) if self.downloaded else ""
 
     def child(
@@ -90,10 +90,10 @@ def children(
 ) -> tuple[dict[str, Any], ...]:
     """Return the children of the service that `playground` describes, serving `models`.
 
-    In the order in which they are applied: what pods need comes before the RayService. What is not among
-    them, and not KEPT, should not be there. The files of `pending` models are still to be fetched. `groups`
-    are the worker groups that the RayService has now. With no model left, and unless the Playground keeps the
-    gateway, there is nothing.
+    They are in the order in which they are applied: what pods need comes before the RayService. Other
+    children should not exist, unless they are KEPT. The files of `pending` models are still to be fetched.
+    `groups` are the worker groups that the RayService has now. Without models there are no children, unless
+    the Playground keeps the gateway.
     """
     if not models and not pending and playground.spec.when_empty == "Remove":
         return ()
@@ -128,10 +128,10 @@ def _network_policies(service: _Service) -> Children:
 
 
 def _disruption_budgets(service: _Service) -> Children:
-    """Yield the budgets of models that have several replicas at all times: one of them stays.
+    """Yield the disruption budgets of models that always have several replicas: one replica stays.
 
-    A budget in `maxUnavailable` would let none go: Kubernetes does not know how many pods a RayCluster wants.
-    Pods that no replica is in are never ready, and may go.
+    A budget with `maxUnavailable` would allow no eviction: Kubernetes does not know how many pods a
+    RayCluster should have. Pods without a replica are never ready, and may be evicted.
     """
     if not service.spec.pod_disruption_budget:
         return
@@ -181,7 +181,7 @@ def _routes(service: _Service) -> Children:
 
 def _loaders(service: _Service) -> Children:
     images = engine_images(service.playground, service.defaults)
-    # By name: of a model that is served as before, and waits for other files, the other files are wanted.
+    # By name: a model that is served as before while it waits for other files needs those other files.
     wanted = {model.name: model for model in service.downloaded}
     for model in wanted.values():
         yield loader(service.playground, model, images[model.spec.engine], service.cache_claim)

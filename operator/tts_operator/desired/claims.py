@@ -1,4 +1,4 @@
-"""The volume claims of a service, and the nodes that they tie pods to."""
+"""The volume claims of a service, and how they tie pods to nodes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from tts_app.resources import Playground
 from tts_operator.objects import GROUP
 
 CLAIM_LABEL = f"{GROUP}/claim-"
-"""Before the name of a claim that one node has at a time: on the pods that mount it, which are together."""
+"""Prefix of a claim's name, in a label of the pods that mount it, if only one node can mount it at a time."""
 
 
 def audio_claim_of(playground: Playground) -> str:
@@ -16,14 +16,14 @@ def audio_claim_of(playground: Playground) -> str:
 
 
 def cache_claim_of(playground: Playground) -> str:
-    """Return the claim that the files of a service's models are fetched into."""
+    """Return the claim into which the files of a service's models are fetched."""
     return playground.spec.storage.cache.existing_claim or f"{playground.name}-cache"
 
 
 def labels_of(playground: Playground, mounted: Iterable[str]) -> dict[str, str]:
-    """Return the labels of a pod for those of the `mounted` claims that one node has at a time.
+    """Return the labels of a pod for those of the `mounted` claims that only one node can mount at a time.
 
-    Of a claim that the operator did not make nothing is known.
+    For a claim that the operator did not make, this is unknown, so it has no label.
     """
     storage = playground.spec.storage
     volumes = {audio_claim_of(playground): storage.audio, cache_claim_of(playground): storage.cache}
@@ -35,10 +35,11 @@ def labels_of(playground: Playground, mounted: Iterable[str]) -> dict[str, str]:
 
 
 def affinity(labels: Iterable[str]) -> dict[str, Any]:
-    """Return the affinity that puts a pod with these labels of claims beside the others that have them.
+    """Return the affinity that puts a pod with these claim labels on the node of the others that have them.
 
-    The scheduler does not look where a claim is attached: without this the head of a cluster that takes over
-    waits on another node for the volume that the running one has. The first pod goes anywhere.
+    The scheduler does not consider where a claim is attached: without this the head of a cluster that takes
+    over may wait on another node for the volume that the running cluster has. The first pod can go to any
+    node.
     """
     return {
         "podAffinity": {

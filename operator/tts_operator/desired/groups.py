@@ -1,9 +1,9 @@
 """Worker groups: which pods the replicas of a model run in.
 
-One group for each model and kind of its replicas, with one pod for each replica, so that a model that goes
-takes its own pods along and no other's; a vllm model may have a replica spread over several. KubeRay takes an
-appended group in place and answers any other change of the list with a new cluster. So groups keep the order
-in which they came, and one that is not needed any more stays as it was, with no pods.
+Each model and kind of its replicas has one group, with one pod per replica, so that removing a model removes
+only its own pods; a replica of a vllm model may use several pods. KubeRay adds an appended group in place,
+but makes a new cluster for any other change of the list. So groups keep the order in which they were added,
+and a group that is not needed any more stays as it was, with no pods.
 """
 
 import json
@@ -16,12 +16,12 @@ from tts_operator.objects import Manifest
 
 
 def downloads(model: Model) -> bool:
-    """Return whether the model's files come from outside the cluster."""
+    """Return whether the model's files are downloaded from outside the cluster."""
     return model.spec.source.uri.startswith(("hf://", "s3://", "gs://"))
 
 
 def claims_of(model: Model) -> list[str]:
-    """Return the volume claims that the model's files and clips are read from."""
+    """Return the volume claims from which the model's files and clips are read."""
     uris = [model.spec.source.uri]
     if isinstance(model, VoiceModel):
         uris += [voice.reference.uri for voice in model.spec.voices if voice.reference is not None]
@@ -29,13 +29,13 @@ def claims_of(model: Model) -> list[str]:
 
 
 def nodes_of(model: Model) -> int:
-    """Return how many pods each replica of the model takes."""
+    """Return how many pods each replica of the model uses."""
     layout = model.spec.layout if isinstance(model, TextModel) else None
     return 1 if layout is None else layout.nodes
 
 
 def group_of(model: Model) -> str:
-    """Return the name of the group that `model` runs in: also the custom Ray resource that its pods have."""
+    """Return the name of the group that `model` runs in: also that of its pods' custom Ray resource."""
     resources = model.spec.resources
     amounts = [resources.cpus, resources.memory_bytes, resources.gpus]
     nodes = nodes_of(model)
@@ -47,7 +47,7 @@ def group_of(model: Model) -> str:
 def in_order(wanted: Mapping[str, dict[str, Any]], previous: Sequence[Manifest]) -> list[dict[str, Any]]:
     """Return the group specs `wanted`, by name, in the order of the `previous` ones; new ones come last.
 
-    A previous one that is not wanted any more has no pods.
+    A previous group that is not wanted any more gets no pods.
     """
     kept = [
         wanted.get(spec["groupName"]) or {**spec, "replicas": 0, "minReplicas": 0, "maxReplicas": 0}

@@ -1,7 +1,7 @@
-"""What a TTSJob consists of: a ConfigMap with its batch, a RayJob that hands it to Ray, a NetworkPolicy.
+"""What a TTSJob consists of: a ConfigMap with its batch, a RayJob that submits it to Ray, a NetworkPolicy.
 
-All are made once and never changed: another attempt is another RayJob. They belong to the TTSJob and go with
-it; the audio stays.
+All are made once and never changed: another attempt is another RayJob. They belong to the TTSJob and are
+deleted with it; the audio stays.
 """
 
 import json
@@ -44,39 +44,39 @@ from tts_operator.objects import (
 )
 
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
-"""On a RayJob: which attempt it is, from 1."""
+"""On a RayJob: the number of the attempt, from 1."""
 BATCH_PATH = "/batch"
 """Folder of the submitter that becomes the driver's working directory."""
 BATCH_FILE = "batch.yaml"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PASSED_ON = (QUEUE_LABEL, "kueue.x-k8s.io/priority-class")
-"""Labels that a RayJob with a cluster of its own has from its TTSJob."""
+"""Labels that a RayJob with its own cluster copies from its TTSJob."""
 LARGEST = 1 << 20
-"""Bytes that a ConfigMap holds."""
+"""Most bytes that a ConfigMap can hold."""
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
 
 
 @dataclass(frozen=True, slots=True)
 class JobInputs:
-    """All that a RayJob is made of."""
+    """All inputs of a RayJob."""
 
     job: TTSJob
     uid: str
     """The TTSJob's."""
     playground: Playground
-    """The service's, or the one that the job's own cluster is made like."""
+    """The service's, or the one that is the template of the job's own cluster."""
     models: Sequence[VoiceModel]
     cluster: str
-    """The service's RayCluster that runs the job; empty for one of its own."""
+    """The service's RayCluster that runs the job; empty if the job has its own cluster."""
     attempt: int
     resumes: bool = False
-    """Whether a driver of the job has seen its output before."""
+    """Whether an earlier driver of the job has read its output."""
 
 
 def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
-    """Return the reason why a cluster cannot read the job's posts or write its output, and what to do.
+    """Return the reason why a cluster cannot read the job's posts or write its output, and the remedy.
 
-    A service's head has its audio claim alone, no credentials and no way out.
+    A service's head has only its audio claim, no credentials and no access to the outside.
     """
     uris = _uris(job)
     local = [uri for uri in uris if uri.startswith("file://")]
@@ -111,7 +111,7 @@ def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
 
 
 def too_large(children: Sequence[Manifest]) -> str | None:
-    """Return why no API server takes a job's children; None where it does."""
+    """Return why no API server accepts a job's children; None if it does."""
     size = sum(len(text.encode()) for child in children for text in child.get("data", {}).values())
     if size <= LARGEST:
         return None
@@ -122,7 +122,7 @@ def too_large(children: Sequence[Manifest]) -> str | None:
 
 
 def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
-    """Return the job's children, in the order in which they are made. The last one is the RayJob."""
+    """Return the job's children in the order in which they are made; the last one is the RayJob."""
     batch = _batch(inputs)
     children = [batch]
     if inputs.playground.spec.network_policy.enabled:
@@ -148,7 +148,7 @@ def _ray_job(inputs: JobInputs, defaults: Defaults, batch: str) -> dict[str, Any
         "entrypoint": " ".join(_entrypoint(inputs)),
         "runtimeEnvYAML": json.dumps({"working_dir": BATCH_PATH}),
         "submissionMode": "K8sJobMode",
-        # What a second submitter would do, another attempt does, and says so.
+        # No second submitter: another attempt does the same, and the status shows it.
         "submitterConfig": {"backoffLimit": 0},
         "submitterPodTemplate": _submitter(inputs, defaults, batch),
     }
@@ -167,7 +167,7 @@ def _ray_job(inputs: JobInputs, defaults: Defaults, batch: str) -> dict[str, Any
 
 
 def _entrypoint(inputs: JobInputs) -> list[str]:
-    """Return the driver's command. KubeRay gives it to a shell: it is made of DNS labels and a UID."""
+    """Return the driver's command. KubeRay passes it to a shell: it contains only DNS labels and a UID."""
     command = ["ttsp", "render", "-f", BATCH_FILE, "--json", "--uid", inputs.uid]
     if inputs.resumes:
         command.append("--goes-on")
@@ -180,8 +180,8 @@ def _entrypoint(inputs: JobInputs) -> list[str]:
 def _submitter(inputs: JobInputs, defaults: Defaults, batch: str) -> dict[str, Any]:
     """Return the template of the pod that uploads the batch and follows the driver's log.
 
-    KubeRay gives it the address, the job's id and the cluster's token. Files are mounted one by one: a folder
-    of a ConfigMap has each of them thrice, and all would be uploaded.
+    KubeRay gives it the address, the job's id and the cluster's token. Files are mounted one by one: a
+    mounted ConfigMap folder contains each file three times, and all would be uploaded.
     """
     files = [File("batch", batch, BATCH_FILE, f"{BATCH_PATH}/{BATCH_FILE}")]
     reference = inputs.job.spec.posts.config_map_ref
@@ -223,7 +223,7 @@ def _copies(model: VoiceModel, number: int) -> VoiceModel:
 
 
 def _mounts(job: TTSJob) -> list[Mount]:
-    """Return the claims that the job names; of one that it only reads posts from, nothing can be changed."""
+    """Return mounts of the claims that the job names; a claim with only posts is mounted read-only."""
     output = _claim(job.spec.output.uri)
     claims = sorted({_claim(uri) for uri in _uris(job) if uri.startswith("pvc://")})
     return [
@@ -246,7 +246,7 @@ def _claim(uri: str) -> str:
 
 
 def _by_content(kind: Kind, inputs: JobInputs, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a child whose name has a hash of its content: one of that name is the one that is wanted."""
+    """Return a child whose name has a hash of its content: an existing child of that name is up to date."""
     digest = sha256(json.dumps([inputs.uid, body], sort_keys=True).encode()).hexdigest()[:10]
     return _child(kind, f"{inputs.job.name}-{what}-{digest}", inputs, body)
 
@@ -268,7 +268,7 @@ def _child(kind: Kind, name: str, inputs: JobInputs, body: Mapping[str, Any]) ->
 
 
 def _labels(job: str) -> dict[str, str]:
-    """Return the labels of a job's children and pods: not a service's, which would take them for its own."""
+    """Return the labels of a job's children and pods: not a service's, which would treat them as its own."""
     return {
         "app.kubernetes.io/name": "tts-playground",
         "app.kubernetes.io/instance": job,
@@ -278,5 +278,5 @@ def _labels(job: str) -> dict[str, str]:
 
 
 def is_owned(child: Manifest, uid: str) -> bool:
-    """Return whether a child is of the TTSJob that has this uid."""
+    """Return whether a child belongs to the TTSJob with this uid."""
     return any(owner["uid"] == uid for owner in child["metadata"].get("ownerReferences", ()))

@@ -1,7 +1,7 @@
 """Fetching a model's files once: a Job that fills the cache claim, before any replica needs them.
 
-What a Job fetches is in its name, so another source is another Job. A model is served when its Job is done.
-Until then it is served as it was before, if it was.
+The name of a Job identifies what it fetches, so another source is another Job. A model is served when its Job
+is done. Until then it is served as before, if it was served.
 """
 
 import json
@@ -16,9 +16,9 @@ from tts_operator.objects import COMPONENT_LABEL, JOB, KINDS, MODEL_LABEL, Ref, 
 
 CONTAINER = "loader"
 TRIES = 4
-"""Times that a loader starts; what one has fetched, the next one keeps."""
+"""Times that a loader starts; each start keeps what earlier ones have fetched."""
 RETRY_SECONDS = 600
-"""After these a loader that failed for good is made anew: the hub, or a Secret, may be right by then."""
+"""Seconds after which a loader that failed for good is made again: the hub, or a Secret, may work by then."""
 _RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 
 
@@ -51,10 +51,10 @@ def loader(playground: Playground, model: Model, image: str, claim: str) -> dict
 def admit(
     models: Iterable[Model], done: Collection[str], previous: Mapping[Ref, Model]
 ) -> tuple[list[Model], list[Model]]:
-    """Return the models to serve now, and those of `models` whose files are still to be fetched.
+    """Return the models to serve now, and those of `models` whose files are not fetched yet.
 
-    `done` are the names of the Jobs that ended well, `previous` are the models as they are served now. A
-    model that is served from the same source already has its files, even where somebody removed its Job.
+    `done` are the names of the Jobs that succeeded, `previous` are the models as they are served now. A model
+    that is served from the same source already has its files, even if its Job was deleted.
     """
     serve, pending = [], []
     for model in models:

@@ -1,4 +1,4 @@
-"""Who may talk to a service's pods, and whom they may talk to: nobody but those named here."""
+"""The only peers of a service's pods: which may connect to them, and to which they may connect."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
 METADATA_ADDRESS = "169.254.169.254/32"
-"""Where clouds hand out the node's credentials: never reached from a pod that loads foreign weights."""
+"""Where clouds serve the node's credentials: a pod that loads third-party weights must never reach it."""
 SUBMITTER = "submitter"
-"""Component, and container, of the pod that hands a TTSJob's batch to Ray."""
+"""Component and container of the pod that submits a TTSJob's batch to Ray."""
 KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
 
@@ -24,7 +24,7 @@ _DNS = {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "pro
 
 
 def _outside(*ports: int) -> dict[str, Any]:
-    """Return the rule that lets pods reach ports everywhere, but where clouds hand out credentials."""
+    """Return the rule that lets pods reach ports at any address except where clouds serve credentials."""
     return {
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}],
         "ports": [{"port": port, "protocol": "TCP"} for port in ports],
@@ -34,9 +34,9 @@ def _outside(*ports: int) -> dict[str, Any]:
 def network_policy(playground: Playground) -> dict[str, Any]:
     """Return the body of the service's NetworkPolicy.
 
-    In: the service's own pods; KubeRay to the dashboard, and to the API, whose health makes the head one of
-    those that the service's callers reach; submitters of TTSJobs to the dashboard; to the API and the metrics
-    the pods of the namespace and whoever the Playground allows. Out: the service's own pods and DNS.
+    In: the service's own pods; KubeRay to the dashboard, and to the API, because it routes callers to the
+    head only while the API is healthy; submitters of TTSJobs to the dashboard; the pods of the namespace and
+    the peers that the Playground allows to the API and the metrics. Out: the service's own pods and DNS.
     """
     own = {"podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}}}
     callers = [{"podSelector": {}}, *map(_peer, playground.spec.network_policy.allow_from)]
@@ -73,7 +73,7 @@ def loader_policy(playground: Playground) -> dict[str, Any]:
 
 
 def database_policy(playground: Playground, port: int) -> dict[str, Any]:
-    """Return the body of the NetworkPolicy that lets the head, where the gateway is, reach its database."""
+    """Return the body of the NetworkPolicy that lets the head, where the gateway runs, reach its database."""
     return {
         "spec": {
             "podSelector": {"matchLabels": _head_of(playground.name)},
@@ -84,10 +84,10 @@ def database_policy(playground: Playground, port: int) -> dict[str, Any]:
 
 
 def job_policy(job: str, service: str | None, outside: Sequence[int]) -> dict[str, Any]:
-    """Return the body of a TTSJob's NetworkPolicy: its pods talk to one another.
+    """Return the body of a TTSJob's NetworkPolicy: its pods can reach each other.
 
-    In, beside that: KubeRay to the dashboard. Out: DNS; the dashboard of the head of `service`, if it runs on
-    one; those ports `outside`.
+    Also in: KubeRay to the dashboard. Also out: DNS; the dashboard of the head of `service`, if the job runs
+    on one; the ports `outside`.
     """
     own = {"podSelector": {"matchLabels": {JOB_LABEL: job}}}
     egress: list[dict[str, Any]] = [{"to": [own]}, _DNS]

@@ -1,4 +1,4 @@
-"""Pod templates that satisfy the `restricted` Pod Security Standard, with nothing a resource could widen."""
+"""Pod templates that satisfy the `restricted` Pod Security Standard; no resource can loosen them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,24 @@ from tts_app.resources.quantities import Compute
 from tts_operator.desired import claims
 
 USER = 1000
-"""The images' user and group: they have no other, and no shell that could become one."""
+"""The images' user and group: they have no other, and no shell that could become another."""
 RAY_MEMORY = 1 << 30
-"""Bytes that Ray's own processes, the Serve proxy and the object store take in a pod, beside the model."""
+"""Bytes that Ray's own processes, the Serve proxy and the object store use in a pod beside the model."""
 OBJECT_STORE = 128 << 20
-"""Shared memory of a pod: it holds segments on their way from the model to the gateway."""
+"""Bytes of a pod's shared memory: it holds segments on their way from the model to the gateway."""
 GRACE = 30
-"""Seconds that a pod has to end, as Kubernetes itself has it."""
+"""Seconds that a pod has to end: Kubernetes' own default."""
 CACHE_PATH = "/cache"
 STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
 CLAIMS_PATH = "/claims"
-"""Where claims are mounted that `pvc://` names, each by its name."""
+"""Where the claims of `pvc://` addresses are mounted, each by its name."""
 _SCRATCH = {"tmp": "/tmp"}  # noqa: S108 - a mount: the rest of the file system is read-only
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A claim, and where it is mounted; mounts of one name are of one volume."""
+    """A claim, and where it is mounted; mounts with the same name share one volume."""
 
     name: str
     claim: str
@@ -37,7 +37,7 @@ class Mount:
 
 
 OFFLINE = {"name": "HF_HUB_OFFLINE", "value": "1"}
-"""Of pods that serve: their models were fetched before, and they reach nothing outside."""
+"""For pods that serve: their models are fetched already, and they cannot reach the outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
-    """A pod with one container, as far as pods of this project differ."""
+    """What differs between the pods of this project; each has one container."""
 
     playground: Playground
-    """The service's, or the one that a job's own cluster is made like."""
+    """The service's, or the one that is the template of a job's own cluster."""
     container: str
     """The container's name."""
     image: str
@@ -67,21 +67,21 @@ class PodTemplate:
     ports: Mapping[str, int] = field(default_factory=dict)
     """Port numbers by name."""
     environment: Sequence[Mapping[str, Any]] = ()
-    """Variables beside those of every pod."""
+    """Variables in addition to those of every pod."""
     secret: str = ""
-    """A Secret whose keys are variables too; empty for none."""
+    """A Secret whose keys become variables too; empty for none."""
     command: Sequence[str] = ()
     """Empty for the image's own."""
     readiness_probe: Mapping[str, Any] | None = None
     run_once: bool = False
-    """Whether the container is not started again when it ends."""
+    """Whether the container is never restarted when it ends."""
     keep_last_words: bool = False
     """Whether the end of a failed container's log becomes its termination message."""
     grace: int = GRACE
     """Seconds that the pod has to end."""
 
     def render(self) -> dict[str, Any]:
-        """Return the pod template as Kubernetes has it."""
+        """Return the pod template in Kubernetes' form."""
         playground = self.playground
         tied = claims.labels_of(playground, {mount.claim for mount in self.mounts})
         spec: dict[str, Any] = {
@@ -186,8 +186,8 @@ def head_resources(*parts: Compute) -> dict[str, dict[str, str]]:
 
 
 def _amounts(cpus: float, memory: int) -> dict[str, dict[str, str]]:
-    """Return requests and limits: the memory is limited to what is asked for, the cores are not, for idle
-    ones would stay idle. Written as the API server writes them.
+    """Return requests and limits in the API server's notation. The memory limit is the request. Cores have no
+    limit, because one would leave idle cores idle.
     """
     milli = round(cpus * 1000)
     cpu = f"{milli}m" if milli % 1000 else str(milli // 1000)

@@ -27,14 +27,14 @@ from tts_operator.desired.pods import (
 from tts_operator.objects import RAY_SERVICE, Manifest, labels, manifest
 
 HEAD = "head"
-"""Custom Ray resource that only the head pod has: the gateway runs there, beside its volumes."""
+"""Custom Ray resource that only the head pod has: the gateway runs there, where its volumes are."""
 HEAD_SLOTS = 100
-"""Gateways that find room there: while one is replaced there are two."""
+"""Gateways that fit there: while one is replaced there are two."""
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
-"""A driver that is asked to stop ends after the items in hand; Ray would kill it after three seconds."""
+"""A driver that should stop first ends its current items; by default Ray kills it after three seconds."""
 _HEAD_PORTS = {
     "gcs-server": 6379,
     "dashboard": DASHBOARD_PORT,
@@ -54,23 +54,23 @@ _PROBE = {
 }
 """A worker is ready as long as Serve's proxy in it answers.
 
-KubeRay's own probe starts a shell and two wgets every five seconds, and takes a pod that is too busy for them
-in two out of the service at once.
+KubeRay's own probe starts a shell and two wgets every five seconds, and at once takes a pod out of the
+service that is too busy to finish them in two.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the operator's settings say where a Playground says nothing."""
+    """The operator's settings for what a Playground leaves open."""
 
     gateway_image: str
     engine_images: Mapping[str, str]
-    """By engine; one that is missing must be named in the Playground."""
+    """By engine; the Playground must name an image that is missing here."""
     ray_version: str
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
-    """Return the images that there are, by engine."""
+    """Return the available images, by engine."""
     return {**defaults.engine_images, **playground.spec.images.engines}
 
 
@@ -84,13 +84,13 @@ def ray_service(
 ) -> dict[str, Any]:
     """Return the RayService that serves `models`.
 
-    An empty claim is a volume that lives as long as its pod. `groups` are the worker groups that the
-    RayService has now: they keep their places.
+    An empty claim means a volume that lives as long as its pod. `groups` are the worker groups that the
+    RayService has now: they keep their positions.
     """
     volumes = [
         *volumes_of(""),
         Mount("audio", audio_claim, AUDIO_PATH),
-        # A batch names the claim, as every `pvc://` address does.
+        # Batches name the claim, as every `pvc://` address does.
         Mount("audio", audio_claim, f"{CLAIMS_PATH}/{audio_claim}"),
     ]
     environment = [OFFLINE, *_gateway_secrets(playground)]
@@ -119,7 +119,7 @@ def ray_service(
 
 
 def gateway_image(playground: Playground, defaults: Defaults) -> str:
-    """Return the image of the head, which is the driver's and the submitter's too."""
+    """Return the image of the head, the driver and the submitter."""
     return playground.spec.images.gateway or defaults.gateway_image
 
 
@@ -143,7 +143,7 @@ def head_template(
     volumes: Sequence[Mount],
     environment: Sequence[Mapping[str, Any]],
 ) -> PodTemplate:
-    """Return the pod of a cluster's head, where the gateway runs, and the drivers of batches."""
+    """Return the pod of a cluster's head, where the gateway and the drivers of batches run."""
     return PodTemplate(
         playground,
         "ray-head",
@@ -172,7 +172,7 @@ def head_group(template: PodTemplate) -> dict[str, Any]:
 
 
 def volumes_of(cache_claim: str) -> list[Mount]:
-    """Return the volumes of every pod; an empty claim is one that lives as long as its pod."""
+    """Return the volumes of every pod; an empty claim means a volume that lives as long as its pod."""
     return [Mount("cache", cache_claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
 
 
@@ -194,9 +194,9 @@ def worker_template(
     cache_claim: str,
     written: Sequence[Mount] = (),
 ) -> PodTemplate:
-    """Return the pods of a model. `written` are claims that they write to, or read posts from."""
+    """Return the pod template of a model. `written` are the claims that it writes to or reads posts from."""
     mounted = {mount.path for mount in written}
-    # Only where files are downloaded: a model that is added must not change the pods of the others.
+    # Only where files are downloaded: adding a model must not change the pods of the others.
     volumes = volumes_of(cache_claim if downloads(model) else "")
     volumes += [
         Mount(f"claim-{number}", claim, f"{CLAIMS_PATH}/{claim}", read_only=True)
@@ -234,5 +234,5 @@ def worker_group(model: Model, template: PodTemplate) -> dict[str, Any]:
 
 
 def _custom(name: str, amount: int) -> str:
-    """Return a pod's custom Ray resource, quoted as KubeRay hands it to the shell that runs `ray start`."""
+    """Return a pod's custom Ray resource, quoted for the shell in which KubeRay runs `ray start`."""
     return json.dumps(json.dumps({name: amount}))

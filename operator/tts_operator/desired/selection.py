@@ -15,31 +15,31 @@ from tts_operator.objects import Manifest, Ref, ref_of
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of one VoiceModel or TextModel."""
+    """What happens with one VoiceModel or TextModel."""
 
     model: Model | None
-    """The model as it is served, without the avatars that another one has; None: it is not served."""
+    """The model as it is served, without the avatars that another model has; None: it is not served."""
     reason: str = ""
-    """Why it is not served, or only as it was before, in one CamelCase word."""
+    """Why it is not served, or is served only as before, in one CamelCase word."""
     message: str = ""
     """What to change about it."""
     taken: tuple[tuple[str, str], ...] = ()
-    """Avatars that another VoiceModel speaks, each with that one's name."""
+    """Avatars that another VoiceModel speaks, each with the name of that model."""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the model is served as it was before, for its resource is not valid now."""
+        """Whether the model is served as before, because its resource is not valid now."""
         return self.model is not None and bool(self.reason)
 
 
 def select(
     manifests: Iterable[Manifest], engines: Collection[str], previous: Mapping[Ref, Model]
 ) -> dict[Ref, Verdict]:
-    """Return a verdict for each model of one service. `engines` are those that have an image.
+    """Return a verdict for each model of one service. `engines` are those with an image.
 
-    `previous` are the models as they are served now: one that is not valid any more stays as it is there.
-    Of two that offer the same avatar, or have the same name, the older one has it, and of two of one age the
-    first by name and kind: what is served already is never taken over by what comes later.
+    `previous` are the models as they are served now: a model that is not valid any more stays as it is there.
+    If two models offer the same avatar, or have the same name, the older one gets it; at the same age, the
+    first by name and kind. So a later model never takes over what is served already.
     """
     verdicts: dict[Ref, Verdict] = {}
     owners: dict[str, str] = {}
@@ -65,7 +65,7 @@ def _verdict(
     owners: dict[str, str],
     kinds: Mapping[str, str],
 ) -> Verdict:
-    """Return the verdict on a model. `owners` are the avatars' so far, `kinds` those of the names so far."""
+    """Return the verdict on a model. `owners` are the models by avatar so far, `kinds` the kinds by name."""
     try:
         model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
@@ -101,14 +101,14 @@ def _verdict_on(
 
 
 def _has_unknown_engine(manifest: Manifest) -> bool:
-    """Return whether a model names an engine that this version lacks, as a stored one may."""
+    """Return whether a model names an engine that this version lacks, as a stored resource may."""
     task: Task = "speech" if manifest["kind"] == VoiceModel.__name__ else "text"
     engine = (manifest.get("spec") or {}).get("engine")
     return engine is not None and engine not in engines_of(task)
 
 
 def _speaks(model: VoiceModel, owners: dict[str, str]) -> Verdict:
-    """Return the verdict on a VoiceModel, which has the avatars that no one else of `owners` speaks."""
+    """Return the verdict on a VoiceModel, which gets the avatars that no model in `owners` speaks."""
     taken = tuple((v.avatar, owners[v.avatar]) for v in model.spec.voices if v.avatar in owners)
     voices = [voice for voice in model.spec.voices if voice.avatar not in owners]
     if not voices:
@@ -125,8 +125,8 @@ def _age(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def written(manifest: Manifest) -> dict[str, Any]:
-    """Return what a user wrote of a resource: no status, which may be a newer operator's, no server's
-    metadata but labels.
+    """Return a user's part of a resource: no status, which may be a newer operator's, and none of the
+    server's metadata except labels.
     """
     metadata = {
         key: manifest["metadata"][key]

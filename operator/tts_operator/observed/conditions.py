@@ -1,4 +1,4 @@
-"""Conditions: what each of them says of a resource, and how a status holds them.
+"""Conditions: what each of them says about a resource, and their form in a status.
 
 This is the one place where the conditions of a VoiceModel, a TextModel, a Playground and a TTSJob are made.
 """
@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 MESSAGE_LENGTH = 4096
-"""Characters of a message that are kept: a log's last lines fit, a whole log does not."""
+"""Characters of a message that are kept: enough for a log's last lines, not for a whole log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition, without what depends on time."""
+    """One condition, without the fields that depend on time."""
 
     type: Literal["Ready", "Progressing", "Degraded", "Complete"]
     status: bool
@@ -46,9 +46,9 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """Return all conditions of a resource.
 
-    `goal` is the condition that says whether the resource is where it should be: `Ready` for what serves,
-    `Complete` for what ends. `why` says why it is `reached`, or not. `stage` is what is under way, or why
-    nothing is. `fault` is what is wrong; without one `healthy` says so.
+    `goal` is the condition that says whether the resource has reached its target: `Ready` for resources that
+    serve, `Complete` for those that end. `why` says why it is `reached`, or not. `stage` is what is in
+    progress, or why nothing is. `fault` is what is wrong; if there is none, `healthy` says so.
     """
     return (
         Condition(goal, reached, *why),
@@ -66,9 +66,9 @@ def is_settled(found: Iterable[Condition]) -> bool:
 def conditions_of(
     new: Iterable[Condition], old: Sequence[dict[str, Any]], generation: int, now: str
 ) -> list[dict[str, Any]]:
-    """Return `new` as a status holds them; one whose status is as it was keeps the time that it has.
+    """Return `new` in the form of a status; a condition with unchanged status keeps its transition time.
 
-    `old` are the status's conditions so far, `generation` is the resource's, `now` an RFC 3339 time.
+    `old` are the conditions in the current status, `generation` is the resource's, `now` is an RFC 3339 time.
     """
     before = {condition["type"]: condition for condition in old}
     found = []
@@ -90,7 +90,7 @@ def conditions_of(
 
 
 def says_ready(conditions: Iterable[dict[str, Any]], generation: int) -> bool:
-    """Return whether a status's `conditions` say Ready of this `generation` of the resource."""
+    """Return whether a status's `conditions` say that this `generation` of the resource is Ready."""
     return any(
         c["type"] == "Ready" and c["status"] == "True" and c.get("observedGeneration") == generation
         for c in conditions
@@ -98,5 +98,5 @@ def says_ready(conditions: Iterable[dict[str, Any]], generation: int) -> bool:
 
 
 def latest_change(conditions: Iterable[dict[str, Any]]) -> datetime:
-    """Return when one of `conditions` last changed its status."""
+    """Return when the status of any of `conditions` last changed."""
     return max(datetime.fromisoformat(condition["lastTransitionTime"]) for condition in conditions)

@@ -1,4 +1,4 @@
-"""Whether an object is as it should be: compared, so that what is right is not written again."""
+"""Compares an object with its manifest, so that an object that matches is not written again."""
 
 import json
 from hashlib import sha256
@@ -16,13 +16,13 @@ def stamped(manifest: Manifest) -> dict[str, Any]:
 
 
 def stamp_of(manifest: Manifest) -> str:
-    """Return what distinguishes a stamped manifest from any other."""
+    """Return the stamp of a stamped manifest, which distinguishes it from any other."""
     return str(manifest["metadata"]["annotations"][APPLIED_ANNOTATION])
 
 
 def matches(desired: Manifest, live: Manifest) -> bool:
-    """Return whether `live` has all of `desired`; what the server or others added does not count.
+    """Return whether `live` has all of `desired`; additions by the server or others do not count.
 
-    A field that the last manifest had and this one has not is no difference here: the stamp is one then.
+    A field that the last manifest had and this one lacks is not compared, but then the stamps differ.
     """
     return not differences(desired, live)

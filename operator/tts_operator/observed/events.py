@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tts_operator.objects import EVENT, TTS_JOB, Manifest
 
 NOTE_LENGTH = 1024
-"""Characters that the API takes."""
+"""Most characters that the API accepts."""
 
 
 class Notice(NamedTuple):
@@ -21,7 +21,7 @@ class Notice(NamedTuple):
 def event_of(
     resource: Manifest, before: Mapping[str, Any], after: Mapping[str, Any], now: str, instance: str
 ) -> dict[str, Any] | None:
-    """Return the Event that a resource's change from one status to another is worth; None for none.
+    """Return the Event for a resource's change from one status to another; None where it needs none.
 
     `before` and `after` are the statuses, `now` is an RFC 3339 time, `instance` the operator that
     reports.
@@ -31,10 +31,10 @@ def event_of(
 
 
 def _of_service(before: Mapping[str, Any], after: Mapping[str, Any]) -> Notice | None:
-    """Return what is new of a model or a Playground.
+    """Return the news about a model or a Playground.
 
-    That is what is wrong, that it is right again, that the resource became ready or is so no more, and that a
-    cluster is replaced; of several at once the first of these.
+    News are, in order of priority: a fault, its end, that the resource became ready or is ready no more, and
+    that a cluster is being replaced. If there are several at once, the first counts.
     """
     known = {c["type"]: (c["status"], c["reason"]) for c in before.get("conditions", ())}
     new = {c["type"]: c for c in after["conditions"] if _is_news(c, *known.get(c["type"], ("False", "")))}
@@ -46,7 +46,7 @@ def _of_service(before: Mapping[str, Any], after: Mapping[str, Any]) -> Notice |
 
 
 def _is_news(condition: Mapping[str, Any], status: str, reason: str) -> bool:
-    """Return whether a condition, after one of that status and reason, is worth an Event."""
+    """Return whether a condition that had that status and reason before needs an Event now."""
     if condition["type"] == "Progressing":
         return bool(condition["reason"] == "ClusterReplacement" != reason)
     if condition["status"] != status:
@@ -55,7 +55,7 @@ def _is_news(condition: Mapping[str, Any], status: str, reason: str) -> bool:
 
 
 def _of_job(before: Mapping[str, Any], after: Mapping[str, Any]) -> Notice | None:
-    """Return what is new of a TTSJob: its phase, or the reason for it."""
+    """Return the news about a TTSJob: its phase, or the reason for it."""
     if (before.get("phase"), _reason(before)) == (after["phase"], _reason(after)):
         return None
     conditions = {c["type"]: c for c in after["conditions"]}

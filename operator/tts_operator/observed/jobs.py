@@ -1,4 +1,4 @@
-"""How far a TTSJob is: its RayJob, and what the driver says in the submitter's log."""
+"""The progress of a TTSJob: from its RayJob, and from the driver's lines in the submitter's log."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +12,11 @@ from tts_operator.observed.conditions import Cause, Condition, conditions
 
 Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "PartiallyFailed", "Failed"]
 OUTCOMES: Mapping[str, Phase] = {phase: phase for phase in ("Succeeded", "PartiallyFailed", "Failed")}
-"""Phases that a job stays in, by what the driver calls them."""
+"""Final phases of a job, by the driver's name for them."""
 FAILURES = 10
 MESSAGE_LENGTH = 1024
 LOG_LINES = 100
-"""Lines of the submitter's log that are read: Ray adds some after the driver's last."""
+"""Lines of the submitter's log to read: Ray adds some after the driver's last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,56 +25,56 @@ class Attempt:
 
     number: int
     cluster: str
-    """The RayCluster that was selected; empty for one of its own."""
+    """The selected RayCluster; empty if the job has its own cluster."""
     submission: str
-    """Ray's id of the job: the submitter's pod has it as a variable."""
+    """Ray's id of the job, also in a variable of the submitter's pod."""
     runs: bool
-    """Whether Ray says that the driver runs, or has run."""
+    """Whether Ray reports that the driver runs, or has run."""
     knows_dashboard: bool
-    """Whether KubeRay knows where to hand the job in."""
+    """Whether KubeRay knows where to submit the job."""
     stage: str
     """KubeRay's jobDeploymentStatus: Initializing, Running, Complete, Failed ...; empty at first."""
     said: str
     """KubeRay's reason and message."""
     held: bool
-    """Whether Kueue holds it back, or stopped it."""
+    """Whether Kueue holds it back or has stopped it."""
     ended: datetime | None
-    """When it ended, well or not."""
+    """When it ended, successfully or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the driver said last."""
+    """The driver's last report."""
 
     progress: Mapping[str, Any] | None = None
-    """Counts of items; None before it knows any."""
+    """Counts of items; None before the driver knows them."""
     failures: list[dict[str, Any]] = field(default_factory=list)
     outcome: Phase | None = None
-    """How the batch ended; None while it runs, and for ever where the driver was killed."""
+    """How the batch ended; None while it runs, and forever if the driver was killed."""
     message: str = ""
     waiting: str = ""
-    """What the batch waits for, such as a node that others keep busy."""
+    """What the batch waits for, such as a node that other work keeps busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What is so of a TTSJob now."""
+    """The current state of a TTSJob."""
 
     phase: Phase
     reason: str
     """Why it is in its phase, in one CamelCase word."""
     message: str
     is_error: bool = False
-    """Whether something is wrong that a person may have to see to."""
+    """Whether something is wrong that a person may have to fix."""
     report: Report | None = None
-    """What the driver said last; None: nothing new."""
+    """The driver's last report; None: nothing new."""
     failed_attempts: int = 0
     began: bool = False
     """Whether the batch runs now: the deadline counts from the first time."""
 
 
 def read_attempt(ray_job: Manifest) -> Attempt:
-    """Return what a RayJob says."""
+    """Return what a RayJob reports."""
     spec, status = ray_job["spec"], ray_job.get("status") or {}
     stage = status.get("jobDeploymentStatus", "")
     ended = stage in ("Complete", "Failed", "ValidationFailed")
@@ -94,16 +94,16 @@ def read_attempt(ray_job: Manifest) -> Attempt:
 
 
 def submitter_of(attempt: Attempt, pods: Iterable[Manifest]) -> Manifest | None:
-    """Return the pod that follows an attempt's log, the newest of several; None while there is none.
+    """Return the pod that follows an attempt's log, or the newest of several; None while there is none.
 
-    Pods of earlier attempts may still be there: Ray's id of the job distinguishes them.
+    Pods of earlier attempts may still exist: Ray's id of the job distinguishes them.
     """
     own = [pod for pod in pods if attempt.submission and _submission(pod) == attempt.submission]
     return max(own, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
 
 def read_report(log: str) -> Report | None:
-    """Return what the driver said last in a log that has others' lines too; None where it said nothing."""
+    """Return the driver's last report in a log that also has other lines; None where there is none."""
     for line in reversed(log.splitlines()):
         try:
             said = json.loads(line)
@@ -148,14 +148,14 @@ def job_conditions(state: JobState) -> Sequence[Condition]:
 
 
 def job_status(state: JobState, before: Mapping[str, Any], ray_job: str | None, now: str) -> dict[str, Any]:
-    """Return the status of a TTSJob, without conditions. `before` is the one that it has, `now` the time."""
+    """Return the status of a TTSJob, without conditions. `before` is its current status, `now` the time."""
     status: dict[str, Any] = {"phase": state.phase}
     report = state.report
     if report is not None and report.progress is not None:
         status["progress"], status["failures"] = dict(report.progress), report.failures
     else:
         status |= {name: before[name] for name in ("progress", "failures") if name in before}
-    if state.phase != "Suspended":  # time that it is suspended does not count
+    if state.phase != "Suspended":  # the time in suspension does not count
         started = before.get("startTime") or (now if state.began else None)
         if started:
             status["startTime"] = started

@@ -1,4 +1,4 @@
-"""How far the fetching of a model's files is."""
+"""The progress of fetching a model's files."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,34 +19,34 @@ class Load:
     total: int | None = None
     """Bytes; None where the source does not say."""
     failure: str = ""
-    """What the last try said that failed; empty where none did."""
+    """The message of the last failed try; empty where none failed."""
     given_up: bool = False
     """Whether no further try follows by itself."""
 
     @property
     def percent(self) -> int:
-        """How much is there; 0 where the source does not say how much there will be."""
+        """Share of the bytes that are fetched; 0 where the source does not report the total."""
         return min(100, self.fetched * 100 // self.total) if self.total else 0
 
 
 def job_of_pod(pod: Manifest) -> str:
-    """Return the name of the Job that the pod is of; empty for another kind of pod."""
+    """Return the name of the pod's Job; empty for a pod without one."""
     return str(pod["metadata"].get("labels", {}).get(_JOB_LABEL, ""))
 
 
 def done(job: Manifest) -> bool:
-    """Return whether a Job ended well."""
+    """Return whether a Job succeeded."""
     return _condition(job, "Complete") is not None
 
 
 def failed_at(job: Manifest) -> str | None:
-    """Return when a Job failed for good, in RFC 3339; None where it did not."""
+    """Return when a Job failed for good, in RFC 3339; None if it did not."""
     condition = _condition(job, "Failed")
     return condition["lastTransitionTime"] if condition else None
 
 
 def read_load(job: Manifest | None, pods: Iterable[Manifest], logs: Mapping[str, str]) -> Load:
-    """Return how far a Job is. `pods` are the service's, `logs` the last lines of those that run, by name."""
+    """Return a Job's progress. `pods` are the service's, `logs` the last lines of running ones, by name."""
     if job is None:
         return Load()
     own = [pod for pod in pods if job_of_pod(pod) == job["metadata"]["name"]]
@@ -66,7 +66,7 @@ def _condition(job: Manifest, type_: str) -> dict[str, Any] | None:
 
 
 def _count(log: str) -> tuple[int, int | None] | None:
-    """Return the bytes, and of how many, of the last line of progress in a loader's log."""
+    """Return fetched and total bytes from the last progress line in a loader's log."""
     for line in reversed(log.splitlines()):
         try:
             found = json.loads(line)
@@ -77,7 +77,7 @@ def _count(log: str) -> tuple[int, int | None] | None:
 
 
 def _failures(pod: Manifest) -> Iterable[tuple[str, str]]:
-    """Yield when a container of the pod ended badly, and its last words."""
+    """Yield, for each failed container of the pod, when it ended and the end of its output."""
     for status in pod.get("status", {}).get("containerStatuses", []):
         ended = status.get("state", {}).get("terminated", {})
         if ended.get("exitCode"):
@@ -86,7 +86,7 @@ def _failures(pod: Manifest) -> Iterable[tuple[str, str]]:
 
 
 def _error(log: str) -> str:
-    """Return the error that `ttsp` ended with, without what libraries wrote before; else the last line."""
+    """Return the error with which `ttsp` ended, without earlier output of libraries; else the last line."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("{")]
     begin = next((i for i, line in enumerate(lines) if line.startswith("ttsp: ")), -1)
     return " ".join(lines[begin:]).removeprefix("ttsp: ")

@@ -1,4 +1,4 @@
-"""What is wrong with a pod, in one reason and one sentence: KubeRay's status does not say."""
+"""What is wrong with a pod, in one reason and one sentence: KubeRay's status does not report it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ IMAGE_REASONS = frozenset(
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
-"""Of Events on a pod: that a volume of it is not ready."""
+"""Reasons of Events on a pod whose volume is not ready."""
 MOUNT_PATIENCE = timedelta(minutes=2)
-"""A pod that has been on a node for longer, and of which nothing has begun, is looked into."""
+"""A pod that has been on a node for longer without starting a container is examined."""
 HEAD_GROUP = "headgroup"
-"""KubeRay's name of the group that the head pod is."""
+"""KubeRay's name of the head pod's group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,20 @@ class Problem:
     reason: str
     message: str
     rank: int
-    """Less is nearer to the cause."""
+    """A lower rank is nearer to the cause."""
 
 
 def needs_log(pod: Manifest) -> bool:
-    """Return whether only the pod's log says why it keeps ending, or how far a loader is."""
+    """Return whether only the pod's log says why it keeps ending, or how much a loader has fetched."""
     loads = bool(job_of_pod(pod)) and pod.get("status", {}).get("phase") == "Running"
     return loads or any(_waiting(status) == "CrashLoopBackOff" for status in _containers(pod))
 
 
 def is_held_up(pod: Manifest, now: datetime) -> bool:
-    """Return whether a pod has been on a node for a while, and nothing of it has begun.
+    """Return whether a pod has been on a node for a while without starting a container.
 
-    Its image may be large, or a volume not ready: its status is the same, and only its Events say which.
+    Its image may be large, or a volume not ready: the status is the same in both cases, only its Events
+    differ.
     """
     scheduled = _condition(pod, "PodScheduled")
     return (
@@ -55,7 +56,7 @@ def is_held_up(pod: Manifest, now: datetime) -> bool:
 
 
 def mount_error(pod: Manifest, events: Iterable[Manifest]) -> str:
-    """Return what is said of the pod's volumes, if that is the last of its Events; empty otherwise.
+    """Return the message about the pod's volumes, if that is its last Event; empty otherwise.
 
     When the volumes are ready the kubelet reports the images.
     """
@@ -65,14 +66,14 @@ def mount_error(pod: Manifest, events: Iterable[Manifest]) -> str:
 
 
 def group_of_pod(pod: Manifest) -> str:
-    """Return the worker group that the pod is of, `headgroup` for the head, a loader's Job for its pod."""
+    """Return the pod's worker group; `headgroup` for the head, the Job's name for a loader's pod."""
     return str(pod["metadata"].get("labels", {}).get("ray.io/group", "")) or job_of_pod(pod)
 
 
 def ready_pods(pods: Iterable[Manifest], cluster: str, group: str) -> int:
     """Return how many pods of a Ray cluster's group are ready.
 
-    A worker is when Serve answers on it, which it does where a replica runs.
+    A worker is ready when Serve answers on it, which it does where a replica runs.
     """
     return sum(
         group_of_pod(pod) == group
@@ -84,7 +85,7 @@ def ready_pods(pods: Iterable[Manifest], cluster: str, group: str) -> int:
 
 
 def pods_by_group(pods: Iterable[Manifest], cluster: str, now: datetime) -> dict[str, Pods]:
-    """Return which pods of a Ray cluster are used, and which are not, by worker group."""
+    """Return which pods of a Ray cluster are used and which are not, by worker group."""
     used: Counter[str] = Counter()
     idle: dict[str, list[str]] = defaultdict(list)
     for pod in pods:
@@ -98,9 +99,9 @@ def pods_by_group(pods: Iterable[Manifest], cluster: str, now: datetime) -> dict
 
 
 def _is_used(pod: Manifest, now: datetime) -> bool:
-    """Return whether a replica is in a pod: it is ready, or was, for as long as a replica has to end.
+    """Return whether a replica is in a pod: it is ready, or was within the time that a replica has to end.
 
-    A worker is ready while Serve has a proxy there, which is beside a replica that takes requests.
+    A worker is ready while Serve has a proxy on it, which is beside a replica that takes requests.
     """
     ready = _condition(pod, "Ready")
     if ready is None:
@@ -120,15 +121,15 @@ def _condition(pod: Manifest, kind: str) -> Manifest | None:
 
 
 def _since(condition: Manifest, now: datetime) -> datetime:
-    """Return since when a pod's condition is as it is: since now where it does not say."""
+    """Return when a pod's condition last changed, or now where it does not say."""
     return datetime.fromisoformat(condition.get("lastTransitionTime") or rfc3339(now))
 
 
 def problems(pods: Iterable[Manifest], logs: Mapping[str, str], groups: frozenset[str]) -> list[Problem]:
-    """Return what is wrong with the pods of `groups`, the nearest to the cause first.
+    """Return what is wrong with the pods of `groups`, the problem nearest to the cause first.
 
-    `logs` has the last lines of pods that crashed, and what is said of volumes that are not ready, by the
-    pod's name.
+    `logs` has the last lines of crashed pods, and messages about volumes that are not ready, by the pod's
+    name.
     """
     found = [
         problem
@@ -182,13 +183,13 @@ def _containers(pod: Manifest) -> list[dict[str, Any]]:
 
 
 def _has_begun_nothing(pod: Manifest) -> bool:
-    """Return whether a kubelet has taken the pod up and has made no container of it, nor tried to."""
+    """Return whether a kubelet has accepted the pod and has neither made a container of it nor tried to."""
     reasons = {_waiting(status) for status in _containers(pod)}
     return bool(reasons) and reasons <= {"ContainerCreating", "PodInitializing"}
 
 
 def _volumes_of(pod: Manifest) -> str:
-    """Return the names of what the pod's volumes are made of, in brackets."""
+    """Return the names of the sources of the pod's volumes, in brackets."""
     volumes = pod["spec"].get("volumes", [])
     claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
     config_maps = [v["configMap"]["name"] for v in volumes if "configMap" in v]
@@ -201,7 +202,7 @@ def _is_of_volumes(event: Manifest) -> bool:
 
 
 def _moment(event: Manifest) -> datetime:
-    """Return when an Event was reported last; the kubelet's have the time of the older API."""
+    """Return when an Event was last reported; the kubelet's Events have the time field of the older API."""
     series = event.get("series") or {}
     reported = (
         series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")

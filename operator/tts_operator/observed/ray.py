@@ -1,4 +1,4 @@
-"""What a RayService says of its clusters, applications and models, without trusting more of it than is so."""
+"""What a RayService reports about its clusters, applications and models, as far as that can be trusted."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,22 +15,22 @@ from tts_app.serve_config import GATEWAY
 from tts_operator.objects import KINDS, Manifest, Ref, differences
 
 SETTLE_SECONDS = 5.0
-"""Age in seconds from which KubeRay's report counts.
+"""Age, in seconds, from which KubeRay's report counts.
 
-KubeRay 1.6 asks Serve for its state, hands it the change, and then reports the state from before
-(`reconcileServe`). Two seconds later it asks again, and reports what is new.
+KubeRay 1.6 reads Serve's state, sends it the change, and then reports the state from before the change
+(`reconcileServe`). Two seconds later it reads again, and reports the new state.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One Serve application, as KubeRay saw it last."""
+    """One Serve application, as KubeRay last reported it."""
 
     status: str
-    """Ray Serve's: RUNNING, DEPLOYING, DEPLOY_FAILED, UNHEALTHY ...; empty where Serve knows none yet."""
+    """Ray Serve's: RUNNING, DEPLOYING, DEPLOY_FAILED, UNHEALTHY ...; empty where Serve has none yet."""
     message: str
     healthy: bool
-    """Running, and every deployment of it has as many healthy replicas as it should."""
+    """Whether it is running, and each of its deployments has as many healthy replicas as it should."""
 
 
 NOT_THERE = Application("", "", False)
@@ -38,20 +38,20 @@ NOT_THERE = Application("", "", False)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A RayService, read."""
+    """The state of a RayService."""
 
     exists: bool
     current: bool
-    """Whether the status is of the spec as it is now, and has been for a while."""
+    """Whether the status belongs to the current spec, and has for a while."""
     active_cluster: str
     pending_cluster: str
-    """The cluster that is being made to take over, or to be the first; empty where there is none."""
+    """The new cluster that will take over, or be the first; empty where there is none."""
     applications: dict[str, Application]
-    """Of the active cluster or, while there is none, of the pending one."""
+    """Those of the active cluster or, while there is none, of the pending one."""
 
     @property
     def replacing(self) -> bool:
-        """Whether a cluster is being made that will take over from a running one."""
+        """Whether a new cluster will take over from a running one."""
         return bool(self.active_cluster and self.pending_cluster)
 
     @property
@@ -64,11 +64,11 @@ class Service:
         return self.applications.get(name, NOT_THERE)
 
     def is_healthy(self, name: str, previously_ready: Collection[str]) -> bool:
-        """Return whether an application is healthy. `previously_ready` are those that were Ready already.
+        """Return whether an application is healthy. `previously_ready` are those that were Ready before.
 
-        As soon as another cluster is due, KubeRay reports nothing any more of the active one's applications,
-        which serve until that takes over: what was Ready stays so. The gateway does with any model: the
-        change that makes the other cluster is mostly its own resource's.
+        As soon as a new cluster is due, KubeRay stops reporting the active one's applications, which serve
+        until the new one takes over: what was Ready stays Ready. The gateway stays Ready if any application
+        was, because the change that makes the new cluster is mostly in the gateway's own resource.
         """
         if self.replacing and not self.applications:
             return bool(previously_ready) if name == GATEWAY else name in previously_ready
@@ -76,7 +76,7 @@ class Service:
 
 
 def read_service(live: Manifest | None, now: datetime) -> Service:
-    """Return what `live`, a RayService or None, says. `now` is the time, with its zone."""
+    """Return the state that `live`, a RayService or None, reports. `now` is the time, with its zone."""
     if live is None:
         return Service(False, False, "", "", {})
     status = live.get("status", {})
@@ -112,7 +112,7 @@ def _application(status: dict[str, Any]) -> Application:
 
 
 class ServedModels(Mapping[Ref, Model]):
-    """The models that a RayService serves, as its gateway knows them; parsed when first asked for."""
+    """The models that a RayService serves, as its gateway knows them; parsed at first use."""
 
     def __init__(self, live: Manifest | None) -> None:
         """`live` is the RayService as it is now, None where there is none."""
@@ -139,14 +139,14 @@ class ServedModels(Mapping[Ref, Model]):
         for written in gateway["deployments"][0]["user_config"]["models"]:
             try:
                 model = MODELS[written["kind"]].model_validate(written)
-            except (KeyError, ValidationError):  # another version of the operator wrote it: it does not count
+            except (KeyError, ValidationError):  # another version of the operator wrote it: ignore it
                 continue
             found[Ref(KINDS[model.kind], model.name)] = model
         return found
 
 
 def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
-    """Return the worker groups of a RayService, or of none."""
+    """Return the worker groups of a RayService; none where `live` is None."""
     groups: Sequence[Manifest] = live["spec"]["rayClusterConfig"].get("workerGroupSpecs", ()) if live else ()
     return groups
 
@@ -154,7 +154,7 @@ def worker_groups(live: Manifest | None) -> Sequence[Manifest]:
 def disruptive_changes(desired: Manifest, live: Manifest) -> list[str]:
     """Return the paths whose change from `live` to `desired` makes KubeRay start a new cluster.
 
-    It takes appended worker groups and the Serve config in place, and overlooks numbers of replicas.
+    It applies appended worker groups and the Serve config in place, and ignores numbers of replicas.
     """
     before, after = live["spec"]["rayClusterConfig"], desired["spec"]["rayClusterConfig"]
     groups_before, groups_after = before.get("workerGroupSpecs", []), after["workerGroupSpecs"]
@@ -174,5 +174,5 @@ def disruptive_changes(desired: Manifest, live: Manifest) -> list[str]:
 
 
 _OURS = {"authOptions"}
-"""Fields of a cluster that the builder leaves out at times."""
+"""Fields of a cluster that the builder sometimes leaves out."""
 _OVERLOOKED = {"replicas", "minReplicas", "maxReplicas"}

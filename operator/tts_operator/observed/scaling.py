@@ -1,4 +1,4 @@
-"""How many pods the worker groups of a running cluster are to have now, and which of them go."""
+"""How many pods the worker groups of a running cluster should have now, and which pods are removed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from tts_operator.objects import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of a cluster's group, as far as they may go."""
+    """The pods of a cluster's group, by whether they may be removed."""
 
     used: int
-    """How many have a replica in them, or had one until a moment ago."""
+    """Number of pods that have a replica, or had one until a moment ago."""
     idle: Sequence[str]
-    """Names of the others."""
+    """Names of the other pods."""
 
 
 NO_PODS = Pods(0, ())
 
 
 def number_of(spec: Manifest, wanted: Manifest, pods: Pods) -> int:
-    """Return how many pods, or replicas of several, a group is to have now.
+    """Return how many pods, or replicas of several pods each, a group should have now.
 
-    More at once; fewer only as fast as pods are left by their replicas, which Serve ends first. `spec` is the
-    group as it is in the cluster.
+    The number grows at once. It shrinks only as pods lose their replicas, which Serve ends first. `spec` is
+    the group as it is in the cluster.
     """
     want, have = int(wanted["replicas"]), int(spec.get("replicas", 0))
     if want >= have:
         return want
-    if spec.get("numOfHosts", 1) > 1:  # the second pod of a replica looks idle at all times
+    if spec.get("numOfHosts", 1) > 1:  # the second pod of a replica always looks idle
         return have if pods.used else want
     return min(have, max(want, pods.used))
 
 
 def rescale(cluster: Manifest, wanted: Sequence[Manifest], pods: Mapping[str, Pods]) -> list[dict[str, Any]]:
-    """Return the JSON patch that gives a RayCluster's groups the numbers of pods of the `wanted` ones.
+    """Return the JSON patch that gives a RayCluster's groups the numbers of pods in `wanted`.
 
-    KubeRay does not hand a change of them on from the RayService (ray-project/kuberay issue 4568), and would
-    choose at random which pods go. `pods` are those of the cluster, by group.
+    KubeRay does not pass a change of them on from the RayService (ray-project/kuberay issue 4568), and would
+    choose at random which pods to remove. `pods` are those of the cluster, by group.
     """
     bounds = {spec["groupName"]: spec for spec in wanted}
     operations: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def rescale(cluster: Manifest, wanted: Sequence[Manifest], pods: Mapping[str, Po
 
 
 def is_shrinking(cluster: Manifest, wanted: Sequence[Manifest], pods: Mapping[str, Pods]) -> bool:
-    """Return whether a group has more pods for now than it is to have."""
+    """Return whether a group still has more pods than it should have."""
     bounds = {spec["groupName"]: spec for spec in wanted}
     return any(
         number_of(spec, bounds[name], pods.get(name, NO_PODS)) > bounds[name]["replicas"]

@@ -26,15 +26,15 @@ class Observation:
     ray: Service
     pods: Sequence[Manifest] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
-    """The last lines of crashed pods, and what is said of volumes that are not ready, by the pod's name."""
+    """The last lines of crashed pods, and messages about volumes that are not ready, by the pod's name."""
     failure: Cause | None = None
-    """Why the children could not be brought to what they should be."""
+    """Why the children could not be changed as planned."""
     disruptive_changes: Sequence[str] = ()
-    """Paths of the cluster's spec whose change is about to start a new cluster."""
+    """Paths of the cluster's spec whose change will start a new cluster."""
     loads: Mapping[str, Load] = field(default_factory=dict)
-    """How far the files of each model are that waits for them, by the model's name."""
+    """The progress of the files of each model that waits for them, by the model's name."""
     previously_ready: frozenset[str] = frozenset()
-    """Applications that were Ready already, for their resources as they are now."""
+    """Applications whose current resources were Ready already."""
 
     @property
     def url(self) -> str:
@@ -43,7 +43,7 @@ class Observation:
 
 
 def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], Sequence[Condition]]:
-    """Return the status of one model, without its conditions, and these."""
+    """Return the status of one model without its conditions, and its conditions."""
     model = verdict.model
     if model is None:
         return {"readyReplicas": 0}, _refused(Cause(verdict.reason, verdict.message))
@@ -73,7 +73,7 @@ def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], 
 
 
 def _refused(cause: Cause) -> Sequence[Condition]:
-    """Return the conditions of a model that cannot be served as its resource is now."""
+    """Return the conditions of a model whose current resource cannot be served."""
     idle = Cause(cause.reason, "Nothing is done until the resource is changed.")
     return conditions("Ready", False, cause, progressing=False, stage=idle, fault=cause)
 
@@ -81,9 +81,9 @@ def _refused(cause: Cause) -> Sequence[Condition]:
 def _serving(
     ready: bool, stage: Cause, fault: Cause | None, facts: Observation, limit: Cause | None = None
 ) -> Sequence[Condition]:
-    """Return the conditions of an application that is served, or on the way to it.
+    """Return the conditions of an application that is served or being started.
 
-    `limit` is wrong too, but keeps nothing from being Ready.
+    `limit` is a fault too, but one that does not prevent Ready.
     """
     why = (
         Cause("Serving", "The application runs, with all its replicas healthy.") if ready else fault or stage
@@ -101,7 +101,7 @@ def _serving(
 
 
 def _offer(model: Model) -> dict[str, Any]:
-    """Return what a status says of what the model can do."""
+    """Return what a status says about the model's abilities."""
     if not isinstance(model, VoiceModel):
         return {}
     voices = model.spec.voices
@@ -111,7 +111,7 @@ def _offer(model: Model) -> dict[str, Any]:
 def service_status(
     verdicts: Mapping[Ref, Verdict], facts: Observation
 ) -> tuple[dict[str, Any], Sequence[Condition]]:
-    """Return the status of the Playground, without its conditions, and these."""
+    """Return the status of the Playground without its conditions, and its conditions."""
     served = [verdict.model for verdict in verdicts.values() if verdict.model is not None]
     total = len(verdicts)
     up = sum(
@@ -141,8 +141,8 @@ def service_status(
 def _serves(model: Model, facts: Observation) -> bool:
     """Return whether requests for the model are answered.
 
-    KubeRay goes on reporting what Serve said last while the head is gone, and Serve calls a deployment
-    healthy that is about to get a new replica: so the pods count too.
+    While the head is gone, KubeRay continues to report Serve's last state, and Serve calls a deployment
+    healthy that is about to get a new replica. So the pods count too.
     """
     return (
         _is_taken_up(model.name, facts)
@@ -154,10 +154,10 @@ def _serves(model: Model, facts: Observation) -> bool:
 
 
 def _is_taken_up(name: str, facts: Observation) -> bool:
-    """Return whether KubeRay runs an application as its resource says now.
+    """Return whether KubeRay runs an application as its current resource says.
 
-    KubeRay only reports whether it has taken up all changes of a service: a change beside an application
-    that was Ready takes nothing from that.
+    KubeRay only reports whether it has applied all changes of a service. An application that was Ready stays
+    so when something else changes.
     """
     return facts.ray.exists and (facts.ray.current or name in facts.previously_ready)
 
@@ -192,7 +192,7 @@ def _groups(models: Sequence[Model]) -> frozenset[str]:
 
 
 def _replacement(facts: Observation) -> Cause | None:
-    """Return why a new Ray cluster takes over from the one that serves; None where none does."""
+    """Return why a new Ray cluster replaces the one that serves; None where none does."""
     if not facts.ray.active_cluster or not (facts.disruptive_changes or facts.ray.replacing):
         return None
     changes = ", ".join(facts.disruptive_changes)
@@ -204,7 +204,7 @@ def _replacement(facts: Observation) -> Cause | None:
 
 
 def _fault(application: Application, facts: Observation, found: Sequence[Problem]) -> Cause | None:
-    """Return what is wrong, the nearest to the cause; None when nothing is known to be."""
+    """Return the fault nearest to the cause; None when none is known."""
     fault = facts.failure or _of_pods(found)
     if fault is None and application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
         reason = "ApplicationFailed" if application.status == "DEPLOY_FAILED" else "ApplicationUnhealthy"
@@ -217,7 +217,7 @@ def _of_pods(found: Sequence[Problem]) -> Cause | None:
 
 
 def _stage(application: Application, facts: Observation, model: Model | None = None) -> Cause:
-    """Return what is under way for a model's application, or the gateway."""
+    """Return what is in progress for a model's application or the gateway."""
     if not facts.ray.exists:
         return Cause("Creating", "The RayService is being made.")
     if not facts.ray.cluster:
@@ -235,7 +235,7 @@ def _stage(application: Application, facts: Observation, model: Model | None = N
 
 
 def _lacking_pods(application: Application, facts: Observation, model: Model | None) -> str:
-    """Return which pods are missing though Serve may say that all is well; empty where none is."""
+    """Return which pods are missing, although Serve may report no fault; empty where none is."""
     if not _has_head(facts):
         return f"The head pod of Ray cluster {facts.ray.cluster} is not ready."
     if model is not None and application.healthy and not _has_pods(model, facts):

@@ -1,4 +1,4 @@
-"""The status that a resource is to have."""
+"""The status that a resource should have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from tts_operator.observed.conditions import Condition, conditions_of
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
-    """A status that a resource is to have; it may have it already."""
+    """A status that a resource should have; it may have it already."""
 
     resource: Manifest
-    """As it was read, with the status that it has."""
+    """As it was read, with its current status."""
     fields: Mapping[str, Any]
     """The status without its conditions."""
     conditions: Sequence[Condition]
@@ -31,11 +31,11 @@ class StatusUpdate:
 
     @property
     def states(self) -> list[tuple[str, str, bool]]:
-        """The resource's kind, and the type and status, of each condition."""
+        """The resource's kind and the type and status of each condition."""
         return [(self.ref.kind.name, condition.type, condition.status) for condition in self.conditions]
 
     def after(self, now: datetime) -> dict[str, Any]:
-        """Return the status. `now` is the time of conditions that change with it."""
+        """Return the new status. `now` is the time of conditions that change with it."""
         generation = self.resource["metadata"]["generation"]
         known = self.before.get("conditions", [])
         conditions = conditions_of(self.conditions, known, generation, rfc3339(now))

@@ -1,1 +1,1 @@
-"""Pure plans: what was read of a service or a TTSJob in, what is to be done as data out. No I/O."""
+"""Pure plans: facts of a service or a TTSJob in, what to do as data out. No I/O."""

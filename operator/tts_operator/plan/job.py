@@ -1,4 +1,4 @@
-"""What is to be done for a TTSJob: it is brought on by a step at a time."""
+"""Plans a TTSJob: one step at a time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,38 +41,38 @@ from tts_operator.observed.statuses import StatusUpdate
 from tts_operator.plan.service import Policy, ServiceFacts, fetched_loads, playground_of
 
 ATTEMPTS = 5
-"""RayJobs that may end without having said how the batch ended; after the last the job has failed."""
+"""RayJobs that may end without a report of how the batch ended; after the last of them the job has failed."""
 FIRST_BACKOFF = 10.0
-"""Seconds from the end of the first attempt to the second; twice as many each time."""
+"""Seconds from the end of the first attempt to the second; they double each time."""
 RUNNING_POLL = 3.0
-"""Seconds after which a job that runs is looked at again: its progress is in a log, which nobody watches."""
+"""Seconds after which to look again at a running job: its progress is in a log, which is not watched."""
 LONGEST_WAIT = 30.0
-"""A job that waits is looked at this often, at the least."""
+"""Most seconds after which to look again at a waiting job."""
 CALM_SHARE = 0.5
-"""A job that waits is looked at again after this share of the time that nothing changed of it."""
+"""Look again at a waiting job after this share of the time since its last change."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What was read of a TTSJob, and what the API server answered to what was done."""
+    """What was read about a TTSJob, and how the API server answered the actions."""
 
     key: JobKey
     resource: Manifest
     """The TTSJob."""
     ray_job: Manifest | None = None
     report: Report | None = None
-    """What the driver said last; None where the RayJob is not this job's."""
+    """The driver's last report; None where the RayJob is not this job's."""
     pods: Sequence[Manifest] = ()
-    """The job's own: submitters, and the pods of its own cluster."""
+    """The job's own pods: submitters, and those of its own cluster."""
     mount_errors: Mapping[str, str] = field(default_factory=dict)
     """By the pod's name."""
     service: ServiceFacts | None = None
-    """The service that the job runs on, or is made like: its resources, its RayService, its loader Jobs and
-    its clusters. None where the TTSJob is not valid."""
+    """The service that the job runs on, or that is the template of its cluster: its resources, its
+    RayService, its loader Jobs and its clusters. None where the TTSJob is not valid."""
     namesake: Manifest | None = None
-    """The RayService that is called as the job is."""
+    """The RayService that has the job's name."""
     refusal: Cause | None = None
-    """Why the API server did not take a child."""
+    """Why the API server refused a child."""
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -81,12 +81,12 @@ class JobFacts:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job is over, as its status says: nothing but its time to live counts then."""
+        """Whether its status says that the job is over: then only its time to live counts."""
         return self.status.get("phase") in OUTCOMES
 
     @property
     def states(self) -> list[tuple[str, str, bool]]:
-        """The kind, and the type and status of each condition, that the status has."""
+        """The kind, and the type and status of each condition in the status."""
         conditions = self.status.get("conditions", ())
         return [(TTS_JOB.name, c["type"], c["status"] == "True") for c in conditions]
 
@@ -97,43 +97,43 @@ class JobFacts:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the RayJob is being removed."""
+        """Whether the RayJob is being deleted."""
         return self.ray_job is not None and "deletionTimestamp" in self.ray_job["metadata"]
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """What is to be done for a TTSJob, in this order."""
+    """What to do for a TTSJob, in this order."""
 
     create: Sequence[Manifest] = ()
     """Children, the RayJob last."""
     delete: Ref | None = None
-    """The RayJob, or the TTSJob when its time is over."""
+    """The RayJob, or the TTSJob when its time to live has passed."""
     dashboard: str = ""
-    """Where KubeRay is to hand the RayJob in; empty where it needs no help."""
+    """Where KubeRay should submit the RayJob; empty where it needs no help."""
     status: StatusUpdate | None = None
     look_again: float | None = None
-    """In how many seconds to look again; None when only a change of a watched object matters."""
+    """Seconds after which to look again; None when only a change of a watched object matters."""
 
     @property
     def acts(self) -> bool:
-        """Whether anything but the status is to be written."""
+        """Whether to write anything but the status."""
         return bool(self.create or self.delete or self.dashboard)
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What becomes of the job now, and what is done for it."""
+    """The job's next state, and what to do for it."""
 
     state: JobState
     create: Sequence[Manifest] = ()
     stops: bool = False
-    """Whether the RayJob is removed."""
+    """Whether to delete the RayJob."""
     dashboard: str = ""
 
 
 def parse(resource: Manifest) -> TTSJob:
-    """Return a TTSJob as Python has it.
+    """Return a resource as a TTSJob.
 
     Raises:
         ValidationError: it is not valid.
@@ -142,13 +142,13 @@ def parse(resource: Manifest) -> TTSJob:
 
 
 def service_of(job: TTSJob) -> str:
-    """Return the name of the service that a job runs on, or that its own cluster is made like."""
+    """Return the name of the service that a job runs on, or that is the template of its own cluster."""
     ephemeral = job.spec.ephemeral
     return ephemeral.copy_of if ephemeral is not None else str(job.spec.service_name)
 
 
 def plan_job(facts: JobFacts, now: datetime, policy: Policy) -> JobPlan:
-    """Return what is to be done for a TTSJob. `now` is the time, with its zone."""
+    """Return what to do for a TTSJob. `now` is the time, with its zone."""
     if facts.has_ended:
         return _expire(facts, now)
     step = _step(facts, now, policy)
@@ -166,7 +166,7 @@ def plan_job(facts: JobFacts, now: datetime, policy: Policy) -> JobPlan:
 
 
 def _expire(facts: JobFacts, now: datetime) -> JobPlan:
-    """Return the plan for a job that has ended: it is deleted when its time is over."""
+    """Return the plan for a job that has ended: it is deleted when its time to live has passed."""
     ttl = facts.resource["spec"].get("ttlSecondsAfterFinished")
     if ttl is None:
         return JobPlan()
@@ -191,8 +191,8 @@ def _look_again(
 def _step(facts: JobFacts, now: datetime, policy: Policy) -> _Step:
     """Return the next step.
 
-    How the batch ended counts before all else, unless it failed while it was being stopped: with its output
-    away, say, a driver cannot leave things as they are to be. It resumes, or fails again, later.
+    How the batch ended takes priority, unless it failed while it was being stopped: a driver that has lost
+    its output, for example, cannot stop cleanly. The job resumes, or fails again, later.
     """
     if facts.refusal is not None:
         return _Step(_pending(facts, *facts.refusal, is_error=True))
@@ -204,7 +204,7 @@ def _step(facts: JobFacts, now: datetime, policy: Policy) -> _Step:
         return _Step(_pending(facts, *name_taken(job.name), is_error=True))
     attempt = read_attempt(facts.ray_job) if facts.ray_job is not None else None
     report = facts.report
-    # Whose cluster is taken away says that it failed.
+    # A driver whose cluster is taken away reports that it failed.
     stopped = job.spec.suspend or facts.is_stopping or (attempt is not None and attempt.held)
     if report is not None and report.outcome is not None and not (report.outcome == "Failed" and stopped):
         ended = ending(report, report.outcome)
@@ -226,7 +226,7 @@ def _continue(facts: JobFacts, attempt: Attempt, now: datetime) -> _Step:
     """Return the step of a job that has a RayJob."""
     if facts.is_stopping:
         return _Step(_pending(facts, "Stopping", "The RayJob before is being removed."))
-    if attempt.cluster and _is_lost(facts, attempt, now):  # it may have ended of that
+    if attempt.cluster and _is_lost(facts, attempt, now):  # the lost cluster may have ended it
         text = f"RayCluster {attempt.cluster} is replaced or gone: the job goes on on the next one."
         return _Step(_pending(facts, "ClusterReplaced", text), stops=True)
     if attempt.ended is not None:
@@ -235,7 +235,7 @@ def _continue(facts: JobFacts, attempt: Attempt, now: datetime) -> _Step:
 
 
 def name_taken(name: str) -> Cause:
-    """Return why a job cannot run while a RayJob of its name is another one's."""
+    """Return why a job cannot run while a RayJob of its name belongs to another owner."""
     text = f"A RayJob called {name} is there that is not this job's: it waits until that is gone."
     return Cause("NameTaken", text)
 
@@ -250,7 +250,7 @@ def _state(
     began: bool = False,
     failed_attempts: int | None = None,
 ) -> JobState:
-    """Return a state, with what the driver said and how many attempts failed."""
+    """Return a state with the driver's report and the number of failed attempts."""
     failed = facts.status.get("failedAttempts", 0) if failed_attempts is None else failed_attempts
     return JobState(phase, reason, message, is_error, facts.report, failed, began)
 
@@ -276,13 +276,13 @@ def _is_overdue(facts: JobFacts, job: TTSJob, now: datetime) -> bool:
 
 
 def _is_lost(facts: JobFacts, attempt: Attempt, now: datetime) -> bool:
-    """Return whether an attempt runs on a cluster that is not its service's any more."""
+    """Return whether an attempt runs on a cluster that its service has no more."""
     live = facts.service.ray_service if facts.service is not None else None
     return read_service(live, now).active_cluster != attempt.cluster
 
 
 def _try_again(facts: JobFacts, attempt: Attempt, ended: datetime, now: datetime) -> _Step:
-    """Return the step of an attempt that was broken off; it makes room for the next in time."""
+    """Return the step of an interrupted attempt, which is deleted in time for the next one."""
     said = attempt.said or f"The RayJob is {attempt.stage}, and the driver did not say how the batch ended."
     text = f"Attempt {attempt.number} of {ATTEMPTS} was broken off: {said}"
     if attempt.number >= ATTEMPTS:
@@ -291,7 +291,7 @@ def _try_again(facts: JobFacts, attempt: Attempt, ended: datetime, now: datetime
         )
         return _Step(state, stops=True)
     due = ended + timedelta(seconds=FIRST_BACKOFF * 2 ** (attempt.number - 1))
-    # What is not in the status yet would be forgotten with the RayJob.
+    # Anything not in the status yet would be lost with the RayJob.
     is_known = facts.status.get("failedAttempts") == attempt.number
     text += " Another one follows; what is done stays."
     state = _state(facts, "Pending", "AttemptFailed", text, is_error=True, failed_attempts=attempt.number)
@@ -299,7 +299,7 @@ def _try_again(facts: JobFacts, attempt: Attempt, ended: datetime, now: datetime
 
 
 def _follow(facts: JobFacts, attempt: Attempt) -> _Step:
-    """Return the step of an attempt that runs, or is about to."""
+    """Return the step of an attempt that runs or is about to run."""
     if attempt.held:
         return _Step(_pending(facts, "Queued", "Kueue holds the RayJob back until there is room."))
     where = f"RayCluster {attempt.cluster}" if attempt.cluster else "a Ray cluster of its own"
@@ -320,11 +320,11 @@ def _follow(facts: JobFacts, attempt: Attempt) -> _Step:
 
 
 def _dashboard(facts: JobFacts, cluster: str) -> str:
-    """Return where KubeRay is to hand the job in; empty where the cluster does not say.
+    """Return where KubeRay should submit the job; empty where the cluster does not say.
 
-    KubeRay would find that out when every pod of the cluster is ready at the same time, and of a service they
-    never need be: a pod is ready while Serve has a proxy there, which it has beside a replica alone, and
-    there are as many pods as the most replicas.
+    KubeRay finds this out itself only when every pod of the cluster is ready at the same time. In a service
+    this may never happen: a pod is ready while Serve has a proxy on it, which is only beside a replica, and
+    there are as many pods as the highest number of replicas.
     """
     clusters = facts.service.ray_clusters if facts.service is not None else ()
     live = next((found for found in clusters if found["metadata"]["name"] == cluster), {})
@@ -333,7 +333,7 @@ def _dashboard(facts: JobFacts, cluster: str) -> str:
 
 
 class _BlockedError(Exception):
-    """The job cannot begin now."""
+    """The job cannot start now."""
 
     def __init__(self, state: JobState) -> None:
         super().__init__(state.message)
@@ -341,7 +341,7 @@ class _BlockedError(Exception):
 
 
 def _begin(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> _Step:
-    """Return the step that makes the RayJob, if all is there that it needs."""
+    """Return the step that makes the RayJob, if everything that it needs exists."""
     try:
         inputs = _inputs(facts, job, now, policy)
     except _BlockedError as error:
@@ -357,7 +357,7 @@ def _begin(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> _Step
 
 
 def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobInputs:
-    """Return what the RayJob is made of. Raises _BlockedError where the job must wait."""
+    """Return the inputs of the RayJob. Raises _BlockedError where the job must wait."""
     service = facts.service
     assert service is not None  # noqa: S101 - the job is valid
     name = service.key.service
@@ -367,7 +367,7 @@ def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobI
         raise _blocked(facts, "InvalidPlayground", f"Playground {name}: {explain(error)}") from error
     fault = unusable(job, audio_claim_of(playground))
     if fault is not None:
-        final = fault[0] == "LocalFiles"  # nobody can change it; a Playground may still name the claim
+        final = fault[0] == "LocalFiles"  # this cannot change; a Playground may still name the claim
         raise _BlockedError(_state(facts, "Failed" if final else "Pending", *fault, is_error=True))
     models = _models(facts, job, service, engine_images(playground, policy.defaults))
     cluster = ""
@@ -379,18 +379,18 @@ def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobI
         cluster = ray.active_cluster
     else:
         if facts.namesake is not None:
-            # KubeRay would take `<name>-head-svc` from the one for the other.
+            # KubeRay would use `<name>-head-svc` of the one for the other.
             text = f"A RayService is called {job.name} too: a job with its own cluster must not be."
             raise _blocked(facts, "NameTaken", text)
         models = needed(job, models)
     failed = facts.status.get("failedAttempts", 0)
-    # Its output is what a driver reports its progress of.
+    # A driver reports progress only after it has read its output.
     resumes = "progress" in facts.status
     return JobInputs(job, facts.uid, playground, models, cluster, failed + 1, resumes)
 
 
 def _models(facts: JobFacts, job: TTSJob, service: ServiceFacts, images: Collection[str]) -> list[VoiceModel]:
-    """Return the models that a service serves. Raises _BlockedError where a needed one is not there."""
+    """Return the VoiceModels that a service serves. Raises _BlockedError where a needed one is missing."""
     previous = ServedModels(service.ray_service)
     models = served(select(service.models, images, previous))
     if not needed(job, models):
@@ -415,7 +415,7 @@ def _not_ready(
 ) -> Cause | None:
     """Return why a service cannot run a batch of `models` yet; None where it can.
 
-    `previously_ready` are the applications that were Ready already.
+    `previously_ready` are the applications that were Ready before.
     """
     if not ray.exists:
         return Cause("ServiceMissing", f"Service {name} has no RayService yet.")

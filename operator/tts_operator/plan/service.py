@@ -1,4 +1,4 @@
-"""What is to be done for a service."""
+"""Plans a service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,50 +34,50 @@ from tts_operator.observed.status import Observation, model_status, service_stat
 from tts_operator.observed.statuses import StatusUpdate
 
 CALM_SHARE = 0.5
-"""A service that is not ready is looked at again after this share of the time that nothing changed of it."""
+"""Look again at a service that is not ready after this share of the time since its last change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator's settings say."""
+    """What the operator's settings decide."""
 
     defaults: Defaults
     poll_seconds: float
-    """In how many seconds to look again at what is on its way; later and later while it stays so."""
+    """Seconds after which to look again at work in progress; they grow while nothing changes."""
     resync_seconds: float
-    """In how many seconds to look again at a service that is as it should be."""
+    """Seconds after which to look again at a service in its desired state."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """What was read of a service, and what the API server answered to what was done."""
+    """What was read about a service, and how the API server answered the actions."""
 
     key: Key
     models: Sequence[Manifest] = ()
-    """VoiceModels and TextModels, but for those that are being deleted."""
+    """VoiceModels and TextModels, except those that are being deleted."""
     playground: Manifest | None = None
     ray_service: Manifest | None = None
-    """None too where one of the service's name is somebody else's."""
+    """None also where the RayService of the service's name is not the operator's."""
     children: Mapping[Ref, Manifest] = field(default_factory=dict)
-    """All else that carries the service's label and that the operator makes."""
+    """All other objects with the service's label that the operator makes."""
     ray_clusters: Sequence[Manifest] = ()
     pods: Sequence[Manifest] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     """The last lines of the pods whose log is needed, and mount errors, by the pod's name."""
     refusal: Cause | None = None
-    """Why the API server did not take a child."""
+    """Why the API server refused a child."""
     applied_changes: Sequence[str] = ()
-    """Paths of the cluster's spec that were changed just now and make a new cluster."""
+    """Paths of the cluster's spec that have just changed and make a new cluster."""
 
     @property
     def previously_ready(self) -> frozenset[str]:
-        """The applications that were Ready already, for their resources as they are now."""
+        """The applications whose current resources were Ready already."""
         names = {manifest["metadata"]["name"] for manifest in self.models if _is_ready(manifest)}
         return frozenset(names | ({GATEWAY} if self.playground and _is_ready(self.playground) else set()))
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left that the operator has to look after."""
+        """Whether nothing is left for the operator to manage."""
         gone = not self.models and self.playground is None and self.ray_service is None
         return gone and self.refusal is None
 
@@ -88,7 +88,7 @@ class ServiceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A JSON patch of an object that was read in this version."""
+    """A JSON patch for an object that was read in this version."""
 
     ref: Ref
     resource_version: str
@@ -97,32 +97,32 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What is to be done for a service, in this order."""
+    """What to do for a service, in this order."""
 
     apply: Sequence[Manifest] = ()
-    """Children that are missing or not as they should be: what pods need comes before the RayService."""
+    """Children that are missing or differ from their manifest: what pods need comes before the RayService."""
     delete: Sequence[Ref] = ()
-    """Children that should not be there: what runs goes first."""
+    """Children that should not exist: those that run come first."""
     changes: Sequence[str] = ()
     """Paths of the cluster's spec whose change makes KubeRay start a new cluster."""
     patches: Sequence[Patch] = ()
-    """Numbers of pods, which KubeRay does not hand on to the clusters. They and the statuses are of the
-    children as they were read: where children are changed, they are planned again afterwards."""
+    """Numbers of pods, which KubeRay does not pass on to the clusters. They and the statuses are planned for
+    the children as they were read, and are planned again after children have changed."""
     statuses: Sequence[StatusUpdate] = ()
     look_again: float | None = None
-    """In how many seconds to look again; None when nothing is left of the service."""
+    """Seconds after which to look again; None when nothing is left of the service."""
 
     @property
     def changes_children(self) -> bool:
-        """Whether a child is to be applied or deleted."""
+        """Whether to apply or delete a child."""
         return bool(self.apply or self.delete)
 
 
 def playground_of(key: Key, found: Manifest | None) -> Playground:
-    """Return the service's Playground: the one that there is, or one with every default.
+    """Return the service's Playground: `found`, or one with every default.
 
     Raises:
-        ValidationError: there is one, and it is not valid.
+        ValidationError: `found` is not valid.
     """
     metadata = {"name": key.service, "namespace": key.namespace}
     if found is None:
@@ -131,12 +131,12 @@ def playground_of(key: Key, found: Manifest | None) -> Playground:
 
 
 def fetched_loads(jobs: Mapping[Ref, Manifest]) -> set[str]:
-    """Return the names of the loader Jobs that ended well."""
+    """Return the names of the loader Jobs that succeeded."""
     return {ref.name for ref, job in jobs.items() if ref.kind is JOB and loads.done(job)}
 
 
 def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServicePlan:
-    """Return what is to be done for a service. `now` is the time, with its zone."""
+    """Return what to do for a service. `now` is the time, with its zone."""
     previous = ServedModels(facts.ray_service)
     try:
         playground = playground_of(facts.key, facts.playground)
@@ -147,7 +147,7 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     verdicts = select(facts.models, images, previous)
     models = served(verdicts)
     if facts.models and not models and facts.ray_service is not None:
-        # All are invalid, perhaps to a newer operator only: what runs is not torn down for it.
+        # All are invalid, perhaps only to this version: do not tear down what runs.
         return _observe(facts, verdicts, (), None, now, policy)
     serve, pending = admit(models, fetched_loads(facts.children), previous)
     serve = [model for model in serve if model.spec.engine in images]
@@ -165,14 +165,14 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
 
 
 def _is_to_be_applied(wanted: Manifest, live: Manifest | None) -> bool:
-    if live is None or not is_ours(live):  # applying says whose it is
+    if live is None or not is_ours(live):  # applying reports whose it is
         return True
-    # A Job cannot be changed: what it fetches is in its name.
+    # A Job cannot be changed: its name identifies what it fetches.
     return ref_of(wanted).kind is not JOB and not matches(wanted, live)
 
 
 def _changes(apply: Sequence[Manifest], facts: ServiceFacts) -> Sequence[str]:
-    """Return the changes of the RayService, if it is to be applied, that make a new cluster."""
+    """Return the changes that make a new cluster, if the RayService is to be applied."""
     if facts.ray_service is None:
         return ()
     desired = next((m for m in apply if m["kind"] == RAY_SERVICE.name), None)
@@ -180,7 +180,7 @@ def _changes(apply: Sequence[Manifest], facts: ServiceFacts) -> Sequence[str]:
 
 
 def _orphans(wanted: set[Ref], facts: ServiceFacts) -> list[Ref]:
-    """Return the children that nothing wants any more, in the order in which they go."""
+    """Return the children that nothing needs any more, in the order in which to delete them."""
     present = {*facts.children, *([Ref(RAY_SERVICE, facts.key.service)] if facts.ray_service else [])}
     orphans = [ref for ref in present - wanted if ref.kind not in KEPT and _is_removable(facts.child(ref))]
     return sorted(orphans, key=lambda ref: (ref.kind is not RAY_SERVICE, ref.kind.name, ref.name))
@@ -191,7 +191,7 @@ def _is_removable(live: Manifest | None) -> bool:
 
 
 def _failed_loaders(wanted: Sequence[Manifest], facts: ServiceFacts, now: datetime) -> list[Ref]:
-    """Return the loaders that failed a while ago: they are made anew when they are gone."""
+    """Return the loaders that failed a while ago: they are made again after their deletion."""
     refs = [ref for ref in map(ref_of, wanted) if ref.kind is JOB and ref in facts.children]
     return [
         ref
@@ -213,8 +213,8 @@ def _observe(
 ) -> ServicePlan:
     """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
 
-    `pending` are the models whose files are still to be fetched, `fault` is what is wrong with the
-    Playground, `changes` are those that make a new cluster and are still to be applied.
+    `pending` are the models whose files are not fetched yet, `fault` is what is wrong with the Playground,
+    `changes` are those that make a new cluster and are not applied yet.
     """
     patches, shrinks = _rescale(facts, now)
     observation = Observation(
@@ -237,13 +237,13 @@ def _observe(
     if facts.playground is not None:
         statuses.append(StatusUpdate(facts.playground, *service_status(verdicts, observation)))
     again = None if facts.is_over else _look_again(statuses, verdicts, bool(pending), now, policy)
-    if again is not None and shrinks:  # no event says that a pod's replica has had the time to end
+    if again is not None and shrinks:  # no event reports that a pod's replica has had the time to end
         again = min(again, policy.poll_seconds)
     return ServicePlan(patches=patches, statuses=statuses, look_again=again)
 
 
 def _rescale(facts: ServiceFacts, now: datetime) -> tuple[Sequence[Patch], bool]:
-    """Return the patches of the clusters' numbers of pods, and whether more pods are to go later."""
+    """Return the patches of the clusters' numbers of pods, and whether more pods are to be removed later."""
     patches, shrinks = [], False
     wanted = worker_groups(facts.ray_service)
     for cluster in facts.ray_clusters:
@@ -264,10 +264,10 @@ def _look_again(
     now: datetime,
     policy: Policy,
 ) -> float:
-    """Return the seconds after which to look at a service again, whatever happens."""
+    """Return the seconds after which to look at a service again even without an event."""
     if all(_is_settled(update, verdicts.get(update.ref)) for update in statuses):
         return policy.resync_seconds
-    if loading:  # how far a loader is, its log says and no event
+    if loading:  # a loader's progress is in its log, not in an event
         return policy.poll_seconds
     calm = now - max(latest_change(update.after(now)["conditions"]) for update in statuses)
     return min(policy.resync_seconds, max(policy.poll_seconds, calm.total_seconds() * CALM_SHARE))

@@ -1,1 +1,1 @@
-"""Reads everything of a service, compares, applies what differs and writes statuses once."""
+"""Reads all facts of a service or TTSJob, applies what differs and writes each status once."""

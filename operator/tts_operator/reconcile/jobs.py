@@ -1,4 +1,4 @@
-"""The reconcile of a TTSJob: reads the facts, plans, and does what the plan says."""
+"""The reconcile of a TTSJob: reads the facts, plans, and executes the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class JobReconciler:
     writer: StatusWriter
 
     async def reconcile(self, key: JobKey) -> float | None:
-        """Bring the TTSJob `key` on. Return the seconds after which to look again, or None.
+        """Take the next step of the TTSJob `key`. Return the seconds after which to look again, or None.
 
         Raises:
             KubeError: the API server does not answer, or refuses a status.
@@ -38,7 +38,7 @@ class JobReconciler:
             metrics.CONDITIONS.report((JobKey, key), [])
             return None
         plan = plan_job(facts, self.now(), self.policy)
-        if plan.acts:  # what was read may be older than what the API server has now
+        if plan.acts:  # the facts may be older than the API server's state
             facts = await read_job_facts(LiveReader(self.kube), self.kube, key, self.now())
             if facts is None:
                 return None
@@ -74,25 +74,25 @@ async def act(kube: Kube, plan: JobPlan, facts: JobFacts) -> Cause | None:
     except _NameTakenError:
         return name_taken(facts.key.job)
     except KubeError as error:
-        if error.status is None or facts.has_ended:  # the status of an ended job says how it ended: try again
+        if error.status is None or facts.has_ended:  # an ended job's status must keep its outcome: retry
             raise
         return refusal(error, RAY_JOB)
     return None
 
 
 class _NameTakenError(Exception):
-    """A RayJob of the job's name is another one's."""
+    """A RayJob of the job's name belongs to another owner."""
 
 
 async def _create(kube: Kube, child: Manifest, facts: JobFacts) -> None:
-    """Create a child, unless it is there. Raises KubeError and _NameTakenError."""
+    """Create a child, unless it exists. Raises KubeError and _NameTakenError."""
     try:
         await kube.create(child, facts.key.namespace)
     except KubeError as error:
         if error.status != CONFLICT:
             raise
         if child["kind"] != RAY_JOB.name:
-            return  # its name says what is in it
+            return  # its name has a hash of its content
         live = await kube.get(ref_of(child), facts.key.namespace)
         if live is not None and not is_owned(live, facts.uid):
             raise _NameTakenError from error

@@ -1,4 +1,4 @@
-"""The work queue: what is due, once each, no key twice at a time, failures later and later."""
+"""The work queue: each due key once, no key twice at a time, failed keys after growing delays."""
 
 import asyncio
 import heapq
@@ -12,7 +12,7 @@ from tts_operator.logs import about
 from tts_operator.objects import JobKey, Key
 
 K = TypeVar("K", Key, JobKey)
-"""What a queue is of: one kind of keys, for two of different kinds may be equal."""
+"""The one kind of keys of a queue: keys of different kinds may be equal."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +26,13 @@ class _Due(Generic[K]):
 class WorkQueue(Generic[K]):
     """Keys that are due, now or later. For one event loop.
 
-    A key that is added while it waits is worked on once, at the earlier of the times; one that is added while
-    it is worked on is due again right after. It is controller-runtime's queue, as Kubernetes' own controllers
-    have it.
+    A key that is added while it waits is processed once, at the earlier of the times; a key that is added
+    while it is processed is due again right after. This is the queue of controller-runtime and of Kubernetes'
+    own controllers.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds that only grow, and is the event loop's."""
+        """`clock` is the event loop's monotonic clock, in seconds."""
         self._clock = clock
         self._due: dict[K, float] = {}
         self._heap: list[_Due[K]] = []
@@ -41,7 +41,7 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        """Return how many keys are due now and wait."""
+        """Return how many keys wait and are due now."""
         now = self._clock()
         return sum(at <= now for key, at in self._due.items() if key not in self._working)
 
@@ -54,7 +54,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     async def get(self) -> tuple[K, float]:
-        """Wait for a key that is due and not worked on; return it and how long it had to wait, in seconds."""
+        """Wait for a due key that is not being processed; return it and how many seconds it had to wait."""
         while True:
             self._changed.clear()
             found, wake = self._next()
@@ -67,7 +67,7 @@ class WorkQueue(Generic[K]):
                 continue
 
     def done(self, key: K, *, failed: bool = False) -> None:
-        """End the work on a key; one that failed is due again after a while, longer each time."""
+        """End the work on a key; a key that failed is due again after a delay that grows each time."""
         self._working.discard(key)
         if failed:
             count = self._failures[key] = self._failures.get(key, 0) + 1
@@ -77,7 +77,7 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def _next(self) -> tuple[tuple[K, float] | None, float | None]:
-        """Take the key that is due; or return None and in how many seconds to look again, None for never."""
+        """Take the key that is due; or return None and the seconds until the next look, None for never."""
         now = self._clock()
         held: list[_Due[K]] = []
         found: tuple[K, float] | None = None
@@ -85,7 +85,7 @@ class WorkQueue(Generic[K]):
         while self._heap and found is None:
             due = heapq.heappop(self._heap)
             if self._due.get(due.key) != due.at:
-                continue  # it was taken, or is due earlier
+                continue  # it was taken or is due earlier
             if due.at > now:
                 held.append(due)
                 wake = due.at - now
@@ -102,9 +102,10 @@ class WorkQueue(Generic[K]):
 
 
 async def work(queue: WorkQueue[K], reconcile: Callable[[K, float], Awaitable[float | None]]) -> None:
-    """Take keys and reconcile them, for ever; one that fails is tried again, later and later.
+    """Take keys and reconcile them, forever; retry failed keys after growing delays.
 
-    `reconcile` gets the seconds that its key had to wait, and returns in how many to look again, or None.
+    `reconcile` gets the seconds that its key had to wait, and returns those after which to look again, or
+    None.
     """
     while True:
         key, waited = await queue.get()
@@ -112,7 +113,7 @@ async def work(queue: WorkQueue[K], reconcile: Callable[[K, float], Awaitable[fl
             try:
                 again = await reconcile(key, waited)
             except Exception:
-                # Whatever it was, it must not stop the operator, and is as likely to be gone the next time.
+                # No error may stop the operator, and it may be gone the next time.
                 logger.exception("reconcile failed")
                 queue.done(key, failed=True)
                 continue

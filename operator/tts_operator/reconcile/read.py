@@ -1,4 +1,4 @@
-"""Reads the facts that a service or a TTSJob is planned from."""
+"""Reads the facts from which a service or a TTSJob is planned."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """Where the objects of services and TTSJobs are read. Every method raises KubeError."""
+    """Source of the objects of services and TTSJobs. Every method raises KubeError."""
 
     async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
         """Return the objects of a watched kind that belong to a service or a TTSJob."""
@@ -54,7 +54,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveReader:
-    """Asks the API server."""
+    """Reads from the API server."""
 
     kube: Kube
 
@@ -66,12 +66,12 @@ class LiveReader:
         )
 
     async def get(self, ref: Ref, key: Key | JobKey) -> Manifest | None:
-        """See Reader. Whatever has the name is returned, also where it belongs to nobody."""
+        """See Reader. Returns any object of that name, even one without an owner."""
         return await self.kube.get(ref, key.namespace)
 
 
 async def read_resources(reader: Reader, key: Key) -> ServiceFacts:
-    """Return the service's own resources and its RayService, and nothing else. Raises KubeError."""
+    """Return only the service's own resources and its RayService. Raises KubeError."""
     playground, ray_service, listed = await asyncio.gather(
         reader.get(Ref(PLAYGROUND, key.service), key),
         reader.get(Ref(RAY_SERVICE, key.service), key),
@@ -86,7 +86,7 @@ async def read_resources(reader: Reader, key: Key) -> ServiceFacts:
 
 
 async def read_service_facts(reader: Reader, kube: Kube, key: Key, now: datetime) -> ServiceFacts:
-    """Return all that a service is planned from; logs and Events are read from `kube`. Raises KubeError."""
+    """Return all facts of a service; read logs and Events from `kube`. Raises KubeError."""
     resources, children, clusters, pods = await asyncio.gather(
         read_resources(reader, key),
         _children(reader, key, CHILDREN),
@@ -110,7 +110,7 @@ async def read_service_facts(reader: Reader, kube: Kube, key: Key, now: datetime
 
 
 async def read_job_facts(reader: Reader, kube: Kube, key: JobKey, now: datetime) -> JobFacts | None:
-    """Return all that a TTSJob is planned from; logs and Events are read from `kube`.
+    """Return all facts of a TTSJob; read logs and Events from `kube`.
 
     None where there is no such TTSJob, or it is being deleted. Raises KubeError.
     """
@@ -122,7 +122,7 @@ async def read_job_facts(reader: Reader, kube: Kube, key: JobKey, now: datetime)
         return facts
     try:
         job = parse(resource)
-    except ValidationError:  # the plan says so
+    except ValidationError:  # the plan reports it
         return facts
     service_key = Key(key.namespace, service_of(job))
     ray_job, pods, resources, loaders, clusters, namesake = await asyncio.gather(
@@ -154,20 +154,20 @@ async def read_job_facts(reader: Reader, kube: Kube, key: JobKey, now: datetime)
 async def read_mount_errors(
     kube: Kube, namespace: str, pods: Sequence[Manifest], now: datetime
 ) -> dict[str, str]:
-    """Return what Events say of volumes that are not ready, by the pod's name.
+    """Return the messages of Events about volumes that are not ready, by the pod's name.
 
     Raises KubeError when the API server does not answer.
     """
     held_up = [pod for pod in pods if is_held_up(pod, now)]
     if not held_up:
         return {}
-    # One list for all: the API server looks through all Events of the namespace for each.
+    # One list for all pods: the API server reads all Events of the namespace for each list.
     try:
         events = await kube.list(EVENT, namespace, fields={"regarding.kind": POD.name})
     except KubeError as error:
         if error.status is None:
             raise
-        # A role of one's own may lack the right: all else is reported without.
+        # A custom role may lack the permission: report everything else without it.
         logger.warning("no Events of pods in %s: %s", namespace, error)
         return {}
     found = {pod["metadata"]["name"]: mount_error(pod, events) for pod in held_up}
@@ -184,7 +184,7 @@ async def _children(reader: Reader, key: Key, kinds: Sequence[Kind]) -> dict[Ref
 
 
 async def _clusters(reader: Reader, key: Key) -> Sequence[Manifest]:
-    """Return the clusters of a service; a TTSJob of the service's name may have one of its own."""
+    """Return the clusters of a service, without that of a TTSJob of the same name."""
     found = await reader.of(RAY_CLUSTER, key)
     origin = ("RayService", key.service)
     names = ("ray.io/originated-from-crd", "ray.io/originated-from-cr-name")
@@ -194,7 +194,7 @@ async def _clusters(reader: Reader, key: Key) -> Sequence[Manifest]:
 async def _report(
     kube: Kube, key: JobKey, ray_job: Manifest | None, pods: Sequence[Manifest], uid: str
 ) -> Report | None:
-    """Return what the driver said last in the submitter's log."""
+    """Return the driver's last report in the submitter's log."""
     if ray_job is None or not is_owned(ray_job, uid):
         return None
     attempt = read_attempt(ray_job)
@@ -207,7 +207,7 @@ async def _report(
     except KubeError as error:
         if error.status is None:
             raise
-        # Its node may be gone for good: the job continues without it, and another attempt says how it ended.
+        # Its node may be gone for good: the job continues without it, and another attempt reports the end.
         logger.warning("no log of pod %s: %s", pod["metadata"]["name"], error)
         return None
     return read_report(log)

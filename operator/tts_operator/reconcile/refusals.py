@@ -1,4 +1,4 @@
-"""What the API server refused, as a cause that a status reports."""
+"""A refusal of the API server, as a cause that a status reports."""
 
 from tts_operator.kube import CONFLICT, NOT_FOUND, KubeError
 from tts_operator.objects import Kind
@@ -8,7 +8,7 @@ _REASONS = {403: "Forbidden", CONFLICT: "NameTaken", 422: "InvalidChild"}
 
 
 def refusal(error: KubeError, kind: Kind) -> Cause:
-    """Return why a child was refused. `kind` is the kind of KubeRay that there must be."""
+    """Return why a child was refused. `kind` is the KubeRay kind that must be installed."""
     if error.status == NOT_FOUND:
         missing = f"The cluster has no {kind.name} kind, or no such namespace any more"
         return Cause("KubeRayMissing", f"{missing}: install the KubeRay operator. ({error})")

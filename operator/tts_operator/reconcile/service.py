@@ -1,4 +1,4 @@
-"""The reconcile of a service: reads the facts, plans, and does what the plan says."""
+"""The reconcile of a service: reads the facts, plans, and executes the plan."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
 
 CLAIM_REFUSALS = (403, 422)
-"""What the API server answers to a claim that is not as its class, a quota or a rule wants it."""
+"""The API server's answers to a claim that violates its class, a quota or a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Reconciler:
     writer: StatusWriter
 
     async def reconcile(self, key: Key) -> float | None:
-        """Bring the service `key` to what its resources say.
+        """Bring the service `key` to the state that its resources describe.
 
         Returns the seconds after which to look again; None when nothing is left of it.
 
         Raises:
-            KubeError: the API server could not be read, or a status not be written: it is to be tried again.
+            KubeError: the API server could not be read, or a status could not be written: try again.
         """
         facts = await read_service_facts(self.reader, self.kube, key, self.now())
         plan = plan_service(facts, self.now(), self.policy)
@@ -53,15 +53,15 @@ class Reconciler:
         return plan.look_again
 
     async def _refreshed(self, facts: ServiceFacts) -> ServiceFacts:
-        """Return the facts with the resources as the API server has them now: what was read may be older."""
+        """Return the facts with the API server's current resources: those that were read may be older."""
         now = await read_resources(LiveReader(self.kube), facts.key)
         return replace(facts, models=now.models, playground=now.playground, ray_service=now.ray_service)
 
 
 async def change_children(kube: Kube, plan: ServicePlan, facts: ServiceFacts) -> ServiceFacts:
-    """Apply and delete children as planned; return the facts as they are then.
+    """Apply and delete children as planned; return the new facts.
 
-    Where the API server refuses a child, what comes after it waits, and the facts say why.
+    If the API server refuses a child, the children after it wait, and the facts say why.
 
     Raises:
         KubeError: the API server did not answer.
@@ -79,7 +79,7 @@ async def change_children(kube: Kube, plan: ServicePlan, facts: ServiceFacts) ->
 
 
 async def apply_patch(kube: Kube, patch: Patch, namespace: str) -> None:
-    """Apply a patch, unless its object has changed since it was read: that makes its service due again.
+    """Apply a patch, unless its object has changed since it was read: the change makes its service due again.
 
     Raises KubeError.
     """
@@ -90,7 +90,7 @@ async def apply_patch(kube: Kube, patch: Patch, namespace: str) -> None:
 
 async def _apply(kube: Kube, wanted: Manifest, plan: ServicePlan, facts: ServiceFacts) -> ServiceFacts:
     ref, namespace = ref_of(wanted), facts.key.namespace
-    live = await kube.get(ref, namespace)  # also somebody else's, which has no label of ours
+    live = await kube.get(ref, namespace)  # also another owner's, which has no label of ours
     if live is not None and not is_ours(live):
         text = f"{ref.kind.name} {ref.name} is there already and not this operator's: rename one of the two"
         raise KubeError(text, CONFLICT)
@@ -103,7 +103,7 @@ async def _apply(kube: Kube, wanted: Manifest, plan: ServicePlan, facts: Service
     except KubeError as error:
         if ref.kind is not CLAIM or error.status not in CLAIM_REFUSALS:
             raise
-        # Nothing else has to wait for it: what pods need is there, or they wait themselves.
+        # No other child has to wait for it: pods that need it wait themselves.
         return replace(
             facts, refusal=refusal(error, RAY_SERVICE) if live is None else _claim_refusal(ref, error)
         )
@@ -117,7 +117,7 @@ async def _delete(kube: Kube, ref: Ref, facts: ServiceFacts) -> ServiceFacts:
 
 
 def _with_child(facts: ServiceFacts, ref: Ref, child: Manifest | None) -> ServiceFacts:
-    """Return the facts with a child as it is now, or without it."""
+    """Return the facts with the new state of a child, or without it."""
     if ref.kind is RAY_SERVICE:
         return replace(facts, ray_service=child)
     others = {known: found for known, found in facts.children.items() if known != ref}

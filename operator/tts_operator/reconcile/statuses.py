@@ -1,4 +1,4 @@
-"""Writes statuses, each with the Event that its change is worth."""
+"""Writes statuses, each with the Event for its change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from tts_operator.observed.statuses import StatusUpdate
 
 @dataclass(frozen=True, slots=True)
 class StatusWriter:
-    """Writes statuses that changed, and no others."""
+    """Writes only statuses that changed."""
 
     kube: Kube
     now: Callable[[], datetime]
     """Returns the time, in UTC."""
     instance: str
-    """Who reports Events."""
+    """The reporter of Events."""
 
     async def write(self, update: StatusUpdate, namespace: str) -> None:
-        """Write a status, and the Event that it is worth, unless the resource has that status.
+        """Write a status and the Event for its change, unless the resource has that status already.
 
-        A resource that is gone, or was changed since it was read, is left alone: its change makes it due.
+        Ignore a resource that is gone or has changed since it was read: its change makes it due.
 
         Raises:
             KubeError: the API server did not answer, or refused the status or the Event.

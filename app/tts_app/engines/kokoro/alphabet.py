@@ -1,7 +1,7 @@
 """Plain IPA in the symbols that Kokoro was trained with. Pure.
 
-Its training text was read by misaki, which writes each affricate and diphthong with one letter. Where the
-model lacks a sound of a language, the nearest that a recogniser still understands stands in for it.
+misaki made the phonemes of its training text; it writes each affricate and diphthong with one letter. Where
+the model lacks a sound of a language, the nearest sound that a recogniser still understands replaces it.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +16,10 @@ _EVERYWHERE = {
     _TIE: "",
 }
 _HINDI = {"ɽ": "r."}
-"""As espeak-ng wrote this sound when the model was trained."""
+"""How espeak-ng wrote this sound when the model was trained."""
 ARABIC = {"ʔ": "", "ʕ": "", "ħ": "h", "q": "k", "ˤ": "", "i": "ɪ", "u": "ʊ", "iː": "iː", "uː": "uː"}
-"""Kokoro has no pharyngeals and no emphatics, and takes ʔ for a /t/: measured, the nearest is none at all
-(docs/decisions/0005-arabic.md)."""
+"""Kokoro has no pharyngeals and no emphatics, and speaks ʔ as a /t/: by measurement, leaving them out comes
+nearest (docs/decisions/0005-arabic.md)."""
 _OWN: Mapping[str, Mapping[str, str]] = {
     "en-US": {"ɾ": "T", "ʔ": "t"},
     "en-AU": {"æ͡ɪ": "ɛɪ", "ɑ͡ɪ": "ɑɪ", "ə͡ʉ": "əʊ", "æ͡ɔ": "æʊ"},
@@ -42,7 +42,7 @@ def kokoro_symbols(phonemes: str, locale: str) -> str:
 
 
 def mapped(phonemes: str, symbols: Mapping[str, str]) -> str:
-    """Return plain IPA with `symbols` (IPA: symbol) in place of what the model's languages share."""
+    """Return plain IPA with `symbols` (IPA: symbol) in place of those that the model's languages share."""
     return _replacing({**_EVERYWHERE, **symbols})(phonemes)
 
 

@@ -1,7 +1,7 @@
 """Kokoro-82M on onnxruntime: phonemes and a style vector in, 24 kHz speech out.
 
-All callers share two sessions on one copy of the weights: one whose calls take a core each, which gives the
-most speech a second, and one whose calls take all cores, for a caller who is alone.
+All callers share two sessions on one copy of the weights. Calls of the first take one core each, which gives
+the most speech a second. Calls of the second take all cores; it serves a caller that is alone.
 """
 
 import math
@@ -26,11 +26,11 @@ SAMPLE_RATE = 24_000
 MAX_TOKENS = 510
 """The text encoder has 512 positions; two are the padding around the tokens."""
 SPEEDS = (0.5, 2.0)
-"""Tempo that the model follows within a tenth; measured from 0.4 to 3, over 2 it falls short."""
+"""Tempo that the model follows within a tenth; measured from 0.4 to 3: above 2 it is too slow."""
 MAX_THREADS = 4
 """Cores beyond which one call gains little."""
 RELEASE_ABOVE = 150
-"""Tokens of a segment after which its memory goes back: 400 characters take 0.8 GB that 40 never need."""
+"""Segments of more tokens release their memory: 400 characters take 0.8 GB that 40 never need."""
 
 _DTYPES = {
     "tensor(int64)": np.int64,
@@ -55,9 +55,9 @@ class KokoroEngine:
     def load(cls, files: Path, quantization: str, parameters: Mapping[str, Any]) -> Self:
         """Load the model of a release folder.
 
-        Its only parameter is `threads`, the cores that a call uses when it is alone. Only int8 uses more than
-        one unless told to: there the samples are the same on any number of threads, while those of
-        floating-point graphs differ by rounding.
+        Its only parameter is `threads`, the cores that a call uses when it is alone. By default only int8
+        uses more than one: its samples are the same on any number of threads, while those of floating-point
+        graphs differ by rounding.
 
         Raises:
             EngineError: a file is missing or damaged, or a parameter is unknown or out of range.
@@ -75,7 +75,7 @@ class KokoroEngine:
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
-        """Return the patterns of the files that an ONNX release on the Hub keeps for `quantization`.
+        """Return the patterns of the files that an ONNX release on the Hub has for `quantization`.
 
         Raises:
             EngineError: Kokoro has no such quantization.
@@ -99,12 +99,12 @@ class KokoroEngine:
     def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
         """Speak at most one segment: the exported graph has no batch dimension.
 
-        A caller who is `alone`, with no other call at the time, is answered soonest: on all cores.
+        A call that is `alone`, with no other call at the time, uses all cores and so returns soonest.
         A voice's parameter `speed` multiplies the segment's. Phonemes outside the vocabulary are dropped.
-        The graph draws no random numbers and its sums run in one order: the same segment, the same samples.
+        The graph uses no random numbers and a fixed order of sums: the same segment gives the same samples.
 
         Raises:
-            EngineError: more segments, too many phonemes or none, or an unknown voice or parameter.
+            EngineError: several segments, too many phonemes or none, or an unknown voice or parameter.
         """
         if len(segments) > 1:
             raise EngineError(f"Kokoro speaks one segment at a time, not {len(segments)}.")
@@ -127,7 +127,7 @@ class KokoroEngine:
     def _tokenise(self, phonemes: str) -> list[int]:
         tokens = [token for p in phonemes if (token := self._vocabulary.get(p)) is not None]
         if not tokens:
-            # Without the phonemes themselves: they are what a user wrote, and errors are logged.
+            # Without the phonemes themselves: they are a user's text, and errors are logged.
             raise EngineError(
                 f"Nothing to speak: none of {len(phonemes)} phonemes is in Kokoro's vocabulary."
             )
@@ -149,15 +149,15 @@ def _cores() -> int:
 
 
 def _open_session(model: Path, prepared: Path | None, threads: int) -> ort.InferenceSession:
-    """Open the prepared graph, or `model` itself, with the settings that were measured best."""
+    """Open the prepared graph, or `model` itself, with the settings that measured best."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Planned memory is kept for each shape of input ever seen: it would grow with every new length.
+    # onnxruntime keeps planned memory for every shape of input: it would grow with every new length.
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    # Threads that spin for work take the core from whoever has some.
+    # Threads that spin while they wait take cores from threads that have work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if prepared is not None:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -21,7 +21,7 @@ MODEL_NAMES = {
     "fp16": ("model.onnx", "onnx/model_fp16.onnx"),
     "int8": ("model.onnx", "onnx/model_quantized.onnx"),
 }
-"""By quantisation, the places where its graph may lie, best first."""
+"""By quantization, the paths where its graph may be, best first."""
 
 Styles = NDArray[np.float32]
 """A voice: shape (rows, STYLE_SIZE), a style vector for each length of input."""
@@ -38,10 +38,10 @@ class KokoroFiles:
 
 
 def model_names(quantization: str) -> tuple[str, ...]:
-    """Return the places, in a release folder, of the graph with that quantisation, best first.
+    """Return the paths, in a release folder, where the graph of that quantization may be, best first.
 
     Raises:
-        EngineError: Kokoro has no such quantisation.
+        EngineError: Kokoro has no such quantization.
     """
     if quantization not in MODEL_NAMES:
         raise EngineError(f"Kokoro has no quantization {quantization!r}. Allowed: {', '.join(MODEL_NAMES)}.")
@@ -52,7 +52,7 @@ def find_files(folder: Path, quantization: str) -> KokoroFiles:
     """Find the model's files in `folder`.
 
     Raises:
-        EngineError: an unknown quantisation, or a file is missing or damaged; the message names it.
+        EngineError: the quantization is unknown, or a file is missing or damaged; the message names it.
     """
     names = model_names(quantization)
     model = next((path for name in names if (path := folder / name).is_file()), None)
@@ -78,7 +78,7 @@ def _read_vocabulary(folder: Path) -> dict[str, int]:
 
 
 class Voices:
-    """The voices of a folder, read when first asked for. Thread-safe.
+    """The voices of a folder, each read at its first use. Thread-safe.
 
     An expression is a voice's name (`af_heart`) or a blend, a weighted mean of style vectors:
     `hf_beta*0.5+ef_dora*0.5`, whose weights sum to 1.
@@ -92,7 +92,7 @@ class Voices:
         """Return the read-only styles of an expression; EngineError names what is wrong with it."""
 
     def check(self, expression: str) -> None:
-        """Raise EngineError when the expression is malformed or names a voice that is not there."""
+        """Raise EngineError when the expression is malformed or names a voice that does not exist."""
         self._parse(expression)
 
     def _parse(self, expression: str) -> list[tuple[str, float]]:

@@ -1,11 +1,11 @@
-"""Rewrites of Kokoro's exported graph that make it faster on a CPU and leave what it computes alone.
+"""Rewrites of Kokoro's exported graph that make it faster on a CPU and leave its result unchanged.
 
-Each takes an `OnnxGraph` and returns how many places it changed: none where an export lacks its pattern.
+Each takes an `OnnxGraph` and returns how many places it changed: 0 where an export lacks its pattern.
 
-What "alone" means was measured. Kokoro is chaotic at the scale of rounding: its source sums the pitch into
+"Unchanged" was measured. Kokoro is chaotic at the scale of rounding: its source sums the pitch into
 a phase, and the int8 graph rounds every activation to 256 steps. Scaling the style by one part in a million
 moves int8 speech by 2 to 3 dB (mean log-spectral distance) and fp32 speech by 0.6 to 0.9 dB. The rewrites
-move it by no more (tests/unit/engines), but for `convolve_spectrum` on fp32, which puts a fault right.
+move it by no more (tests/unit/engines), except `convolve_spectrum` on fp32, which corrects a fault.
 `x ** 2` as `x * x` was tried and left out: onnxruntime does that by itself, to the same bits.
 """
 
@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 
 
 class OnnxGraph:
-    """A graph with its edges indexed. Nodes are replaced through it, which keeps the order topological."""
+    """A graph with indexed edges. Replace nodes through it: it keeps the topological order."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.proto = graph
@@ -38,7 +38,7 @@ class OnnxGraph:
         return node if node is not None and node.op_type == op else None
 
     def constant(self, value: str) -> NDArray[np.generic] | None:
-        """Return the array behind `value` where it is known beforehand."""
+        """Return the array of `value` where it is a constant."""
         if tensor := self._constants.get(value):
             return numpy_helper.to_array(tensor)
         if node := self.producer(value, "Constant"):
@@ -53,11 +53,11 @@ class OnnxGraph:
         return name
 
     def replace(self, node: onnx.NodeProto, by: Sequence[onnx.NodeProto]) -> None:
-        """Put `by` in the place of `node`; together they must make all its outputs."""
+        """Replace `node` with `by`, which together must produce all its outputs."""
         self._replacements[node.output[0]] = list(by)
 
     def commit(self) -> None:
-        """Carry out the replacements, then drop the nodes and constants that nothing needs any more."""
+        """Apply the replacements, then drop the nodes and constants that nothing uses any more."""
         nodes: list[onnx.NodeProto] = []
         for node in self.proto.node:
             nodes += self._replacements.pop(node.output[0], [node])
@@ -76,9 +76,9 @@ class OnnxGraph:
 
 
 def fuse_adaptive_norms(graph: OnnxGraph) -> int:
-    """Make each adaptive instance norm, seven passes over the activations, one InstanceNormalization.
+    """Replace each adaptive instance norm, seven passes over the activations, by one InstanceNormalization.
 
-    The operator wants scale and shift as vectors, one figure a channel; at batch 1 the style's are just that.
+    The operator takes scale and shift as vectors, one value per channel; at batch 1 the style has that form.
     """
     count = 0
     for add in graph.nodes("Add"):
@@ -121,7 +121,7 @@ def _match_scaled_norm(graph: OnnxGraph, value: str) -> tuple[str, str, float] |
 
 
 def _match_norm(graph: OnnxGraph, ratio: onnx.NodeProto) -> tuple[str, float] | None:
-    """Return x and epsilon where `ratio` is x less its mean over its deviation, both taken over time."""
+    """Return x and epsilon where `ratio` is (x - mean) / deviation, both over time."""
     centred = graph.producer(ratio.input[0], "Sub")
     root = graph.producer(ratio.input[1], "Sqrt")
     total = graph.producer(root.input[0], "Add") if root is not None else None
@@ -136,7 +136,7 @@ def _match_norm(graph: OnnxGraph, ratio: onnx.NodeProto) -> tuple[str, float] | 
 
 
 def _mean_over_time(graph: OnnxGraph, value: str) -> str | None:
-    """Return x where `value` is its mean over axis 2, the axis kept."""
+    """Return x where `value` is its mean over axis 2 with the axis kept."""
     mean = graph.producer(value, "ReduceMean")
     if mean is None or len(mean.input) < 2 or _attributes(mean).get("keepdims", 1) != 1:
         return None
@@ -167,12 +167,12 @@ def _is_column(graph: OnnxGraph, value: str) -> bool:
 
 
 def convolve_spectrum(graph: OnnxGraph) -> int:
-    """Turn the source's short-time Fourier transform into two convolutions, of the window times cos and -sin.
+    """Turn the source's short-time Fourier transform into two convolutions by the window times cos and -sin.
 
-    onnxruntime transforms a frame of 20 samples by Bluestein's algorithm, slowly, and leaves rounding noise
-    in the imaginary parts at 0 Hz and at the highest frequency, which are zero. The phase branch reads their
-    sign: half a turn is added to the angle of a negative real part, or taken away. With exact zeros it must
-    add, as atan2 does, so its `>` becomes `>=`.
+    onnxruntime transforms a frame of 20 samples by Bluestein's algorithm. That is slow, and leaves rounding
+    noise in the imaginary parts at 0 Hz and at the highest frequency, which should be zero. By their sign the
+    phase branch adds half a turn to the angle of a negative real part, or subtracts it. With exact zeros it
+    must add, as atan2 does, so its `>` becomes `>=`.
     """
     count = 0
     for transform in graph.nodes("STFT"):
@@ -183,7 +183,7 @@ def convolve_spectrum(graph: OnnxGraph) -> int:
             continue
         channel = f"{transform.output[0]}/signal"
         axis = graph.add_constant("tts_channel_axis", np.array([1], np.int64))
-        # The exporter's signal is (batch, samples); a convolution wants (batch, channel, samples).
+        # The exporter's signal is (batch, samples); a convolution takes (batch, channel, samples).
         graph.replace(transform, [helper.make_node("Unsqueeze", [signal, axis], [channel])])
         for (output, node), kernel in zip(parts, _fourier_kernels(window), strict=True):
             weights = graph.add_constant(f"{output}/kernel", kernel)
@@ -206,7 +206,7 @@ def convolve_spectrum(graph: OnnxGraph) -> int:
 
 
 def _spectrum_parts(graph: OnnxGraph, transform: onnx.NodeProto) -> list[tuple[str, onnx.NodeProto]] | None:
-    """Return the values and nodes that pick the real and the imaginary part, frequencies before frames."""
+    """Return the values and nodes that select the real and the imaginary part, frequencies before frames."""
     parts: dict[int, tuple[str, onnx.NodeProto]] = {}
     for gather in graph.nodes("Gather"):
         turned = graph.producer(gather.input[0], "Transpose")
@@ -220,9 +220,9 @@ def _spectrum_parts(graph: OnnxGraph, transform: onnx.NodeProto) -> list[tuple[s
 
 
 def _fourier_kernels(window: NDArray[np.generic]) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """Return kernels (frequencies, 1, samples) whose products with a frame are its spectrum's two parts."""
+    """Return kernels (frequencies, 1, samples) whose products with a frame are the parts of its spectrum."""
     size = window.size
-    # Whole turns are taken off first: sines of multiples of half a turn come out as 0, not as 1e-16.
+    # Whole turns are removed first, so that sines of multiples of half a turn are 0 and not 1e-16.
     turns = np.outer(np.arange(size // 2 + 1), np.arange(size)) % size / size
     real = np.cos(2 * np.pi * turns) * window
     imaginary = np.where(turns * 2 % 1 == 0, 0.0, -np.sin(2 * np.pi * turns)) * window
@@ -237,7 +237,7 @@ def _include_zero(graph: OnnxGraph, imaginary: str) -> None:
 
 
 def fold_snake_scales(graph: OnnxGraph) -> int:
-    """Let the norm before each snake activation, x + sin(a x)^2 / a, put out a x, which saves a pass.
+    """Let the norm before each snake activation, x + sin(a x)^2 / a, produce a x, which saves a pass.
 
     With u = a x the activation is (u + sin(u)^2) / a. The method is ours; the activation is that of
     "Neural Networks Fail to Learn Periodic Functions and How to Fix It" (Ziyin et al., 2020).
@@ -280,7 +280,7 @@ def fold_snake_scales(graph: OnnxGraph) -> int:
 
 
 def _match_snake(graph: OnnxGraph, add: onnx.NodeProto) -> tuple[onnx.NodeProto, str, str] | None:
-    """Return the norm, a and 1 / a where `add` ends a snake activation of a norm's output."""
+    """Return the norm, a and 1 / a where `add` is the end of a snake activation of a norm's output."""
     for value, wave in permutations(add.input):
         norm, product = graph.producer(value, "InstanceNormalization"), graph.producer(wave, "Mul")
         if norm is None or product is None:
@@ -302,7 +302,7 @@ def _square_of(graph: OnnxGraph, value: str) -> str:
 
 
 def widen_convolutions(graph: OnnxGraph) -> int:
-    """Give floating-point convolutions a second axis, of one: onnxruntime's fast kernels are 2-D only."""
+    """Give floating-point convolutions a second axis of size 1: onnxruntime's fast kernels are 2-D only."""
     count = 0
     for conv in graph.nodes("Conv"):
         weights = graph.constant(conv.input[1])
@@ -330,7 +330,7 @@ def widen_convolutions(graph: OnnxGraph) -> int:
 
 
 def _widen(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a 1-D convolution's attributes for a 2-D one over rows of one."""
+    """Return a 1-D convolution's attributes for a 2-D one over one row."""
     wide = dict(attributes)
     for name in ("kernel_shape", "strides", "dilations"):
         if name in wide:
@@ -350,7 +350,7 @@ REWRITES: dict[str, Callable[[OnnxGraph], int]] = {
     "fold_snake_scales": fold_snake_scales,
     "widen_convolutions": widen_convolutions,
 }
-"""In the order in which they are applied."""
+"""The rewrites, in the order in which they are applied."""
 
 
 def rewrite(model: onnx.ModelProto, names: Sequence[str] = tuple(REWRITES)) -> dict[str, int]:

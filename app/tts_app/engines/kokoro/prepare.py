@@ -1,8 +1,8 @@
-"""A Kokoro graph made ready to load: rewritten for the CPU, optimised by onnxruntime, kept by the original.
+"""Prepares a Kokoro graph for loading: rewrites and optimises it for the CPU, and keeps it near the original.
 
-Done once for a model, a version of the rewrites, of onnxruntime and a kind of CPU; later loads take the
-result, which spares them the work and, with the optimiser off, more than half of the loading time. The
-weights lie in a file of their own, which onnxruntime maps into memory: sessions and processes share it.
+This is done once per model, version of the rewrites, version of onnxruntime and kind of CPU. Later loads use
+the result with the optimiser off, which saves more than half of the loading time. The weights are in a file
+of their own, which onnxruntime maps into memory: sessions and processes share it.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import onnxruntime as ort
 from tts_app.sources.base import cache_folder
 
 REWRITES_VERSION = 2
-"""Raise with every change to what the rewrites make: prepared graphs are kept under it."""
+"""Increase it with every change to the rewrites' result: it is part of a prepared graph's key."""
 
 _GRAPH, _WEIGHTS = "graph.onnx", "weights.bin"
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def prepare(model: Path) -> Path | None:
-    """Return the prepared graph of `model`, made now unless it was before; None where it cannot be kept.
+    """Return the prepared graph of `model`, which is made at first use; None where it cannot be stored.
 
     Processes may prepare one model at the same time: each renames a whole folder into place.
     """
@@ -42,9 +42,9 @@ def prepare(model: Path) -> Path | None:
 
 
 def prepared_folder(model: Path) -> Path:
-    """Return where the prepared graph of `model` is kept; what it depends on is in the name.
+    """Return where the prepared graph of `model` is kept; the name contains what it depends on.
 
-    That is beside the model or, where nothing can be written there (an image, a claim), in the cache.
+    That is beside the model or, where that folder cannot be written (an image, a claim), in the cache.
     """
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -65,8 +65,8 @@ def _cpu_features() -> str:
 
 
 def _optimise(model: Path, work: Path) -> Path:
-    """Rewrite and optimise `model` into a folder in `work` whose files have reached the disk."""
-    # Only preparing needs onnx: a start with a prepared graph is spared its import.
+    """Rewrite and optimise `model` into a folder in `work`, whose files are synced to the disk."""
+    # Only preparing needs onnx: a start with a prepared graph does not import it.
     import onnx  # noqa: PLC0415
 
     from tts_app.engines.kokoro.graph import rewrite  # noqa: PLC0415
@@ -90,7 +90,7 @@ def _optimise(model: Path, work: Path) -> Path:
 
 
 def _put_in_place(made: Path, folder: Path) -> None:
-    """Rename `made` to `folder`, unless another process was first: theirs is as good."""
+    """Rename `made` to `folder`, unless another process was first: its result is as good."""
     try:
         made.rename(folder)
     except OSError:

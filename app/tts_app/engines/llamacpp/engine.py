@@ -1,8 +1,8 @@
 """llama.cpp by `xllamacpp`: GGUF files, on a CPU or a GPU, with continuous batching.
 
 llama.cpp's server runs in this process and decodes all answers together. A call of it blocks its thread and
-hands each token to a callback there. So every answer that is being written has a thread, and what the threads
-hand over is taken in the event loop in batches: one wake-up may carry many tokens.
+passes each token to a callback in that thread. So every request that is being answered has a thread. The
+event loop takes what the threads pass on in batches: one wake-up may bring many tokens.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from tts_app.engines.text import (
 
 MAX_LOGPROBS = 20
 _SEEDS = 2**32 - 1
-"""The greatest number of 32 bits stands for a random seed."""
+"""Number of seeds: the greatest number of 32 bits means a random seed."""
 _UNREADABLE = "The model produced output that does not match the expected"
-"""How llama.cpp's error begins that is the model's and not its own."""
+"""The beginning of llama.cpp's error about a fault of the model, not of llama.cpp."""
 _CLOSED = "The engine is closed."
 
 
@@ -75,7 +75,7 @@ class LlamaCppEngine:
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
-        """Return the pattern of a hub repository's GGUF files; one that holds several models is refused."""
+        """Return the pattern of a hub repository's GGUF files; several models in one are refused."""
         return ["*.gguf"]
 
     @property
@@ -85,19 +85,19 @@ class LlamaCppEngine:
 
     @property
     def load_now(self) -> TextLoad:
-        """How busy it is. In the cache counts what running answers hold; what idle slots keep is free."""
+        """How busy it is. Only running answers count as use of the cache; what idle slots keep is free."""
         held = sum(answer.cached_tokens for answer in self._running)
         return self._slots.load(held, self._capabilities.context_length)
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write; closing the generator stops the writing at the next token, or the next batch of a prompt.
 
-        With `logprobs`, text that comes as one piece of several tokens has one entry: its last token's.
+        With `logprobs`, a piece of text made of several tokens has one entry: that of its last token.
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
             EngineError: the request asks for what the model cannot do.
-            UnreadableAnswerError: the model wrote a call of a tool that is none.
+            UnreadableAnswerError: the model wrote a malformed tool call.
             EngineStoppedError: the engine was closed, or broke.
         """
         body = self._body(request)
@@ -124,11 +124,11 @@ class LlamaCppEngine:
 
     @property
     def broken(self) -> str | None:
-        """Why it cannot write any more: llama.cpp tells only in its answers."""
+        """Why it cannot write any more. None here: llama.cpp reports this only in its answers."""
         return None
 
     def close(self) -> None:
-        """Stop what is being written and release the model. Blocks until the next token. Idempotent."""
+        """Stop all running answers and release the model. Blocks until the next token. Idempotent."""
         for answer in self._running:
             answer.stopped = answer.cut_off = True
         self._slots.refuse(EngineStoppedError(_CLOSED))
@@ -144,8 +144,8 @@ class LlamaCppEngine:
         """Return the request in the form of llama.cpp's server."""
         self._check(request)
         body = body_of(request) | {
-            "timings_per_token": True,  # the only place that tells how many tokens a chunk is
-            "return_progress": True,  # else nothing is heard, and nobody can leave, while a prompt is read
+            "timings_per_token": True,  # the only place with the number of a chunk's tokens
+            "return_progress": True,  # else no chunk comes, and no caller can cancel, while a prompt is read
             "top_k": self._parameters.top_k,
             "min_p": self._parameters.min_p,
         }
@@ -185,7 +185,7 @@ class LlamaCppEngine:
 
 
 def _only_tool(tools: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Return the choice of a tool by name, which llama.cpp does not know: there is no other."""
+    """Return the choice of one tool by name. llama.cpp has none: the request gets this tool alone."""
     return {
         "tools": [dict(tool) for tool in tools if tool["function"]["name"] == name],
         "tool_choice": "required",
@@ -193,7 +193,7 @@ def _only_tool(tools: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _patterns(schema: object) -> Iterator[str]:
-    """Return the patterns of a JSON schema and of those in it; llama.cpp drops some, and tells nobody."""
+    """Yield the patterns of a JSON schema and of those in it; llama.cpp drops some silently."""
     if isinstance(schema, Mapping):
         for key, value in schema.items():
             if key == "pattern" and isinstance(value, str):
@@ -210,11 +210,11 @@ class _Answer:
 
     def __init__(self, request: TextRequest) -> None:
         self.stopped = False
-        """Nobody wants more of it."""
+        """The caller wants no more of it."""
         self.cut_off = False
-        """The engine is being closed under it."""
+        """The engine is closing while it runs."""
         self.ended = False
-        """All of it was taken."""
+        """Everything was taken."""
         self._loop = asyncio.get_running_loop()
         self._alternatives = request.logprobs
         self._chunks: deque[Mapping[str, Any]] = deque()
@@ -226,7 +226,7 @@ class _Answer:
         self._tokens = [0] * request.n
         self._stops = bool(request.stop)
         self._held: dict[int, tuple[int, tuple[TokenLogprob, ...]]] = {}
-        """Of each answer, how many tokens it had, and what is to be told of the last of them."""
+        """For each answer: how many tokens it had, and the probabilities of the last ones."""
 
     @property
     def cached_tokens(self) -> int:
@@ -234,7 +234,7 @@ class _Answer:
         return self._prompt + sum(self._tokens)
 
     def run(self, handle: Callable[..., None], body: Mapping[str, Any]) -> None:
-        """Call the server; in a thread. What it raises is handed over as the server's own errors are."""
+        """Call the server, in a thread. Exceptions are passed on like the server's own errors."""
         try:
             if not self.stopped:
                 handle(body, self._receive)
@@ -254,7 +254,7 @@ class _Answer:
         self._awake.set()
 
     def wake(self) -> None:
-        """Tell that the call has returned."""
+        """Signal that the call has returned."""
         self._returned = True
         self._awake.set()
 
@@ -264,15 +264,15 @@ class _Answer:
         self._awake.clear()
 
     def take(self) -> Iterator[Delta]:
-        """Return what was written since the last time: at most one delta an answer, and the usage at the end.
+        """Yield what was written since the last time: at most one delta per answer, and the usage at the end.
 
         Raises:
-            EngineError: the server refused the request, the model's call of a tool is none, or the engine was
+            EngineError: the server refused the request, the model's tool call is malformed, or the engine was
                 closed.
         """
         if self.cut_off:
             raise EngineStoppedError(_CLOSED)
-        returned = self._returned  # before the chunks: what comes after is for the next time
+        returned = self._returned  # read before the chunks: later chunks belong to the next call
         deltas: dict[int, Delta] = {}
         while self._chunks:
             chunk = self._chunks.popleft()
@@ -305,9 +305,9 @@ class _Answer:
     def _told(
         self, index: int, logprobs: tuple[TokenLogprob, ...], finish: Finish | None
     ) -> tuple[TokenLogprob, ...]:
-        """Return what may be told by now: a token that completes a stop string never is, nor a part of one.
+        """Return what can be reported now: never a token that completes a stop string, nor a part of one.
 
-        Where the answer ends, and no token came after it, the last one completed a stop string.
+        Where the answer ends and no further token came, the last token completed a stop string.
         """
         if not self._stops:
             return logprobs
@@ -325,7 +325,7 @@ class _Answer:
 
 
 def _error(error: Mapping[str, Any]) -> EngineError:
-    """Return what the server's error is for our callers."""
+    """Return the server's error as an exception for our callers."""
     if error.get("type") == "exceed_context_size_error":
         return ContextLengthError(
             f"The prompt takes {error['n_prompt_tokens']} tokens, and this model's context has only "

@@ -1,4 +1,4 @@
-"""Starts llama.cpp's server in this process: its settings, its file, and what it tells of itself."""
+"""Starts llama.cpp's server in this process: its settings, its file, and what it reports about itself."""
 
 import os
 import secrets
@@ -36,12 +36,12 @@ _FLASH = {
 
 @dataclass(frozen=True)
 class LlamaCppServer:
-    """A server that runs, and what it told of itself."""
+    """A running server, and what it reported about itself."""
 
     server: Any
     parameters: LlamaCppParameters
     context_length: int
-    """Tokens a slot: what was asked for, rounded up by llama.cpp."""
+    """Tokens per slot: the requested number, rounded up by llama.cpp."""
     chat: bool
     tools: bool
 
@@ -51,8 +51,8 @@ def start_server(
 ) -> LlamaCppServer:
     """Start a server of `slots` answers at a time with `context_length` tokens each. Blocking.
 
-    It opens no port: it listens on a socket in a folder of its own, which goes once it was asked what the
-    model can do; from then on it is reached in the process only. It answers HTTP only to who has the `key`.
+    It opens no port: it listens on a socket in a folder of its own. The folder is deleted once the server has
+    reported what the model can do; from then on only this process reaches it. HTTP requests need the `key`.
 
     Raises:
         EngineError: a file is missing or damaged, a parameter is wrong, or the model's context is shorter.
@@ -101,10 +101,10 @@ def _start(
 ) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.model_alias = {"model"}  # not its path, which is what answers would name
+    params.model_alias = {"model"}  # otherwise answers would contain the model's path
     params.n_parallel = slots
     params.n_ctx = slots * context_length
-    params.fit_params = False  # else it takes a shorter context where memory is short, and tells nobody
+    params.fit_params = False  # else it silently takes a shorter context where memory is short
     params.cpuparams.n_threads = settings.n_threads or len(os.sched_getaffinity(0))
     params.cpuparams_batch.n_threads = params.cpuparams.n_threads
     params.n_batch, params.n_ubatch = settings.n_batch, settings.n_ubatch
@@ -128,7 +128,7 @@ def _start(
 
 
 def _ask(socket: Path, key: str) -> dict[str, Any]:
-    """Return what the server tells of the model: its context and what its chat template can do."""
+    """Return what the server reports about the model: its context and what its chat template can do."""
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as client:
         answer = client.get("http://llama/props", headers={"Authorization": f"Bearer {key}"}, timeout=60)
         return dict(answer.raise_for_status().json())

@@ -1,4 +1,4 @@
-"""Turns the tokens of one answer into its text: whole characters, and nothing of a stop string."""
+"""Turns the tokens of one answer into its text: only whole characters, and no part of a stop string."""
 
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -25,15 +25,15 @@ class Answer:
         self._ends = ends
         self._stops = StopStrings(stops)
         self._logprobs = _Logprobs()
-        # A token may be written otherwise where a text begins: it is told what stands before.
+        # A token's text may differ at the beginning of a text, so the decoder gets the prompt too.
         self._stream = DecodeStream(ids=list(prompt), skip_special_tokens=True)
 
     def take(
         self, tokens: Sequence[int], ended: bool = False, logprobs: Sequence[TokenLogprob] = ()
     ) -> Delta | None:
-        """Return what the next tokens add, if they add anything; `ended`: there are no more after them.
+        """Return what the next tokens add, or None; `ended` says that no more follow.
 
-        After a stop string, or a token that ends answers, there is a `finish`, and what follows is dropped.
+        After a stop string, or a token that ends answers, `finish` is set, and what follows is dropped.
         """
         if self.finish is not None:
             return None
@@ -70,27 +70,27 @@ class Answer:
 
 
 class _Logprobs:
-    """Holds what is told of tokens back until their text goes out: that of a stop string never does."""
+    """Holds the probabilities of tokens back until their text goes out: that of a stop string never does."""
 
     def __init__(self) -> None:
         self._held: deque[tuple[int, TokenLogprob]] = deque()
-        """Each with the length of the answer up to the end of its token."""
+        """Each entry has the length of the answer up to the end of its token."""
         self._read = 0
         self._out = 0
 
     def hold(self, text: str, logprob: TokenLogprob | None) -> None:
-        """Take in what is told of a token, which added `text`; None where nothing is to be told."""
+        """Take the probability of a token that added `text`; None where none is reported."""
         self._read += len(text)
         if logprob is not None:
-            # A token that adds nothing is the beginning of the character that the next ones end.
+            # A token that adds no text begins a character that the next tokens end.
             self._held.append((self._read + (not text), logprob))
 
     def release(self, characters: int) -> tuple[TokenLogprob, ...]:
-        """Return those of the tokens that have gone out whole with so many characters more."""
+        """Return those of the tokens that have gone out whole once `characters` more have gone out."""
         self._out += characters
         gone = sum(end <= self._out for end, _ in self._held)
         return tuple(self._held.popleft()[1] for _ in range(gone))
 
     def rest(self) -> tuple[TokenLogprob, ...]:
-        """Return all that are held back: the answer has ended, and not with a stop string."""
+        """Return all that are held back, once the answer has ended without a stop string."""
         return tuple(logprob for _, logprob in self._held)

@@ -1,4 +1,4 @@
-"""How a `generate()` of transformers chooses the next token: by a generator of its own, and telling why."""
+"""How a transformers `generate()` chooses the next token: by its own generator, and with probabilities."""
 
 import json
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ class Grammars:
         self._compiler = xgrammar.GrammarCompiler(info)
 
     def processor(self, schema: Mapping[str, Any]) -> LogitsProcessor:
-        """Return what lets only those tokens through that keep to the schema.
+        """Return a processor that allows only tokens that follow the schema.
 
         Raises:
-            EngineError: it is no schema, or has something that xgrammar does not know.
+            EngineError: it is no schema, or uses something that xgrammar does not support.
         """
         try:
             text = json.dumps(dict(schema) or {"type": "object"})
@@ -39,11 +39,11 @@ class Grammars:
 
 
 class Choice(LogitsProcessor):  # type: ignore[misc]
-    """Leaves the chosen token the highest score, and keeps the probabilities of each.
+    """Gives the chosen token the highest score, and keeps the probabilities of each.
 
-    The choice is drawn by adding Gumbel noise to the scores: the greatest sum falls on each token with its
-    probability. So the random numbers come from a generator of this answer alone, whatever else is written
-    beside it, and `generate()` only has to take the greatest.
+    It adds Gumbel noise to the scores: each token then has the greatest sum with its own probability. So the
+    random numbers come from a generator of this answer alone, whatever else is written at the time, and
+    `generate()` only has to take the greatest.
     """
 
     def __init__(self, request: TextRequest, index: int, prompt: int, loaded: LoadedModel) -> None:
@@ -101,7 +101,7 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
     def _token(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
         text = self._loaded.tokenizer.backend_tokenizer.decode([token])
         data = text.encode()
-        if "\ufffd" in text:  # a part of a character, which no text can tell: so its bytes are written out
+        if "\ufffd" in text:  # a part of a character, which no text can show: so its bytes are written out
             data = self._loaded.token_bytes[token]
             text = data.decode(errors="backslashreplace")
         return TokenLogprob(text, logprob, tuple(data), top)

@@ -1,7 +1,7 @@
 """Language models by torch and Hugging Face transformers: safetensors or GGUF, on a CPU or GPUs.
 
-Answers that need nothing special are decoded together by the continuous batching of transformers. It knows
-no seed, grammar, penalty or alternatives of one answer: who asks for these has a `generate()` alone.
+Answers that need nothing special are decoded together by the continuous batching of transformers. It has
+no seed, grammar, penalty or alternatives per answer: a request with one of these gets its own `generate()`.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class TransformersEngine:
         """Load the safetensors folder or GGUF file `files`. `parameters`: see TransformersParameters.
 
         Raises:
-            EngineError: a file is missing or damaged, the files' quantisation is another one or cannot run
+            EngineError: a file is missing or damaged, the files' quantization is another one or cannot run
                 here, or a parameter is unknown or out of range.
         """
         return cls(load_model(files, quantization, context_length, parameters), context_length, slots)
@@ -86,19 +86,19 @@ class TransformersEngine:
 
     @property
     def load_now(self) -> TextLoad:
-        """How busy it is. In the cache counts what running answers hold."""
+        """How busy it is. Of the cache, what running answers hold counts."""
         held = sum(writing.cached_tokens for writing in self._running)
         return self._slots.load(held, self._capabilities.context_length)
 
     @property
     def broken(self) -> str | None:
-        """Why it cannot write any more: what the thread of continuous batching died of."""
+        """Why it cannot write any more: the error that ended the thread of continuous batching."""
         return None if self._batch is None else broken(self._batch)
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write; closing the generator stops the writing at the next token.
 
-        `Usage.cached` is 0: transformers does not tell what it took from its cache.
+        `Usage.cached` is 0: transformers does not report what it took from its cache.
 
         Raises:
             ContextLengthError: the prompt is longer than the context.
@@ -121,10 +121,10 @@ class TransformersEngine:
                 writing.stop()
                 self._running.discard(writing)
         finally:
-            self._slots.give(request.n - started)  # each that was started gives its own back
+            self._slots.give(request.n - started)  # each started answer gives its own slot back
 
     def close(self) -> None:
-        """Stop what is being written and release the model. Blocks until the next token. Idempotent."""
+        """Stop all running answers and release the model. Blocks until the next token. Idempotent."""
         if self._loaded is None:
             return
         self._loaded = None
@@ -190,7 +190,7 @@ def _render(tokenizer: Any, messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    """Return the text of a message, whose content may be in parts."""
+    """Return the text of a message; its content may be in parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -206,7 +206,7 @@ class _Writing:
     def __init__(self, task: Task, loaded: LoadedModel) -> None:
         self.task = task
         self.stops: dict[int, Stop] = {}
-        """What stops each answer that was started."""
+        """For each started answer, the function that stops it."""
         tokenizer, request = loaded.tokenizer.backend_tokenizer, task.request
         self._answers = [
             Answer(index, tokenizer, loaded.ends, request.stop, task.prompt) for index in range(request.n)
@@ -228,19 +228,19 @@ class _Writing:
         self.put(TokenBatch(0, error=error))
 
     def stop(self) -> None:
-        """Have no more written."""
+        """Stop all answers."""
         for stop in self.stops.values():
             stop()
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
-        """Return what is written until all answers have ended, then what they took."""
+        """Yield what is written until all answers have ended, then their usage."""
         while any(answer.finish is None for answer in self._answers):
             for delta in self._read(await self._news.get()):
                 yield delta
         yield Delta(usage=Usage(len(self.task.prompt), sum(answer.tokens for answer in self._answers)))
 
     def _read(self, first: TokenBatch) -> Iterator[Delta]:
-        """Return what all news there are make together: one delta an answer."""
+        """Yield everything that is new, joined into one delta per answer."""
         news = [first]
         while not self._news.empty():
             news.append(self._news.get_nowait())

@@ -18,12 +18,12 @@ from tts_app.engines.parameters import checked_parameters
 from tts_app.resources.engines.transformers import TransformersParameters
 
 QUANTIZED = {"gptq-int4": "gptq", "awq-int4": "awq"}
-"""Quantisations that the files must have already, and what their config.json calls them."""
+"""Quantizations that the files must have already, and what their config.json calls them."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, its tokeniser and the settings that it was loaded with."""
+    """A model with its tokeniser and the settings that it was loaded with."""
 
     model: Any
     tokenizer: Any
@@ -43,10 +43,10 @@ class LoadedModel:
 def load_model(
     files: Path, quantization: str, context_length: int, parameters: Mapping[str, Any]
 ) -> LoadedModel:
-    """Load a folder of safetensors, or a GGUF file, which is unpacked. Runs no code of the files. Blocking.
+    """Load a folder of safetensors, or a GGUF file, which is unpacked. Runs no code from the files. Blocking.
 
     Raises:
-        EngineError: a file is missing or damaged, a parameter is wrong, the files' quantisation is another
+        EngineError: a file is missing or damaged, a parameter is wrong, the files' quantization is another
             one or cannot run here, or the model's context is shorter.
     """
     settings = read_parameters(parameters)
@@ -58,7 +58,7 @@ def load_model(
     try:
         tokenizer = AutoTokenizer.from_pretrained(**source)
         model = _load(source, quantization, settings)
-    except Exception as error:  # transformers, safetensors and torchao share no other exception
+    except Exception as error:  # transformers, safetensors and torchao have no other common base
         raise EngineError(f"transformers cannot load {files} ({quantization}): {error}") from error
     if not tokenizer.is_fast:
         raise EngineError(f"{files} has no tokenizer.json, which this engine needs.")
@@ -73,8 +73,8 @@ def load_model(
     if settings.compile:
         model.compile(dynamic=True)
     ends = _ends(model, tokenizer)
-    # A request says how it is written. What the files suggest besides, such as a penalty of repetitions,
-    # would hold for a `generate()` and not for continuous batching.
+    # The request alone says how to write. Other settings in the files, such as a repetition penalty,
+    # would apply to a `generate()` and not to continuous batching.
     model.generation_config = GenerationConfig(eos_token_id=sorted(ends) or None)
     return LoadedModel(model.eval(), tokenizer, settings, ends)
 
@@ -124,7 +124,7 @@ def _load(source: Mapping[str, Any], quantization: str, settings: TransformersPa
     gpu = torch.cuda.is_available()
     device_map = settings.device_map or ("auto" if gpu else "cpu")
     if quantization in QUANTIZED:
-        # Not through transformers: that asks for `optimum` besides.
+        # Not through transformers: that needs `optimum` too.
         # Where there are two cores it takes one, and then asks for two.
         os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
         from gptqmodel import BACKEND, GPTQModel  # noqa: PLC0415 - takes seconds, and only these need it

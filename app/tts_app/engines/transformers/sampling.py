@@ -1,7 +1,7 @@
 """How continuous batching chooses the next token of each answer: temperature, top-k and top-p.
 
-transformers' own sorts the whole vocabulary for top-k at every step, asked for or not, and chooses anyhow
-among equally probable tokens, which in 16 bits the best ones often are: greedy answers would differ.
+transformers' own way sorts the whole vocabulary for top-k at every step, even without top-k. It also chooses
+arbitrarily among equally probable tokens, as the best ones often are in 16 bits: greedy answers would differ.
 """
 
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 
 GREEDY = 1e-4
-"""Temperatures below it are taken for 0: scores divided by one near 0 are infinite, and their probabilities
-are no numbers. To draw by these raises, or stops the GPU: in a batch that ends everybody's answers."""
+"""Temperatures below it count as 0: scores divided by one near 0 are infinite, and their probabilities are
+NaN. Drawing by these raises, or stops the GPU, which ends every answer in the batch."""
 
 
 def sampling(top_k: int) -> Any:
-    """Return what continuous batching does to logits; with `top_k`, so many tokens are chosen among."""
+    """Return what continuous batching does to logits; with `top_k`, only so many tokens can be chosen."""
     of_each = [_Temperature(), ContinuousBatchingTopPLogitsWarper(TopPLogitsWarper(1.0))]
     of_all = [TopKLogitsWarper(top_k)] if top_k else []
     processors = ContinuousBatchingLogitsProcessorList(
         LogitsProcessorList([of_each[0], *of_all, *of_each[1:]])
     )
-    processors.tensors_required = len(of_each)  # it counts only those that it makes itself
+    processors.tensors_required = len(of_each)  # it counts only the processors that it makes itself
     return processors
 
 
 class _Temperature(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
-    """Each answer's own temperature; below GREEDY the most probable token, the first of several."""
+    """Applies each answer's temperature; below GREEDY the most probable token wins, the first of several."""
 
     supported_kwargs = {"temperature": float}  # noqa: RUF012 - as its base has it
     ignored_kwargs = ()
@@ -50,7 +50,7 @@ class _Temperature(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         return torch.tensor(told, dtype=torch.float32).view(torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        """Return `scores` (answers x tokens) divided; of a greedy answer all but one are -inf."""
+        """Return `scores` (answers x tokens) divided; for a greedy answer all but one are -inf."""
         temperature = tensor_arg[: scores.size(0)].view(torch.float32).unsqueeze(-1)
         greedy = temperature < GREEDY
         best = scores.argmax(dim=-1, keepdim=True)

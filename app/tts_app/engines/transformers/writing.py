@@ -1,7 +1,7 @@
-"""The two ways of transformers to write an answer: together with others, or by a `generate()` of its own.
+"""The two ways to write an answer with transformers: together with others, or by a `generate()` of its own.
 
-Both are started in the event loop, tell what is written there by `emit`, call `done` there once when they
-take no more of the machine, and return what stops them.
+Both start in the event loop and return a function that stops them. In the event loop they report what is
+written by `emit`, and call `done` once, when they no longer use the machine.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tts_app.engines.transformers.sampling import sampling
 PAGE = 64
 """Tokens of a page of the cache that continuous batching shares out."""
 _GRAPHS = 16
-"""Sizes of a step, in tokens computed and in tokens looked back at, that a GPU's graphs are recorded for."""
+"""Sizes of a step, in computed tokens and in attended tokens, for which a GPU's graphs are recorded."""
 _MASK = 64 << 20
 """Bytes of the attention mask that may be copied to a GPU for each step."""
 _SCHEDULER = "ttsp"
@@ -36,26 +36,26 @@ _SCHEDULER = "ttsp"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A request made ready."""
+    """A request that is ready to run."""
 
     request: TextRequest
     prompt: list[int]
     max_tokens: int
     """Of each answer."""
     grammars: Sequence[Any]
-    """What holds each answer to the request's schema; empty without one."""
+    """What makes each answer follow the request's schema; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenBatch:
-    """What was written of an answer, or how it failed."""
+    """Tokens of an answer, or its failure."""
 
     index: int
     tokens: Sequence[int] = ()
     logprobs: Sequence[TokenLogprob] = ()
     ended: bool = False
     error: str | None = None
-    """What its reader is told."""
+    """The message for its reader."""
 
 
 Emit = Callable[[TokenBatch], None]
@@ -63,7 +63,7 @@ Stop = Callable[[], None]
 
 
 def can_batch(loaded: LoadedModel) -> bool:
-    """Whether answers may be decoded together: continuous batching keeps its cache on one device."""
+    """Return whether answers may be decoded together: continuous batching keeps its cache on one device."""
     return loaded.parameters.continuous_batching and len(_devices(loaded)) == 1
 
 
@@ -72,10 +72,10 @@ def _devices(loaded: LoadedModel) -> set[torch.device]:
 
 
 def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
-    """Return the manager of transformers' continuous batching, running, with room for all slots' contexts.
+    """Start transformers' continuous batching with room for all slots' contexts, and return its manager.
 
-    From then on one caller computes at a time: a `generate()` whose steps fall into those of continuous
-    batching writes something else (24 of 24 times in a trial with small weights, transformers 5.24).
+    From then on only one caller may compute at a time: a `generate()` whose steps overlap those of continuous
+    batching writes a different text (24 of 24 times in a trial with small weights, transformers 5.24).
     """
     loaded.model.forward = _one_at_a_time(loaded.model.forward)
     SCHEDULER_MAPPING[_SCHEDULER] = _Scheduler
@@ -105,11 +105,11 @@ def start_batching(loaded: LoadedModel, context_length: int, slots: int) -> Any:
 
 
 def _graphs(loaded: LoadedModel, tokens: int, cache: int) -> dict[str, Any]:
-    """Return the options that have one GPU replay recorded steps of up to `tokens`, with a `cache` of tokens.
+    """Return the options that make one GPU replay recorded steps of up to `tokens`, with a `cache` of tokens.
 
-    A model's weights are read in a few milliseconds, in which Python cannot start all its kernels.
-    A step is as long as the next recorded one: few sizes waste time, many are recorded for long (0.1 s each).
-    The next step is prepared meanwhile, unless that means to copy a great mask.
+    A GPU reads a model's weights in a few milliseconds, too few for Python to start all its kernels.
+    A step takes as long as the next larger recorded one: few sizes waste time in each step, many take long to
+    record (0.1 s each). The next step is prepared meanwhile, unless that needs a copy of a large mask.
     """
     (device,) = _devices(loaded)
     if device.type != "cuda" or not loaded.parameters.cuda_graphs:
@@ -123,7 +123,7 @@ def _graphs(loaded: LoadedModel, tokens: int, cache: int) -> dict[str, Any]:
 
 
 def broken(manager: Any) -> str | None:
-    """Return what the manager's thread died of; None where it lives."""
+    """Return the error that ended the manager's thread; None while it runs."""
     error = manager.background_thread_status.fatal_error
     return None if error is None else _failed(error)
 
@@ -140,7 +140,7 @@ def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_plain(request: TextRequest) -> bool:
-    """Whether continuous batching can write the answers: it knows temperature, top-k and top-p alone."""
+    """Return whether continuous batching can write the answers: it has temperature, top-k and top-p only."""
     special = request.schema is not None or request.logprobs is not None
     penalised = request.frequency_penalty or request.presence_penalty
     return not (special or penalised or (request.seed is not None and request.temperature > 0))
@@ -149,7 +149,7 @@ def is_plain(request: TextRequest) -> bool:
 def write_in_batch(
     manager: Any, name: str, loaded: LoadedModel, task: Task, index: int, emit: Emit, done: Callable[[], None]
 ) -> Stop:
-    """Have an answer written by continuous batching under a `name` that no other has.
+    """Start an answer by continuous batching under a unique `name`; return the function that stops it.
 
     Raises:
         EngineStoppedError: the manager has broken. Nothing was started, and `done` is not called.
@@ -197,7 +197,7 @@ def write_in_batch(
 def write_alone(
     threads: Executor, loaded: LoadedModel, task: Task, index: int, emit: Emit, done: Callable[[], None]
 ) -> Stop:
-    """Have an answer written by a `generate()` of its own in a thread."""
+    """Start an answer by a `generate()` of its own in a thread; return the function that stops it."""
     loop, stopped = asyncio.get_running_loop(), _Stopped()
     choice = Choice(task.request, index, len(task.prompt), loaded)
 
@@ -236,10 +236,10 @@ def _failed(error: object) -> str:
 
 
 class _Scheduler(FIFOScheduler):  # type: ignore[misc]
-    """Ends a request that is cancelled, so that the step under way does nothing more with it.
+    """Ends a cancelled request so that the running step does nothing more with it.
 
     Where the next step is prepared meanwhile, transformers 5.24 frees the pages of the request and then
-    looks for them (KeyError), which ends the thread that all answers are written in.
+    looks for them (KeyError), which ends the thread that writes all answers.
     """
 
     def clear_cancelled_requests(self) -> list[RequestState]:
@@ -250,14 +250,14 @@ class _Scheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 class _Dropped(Queue[Any]):
-    """Keeps nothing: what is written for nobody is the last of an answer that was stopped."""
+    """Keeps nothing: what arrives here is the rest of an answer that was stopped."""
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Drop it."""
 
 
 class _Stopped(StoppingCriteria):  # type: ignore[misc]
-    """Ends a `generate()` after the token under way, once it is set."""
+    """Ends a `generate()` after the current token, once it is set."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -270,7 +270,7 @@ class _Stopped(StoppingCriteria):  # type: ignore[misc]
 
 
 class _Streamer(BaseStreamer):  # type: ignore[misc]
-    """Hands each token over; the first that `generate()` puts is the prompt."""
+    """Passes each token on; the first value that `generate()` puts is the prompt."""
 
     def __init__(self, put: Callable[[int], None]) -> None:
         self._put = put
@@ -282,4 +282,4 @@ class _Streamer(BaseStreamer):  # type: ignore[misc]
         self._prompt_seen = True
 
     def end(self) -> None:
-        """Nothing: the thread's end is told otherwise."""
+        """Do nothing: the end of the thread is reported elsewhere."""

@@ -1,9 +1,9 @@
-"""Text by vLLM on GPUs, through Ray Serve's own LLM server (`ray.serve.llm`), which each replica has in it.
+"""Text by vLLM on GPUs, through Ray Serve's own LLM server (`ray.serve.llm`), which runs inside each replica.
 
-The server is not a deployment of its own: a token has no second hop then, a model is one deployment as every
-other is, and the head, which builds the application, needs no vLLM. The replica's placement group holds the
-workers of vLLM, on other nodes too (resources/engines/vllm.py). The server has an event loop of its own, in a
-thread: what it does between two steps does not hold up the replica's.
+The server is not a deployment of its own. So a token makes no second hop, a model is one deployment like any
+other, and the head, which builds the application, needs no vLLM. The replica's placement group holds the
+workers of vLLM, on other nodes too (resources/engines/vllm.py). The server has its own event loop, in a
+thread: its work between two steps does not delay the replica's loop.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ from tts_app.engines.text import (
 from tts_app.resources.faults import faults
 
 LOGPROBS = 20
-"""Alternatives a token that vLLM tells, by its default of `max_logprobs`."""
+"""Alternatives per token that vLLM reports, by its default of `max_logprobs`."""
 BROKEN = 500
-"""From this HTTP status on an error is vLLM's own fault."""
+"""HTTP statuses from here on are vLLM's own fault."""
 _METHODS: Mapping[str, frozenset[str]] = {
     "none": frozenset(),
     "fp8": frozenset({"fp8", "fbgemm_fp8", "compressed-tensors", "modelopt"}),
     "gptq-int4": frozenset({"gptq", "auto_gptq", "gptq_marlin", "compressed-tensors", "auto-round"}),
     "awq-int4": frozenset({"awq", "auto_awq", "awq_marlin", "compressed-tensors", "auto-round"}),
 }
-"""What a checkpoint of each quantisation may call its method."""
+"""What a checkpoint of each quantization may call its method."""
 _OURS = frozenset({"lora"})
 
 
@@ -60,7 +60,7 @@ def llm_config(
     parameters: Mapping[str, Any],
     bundles: Sequence[Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments of Ray's `LLMConfig`. It reads the checkpoint's config.json and does no more I/O.
+    """Return the arguments of Ray's `LLMConfig`. Its only I/O is to read the checkpoint's config.json.
 
     `bundles` are those of the placement group that the workers run in; without them Ray makes one.
 
@@ -69,13 +69,13 @@ def llm_config(
     """
     arguments: dict[str, Any] = {
         "enable_prefix_caching": True,
-        "enable_prompt_tokens_details": True,  # how many of them were in the cache
+        "enable_prompt_tokens_details": True,  # how many tokens of the prompt were in the cache
         **{key: value for key, value in parameters.items() if key not in _OURS},
         "max_model_len": context_length,
         "max_num_seqs": slots,
     }
     if _method(files, quantization) is None and quantization != "none":
-        arguments["quantization"] = quantization  # compressed as it is loaded
+        arguments["quantization"] = quantization  # compress while loading
     if "tool_call_parser" in parameters:
         arguments.setdefault("enable_auto_tool_choice", True)
     if "lora" in parameters:
@@ -83,7 +83,7 @@ def llm_config(
     config: dict[str, Any] = {
         "model_loading_config": {"model_id": name, "model_source": str(files)},
         "engine_kwargs": dict(sorted(arguments.items())),
-        # The gateway joins what it is behind with: here every token goes out when it is there.
+        # Every token goes out at once; the gateway joins those that it has not sent yet.
         "experimental_configs": {"stream_batching_interval_ms": 0},
     }
     if bundles is not None:
@@ -102,7 +102,7 @@ class VllmEngine:
         can: TextCapabilities,
         forms: tuple[Callable[..., Any], Callable[..., Any]],
     ) -> None:
-        """`server` is a started LLMServer whose event loop is `loop`; it is asked for `model`.
+        """Wrap `server`, a started LLMServer whose event loop is `loop`; requests name `model`.
 
         `forms` are the classes of its requests, for completions and for chat.
         """
@@ -115,7 +115,7 @@ class VllmEngine:
         cls, files: Path, quantization: str, context_length: int, slots: int, parameters: Mapping[str, Any]
     ) -> Self:
         """See TextEngine."""
-        # It would start a Ray of its own.
+        # The call would start a Ray of its own.
         group = get_current_placement_group() if ray.is_initialized() else None
         try:
             name = serve.get_replica_context().app_name
@@ -133,7 +133,7 @@ class VllmEngine:
             server, model = starting.result()
             from ray.serve.llm import openai_api_models as openai  # noqa: PLC0415 - needs vLLM
         except Exception as error:
-            # Ray and vLLM raise what they please; the first of its words are the cause.
+            # Ray and vLLM raise any exception; its first words are the cause.
             loop.call_soon_threadsafe(loop.stop)
             raise EngineError(f"vLLM cannot run this model: {error}") from error
         forms = (openai.CompletionRequest, openai.ChatCompletionRequest)
@@ -175,7 +175,7 @@ class VllmEngine:
 
     @property
     def broken(self) -> str | None:
-        """See TextEngine. vLLM tells only in its answers."""
+        """See TextEngine. vLLM reports this only in its answers."""
         return None
 
     def close(self) -> None:
@@ -206,8 +206,8 @@ class VllmEngine:
 
 
 async def _start(config: Mapping[str, Any], adapter: Path | None) -> tuple[Any, str]:
-    """Return a started LLMServer and the name by which to ask it: the adapter's, where there is one."""
-    # They need vLLM, and take seconds.
+    """Return a started LLMServer and the name of its model: the adapter's, where there is one."""
+    # These imports need vLLM and take seconds.
     from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig  # noqa: PLC0415
     from ray.serve.llm import LLMConfig  # noqa: PLC0415
     from ray.serve.llm.deployment import LLMServer  # noqa: PLC0415
@@ -227,7 +227,7 @@ async def _start(config: Mapping[str, Any], adapter: Path | None) -> tuple[Any, 
 
 
 async def _stop() -> None:
-    """Give up all that the loop does, and stop it when that has ended."""
+    """Cancel all tasks of the loop, and stop it when they have ended."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -241,11 +241,11 @@ def body_for_vllm(request: TextRequest, model: str) -> dict[str, Any]:
     body = {
         **body_of(request),
         "model": model,
-        # So that each chunk tells how many tokens there are by then.
+        # So that each chunk has the number of tokens so far.
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     }
     if request.messages is None:
-        body.setdefault("max_tokens", None)  # vLLM's default of completions is 16
+        body.setdefault("max_tokens", None)  # vLLM's default for completions is 16
     return body
 
 
@@ -278,7 +278,7 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
         counted[index] = usage.get("completion_tokens", before)
         told = (*chat_logprobs(logprobs), *completion_logprobs(logprobs))
         delta = delta_of(choice, counted[index] - before, told)
-        # The first tells the role alone.
+        # The first one has the role alone.
         if delta.text or delta.reasoning or delta.tokens or delta.tool_calls or delta.finish:
             yield delta
     if not chunk["choices"] and usage:
@@ -286,14 +286,14 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
 
 
 def _reasons(error: ValueError) -> str:
-    """Return why vLLM's form refuses what it was given, without the text that pydantic's own words quote."""
+    """Return why vLLM's request class refuses its input, without the text that pydantic's message quotes."""
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(faults(error))
 
 
 def _refusal(message: str, code: int | None) -> Exception:
-    """Return what to raise for an error of vLLM's, `code` being its HTTP status."""
+    """Return the exception for an error of vLLM, whose HTTP status is `code`."""
     if code is not None and code >= BROKEN:
         return EngineStoppedError(f"vLLM failed: {message}")
     too_long = "maximum context length" in message or "maximum model length" in message
@@ -332,7 +332,7 @@ def _capabilities(
         context_length=context_length,
         slots=slots,
         chat="chat_template" in parameters or _has_template(files),
-        logprobs=LOGPROBS if logprobs < 0 else logprobs,  # a negative number: as many as anybody asks for
+        logprobs=LOGPROBS if logprobs < 0 else logprobs,  # a negative number means no limit
         json=True,
         tools="tool_call_parser" in parameters,
     )

@@ -1,4 +1,4 @@
-"""Short vowels for unvowelled Arabic: text2tashkeel's bundled model, around what the writer has marked."""
+"""Adds short vowels to unvowelled Arabic by text2tashkeel's bundled model, and keeps the writer's marks."""
 
 import os
 from functools import lru_cache
@@ -12,7 +12,7 @@ THREADS_VARIABLE = "TT_ORT_THREADS"
 
 @lru_cache(maxsize=1)
 def _model() -> Any:
-    """Load the model once a process: one thread, 5 MB; its session may be run by many threads at once."""
+    """Load the model once per process: one thread, 5 MB; many threads may run its session at once."""
     os.environ.setdefault(THREADS_VARIABLE, "1")
     from text2tashkeel import Diacritizer  # noqa: PLC0415 - loaded only where Arabic is spoken
 
@@ -32,9 +32,9 @@ def bare(text: str) -> str:
 
 
 def vowelled(word: str) -> bool:
-    """Return whether the writer has marked the word's vowels: half of its letters at least bear a mark.
+    """Return whether the writer has marked the word's vowels: at least half of its letters have a mark.
 
-    A lone shadda or the an of an adverb (شكرًا) is common in unvowelled text and settles no vowel.
+    A lone shadda or the -an of an adverb (شكرًا) is common in unvowelled text and determines no vowel.
     """
     marks = sum(char in MARKS and char not in {SHADDA, FATHATAN} for char in word)
     return marks * 2 >= len(bare(word)) - 1 and marks > 0
@@ -43,8 +43,8 @@ def vowelled(word: str) -> bool:
 def diacritise(words: list[str]) -> list[str]:
     """Return the words of one sentence with their vowels.
 
-    The model sees the sentence without marks; words that are `vowelled` are returned as they are written,
-    and single marks that the writer has set (a shadda, a tanwin) win over the model's.
+    The model sees the sentence without marks. Words that are `vowelled` are returned as written, and the
+    writer's single marks (a shadda, a tanwin) take priority over the model's.
     """
     found = str(_model().diacritize(" ".join(bare(word) for word in words))).split(" ")
     if len(found) != len(words):
@@ -53,7 +53,7 @@ def diacritise(words: list[str]) -> list[str]:
 
 
 def _merge(word: str, guess: str) -> str:
-    """Put the model's marks on the letters that the writer left without any."""
+    """Put the model's marks on the letters that have none from the writer."""
     written, guessed = _clusters(word), _clusters(guess)
     if len(written) != len(guessed):
         return guess

@@ -1,8 +1,8 @@
 """Arabic text front-end: standard (ar-SA), Egyptian (ar-EG) and Emirati (ar-AE).
 
 Text -> words (`semiotics` with `arabic.numbers`, Latin words by `arabic.latin`) -> vowels (a lexicon over a
-diacritiser) -> phones by rule (`arabic.phonemes`). What was measured and chosen is in
-docs/decisions/0005-arabic.md.
+diacritiser) -> phones by rule (`arabic.phonemes`). docs/decisions/0005-arabic.md has the
+measurements and choices.
 """
 
 import re
@@ -30,11 +30,11 @@ Phones = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What sets one dialect's pronunciation apart."""
+    """What is specific to one dialect's pronunciation."""
 
     sounds: Sounds
     colloquial: bool
-    """Case endings are never said, aw and ay are oː and eː, verbs take b-."""
+    """Whether case endings are never said, aw and ay are oː and eː, and verbs take b-."""
     article: str
     """The article's vowel."""
     construct: str
@@ -44,7 +44,7 @@ class Dialect:
     enclitics: dict[str, str]
     """Phones of the pronouns after a noun of the lexicon; a vowel among them replaces a case ending."""
     future: tuple[str, ...] = ()
-    """Letters of the future prefix beside b-."""
+    """Letters of the future prefix other than b-."""
 
 
 _PROCLITICS = {"و": "wa", "ف": "fa", "ب": "bi", "ل": "li", "ك": "ka"}
@@ -101,7 +101,7 @@ _ENCLITIC = re.compile(r"^(\w{2,}?)(نا|ها|هم|كم|كو|ك|ه|ي|ا)$")
 
 
 def make_front_end(locale: str) -> FrontEnd:
-    """Return the front-end of ar-SA, ar-EG or ar-AE; the diacritiser is loaded."""
+    """Return the front-end of ar-SA, ar-EG or ar-AE with its diacritiser loaded."""
     diacritise.load()
     return ArabicFrontEnd(locale)
 
@@ -129,7 +129,7 @@ class ArabicFrontEnd:
         return [self._phonemise(text) for text in texts]
 
     def _agree(self, match: re.Match[str]) -> str:
-        """Say 3-99 in words where a feminine noun follows, whose gender only Arabic knows."""
+        """Say 3-99 in words before a feminine noun: the shared normaliser does not know genders."""
         count, noun = int(match[1]), match[2]
         plain = diacritise.bare(noun)
         feminine = plain in FEMININE_PLURALS or (count > 10 and plain.endswith("ة"))
@@ -156,7 +156,7 @@ class ArabicFrontEnd:
         return " ".join(phrases)
 
     def _words(self, words: Sequence[str]) -> Iterator[Word]:
-        """Yield the phones of a sentence's words: as vowelled, by the lexicon, or as the model guesses."""
+        """Yield the phones of a sentence's words: from their vowel marks, the lexicon or the model."""
         parts = [self._analyse(word) for word in words]
         guesses = diacritise.diacritise([part.stem for part in parts])
         following = [*words[1:], ""]
@@ -176,7 +176,7 @@ class ArabicFrontEnd:
         return _without_case(word) if self._dialect.colloquial else word
 
     def _analyse(self, word: str) -> "_Parts":
-        """Find a word in the lexicon, without its clitics if need be, or strip what the model cannot know."""
+        """Find a word in the lexicon, if necessary without clitics, or strip what the model cannot know."""
         if diacritise.vowelled(word):
             return _Parts(word)
         plain = fold(word)
@@ -226,7 +226,7 @@ class ArabicFrontEnd:
         yield _Parts(word, entry=entry, suffix=pronoun)
 
     def _definite(self, entry: Word, conjunction: str, preposition: str, article: str) -> Word:
-        """Put the article, assimilated, and what stands before it in front of an entry."""
+        """Put the assimilated article, and the prefixes before it, in front of an entry."""
         # Beside one-letter prepositions, speech shortens على and هذا before the article: ع البحر, هالمكان.
         known = {**self._dialect.proclitics, "ع": "ʕa", "ه": "ha"}
         before = [phone for c in conjunction + preposition for phone in split_phones(known[c])]
@@ -279,7 +279,7 @@ class ArabicFrontEnd:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A word split into what the diacritiser sees and what is put around its phones."""
+    """A word split into the part for the diacritiser and the affixes around its phones."""
 
     stem: str
     prefix: Phones = ()
@@ -314,7 +314,7 @@ def _without_case(word: Word) -> Word:
 
 
 def _governs(word: str, following: str) -> bool:
-    """Return whether a word in ta marbuta governs the next one: it has no article, and that has."""
+    """Return whether a word that ends in ta marbuta governs the next: only the next one has an article."""
     plain, after = diacritise.bare(word), diacritise.bare(following)
     definite = plain.startswith(("ال", "وال", "بال", "لل", "فال", "كال"))
     return plain.endswith("ة") and not definite and after.startswith("ال") and len(after) > 3

@@ -26,7 +26,7 @@ garden=جَارْدِن|family=فَامِيلِي|love=لَاڤ|best=بِسْت|
 holiday=هُولِيدَي|holidays=هُولِيدَيز|welcome=وِلْكَم|home=هُوم|time=تَايْم|day=دَي|night=نَايْت
 """
 WORDS = dict(entry.split("=") for entry in re.split(r"[|\n]", _WORDS.strip()))
-"""Words of hotel and social media posts by their usual Arabic pronunciation."""
+"""Words of hotel and social media posts with their usual Arabic pronunciation."""
 
 _CHUNKS = (
     ("tion", "شِن"), ("sion", "جِن"), ("tch", "تْش"), ("sch", "ش"), ("igh", "َاي"), ("ough", "ُو"),

@@ -1,8 +1,8 @@
 """How Arabic says what is written with digits: the Verbaliser of the three dialects.
 
 num2words has Arabic, but no counted nouns (gender, dual, plural after 3-10, accusative after 11-99), no
-dialects and no vowels, and it keeps the number in its own state. So the grammar is here, over the words of
-`arabic.words`, which are vowelled: the diacritiser need not guess them.
+dialects and no vowels, and it keeps the number in its own state. So this module has the grammar. It uses the
+words of `arabic.words`, which are vowelled: the diacritiser need not guess them.
 """
 
 import re
@@ -14,7 +14,7 @@ from tts_app.language.arabic.words import Noun
 from tts_app.language.base import Date, Time
 
 LARGEST = 10**12
-"""From here on digits are said one by one."""
+"""Numbers from here on are said digit by digit."""
 NUMBER_WORDS: Mapping[str, Mapping[str, str]] = {
     "ar-SA": {
         "point": "فَاصِلَة",
@@ -69,7 +69,7 @@ _OBLIQUE = _numerals_that_decline()
 
 
 def oblique(word: str) -> str:
-    """Return a standard numeral or counted dual, an `and` before it or not, as it is after a preposition."""
+    """Return a standard numeral or counted dual, with or without `and` before it, as after a preposition."""
     conjunction = "وَ" if word.startswith("وَ") else ""
     return conjunction + _OBLIQUE.get(word.removeprefix(conjunction), word.removeprefix(conjunction))
 
@@ -99,7 +99,7 @@ class ArabicVerbaliser:
         return self._decimal(value)
 
     def cardinal(self, value: int, *, feminine: bool = False) -> str:
-        """Say a whole number as it stands before a noun; `feminine` is the noun's gender."""
+        """Say a whole number in the form before a noun; `feminine` is the noun's gender."""
         if value >= LARGEST:
             return self.digits(str(value))
         parts = []
@@ -130,7 +130,7 @@ class ArabicVerbaliser:
         return " ".join(self._numerals.ones[int(digit)] for digit in digits if digit.isdecimal())
 
     def year(self, value: int) -> str:
-        """Say a year: as a number, in the oblique case that `عام` asks for."""
+        """Say a year: as a number, in the oblique case that `عام` requires."""
         return " ".join(oblique(word) for word in self.cardinal(value).split(" "))
 
     # -- quantities
@@ -209,7 +209,7 @@ class ArabicVerbaliser:
     # -- grammar
 
     def _decimal(self, value: Decimal) -> str:
-        """Say any number that no noun follows."""
+        """Say any number without a noun after it."""
         sign = f"{self._say['minus']} " if value < 0 else ""
         whole, _, fraction = f"{abs(value):f}".partition(".")
         fraction = fraction.rstrip("0")
@@ -224,7 +224,7 @@ class ArabicVerbaliser:
         return sign + said
 
     def _quantity(self, amount: Decimal, noun: Noun) -> str:
-        """Say an amount of a noun, decimal or negative too."""
+        """Say an amount of a noun, also a decimal or negative one."""
         if amount == amount.to_integral_value():
             said = self._count(int(abs(amount)), noun)
             return f"{self._say['minus']} {said}" if amount < 0 else said
@@ -248,7 +248,7 @@ class ArabicVerbaliser:
 
     @staticmethod
     def _construct(said: str) -> str:
-        """Drop the n of a dual that a noun follows: `مئتا درهم`, `ألفا درهم`."""
+        """Drop the n of a dual before a noun: `مئتا درهم`, `ألفا درهم`."""
         return said.removesuffix("ن") if said.endswith(("مِئَتَان", "أَلْفَان")) else said
 
     def _hundreds(self, value: int, feminine: bool) -> str:

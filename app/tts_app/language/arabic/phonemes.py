@@ -4,8 +4,8 @@ Three steps, each pure: `word_phones` reads one vowelled word by the rules of th
 letters, wasla, hamza, ta marbuta, tanwin, long vowels, shadda); `stress` finds the stressed syllable by
 weight; `render` joins words (wasla elision) and writes the sounds of one dialect in IPA.
 
-Phones are IPA strings, one a sound: long vowels `aː`, emphatics `sˤ`, a geminate twice. Affricates are one
-letter here (`ʤ`), and `Q` is the q that dialects keep.
+Phones are IPA strings, one per sound: long vowels are `aː`, emphatics `sˤ`, a geminate is its sound twice.
+Affricates are one letter here (`ʤ`), and `Q` is a q that dialects keep.
 """
 
 import re
@@ -55,7 +55,7 @@ class Letter(NamedTuple):
     vowel: str = ""
     doubled: bool = False
     quiet: bool = False
-    """Carries a sukun."""
+    """Whether it has a sukun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Word:
 
     phones: tuple[str, ...]
     wasla: bool = False
-    """Begins with a vowel that is elided after a vowel."""
+    """Whether it begins with a vowel that is elided after a vowel."""
     stem: int = 0
     """Index of the first phone after the article, which is never stressed."""
 
@@ -74,16 +74,16 @@ class Sounds:
     """How one dialect's phones sound."""
 
     shifts: Mapping[str, str] = field(default_factory=dict)
-    """The dialect's own consonants, put in place of the standard ones first (EG: `ʤ` to `ɡ`)."""
+    """The dialect's own consonants, which first replace the standard ones (EG: `ʤ` to `ɡ`)."""
     back_a: str = "ɑ"
-    """What an a beside an emphatic sounds as."""
+    """The sound of an a beside an emphatic."""
     geminate: str = "double"
     """`double`: write a geminate twice; `single`: once; `long`: once with ː."""
     late_stress: bool = False
-    """Cairene stress: a light penult may carry it (makˈtaba, standard ˈmaktaba)."""
+    """Cairene stress: a light penult may be stressed (makˈtaba, standard ˈmaktaba)."""
     accents: bool = True
     elide: bool = False
-    """Elide a word-initial wasla after a vowel (fi l-bahr). Off: words stay apart, and are heard better."""
+    """Elide a word-initial wasla after a vowel (fi l-bahr). Off: words stay apart, and are clearer."""
 
 
 def letters(word: str) -> list[Letter]:
@@ -153,7 +153,7 @@ def _read(letter: Letter, index: int, spelled: Sequence[Letter], phones: list[st
 
 
 def _sounds_of(letter: Letter, index: int, spelled: Sequence[Letter], before: str) -> tuple[str, ...]:
-    """Return what a letter says, without a consonant's own short vowel."""
+    """Return the sounds of a letter, without a consonant's own short vowel."""
     following = spelled[index + 1] if index + 1 < len(spelled) else None
     char = letter.char
     if char == "ا":
@@ -198,7 +198,7 @@ def _alef(letter: Letter, index: int, spelled: Sequence[Letter], before: str) ->
 
 
 def _seat(spelled: Sequence[Letter], index: int) -> bool:
-    """Return whether the alef at `index` is silent: it carries a tanwin or closes the plural ending وا."""
+    """Return whether the alef at `index` is silent: it has a tanwin or ends the plural ending وا."""
     previous = spelled[index - 1]
     return previous.vowel == "an" or (
         index == len(spelled) - 1 and previous.char == "و" and not previous.vowel
@@ -206,7 +206,7 @@ def _seat(spelled: Sequence[Letter], index: int) -> bool:
 
 
 def _wasla_vowel(spelled: Sequence[Letter]) -> str:
-    """Return the vowel that a word-initial bare alef is said with."""
+    """Return the vowel of a word-initial bare alef."""
     if (
         len(spelled) > 1
         and spelled[1].char == "ل"
@@ -249,7 +249,7 @@ def _is_long(letter: Letter, before: str, following: Letter | None) -> bool:
 
 
 def _implied(letter: Letter, following: Letter | None) -> str:
-    """Return the vowel that an unmarked seated hamza is said with."""
+    """Return the vowel of an unmarked seated hamza."""
     if letter.quiet or letter.vowel:
         return ""
     if letter.char == "إ":
@@ -290,7 +290,7 @@ def stress(phones: Sequence[str], *, start: int = 0, late: bool = False) -> int 
 
 
 def render(words: Sequence[Word], sounds: Sounds) -> str:
-    """Write the words of one phrase in IPA, separated by spaces; a glottal sound alone is no word."""
+    """Write the words of one phrase in IPA, separated by spaces; a glottal sound alone is not a word."""
     written: list[str] = []
     previous: list[str] = []
     for word in words:

@@ -1,7 +1,7 @@
 """Words of the Arabic verbaliser: numerals, counted nouns, months, letters. Data, vowelled where it matters.
 
 A counted noun is `one | two | few | many`: for 1 and whole hundreds, for 2, for 3-10, for 11-99.
-The standard forms come first; `EG` and `AE` hold what those dialects say otherwise.
+The standard forms come first; `EG` and `AE` hold the different forms of those dialects.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Noun:
     many: str
     feminine: bool = False
     invariant: bool = False
-    """Said in the singular after every number, with the numeral's long form (`تلاتة جنيه`)."""
+    """Whether it is singular after every number, with the numeral's long form (`تلاتة جنيه`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Numerals:
     million: Noun
     billion: Noun
     short_before_plurals: bool
-    """The short form counts every plural, masculine ones too."""
+    """Whether the short form counts every plural, also masculine ones."""
 
 
 def _split(words: str) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ DIALECT_UNITS = MappingProxyType(
         "times": _noun("مَرَّة | مَرِّتَين | مَرَّات | مَرَّة", feminine=True),
     }
 )
-"""What both dialects say otherwise; every other unit is invariant in them."""
+"""Units with different forms in both dialects; every other unit is invariant in them."""
 
 UNIT_FORMS = MappingProxyType(
     {

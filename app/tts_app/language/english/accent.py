@@ -1,7 +1,7 @@
 """The alphabet of the English dictionaries in plain IPA, in three accents.
 
 The dictionaries are American and British. Australian English is the British one with the vowels of Cox and
-Fletcher (2017), "Australian English Pronunciation and Transcription", but for the fronted u of goose.
+Fletcher (2017), "Australian English Pronunciation and Transcription", except the fronted u of goose.
 """
 
 from tts_app.language.base import TIE

@@ -1,4 +1,4 @@
-"""Which reading of a homograph is meant: a few rules on its neighbours, where they are cheap and safe."""
+"""Selects the reading of a homograph: by a few rules on its neighbours, where they are cheap and safe."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ _AFTER_LIVE = word_set(
 
 
 def use_of(words: Sequence[str], index: int) -> str:
-    """Return how `words[index]` is used: NOUN, VERB, VBN, ADV, or DEFAULT where nothing tells.
+    """Return how `words[index]` is used: NOUN, VERB, VBN, ADV, or DEFAULT where nothing decides.
 
     `words` is a clause in lower case.
     """
@@ -57,4 +57,4 @@ def _never(before: str, after: str) -> bool:
 _SPECIAL: dict[str, Callable[[str, str], bool]] = {
     **{"live": _lives, "lives": _lives, "close": _closes, "closes": _closes, "that": _never}
 }
-"""Whether a word with rules of its own is a verb, by its neighbours."""
+"""Rules by which a word's neighbours decide whether it is a verb."""

@@ -1,7 +1,7 @@
 """English: en-US, en-GB and en-AU.
 
-The phonemes are those of the dictionaries of misaki, with rules like its own for weak forms and stress,
-without its part-of-speech tagger. en-AU is British English with Australian vowels.
+The phonemes come from misaki's dictionaries, with rules like its own for weak forms and stress, but without
+its part-of-speech tagger. en-AU is British English with Australian vowels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ _WEAK_FORMS: Mapping[str, tuple[str | None, str, str]] = MappingProxyType(
         "i": ("ˌI", "ˌI", "ˌI"),
     }
 )
-"""Before a pause, a vowel and a consonant; None is the dictionary's."""
+"""Forms before a pause, a vowel and a consonant; None is the dictionary's."""
 _VOWEL_LETTERS = frozenset("AEIOUY")
 
 
@@ -81,7 +81,7 @@ class English:
         return found
 
     def _sentence(self, tokens: Sequence[str], guessed: Mapping[str, str]) -> str:
-        """Return the phonemes of one text, reading from the last word to the first: what follows decides."""
+        """Return the phonemes of one text, made from the last word to the first: what follows decides."""
         spoken: list[str] = []
         following: str | None = None
         clauses = _clauses(tokens)
@@ -133,7 +133,7 @@ class English:
         return found if word == word.lower() else restress(found, 0.5)
 
     def _weak_form(self, word: str, clause: Sequence[str], place: int, vowel_next: bool | None) -> str | None:
-        """Return the form of a function word that changes with what follows it, None where it does not."""
+        """Return the form of a function word that depends on what follows; None where it does not."""
         if word == "used" and clause[place + 1 : place + 2] == ["to"]:
             return self._lexicon.look_up("used", "VBD")
         if word == "am" and not place:

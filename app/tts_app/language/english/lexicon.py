@@ -1,9 +1,9 @@
 """English words to phonemes, by the dictionaries of the package misaki (Apache-2.0).
 
-Words checked by hand (gold) come before words gathered by machine (silver). They are written in the
+Words checked by hand (gold) have priority over words collected by machine (silver). They are written in the
 dictionaries' own alphabet, IPA with one letter for each sound: A I O Q W Y are the diphthongs of day, my, US
 and British go, now and boy; `accent.in_ipa` writes them out. Inflected forms that the dictionaries lack are
-made from their stems by the rules of English spelling; what is left is read as two words of the dictionary
+made from their stems by the rules of English spelling; any other word is read as two words of the dictionary
 (#seaview), or by espeak-ng.
 """
 
@@ -69,7 +69,7 @@ class Lexicon:
         return self._entry(word) is not None or self._inflected(word, None) is not None
 
     def acronym(self, word: str) -> str:
-        """Return how an acronym is said: as a `word` (NASA), `spelled` (US), or `""` where it is none."""
+        """Return how an acronym is said: as a `word` (NASA) or `spelled` (US); `""` where it is not one."""
         entry = self._gold.get(word)
         if isinstance(entry, str):
             return "word"
@@ -87,9 +87,9 @@ class Lexicon:
         return name if isinstance(name, str) else str(name["DEFAULT"])
 
     def look_up(self, word: str, use: str | None) -> str | None:
-        """Return the phonemes of a word, or None when the dictionaries do not know it.
+        """Return the phonemes of a word, or None when the dictionaries lack it.
 
-        `use` tells homographs apart: NOUN, VERB, ADJ, VBD, VBN, or None, which is the word before a pause.
+        `use` distinguishes homographs: NOUN, VERB, ADJ, VBD, VBN, or None, which is the word before a pause.
         """
         for form in dict.fromkeys((word, word.lower(), word.capitalize())):
             entry = self._entry(form)
@@ -98,7 +98,7 @@ class Lexicon:
         return self._inflected(word.lower(), use)
 
     def guess(self, words: Sequence[str]) -> dict[str, str]:
-        """Return the phonemes of words that no dictionary knows."""
+        """Return the phonemes of words that no dictionary has."""
         unknown = [word for word in dict.fromkeys(words) if word not in self._guessed]
         compounds = {word: self._compound(word) for word in unknown}
         rest = [word for word, said in compounds.items() if said is None]
@@ -146,7 +146,7 @@ class Lexicon:
         return None
 
     def _stem(self, stem: str, use: str | None) -> str | None:
-        """Return the phonemes of what -ed or -ing was put to: walk, hop(p), hope."""
+        """Return the phonemes of the stem before -ed or -ing: walk, hop(p), hope."""
         single = stem[:-1] if _DOUBLED.search(stem) else ""
         for form in (stem, f"{stem}e", single, f"{stem[:-1]}y" if stem.endswith("i") else ""):
             said = self._known(form, use) if len(form) > 1 else None
@@ -170,12 +170,12 @@ class Lexicon:
         return f"{'ɪ' if self.british else 'ᵻ'}{consonant}"
 
     def _flap(self, stem: str) -> str:
-        """Return the stem as said before a vowel: American t between vowels is a flap."""
+        """Return the stem as it is said before a vowel: American t between vowels is a flap."""
         if self.british or len(stem) < 2 or stem[-1] != "t" or stem[-2] not in _FLAPPED_AFTER:
             return stem
         return f"{stem[:-1]}ɾ"
 
-    # -- words of no dictionary --------------------------------------------------------------------------
+    # -- words in no dictionary --------------------------------------------------------------------------
 
     def _compound(self, word: str) -> str | None:
         """Return a word read as two or three of the dictionary (sea view), the longest first, or None."""
@@ -187,7 +187,7 @@ class Lexicon:
         return parts[0] + "".join(part.replace(PRIMARY, SECONDARY) for part in parts[1:])
 
     def _parts(self, word: str, most: int) -> list[str] | None:
-        """Return the phonemes of at most `most` words that make up `word`, as few as will do."""
+        """Return the phonemes of the words that make up `word`: as few as possible, at most `most`."""
         whole = self._common(word)
         if whole:
             return [whole]
@@ -217,7 +217,7 @@ class Lexicon:
 def restress(phonemes: str, stress: float) -> str:
     """Return the phonemes with their stress changed: 0.5 gives unstressed words a secondary one, 2 a primary.
 
-    -1 weakens: primary becomes secondary; -2 takes all stress away.
+    -1 weakens: primary becomes secondary; -2 removes all stress.
     """
     if stress <= -2:
         return phonemes.replace(PRIMARY, "").replace(SECONDARY, "")

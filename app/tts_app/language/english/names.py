@@ -23,4 +23,4 @@ NAMES = MappingProxyType(
         "zayed": ("zˈIɛd", "zˈIɛd"),
     }
 )
-"""By the word in lower case."""
+"""Pronunciations, by the word in lower case."""

@@ -28,7 +28,7 @@ CURRENCIES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "AED": ("dirham", "dirhams", "fils", "fils"),
     }
 )
-"""One, many, one hundredth, many hundredths."""
+"""Names of one, of many, of one hundredth and of many hundredths."""
 
 HOME_DOLLARS = MappingProxyType({"en-US": "USD", "en-GB": "USD", "en-AU": "AUD"})
 
@@ -246,7 +246,7 @@ DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 _OH = "oh"
 _FRACTIONS = {4: ("quarter", "quarters")}
 _MARKS = frozenset({5, 10, 100})
-"""What ratings are given out of."""
+"""The best possible marks of ratings."""
 
 
 class EnglishVerbaliser:
@@ -259,7 +259,7 @@ class EnglishVerbaliser:
     )
 
     def __init__(self, locale: str, capitals: Callable[[str, bool], str]) -> None:
-        """Make the verbaliser of `locale`; `capitals` says words in capitals, as `semiotics` asks."""
+        """Make the verbaliser of `locale`; `capitals` says words in capitals, see `semiotics`."""
         self.locale = locale
         self.day_first = locale != "en-US"
         self.decimal_mark = "."
@@ -387,7 +387,7 @@ class EnglishVerbaliser:
         return f"{first} to {second}"
 
     def letters(self, letters: str) -> str:
-        """Return the letters as capitals, apart: the lexicon knows their names."""
+        """Return the letters as separate capitals: the lexicon has their names."""
         return " ".join(letters.upper())
 
     def symbol(self, symbol: str) -> str:

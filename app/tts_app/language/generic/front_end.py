@@ -1,8 +1,8 @@
 """The front-end of every locale that has none of its own: espeak-ng reads it, in preview quality.
 
-Web addresses, tags, emoji and phone numbers are dealt with as for any language; whole numbers are said by
-num2words where it knows the language. What then has no words - decimals, times, signs, and numbers of other
-languages - stays as it is written, for espeak-ng's voice reads it in its own language.
+Web addresses, tags, emoji and phone numbers are handled as for any language; num2words says whole numbers
+where it has the language. What then has no words - decimals, times, signs, and numbers of other languages -
+stays as written, because espeak-ng's voice reads it in its own language.
 """
 
 from collections.abc import Sequence

@@ -14,16 +14,16 @@ from tts_app.resources.locales import decimal_mark, language_of
 SPOKEN_SIGNS = frozenset("&@+=#%°€$£")
 """Signs that espeak-ng's voices read."""
 LONGEST_INITIALS = 3
-"""Letters beyond which a word in capitals is taken for a word."""
+"""Most letters of initials; a longer word in capitals is a word."""
 _CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "AUD": "$", "GBP": "£", "BRL": "reais"}
 _NO_WORDS = (NotImplementedError, LookupError, OverflowError, ValueError)
-"""What num2words raises for numbers that a language of its has no words for: some of its tables end early."""
+"""What num2words raises for numbers without words in a language: some of its tables end early."""
 _MOST = 10**12
 """Numbers from here on are left to espeak-ng: some of num2words' languages end there."""
 _OTHER_NAMES = {"nb": "no", "kk": "kz"}
-"""What num2words calls languages that it names otherwise."""
+"""num2words' own names of languages, where they differ."""
 _converting = Lock()
-"""Some of num2words' languages, Arabic among them, keep the number in an object that all threads share."""
+"""A lock, because some of num2words' languages, such as Arabic, keep the number in a shared object."""
 _FAULTY = frozenset({"am"})
 """Languages in which num2words (0.5.14) fails for many numbers."""
 
@@ -54,7 +54,7 @@ class GenericVerbaliser:
             return digits
 
     def ordinal(self, value: int) -> str:
-        """Say an ordinal number where num2words has these, else the cardinal."""
+        """Say an ordinal number where num2words has them, else the cardinal."""
         if not self._converter:
             return str(value)
         try:
@@ -89,7 +89,7 @@ class GenericVerbaliser:
         return f"{time.hour}:{time.minute:02d}" if time.minute else hour
 
     def measure(self, amount: Decimal, unit: str) -> str:
-        """Say a quantity, its unit by the sign, which espeak-ng reads; degrees are Celsius anyway."""
+        """Say a quantity with the unit's sign, which espeak-ng reads; degrees are Celsius anyway."""
         sign = "°" if unit == "celsius" else UNITS[unit][0]
         return f"{self.number(amount)} {sign}" if sign[0].isalpha() or sign[0] == "°" else self.number(amount)
 
@@ -121,9 +121,9 @@ def _in_words(value: int, converter: str, to: str = "cardinal") -> str:
 
 
 def _converter_of(locale: str) -> str:
-    """Return num2words' name of a locale, or of its language; empty where it has none that can be read."""
+    """Return num2words' name of a locale, or of its language; empty where it has no usable one."""
     language = language_of(locale)
-    if language.caveat or language.code in _FAULTY:  # it writes kanji, which espeak-ng does not read
+    if language.caveat or language.code in _FAULTY:  # num2words writes kanji, which espeak-ng does not read
         return ""
     names = (locale.replace("-", "_"), _OTHER_NAMES.get(language.code, language.code))
     return next((name for name in names if name in CONVERTER_CLASSES), "")

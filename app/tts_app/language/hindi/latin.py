@@ -1,7 +1,7 @@
 """Latin words of Hindi and Urdu social posts, in Devanagari as they are said there. Data, no behaviour.
 
-English words that the dictionary with its sounds would render otherwise than India and Pakistan say them,
-brands and places that no dictionary has, and the commonest words of romanised Hindi.
+They are English words that India and Pakistan pronounce differently from the dictionary, brands and places
+that no dictionary has, and the commonest words of romanised Hindi.
 """
 
 _ENGLISH = """
@@ -82,4 +82,4 @@ def _table(*texts: str) -> dict[str, str]:
 
 
 WORDS = {word: said.replace("-", " ") for word, said in _table(_ENGLISH, _ROMANISED).items()}
-"""Devanagari by Latin word in lower case; where English and romanised Hindi write alike, English wins."""
+"""Devanagari by Latin word in lower case; for spellings of both English and romanised Hindi, English wins."""

@@ -1,8 +1,8 @@
 """Phonemes and Latin words in Devanagari: how a Hindi speaker says what is not Hindi.
 
-A Latin word is looked up in `hindi.latin.WORDS` (English words of social posts and common romanised Hindi);
-else, when misaki's English dictionary has it, its English phonemes are spelled as Hindi hears them; else it
-is read as romanised Hindi, which names and places mostly are.
+A Latin word is looked up in `hindi.latin.WORDS` (English words of social posts and common romanised Hindi).
+Else, if misaki's English dictionary has it, its English phonemes are spelled as a Hindi speaker hears them.
+Else it is read as romanised Hindi, which names and places mostly are.
 """
 
 import json
@@ -32,7 +32,7 @@ VOWELS: Mapping[str, tuple[str, str]] = {
     "O": ("औ", "ौ"),
     "W": ("ऑ", "ॉ"),
 }
-"""Each vowel's letter of its own, and its sign after a consonant; a capital is the long or open one."""
+"""Each vowel's independent letter, and its sign after a consonant; a capital is the long or open vowel."""
 
 _NASAL_AFTER_E = regex.compile(f"(?<=[एऐओऔई]){_NASAL}")
 """espeak-ng loses a final ए before this sign (पाएँ), though not before the other."""
@@ -99,7 +99,7 @@ def spell(phones: str, table: Mapping[str, str]) -> str:
 def write(sounds: str) -> str:
     """Return `sounds` in Devanagari: `=` before each consonant, vowels by the keys of `VOWELS`, ~ nasal."""
     written: list[str] = []
-    bare = False  # whether a consonant without a vowel stands last
+    bare = False  # whether the last letter is a consonant without a vowel
     for sound in _SOUNDS.finditer(sounds):
         if consonant := sound["consonant"]:
             if bare:
@@ -116,7 +116,7 @@ def write(sounds: str) -> str:
 
 
 def load() -> None:
-    """Read the English dictionary (half a second), so that the first Latin word need not wait for it."""
+    """Read the English dictionary (half a second), so that the first Latin word does not wait for it."""
     _english()
 
 
@@ -150,7 +150,7 @@ def _english() -> dict[str, str]:
 
 
 def _in_two(word: str) -> str | None:
-    """Return the words that were written as one (`tajhotel`), said one after the other, or None."""
+    """Return two words that were written as one (`tajhotel`), one after the other, or None."""
     best, first, second = 0, "", ""
     for at in range(_LEAST_PART, len(word) - _LEAST_PART + 1):
         parts = word[:at], word[at:]
@@ -162,7 +162,7 @@ def _in_two(word: str) -> str | None:
 
 
 def _open_o(word: str, phones: str) -> str:
-    """Return American phonemes with the vowels that India keeps as they are written: hot, sofa."""
+    """Return American phonemes with the vowels that Indian English says as written: hot, sofa."""
     if 0 <= word.find("o") < word.find("a") % (len(word) + 1):
         phones = regex.sub("ɑ(?!ɹ)", "ɔ", phones)
     return regex.sub("[əɐ]$", "ɑ", phones) if word.endswith("a") else phones

@@ -1,4 +1,4 @@
-"""The normaliser of Hindi and Urdu text: the shared pass, with what is peculiar to the two around it."""
+"""The normaliser of Hindi and Urdu text: the shared pass, and what is specific to the two languages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ _SPACES = regex.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the normaliser must know of the script that a language is written in."""
+    """What the normaliser must know about a language's script."""
 
     letters: str
     """A pattern for one of its letters or marks."""
     other_word: str
     """A pattern for a word in the script of the other language of the two."""
     ordinal_endings: dict[str, str]
-    """What is written after a number to make it an ordinal, and the ending that it stands for."""
+    """Suffixes that make a written number an ordinal, and the ending that each stands for."""
     either: str
     """The word for the slash between two words: `or`."""
     joint: str
-    """What stands for a zero-width joiner or non-joiner between two letters."""
+    """The replacement for a zero-width joiner or non-joiner between two letters."""
 
 
 class IndicNormaliser:
@@ -109,7 +109,7 @@ class IndicNormaliser:
 
 
 def _breaths(digits: str) -> list[str]:
-    """Return digits in pieces of at most five, as they are said in one breath."""
+    """Return digits in pieces of at most five, each said in one breath."""
     pieces = -(-len(digits) // 5)
     size = -(-len(digits) // pieces)
     return [digits[at : at + size] for at in range(0, len(digits), size)]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from tts_app.language.base import Date, Time
 
 CROWDED = 4
-"""Letters beyond which a word in capitals is taken for a word rather than for initials."""
+"""Most letters of initials; a longer word in capitals is a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,24 @@ class Vocabulary:
     minus: str
     point: str
     ordinals: Mapping[int, str]
-    """The irregular ones."""
+    """The irregular ordinals."""
     ordinal_ending: str
     currencies: Mapping[str, tuple[str, str, str]]
-    """The name of one, of several, and of the hundredth part."""
+    """The names of one, of several, and of the hundredth part."""
     percent: str
     months: tuple[str, ...]
     weekdays: tuple[str, ...]
     first_day: str
-    """How the first day of a month is called."""
+    """The name of the first day of a month."""
     day_parts: tuple[str, str, str, str]
     """Morning, afternoon, evening, night."""
     clock: Mapping[str, str]
     """`hour`, `past`, `minutes`, `seconds`, `quarter_past`, `half_past`, `quarter_to`, `half_past_one`,
     `half_past_two`."""
     units: Mapping[str, tuple[str, str]]
-    """The name of one and of several, by the keys of `semiotics.UNITS`."""
+    """The names of one and of several, by the keys of `semiotics.UNITS`."""
     out_of: str
-    """What stands between the mark that could be had and the one that was given."""
+    """The words between the best possible mark and the given one."""
     fractions: Mapping[int, str]
     """The names of a half, thirds and quarters, by their denominator."""
     decade: str
@@ -56,7 +56,7 @@ class Vocabulary:
 
 
 class IndicVerbaliser:
-    """A Verbaliser (`language.base`) for the language whose words it is given."""
+    """A Verbaliser (`language.base`) for the language of its vocabulary."""
 
     day_first = True
     decimal_mark = "."
@@ -103,7 +103,7 @@ class IndicVerbaliser:
         return f"{self.year(value)} {self._words.decade}"
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Say an amount, its hundredths by their own name."""
+        """Say an amount, with its hundredths by their own name."""
         one, several, hundredth = self._words.currencies[currency]
         if amount != amount.quantize(Decimal("0.01")):
             return f"{self.number(amount)} {several}"
@@ -175,12 +175,12 @@ class IndicVerbaliser:
         return f"{first} {self._words.to} {second}"
 
     def letters(self, letters: str) -> str:
-        """Spell Latin letters one by one; what is no Latin letter is left out."""
+        """Spell Latin letters one by one; leave out everything else."""
         named = self._words.letters
         return " ".join(named[letter] for letter in letters.upper() if letter in named)
 
     def symbol(self, symbol: str) -> str:
-        """Say a symbol between words; '' for what is not said."""
+        """Say a symbol between words; '' for one that is not said."""
         return self._words.symbols.get(symbol, "")
 
     def abbreviation(self, written: str) -> str | None:

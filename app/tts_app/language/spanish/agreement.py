@@ -32,7 +32,7 @@ _NOT_COUNTED = word_set(
     "barra arroba"
 )
 _NAMED = word_set("número coma habitación página sala puerta planta teléfono apartado año punto")
-"""After these a number is a name, and agrees with nothing."""
+"""After these words a number is a name and agrees with nothing."""
 _TENS = word_set("treinta cuarenta cincuenta sesenta setenta ochenta noventa")
 _WORD = regex.compile(r"[\p{L}\p{M}]++|[^\p{L}\p{M}\s]")
 _BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )\b1 (?=(\p{Ll}{3,}))")
@@ -40,7 +40,7 @@ _BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )\b1 (?=(\p{Ll}{3,}))")
 
 @lru_cache(maxsize=4096)
 def cardinal(value: int) -> str:
-    """Return a cardinal as it is counted: uno, dos."""
+    """Return a cardinal as in counting: uno, dos."""
     words: str = num2words(value, lang="es")
     return regex.sub(r"\buno(?= mil)", "un", regex.sub(r"\bveintiuno(?= mil)", "veintiún", words))
 
@@ -65,12 +65,12 @@ def masculine(number: str) -> str:
 
 
 def is_feminine(noun: str) -> bool:
-    """Tell a noun's gender by a short list, else by its ending."""
+    """Return whether a noun is feminine, by a short list, else by its ending."""
     return noun in _FEMININE or (noun not in _MASCULINE and _FEMININE_ENDING.search(noun) is not None)
 
 
 def agree_ones(text: str) -> str:
-    """Return written text with a 1 before a noun as un or una: a spelt-out `uno` could be a pronoun."""
+    """Return written text with a 1 before a noun as un or una: a written-out `uno` could be a pronoun."""
 
     def say(match: "regex.Match[str]") -> str:
         noun = match[1]

@@ -1,4 +1,4 @@
-"""How Spanish says numbers, money, dates, times, units and abbreviations, in gender and number."""
+"""How Spanish says numbers, money, dates, times, units and abbreviations, with gender and number."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -29,7 +29,7 @@ CURRENCIES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "AED": ("dírham", "dírhams", "fils", "fils"),
     }
 )
-"""One, many, one hundredth, many hundredths."""
+"""Names of one, of many, of one hundredth and of many hundredths."""
 
 UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -229,13 +229,13 @@ _ONES_ORDINAL = (
     "noveno",
 )
 SHORT_WORDS = word_set("al de el en es ha la le lo me mi no os se si su te tu ti un va ve ya yo")
-"""Words of two letters that are not spelled when they stand in capitals."""
+"""Words of two letters that are not spelled when they are in capitals."""
 VOWELS = frozenset("aeiouáéíóúü")
 PRONOUNCEABLE = regex.compile(
     r"(?:sp|[bcdfgpt]?[lr]|ch|[bcdfghjklmnñpqrstvwxyz])?[aeiouáéíóúü]{1,2}"
     r"(?:(?:[bcdfgp][lr]|ch|ll|rr|n[dtc]|[bcdfghjklmnñpqrstvwxyz])[aeiouáéíóúü]{1,2})*[nslrdzxmtpbgck]?s?"
 )
-"""What Spanish can say as a word: IVA and VIP, but not DNI or GPS."""
+"""Words in capitals that Spanish can say as a word: IVA and VIP, but not DNI or GPS."""
 
 
 class SpanishVerbaliser:
@@ -270,7 +270,7 @@ class SpanishVerbaliser:
     )
 
     def number(self, value: Decimal) -> str:
-        """Say a number, masculine, as it is counted."""
+        """Say a number in the masculine, as in counting."""
         if value < 0:
             return f"menos {self.number(-value)}"
         whole, _, fraction = f"{value:f}".partition(".")

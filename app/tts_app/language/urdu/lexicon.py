@@ -1,7 +1,7 @@
-"""Urdu words whose spelling hides how they are said, in Devanagari. Data, no behaviour.
+"""Urdu words whose spelling does not show their pronunciation, in Devanagari. Data, no behaviour.
 
 They are the frequent words, and those of hospitality and social posts, that espeak-ng's Urdu voice gets
-wrong: short vowels, doubled consonants and the vowels that و and ی stand for are not written.
+wrong: short vowels, doubled consonants and which vowels و and ی mean are not written.
 """
 
 _WORDS = """

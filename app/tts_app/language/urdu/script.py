@@ -1,9 +1,9 @@
 """Urdu and Devanagari: two scripts of one sound system, each turned into the other.
 
 Urdu is written without most short vowels. A word is spelled in Devanagari from the first of these that
-serves: the lexicon of `urdu.lexicon`; the marks on it (zabar, zer, pesh ...), when it has any, by rule; what
-espeak-ng's Urdu voice makes of it, its faults repaired. Devanagari writes every vowel, so the way back is
-exact: the short ones are marked.
+applies: the lexicon of `urdu.lexicon`; by rule, its marks (zabar, zer, pesh ...), if it has any; the
+corrected output of espeak-ng's Urdu voice. Devanagari writes every vowel, so the way back is exact: short
+vowels are marked.
 """
 
 from functools import lru_cache
@@ -47,7 +47,7 @@ _NORMAL = str.maketrans(
         "\u200d": None,
     }
 )
-"""Arabic's and Persian's code points for letters that Urdu has its own for, and what only decorates."""
+"""Arabic and Persian code points of letters for which Urdu has its own, and decoration."""
 
 _CONSONANTS = {
     "ب": "ब", "پ": "प", "ت": "त", "ٹ": "ट", "ث": "स", "ج": "ज", "چ": "च", "ح": "ह", "خ": "ख़",
@@ -59,13 +59,13 @@ _ASPIRATES = {
     "ب": "भ", "پ": "फ", "ت": "थ", "ٹ": "ठ", "ج": "झ", "چ": "छ", "د": "ध", "ڈ": "ढ", "ڑ": "ढ़",
     "ک": "ख", "گ": "घ",
 }  # fmt: skip
-"""What a letter becomes before ھ; the others (م ن ل ر) take a ह of their own."""
+"""What a letter becomes before ھ; the others (م ن ل ر) get a separate ह."""
 _SHORT = {ZABAR: "a", ZER: "i", PESH: "u"}
 _WITH_WAW = {"": "o", "a": "O", "i": "U", "u": "U"}
 _WITH_YEH = {"": "e", "a": "E", "i": "I", "u": "I"}
-"""The vowel that و or ی writes, by the short vowel that is marked before it."""
+"""The vowel of و or ی, by the short vowel that is marked before it."""
 _WITH_AIN = {"": "A", "a": "A", "i": "e", "u": "o"}
-"""The vowel that ع lengthens a short one to."""
+"""The vowel to which ع lengthens a short one."""
 _WORD = regex.compile(r"(?:(?![،؛؟۔])[\p{Arabic}\p{Mn}])+")
 
 
@@ -80,7 +80,7 @@ _REPAIRS = (
     (regex.compile("یے$"), regex.compile("[iɪ]?ː?j?eː$"), "ɪeː"),
     (regex.compile("ائ"), regex.compile("[aəʌ]ɪ"), "aːɪ"),
 )
-"""Where a word's spelling is the first pattern, what in espeak-ng's phonemes is wrong, and what is right."""
+"""For spellings that match the first pattern: what is wrong in espeak-ng's phonemes, and what is right."""
 
 
 class _Letter(NamedTuple):
@@ -92,7 +92,7 @@ class _Letter(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The short vowel that is marked on it: `a`, `i`, `u` or ''."""
+        """The short vowel marked on it: `a`, `i`, `u` or ''."""
         return next((_SHORT[mark] for mark in self.marks if mark in _SHORT), "")
 
 
@@ -100,7 +100,7 @@ _NOTHING = _Letter("", False, "")
 
 
 def normal(text: str) -> str:
-    """Return `text` with Urdu's own code points for the letters that Arabic and Persian encode otherwise."""
+    """Return `text` with Urdu's own code points for letters that Arabic and Persian encode differently."""
     return text.translate(_NORMAL)
 
 
@@ -134,7 +134,7 @@ def _urdu_voice() -> Espeak:
 
 @lru_cache(maxsize=16_384)
 def _heard(word: str) -> str:
-    """Return what espeak-ng's Urdu voice makes of an unmarked word, its faults repaired, in Devanagari."""
+    """Return the corrected output of espeak-ng's Urdu voice for an unmarked word, in Devanagari."""
     phones = _STRESS.sub("", _urdu_voice().phonemise([word])[0])
     for spelling, wrong, right in _REPAIRS:
         if spelling.search(word):
@@ -150,9 +150,9 @@ class _Speller:
         self._at = 0
         self._sounds: list[str] = []
         self._open = False
-        """Whether a consonant stands last, whose vowel is yet to come."""
+        """Whether the last sound is a consonant whose vowel has not come yet."""
         self._vowel = ""
-        """The short vowel that is marked on that consonant."""
+        """The short vowel marked on that consonant."""
 
     def spell(self) -> str:
         """Return the word in Devanagari."""
@@ -190,7 +190,7 @@ class _Speller:
         self._open, self._vowel = False, ""
 
     def _close(self) -> None:
-        """Give the last consonant its vowel: the one that is marked, or else the commonest."""
+        """Give the last consonant its vowel: the marked one, else the commonest."""
         if self._open:
             self._write(self._vowel or "a")
 
@@ -218,7 +218,7 @@ class _Speller:
             self._initial(letter.short)
 
     def _initial(self, short: str) -> None:
-        """Write the vowel that a word begins with: `short`, and و or ی where they lengthen it."""
+        """Write the vowel at the beginning of a word: `short`, and و or ی where they lengthen it."""
         after, later = self._next(), self._next(2)
         vocalic = not after.marks and later.base not in {"ا", "ے"}
         if after.base == "و" and vocalic and later.base != "ی":
@@ -279,7 +279,7 @@ class _Speller:
             self._write(_WITH_YEH[self._vowel])
 
     def _glides(self, after: _Letter) -> bool:
-        """Return whether the ی before `after` leads over to a vowel: dunya, shukriya."""
+        """Return whether the ی before `after` glides to a vowel: dunya, shukriya."""
         if after.base == "ہ":
             return not self._next(2).base and not after.marks
         return after.base in {"ا", "و", "ے"} and not after.marks
@@ -401,7 +401,7 @@ def to_urdu(word: str) -> str:
             urdu.append("ں" if last else f"{'م' if labial else 'ن'}{SUKUN}")
     spelled = "".join(urdu)
     if not _MARKS.intersection(spelled) and spelled[-1:] not in {"", "و", "ی"}:
-        spelled += SUKUN  # a mark, to tell that the rest is not to be guessed
+        spelled += SUKUN  # a mark, which shows that the rest must not be guessed
     return spelled
 
 

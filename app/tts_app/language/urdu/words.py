@@ -27,9 +27,9 @@ _CARDINALS_SPOKEN = """
     नव्वे इक्यानवे बानवे तिरानवे चौरानवे पचानवे छियानवे सत्तानवे अट्ठानवे निन्यानवे
     """
 CARDINALS_SPOKEN = dict(zip(_CARDINALS.split(), _CARDINALS_SPOKEN.split(), strict=True))
-"""The cardinals as they are pronounced, in Devanagari: Urdu leaves most of their short vowels out.
+"""The pronunciation of the cardinals in Devanagari: Urdu omits most of their short vowels.
 
-72 and 80 are marked, because unmarked they are other, commoner words: `better` and `that very`."""
+72 and 80 are marked, because without marks they are other, commoner words: `better` and `that very`."""
 
 _LETTERS = {
     "A": "اے", "B": "بی", "C": "سی", "D": "ڈی", "E": "ای", "F": "ایف", "G": "جی", "H": "ایچ",
@@ -205,7 +205,7 @@ WEEKDAY_FORMS = {
     3: ("جمعرات",),
     5: ("سنیچر",),
 }
-"""Saturday's own name, ہفتہ, means a week as well, and is left to be read as it is."""
+"""Saturday's own name, ہفتہ, also means a week, and is therefore not listed."""
 UNIT_FORMS = {
     "mm": ("ملی میٹر", "ملی‌میٹر"),
     "cm": ("سینٹی میٹر", "سم"),
