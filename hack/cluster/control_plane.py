@@ -36,7 +36,7 @@ _START = 180.0
 _COMMAND = 660.0
 """Seconds; longer than any `--timeout` of kubectl or helm, ten minutes in tests/e2e: after their own timeout
 they report what they waited for."""
-_NOT_YET_TOLD = ("conditions accessor error",)
+_NOT_YET_KNOWN = ("conditions accessor error",)
 """kubectl's error for a definition whose status is not written yet."""
 _NOT_YET_SERVED = (
     "could not find the requested resource",
@@ -187,7 +187,7 @@ class ControlPlane:
     def await_established(self, *what: str) -> None:
         """Wait until the API server serves the kinds of definitions: `what` is as for `kubectl get`."""
         wait = ("wait", "--for=condition=Established", f"--timeout={_START:.0f}s")
-        self._try(_NOT_YET_TOLD, *wait, *what)
+        self._try(_NOT_YET_KNOWN, *wait, *what)
         # The API server may report a definition as established before its own handler has seen that.
         found = self.kubectl("get", "--output=name", *what).split()
         kinds = ",".join(name.partition("/")[2] for name in found)

@@ -96,8 +96,10 @@ def plugins() -> Path:
 
 
 def _kube_proxy_tables() -> list[tuple[str, str]]:
-    told = json.loads(subprocess.run(["nft", "-j", "list", "tables"], check=True, capture_output=True).stdout)
-    tables = [entry["table"] for entry in told["nftables"] if "table" in entry]
+    listed = json.loads(
+        subprocess.run(["nft", "-j", "list", "tables"], check=True, capture_output=True).stdout
+    )
+    tables = [entry["table"] for entry in listed["nftables"] if "table" in entry]
     return [(table["family"], table["name"]) for table in tables if table["name"] == "kube-proxy"]
 
 

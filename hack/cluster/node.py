@@ -294,8 +294,8 @@ class Cluster(ControlPlane):
         kubelet.wait_ready(self._node_is_ready, _START)
 
     def _node_is_ready(self) -> bool:
-        told = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
-        return self.kubectl("get", "nodes", "-o", f"jsonpath={told}") == "True"
+        statuses = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+        return self.kubectl("get", "nodes", "-o", f"jsonpath={statuses}") == "True"
 
     def _begin(self, name: str, *arguments: str) -> Process:
         process = self.process(name, [build.path_of(name), *arguments])

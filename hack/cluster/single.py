@@ -36,9 +36,9 @@ def holder(path: Path) -> int | None:
         with path.open(encoding="utf-8") as file:
             if _lock(file, fcntl.LOCK_SH):  # shared: two readers do not block each other
                 return None
-            told = file.read()
-        if told:
-            return int(told)
+            text = file.read()
+        if text:
+            return int(text)
         time.sleep(0.01)  # the process has the lock, and is about to write its id
     return None
 

@@ -47,16 +47,16 @@ class RunningPlayground:
 
     def load(self, name: str = "kokoro") -> tuple[int, int]:
         """A model's requests: running and waiting."""
-        told = self._ready()["models"][name]
-        return told["running"], told["waiting"]
+        reported = self._ready()["models"][name]
+        return reported["running"], reported["waiting"]
 
     def _ready(self) -> dict[str, Any]:
         deadline = time.monotonic() + 30
         while True:
-            told: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=30).json()
-            if "models" in told:
-                return told
-            assert time.monotonic() < deadline, told  # a busy machine may be late to answer the probe
+            reported: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=30).json()
+            if "models" in reported:
+                return reported
+            assert time.monotonic() < deadline, reported  # a busy machine may be late to answer the probe
             time.sleep(0.1)
 
     def wait_load(self, name: str, load: tuple[int, int]) -> None:
@@ -107,14 +107,14 @@ class Playground(RunningPlayground):
         deadline = time.monotonic() + START
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                pytest.fail(f"the playground ended with {self.process.returncode}:\n{self._told()}")
+                pytest.fail(f"the playground ended with {self.process.returncode}:\n{self._reported()}")
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
                     return
             except httpx.TransportError:
                 pass  # it does not listen yet
             time.sleep(0.3)
-        pytest.fail(f"the playground is not ready after {START:.0f} s:\n{self._told()}")
+        pytest.fail(f"the playground is not ready after {START:.0f} s:\n{self._reported()}")
 
     def restart_killed(self) -> None:
         """Kill all its processes at one moment, and start it again on the same ports and folder."""
@@ -127,7 +127,7 @@ class Playground(RunningPlayground):
         assert len(family) > 5, "Ray's processes are children of the playground"
         try:
             os.killpg(self.process.pid, signal.SIGINT)  # to Ray's processes too
-            assert self.process.wait(STOP) == 0, self._told()
+            assert self.process.wait(STOP) == 0, self._reported()
             _gone, alive = psutil.wait_procs(family, timeout=30)
             assert alive == [], "processes are left"
         finally:
@@ -138,7 +138,7 @@ class Playground(RunningPlayground):
         kill_each(_processes_of_session(self.process.pid))
         self.process.wait(STOP)
 
-    def _told(self) -> str:
+    def _reported(self) -> str:
         return self.output.read_text()[-4000:]
 
     @property

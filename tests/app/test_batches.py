@@ -57,10 +57,12 @@ def test_a_batch_is_made_once_followed_and_fetched(client: httpx.Client, folder:
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
     with client.stream("GET", batch["links"]["events"]) as events:
-        told = [json.loads(line[6:]) for line in events.iter_lines() if line.startswith("data: ")]
-    assert told[-1]["status"] == "succeeded"
-    assert told[-1]["counts"] == {"total": 8, "done": 8, "failed": 0, "skipped": 0, "percent": 100}
-    assert [state["counts"]["done"] for state in told] == sorted(state["counts"]["done"] for state in told)
+        reported = [json.loads(line[6:]) for line in events.iter_lines() if line.startswith("data: ")]
+    assert reported[-1]["status"] == "succeeded"
+    assert reported[-1]["counts"] == {"total": 8, "done": 8, "failed": 0, "skipped": 0, "percent": 100}
+    assert [state["counts"]["done"] for state in reported] == sorted(
+        state["counts"]["done"] for state in reported
+    )
 
     files = {path.name: path.read_bytes() for path in (folder / batch["id"]).glob("*.mp3")}
     assert len(files) == 8
@@ -227,8 +229,8 @@ def test_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> None:
         timeout=600,
     )
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout.splitlines()[-1])
-    assert told["progress"] == {"total": 18 * number, "done": 18 * number, "failed": 0, "skipped": 0}
+    reported = json.loads(ran.stdout.splitlines()[-1])
+    assert reported["progress"] == {"total": 18 * number, "done": 18 * number, "failed": 0, "skipped": 0}
     out = tmp_path / "out"
     assert sorted(path.name for path in out.glob("*.mp3")) == sorted(names.stdout.split())
     said = {}

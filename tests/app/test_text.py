@@ -265,16 +265,16 @@ def test_an_answer_is_spoken_while_it_is_written(client: openai.OpenAI, go_on: P
         stream=True,
         stream_options={"include_usage": True},
     )
-    told, pieces = [], []
+    reported, pieces = [], []
     for audio in (choice.delta.audio for chunk in stream for choice in chunk.choices):
         if audio:
-            told.append(audio)
+            reported.append(audio)
             pieces += [b64decode(audio.data)] if audio.data else []
         if pieces:  # something is spoken, and the rest is not written yet
             go_on.touch()
-    spoken, transcript = b"".join(pieces), "".join(audio.transcript or "" for audio in told)
+    spoken, transcript = b"".join(pieces), "".join(audio.transcript or "" for audio in reported)
     assert transcript == simulated_text.whole(16)
-    assert told[-1].expires_at is not None
+    assert reported[-1].expires_at is not None
     assert 4 < seconds(spoken) < 30
     whole = client.chat.completions.create(
         model="writer",

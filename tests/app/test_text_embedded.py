@@ -45,17 +45,17 @@ def ask(prompt: str) -> list[Any]:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_greedy_answers_are_llama_cpps_own(client: openai.OpenAI, bare: Any, prompt: str) -> None:
-    told: list[Any] = []
+    reported: list[Any] = []
     bare.handle_chat_completions(
-        {"messages": ask(prompt), "max_tokens": TOKENS, "temperature": 0}, told.append
+        {"messages": ask(prompt), "max_tokens": TOKENS, "temperature": 0}, reported.append
     )
-    own = told[-1]["choices"][0]["message"]["content"]
+    own = reported[-1]["choices"][0]["message"]["content"]
     whole = client.chat.completions.create(
         model="smollm", messages=ask(prompt), max_completion_tokens=TOKENS, temperature=0
     )
     assert whole.choices[0].message.content == own
     assert whole.usage is not None
-    assert whole.usage.completion_tokens == told[-1]["usage"]["completion_tokens"]
+    assert whole.usage.completion_tokens == reported[-1]["usage"]["completion_tokens"]
     stream = client.chat.completions.create(
         model="smollm", messages=ask(prompt), max_completion_tokens=TOKENS, temperature=0, stream=True
     )

@@ -82,11 +82,11 @@ def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
             began = time.perf_counter()
             plan, output = prepare(spec, models, folder)
             planned = time.perf_counter() - began
-        told: list[Progress] = []
+        reported: list[Progress] = []
         instant = Options("bench", speaker="instant:InstantSpeaker", utilisation=1)
         with _peak() as running:
             began = time.perf_counter()
-            ended = _run(plan, output, models, instant, told)
+            ended = _run(plan, output, models, instant, reported)
             ran = time.perf_counter() - began
         began = time.perf_counter()
         again = _run(plan, output, models, instant, [])
@@ -105,7 +105,7 @@ def measure_scale(findings: Findings, options: argparse.Namespace) -> None:
         [f"ledger alone, {COMMIT} records a commit", f"{committed:,}", figure(committing, 1),
          figure(commits, 0), ""],
     ]  # fmt: skip
-    updates = len(told)
+    updates = len(reported)
     findings.targets += [
         ("Items a second through the ledger", "at least 2,000", figure(commits, 0), commits >= 2000),
         ("Status updates", "at most one a second", f"{updates} in {ran:.0f} s", updates <= ran + 3),
@@ -199,10 +199,10 @@ PARTS: dict[str, Part] = {
 }
 
 
-def _run(plan: Plan, output: Any, models: Any, options: Options, told: list[Progress]) -> Outcome:
+def _run(plan: Plan, output: Any, models: Any, options: Options, reported: list[Progress]) -> Outcome:
     from tts_app.batch.run import run  # after Ray has started, as it reads its environment when imported
 
-    return asyncio.run(run(plan, output, models, options, tell=told.append))
+    return asyncio.run(run(plan, output, models, options, tell=reported.append))
 
 
 def _ledger_alone(plan: Plan, folder: Path) -> tuple[int, float]:

@@ -70,16 +70,16 @@ def page(title: str, about: str, found: list[Findings]) -> str:
     targets = [["Target", "Wanted", "Measured", "Result"]]
     conditions = [["Part", "Date", "CPU", "Load before"]]
     for part in found:
-        targets += [[*told, "reached" if met else "MISSED"] for *told, met in part.targets]
+        targets += [[*reported, "reached" if met else "MISSED"] for *reported, met in part.targets]
         conditions.append([part.title, *part.conditions.values()])
-    told = [
+    reported = [
         f"# {title}",
         about,
         section("Targets", targets),
         section("Conditions", conditions),
         *(section(part.title, part.rows, part.note) for part in found),
     ]
-    return "\n\n".join(filter(None, told)) + "\n"
+    return "\n\n".join(filter(None, reported)) + "\n"
 
 
 def _read(kept: Path) -> dict[str, Findings]:

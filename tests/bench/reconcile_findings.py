@@ -169,12 +169,12 @@ def render(findings: Findings) -> str:
     """Return docs/benchmarks-operator.md."""
     words = {True: "reached", False: "**missed**", None: "not measured"}
     rows = [[t.name, t.wanted, t.measured, words[t.met]] for t in targets(findings)]
-    told = findings.conditions | findings.layouts | {"Errors that ours logged": str(findings.errors)}
+    reported = findings.conditions | findings.layouts | {"Errors that ours logged": str(findings.errors)}
     parts = [
         "# Benchmarks of the operator\n\n`make bench-operator` writes this page: the operator on a real API "
         "server, and KubeRay's own operator beside it on the same RayServices, in one run on one machine.",
         section("Targets", [["Target", "Wanted", "Measured", "Result"], *rows]),
-        section("Conditions", [["", ""], *map(list, told.items())]),
+        section("Conditions", [["", ""], *map(list, reported.items())]),
         section("Phases", _phase_rows(findings), _PHASES_NOTE),
         section("Latencies, seconds", _latency_rows(findings), _LATENCY_NOTE),
         section("Requests", _request_rows(findings), _REQUESTS_NOTE),

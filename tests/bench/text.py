@@ -82,7 +82,7 @@ def _measure_http(findings: Findings, options: argparse.Namespace, threads: int)
     try:
         with _manifest(model, threads) as manifest, Server("-f", manifest) as server:
             for callers in CALLERS:
-                told: dict[str, list[dict[str, Any]]] = {"bare": [], "http": []}
+                reported: dict[str, list[dict[str, Any]]] = {"bare": [], "http": []}
                 for number in range(options.rounds + 1):
                     bodies = _bodies(number, max(2, callers), options.tokens)
                     waking = _bodies(-number, 1, 4)  # whoever stood still is slow at first
@@ -96,12 +96,12 @@ def _measure_http(findings: Findings, options: argparse.Namespace, threads: int)
                             _over_http(server.url, waking, 1)
                             found = _over_http(server.url, bodies, callers)
                         if number:  # the first round warms up
-                            told[turn].append(found)
+                            reported[turn].append(found)
                     if number and callers == 1:  # beside others the order of sums is another one
-                        pairs = zip(told["bare"][-1]["texts"], told["http"][-1]["texts"], strict=True)
+                        pairs = zip(reported["bare"][-1]["texts"], reported["http"][-1]["texts"], strict=True)
                         different += sum(ours != theirs for ours, theirs in pairs)
                         asked += len(bodies)
-                _record(findings, callers, told, threads)
+                _record(findings, callers, reported, threads)
     finally:
         bare.close()
     findings.targets.append(
@@ -151,19 +151,19 @@ def measure_spoken(findings: Findings, options: argparse.Namespace) -> None:
         "words are spoken: the share is that limit's of the time that a caller waits. Speaking shares the "
         "cores with the writing of what follows."
     )
-    told: list[tuple[float, float, float]] = []
+    reported: list[tuple[float, float, float]] = []
     with Server() as server:
         for number in range(2 * options.rounds + 1):
             (body,) = _bodies(number, 1, options.tokens)
             sentence, whole, heard = _ask_spoken(server.url, body)
             alone = _first_audio(server.url, sentence)
             if number:  # the first one warms up
-                told.append((whole, alone, heard))
-    whole, alone, heard = (float(np.median([times[n] for times in told])) for n in range(3))
-    share = float(np.median([(whole + alone) / heard for whole, alone, heard in told]))
+                reported.append((whole, alone, heard))
+    whole, alone, heard = (float(np.median([times[n] for times in reported])) for n in range(3))
+    share = float(np.median([(whole + alone) / heard for whole, alone, heard in reported]))
     findings.rows = [
         ["Answers", "First sentence whole", "First audio of it alone", "First audio of the answer", "Share"],
-        [str(len(told)), figure(whole), figure(alone), figure(heard), figure(share)],
+        [str(len(reported)), figure(whole), figure(alone), figure(heard), figure(share)],
     ]
     print(findings.rows[1], flush=True)
 
@@ -240,12 +240,12 @@ def _post(url: str, path: str, body: Mapping[str, Any]) -> Iterator[http.client.
 
 
 def _record(
-    findings: Findings, callers: int, told: Mapping[str, Sequence[Mapping[str, Any]]], threads: int
+    findings: Findings, callers: int, reported: Mapping[str, Sequence[Mapping[str, Any]]], threads: int
 ) -> None:
-    speeds = {who: [one["tokens"] / one["seconds"] for one in found] for who, found in told.items()}
+    speeds = {who: [one["tokens"] / one["seconds"] for one in found] for who, found in reported.items()}
     share = float(np.median(np.array(speeds["http"]) / np.array(speeds["bare"])))
     first = {who: 1000 * float(np.median([f for one in found for f in one["first"]]))
-             for who, found in told.items()}  # fmt: skip
+             for who, found in reported.items()}  # fmt: skip
     added = first["http"] - first["bare"]
     rates = [figure(float(np.median(speeds[who])), 1) for who in ("bare", "http")]
     times = [figure(value, 1) for value in (first["bare"], first["http"], added)]
@@ -286,13 +286,13 @@ def _bodies(number: int, count: int, tokens: int) -> list[dict[str, Any]]:
 def _over_http(url: str, bodies: Sequence[Mapping[str, Any]], callers: int) -> dict[str, Any]:
     began = time.perf_counter()
     with ThreadPoolExecutor(callers) as threads:
-        told = list(threads.map(lambda body: _ask(url, {**body, "model": "smollm"}), bodies))
+        reported = list(threads.map(lambda body: _ask(url, {**body, "model": "smollm"}), bodies))
     seconds = time.perf_counter() - began
     return {
         "seconds": seconds,
-        "tokens": sum(tokens for tokens, _, _ in told),
-        "first": [first for _, first, _ in told],
-        "texts": [text for _, _, text in told],
+        "tokens": sum(tokens for tokens, _, _ in reported),
+        "first": [first for _, first, _ in reported],
+        "texts": [text for _, _, text in reported],
     }
 
 

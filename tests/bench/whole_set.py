@@ -84,10 +84,10 @@ def main() -> int:
 def _prepare(
     spec: TTSJobSpec, posts: Path, models: Sequence[VoiceModel], folder: Path
 ) -> tuple[Plan, Output]:
-    told = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    told["posts"] = {"uri": posts.as_uri()}
-    told["output"] = {**told["output"], "uri": (folder / "audio").as_uri()}
-    return prepare(TTSJobSpec.model_validate(told), models, folder)
+    reported = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    reported["posts"] = {"uri": posts.as_uri()}
+    reported["output"] = {**reported["output"], "uri": (folder / "audio").as_uri()}
+    return prepare(TTSJobSpec.model_validate(reported), models, folder)
 
 
 def _chosen(posts: Path, ids: Collection[int], path: Path) -> Path:

@@ -76,10 +76,10 @@ class Record:
         """Return what `path` holds, or an empty record where there is no such file."""
         if not path.exists():
             return cls()
-        told = json.loads(path.read_text(encoding="utf-8"))
+        reported = json.loads(path.read_text(encoding="utf-8"))
         return cls(
-            [Window(**window) for window in told["windows"]],
-            {int(post): Examined(**examined) for post, examined in told["posts"].items()},
+            [Window(**window) for window in reported["windows"]],
+            {int(post): Examined(**examined) for post, examined in reported["posts"].items()},
         )
 
     def save(self, path: Path) -> None:
@@ -142,7 +142,7 @@ def page(record: Record, posts: int) -> str:
     unfinished = (
         "" if len(record.posts) == posts else f" **Unfinished**: {len(record.posts)} of {posts} posts so far."
     )
-    told = [
+    reported = [
         "# The whole set: 100 posts by every avatar",
         "`make bench-posts` writes this page: the embedded job with the real engine, in windows of some "
         "minutes. Before each the bare engine speaks the next post's texts, one call a core, which is the "
@@ -166,7 +166,7 @@ def page(record: Record, posts: int) -> str:
         section("Avatars", [["Avatar", "Files", "Audio, s"], *avatars]),
         *(["## Faults", "\n".join(f"- {fault}" for fault in found)] if found else []),
     ]
-    return "\n\n".join(told) + "\n"
+    return "\n\n".join(reported) + "\n"
 
 
 def _quiet(record: Record) -> list[Window]:

@@ -27,10 +27,14 @@ def main() -> None:
         request = json.loads(line)
         began = time.perf_counter()
         with ThreadPoolExecutor(request["callers"]) as threads:
-            told = list(threads.map(lambda body: _write(server, body), request["bodies"]))
+            reported = list(threads.map(lambda body: _write(server, body), request["bodies"]))
         seconds = time.perf_counter() - began
-        answer = {"seconds": seconds, "tokens": sum(t for t, _, _ in told), "first": [f for _, f, _ in told]}
-        print(json.dumps({**answer, "texts": [text for _, _, text in told]}), file=answers, flush=True)
+        answer = {
+            "seconds": seconds,
+            "tokens": sum(t for t, _, _ in reported),
+            "first": [f for _, f, _ in reported],
+        }
+        print(json.dumps({**answer, "texts": [text for _, _, text in reported]}), file=answers, flush=True)
 
 
 def _write(server: Any, body: Mapping[str, Any]) -> tuple[int, float, str]:

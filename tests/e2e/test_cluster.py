@@ -55,7 +55,7 @@ def wait(cluster: Cluster, namespace: str, what: str, condition: str) -> None:
     cluster.kubectl("wait", "-n", namespace, what, f"--for={condition}", "--timeout=90s")
 
 
-def told(cluster: Cluster, path: str) -> str:
+def reported(cluster: Cluster, path: str) -> str:
     """Return what is answered through the API server: a pod is Ready before it listens, and is known."""
     deadline = time.monotonic() + 90
     while True:
@@ -77,7 +77,7 @@ def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: 
     apply(cluster, namespace, pod("server", "perl", "-e", SERVER), service)
     wait(cluster, namespace, "pod/server", "condition=Ready")
     through_the_api = f"/api/v1/namespaces/{namespace}/services/web:80/proxy/"
-    assert told(cluster, through_the_api) == "hello"
+    assert reported(cluster, through_the_api) == "hello"
     apply(cluster, namespace, pod("client", "perl", "-e", CLIENT))
     wait(cluster, namespace, "pod/client", "jsonpath={.status.phase}=Succeeded")
     assert cluster.kubectl("logs", "client", "-n", namespace).endswith("hello")

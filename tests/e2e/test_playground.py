@@ -195,11 +195,11 @@ def test_pods_answer_with_mp3_in_three_locales(speech: Speech) -> None:
 
 def test_pods_are_restricted(speech: Speech, installed: ControlPlane) -> None:
     """The namespace takes them under the strictest of Kubernetes' own standards."""
-    told = installed.kubectl(
+    reported = installed.kubectl(
         "label", "--dry-run=server", "--overwrite", "namespace", NAMESPACE,
         "pod-security.kubernetes.io/enforce=restricted",
     )  # fmt: skip
-    assert "labeled" in told
+    assert "labeled" in reported
     for pod in speech.get("pods", "-l", "ray.io/cluster")["items"]:
         assert pod["spec"]["automountServiceAccountToken"] is False
     name = speech.head()
@@ -546,5 +546,5 @@ def test_with_its_last_model_the_service_goes_and_its_audio_stays(speech: Speech
 
 
 def test_the_chart_tests_itself(installed: ControlPlane) -> None:
-    told = installed.helm("test", "tts-playground", "-n", "tts-system", "--timeout", "3m")
-    assert "Succeeded" in told
+    reported = installed.helm("test", "tts-playground", "-n", "tts-system", "--timeout", "3m")
+    assert "Succeeded" in reported

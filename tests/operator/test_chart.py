@@ -187,8 +187,8 @@ def test_the_schema_and_the_readme_know_every_value() -> None:
         return [path.removeprefix(".")]
 
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    told = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text(encoding="utf-8")))
-    unknown = [leaf for leaf in leaves(values, "") if not {leaf, leaf.rpartition(".")[0]} & told]
+    reported = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text(encoding="utf-8")))
+    unknown = [leaf for leaf in leaves(values, "") if not {leaf, leaf.rpartition(".")[0]} & reported]
     assert not unknown
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     assert schema["properties"].keys() == values.keys() | {"global"}
@@ -363,18 +363,18 @@ def test_helm_test_tells_one_that_does_not_answer(helm: Helm) -> None:
     ],
 )
 def test_the_notes_say_what_is_missing(helm: Helm, values: dict[str, Any], says: list[str]) -> None:
-    told = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values)
+    reported = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values)
     for words in says:
-        assert words in told
-    assert ("image.registry is empty" in told) == ("image" not in values)
+        assert words in reported
+    assert ("image.registry is empty" in reported) == ("image" not in values)
 
 
 def test_the_notes_say_that_kuberay_is_there(control_plane: ControlPlane, crds: None) -> None:
-    told = control_plane.helm(
+    reported = control_plane.helm(
         "install", RELEASE, str(CHART), "--dry-run=server", "--set", "crds.install=false"
     )
-    assert "KubeRay is there." in told
-    assert "MISSING" not in told
+    assert "KubeRay is there." in reported
+    assert "MISSING" not in reported
 
 
 @pytest.fixture

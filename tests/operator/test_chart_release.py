@@ -243,8 +243,8 @@ def test_removal_keeps_the_definitions_and_what_is_stored(
     release.install()
     plane.await_established(*NAMES)
     api.apply(voice_model())
-    told = release.uninstall()
-    assert "voicemodels.ttsplayground.dev" in told, "Helm says what it keeps"
+    reported = release.uninstall()
+    assert "voicemodels.ttsplayground.dev" in reported, "Helm says what it keeps"
     left = plane.kubectl(
         "get", "deployments,roles,serviceaccounts", f"--namespace={release.namespace}", "--output=name"
     )

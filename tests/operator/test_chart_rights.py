@@ -301,12 +301,12 @@ def answers(control_plane: ControlPlane, user: str, questions: Iterable[Question
     text = control_plane.kubectl(
         "create", "--filename=-", "--output=json", input="\n---\n".join(map(json.dumps, reviews))
     )
-    told, decoder = [], json.JSONDecoder()
+    reported, decoder = [], json.JSONDecoder()
     while text := text.lstrip():
         answer, end = decoder.raw_decode(text)
-        told += [item["status"]["allowed"] for item in answer.get("items", [answer])]
+        reported += [item["status"]["allowed"] for item in answer.get("items", [answer])]
         text = text[end:]
-    return dict(zip(asked, told, strict=True))
+    return dict(zip(asked, reported, strict=True))
 
 
 def review(user: str, question: Question) -> Object:

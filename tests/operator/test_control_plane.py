@@ -49,9 +49,9 @@ def names(plane: ControlPlane, kind: str, namespace: str) -> list[str]:
 
 def test_it_is_the_kubernetes_that_is_pinned(control_plane: ControlPlane) -> None:
     assert control_plane.kubectl("get", "--raw", "/readyz") == "ok"
-    told = json.loads(control_plane.kubectl("version", "-o", "json"))
-    assert told["serverVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
-    assert told["clientVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
+    reported = json.loads(control_plane.kubectl("version", "-o", "json"))
+    assert reported["serverVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
+    assert reported["clientVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
 
 
 def test_a_service_account_may_do_what_rbac_grants_and_no_more(

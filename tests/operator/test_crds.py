@@ -106,11 +106,11 @@ def client(control_plane: ControlPlane) -> Client:
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
     control_plane.await_established(*names)
 
-    def told() -> list[str]:
+    def reported() -> list[str]:
         return control_plane.kubectl("api-resources", "--categories=tts", "--output=name").split()
 
     # kubectl keeps what it discovered; this asks anew, until the API server tells of the new kinds.
-    eventually(lambda: len(told()) == len(names), "the API server tells of the new kinds")
+    eventually(lambda: len(reported()) == len(names), "the API server tells of the new kinds")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     control_plane.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(namespace))
     return Client(control_plane)
@@ -296,9 +296,9 @@ def test_a_locale_of_any_language_is_accepted(client: Client, locale: str) -> No
     ],
 )
 def test_explain_tells_what_a_field_is(client: Client, path: str, says: str) -> None:
-    told = " ".join(client.kubectl("explain", path).split())
-    assert says in told
-    assert "<empty>" not in told
+    reported = " ".join(client.kubectl("explain", path).split())
+    assert says in reported
+    assert "<empty>" not in reported
 
 
 READY = {

@@ -358,7 +358,7 @@ def test_events_tell_its_story(api, service, ray):
 def test_what_goes_on_unchanged_is_not_written_again(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
-    eventually(lambda: phase(api, "Running").get("progress", {}).get("done") == 3, "the progress told")
+    eventually(lambda: phase(api, "Running").get("progress", {}).get("done") == 3, "the progress")
     before = api.get(TTS_JOB, "welcome")["metadata"]["resourceVersion"]
     again = Ray(api, ray._kubelet, "second")
     api.apply(tts_job("second"))

@@ -343,10 +343,10 @@ def test_events_tell_what_a_person_wants_to_know(api):
     time.sleep(1.1)
     api.apply(voice_model("second"))
 
-    def told():
+    def reported():
         return [e for e in api.list(EVENT) if e.get("reportingController") == "ttsplayground.dev/operator"]
 
-    (event,) = eventually(lambda: [e for e in told() if e["regarding"]["name"] == "second"], "an Event")
+    (event,) = eventually(lambda: [e for e in reported() if e["regarding"]["name"] == "second"], "an Event")
     assert (event["type"], event["reason"]) == ("Warning", "AvatarsTaken")
 
 

@@ -228,9 +228,9 @@ def test_a_change_of_image_is_told_before_the_cluster_is_replaced(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     api.apply(playground(images={"gateway": "registry/tts:2"}))
-    told = api.await_events(Ref(VOICE_MODEL, "kokoro"), {"ClusterReplacement"})["ClusterReplacement"]
-    assert f"takes over from {CLUSTER}" in told
-    assert "image" in told
+    reported = api.await_events(Ref(VOICE_MODEL, "kokoro"), {"ClusterReplacement"})["ClusterReplacement"]
+    assert f"takes over from {CLUSTER}" in reported
+    assert "image" in reported
 
 
 def test_a_status_of_an_older_spec_is_not_believed(api, served):

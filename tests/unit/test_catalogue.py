@@ -63,7 +63,7 @@ def test_of_two_models_that_offer_an_avatar_the_first_by_name_speaks_it() -> Non
 
 
 def test_describe_is_honest(catalogue: Catalogue) -> None:
-    told = catalogue.find("female_ar-EG").describe()
-    assert told["quality"] == "preview"
-    assert "blended" in told["approximation"]
-    assert told["license"] == {"spdx": "Apache-2.0", "commercial_use": True}
+    reported = catalogue.find("female_ar-EG").describe()
+    assert reported["quality"] == "preview"
+    assert "blended" in reported["approximation"]
+    assert reported["license"] == {"spdx": "Apache-2.0", "commercial_use": True}

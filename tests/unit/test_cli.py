@@ -257,8 +257,8 @@ def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -
     (batch.folder / "playground-audio").write_text("a file")
     result = ttsp("render", "-f", str(samples_folder() / "ttsjob-welcome.yaml"), "--dry-run")
     assert result.exit_code == 2, result.output
-    told = " ".join(result.stderr.split())
-    assert "playground-audio of the working directory cannot be made a folder: File exists" in told
+    reported = " ".join(result.stderr.split())
+    assert "playground-audio of the working directory cannot be made a folder: File exists" in reported
 
 
 def test_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:
@@ -294,7 +294,7 @@ def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
     )
     result = batch.render()
     assert result.exit_code == 2
-    told = " ".join(result.stderr.split())
+    reported = " ".join(result.stderr.split())
     for words in (
         "faults; nothing was rendered",
         "line 1: it is not JSON",
@@ -302,17 +302,17 @@ def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
         "post 1: it has no text for es-ES",
         "line 3 (post 2): text must be keyed by a language or locale",
     ):
-        assert words in told
+        assert words in reported
     assert batch.audio() == []
 
 
 def test_faults_of_the_output_are_told_with_those_of_the_posts(batch: Batch) -> None:
     batch.output.write_text("a file")
     batch.posts.write_text("nonsense\n")
-    told = " ".join(batch.render().stderr.split())
-    assert "line 1: it is not JSON" in told
-    assert "output: " in told
-    assert "cannot be written" in told
+    reported = " ".join(batch.render().stderr.split())
+    assert "line 1: it is not JSON" in reported
+    assert "output: " in reported
+    assert "cannot be written" in reported
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
@@ -321,9 +321,9 @@ def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: lis
     result = batch.render("--json", *dry_run)
     assert result.exit_code == 2
     (line,) = result.stdout.splitlines()
-    told = json.loads(line)
-    assert told["outcome"] == "Failed"
-    assert told["message"].startswith("3000 faults; nothing was rendered:\n  line 1: it is not JSON")
+    reported = json.loads(line)
+    assert reported["outcome"] == "Failed"
+    assert reported["message"].startswith("3000 faults; nothing was rendered:\n  line 1: it is not JSON")
     assert len(line) < 10_000
 
 
@@ -357,8 +357,8 @@ def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: lis
 def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], message: str) -> None:
     result = batch.render("--dry-run", *arguments)
     assert result.exit_code == 2, result.output
-    told = " ".join(result.stderr.replace("│", " ").split())
-    assert message in told
+    reported = " ".join(result.stderr.replace("│", " ").split())
+    assert message in reported
     assert result.stdout == ""
     assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)
 

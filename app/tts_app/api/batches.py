@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 _SILENCE = 15.0
 """Seconds without news of a batch after which its followers get a sign of life."""
-_FAULTS_TOLD = 100
+_FAULTS_REPORTED = 100
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such batch."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "description": "It does not fit."}}
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {
@@ -331,11 +331,11 @@ def _job(body: BatchRequest) -> str:
 
 
 def _faults(error: PlanError) -> ApiError:
-    told = [str(fault) for fault in error.faults[:_FAULTS_TOLD]]
-    more = len(error.faults) - len(told)
+    faults = [str(fault) for fault in error.faults[:_FAULTS_REPORTED]]
+    more = len(error.faults) - len(faults)
     return ApiError(
         400,
-        "; ".join([*told, *([f"and {more} more"] if more else [])]) + ". Nothing was rendered.",
+        "; ".join([*faults, *([f"and {more} more"] if more else [])]) + ". Nothing was rendered.",
         param=error.faults[0].where.partition(" ")[0],
         code="invalid_batch",
     )

@@ -67,11 +67,15 @@ async def create_chat(
             write_and_speak(playground.text, playground.service, model, engine_request, utterance)
         )
         if request.stream:
-            return ClosingStream(both, _told(_spoken_events(both, chat, request.with_usage)), _EVENTS)
+            return ClosingStream(
+                both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
+            )
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
     deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
     if request.stream:
-        return ClosingStream(deltas, _told(_events(deltas, chat, request.with_usage, playground)), _EVENTS)
+        return ClosingStream(
+            deltas, _error_as_event(_events(deltas, chat, request.with_usage, playground)), _EVENTS
+        )
     return JSONResponse(chat.whole(*await _whole(deltas)))
 
 
@@ -95,7 +99,7 @@ async def create_completion(
     deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
     if request.stream:
         return ClosingStream(
-            deltas, _told(_events(deltas, completion, request.with_usage, playground)), _EVENTS
+            deltas, _error_as_event(_events(deltas, completion, request.with_usage, playground)), _EVENTS
         )
     return JSONResponse(completion.whole(*await _whole(deltas)))
 
@@ -197,7 +201,7 @@ async def _spoken_events(
     yield DONE
 
 
-async def _told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _error_as_event(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Pass `events` on; if they fail, end with an event that has the error."""
     try:
         async for data in events:

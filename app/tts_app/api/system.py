@@ -37,8 +37,8 @@ async def readyz(playground: Playground) -> JSONResponse:
     asked = {name for served in services for name in served.load()}
     reasons = await asyncio.gather(*(served.unready(_PROBE) for served in services))
     if any(reasons):
-        told = " ".join(reason for found in reasons for reason in found.values())
-        raise ApiError(503, told, code="not_ready", headers={"Retry-After": "5"})
+        message = " ".join(reason for found in reasons for reason in found.values())
+        raise ApiError(503, message, code="not_ready", headers={"Retry-After": "5"})
     details: dict[str, Any] = {
         name: {"running": running, "waiting": waiting}
         for served in services

@@ -79,8 +79,8 @@ def mounted(job: TTSJob, files: Sequence[Path], folder: Path) -> Iterator[Path]:
             (made / reference.name).mkdir()
             (made / reference.name / reference.key).write_bytes(value)
         except OSError as error:
-            told = "The folder for temporary files cannot be written (TMPDIR may name another)"
-            raise ManifestError(f"{told}: {error.strerror}.") from error
+            failure = "The folder for temporary files cannot be written (TMPDIR may name another)"
+            raise ManifestError(f"{failure}: {error.strerror}.") from error
         yield made
 
 
@@ -105,7 +105,7 @@ def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path
     if found := _only(named, namespace):
         return found
     others = [*_named(reference.name, files), *named]
-    told = [
+    lines = [
         f"There is no ConfigMap {reference.name!r}, which posts.configMapRef names. It was looked for in:",
         *map(str, files),
         f"{folder}, the folder of --config-maps",
@@ -114,7 +114,7 @@ def _beside(reference: ConfigMapRef, namespace: str | None, files: Sequence[Path
         *unread,
         "Give the file that has it with another -f, or the posts themselves with --posts.",
     ]
-    raise ManifestError("\n  ".join(told))
+    raise ManifestError("\n  ".join(lines))
 
 
 def _mentions(path: Path, name: str) -> bool:

@@ -294,13 +294,13 @@ class Driver:
             self.progress.waiting = ""
 
     async def _keep_reporting(self) -> None:
-        told: dict[str, Any] | None = None
+        reported: dict[str, Any] | None = None
         while True:
             await asyncio.sleep(self._waits.progress)
             self.progress.waiting = self._held_up or self.retry_output.fault or self._governor.gate.reason
-            if (now := self.progress.as_dict()) and now != told:
+            if (now := self.progress.as_dict()) and now != reported:
                 self._report(self.progress)
-                told = now
+                reported = now
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -183,5 +183,7 @@ class Feed:
         """Count an item that has failed for good."""
         self._progress.failed += 1
         if len(self._progress.failures) < FAILURES_REPORTED:
-            told = {k: v for k, v in asdict(record).items() if k in ("post", "avatar", "reason", "message")}
-            self._progress.failures.append(told)
+            failure = {
+                k: v for k, v in asdict(record).items() if k in ("post", "avatar", "reason", "message")
+            }
+            self._progress.failures.append(failure)

@@ -81,7 +81,7 @@ class Items:
                 and wanted.post in (None, item.post)
                 and wanted.status in (None, status)
             ):
-                yield self._told(item, status)
+                yield self._as_dict(item, status)
 
     def _status(self, item: _Item) -> ItemStatus:
         _, record = self._last.get(item.file, (b"", None))
@@ -91,9 +91,9 @@ class Items:
             return "failed"
         return "done" if self._sizes.get(item.file) == record["bytes"] else "pending"
 
-    def _told(self, item: _Item, status: ItemStatus) -> dict[str, Any]:
+    def _as_dict(self, item: _Item, status: ItemStatus) -> dict[str, Any]:
         gender, _, locale = item.avatar.partition("_")
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "number": item.number,
             "post": item.post,
             "voice": item.avatar,
@@ -104,8 +104,8 @@ class Items:
         }
         if status == "failed":
             _, record = self._last[item.file]
-            told |= {"reason": record["reason"], "message": record["message"]}
-        return told
+            entry |= {"reason": record["reason"], "message": record["message"]}
+        return entry
 
 
 def _named(records: Iterator[dict[str, Any]]) -> list[str]:

@@ -222,11 +222,11 @@ def _post(record: Any, where: str) -> Post | Fault:
         return Post.model_validate(record)
     except ValidationError as error:
         identifier = record.get("id") if isinstance(record, dict) else None
-        told = f"{where} (post {identifier})" if isinstance(identifier, int) else where
-        return Fault(told, "; ".join(_told(error.errors(include_url=False, include_context=False))))
+        subject = f"{where} (post {identifier})" if isinstance(identifier, int) else where
+        return Fault(subject, "; ".join(_messages(error.errors(include_url=False, include_context=False))))
 
 
-def _told(errors: Iterable[Any]) -> Iterator[str]:
+def _messages(errors: Iterable[Any]) -> Iterator[str]:
     for error in errors:
         place = ".".join(map(str, error["loc"]))
         message = error["msg"].removeprefix("Value error, ")

@@ -58,9 +58,9 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
 
 
 def _json(summary: dict[str, Any]) -> bytes:
-    told = json.dumps(summary, ensure_ascii=False, indent=2)
+    document = json.dumps(summary, ensure_ascii=False, indent=2)
     return (
-        told.encode(errors="backslashreplace") + b"\n"
+        document.encode(errors="backslashreplace") + b"\n"
     )  # half a surrogate pair in a message becomes a JSON escape
 
 

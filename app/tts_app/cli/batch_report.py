@@ -30,31 +30,31 @@ def estimate_lines(plan: Plan, output: Output, command: Command, price: float) -
     """Yield lines of text on what a run will make; `price` is that of an hour of the machine."""
     posts, avatars = len(plan.posts), len(plan.voices)
     files = f"{_counted(plan.total, 'file')} in {output.url}"
-    told = [f"{_counted(posts, 'post')} x {_counted(avatars, 'avatar')}: {files}"]
+    parts = [f"{_counted(posts, 'post')} x {_counted(avatars, 'avatar')}: {files}"]
     try:
         before = settled(plan, output, command.options)
     except OSError as error:
         before = Settled()
-        told.append(f"it is not known which of them exist ({describe(error)})")
+        parts.append(f"it is not known which of them exist ({describe(error)})")
     if before.there:
-        told.append(f"{before.there:,} of them are there already")
+        parts.append(f"{before.there:,} of them are there already")
     if before.failed:
-        told.append(f"{before.failed:,} failed before (--retry-failed tries them again)")
+        parts.append(f"{before.failed:,} failed before (--retry-failed tries them again)")
     if textless := posts * avatars - plan.total:
-        told.append(f"left out for lack of a text: {textless:,}")
-    yield f"{'; '.join(told)}."
+        parts.append(f"left out for lack of a text: {textless:,}")
+    yield f"{'; '.join(parts)}."
     wanted = estimate(plan, before, speed_here(plan, command.models, command.options))
     if not wanted.files:
         yield "Nothing is left to render."
         return
     made = f"{_counted(wanted.files, 'file')} of {wanted.characters:,} characters"
     audio = f"about {_duration(wanted.seconds)} of audio, {megabytes(wanted.bytes)}"
-    yield f"To render: {made}, {audio}; {_time_told(wanted.duration, price)}."
+    yield f"To render: {made}, {audio}; {_time(wanted.duration, price)}."
     if room := lacking_room(output, wanted.bytes * (2 if command.archive else 1)):
         yield room
 
 
-def _time_told(duration: float | None, price: float) -> str:
+def _time(duration: float | None, price: float) -> str:
     if duration is None:
         return "the time left is shown while it runs"
     cost = f", {duration / 3600 * price:.2f} at {price:g} an hour" if price else ""
@@ -72,8 +72,8 @@ def print_summary(ended: Outcome, url: str, err: Console, out: Callable[[str], N
         return
     progress = ended.progress
     for failure in progress.failures:
-        told = f"post {failure['post']}, {failure['avatar']}: {failure['reason']}: {failure['message']}"
-        err.print(told, markup=False)
+        line = f"post {failure['post']}, {failure['avatar']}: {failure['reason']}: {failure['message']}"
+        err.print(line, markup=False)
     counts = f"{progress.done:,} of {progress.total:,} files, {progress.skipped:,} of them were there before"
     if not progress.known:
         counts = "the output was not looked at"

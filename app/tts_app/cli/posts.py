@@ -182,11 +182,11 @@ def _conclude(drafts: list["Draft"], order: "Order", output: Path) -> None:
     whole = sum(not draft.faults for draft in drafts)
     partly = sum(draft.post is not None for draft in drafts) - whole
     place = "standard output" if output == _STDOUT else str(output)
-    told = f"{place}: {whole:,} of {order.count:,} posts"
+    summary = f"{place}: {whole:,} of {order.count:,} posts"
     if partly:
-        told += f", and {partly:,} that lack{'s' if partly == 1 else ''} a language"
+        summary += f", and {partly:,} that lack{'s' if partly == 1 else ''} a language"
     if len(drafts) < order.count:
-        told += f"; {order.count - len(drafts):,} not tried"
-    err.print(told, markup=False)
+        summary += f"; {order.count - len(drafts):,} not tried"
+    err.print(summary, markup=False)
     if whole or partly:
         err.print("These are drafts: let somebody who knows the language read each before it is published.")

@@ -140,8 +140,8 @@ def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
         if claim is not None:
             claim.mkdir(exist_ok=True)
     except OSError as error:
-        told = f"{claim} of the working directory cannot be made a folder"
-        raise BatchError(f"{uri}: {told}: {describe(error)}. Or give another --output.") from error
+        failure = f"{claim} of the working directory cannot be made a folder"
+        raise BatchError(f"{uri}: {failure}: {describe(error)}. Or give another --output.") from error
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def _claims(job: TTSJob, keep: bool) -> Iterator[None]:
 
 
 def _faults(error: PlanError) -> str:
-    told = [str(fault) for fault in error.faults[:_FAULTS_REPORTED]]
-    more = len(error.faults) - len(told)
+    reasons = [str(fault) for fault in error.faults[:_FAULTS_REPORTED]]
+    more = len(error.faults) - len(reasons)
     count = f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was rendered:"
-    return "\n  ".join([count, *told, *([f"and {more} more"] if more else [])])
+    return "\n  ".join([count, *reasons, *([f"and {more} more"] if more else [])])

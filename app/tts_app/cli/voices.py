@@ -46,9 +46,9 @@ def say(
         fail(str(error), WRONG_USAGE)
     spoken = sys.stdin.read() if text == "-" else text
     model = next(m for m in models if m.name == chosen.model)
-    with reported(), progress() as told:
+    with reported(), progress() as show:
         seconds = asyncio.run(
-            speak_into(model, chosen, spoken, None if to_stdout else output, name, speed, told)
+            speak_into(model, chosen, spoken, None if to_stdout else output, name, speed, show)
         )
     if not to_stdout:
         err.print(f"{output}: {seconds:.1f} s of {chosen.id}")

@@ -46,8 +46,8 @@ def writer_of(
     from tts_app.engines.loading import load_text_model
 
     chosen = _chosen(file, model)
-    with progress() as told:
-        engine = load_text_model(chosen, told)
+    with progress() as show:
+        engine = load_text_model(chosen, show)
     try:
         yield engine
     finally:

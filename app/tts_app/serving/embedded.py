@@ -110,13 +110,13 @@ class Playground:
 
         stopping = stopping or threading.Event()
         deadline = time.monotonic() + timeout
-        told: set[str] = set()
+        reported: set[str] = set()
         while not stopping.is_set():
             applications = ray_serve.status().applications
             running = {name for name, app in applications.items() if app.status == "RUNNING"}
-            for name in sorted(running - told):
+            for name in sorted(running - reported):
                 self._progress(f"{name} is ready")
-            told |= running
+            reported |= running
             failed = {n: a for n, a in applications.items() if a.status in ("DEPLOY_FAILED", "UNHEALTHY")}
             if failed:
                 reasons = "; ".join(f"{name}: {app.message}" for name, app in failed.items())

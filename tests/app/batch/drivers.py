@@ -82,9 +82,9 @@ class Batch:
         """Wait for a driver; return its last line."""
         driver.wait(PATIENCE)
         lines = (self.folder / f"driver-{self.drivers.index(driver)}.log").read_text().splitlines()
-        told = [line for line in lines if line.startswith("{")]
-        assert told, "\n".join(lines[-30:])
-        last: dict[str, object] = json.loads(told[-1])
+        reported = [line for line in lines if line.startswith("{")]
+        assert reported, "\n".join(lines[-30:])
+        last: dict[str, object] = json.loads(reported[-1])
         return last
 
     def wait_for(self, what: Callable[[], bool], driver: subprocess.Popen[bytes]) -> None:

@@ -42,8 +42,8 @@ def faults(
     found += [f"{name}: not in the manifest" for name in sorted(texts.keys() - listed)]
     for record in records:
         if record["file"] in texts.keys() & there:
-            told = _faults(folder / record["file"], record, texts[record["file"]])
-            found += [f"{record['file']}: {fault}" for fault in told]
+            reported = _faults(folder / record["file"], record, texts[record["file"]])
+            found += [f"{record['file']}: {fault}" for fault in reported]
     return found
 
 

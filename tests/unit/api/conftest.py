@@ -223,9 +223,9 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with AsyncExitStack() as stack:
 
         async def begin(
-            told: bool = True, model_pauses: Sequence[float] = (0.01,) * 50, **settings: Any
+            reported: bool = True, model_pauses: Sequence[float] = (0.01,) * 50, **settings: Any
         ) -> Api:
-            begun = _api(tmp_path, monkeypatch, told, model_pauses, settings)
+            begun = _api(tmp_path, monkeypatch, reported, model_pauses, settings)
             return await stack.enter_async_context(begun)
 
         yield begin
@@ -267,11 +267,11 @@ def outage(api: Api, monkeypatch: pytest.MonkeyPatch) -> Outage:
 async def _api(
     folder: Path,
     patch: pytest.MonkeyPatch,
-    told: bool,
+    reported: bool,
     model_pauses: Sequence[float],
     changes: dict[str, Any],
 ) -> AsyncIterator[Api]:
-    """Start an API that is `told` of its voices before; Ray Serve tells it only when it is up."""
+    """Start an API; `reported`: it knows its voices at once, not only when Ray Serve reports them."""
     defaults = {"state_dir": folder, "audio_output": str(folder / "out"), "queue": 2}
     settings = Settings(**{**defaults, **changes})
     model = SimulatedModel()
@@ -281,7 +281,7 @@ async def _api(
     text = TextService(settings.queue, TextMetrics())
     text.reconfigure([WRITER])
     service = SpeechService(settings.queue, SpeechMetrics())
-    if told:
+    if reported:
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
     database, database_pauses = Database(settings.database), (0.01, 0.02)

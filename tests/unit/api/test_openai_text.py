@@ -215,8 +215,13 @@ async def test_logprobs_and_tool_calls(api: Any, client: openai.AsyncOpenAI) -> 
     assert choice.finish_reason == "tool_calls"
     assert choice.logprobs is not None
     assert choice.logprobs.content is not None
-    (told,) = choice.logprobs.content
-    assert (told.token, told.logprob, told.bytes, told.top_logprobs[0].token) == ("Hi", -0.5, [72, 105], "Ho")
+    (reported,) = choice.logprobs.content
+    assert (reported.token, reported.logprob, reported.bytes, reported.top_logprobs[0].token) == (
+        "Hi",
+        -0.5,
+        [72, 105],
+        "Ho",
+    )
     assert choice.message.tool_calls is not None
     (made,) = choice.message.tool_calls
     assert made.type == "function"
@@ -286,8 +291,8 @@ async def test_the_offsets_of_tokens_that_are_told_late_are_the_same_in_a_stream
         Delta(usage=Usage(7, 2)),
     ]
     stream = await client.completions.create(model="writer", prompt="Say", logprobs=0, stream=True)
-    told = [choice.logprobs async for chunk in stream for choice in chunk.choices if choice.logprobs]
-    assert [logprobs.text_offset for logprobs in told] == [[0], [4]]
+    reported = [choice.logprobs async for chunk in stream for choice in chunk.choices if choice.logprobs]
+    assert [logprobs.text_offset for logprobs in reported] == [[0], [4]]
     (choice,) = (await client.completions.create(model="writer", prompt="Say", logprobs=0)).choices
     assert choice.logprobs is not None
     assert choice.logprobs.text_offset == [0, 4]
@@ -305,11 +310,11 @@ async def test_usage_apart_comes_in_a_chunk_without_choices(api: Any, client: op
         (client.chat.completions.create, ask()),
     ):
         stream = await create(**asked, stream=True, stream_options={"include_usage": True})
-        told = [
+        reported = [
             [choice.finish_reason for choice in chunk.choices] if chunk.choices else chunk.usage.total_tokens
             async for chunk in stream
         ]
-        assert told[-2:] == [["stop"], 9]
+        assert reported[-2:] == [["stop"], 9]
 
 
 async def test_a_prompt_that_is_too_long(api: Any, client: openai.AsyncOpenAI) -> None:
@@ -384,11 +389,11 @@ async def test_a_spoken_stream(api: Any) -> None:
     body = ask(stream=True, stream_options={"include_usage": True}, **AUDIO)
     answer = await api.client.post(CHAT, json=body)
     events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line and "[DONE]" not in line]
-    told = [e["choices"][0]["delta"].get("audio", {}) for e in events if e["choices"]]
-    assert "".join(audio.get("transcript", "") for audio in told).endswith("another one.")
-    spoken = b"".join(base64.b64decode(audio["data"]) for audio in told if "data" in audio)
+    reported = [e["choices"][0]["delta"].get("audio", {}) for e in events if e["choices"]]
+    assert "".join(audio.get("transcript", "") for audio in reported).endswith("another one.")
+    spoken = b"".join(base64.b64decode(audio["data"]) for audio in reported if "data" in audio)
     assert spoken.count(b"@heart;") == 11
-    assert "expires_at" in told[-2]
+    assert "expires_at" in reported[-2]
     assert events[-2]["choices"][0]["finish_reason"] == "stop"
     assert events[-1]["usage"]["total_tokens"] == 10
 

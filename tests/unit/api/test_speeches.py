@@ -225,7 +225,7 @@ async def test_of_two_gateways_that_make_a_speech_the_first_decides(
     address = (await first.client.post(PATH, json=BODY)).headers["location"]
     speech_id = address.split("/")[-1]
     await until(lambda: first.context.durable.progress(speech_id) is not None)
-    second = await start(told=False)
+    second = await start(reported=False)
     other = first.context.service.models[0].written()
     other["spec"]["voices"] = [{"locale": "en-US", "gender": "female", "speaker": "someone"}]
     second.context.service.reconfigure([VoiceModel.model_validate(other)])
@@ -244,7 +244,7 @@ async def test_of_two_gateways_that_make_a_speech_the_first_decides(
 async def test_what_is_taken_up_waits_until_the_gateway_is_told_of_its_models(start: Any, until: Any) -> None:
     """Ray Serve tells it only when it is up."""
     address, models = await left_unfinished(start, until)
-    second = await start(told=False)
+    second = await start(reported=False)
     await asyncio.sleep(0.3)  # in which it would have been looked up, and failed
     assert (await second.client.get(address)).json()["status"] == "running"
     second.context.service.reconfigure(models)
@@ -253,7 +253,7 @@ async def test_what_is_taken_up_waits_until_the_gateway_is_told_of_its_models(st
 
 async def test_what_is_taken_up_waits_for_a_model_that_is_starting(start: Any, until: Any) -> None:
     address, models = await left_unfinished(start, until)
-    second = await start(told=False)
+    second = await start(reported=False)
     second.model.down = True
     second.context.service.reconfigure(models)
     await until(lambda: second.model.asked > 3)

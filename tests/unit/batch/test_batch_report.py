@@ -17,7 +17,7 @@ AT_ONCE = [(0.0, Progress(8)), (1.0, Progress(8, done=4, skipped=4))]
 """Half of the files were there before the run."""
 
 
-def told(
+def reported(
     plan: Plan, moments: list[tuple[float, Progress]], monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> str:
     """Return what is printed when the progress is told at these moments."""
@@ -40,7 +40,7 @@ def test_the_rate_and_the_time_left_are_of_what_this_run_has_made(
         (20.0, Progress(8, done=5, skipped=4)),
         (40.0, Progress(8, done=6, failed=1, skipped=4, waiting="node/cpu is 95% in use")),
     ]
-    shown = told(make_plan(), moments, monkeypatch, terminal)
+    shown = reported(make_plan(), moments, monkeypatch, terminal)
     assert "0.05 files/s, about 20 s left; 1 failed; waiting: node/cpu is 95% in use" in shown
 
 
@@ -48,14 +48,14 @@ def test_the_rate_and_the_time_left_are_of_what_this_run_has_made(
 def test_as_long_as_a_run_has_made_nothing_it_tells_no_rate(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
-    shown = told(make_plan(), AT_ONCE, monkeypatch, terminal)
+    shown = reported(make_plan(), AT_ONCE, monkeypatch, terminal)
     assert "files/s" not in shown
     assert "left" not in shown
 
 
 def test_a_terminal_has_a_bar(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan()
-    shown = told(plan, [(0.0, Progress(plan.total, done=3, skipped=1))], monkeypatch, terminal=True)
+    shown = reported(plan, [(0.0, Progress(plan.total, done=3, skipped=1))], monkeypatch, terminal=True)
     assert "rendering" in shown
     assert "3/4" in shown
     assert "75%" in shown

@@ -133,8 +133,8 @@ def test_a_namespace_that_both_name_must_be_one(
     if fits:
         assert found(job(job_s), alone) == POSTS
     else:
-        told = refusal(job(job_s), alone)
-        assert f"It is of namespace other, and the job of hotel: {alone.with_name('posts.yaml')}" in told
+        reported = refusal(job(job_s), alone)
+        assert f"It is of namespace other, and the job of hotel: {alone.with_name('posts.yaml')}" in reported
 
 
 def test_of_two_the_one_of_the_job_s_namespace_is_taken(alone: Path) -> None:
@@ -147,14 +147,16 @@ def test_two_of_one_name_are_refused_with_their_places(alone: Path, tmp_path: Pa
     folder = tmp_path if given else alone.parent
     first = write(folder / "first.yaml", config_map("first"))
     second = write(folder / "second.yaml", config_map("name", "other"), config_map("second"))
-    told = refusal(job(), alone, *([first, second] if given else []))
-    assert f"it is in: {first}, document 1; {second}, document 2." in told
+    reported = refusal(job(), alone, *([first, second] if given else []))
+    assert f"it is in: {first}, document 1; {second}, document 2." in reported
 
 
 def test_a_key_that_is_not_there_tells_those_there_are(alone: Path) -> None:
     path = write(alone.with_name("posts.yaml"), config_map(binaryData={"logo": "AA=="}))
-    told = refusal(job(key="none.jsonl"), alone)
-    assert f"{path}, document 1: the ConfigMap has no key 'none.jsonl'; its keys: logo, posts.jsonl." in told
+    reported = refusal(job(key="none.jsonl"), alone)
+    assert (
+        f"{path}, document 1: the ConfigMap has no key 'none.jsonl'; its keys: logo, posts.jsonl." in reported
+    )
     write(path, {"kind": "ConfigMap", "metadata": {"name": "campaign"}})
     assert "its keys: none." in refusal(job(), alone)
 
@@ -197,7 +199,7 @@ def test_when_it_is_nowhere_the_error_names_each_place(alone: Path) -> None:
     template = alone.with_name("template.yaml")
     template.write_text("kind: ConfigMap\nmetadata: {name: {{ campaign }}")
     write(alone.with_name("other.yaml"), config_map(name="campaign-2"))
-    told = refusal(job(), alone)
+    reported = refusal(job(), alone)
     for words in (
         "There is no ConfigMap 'campaign', which posts.configMapRef names",
         str(alone),
@@ -206,7 +208,7 @@ def test_when_it_is_nowhere_the_error_names_each_place(alone: Path) -> None:
         f"{template} is not YAML",
         "Give the file that has it with another -f",
     ):
-        assert words in told
+        assert words in reported
 
 
 def test_a_file_that_is_given_by_another_path_is_not_beside_itself(alone: Path, monkeypatch: Any) -> None:

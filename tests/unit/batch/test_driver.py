@@ -169,7 +169,7 @@ class Batch:
     output: Shaky
     models: list[VoiceModel]
     make_plan: MakePlan
-    told: list[dict[str, Any]] = field(default_factory=list)
+    reported: list[dict[str, Any]] = field(default_factory=list)
     driver: Driver | None = None
     waits: Waits = SHORT
 
@@ -177,7 +177,7 @@ class Batch:
         self, tell: Callable[[Progress], None] = lambda _: None, posts: Any = POSTS, **options: Any
     ) -> Outcome:
         def telling(progress: Progress) -> None:
-            self.told.append(progress.as_dict())
+            self.reported.append(progress.as_dict())
             tell(progress)
 
         def started(made: Driver) -> None:
@@ -212,7 +212,9 @@ async def test_an_output_that_is_away_for_a_while_is_waited_for(batch: Batch, st
     ended = await batch.run()
     assert (ended.state, ended.message) == ("Succeeded", "")
     assert not batch.output.step, "it was not away at all"
-    assert "the output cannot be written: it is away" in [told.get("waiting") for told in batch.told]
+    assert "the output cannot be written: it is away" in [
+        reported.get("waiting") for reported in batch.reported
+    ]
     assert "waiting" not in ended.as_dict()
     assert len(batch.manifest) == len(list(batch.output.sizes())) - 2 == 8
 
@@ -287,7 +289,7 @@ async def test_a_full_temporary_folder_is_not_told_as_the_output_s(
         f"{folder} cannot be written: No space left on device; make room, or name another folder in TMPDIR."
     )
     assert (ended.state, ended.message) == ("Failed", message)
-    assert not any("waiting" in told for told in batch.told)
+    assert not any("waiting" in reported for reported in batch.reported)
     again = await batch.run()
     assert (again.state, again.progress.skipped) == ("Succeeded", 8)
 
@@ -451,10 +453,10 @@ async def test_what_is_through_already_is_counted_before_anything_is_spoken(
     speaker.begun, speaker.seconds = 0, 0.1
     before = [{"id": post, "text": {"en": f"Hello {post}.", "es": f"Hola {post}."}} for post in range(3, 10)]
     ended = await batch.run(stop, posts=[*before, *POSTS])
-    told = ended.as_dict()
+    reported = ended.as_dict()
     assert ended.state == "Stopped"
-    assert told["progress"] == {"total": 36, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
-    assert [failure["post"] for failure in told["failures"]] == [2]
+    assert reported["progress"] == {"total": 36, "done": 3 + len(speaker.spoken), "failed": 1, "skipped": 3}
+    assert [failure["post"] for failure in reported["failures"]] == [2]
 
 
 @pytest.mark.parametrize("models", [1, 2])
@@ -582,11 +584,11 @@ async def test_before_the_output_was_looked_at_no_counts_are_told(batch: Batch) 
     with batch.output.lock():
         task = asyncio.create_task(batch.run())
         async with asyncio.timeout(10):
-            while not batch.told:  # noqa: ASYNC110 - a list has no event
+            while not batch.reported:  # noqa: ASYNC110 - a list has no event
                 await asyncio.sleep(0.01)
     ended = await task
-    assert "progress" not in batch.told[0]
-    assert "another driver" in batch.told[0]["waiting"]
+    assert "progress" not in batch.reported[0]
+    assert "another driver" in batch.reported[0]["waiting"]
     assert (ended.state, ended.progress.done) == ("Succeeded", 8)
 
 
@@ -629,7 +631,7 @@ async def test_nothing_is_added_while_a_node_is_busy(batch: Batch, speaker: Spea
     node(busy)
     speaker.seconds = 0.05
     ended = await batch.run(utilisation=0.8)
-    assert "node/cpu is 95% in use" in [told.get("waiting") for told in batch.told]
+    assert "node/cpu is 95% in use" in [reported.get("waiting") for reported in batch.reported]
     assert samples[40] == samples[60] < 8, "it goes on although the node is busy"
     assert (ended.state, len(speaker.spoken)) == ("Succeeded", 8)
 

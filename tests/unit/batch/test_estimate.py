@@ -67,14 +67,16 @@ def test_of_the_sample_posts_it_says_what_was_measured(sample_plan: Any) -> None
     """Within a fiftieth; the time is that of the windows in which nothing else ran."""
     plan, models = sample_plan()
     seconds = sum(sum(post["seconds"].values()) for post in MEASURED["posts"].values())
-    told = estimate(plan, Settled(), speed_here(plan, models, Options("job", utilisation=1.0)))
-    assert told.files == 1800
-    assert told.seconds == pytest.approx(seconds, rel=0.02)
-    assert told.bytes == pytest.approx(sum(post["bytes"] for post in MEASURED["posts"].values()), rel=0.02)
+    reported = estimate(plan, Settled(), speed_here(plan, models, Options("job", utilisation=1.0)))
+    assert reported.files == 1800
+    assert reported.seconds == pytest.approx(seconds, rel=0.02)
+    assert reported.bytes == pytest.approx(
+        sum(post["bytes"] for post in MEASURED["posts"].values()), rel=0.02
+    )
     quiet = [window for window in MEASURED["windows"] if window["others"] <= 0.05]
     speed = sum(window["audio"] for window in quiet) / sum(window["wall"] for window in quiet)
-    assert told.duration is not None
-    assert told.duration * min(8, module.cores_here()) / 2 == pytest.approx(seconds / speed, rel=0.02)
+    assert reported.duration is not None
+    assert reported.duration * min(8, module.cores_here()) / 2 == pytest.approx(seconds / speed, rel=0.02)
 
 
 @pytest.mark.parametrize("language", ["en", "es", "hi", "ur", "ar"])
@@ -208,8 +210,8 @@ def test_one_that_has_nothing_left(make_plan: MakePlan, command: Command, folder
 
 
 def test_a_time_that_nobody_knows(make_plan: MakePlan, command: Command, folder: Output) -> None:
-    told = list(estimate_lines(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
-    assert told[1].endswith("; the time left is shown while it runs.")
+    reported = list(estimate_lines(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
+    assert reported[1].endswith("; the time left is shown while it runs.")
 
 
 @pytest.mark.parametrize(("archive", "free", "warned"), [(False, 51_000, False), (True, 51_000, True)])
@@ -224,8 +226,10 @@ def test_a_disk_without_room(
 ) -> None:
     """An archive has every file once more. Four short files are 42 kB."""
     disk(monkeypatch, free)
-    told = list(estimate_lines(make_plan(FOUR), folder, replace(command, archive=archive), 0))
-    assert any("has 1 MB free, and the audio takes about 1 MB: make room" in line for line in told) == warned
+    reported = list(estimate_lines(make_plan(FOUR), folder, replace(command, archive=archive), 0))
+    assert (
+        any("has 1 MB free, and the audio takes about 1 MB: make room" in line for line in reported) == warned
+    )
 
 
 def test_the_room_of_a_folder_that_is_not_there_is_its_parent_s(
@@ -233,9 +237,9 @@ def test_the_room_of_a_folder_that_is_not_there_is_its_parent_s(
 ) -> None:
     asked: list[Path] = []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=0))
-    told = list(estimate_lines(make_plan(FOUR), open_output(str(tmp_path / "a" / "b")), command, 0))
+    reported = list(estimate_lines(make_plan(FOUR), open_output(str(tmp_path / "a" / "b")), command, 0))
     assert asked == [tmp_path]
-    assert "make room" in told[-1]
+    assert "make room" in reported[-1]
 
 
 def test_an_output_that_cannot_be_read(

@@ -51,8 +51,8 @@ def test_audio_that_is_wrong(
     tmp_path: Path, samples: np.ndarray, avatar: str, locale: str, fault: str
 ) -> None:
     put(tmp_path, samples, avatar, locale)
-    (told,) = faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT})
-    assert fault in told
+    (reported,) = faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT})
+    assert fault in reported
 
 
 def test_files_that_are_damaged_missing_or_unasked_for(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_all_faults_are_told_at_once(make_plan: MakePlan, tmp_path: Path) -> Non
         '{"id": 3, "text": {"french": "Bonjour."}}\n'
         '{"id": 4, "text": {"es": "Hola."}}\n'
     )
-    told = faults(make_plan, uri=posts.as_uri(), avatars={"locales": ["en-US", "ur-PK"]})
+    reported = faults(make_plan, uri=posts.as_uri(), avatars={"locales": ["en-US", "ur-PK"]})
     for words in (
         "avatars: no model offers female_ur-PK; offered: female_en-US, female_es-ES, male_en-US, male_es-ES",
         "avatars: no model offers male_ur-PK",
@@ -313,14 +313,14 @@ def test_all_faults_are_told_at_once(make_plan: MakePlan, tmp_path: Path) -> Non
         "line 5 (post 3): text must be keyed",
         "post 4: it has no text for en-US (it has es)",
     ):
-        assert [fault for fault in told if fault.startswith(words)], words
-    assert len(told) == 7
+        assert [fault for fault in reported if fault.startswith(words)], words
+    assert len(reported) == 7
 
 
 @pytest.mark.parametrize("text", ["...", " ", "😀", "—", "\u200b", "¿?", "\n\n", "\u0301"])
 def test_nothing_to_speak(make_plan: MakePlan, text: str) -> None:
-    told = faults(make_plan, [{"id": 8, "text": {"en": text, "es": "Hola."}}])
-    assert told == ["post 8: its text in en has nothing to speak: give at least one word or number"]
+    reported = faults(make_plan, [{"id": 8, "text": {"en": text, "es": "Hola."}}])
+    assert reported == ["post 8: its text in en has nothing to speak: give at least one word or number"]
 
 
 @pytest.mark.parametrize("text", ["a", "7", "٣", "أ", "क", "½", "— 1 —"])
@@ -350,14 +350,14 @@ def test_an_avatar_that_no_model_offers(make_plan: MakePlan, make_model: MakeMod
 def test_without_posts_it_says_what_a_post_is(make_plan: MakePlan, tmp_path: Path, content: str) -> None:
     posts = tmp_path / "posts.jsonl"
     posts.write_text(content)
-    (told,) = faults(make_plan, uri=posts.as_uri())
-    assert told.startswith('posts: there are none; a record a line: {"id": 1,')
+    (reported,) = faults(make_plan, uri=posts.as_uri())
+    assert reported.startswith('posts: there are none; a record a line: {"id": 1,')
 
 
 def test_posts_that_cannot_be_read(make_plan: MakePlan, tmp_path: Path) -> None:
-    (told,) = faults(make_plan, uri=(tmp_path / "none.jsonl").as_uri())
-    assert told.startswith("posts: file://")
-    assert "cannot be read: FileNotFoundError" in told
+    (reported,) = faults(make_plan, uri=(tmp_path / "none.jsonl").as_uri())
+    assert reported.startswith("posts: file://")
+    assert "cannot be read: FileNotFoundError" in reported
 
 
 def test_a_full_temporary_folder_is_told(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,8 +365,8 @@ def test_a_full_temporary_folder_is_told(make_plan: MakePlan, monkeypatch: pytes
         pytest.skip("a disk that is always full is Linux's")
     with Path("/dev/full").open("r+b", buffering=0) as full:
         monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
-        (told,) = faults(make_plan)
-    assert told == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"
+        (reported,) = faults(make_plan)
+    assert reported == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"
 
 
 @pytest.mark.parametrize("step", ["made", "written at last"])
@@ -385,5 +385,5 @@ def test_a_temporary_folder_is_not_taken_for_the_output(
         return Full()
 
     monkeypatch.setattr(tempfile, "TemporaryFile", make)
-    (told,) = faults(make_plan)
-    assert told == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"
+    (reported,) = faults(make_plan)
+    assert reported == f"plan: {tempfile.gettempdir()} cannot be written: No space left on device"

@@ -20,7 +20,7 @@ def read(address: Path | str, config_maps: Path = Path("config-maps")) -> list[P
     return list(read_posts(Posts(uri=uri), config_maps))
 
 
-def told(found: list[Post | Fault]) -> list[str]:
+def reported(found: list[Post | Fault]) -> list[str]:
     """What a user is told: the ids of posts, and the faults."""
     return [str(entry.id) if isinstance(entry, Post) else str(entry) for entry in found]
 
@@ -28,7 +28,7 @@ def told(found: list[Post | Fault]) -> list[str]:
 def of_file(folder: Path, content: bytes, name: str = "posts.jsonl") -> list[str]:
     path = folder / name
     path.write_bytes(content)
-    return told(read(path))
+    return reported(read(path))
 
 
 def posts_of(*records: dict[str, Any]) -> list[Post | Fault]:
@@ -99,7 +99,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "1.en.txt").symlink_to("../secret")
     (folder / "2.en.txt").symlink_to("nowhere")
-    assert [entry.partition(":")[0] for entry in told(read(folder))] == ["1.en.txt", "2.en.txt"]
+    assert [entry.partition(":")[0] for entry in reported(read(folder))] == ["1.en.txt", "2.en.txt"]
 
 
 def test_posts_in_the_resource_itself() -> None:
@@ -133,7 +133,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_claim(claims: Path) -> None:
-    assert told(read("pvc://content/posts.jsonl")) == ["1"]
+    assert reported(read("pvc://content/posts.jsonl")) == ["1"]
 
 
 @pytest.fixture(params=["s3", "gs"])
@@ -151,8 +151,8 @@ def test_an_object_store(bucket: str) -> None:
     store = store_of(bucket)
     store.pipe(f"{bucket}/posts.jsonl", GOOD)
     store.pipe(f"{bucket}/posts.csv", b"id,en\n1,Hello.\n2,\n")
-    assert told(read(f"{bucket}/posts.jsonl")) == ["1"]
-    assert told(read(f"{bucket}/posts.csv"))[0] == "1"
+    assert reported(read(f"{bucket}/posts.jsonl")) == ["1"]
+    assert reported(read(f"{bucket}/posts.csv"))[0] == "1"
 
 
 @pytest.mark.parametrize("end", ["", "/"])
@@ -165,10 +165,10 @@ def test_a_folder_of_an_object_store_with_its_placeholder(bucket: str, end: str)
 
 def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(bucket: str) -> None:
     store_of(bucket).pipe(f"{bucket}/posts/1.en.txt", b"Hello.")
-    assert told(read(f"{bucket}/posts")) == ["1"]
+    assert reported(read(f"{bucket}/posts")) == ["1"]
     somebody = store_of(bucket, skip_instance_cache=True)
     somebody.pipe(f"{bucket}/posts/2.en.txt", b"Hello.")
-    assert told(read(f"{bucket}/posts")) == ["1", "2"]
+    assert reported(read(f"{bucket}/posts")) == ["1", "2"]
 
 
 # Every fault
@@ -314,14 +314,14 @@ def test_a_table_that_is_none(tmp_path: Path, content: bytes, message: str) -> N
 def test_a_bad_file_of_a_folder(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / "1.en.txt").write_bytes(b"Hello.")
     (tmp_path / name).write_bytes(content)
-    found = told(read(tmp_path))
+    found = reported(read(tmp_path))
     assert "1" in found
     assert [entry for entry in found if message in entry]
 
 
 def test_a_folder_within_the_folder(tmp_path: Path) -> None:
     (tmp_path / "1.en.txt").mkdir()
-    assert "files of a folder" in told(read(tmp_path))[0]
+    assert "files of a folder" in reported(read(tmp_path))[0]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def rendered(
     for item in made:
         output.put(item.file, audio(item))
         ledger.commit([done(item)])
-    told = Progress(plan.total, done=len(made), **progress)
-    write_report(output, ledger, Outcome(state, told), "welcome", archive)
+    reported = Progress(plan.total, done=len(made), **progress)
+    write_report(output, ledger, Outcome(state, reported), "welcome", archive)
     ledger.close()
 
 

@@ -153,8 +153,8 @@ class TestTheWay:
         assert target.read_bytes() == TONE
         assert self.imported == [Path("one"), Path("two")]
         shown = [line[2:] for line in capfd.readouterr().err.splitlines() if line.startswith("$ ")]
-        told = (self.folder / "told").read_text().splitlines()
-        changing = [line for line in told if line.split()[1] != "get"]
+        reported = (self.folder / "told").read_text().splitlines()
+        changing = [line for line in reported if line.split()[1] != "get"]
         assert changing == [
             "helm upgrade --install tts-playground charts/tts-playground -n tts-system --create-namespace",
             "kubectl rollout status deployment -n tts-system --timeout=120s",

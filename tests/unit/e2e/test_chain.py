@@ -34,21 +34,21 @@ def run(folder: Path, service: str = "pass", second: str = "pass") -> tuple[int,
 
 
 def test_without_a_failure_all_run(tmp_path: Path) -> None:
-    status, told = run(tmp_path)
+    status, reported = run(tmp_path)
     assert status == 0
-    assert "4 passed" in told
+    assert "4 passed" in reported
 
 
 def test_after_a_failure_the_rest_of_the_module_is_not_run_and_is_no_success(tmp_path: Path) -> None:
-    status, told = run(tmp_path, second="raise RuntimeError('broken')")
+    status, reported = run(tmp_path, second="raise RuntimeError('broken')")
     assert status == 1
-    assert "1 failed, 2 passed, 1 error" in told
-    assert "not run: test_second failed, on which it stands" in told
-    assert "the third ran" not in told
+    assert "1 failed, 2 passed, 1 error" in reported
+    assert "not run: test_second failed, on which it stands" in reported
+    assert "the third ran" not in reported
 
 
 def test_a_service_that_does_not_start_ends_the_chain_too(tmp_path: Path) -> None:
-    status, told = run(tmp_path, service="raise RuntimeError('no service')")
+    status, reported = run(tmp_path, service="raise RuntimeError('no service')")
     assert status == 1
-    assert "1 passed, 3 errors" in told
-    assert told.count("not run: test_first failed, on which it stands") >= 2
+    assert "1 passed, 3 errors" in reported
+    assert reported.count("not run: test_first failed, on which it stands") >= 2

@@ -79,16 +79,16 @@ def run(folder: Path, covered: str, fails: bool = False) -> tuple[int, str]:
 
 
 def test_it_runs_until_it_has_passed_and_again_when_what_it_covers_has_changed(tmp_path: Path) -> None:
-    status, told = run(tmp_path, "one", fails=True)
+    status, reported = run(tmp_path, "one", fails=True)
     assert status == 1
-    status, told = run(tmp_path, "one")
-    assert (status, "2 passed" in told) == (0, True)
-    status, told = run(tmp_path, "one")
+    status, reported = run(tmp_path, "one")
+    assert (status, "2 passed" in reported) == (0, True)
+    status, reported = run(tmp_path, "one")
     assert status == 0
-    assert "1 passed, 1 deselected" in told
-    assert "skipped" not in told
-    assert "test_it.py::test_slow was left out: nothing that it covers has changed" in told
-    status, told = run(tmp_path, "two")
-    assert (status, "2 passed" in told) == (0, True)
-    status, told = run(tmp_path, "one")
-    assert (status, "2 passed" in told) == (0, True), "only the last is kept"
+    assert "1 passed, 1 deselected" in reported
+    assert "skipped" not in reported
+    assert "test_it.py::test_slow was left out: nothing that it covers has changed" in reported
+    status, reported = run(tmp_path, "two")
+    assert (status, "2 passed" in reported) == (0, True)
+    status, reported = run(tmp_path, "one")
+    assert (status, "2 passed" in reported) == (0, True), "only the last is kept"

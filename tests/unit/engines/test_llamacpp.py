@@ -172,7 +172,7 @@ async def test_logprobs(engine: LlamaCppEngine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "whole", "told"),
+    ("stop", "whole", "reported"),
     [
         ("eight nine", " five six seven ", " five six seven"),
         ("ight ni", " five six seven e", " five six seven"),
@@ -182,12 +182,12 @@ async def test_logprobs(engine: LlamaCppEngine) -> None:
     ],
 )
 async def test_no_probability_of_a_stop_string_is_told(
-    engine: LlamaCppEngine, stop: str, whole: str, told: str
+    engine: LlamaCppEngine, stop: str, whole: str, reported: str
 ) -> None:
     deltas = await written(engine, replace(COUNTING, max_tokens=7, stop=(stop,), logprobs=2))
     assert text(deltas) == whole
     tokens = [token for delta in deltas for token in delta.logprobs]
-    assert "".join(token.token for token in tokens) == told
+    assert "".join(token.token for token in tokens) == reported
     assert all(token.token for token in tokens)
 
 

@@ -138,10 +138,10 @@ async def test_several_answers(engine: TransformersEngine) -> None:
 
 async def test_sampling_follows_the_probabilities(engine: TransformersEngine) -> None:
     """Of 60 answers of one token, the most probable one's share is near its probability."""
-    (told,) = [
+    (reported,) = [
         t for delta in await written(engine, replace(SEA, max_tokens=1, logprobs=5)) for t in delta.logprobs
     ]
-    expected = float(torch.tensor(told.logprob).exp())
+    expected = float(torch.tensor(reported.logprob).exp())
     sampled = replace(SEA, max_tokens=1, temperature=1.0, n=3)
     answers = [
         text(deltas, i) for deltas in [await written(engine, sampled) for _ in range(20)] for i in range(3)
@@ -159,9 +159,9 @@ async def test_a_stop_string_does_not_leak(engine: TransformersEngine) -> None:
         deltas = await written(engine, replace(SEA, stop=(stop,)))
         assert text(deltas) == whole[: whole.index(stop)]
         assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
-        told = await written(engine, replace(SEA, stop=(stop,), logprobs=0))
-        assert text(told) == text(deltas)
-        assert sum(len(delta.logprobs) for delta in told) < sum(delta.tokens for delta in told)
+        reported = await written(engine, replace(SEA, stop=(stop,), logprobs=0))
+        assert text(reported) == text(deltas)
+        assert sum(len(delta.logprobs) for delta in reported) < sum(delta.tokens for delta in reported)
     await idle(engine)
 
 
@@ -183,9 +183,9 @@ async def test_keeps_to_a_schema(engine: TransformersEngine) -> None:
     request = replace(SEA, max_tokens=200, schema=schema, frequency_penalty=2.0)
     assert json.loads(text(await written(engine, request))) in schema["enum"]
     assert text(await written(engine, replace(SEA, schema={}))).lstrip().startswith("{")
-    told = [t for delta in await written(engine, replace(request, logprobs=5)) for t in delta.logprobs]
-    assert min(len(token.top) for token in told) < 5, "a schema lets few tokens through"
-    assert all(math.isfinite(p.logprob) for token in told for p in (token, *token.top))
+    reported = [t for delta in await written(engine, replace(request, logprobs=5)) for t in delta.logprobs]
+    assert min(len(token.top) for token in reported) < 5, "a schema lets few tokens through"
+    assert all(math.isfinite(p.logprob) for token in reported for p in (token, *token.top))
 
 
 async def test_what_the_files_say_of_sampling_changes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "stop", "told"),
+    ("words", "stop", "reported"),
     [
         ("the sea END of it", "END", "the sea "),
         ("the sea END", "ENDS", "the sea END"),
@@ -298,7 +298,9 @@ async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> N
         ("a नमस्ते", "नम!", "a नमस्ते"),
     ],
 )
-def test_the_logprobs_of_a_stop_string_do_not_leak(folder: Path, words: str, stop: str, told: str) -> None:
+def test_the_logprobs_of_a_stop_string_do_not_leak(
+    folder: Path, words: str, stop: str, reported: str
+) -> None:
     """Here they are told of tokens that are the bytes of the text."""
     tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
     vocabulary = loaded_tokens(folder).token_bytes
@@ -313,7 +315,7 @@ def test_the_logprobs_of_a_stop_string_do_not_leak(folder: Path, words: str, sto
             text += delta.text
             data += b"".join(bytes(item.bytes) for item in delta.logprobs)
             assert text.encode().startswith(data), "nothing is told before its text"
-    assert text == data.decode() == told
+    assert text == data.decode() == reported
 
 
 def test_the_logprob_of_a_part_of_a_character_has_its_bytes(folder: Path) -> None:

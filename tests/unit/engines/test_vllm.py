@@ -257,8 +257,8 @@ async def all_of(engine, request=HELLO):
 
 
 def test_no_limit_of_probabilities_is_as_many_as_anybody_asks_for(tmp_path):
-    told = [_capabilities(tmp_path, 100, 2, {"max_logprobs": most}).logprobs for most in (-1, 0, 5)]
-    assert told == [LOGPROBS, 0, 5]
+    reported = [_capabilities(tmp_path, 100, 2, {"max_logprobs": most}).logprobs for most in (-1, 0, 5)]
+    assert reported == [LOGPROBS, 0, 5]
     assert _capabilities(tmp_path, 100, 2, {}).logprobs == LOGPROBS
 
 

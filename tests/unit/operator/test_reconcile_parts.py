@@ -169,7 +169,7 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "reported"),
     [
         ([], conditions(), None),
         (conditions(), conditions(reason="Other"), None),
@@ -186,10 +186,10 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
         (conditions(progress="ClusterReplacement"), conditions(progress="ClusterReplacement"), None),
     ],
 )
-def test_event_of(voice_model, before, after, told):
+def test_event_of(voice_model, before, after, reported):
     statuses = {"conditions": before}, {"conditions": after}
     event = event_of(voice_model(), *statuses, "2026-01-01T00:00:00.000000Z", "me")
-    assert (event and (event["type"], event["reason"])) == told
+    assert (event and (event["type"], event["reason"])) == reported
     if event:
         assert event["regarding"]["name"] == "kokoro"
         assert len(event["metadata"]["name"]) < 253

@@ -123,16 +123,16 @@ def without_empty(value: Any) -> Any:
 
 
 def test_printer_columns_and_names() -> None:
-    told = {}
+    reported = {}
     for name, kind in KINDS.items():
         crd = definition(kind)
         assert crd["metadata"]["name"] == f"{crd['spec']['names']['plural']}.ttsplayground.dev"
         version = crd["spec"]["versions"][0]
         assert version["subresources"] == {"status": {}}
         columns = [c["name"].upper() for c in version["additionalPrinterColumns"] if "priority" not in c]
-        told[name] = (" ".join(crd["spec"]["names"]["shortNames"]), " ".join(columns))
+        reported[name] = (" ".join(crd["spec"]["names"]["shortNames"]), " ".join(columns))
         assert crd["spec"]["names"]["categories"] == ["tts"]
-    assert told == {
+    assert reported == {
         "VoiceModel": ("voice", "SERVICE ENGINE READY REASON REPLICAS AVATARS AGE"),
         "TextModel": ("tm", "SERVICE ENGINE READY REASON REPLICAS CONTEXT AGE"),
         "TTSJob": ("ttsj", "PHASE DONE/TOTAL FAILED AGE"),

@@ -31,11 +31,11 @@ def main(folder: Path, late: int) -> None:
 
     real = ray._private.services.RAYLET_EXECUTABLE
     stopping = threading.Event()
-    told: list[str] = []
+    reported: list[str] = []
 
     def progress(step: str) -> None:
-        told.append(step)
-        if len(told) == late:
+        reported.append(step)
+        if len(reported) == late:
             ray._private.services.RAYLET_EXECUTABLE = real
             ray._private.node.time = time
 
@@ -65,7 +65,7 @@ def main(folder: Path, late: int) -> None:
             left_at_once = []
         embedded.stop()
         left = left_at_once + _left(short)
-    print(json.dumps({"up": up, "error": error, "answer": answer, "told": told, "left": left}))
+    print(json.dumps({"up": up, "error": error, "answer": answer, "told": reported, "left": left}))
 
 
 def _left(folder: str) -> list[str]:

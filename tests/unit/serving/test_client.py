@@ -71,10 +71,10 @@ async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_
 ) -> None:
     """Unless somebody has all the time there is."""
     call: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-    told = Readiness(True, "its replicas are busy.")
+    reported = Readiness(True, "its replicas are busy.")
 
     async def look(_model: str) -> Readiness:
-        return told
+        return reported
 
     monkeypatch.setattr(module, "look", look)
     client = VoiceClient("kokoro", reason_seconds=0.0)
@@ -84,10 +84,10 @@ async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_
     spoken = asyncio.create_task(client.synthesise(segment, within=0.01))
     await asyncio.sleep(0.1)
     assert not spoken.done()
-    told = Readiness(None, "Ray Serve does not say why.")
+    reported = Readiness(None, "Ray Serve does not say why.")
     await asyncio.sleep(0.1)
     assert not spoken.done(), "a controller that is busy says nothing of the replicas"
-    told = Readiness(False, "it had nothing to do and is being started again.")
+    reported = Readiness(False, "it had nothing to do and is being started again.")
     async with asyncio.timeout(5):
         with pytest.raises(ModelUnavailableError, match="'kokoro' is not ready: it had nothing to do"):
             await spoken

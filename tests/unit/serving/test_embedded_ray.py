@@ -23,8 +23,8 @@ def simulated_late_raylets(tmp_path: Path):
             command, check=False, env=environment, capture_output=True, text=True, timeout=240
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return told
+        reported: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return reported
 
     return start
 

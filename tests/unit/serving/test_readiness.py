@@ -63,8 +63,8 @@ def test_it_is_told_in_words(found: ServeStatus, words: str) -> None:
 
 def test_of_a_traceback_the_error_is_told() -> None:
     message = 'The deployment failed.\nTraceback:\n  File "x.py"\nEngineError: no such parameter: n_gpu\n'
-    told = reason(status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, message), "m")
-    assert told == "it does not start. EngineError: no such parameter: n_gpu"
+    reported = reason(status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, message), "m")
+    assert reported == "it does not start. EngineError: no such parameter: n_gpu"
     broken = reason(
         status(ApplicationStatus.UNHEALTHY, DeploymentStatus.UNHEALTHY, "health check failed"), "m"
     )

@@ -230,9 +230,9 @@ async def written(client: TextClient, prompt: str) -> str:
         return "".join([delta.text async for delta in deltas])
 
 
-def says(patch: pytest.MonkeyPatch, *told: Readiness) -> None:
+def says(patch: pytest.MonkeyPatch, *reported: Readiness) -> None:
     """Have Serve say these of the model, the last of them again and again."""
-    answers = chain(told, repeat(told[-1]))
+    answers = chain(reported, repeat(reported[-1]))
 
     async def look(_model: str) -> Readiness:
         return next(answers)
@@ -409,8 +409,8 @@ def test_serve_logs_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
         except Exception:
             logger.exception("Request failed.")
     logger.error("Something else.")
-    told = [record.exc_info and record.exc_info[0] for record in logged]
-    assert told == [EngineStoppedError, ValueError, None]
+    reported = [record.exc_info and record.exc_info[0] for record in logged]
+    assert reported == [EngineStoppedError, ValueError, None]
 
 
 async def test_an_engine_that_breaks_down_every_time_is_started_anew(

@@ -18,10 +18,10 @@ def target(tmp_path: Path) -> Path:
 
 def test_progress_reaches_the_total(server, target: Path) -> None:
     server.files["/model"] = CONTENT
-    told: list[tuple[str, int, int | None]] = []
-    download(f"{server.url}/model", target, SHA256, "model", lambda *args: told.append(args))
+    reported: list[tuple[str, int, int | None]] = []
+    download(f"{server.url}/model", target, SHA256, "model", lambda *args: reported.append(args))
     assert target.read_bytes() == CONTENT
-    assert told[-1] == ("model", len(CONTENT), len(CONTENT))
+    assert reported[-1] == ("model", len(CONTENT), len(CONTENT))
 
 
 def test_a_broken_transfer_goes_on_where_it_stopped(server, target: Path) -> None:

@@ -41,10 +41,10 @@ def test_only_what_matches_is_taken_at_the_pinned_commit(simulated_hub, cache: P
 
 
 def test_the_bytes_of_all_files_are_told(simulated_hub) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    fetch(Source(uri="hf://me/tiny", revision=COMMIT), progress=lambda *progress: told.append(progress))
+    reported: list[tuple[str, int, int | None]] = []
+    fetch(Source(uri="hf://me/tiny", revision=COMMIT), progress=lambda *progress: reported.append(progress))
     whole = sum(map(len, FILES.values()))
-    assert told[-1] == ("me/tiny", whole, whole)
+    assert reported[-1] == ("me/tiny", whole, whole)
 
 
 def test_a_file_that_differs_from_its_checksum_is_refused(simulated_hub) -> None:

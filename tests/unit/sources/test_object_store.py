@@ -46,15 +46,15 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_files_of_a_prefix_come_with_their_progress(bucket: s3fs.S3FileSystem, cache: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     folder = fetch(
-        Source(uri="s3://models/kokoro"), progress=lambda name, done, total: told.append((done, total))
+        Source(uri="s3://models/kokoro"), progress=lambda name, done, total: reported.append((done, total))
     )
     assert folder.is_relative_to(cache)
     assert content(folder) == FILES
     whole = sum(map(len, FILES.values()))
-    assert told[-1] == (whole, whole)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert reported[-1] == (whole, whole)
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
 
 
 def test_what_was_fetched_serves_without_the_store(bucket: s3fs.S3FileSystem) -> None:

@@ -190,16 +190,16 @@ def test_a_revision_that_fails_leaves_nothing_behind(
     ],
 )
 def test_a_wrong_url_is_refused_without_repeating_its_password(wrong: str) -> None:
-    with pytest.raises(DatabaseError, match="It is sqlite:////folder/file") as told:
+    with pytest.raises(DatabaseError, match="It is sqlite:////folder/file") as reported:
         Database(wrong)
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)
 
 
 @pytest.mark.parametrize("wrong", ["metadata.sqlite", "mysql://u:s3cret@host/name", "sqlite:///:memory:"])
 def test_a_setting_that_is_no_database_of_ours_is_refused(wrong: str) -> None:
-    with pytest.raises(ValidationError, match="it must be a database's URL") as told:
+    with pytest.raises(ValidationError, match="it must be a database's URL") as reported:
         Settings(database_url=wrong)
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)
 
 
 @pytest.mark.parametrize(

@@ -184,8 +184,8 @@ for limit in (0, 1, 100, 4095):
     except OSError as error:
         print(error.errno)
 """
-    told, _ = subprocess_of(code, str(tmp_path / "out")).communicate()
-    assert told.split() == [str(errno.EFBIG)] * 4
+    reported, _ = subprocess_of(code, str(tmp_path / "out")).communicate()
+    assert reported.split() == [str(errno.EFBIG)] * 4
     assert list(FolderOutput(tmp_path / "out").sizes()) == []
     assert leftovers(tmp_path / "out") == []
 
@@ -225,9 +225,9 @@ except OutputError as error:
     tmp_path.chmod(0o755)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    told, _ = subprocess_of(code, str(closed / "out")).communicate()
-    assert "cannot be written: Permission denied; give write permission, or choose another output" in told
-    assert str(closed / "out") in told
+    reported, _ = subprocess_of(code, str(closed / "out")).communicate()
+    assert "cannot be written: Permission denied; give write permission, or choose another output" in reported
+    assert str(closed / "out") in reported
 
 
 def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:

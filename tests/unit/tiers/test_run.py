@@ -61,8 +61,8 @@ def test_lanes_run_side_by_side_and_stages_in_order(tmp_path: Path) -> None:
 def test_the_lanes_of_a_stage_have_ports_apart(tmp_path: Path) -> None:
     tells = (sys.executable, "-c", "import os; print(os.environ['TTSP_TEST_PORTS'])")
     run(tmp_path, (((Tier("left", (tells,)),), (Tier("right", (tells,)),)),))
-    told = {(tmp_path / "logs" / f"{name}.log").read_text().strip() for name in ("left", "right")}
-    assert told == {"20000-25000", "25000-30000"}
+    reported = {(tmp_path / "logs" / f"{name}.log").read_text().strip() for name in ("left", "right")}
+    assert reported == {"20000-25000", "25000-30000"}
     assert shares(range(10, 20), 3) == [range(10, 13), range(13, 16), range(16, 19)]
 
 

@@ -164,13 +164,13 @@ async def test_an_engine_that_is_not_held_to_json_is_asked_for_the_text_alone() 
 
 
 def test_a_request_names_each_language_there_is() -> None:
-    told = {
+    reported = {
         name: asked(draft_request("the sea", name, None, seed=1, held=True, context=4096))
         for name in (*LANGUAGE_DEFAULTS, *LOCALES)
     }
-    assert "British English" in told["en-GB"]
-    assert "Egyptian Arabic" in told["ar-EG"]
-    assert all("the sea" in text and "15 to 60 words" in text for text in told.values())
+    assert "British English" in reported["en-GB"]
+    assert "Egyptian Arabic" in reported["ar-EG"]
+    assert all("the sea" in text and "15 to 60 words" in text for text in reported.values())
 
 
 def test_an_answer_s_white_space_is_tidied() -> None:

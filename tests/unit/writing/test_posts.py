@@ -42,15 +42,15 @@ def desk(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simpl
     return SimpleNamespace(file=file, answers=answers, write=write, posts=posts)
 
 
-def told(result: Result) -> str:
+def reported(result: Result) -> str:
     return " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_ten_posts_in_two_languages_are_a_batch_s_posts(desk: SimpleNamespace, tmp_path: Path) -> None:
     result = desk.write("--count", "10", "--languages", "en,ar")
     assert result.exit_code == 0, result.stderr
-    assert "10 of 10 posts" in told(result)
-    assert "let somebody who knows the language read each" in told(result)
+    assert "10 of 10 posts" in reported(result)
+    assert "let somebody who knows the language read each" in reported(result)
     schema = json.loads(embedded_posts().with_name("posts.schema.json").read_text())
     for number, post in enumerate(desk.posts(), 1):
         jsonschema.validate(post, schema)
@@ -77,7 +77,7 @@ def test_a_file_that_is_there_is_not_touched_unless_that_is_asked_for(desk: Simp
     desk.file.write_text(OTHER)
     result = desk.write()
     assert result.exit_code == 2
-    assert "--append adds to it, --force replaces it" in told(result)
+    assert "--append adds to it, --force replaces it" in reported(result)
     assert desk.file.read_text() == OTHER
     assert desk.write("--append", "--count", "2").exit_code == 0
     assert [post["id"] for post in desk.posts()] == [41, 42, 43]
@@ -91,7 +91,7 @@ def test_what_is_appended_repeats_nothing_in_the_file(desk: SimpleNamespace) -> 
     desk.answers(lambda request: as_json(f"{GOOD} Ours."))
     result = desk.write("--append", "--count", "1")
     assert result.exit_code == 1
-    assert "post 42: no text in en: it is the same as post 41 in en" in told(result)
+    assert "post 42: no text in en: it is the same as post 41 in en" in reported(result)
     assert desk.file.read_text() == OTHER
 
 
@@ -102,8 +102,8 @@ def test_failed_posts_are_named_and_the_good_ones_kept(desk: SimpleNamespace) ->
     desk.answers(odd)
     result = desk.write("--count", "2", "--seed", "0")
     assert result.exit_code == 1
-    assert "1 of 2 posts" in told(result)
-    assert "post 2: no text in en: the answer is not JSON" in told(result)
+    assert "1 of 2 posts" in reported(result)
+    assert "post 2: no text in en: the answer is not JSON" in reported(result)
     assert [post["id"] for post in desk.posts()] == [1]
 
 
@@ -111,7 +111,7 @@ def test_a_post_that_lacks_a_language_is_kept_and_told(desk: SimpleNamespace) ->
     desk.answers(lambda request: as_json(f"{GOOD} {request.seed}"))
     result = desk.write("--count", "1", "--languages", "en,ar")
     assert result.exit_code == 1
-    assert "0 of 1 posts, and 1 that lacks a language" in told(result)
+    assert "0 of 1 posts, and 1 that lacks a language" in reported(result)
     assert [set(post["text"]) for post in desk.posts()] == [{"en"}]
 
 
@@ -133,8 +133,8 @@ def test_what_is_drafted_when_it_ends_early_is_kept(desk: SimpleNamespace, ends:
     desk.answers(early)
     result = desk.write("--count", "9", "--seed", "0")
     assert result.exit_code == (1 if ends == "error" else 130)
-    assert "2 of 9 posts; 7 not tried" in told(result)
-    assert ("it broke" in told(result)) == (ends == "error")
+    assert "2 of 9 posts; 7 not tried" in reported(result)
+    assert ("it broke" in reported(result)) == (ends == "error")
     assert [post["id"] for post in desk.posts()] == [1, 2]
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: S
     desk.answers(meanwhile)
     result = desk.write("--count", "1")
     assert result.exit_code == 1
-    assert "was changed meanwhile" in told(result)
+    assert "was changed meanwhile" in reported(result)
     assert desk.file.read_text() == OTHER
     assert json.loads(result.stdout)["id"] == 1
 
@@ -186,7 +186,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
     monkeypatch.setattr("tts_app.batch.draft_file.whole_file", file_of)
     result = desk.write("--count", "5", "--save-every", "0")
     assert result.exit_code == 0
-    assert told(result).count("No space left on device") == 2
+    assert reported(result).count("No space left on device") == 2
     assert [post["id"] for post in desk.posts()] == [1, 2, 3, 4, 5]
 
 
@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
 def test_wrong_usage(desk: SimpleNamespace, arguments: list[str], message: str) -> None:
     result = desk.write(*arguments)
     assert result.exit_code == 2
-    assert message in told(result)
+    assert message in reported(result)
     assert not desk.file.exists()
 
 
@@ -214,7 +214,7 @@ def test_a_file_that_holds_no_posts_is_not_added_to(desk: SimpleNamespace) -> No
     desk.file.write_text("nonsense\n")
     result = desk.write("--append")
     assert result.exit_code == 2
-    assert "line 1: it is not JSON" in told(result)
+    assert "line 1: it is not JSON" in reported(result)
     assert desk.file.read_text() == "nonsense\n"
 
 

@@ -300,9 +300,9 @@ class _Answer:
             cached = timings["cache_n"]
             self._cached = cached if self._cached is None else min(self._cached, cached)
         delta = delta_of(choice, self._tokens[index] - before)
-        return replace(delta, logprobs=self._told(index, self._logprobs(choice), delta.finish))
+        return replace(delta, logprobs=self._reportable(index, self._logprobs(choice), delta.finish))
 
-    def _told(
+    def _reportable(
         self, index: int, logprobs: tuple[TokenLogprob, ...], finish: Finish | None
     ) -> tuple[TokenLogprob, ...]:
         """Return what can be reported now: never a token that completes a stop string, nor a part of one.
@@ -321,7 +321,7 @@ class _Answer:
         if self._alternatives is None:
             return ()
         found = chat_logprobs(choice.get("logprobs") or {}, self._alternatives)
-        return tuple(told for told in found if told.token)  # else its text is held back, or it has none
+        return tuple(token for token in found if token.token)  # else its text is held back, or it has none
 
 
 def _error(error: Mapping[str, Any]) -> EngineError:

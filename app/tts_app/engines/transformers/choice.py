@@ -60,14 +60,14 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores, shape (1, vocabulary), of which the greatest is the choice."""
-        told = scores
+        original = scores
         scores = self._penalised(input_ids[0, self._prompt :], scores.float())
         if self._request.temperature >= GREEDY:
             scores = self._truncated(scores / self._request.temperature)
             uniform = torch.rand(scores.shape, generator=self._generator).clamp_min(1e-20).to(scores.device)
             scores = scores - torch.log(-torch.log(uniform))
         if self._request.logprobs is not None:
-            self.logprobs.append(self._told(told[0].float().log_softmax(-1), int(scores.argmax())))
+            self.logprobs.append(self._logprob(original[0].float().log_softmax(-1), int(scores.argmax())))
         return scores
 
     def _penalised(self, written: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -89,7 +89,7 @@ class Choice(LogitsProcessor):  # type: ignore[misc]
         out[:, 0] = False
         return scores.masked_fill(out.scatter(-1, order, out), -torch.inf)
 
-    def _told(self, logprobs: torch.Tensor, chosen: int) -> TokenLogprob:
+    def _logprob(self, logprobs: torch.Tensor, chosen: int) -> TokenLogprob:
         best = logprobs.topk(self._request.logprobs or 0)
         top = tuple(
             self._token(int(i), float(p))

@@ -102,12 +102,12 @@ def _source(files: Path) -> dict[str, Any]:
 
 def _check_quantization(files: Path, quantization: str) -> None:
     try:
-        told = (
+        config = (
             json.loads((files / "config.json").read_text(encoding="utf-8")).get("quantization_config") or {}
         )
     except ValueError as error:
         raise EngineError(f"{files / 'config.json'} is damaged: {error}.") from error
-    method, bits = told.get("quant_method"), told.get("bits")
+    method, bits = config.get("quant_method"), config.get("bits")
     wanted = QUANTIZED.get(quantization)
     if wanted is not None and (method, bits) != (wanted, 4):
         is_what = f"{method} with {bits} bits" if method else "not quantised"
@@ -156,6 +156,6 @@ def _torchao(quantization: str, gpu: bool) -> Any:
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
-    told = model.generation_config.eos_token_id
-    ends = told if isinstance(told, list) else [told, tokenizer.eos_token_id]
+    token_ids = model.generation_config.eos_token_id
+    ends = token_ids if isinstance(token_ids, list) else [token_ids, tokenizer.eos_token_id]
     return frozenset(end for end in ends if end is not None)

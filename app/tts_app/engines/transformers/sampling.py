@@ -43,11 +43,11 @@ class _Temperature(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
 
     def prepare_tensor_args(self, requests_with_new_token: Sequence[Any]) -> torch.Tensor:
         """Return the answers' temperatures, as bits."""
-        told = [
+        temperatures = [
             request.state.logit_processor_kwargs.get("temperature", 1.0)
             for request in requests_with_new_token
         ]
-        return torch.tensor(told, dtype=torch.float32).view(torch.int32)
+        return torch.tensor(temperatures, dtype=torch.float32).view(torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Return `scores` (answers x tokens) divided; for a greedy answer all but one are -inf."""

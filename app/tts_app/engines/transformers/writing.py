@@ -154,7 +154,7 @@ def write_in_batch(
     Raises:
         EngineStoppedError: the manager has broken. Nothing was started, and `done` is not called.
     """
-    told, ended = 0, False
+    sent, ended = 0, False
 
     def end() -> None:
         nonlocal ended
@@ -164,10 +164,10 @@ def write_in_batch(
             done()
 
     def take(output: Any) -> None:
-        nonlocal told
+        nonlocal sent
         if ended:
             return
-        tokens, told = output.generated_tokens[told:], len(output.generated_tokens)
+        tokens, sent = output.generated_tokens[sent:], len(output.generated_tokens)
         error = None if output.error is None else _failed(output.error)
         emit(TokenBatch(index, tokens, ended=output.is_finished(), error=error))
         if output.is_finished():

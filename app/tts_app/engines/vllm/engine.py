@@ -192,7 +192,7 @@ class VllmEngine:
         except asyncio.CancelledError:
             emit(EngineStoppedError("The engine was closed."))
             raise
-        except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
+        except Exception as error:  # noqa: BLE001 - reported to the caller, whatever it is
             emit(error if isinstance(error, EngineError) else EngineStoppedError(f"vLLM failed: {error}"))
 
     async def _ask(self, request: TextRequest) -> AsyncIterator[Any]:
@@ -276,8 +276,8 @@ def _read(chunk: Mapping[str, Any], counted: dict[int, int]) -> Iterator[Delta]:
         index, logprobs = choice["index"], choice.get("logprobs") or {}
         before = counted.get(index, 0)
         counted[index] = usage.get("completion_tokens", before)
-        told = (*chat_logprobs(logprobs), *completion_logprobs(logprobs))
-        delta = delta_of(choice, counted[index] - before, told)
+        found = (*chat_logprobs(logprobs), *completion_logprobs(logprobs))
+        delta = delta_of(choice, counted[index] - before, found)
         # The first one has the role alone.
         if delta.text or delta.reasoning or delta.tokens or delta.tool_calls or delta.finish:
             yield delta
