@@ -75,7 +75,7 @@ class Ray(Resource):
     head: Head = Head()
     """Ray's head pod."""
     auth: Literal["token", "none"] = "token"
-    """Whether the cluster's own ports ask for a token; the operator makes it and keeps it in a Secret."""
+    """Whether Ray's own ports require a token, which the operator creates and keeps in a Secret."""
 
 
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]
@@ -234,7 +234,7 @@ class Route(Resource):
 
 
 class Toleration(Resource):
-    """A taint that the pods may be scheduled in spite of."""
+    """A taint that the pods tolerate."""
 
     rules = (
         Rule(
@@ -264,7 +264,7 @@ class Scheduling(Resource):
     node_selector: Labels = {}
     """Labels that a node must have."""
     tolerations: Annotated[list[Toleration], Field(max_length=32)] = []
-    """Taints that the pods may be scheduled in spite of."""
+    """Taints that the pods tolerate."""
     priority_class_name: ObjectName | None = None
     """Priority class of the pods."""
     runtime_class_name: ObjectName | None = None
@@ -281,7 +281,7 @@ class PlaygroundSpec(Resource):
     ray: Ray = Ray()
     """The service's Ray cluster."""
     when_empty: Literal["Remove", "KeepGateway"] = "Remove"
-    """Whether the service is removed with its last model, or its API stays and says that there is none."""
+    """Whether the service is removed with its last model, or its API stays and reports that it has none."""
     storage: Storage = Storage()
     """Where the service keeps audio, model files and metadata."""
     network_policy: NetworkPolicy = NetworkPolicy()
@@ -295,7 +295,7 @@ class PlaygroundSpec(Resource):
     security: Security = Security()
     """Who may call the API."""
     pod_disruption_budget: bool = True
-    """Whether a node's drain leaves a model of `replicas.min` 2 or more one (by PodDisruptionBudgets)."""
+    """Whether a PodDisruptionBudget keeps a copy of each model of `replicas.min` 2 or more."""
     scheduling: Scheduling = Scheduling()
     """Where the service's pods run; nothing else of a pod can be set."""
 

@@ -49,7 +49,7 @@ class Status(Reported):
     observed_generation: Count | None = None
     """The generation of the resource that this status is about."""
     conditions: Annotated[list[Condition], Unique(("type",))] = []
-    """The state by aspects."""
+    """The state: one condition for each aspect."""
 
 
 class Served(Status):
@@ -67,7 +67,7 @@ class Download(Reported):
     """How far the model's files have been fetched into the cache."""
 
     percent: Percent = 0
-    """Part that is there, in per cent."""
+    """Bytes that are there, in per cent of all."""
     bytes: Count = 0
     """Bytes that are there."""
     total_bytes: Count | None = None
@@ -95,11 +95,11 @@ class VoiceModelStatus(ModelStatus):
     locales: Annotated[list[Locale], Unique()] = []
     """Locales that the model speaks, sorted."""
     avatars: Count | None = None
-    """How many avatars this model speaks; one that another model of the service speaks does not count."""
+    """How many avatars this model speaks, without those that another model of the service speaks."""
 
 
 class Progress(Reported):
-    """How many of the job's items are through."""
+    """How many of the job's items are done."""
 
     total: Count = 0
     """Items that the job has: posts times avatars."""
@@ -132,9 +132,9 @@ class TTSJobStatus(Status):
     """What a TTSJob reports."""
 
     phase: Phase | None = None
-    """Where the job is; Succeeded, PartiallyFailed (some items failed) and Failed are its end."""
+    """The job's phase; Succeeded, PartiallyFailed (some items failed) and Failed are final."""
     progress: Progress | None = None
-    """How many of the job's items are through."""
+    """How many of the job's items are done."""
     failures: Annotated[list[Failure], Field(max_length=10)] = []
     """The first ten items that failed; the output's ledger has them all."""
     start_time: Time | None = None
@@ -144,7 +144,7 @@ class TTSJobStatus(Status):
     ray_job: str | None = None
     """Name of the RayJob that does the work."""
     failed_attempts: Count | None = None
-    """RayJobs that were broken off: each is followed by another, up to a limit."""
+    """RayJobs that failed; after each the operator starts another, up to a limit."""
 
 
 class ModelCount(Reported):

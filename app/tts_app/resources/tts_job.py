@@ -88,7 +88,7 @@ class Posts(Resource):
     uri: StorageUri | None = None
     """A file of JSON records, one a line: pvc://claim/path, s3://, gs:// or file://."""
     inline: Annotated[list[Post], Field(min_length=1, max_length=500), Unique(("id",))] | None = None
-    """The posts themselves, where they are few."""
+    """The posts themselves; for a small job."""
     config_map_ref: ConfigMapRef | None = None
     """A ConfigMap that holds the posts."""
 
@@ -140,13 +140,13 @@ class Ephemeral(Resource):
     """A Ray cluster for this job alone, made when it starts and removed when it ends."""
 
     copy_of: Name = "playground"
-    """Service whose models and Playground the cluster is made like."""
+    """Service whose models and Playground the cluster copies."""
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """Copies of each model."""
 
 
 class TTSJobSpec(Resource):
-    """Which posts are spoken by which avatars, where to, and how."""
+    """Which posts are spoken by which avatars, and where the audio goes."""
 
     rules = (
         Rule(
@@ -167,7 +167,7 @@ class TTSJobSpec(Resource):
     service: Name | None = None
     """Service that speaks; without it and without `ephemeral`: playground."""
     ephemeral: Ephemeral | None = None
-    """A cluster for this job alone, instead of a service."""
+    """A Ray cluster for this job alone, instead of a service."""
     posts: Posts
     """The posts to speak."""
     avatars: Avatars = Avatars()
@@ -181,11 +181,11 @@ class TTSJobSpec(Resource):
     parallelism: Annotated[int, Field(ge=1, le=1024)] = 8
     """Items that are spoken at a time."""
     suspend: bool = False
-    """Whether the job waits; one that runs stops after the items in hand, and goes on where it stopped."""
+    """Whether the job is paused; it first finishes the items in progress, and continues there later."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     """Seconds after which the ended job is deleted; without it, it stays. The audio stays in any case."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    """Seconds after which a job that still runs is stopped and has failed."""
+    """Seconds after which a running job is stopped and marked as failed."""
 
     @property
     def service_name(self) -> str | None:
@@ -194,7 +194,7 @@ class TTSJobSpec(Resource):
 
 
 class TTSJob(CustomResource):
-    """A batch of posts, each spoken by every avatar that is asked for, into audio files."""
+    """A batch that speaks posts with several avatars and writes audio files."""
 
     plural = "ttsjobs"
     short_name = "ttsj"
@@ -211,6 +211,6 @@ class TTSJob(CustomResource):
     kind: Literal["TTSJob"] = "TTSJob"
     """Kind of the resource: TTSJob."""
     spec: TTSJobSpec
-    """Which posts are spoken by which avatars, where to, and how."""
+    """Which posts are spoken by which avatars, and where the audio goes."""
     status: TTSJobStatus | None = None
-    """How far the job is."""
+    """What the operator found of the job."""

@@ -54,7 +54,7 @@ class VoiceReference(Resource):
     transcript: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
     """The words that are spoken in the clip."""
     consent: Consent
-    """Proof that the speaker agreed to be cloned; without it a clip is refused."""
+    """Proof that the speaker agreed to be cloned; a clip without it is refused."""
 
 
 class Measured(Resource):
@@ -90,7 +90,7 @@ class Voice(Resource):
     quality: Literal["production", "preview"] = "preview"
     """Whether the voice is fit for production, by what was measured."""
     approximation: Text | None = None
-    """Says so where the voice is an accent or an approximation of the locale, and of what kind."""
+    """How the voice approximates the locale, such as another accent; default: it does not."""
     gain: Annotated[float, Field(ge=-24, le=24)] = 0.0
     """Decibels that bring this voice to -16 LUFS, measured; a stream is levelled with it."""
     parameters: dict[str, JsonValue] = {}
