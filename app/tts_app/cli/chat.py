@@ -23,9 +23,7 @@ _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]) | {ord(kept): kept
 def chat(
     message: Annotated[
         str | None,
-        typer.Argument(
-            help="Ask this alone; - reads standard input, as a pipe does. Default: a conversation."
-        ),
+        typer.Argument(help="One message; - reads standard input, as a pipe does. Default: a conversation."),
     ] = None,
     system: Annotated[str, typer.Option(help="System message.")] = "",
     max_tokens: Annotated[
@@ -41,7 +39,7 @@ def chat(
     file: TextFiles = None,
     url: Url = None,
 ) -> None:
-    """Talk with a TextModel. No server is needed. Ctrl-C stops an answer, Ctrl-D ends the conversation."""
+    """Chat with a TextModel. No server is needed. Ctrl-C stops an answer, Ctrl-D ends the conversation."""
     from tts_app.cli.conversation import Conversation
     from tts_app.engines.text import TextRequest
 

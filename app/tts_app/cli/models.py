@@ -10,7 +10,7 @@ from tts_app.cli.console import WRONG_USAGE, ModelFiles, err, fail, json_progres
 from tts_app.manifests import ManifestError, load_models, parse_model
 from tts_app.resources import TextModel, VoiceModel
 
-models_app = typer.Typer(help="The models that speak and write.", no_args_is_help=True)
+models_app = typer.Typer(help="Manage the models' files.", no_args_is_help=True)
 
 
 @models_app.command("fetch")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STDOUT = Path("-")
 
-posts_app = typer.Typer(help="Posts to speak: draft them, check them.", no_args_is_help=True)
+posts_app = typer.Typer(help="Draft and check posts.", no_args_is_help=True)
 
 
 @posts_app.command("write")
@@ -46,7 +46,7 @@ def write_posts(
     file: TextFiles = None,
     url: Url = None,
 ) -> None:
-    """Draft posts with a TextModel, in the form that `ttsp render --posts` takes. They need a reader."""
+    """Draft posts with a TextModel, as `ttsp render --posts` takes them. A person must review them."""
     from tts_app.batch.drafting import Order
     from tts_app.batch.drafts import languages_of
 

@@ -48,14 +48,14 @@ def render(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the names of the files, one a line, and what they take; render nothing."
+            "--dry-run", help="Print the names of the files, one a line, and an estimate; render nothing."
         ),
     ] = False,
     price: Annotated[
         float, typer.Option(min=0, help="Price of an hour of the machine: the estimate then has the cost.")
     ] = 0,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try what failed in an earlier run once more.")
+        bool, typer.Option("--retry-failed", help="Retry what failed in an earlier run.")
     ] = False,
     archive: Annotated[bool, typer.Option("--archive", help="Also write audio.zip.")] = False,
     utilisation: Annotated[
@@ -71,17 +71,18 @@ def render(
     ] = None,
     uid: Annotated[
         str,
-        typer.Option(help="Identifies the job: what an earlier job of its name failed at is tried again."),
+        typer.Option(help="Identifies the job: what failed in an earlier job of its name is retried."),
     ] = "",
     goes_on: Annotated[
         bool,
-        typer.Option("--goes-on", help="The batch was started before: wait for an output that is away."),
+        typer.Option(
+            "--goes-on",
+            help="For the operator: the batch was started before, so wait for an output that is missing.",
+        ),
     ] = False,
     config_maps: Annotated[
         Path,
-        typer.Option(
-            help="Folder where ConfigMaps lie as <name>/<key>. They may be in YAML beside the job, too."
-        ),
+        typer.Option(help="Folder of ConfigMaps, as <name>/<key>. They may also be in YAML beside the job."),
     ] = Path("config-maps"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Write the progress as JSON, a line a second.")

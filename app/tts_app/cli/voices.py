@@ -25,7 +25,9 @@ def say(
     output: Annotated[Path, typer.Option("--output", "-o", help="Audio file; - is standard output.")] = Path(
         "speech.mp3"
     ),
-    format: Annotated[str | None, typer.Option(help="Default: as the file is called, else mp3.")] = None,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help="Audio format. Default: by the file's extension, else mp3.")
+    ] = None,
     speed: Annotated[float, typer.Option(help="Tempo, 0.25 to 4; pitch stays.")] = 1.0,
     file: VoiceFiles = None,
 ) -> None:
@@ -61,7 +63,7 @@ def voices(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array, as the API gives it.")] = False,
     file: VoiceFiles = None,
 ) -> None:
-    """List the avatars: who speaks which locale, how well, under which licence."""
+    """List the avatars with their locale, quality and licence."""
     found = Catalogue(_models(file)).select(language, locale, gender)
     if not found:
         fail("No voice matches. `ttsp voices` lists them all.", WRONG_USAGE)
