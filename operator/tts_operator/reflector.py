@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from tts_operator.backoff import LONGEST_DELAY, delay
+from tts_app.backoff import Backoff
 from tts_operator.cache import Store
 from tts_operator.kube import NOT_FOUND, KubeError
 from tts_operator.objects import Kind, Manifest
@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 GONE = 410
 """The API server's answer to a watch from a version that is too old."""
+RETRY = Backoff(1.0, 60.0)
+"""Delays before a broken watch is started again."""
 MISSING_SECONDS = 30.0
 """Seconds after which to look again for a kind that the cluster lacks."""
 UNWRITTEN_SECONDS = 300.0
@@ -63,7 +65,7 @@ class Reflector:
             try:
                 await self._follow()
             except KubeError as error:
-                failures = 1 if clock() - began > LONGEST_DELAY else failures + 1
+                failures = 1 if clock() - began > RETRY.longest else failures + 1
                 await self._recover(error, failures)
 
     async def _follow(self) -> None:
@@ -106,7 +108,7 @@ class Reflector:
             if store.trouble:
                 store.trouble = str(error)
             self.tried.set()
-            await asyncio.sleep(delay(failures))
+            await asyncio.sleep(RETRY.after(failures))
 
     async def _kind_may_be_there(self) -> None:
         """Wait until a kind that the cluster lacks may have been added.

@@ -246,8 +246,7 @@ class Driver:
             await self.retry_output.wait(result.message)
             feed.again(item, "output", 0.0)
         elif result.cause == "passing" and feed.tries(item, "passing") < self._options.retries:
-            first, most = self._waits.retry
-            feed.again(item, "passing", min(most, first * 2 ** feed.tries(item, "passing")))
+            feed.again(item, "passing", self._waits.retry.after(feed.tries(item, "passing") + 1))
         else:
             for failed in [item, *feed.released(item.key)]:
                 await self._fail(failed, result)

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from tts_app.backoff import Backoff
 from tts_app.batch.driver import Driver
 from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
@@ -21,7 +22,7 @@ from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
-from tts_app.storage.database import AWAY, PAUSES, recorded
+from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
 
@@ -44,11 +45,11 @@ class HostedBatches:
         batches: Batches,
         settings: Settings,
         waits: Waits = DEFAULT_WAITS,
-        database_pauses: tuple[float, float] = PAUSES,
+        database_retry: Backoff = RETRY,
     ) -> None:
         self._models = models
         self._waits = waits
-        self._recorded = partial(recorded, pauses=database_pauses)
+        self._recorded = partial(recorded, backoff=database_retry)
         self._batches = batches
         self._settings = settings
         self._queue: asyncio.Queue[str] = asyncio.Queue()

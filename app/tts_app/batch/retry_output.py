@@ -66,18 +66,18 @@ class RetryOutput:
 
     async def _look(self, fault: str) -> None:
         until = time.monotonic() + self._waits.output
-        pause, most = self._waits.output_looks
+        failures = 0
         while not self._lost:
+            failures += 1
             self.fault = f"the output cannot be written: {fault}"
             with suppress(TimeoutError):  # a pause, cut short if the batch is to stop
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                await asyncio.wait_for(self._stopping.wait(), self._waits.output_probe.after(failures))
             try:
                 await asyncio.to_thread(self._output.probe)
                 return
             except OSError as error:
                 fault = describe(error)
             self._lost = self._stopping.is_set() or time.monotonic() > until
-            pause = min(most, 2 * pause)
         raise _lost(fault)
 
 

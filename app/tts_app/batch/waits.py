@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tts_app.backoff import Backoff
 from tts_app.serving.governor import AVERAGE_SECONDS, SAMPLE_SECONDS
 
 
@@ -11,10 +12,10 @@ class Waits:
 
     output: float = 180.0
     """How long an output may be away or full before the batch fails."""
-    output_looks: tuple[float, float] = (0.5, 10.0)
-    """Pause before the output is probed, doubled before each further probe, and the longest pause."""
-    retry: tuple[float, float] = (0.5, 30.0)
-    """Pause before the first retry of an item, doubled before each further one, and the longest pause."""
+    output_probe: Backoff = Backoff(0.5, 10.0)
+    """Before each probe of such an output."""
+    retry: Backoff = Backoff(0.5, 30.0)
+    """Before each retry of an item."""
     progress: float = 1.0
     """Between two reports of the progress."""
     sample: float = SAMPLE_SECONDS

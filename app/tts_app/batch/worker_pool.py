@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from tts_app.backoff import Backoff
 from tts_app.batch.options import SPEAKERS
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.resources import VoiceModel
@@ -90,8 +91,8 @@ class WorkerHandle:
     output: str
     soon_seconds: float = _SOON
     """How long after the start began the worker is expected to be ready soon."""
-    pause: float = 2.0
-    """Seconds before a new start after a failed one; doubled before each further start."""
+    retry: Backoff = Backoff(2.0)
+    """Delays before a new start after a failed one."""
     actor: Any = None
     chunk: int = 1
     """Items to hand to it at a time."""
@@ -138,7 +139,7 @@ class WorkerHandle:
                     if self._failed >= _ENDED:
                         self.lost = f"A worker of {self.model.name} does not start: {_cause(error)}"
                     else:
-                        await asyncio.sleep(self.pause * 2.0 ** (self._failed - 1))
+                        await asyncio.sleep(self.retry.after(self._failed))
 
     async def _made(self) -> Any:
         """Return an actor whose model is loaded; kill one that fails or is no longer wanted."""

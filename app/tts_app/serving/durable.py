@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import partial
 
 from tts_app.audio.formats import FORMATS
+from tts_app.backoff import Backoff
 from tts_app.catalogue import UnknownVoiceError
 from tts_app.engines.base import EngineError
 from tts_app.serving.admission import OverloadedError
@@ -15,14 +16,15 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
-from tts_app.storage.database import AWAY, PAUSES, recorded
+from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
 from tts_app.telemetry.logs import log
 
 _LOOK_AGAIN = 0.2
-_MODEL_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0, 120.0, 120.0)
-"""Seconds before each new try of a speech whose model does not answer but may be starting; ten minutes in
-all."""
+_MODEL_RETRY = Backoff(1.0, 120.0)
+"""Delays before a speech is retried whose model does not answer, but may be starting."""
+_MODEL_RETRIES = 11
+"""Most retries of such a speech; they take ten minutes."""
 _BUSY_RETRY = 30
 """Seconds of Retry-After when too many durable speeches are unfinished."""
 
@@ -51,16 +53,16 @@ class DurableSpeeches:
         *,
         workers: int,
         limit: int,
-        model_pauses: Sequence[float] = _MODEL_PAUSES,
-        database_pauses: tuple[float, float] = PAUSES,
+        model_retry: Backoff = _MODEL_RETRY,
+        database_retry: Backoff = RETRY,
     ) -> None:
         self._service = service
         self._speeches = speeches
         self._store = store
         self._workers = workers
         self._limit = limit
-        self._model_pauses = model_pauses
-        self._recorded = partial(recorded, pauses=database_pauses)
+        self._model_retry = model_retry
+        self._recorded = partial(recorded, backoff=database_retry)
         self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         """Speeches to be made, each with how often its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -169,7 +171,7 @@ class DurableSpeeches:
         try:
             await self._render(speech, speech.text)
         except ModelUnavailableError as error:
-            if tries < len(self._model_pauses):
+            if tries < _MODEL_RETRIES:
                 self._make_later(speech_id, tries, error)
             else:
                 await self._fail(speech, str(error), error)
@@ -180,7 +182,7 @@ class DurableSpeeches:
 
     def _make_later(self, speech_id: str, tries: int, error: ModelUnavailableError) -> None:
         """Queue a speech again after a pause, during which the workers make speeches of other models."""
-        pause = self._model_pauses[tries]
+        pause = self._model_retry.after(tries + 1)
         log("durable speech waits for its model", speech=speech_id, seconds=pause, error=error)
         again = (speech_id, tries + 1)
         asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)

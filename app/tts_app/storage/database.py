@@ -13,13 +13,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from tts_app.backoff import Backoff
 from tts_app.telemetry.logs import log
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
 AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """What a call raises while the database is away, locked, full or read-only: it may succeed later."""
-PAUSES = (0.5, 30.0)
-"""Seconds before a call is repeated while the database is away, doubled each time, and the longest pause."""
+RETRY = Backoff(0.5, 30.0)
+"""Delays before a call is repeated while the database is away."""
 _BEFORE_MIGRATIONS = "0001"
 """Revision of the tables that versions without migrations made."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
@@ -88,19 +89,19 @@ class Database:
                 yield connection
 
 
-async def recorded(call: Callable[[], _Answer], pauses: tuple[float, float] = PAUSES) -> _Answer:
+async def recorded(call: Callable[[], _Answer], backoff: Backoff = RETRY) -> _Answer:
     """Return the result of `call`, made in a thread; repeat it for as long as the database is away.
 
     Its change may be made twice: the connection can break after the change was stored.
     """
-    pause, longest = pauses
+    failures = 0
     while True:
         try:
             return await asyncio.to_thread(call)
         except AWAY as error:
             log("database away", error=error)
-        await asyncio.sleep(pause)
-        pause = min(longest, 2 * pause)
+        failures += 1
+        await asyncio.sleep(backoff.after(failures))
 
 
 def storable(identifier: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tts_app.backoff import Backoff
 from tts_app.resources import TTSJob, VoiceModel
 from tts_app.serve_config import GATEWAY
 from tts_operator.desired.claims import audio_claim_of
@@ -42,8 +43,8 @@ from tts_operator.plan.service import Policy, ServiceFacts, fetched_loads, playg
 
 ATTEMPTS = 5
 """RayJobs that may end without a report of how the batch ended; after the last of them the job has failed."""
-FIRST_BACKOFF = 10.0
-"""Seconds from the end of the first attempt to the second; they double each time."""
+RETRY = Backoff(10.0)
+"""Delays from the end of an attempt to the next."""
 RUNNING_POLL = 3.0
 """Seconds after which to look again at a running job: its progress is in a log, which is not watched."""
 LONGEST_WAIT = 30.0
@@ -290,7 +291,7 @@ def _try_again(facts: JobFacts, attempt: Attempt, ended: datetime, now: datetime
             facts, "Failed", "AttemptsExhausted", text, is_error=True, failed_attempts=attempt.number
         )
         return _Step(state, stops=True)
-    due = ended + timedelta(seconds=FIRST_BACKOFF * 2 ** (attempt.number - 1))
+    due = ended + timedelta(seconds=RETRY.after(attempt.number))
     # Anything not in the status yet would be lost with the RayJob.
     is_known = facts.status.get("failedAttempts") == attempt.number
     text += " Another one follows; what is done stays."

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tts_operator.backoff import delay
+from tts_app.backoff import Backoff
 from tts_operator.logs import about
 from tts_operator.objects import JobKey, Key
 
 K = TypeVar("K", Key, JobKey)
 """The one kind of keys of a queue: keys of different kinds may be equal."""
+
+RETRY = Backoff(1.0, 60.0)
+"""Delays before a key that failed is due again."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ class WorkQueue(Generic[K]):
         self._working.discard(key)
         if failed:
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            self.add(key, delay(count))
+            self.add(key, RETRY.after(count))
         else:
             self._failures.pop(key, None)
         self._changed.set()

@@ -1,7 +1,7 @@
 """The API over ASGI, with everything real but the model, the language and the audio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.audio.samples import Audio
+from tts_app.backoff import Backoff
 from tts_app.batch.hosted import HostedBatches
 from tts_app.batch.waits import Waits
 from tts_app.engines.base import Capabilities, Segment
@@ -223,9 +224,9 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with AsyncExitStack() as stack:
 
         async def begin(
-            reported: bool = True, model_pauses: Sequence[float] = (0.01,) * 50, **settings: Any
+            reported: bool = True, model_retry: Backoff = Backoff(0.01, 0.01), **settings: Any
         ) -> Api:
-            begun = _api(tmp_path, monkeypatch, reported, model_pauses, settings)
+            begun = _api(tmp_path, monkeypatch, reported, model_retry, settings)
             return await stack.enter_async_context(begun)
 
         yield begin
@@ -268,7 +269,7 @@ async def _api(
     folder: Path,
     patch: pytest.MonkeyPatch,
     reported: bool,
-    model_pauses: Sequence[float],
+    model_retry: Backoff,
     changes: dict[str, Any],
 ) -> AsyncIterator[Api]:
     """Start an API; `reported`: it knows its voices at once, not only when Ray Serve reports them."""
@@ -284,18 +285,18 @@ async def _api(
     if reported:
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
-    database, database_pauses = Database(settings.database), (0.01, 0.02)
+    database, database_retry = Database(settings.database), Backoff(0.01, 0.02)
     durable = DurableSpeeches(
         service,
         Speeches(database),
         store,
         workers=settings.durable_workers,
         limit=settings.durable_queue,
-        model_pauses=model_pauses,
-        database_pauses=database_pauses,
+        model_retry=model_retry,
+        database_retry=database_retry,
     )
-    waits = Waits(output_looks=(0.02, 0.02))
-    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_pauses)
+    waits = Waits(output_probe=Backoff(0.02, 0.02))
+    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_retry)
     context = Context(settings, service, text, durable, batches, store, database, Fingerprint(b"key"))
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from tts_app.backoff import Backoff
 from tts_app.resources import VoiceModel
 from tts_app.serving import durable
 from tts_app.serving.client import ModelUnavailableError
@@ -272,7 +273,7 @@ async def test_a_speech_that_waits_for_its_model_holds_up_no_other(
     paused: list[Any] = []
     later = durable.DurableSpeeches._make_later
     monkeypatch.setattr(durable.DurableSpeeches, "_make_later", make_later)
-    api = await start(model_pauses=(60.0,), durable_workers=1)
+    api = await start(model_retry=Backoff(60.0), durable_workers=1)
     api.model.error = ModelUnavailableError("Model 'kokoro' is not ready.")
     waiting = (await api.client.post(PATH, json=BODY)).headers["location"]
     await until(lambda: bool(paused))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tts_app.backoff import Backoff
 from tts_app.batch import driver as module
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
@@ -159,7 +160,9 @@ def speaker(shaky: Shaky, monkeypatch: pytest.MonkeyPatch) -> Speaker:
     return made
 
 
-SHORT = Waits(output_looks=(0.02, 0.02), retry=(0.01, 0.01), progress=0.01, sample=0.01, average=0.001)
+SHORT = Waits(
+    output_probe=Backoff(0.02, 0.02), retry=Backoff(0.01, 0.01), progress=0.01, sample=0.01, average=0.001
+)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pytest
 import ray
 from ray import exceptions
 
+from tts_app.backoff import Backoff
 from tts_app.batch.worker import Order
 from tts_app.batch.worker_pool import (
     NoWorkerError,
@@ -111,12 +112,12 @@ async def test_start_tries_three_times_where_ray_fails(
 
     third = actor(["spoken"])
     worker = worker_of(make_model(), [lost(), lost(), third], monkeypatch)
-    worker.pause = 0.0
+    worker.retry = Backoff(0.0)
     await worker.start()
     assert worker.actor is third
     assert len(killed) == 2
     worker = worker_of(make_model(), [lost(), lost(), lost()], monkeypatch)
-    worker.pause = 0.0
+    worker.retry = Backoff(0.0)
     with pytest.raises(WorkerPoolError, match="does not start: The actor died"):
         await worker.start()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fake_kube import FakeKube
 
+from tts_app.backoff import Backoff
 from tts_operator import reflector
 from tts_operator.cache import Cache
 from tts_operator.kube import KubeError
@@ -71,7 +72,7 @@ class World:
 
 @pytest.fixture
 async def world(monkeypatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(reflector, "delay", lambda failures: 0.0)
+    monkeypatch.setattr(reflector, "RETRY", Backoff(0.0, 60.0))
     made = World()
     yield made
     await made.stop()
