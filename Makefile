@@ -3,6 +3,7 @@
 SHELL := bash
 PY := .venv/bin/python
 PORT ?= 8000
+COMMIT ?= main~1
 # Byte code is written whatever the environment says, else every process compiles all of Ray anew. Empty is off.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -88,6 +89,10 @@ bench-batch: setup ## measure batches: scale, speed beside the engine's limit, a
 .PHONY: bench-text
 bench-text: setup ## measure text through HTTP beside the bare engine, and thousands of streams; writes docs/benchmarks-text.md
 	$(PY) tests/bench/text.py
+
+.PHONY: bench-commits
+bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main~1); writes docs/benchmarks-commits.md
+	$(PY) tests/bench/commits.py --commit $(COMMIT)
 
 .PHONY: bench-posts
 bench-posts: setup ## render all 1,800 files of the sample job and examine them (hours; goes on where it was); writes docs/benchmarks-posts.md

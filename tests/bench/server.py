@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -20,10 +20,14 @@ STOP_SECONDS = 60.0
 
 
 class Server:
-    """`ttsp serve`, with more arguments where some are given; ready when entered."""
+    """`ttsp serve`, with more arguments where some are given; ready when entered.
 
-    def __init__(self, *arguments: str) -> None:
+    `root` is the checkout whose `.venv` runs it; this one by default.
+    """
+
+    def __init__(self, *arguments: str, root: Path | None = None) -> None:
         self._arguments = arguments
+        self._python = str(root / ".venv" / "bin" / "python") if root else sys.executable
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
@@ -35,7 +39,7 @@ class Server:
             "TTSP_AUDIO_OUTPUT": str(state / "audio"),
             "TTSP_METRICS_PORT": str(metrics),
         }
-        command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(port), *self._arguments]
+        command = [self._python, "-m", "tts_app.cli", "serve", "--port", str(port), *self._arguments]
         self._output = state / "output.txt"
         began = time.perf_counter()
         with self._output.open("wb") as file:
@@ -68,12 +72,14 @@ class Server:
         """Suspend its processes while the block lasts: idle, they too take time from what is measured."""
         family = self._family()
         for process in family:
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                process.suspend()
         try:
             yield
         finally:
             for process in reversed(family):
-                process.resume()
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def _each(self, measure: object) -> list[float]:
         found = []

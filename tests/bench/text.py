@@ -84,8 +84,8 @@ def _measure_http(findings: Findings, options: argparse.Namespace, threads: int)
             for callers in CALLERS:
                 reported: dict[str, list[dict[str, Any]]] = {"bare": [], "http": []}
                 for number in range(options.rounds + 1):
-                    bodies = _bodies(number, max(2, callers), options.tokens)
-                    waking = _bodies(-number, 1, 4)  # whoever stood still is slow at first
+                    bodies = bodies_of(number, max(2, callers), options.tokens)
+                    waking = bodies_of(-number, 1, 4)  # whoever stood still is slow at first
                     turns = ("bare", "http") if number % 2 else ("http", "bare")
                     for turn in turns:
                         if turn == "bare":
@@ -93,8 +93,8 @@ def _measure_http(findings: Findings, options: argparse.Namespace, threads: int)
                                 bare.ask(bodies=waking, callers=1)
                                 found = bare.ask(bodies=bodies, callers=callers)
                         else:
-                            _over_http(server.url, waking, 1)
-                            found = _over_http(server.url, bodies, callers)
+                            over_http(server.url, waking, 1)
+                            found = over_http(server.url, bodies, callers)
                         if number:  # the first round warms up
                             reported[turn].append(found)
                     if number and callers == 1:  # beside others the order of sums is another one
@@ -154,7 +154,7 @@ def measure_spoken(findings: Findings, options: argparse.Namespace) -> None:
     reported: list[tuple[float, float, float]] = []
     with Server() as server:
         for number in range(2 * options.rounds + 1):
-            (body,) = _bodies(number, 1, options.tokens)
+            (body,) = bodies_of(number, 1, options.tokens)
             sentence, whole, heard = _ask_spoken(server.url, body)
             alone = _first_audio(server.url, sentence)
             if number:  # the first one warms up
@@ -264,7 +264,7 @@ def _record(
         )  # fmt: skip
 
 
-def _bodies(number: int, count: int, tokens: int) -> list[dict[str, Any]]:
+def bodies_of(number: int, count: int, tokens: int) -> list[dict[str, Any]]:
     """Return requests that no earlier one shares more than a few tokens with."""
     return [
         {
@@ -283,7 +283,8 @@ def _bodies(number: int, count: int, tokens: int) -> list[dict[str, Any]]:
     ]
 
 
-def _over_http(url: str, bodies: Sequence[Mapping[str, Any]], callers: int) -> dict[str, Any]:
+def over_http(url: str, bodies: Sequence[Mapping[str, Any]], callers: int) -> dict[str, Any]:
+    """Have prompts answered by so many callers at a time; return tokens, texts and seconds."""
     began = time.perf_counter()
     with ThreadPoolExecutor(callers) as threads:
         reported = list(threads.map(lambda body: _ask(url, {**body, "model": "smollm"}), bodies))
