@@ -8,7 +8,7 @@ from tts_app.audio.samples import AudioError
 RATE = 24_000
 
 
-def test_from_a_path(tmp_path, speech):
+def test_decode_reads_a_path(tmp_path, speech):
     path = tmp_path / "speech.flac"
     path.write_bytes(encode(speech(0.5), RATE, "flac"))
     from_path, rate = decode(path)
@@ -17,7 +17,7 @@ def test_from_a_path(tmp_path, speech):
     assert (from_path == decode(path.read_bytes())[0]).all()
 
 
-def test_channels_are_averaged():
+def test_decode_averages_channels():
     import struct
 
     frames = np.tile(np.array([[8_000, -4_000]], "<i2"), (1_000, 1))
@@ -41,23 +41,23 @@ def test_channels_are_averaged():
     ],
     ids=["empty", "zeros", "text", "id3", "wav", "flac"],
 )
-def test_what_is_no_audio(file):
+def test_decode_refuses_a_file_that_is_not_audio(file):
     with pytest.raises(AudioError, match="Cannot decode the audio"):
         decode(file)
 
 
-def test_no_samples():
+def test_decode_refuses_audio_without_samples():
     with pytest.raises(AudioError, match="no audio"):
         decode(wav_header(RATE, 0))
 
 
-def test_no_file(tmp_path):
+def test_decode_refuses_a_missing_file(tmp_path):
     for path in (tmp_path / "none.mp3", tmp_path):
         with pytest.raises(AudioError, match="Cannot decode"):
             decode(path)
 
 
-def test_playlists_open_nothing_else(tmp_path, speech):
+def test_decode_of_a_playlist_opens_no_other_file(tmp_path, speech):
     secret = tmp_path / "secret.wav"
     secret.write_bytes(encode(speech(0.5), RATE, "wav"))
     for playlist in (
@@ -72,7 +72,7 @@ def test_playlists_open_nothing_else(tmp_path, speech):
             decode(path)
 
 
-def test_video_without_sound(tmp_path):
+def test_decode_refuses_video_without_sound(tmp_path):
     import av
 
     path = tmp_path / "film.mp4"

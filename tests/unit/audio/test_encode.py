@@ -34,7 +34,7 @@ def similarity(first, second):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_decodes_to_what_went_in(name, speech):
+def test_encode_keeps_the_audio(name, speech):
     audio = speech(2.0)
     decoded, rate = decode(encode(audio, RATE, name))
     again = resample(decoded, rate, RATE)
@@ -43,7 +43,7 @@ def test_decodes_to_what_went_in(name, speech):
     assert np.abs(decoded).max() < 1
 
 
-def test_lossless_formats_keep_every_sample(speech):
+def test_encode_keeps_every_sample_in_lossless_formats(speech):
     audio = speech(1.0)
     expected = np.rint(audio * 32_768).astype(np.int16)
     assert (np.frombuffer(encode(audio, RATE, "pcm"), "<i2") == expected).all()
@@ -55,7 +55,7 @@ def test_lossless_formats_keep_every_sample(speech):
 
 @pytest.mark.parametrize("rate", [RATE, 22_050])
 @pytest.mark.parametrize("name", NAMES)
-def test_bytes_do_not_depend_on_the_pushes(name, rate, speech, cut):
+def test_encoder_bytes_do_not_depend_on_the_pushes(name, rate, speech, cut):
     audio = speech(1.5, rate=rate)
     tags = speech_tags("female_en-US", "en-US", title="A title")
     whole = Encoder(name, rate, tags=tags)
@@ -65,7 +65,7 @@ def test_bytes_do_not_depend_on_the_pushes(name, rate, speech, cut):
         assert b"".join([*map(encoder.push, cut(audio, seed)), encoder.flush()]) == expected
 
 
-def test_bytes_are_the_same_in_another_process(speech):
+def test_encode_gives_the_same_bytes_in_another_process(speech):
     program = (
         "import sys, hashlib, numpy as np; from tts_app.audio.encode import encode;"
         "audio = np.frombuffer(sys.stdin.buffer.read(), np.float32);"
@@ -79,7 +79,7 @@ def test_bytes_are_the_same_in_another_process(speech):
     assert there.stdout.decode().split() == here
 
 
-def test_bytes_are_the_same_in_threads(speech):
+def test_encode_gives_the_same_bytes_in_threads(speech):
     audio = speech(1.0)
     with ThreadPoolExecutor(2) as pool:
         made = list(pool.map(lambda name: encode(audio, RATE, name), NAMES * 2))
@@ -87,7 +87,7 @@ def test_bytes_are_the_same_in_threads(speech):
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_little_is_held_back(name, speech):
+def test_encoder_holds_little_back(name, speech):
     audio = speech(2.0)
     encoder = Encoder(name, RATE)
     step = 311
@@ -105,13 +105,13 @@ def _seconds(file, name):
         return float(sum(packet.duration or 0 for packet in container.demux(stream)) * stream.time_base)
 
 
-def test_the_first_push_brings_bytes(speech):
+def test_encoder_gives_bytes_at_the_first_push(speech):
     for name in NAMES:
         assert len(Encoder(name, RATE).push(speech(0.5))) > 40
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_tags(name, speech):
+def test_encode_writes_tags(name, speech):
     tags = speech_tags("male_ar-EG", "ar-EG", title="\u0645\u0631\u062d\u0628\u0627\x00\ud800!")
     with av.open(BytesIO(encode(speech(0.5), RATE, name, tags=tags)), "r") as container:
         found = {k.lower(): v for k, v in {**container.metadata, **container.streams[0].metadata}.items()}
@@ -122,7 +122,7 @@ def test_tags(name, speech):
     assert not [key for key in found if "date" in key or "encoder" in key]
 
 
-def test_id3_frames(speech):
+def test_encode_writes_id3_frames(speech):
     head = encode(speech(0.5), RATE, "mp3", tags=speech_tags("female_en-GB", "en-GB"))[:400]
     assert head.startswith(b"ID3\x03")
     assert b"TPE1" in head
@@ -130,7 +130,7 @@ def test_id3_frames(speech):
 
 
 @pytest.mark.parametrize("locale", ["en-AU", "ar-SA", "es-ES", "hi-IN", "ur-PK"])
-def test_languages_have_three_letters(locale):
+def test_speech_tags_languages_have_three_letters(locale):
     language = speech_tags("female", locale)["language"]
     assert len(language) == 3
     assert language != "und"
@@ -138,7 +138,7 @@ def test_languages_have_three_letters(locale):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bit_rates(name, speech):
+def test_encoder_bit_rates_set_the_size(name, speech):
     audio = speech(4.0)
     sizes = [len(encode(audio, RATE, name, bitrate=rate)) for rate in FORMATS[name].bitrates]
     assert all(first < second for first, second in pairwise(sizes))
@@ -149,12 +149,12 @@ def test_bit_rates(name, speech):
         Encoder(name, RATE, bitrate=1234)
 
 
-def test_mp3_goes_from_64_to_128_kbit_s():
+def test_mp3_bit_rates_go_from_64_to_128_kbit_s():
     mp3 = FORMATS["mp3"]
     assert (mp3.bitrates[0], mp3.default_bitrate, mp3.bitrates[-1]) == (64_000, 96_000, 128_000)
 
 
-def test_rates_that_a_codec_lacks_are_resampled():
+def test_encoder_resamples_rates_that_a_codec_lacks():
     assert Encoder("opus", 22_050).rate == 24_000
     assert Encoder("opus", 44_100).rate == 48_000
     assert Encoder("mp3", 8_000).rate == 16_000
@@ -165,25 +165,25 @@ def test_rates_that_a_codec_lacks_are_resampled():
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
-def test_every_rate_has_every_format(name, rate, speech):
+def test_encode_takes_every_rate_in_every_format(name, rate, speech):
     decoded, found = decode(encode(speech(0.5, rate=rate), rate, name))
     assert decoded.size / found == pytest.approx(0.5, abs=0.15)
 
 
-def test_unknown_format():
+def test_find_format_refuses_an_unknown_format():
     with pytest.raises(AudioError, match=r"'ogg'.*mp3, opus, aac, flac, wav, pcm"):
         find_format("ogg")
 
 
 @pytest.mark.parametrize("rate", [0, -1, 7_999, 192_001])
-def test_impossible_rates(rate):
+def test_encoder_refuses_impossible_rates(rate):
     with pytest.raises(AudioError, match="out of range"):
         Encoder("mp3", rate)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers(name, bad, speech):
+def test_encoder_refuses_samples_that_are_not_finite(name, bad, speech):
     audio = speech(0.2)
     audio[100] = bad
     encoder = Encoder(name, RATE)
@@ -192,13 +192,13 @@ def test_samples_that_are_no_numbers(name, bad, speech):
     assert encoder.push(speech(0.5)) + encoder.flush()  # the encoder itself is unharmed
 
 
-def test_only_mono():
+def test_encoder_refuses_audio_that_is_not_mono():
     with pytest.raises(AudioError, match="mono"):
         Encoder("wav", RATE).push(np.zeros((2, 10), np.float32))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_audio_is_an_error(name):
+def test_encoder_refuses_to_end_without_audio(name):
     encoder = Encoder(name, RATE)
     assert encoder.push(np.zeros(0, np.float32)) == b""
     with pytest.raises(AudioError, match="no audio"):
@@ -206,13 +206,13 @@ def test_no_audio_is_an_error(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_single_sample_makes_a_file(name):
+def test_encode_makes_a_file_of_a_single_sample(name):
     decoded, _ = decode(encode(np.array([0.5], np.float32), RATE, name))
     assert decoded.size
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_encoder_ends_once(name, speech):
+def test_encoder_ends_once(name, speech):
     encoder = Encoder(name, RATE)
     encoder.push(speech(0.2))
     encoder.flush()
@@ -225,7 +225,7 @@ def test_an_encoder_ends_once(name, speech):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_too_loud_saturates(name, speech):
+def test_encode_clips_audio_that_is_too_loud(name, speech):
     audio = speech(0.5, peak=3.0)
     decoded, rate = decode(encode(audio, RATE, name))
     assert similarity(np.clip(audio, -1, 1), resample(decoded, rate, RATE)) > 0.95  # no wrapped integers
@@ -244,7 +244,7 @@ def test_completed_files_know_their_length(name, speech):
     assert (decode(whole)[0] == decode(streamed)[0]).all()
 
 
-def test_wav_headers(speech):
+def test_completed_wav_header_has_its_length(speech):
     import wave
 
     encoder = Encoder("wav", RATE)
@@ -255,14 +255,14 @@ def test_wav_headers(speech):
 
 
 @pytest.mark.parametrize("name", ["wav", "flac"])
-def test_only_own_files_are_completed(name):
+def test_completed_refuses_files_of_others(name):
     with pytest.raises(AudioError):
         completed(b"something else", name)
     assert completed(b"as it is", "mp3") == b"as it is"
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_abandoned_encoders_leave_nothing(name, speech):
+def test_encoder_leaves_no_memory_when_abandoned(name, speech):
     audio = speech(0.2)
     process = psutil.Process(os.getpid())
 
@@ -289,7 +289,7 @@ def test_resampler_keeps_length_and_tone(cut):
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])
 @pytest.mark.parametrize("name", FILES)
-def test_is_as_loud_as_what_went_in(name, rate, speech):
+def test_encode_keeps_the_loudness(name, rate, speech):
     audio = speech(2.0, rate=rate)
     decoded, decoded_rate = decode(encode(audio, rate, name))
     assert measure(decoded, decoded_rate) == pytest.approx(measure(audio, rate), abs=0.15)

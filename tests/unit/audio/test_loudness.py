@@ -35,7 +35,7 @@ def peak_between_samples(audio):
     return np.abs(resample_poly(audio.astype(np.float64), 16, 1, window=("kaiser", 12.0))).max()
 
 
-def test_coefficients_are_the_standards():
+def test_meter_coefficients_are_those_of_the_standard():
     zeros, poles = meter._k_filter(48_000)
     shelf = [1.53512485958697, -2.69169618940638, 1.19839281085285]
     assert zeros == pytest.approx(np.convolve(shelf, [1, -2, 1]), abs=1e-12)
@@ -44,11 +44,11 @@ def test_coefficients_are_the_standards():
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 48_000])
-def test_full_scale_sine_is_minus_three(rate):
+def test_measure_of_a_full_scale_sine_is_minus_three(rate):
     assert measure(sine(0, rate=rate), rate) == pytest.approx(-3.01, abs=0.08)
 
 
-def test_gates_as_ebu_tech_3341_has_them():
+def test_measure_gates_as_in_ebu_tech_3341():
     # Its cases 3 and 4, for one channel instead of two (3.01 LU less).
     case_3 = [sine(-36, 10), sine(-23, 60), sine(-36, 10)]
     case_4 = [sine(-72, 10), *case_3, sine(-72, 10)]
@@ -81,7 +81,7 @@ def libavs_loudness(audio):
 
 @pytest.mark.parametrize("quieter", [1, 2, 4, 8])
 @pytest.mark.parametrize("f0", [110.0, 220.0])
-def test_agrees_with_libav(quieter, f0, speech):
+def test_measure_agrees_with_libav(quieter, f0, speech):
     pause = np.zeros(RATE, np.float32)
     audio = np.concatenate([speech(4.0, f0, 0.4), pause, speech(2.0, f0, 0.4 / quieter)])
     assert measure(audio, RATE) == pytest.approx(libavs_loudness(audio), abs=0.06)  # it rounds to 0.1
@@ -95,12 +95,12 @@ def test_meter_does_not_depend_on_the_pushes(speech, cut):
     assert running.loudness() == pytest.approx(measure(audio, RATE), abs=1e-9)
 
 
-def test_silence_has_no_loudness():
+def test_measure_of_silence_is_minus_infinity():
     assert measure(np.zeros(RATE, np.float32), RATE) == -np.inf
     assert measure(np.zeros(0, np.float32), RATE) == -np.inf
 
 
-def test_audio_shorter_than_a_block_has_a_level():
+def test_measure_works_on_audio_shorter_than_a_block():
     assert measure(sine(-20, 0.2, rate=RATE), RATE) == pytest.approx(
         measure(sine(-20, 3, rate=RATE), RATE), abs=0.3
     )
@@ -109,7 +109,7 @@ def test_audio_shorter_than_a_block_has_a_level():
 @pytest.mark.parametrize("peak", [0.01, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("prior_error", [-6.0, 0.0, 6.0])
 @pytest.mark.parametrize("seconds", [0.8, 1.5, 4.0])
-def test_one_clause_lands_on_target(peak, prior_error, seconds, speech):
+def test_leveller_brings_one_clause_to_the_target(peak, prior_error, seconds, speech):
     clause = speech(seconds, peak=peak)
     right = TARGET_LUFS - measure(clause, RATE)
     audio = levelled([clause], right + prior_error)
@@ -118,7 +118,7 @@ def test_one_clause_lands_on_target(peak, prior_error, seconds, speech):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_uneven_clauses_land_on_target_together(seed, speech):
+def test_leveller_brings_uneven_clauses_to_the_target_together(seed, speech):
     random = np.random.default_rng(seed)
     clauses = [
         speech(random.uniform(0.6, 4.0), 120.0, 0.2 * 10 ** (random.uniform(-2, 2) / 20), seed)
@@ -129,12 +129,12 @@ def test_uneven_clauses_land_on_target_together(seed, speech):
     assert peak_between_samples(audio) <= CEILING
 
 
-def test_what_is_too_quiet_to_measure_gets_the_voices_gain():
+def test_leveller_gives_quiet_audio_the_gain_of_the_voice():
     hush = np.full(RATE, 1e-5, np.float32)
     assert np.allclose(levelled([hush], 6.0), hush * 10 ** (6 / 20), rtol=1e-4)
 
 
-def test_gain_moves_only_where_a_piece_begins(speech):
+def test_leveller_gain_moves_only_where_a_piece_begins(speech):
     first, second = speech(2.0, peak=0.05), speech(2.0, peak=0.02)
     audio = levelled([first, second], 10.0)
     loud = np.abs(second) > 0.003
@@ -153,27 +153,27 @@ def test_gain_moves_only_where_a_piece_begins(speech):
     )
 
 
-def test_streamed_levels_are_deterministic(speech):
+def test_leveller_is_deterministic(speech):
     pieces = [speech(1.0, seed=1), speech(2.0, seed=2, peak=0.9)]
     assert levelled(pieces, 4.0).tobytes() == levelled([np.copy(p) for p in pieces], 4.0).tobytes()
 
 
 @pytest.mark.parametrize("peak", [0.001, 0.1, 1.0])
-def test_whole_files_are_exact(peak, speech):
+def test_level_brings_a_whole_file_to_the_target(peak, speech):
     audio = level(speech(3.0, peak=peak), RATE)
     if peak > 0.002:  # beyond 40 dB of gain there is no speech to bring forward
         assert measure(audio, RATE) == pytest.approx(TARGET_LUFS, abs=0.1)
     assert peak_between_samples(audio) <= CEILING
 
 
-def test_whole_silence_stays_silent():
+def test_level_keeps_silence_silent():
     assert not level(np.zeros(RATE, np.float32), RATE).any()
     assert level(np.zeros(0, np.float32), RATE).size == 0
 
 
 @pytest.mark.parametrize("gain", [1.0, 2.0, 8.0])
 @pytest.mark.parametrize("kind", ["speech", "clicks", "noise", "between"])
-def test_true_peaks_stay_under_the_ceiling(gain, kind, speech):
+def test_limiter_keeps_true_peaks_under_the_ceiling(gain, kind, speech):
     audio = {
         "speech": lambda: speech(2.0, peak=1.0),
         "clicks": lambda: (np.arange(RATE) % 1_999 == 7).astype(np.float32),
@@ -215,7 +215,7 @@ def test_limiter_holds_little_back(speech):
     assert speech(1.0).size - Limiter(RATE).push(speech(1.0)).size < 0.025 * RATE
 
 
-def test_limited_gain_moves_smoothly():
+def test_limiter_gain_moves_smoothly():
     tone = sine(6, 1.0, 200.0, RATE)
     tone[: RATE // 2] *= 0.2
     limiter = Limiter(RATE)
@@ -225,13 +225,13 @@ def test_limited_gain_moves_smoothly():
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac"])
-def test_codecs_do_not_clip_what_was_levelled(name, speech):
+def test_encode_does_not_clip_leveled_audio(name, speech):
     decoded, _ = decode(encode(levelled([speech(3.0, peak=0.9)]), RATE, name))
     assert np.abs(decoded).max() < 1.0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_samples_that_are_no_numbers(bad):
+def test_loudness_functions_refuse_samples_that_are_not_finite(bad):
     audio = np.array([0.1, bad], np.float32)
     for take in (Leveller(RATE).push, Limiter(RATE).push, Meter(RATE).push, true_peak):
         with pytest.raises(AudioError, match="finite"):
@@ -243,6 +243,6 @@ def test_samples_that_are_no_numbers(bad):
         Leveller(RATE, bad)
 
 
-def test_no_audio():
+def test_leveller_and_true_peak_accept_no_audio():
     assert levelled([np.zeros(0, np.float32)]).size == 0
     assert true_peak(np.zeros(0, np.float32)) == 0

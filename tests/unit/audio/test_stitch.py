@@ -40,11 +40,11 @@ def segment(ms=600, level=0.3):
     )
 
 
-def test_trims_silence_and_breath():
+def test_trim_removes_silence_and_breath():
     assert trim(segment(600), RATE).size == pytest.approx(650 * MS, abs=10 * MS)
 
 
-def test_keeps_soft_onsets_and_endings():
+def test_trim_keeps_soft_onsets_and_endings():
     soft = np.concatenate(
         [
             silence(300),
@@ -61,22 +61,22 @@ def test_keeps_soft_onsets_and_endings():
     assert kept.size <= (80 + 500 + 60 + 40 + 60 + 20 + 50) * MS
 
 
-def test_level_does_not_matter():
+def test_trim_does_not_depend_on_the_level():
     assert trim(segment(), RATE).size == trim(segment() * np.float32(0.05), RATE).size
 
 
-def test_keeps_pauses_inside():
+def test_trim_keeps_pauses_inside():
     audio = np.concatenate([silence(100), tone(200), silence(700), tone(200), silence(100)])
     assert trim(audio, RATE).size >= 1_100 * MS
 
 
 @pytest.mark.parametrize("audio", [silence(0), silence(500), noise(500, 1e-4)], ids=["none", "zeros", "hiss"])
-def test_no_speech(audio):
+def test_trim_of_audio_without_speech_is_empty(audio):
     assert trim(audio, RATE).size == 0
     assert stitched((audio, "Hm."))[:1].size == 0
 
 
-def test_speech_without_silence_around_is_faded():
+def test_trim_fades_speech_without_silence_around():
     kept = trim(tone(300), RATE)
     assert kept.size == 300 * MS
     assert abs(kept[0]) < 0.001
@@ -100,21 +100,21 @@ def test_speech_without_silence_around_is_faded():
         ("", 0.035),
     ],
 )
-def test_pauses_by_punctuation(text, seconds):
+def test_stitcher_pauses_by_punctuation(text, seconds):
     assert pause_after(text) == seconds
     audio = stitched((segment(), text), (segment(), "End."))
     inner = [length for start, length in silences(audio) if 400 < start < 900]
     assert sum(inner) == pytest.approx(seconds * 1_000, abs=30)
 
 
-def test_pace_shortens_pauses():
+def test_stitcher_pace_shortens_pauses():
     slow, fast = (
         stitched((segment(), "One."), (segment(), "Two."), pace=pace).size / MS for pace in (1.0, 2.0)
     )
     assert slow - fast == pytest.approx(210, abs=2)
 
 
-def test_lead_and_tail():
+def test_stitcher_adds_silence_before_and_after():
     audio = stitched((segment(), "One."))
     spans = silences(audio)
     assert spans[0][0] == 0
@@ -124,7 +124,7 @@ def test_lead_and_tail():
 
 
 @pytest.mark.parametrize("text", ["mid clause", "clause,", "stop."])
-def test_no_clicks_at_joins(text):
+def test_stitcher_joins_without_clicks(text):
     hard = tone(300, 0.5)  # starts and ends at full swing: the worst that an engine can return
     audio = stitched((hard, text), (hard, text), (hard, text))
     swing = np.abs(np.diff(tone(300, 0.5))).max()
@@ -132,7 +132,7 @@ def test_no_clicks_at_joins(text):
     assert np.abs(np.diff(audio, 2)).max() <= np.abs(np.diff(tone(300, 0.5), 2)).max() * 1.5
 
 
-def test_silence_follows_at_once():
+def test_stitcher_add_ends_in_silence_and_flush_resets():
     stitcher = Stitcher(RATE)
     first = stitcher.add(segment(), "One.")
     assert np.abs(first[-100 * MS :]).max() < 0.003
@@ -141,7 +141,7 @@ def test_silence_follows_at_once():
     assert np.array_equal(first, again)  # flush leaves it as new
 
 
-def test_silent_segments_only_lengthen_the_pause():
+def test_stitcher_silent_segments_only_lengthen_the_pause():
     spoken = [(segment(), "One,"), (segment(), "two.")]
     with_silence = stitched(spoken[0], (silence(300), "..."), spoken[1])
     assert with_silence.size - stitched(*spoken).size == pytest.approx(240 * MS, abs=2)
@@ -150,22 +150,22 @@ def test_silent_segments_only_lengthen_the_pause():
     assert run_on.size > stitched((segment(), "one"), (segment(), "two.")).size
 
 
-def test_same_input_same_samples():
+def test_stitcher_is_deterministic():
     parts = [(segment(300), "One,"), (segment(200), "two"), (segment(400), "three.")]
     assert stitched(*parts).tobytes() == stitched(*parts).tobytes()
 
 
-def test_very_short_segments():
+def test_stitcher_joins_very_short_segments():
     audio = stitched(*[(tone(5), "a")] * 20, (tone(5), "b."))
     assert np.isfinite(audio).all()
     assert np.abs(audio).max() < 1
 
 
-def test_nothing():
+def test_stitcher_of_nothing_is_empty():
     assert stitched().size == 0
 
 
-def test_bad_input():
+def test_stitcher_refuses_bad_samples_and_pace():
     with pytest.raises(AudioError, match="finite"):
         Stitcher(RATE).add(np.array([np.nan], np.float32), "a")
     for pace in (0.0, -1.0, float("nan"), float("inf")):

@@ -14,14 +14,14 @@ def run(pieces, factor):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_duration(factor, speech):
+def test_tempo_changes_the_duration_by_its_factor(factor, speech):
     audio = speech(4.0)
     assert run([audio], factor).size == pytest.approx(audio.size / factor, rel=0.03)
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.8, 1.7, 4.0])
 @pytest.mark.parametrize("f0", [110.0, 220.0])
-def test_pitch_stays(factor, f0, speech):
+def test_tempo_keeps_the_pitch(factor, f0, speech):
     assert pitch(run([speech(3.0, f0=f0)], factor)) == pytest.approx(f0, rel=0.03)
 
 
@@ -44,42 +44,42 @@ def pitch(audio):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_pushes_do_not_matter(factor, speech, cut):
+def test_tempo_does_not_depend_on_the_pushes(factor, speech, cut):
     audio = speech(2.0)
     whole = run([audio], factor)
     for seed in (1, 2):
         assert np.array_equal(run(cut(audio, seed), factor), whole)
 
 
-def test_factor_one_changes_nothing(speech):
+def test_tempo_of_one_changes_nothing(speech):
     audio = speech(0.5)
     assert np.array_equal(run([audio], 1.0), audio)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_nothing_grows_louder(factor, speech):
+def test_tempo_makes_nothing_louder(factor, speech):
     assert np.abs(run([speech(2.0, peak=0.9)], factor)).max() < 1.0
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
-def test_no_audio(factor):
+def test_tempo_accepts_no_audio_and_a_single_sample(factor):
     assert run([np.zeros(0, np.float32)], factor).size == 0
     assert np.isfinite(run([np.ones(1, np.float32)], factor)).all()
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, 0.24, 4.01, float("nan"), float("inf")])
-def test_impossible_factors(factor):
+def test_tempo_refuses_impossible_factors(factor):
     with pytest.raises(AudioError, match="Allowed"):
         Tempo(RATE, factor)
 
 
-def test_samples_that_are_no_numbers():
+def test_tempo_refuses_samples_that_are_not_finite():
     for factor in (1.0, 2.0):
         with pytest.raises(AudioError, match="finite"):
             Tempo(RATE, factor).push(np.array([0.0, np.nan], np.float32))
 
 
-def test_a_stream_ends_once(speech):
+def test_tempo_ends_once(speech):
     for factor in (1.0, 2.0):
         tempo = Tempo(RATE, factor)
         tempo.flush()
