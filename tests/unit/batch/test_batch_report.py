@@ -32,7 +32,7 @@ def reported(
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_the_rate_and_the_time_left_are_of_what_this_run_has_made(
+def test_progress_reports_tell_rate_and_time_left_of_this_run(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
     moments = [
@@ -45,7 +45,7 @@ def test_the_rate_and_the_time_left_are_of_what_this_run_has_made(
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_as_long_as_a_run_has_made_nothing_it_tells_no_rate(
+def test_progress_reports_tell_no_rate_before_anything_is_rendered(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
     shown = reported(make_plan(), AT_ONCE, monkeypatch, terminal)
@@ -53,7 +53,9 @@ def test_as_long_as_a_run_has_made_nothing_it_tells_no_rate(
     assert "left" not in shown
 
 
-def test_a_terminal_has_a_bar(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_reports_show_a_bar_on_a_terminal(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = make_plan()
     shown = reported(plan, [(0.0, Progress(plan.total, done=3, skipped=1))], monkeypatch, terminal=True)
     assert "rendering" in shown

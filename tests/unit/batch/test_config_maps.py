@@ -59,26 +59,26 @@ def alone(tmp_path: Path) -> Path:
     return write(tmp_path / "alone" / "job.yaml", job().written())
 
 
-def test_it_is_in_the_job_s_own_file(tmp_path: Path) -> None:
+def test_config_map_is_found_in_the_file_of_the_job(tmp_path: Path) -> None:
     assert found(job(), write(tmp_path / "job.yaml", job().written(), config_map())) == POSTS
 
 
-def test_it_is_in_another_file_that_is_given(alone: Path, tmp_path: Path) -> None:
+def test_config_map_is_found_in_another_given_file(alone: Path, tmp_path: Path) -> None:
     assert found(job(), alone, write(tmp_path / "posts.yaml", config_map())) == POSTS
 
 
-def test_it_is_an_item_of_a_list(alone: Path, tmp_path: Path) -> None:
+def test_config_map_is_found_in_a_list(alone: Path, tmp_path: Path) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [config_map("other", "other"), config_map()]}
     assert found(job(), alone, write(tmp_path / "all.yaml", listed)) == POSTS
 
 
 @pytest.mark.parametrize("name", ["posts.yaml", "posts.yml"])
-def test_it_is_beside_the_job(alone: Path, name: str) -> None:
+def test_config_map_is_found_beside_the_job(alone: Path, name: str) -> None:
     write(alone.with_name(name), config_map())
     assert found(job(), alone) == POSTS
 
 
-def test_what_is_given_comes_first_then_the_folder_then_what_is_beside(alone: Path, tmp_path: Path) -> None:
+def test_config_map_of_a_given_file_precedes_folder_and_neighbors(alone: Path, tmp_path: Path) -> None:
     write(alone.with_name("beside.yaml"), config_map("beside"))
     folder = tmp_path / "config-maps"
     (folder / "campaign").mkdir(parents=True)
@@ -88,20 +88,20 @@ def test_what_is_given_comes_first_then_the_folder_then_what_is_beside(alone: Pa
     assert found(job(), alone, write(tmp_path / "given.yaml", config_map("given")), folder=folder) == "given"
 
 
-def test_a_key_of_binary_data(alone: Path) -> None:
+def test_config_map_binary_data_is_decoded(alone: Path) -> None:
     coded = base64.encodebytes(POSTS.encode()).decode()  # in lines, as some tools write it
     write(alone.with_name("posts.yaml"), config_map(binaryData={"all.jsonl": coded}))
     assert found(job(key="all.jsonl"), alone) == POSTS
 
 
-def test_nothing_is_left_of_it_afterwards(alone: Path) -> None:
+def test_config_map_folder_is_removed_afterwards(alone: Path) -> None:
     write(alone.with_name("posts.yaml"), config_map())
     with mounted(job(), [alone], NOWHERE) as place:
         assert place.is_dir()
     assert not place.exists()
 
 
-def test_temporary_files_that_cannot_be_written(
+def test_config_map_reports_an_unwritable_temporary_folder(
     alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(alone.with_name("posts.yaml"), config_map())
@@ -109,7 +109,7 @@ def test_temporary_files_that_cannot_be_written(
     assert "The folder for temporary files cannot be written (TMPDIR may" in refusal(job(), alone)
 
 
-def test_posts_that_are_in_no_config_map_need_none(tmp_path: Path) -> None:
+def test_config_map_is_not_searched_for_posts_of_a_uri(tmp_path: Path) -> None:
     spec = {"posts": {"uri": "file:///posts.jsonl"}, "output": {"uri": "file:///out"}}
     other = TTSJob.model_validate({"kind": "TTSJob", "metadata": {"name": "other"}, "spec": spec})
     with mounted(other, [tmp_path / "none.yaml"], NOWHERE) as place:
@@ -126,7 +126,7 @@ def test_posts_that_are_in_no_config_map_need_none(tmp_path: Path) -> None:
         ("hotel", "other", False),
     ],
 )
-def test_a_namespace_that_both_name_must_be_one(
+def test_config_map_namespace_must_match_the_job(
     alone: Path, job_s: str | None, its: str | None, fits: bool
 ) -> None:
     write(alone.with_name("posts.yaml"), config_map(namespace=its))
@@ -137,13 +137,13 @@ def test_a_namespace_that_both_name_must_be_one(
         assert f"It is of namespace other, and the job of hotel: {alone.with_name('posts.yaml')}" in reported
 
 
-def test_of_two_the_one_of_the_job_s_namespace_is_taken(alone: Path) -> None:
+def test_config_map_in_the_namespace_of_the_job_is_preferred(alone: Path) -> None:
     write(alone.with_name("posts.yaml"), config_map("no", namespace="other"), config_map(namespace="hotel"))
     assert found(job("hotel"), alone) == POSTS
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_two_of_one_name_are_refused_with_their_places(alone: Path, tmp_path: Path, given: bool) -> None:
+def test_config_map_given_twice_is_refused_with_its_places(alone: Path, tmp_path: Path, given: bool) -> None:
     folder = tmp_path if given else alone.parent
     first = write(folder / "first.yaml", config_map("first"))
     second = write(folder / "second.yaml", config_map("name", "other"), config_map("second"))
@@ -151,7 +151,7 @@ def test_two_of_one_name_are_refused_with_their_places(alone: Path, tmp_path: Pa
     assert f"it is in: {first}, document 1; {second}, document 2." in reported
 
 
-def test_a_key_that_is_not_there_tells_those_there_are(alone: Path) -> None:
+def test_config_map_without_the_key_names_its_keys(alone: Path) -> None:
     path = write(alone.with_name("posts.yaml"), config_map(binaryData={"logo": "AA=="}))
     reported = refusal(job(key="none.jsonl"), alone)
     assert (
@@ -170,12 +170,12 @@ def test_a_key_that_is_not_there_tells_those_there_are(alone: Path) -> None:
         ({"data": {}, "binaryData": {"posts.jsonl": "ü"}}, "'posts.jsonl' in binaryData is not Base64"),
     ],
 )
-def test_a_config_map_that_holds_no_text(alone: Path, more: dict[str, Any], message: str) -> None:
+def test_config_map_without_text_is_refused(alone: Path, more: dict[str, Any], message: str) -> None:
     path = write(alone.with_name("posts.yaml"), config_map(**more))
     assert refusal(job(), alone).startswith(f"{path}, document 1: {message}")
 
 
-def test_what_is_beside_may_be_broken_or_anything_else(alone: Path) -> None:
+def test_config_map_search_ignores_broken_neighbors(alone: Path) -> None:
     write(alone.with_name("posts.yaml"), config_map())
     alone.with_name("broken.yaml").write_text("kind: [")
     alone.with_name("bytes.yaml").write_bytes(b"\xff\xfe\x00")
@@ -189,13 +189,13 @@ def test_what_is_beside_may_be_broken_or_anything_else(alone: Path) -> None:
     assert found(job(), alone) == POSTS
 
 
-def test_a_given_file_must_be_yaml(alone: Path, tmp_path: Path) -> None:
+def test_config_map_search_refuses_a_given_file_that_is_not_yaml(alone: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text("kind: [")
     assert f"{broken} is not YAML" in refusal(job(), alone, broken)
 
 
-def test_when_it_is_nowhere_the_error_names_each_place(alone: Path) -> None:
+def test_config_map_error_names_each_searched_place(alone: Path) -> None:
     template = alone.with_name("template.yaml")
     template.write_text("kind: ConfigMap\nmetadata: {name: {{ campaign }}")
     write(alone.with_name("other.yaml"), config_map(name="campaign-2"))
@@ -211,7 +211,7 @@ def test_when_it_is_nowhere_the_error_names_each_place(alone: Path) -> None:
         assert words in reported
 
 
-def test_a_file_that_is_given_by_another_path_is_not_beside_itself(alone: Path, monkeypatch: Any) -> None:
+def test_config_map_search_reads_a_given_file_once(alone: Path, monkeypatch: Any) -> None:
     """Neither twice, where two files of one folder are given by different paths."""
     write(alone.with_name("posts.yaml"), config_map())
     voices = write(alone.with_name("voices.yaml"), {})

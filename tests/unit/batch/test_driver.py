@@ -210,7 +210,7 @@ def batch(shaky: Shaky, speaker: Speaker, make_model: MakeModel, make_plan: Make
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_an_output_that_is_away_for_a_while_is_waited_for(batch: Batch, step: str) -> None:
+async def test_driver_waits_while_the_output_is_away(batch: Batch, step: str) -> None:
     batch.output.step, batch.output.looks = step, 3
     ended = await batch.run()
     assert (ended.state, ended.message) == ("Succeeded", "")
@@ -223,7 +223,7 @@ async def test_an_output_that_is_away_for_a_while_is_waited_for(batch: Batch, st
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_stopped_while_the_output_is_away_it_has_stopped_and_another_run_goes_on(
+async def test_driver_stops_while_the_output_is_away_and_can_resume(
     batch: Batch, speaker: Speaker, step: str
 ) -> None:
     def stop(progress: Progress) -> None:
@@ -247,7 +247,7 @@ async def test_stopped_while_the_output_is_away_it_has_stopped_and_another_run_g
     [(errno.EACCES, "give write permission"), (errno.ENOSPC, "the disk is full")],
     ids=["permission lost", "disk full"],
 )
-async def test_an_output_that_cannot_be_written_any_more_ends_the_batch_when_patience_does(
+async def test_driver_fails_when_the_output_stays_away_too_long(
     batch: Batch, step: str, fault: int, words: str
 ) -> None:
     batch.waits = replace(batch.waits, output=0.1)
@@ -259,7 +259,7 @@ async def test_an_output_that_cannot_be_written_any_more_ends_the_batch_when_pat
     assert words in ended.message
 
 
-async def test_where_another_driver_has_taken_over_the_report_is_that_one_s(
+async def test_driver_writes_no_report_when_another_has_taken_over(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_segment: ShakySegment, _lines: Sequence[bytes]) -> None:
@@ -281,7 +281,7 @@ def full() -> Iterator[Any]:
         yield file
 
 
-async def test_a_full_temporary_folder_is_not_told_as_the_output_s(
+async def test_driver_names_a_full_temporary_folder(
     batch: Batch, monkeypatch: pytest.MonkeyPatch, full: Any
 ) -> None:
     with monkeypatch.context() as patch:
@@ -297,7 +297,7 @@ async def test_a_full_temporary_folder_is_not_told_as_the_output_s(
     assert (again.state, again.progress.skipped) == ("Succeeded", 8)
 
 
-async def test_an_output_that_was_away_leaves_an_item_its_retries(
+async def test_driver_keeps_the_retries_of_an_item_when_the_output_was_away(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch.output.step, batch.output.looks = "audio", 1
@@ -316,7 +316,9 @@ async def test_an_output_that_was_away_leaves_an_item_its_retries(
     assert not any(speaker.fails.values())
 
 
-async def test_nobody_waits_while_the_output_is_freed(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_driver_does_not_block_while_the_output_is_unlocked(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A store may take long to answer."""
     lock = batch.output.lock
     others_go_on: list[bool] = []
@@ -349,7 +351,7 @@ def post(number: int, text: str = "Hello.") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("posts", [[post(1), post(2)], [post(2), post(1)]], ids=["after", "before"])
-async def test_a_new_post_whose_text_was_spoken_in_an_earlier_run_is_copied(
+async def test_driver_copies_a_text_rendered_in_an_earlier_run(
     batch: Batch, speaker: Speaker, posts: list[Any]
 ) -> None:
     await batch.run(posts=[post(1)])
@@ -363,7 +365,7 @@ async def test_a_new_post_whose_text_was_spoken_in_an_earlier_run_is_copied(
 
 
 @pytest.mark.parametrize("gone", [1, 7])
-async def test_of_several_files_with_the_same_audio_one_that_is_there_is_copied(
+async def test_driver_copies_any_existing_file_with_the_same_audio(
     batch: Batch, speaker: Speaker, tmp_path: Path, gone: int
 ) -> None:
     posts = [post(1), post(2, "Goodbye."), post(7)]
@@ -379,7 +381,7 @@ async def test_of_several_files_with_the_same_audio_one_that_is_there_is_copied(
 
 
 @pytest.mark.parametrize("left", [None, b"shorter"], ids=["removed", "changed"])
-async def test_audio_that_is_not_there_any_more_is_no_original(
+async def test_driver_does_not_copy_missing_or_damaged_audio(
     batch: Batch, speaker: Speaker, tmp_path: Path, left: bytes | None
 ) -> None:
     await batch.run(posts=[post(1)])
@@ -392,7 +394,7 @@ async def test_audio_that_is_not_there_any_more_is_no_original(
     assert speaker.spoken == ["male_en-US: Hello."]
 
 
-async def test_a_text_that_has_changed_since_is_no_original(batch: Batch, speaker: Speaker) -> None:
+async def test_driver_does_not_copy_audio_of_an_earlier_text(batch: Batch, speaker: Speaker) -> None:
     await batch.run(posts=[post(1)])
     await batch.run(posts=[post(1, "Goodbye.")])
     speaker.spoken.clear()
@@ -400,7 +402,9 @@ async def test_a_text_that_has_changed_since_is_no_original(batch: Batch, speake
     assert sorted(speaker.spoken) == sorted(f"{record['avatar']}: Hello." for record in batch.manifest[:4])
 
 
-async def test_audio_that_is_about_to_be_replaced_is_no_original(batch: Batch, speaker: Speaker) -> None:
+async def test_driver_does_not_copy_audio_that_is_about_to_be_replaced(
+    batch: Batch, speaker: Speaker
+) -> None:
     await batch.run(posts=[post(1)])
     speaker.spoken.clear()
     await batch.run(posts=[post(1, "Goodbye."), post(2), post(3)])
@@ -411,7 +415,7 @@ async def test_audio_that_is_about_to_be_replaced_is_no_original(batch: Batch, s
     assert texts == {1: b"Goodbye.", 2: b": Hello.", 3: b": Hello."}
 
 
-async def test_audio_that_is_removed_at_the_last_moment_is_spoken(
+async def test_driver_renders_audio_that_is_removed_before_the_copy(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await batch.run(posts=[post(1)])
@@ -431,7 +435,7 @@ async def test_audio_that_is_removed_at_the_last_moment_is_spoken(
 # What failed, and busy machines
 
 
-async def test_what_failed_is_left_so_until_it_is_asked_for(batch: Batch, speaker: Speaker) -> None:
+async def test_driver_retries_failed_items_only_on_request(batch: Batch, speaker: Speaker) -> None:
     speaker.fails = {"female_en-US: Hello 1.": 1, "male_en-US: Hello 1.": 1}
     first = await batch.run(retries=0)
     assert (first.state, first.progress.done, first.progress.failed) == ("PartiallyFailed", 6, 2)
@@ -441,9 +445,7 @@ async def test_what_failed_is_left_so_until_it_is_asked_for(batch: Batch, speake
     assert (asked.state, asked.progress.skipped, asked.progress.failed) == ("Succeeded", 6, 0)
 
 
-async def test_what_is_through_already_is_counted_before_anything_is_spoken(
-    batch: Batch, speaker: Speaker
-) -> None:
+async def test_driver_counts_finished_items_before_it_renders(batch: Batch, speaker: Speaker) -> None:
     """Also what comes late in the plan: whoever stops the batch at once is told the truth."""
 
     def stop(progress: Progress) -> None:
@@ -463,7 +465,7 @@ async def test_what_is_through_already_is_counted_before_anything_is_spoken(
 
 
 @pytest.mark.parametrize("models", [1, 2])
-async def test_no_more_items_are_spoken_at_a_time_than_is_said(
+async def test_driver_renders_no_more_items_at_a_time_than_parallelism(
     batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, models: int
 ) -> None:
     """Whole workers make more lanes than that, and each model has its own."""
@@ -480,7 +482,7 @@ async def test_no_more_items_are_spoken_at_a_time_than_is_said(
     assert len(speaker.spoken) == len(set(speaker.spoken)) == (32 if models == 1 else 16)
 
 
-async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
+async def test_driver_renders_other_models_while_one_waits_for_a_node(
     batch: Batch, speaker: Speaker, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def start(worker: Any) -> None:
@@ -502,7 +504,7 @@ async def test_a_model_whose_worker_waits_for_a_node_is_in_no_other_one_s_way(
     assert (await batch.run(tell, parallelism=1)).state == "Succeeded"
 
 
-async def test_no_more_workers_are_made_than_there_are_items(
+async def test_driver_starts_no_more_workers_than_items(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One post was changed: nobody loads a model for nothing."""
@@ -526,7 +528,7 @@ async def test_no_more_workers_are_made_than_there_are_items(
 
 
 @pytest.mark.parametrize("lost", ["at once", "for ever"])
-async def test_a_worker_that_cannot_be_had_is_in_no_other_one_s_way(
+async def test_driver_renders_everything_without_a_worker_that_does_not_start(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     """Neither where it fails nor where it is waited for: the others speak everything."""
@@ -551,7 +553,7 @@ async def test_a_worker_that_cannot_be_had_is_in_no_other_one_s_way(
     assert len(speaker.spoken) == 8
 
 
-async def test_where_no_worker_of_a_model_can_be_had_the_batch_has_failed_and_says_why(
+async def test_driver_fails_when_no_worker_of_a_model_starts(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def start(worker: Any) -> None:
@@ -564,7 +566,7 @@ async def test_where_no_worker_of_a_model_can_be_had_the_batch_has_failed_and_sa
     assert (ended.state, ended.message) == ("Failed", "its model does not load")
 
 
-async def test_what_a_worker_never_had_goes_to_the_next_one_without_suspicion(
+async def test_driver_sends_orders_that_a_worker_never_had_to_the_next_one(
     batch: Batch, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had died between two chunks."""
@@ -583,7 +585,7 @@ async def test_what_a_worker_never_had_goes_to_the_next_one_without_suspicion(
     assert len(speaker.spoken) == 8
 
 
-async def test_before_the_output_was_looked_at_no_counts_are_told(batch: Batch) -> None:
+async def test_driver_reports_no_counts_before_it_has_read_the_output(batch: Batch) -> None:
     with batch.output.lock():
         task = asyncio.create_task(batch.run())
         async with asyncio.timeout(10):
@@ -612,7 +614,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return make
 
 
-async def test_what_an_earlier_job_of_the_same_name_failed_at_is_tried_again(
+async def test_driver_retries_failures_of_an_earlier_job_of_the_same_name(
     batch: Batch, speaker: Speaker
 ) -> None:
     speaker.fails = {"female_en-US: Hello 1.": 1}
@@ -623,7 +625,7 @@ async def test_what_an_earlier_job_of_the_same_name_failed_at_is_tried_again(
     assert json.loads(batch.output.read("summary.json"))["job"] == "welcome"
 
 
-async def test_nothing_is_added_while_a_node_is_busy(batch: Batch, speaker: Speaker, node: Node) -> None:
+async def test_driver_adds_nothing_while_a_node_is_busy(batch: Batch, speaker: Speaker, node: Node) -> None:
     """As soon as the load has fallen, the batch goes on by itself."""
     samples: list[int] = []
 
@@ -639,7 +641,7 @@ async def test_nothing_is_added_while_a_node_is_busy(batch: Batch, speaker: Spea
     assert (ended.state, len(speaker.spoken)) == ("Succeeded", 8)
 
 
-async def test_a_batch_whose_last_items_are_spoken_ends_on_a_busy_node(
+async def test_driver_finishes_the_last_items_on_a_busy_node(
     batch: Batch, speaker: Speaker, node: Node
 ) -> None:
     speaker.seconds = 0.1
@@ -649,9 +651,7 @@ async def test_a_batch_whose_last_items_are_spoken_ends_on_a_busy_node(
     assert (ended.state, len(speaker.spoken)) == ("Succeeded", 8)
 
 
-async def test_stopped_on_a_busy_node_it_speaks_nothing_more_and_another_run_goes_on(
-    batch: Batch, speaker: Speaker, node: Node
-) -> None:
+async def test_driver_stops_on_a_busy_node_and_can_resume(batch: Batch, speaker: Speaker, node: Node) -> None:
     def stop(progress: Progress) -> None:
         if progress.waiting:
             batch.stop(progress)
@@ -681,7 +681,7 @@ spec:
 
 
 @pytest.mark.parametrize("again_with", [["--retry-failed"], ["--uid", "another"]], ids=" ".join)
-def test_the_command_renders_what_failed_when_it_is_asked_to(
+def test_render_retries_failed_items_on_request(
     speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again_with: list[str]
 ) -> None:
     def render(*arguments: str) -> Result:

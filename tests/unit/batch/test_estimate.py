@@ -63,7 +63,7 @@ def sample_plan() -> Iterator[Callable[[str], tuple[Plan, list[VoiceModel]]]]:
         plan.close()
 
 
-def test_of_the_sample_posts_it_says_what_was_measured(sample_plan: Any) -> None:
+def test_estimate_of_the_sample_posts_matches_the_measurement(sample_plan: Any) -> None:
     """Within a fiftieth; the time is that of the windows in which nothing else ran."""
     plan, models = sample_plan()
     seconds = sum(sum(post["seconds"].values()) for post in MEASURED["posts"].values())
@@ -80,19 +80,19 @@ def test_of_the_sample_posts_it_says_what_was_measured(sample_plan: Any) -> None
 
 
 @pytest.mark.parametrize("language", ["en", "es", "hi", "ur", "ar"])
-def test_of_each_language_it_says_what_was_measured(sample_plan: Any, language: str) -> None:
+def test_plan_seconds_of_each_language_match_the_measurement(sample_plan: Any, language: str) -> None:
     plan, _ = sample_plan(language)
     found = [post["seconds"].items() for post in MEASURED["posts"].values()]
     seconds = sum(s for post in found for avatar, s in post if f"_{language}-" in avatar)
     assert plan.seconds == pytest.approx(seconds, rel=0.02)
 
 
-def test_every_format_has_a_size() -> None:
+def test_bytes_a_second_has_every_format() -> None:
     assert set(BYTES_A_SECOND) == set(AudioFormat.__args__)
     assert all(BYTES_A_SECOND.values())
 
 
-def test_what_is_settled_is_read_from_the_output(make_plan: MakePlan, output: Output) -> None:
+def test_settled_is_read_from_the_output(make_plan: MakePlan, output: Output) -> None:
     plan = make_plan(FOUR)
     assert settled(plan, output, Options("job")) == Settled()
     commit(plan, output, done=2, failed=1)
@@ -101,12 +101,12 @@ def test_what_is_settled_is_read_from_the_output(make_plan: MakePlan, output: Ou
     assert settled(plan, output, Options("another")) == Settled(there=2)
 
 
-def test_an_output_that_nobody_has_made_has_nothing(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_settled_of_a_missing_output_is_empty(make_plan: MakePlan, tmp_path: Path) -> None:
     assert settled(make_plan(FOUR), open_output(str(tmp_path / "none")), Options("job")) == Settled()
     assert not (tmp_path / "none").exists()
 
 
-def test_what_is_left_is_a_share_of_the_whole(make_plan: MakePlan) -> None:
+def test_estimate_scales_by_what_is_left(make_plan: MakePlan) -> None:
     plan = make_plan(FOUR)
     whole = estimate(plan, Settled(), speed=2.0)
     assert (whole.files, whole.characters, whole.seconds) == (4, plan.characters, plan.seconds)
@@ -127,7 +127,7 @@ def test_what_is_left_is_a_share_of_the_whole(make_plan: MakePlan) -> None:
         (4, Options("job", speaker="service"), None),
     ],
 )
-def test_the_speed_is_the_cores_that_may_be_used(
+def test_speed_here_uses_the_allowed_cores(
     make_plan: MakePlan,
     make_model: MakeModel,
     monkeypatch: pytest.MonkeyPatch,
@@ -140,7 +140,7 @@ def test_the_speed_is_the_cores_that_may_be_used(
     assert found == (None if speed is None else pytest.approx(speed))
 
 
-def test_the_speed_of_a_cluster_and_of_an_engine_that_nobody_measured_is_not_told(
+def test_speed_here_is_unknown_for_a_cluster_and_an_unmeasured_engine(
     make_plan: MakePlan, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
@@ -177,7 +177,7 @@ def disk(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
 
 
-def test_a_new_batch(make_plan: MakePlan, command: Command, folder: Output) -> None:
+def test_estimate_lines_of_a_new_batch(make_plan: MakePlan, command: Command, folder: Output) -> None:
     posts = [{"id": n, "text": {"en": "a" * 143, "es": "b" * 148}} for n in range(500)]
     assert list(estimate_lines(make_plan(posts), folder, command, 0)) == [
         f"500 posts x 4 avatars: 2,000 files in {folder.url}.",
@@ -186,7 +186,7 @@ def test_a_new_batch(make_plan: MakePlan, command: Command, folder: Output) -> N
     ]
 
 
-def test_one_that_goes_on(make_plan: MakePlan, command: Command, folder: Output) -> None:
+def test_estimate_lines_of_a_resumed_batch(make_plan: MakePlan, command: Command, folder: Output) -> None:
     plan = make_plan([*FOUR, {"id": 2, "text": {"es": "Adiós."}}], onMissingText="skip")
     commit(plan, folder, done=2, failed=1)
     first, second = estimate_lines(plan, folder, command, 2)
@@ -200,7 +200,7 @@ def test_one_that_goes_on(make_plan: MakePlan, command: Command, folder: Output)
     assert "failed before" not in "".join(estimate_lines(plan, folder, again, 0))
 
 
-def test_one_that_has_nothing_left(make_plan: MakePlan, command: Command, folder: Output) -> None:
+def test_estimate_lines_of_a_finished_batch(make_plan: MakePlan, command: Command, folder: Output) -> None:
     plan = make_plan(FOUR)
     commit(plan, folder, done=4)
     assert list(estimate_lines(plan, folder, command, 0)) == [
@@ -209,13 +209,13 @@ def test_one_that_has_nothing_left(make_plan: MakePlan, command: Command, folder
     ]
 
 
-def test_a_time_that_nobody_knows(make_plan: MakePlan, command: Command, folder: Output) -> None:
+def test_estimate_lines_without_a_known_speed(make_plan: MakePlan, command: Command, folder: Output) -> None:
     reported = list(estimate_lines(make_plan(FOUR), folder, replace(command, speaker="service"), 2))
     assert reported[1].endswith("; the time left is shown while it runs.")
 
 
 @pytest.mark.parametrize(("archive", "free", "warned"), [(False, 51_000, False), (True, 51_000, True)])
-def test_a_disk_without_room(
+def test_estimate_lines_warn_of_a_disk_without_room(
     make_plan: MakePlan,
     command: Command,
     folder: Output,
@@ -232,7 +232,7 @@ def test_a_disk_without_room(
     )
 
 
-def test_the_room_of_a_folder_that_is_not_there_is_its_parent_s(
+def test_estimate_lines_check_the_parent_of_a_missing_folder_for_room(
     make_plan: MakePlan, command: Command, folder: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[Path] = []
@@ -242,7 +242,7 @@ def test_the_room_of_a_folder_that_is_not_there_is_its_parent_s(
     assert "make room" in reported[-1]
 
 
-def test_an_output_that_cannot_be_read(
+def test_estimate_lines_of_an_unreadable_output(
     make_plan: MakePlan, command: Command, folder: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: Any) -> None:

@@ -33,7 +33,7 @@ def tone(seconds: float, level: float = 0.1) -> np.ndarray:
     return level * np.sin(2 * np.pi * 220 * np.arange(round(24000 * seconds)) / 24000)
 
 
-def test_a_sound_file_has_no_faults(tmp_path: Path) -> None:
+def test_faults_of_a_sound_file_are_none(tmp_path: Path) -> None:
     put(tmp_path, tone(1.5))
     assert faults(tmp_path, manifest(tmp_path), {"one.mp3": TEXT}) == []
 
@@ -47,7 +47,7 @@ def test_a_sound_file_has_no_faults(tmp_path: Path) -> None:
         (tone(1.5), "female_en-US", "ar-EG", "its language is 'ara', not 'eng'"),
     ],
 )
-def test_audio_that_is_wrong(
+def test_faults_names_wrong_audio(
     tmp_path: Path, samples: np.ndarray, avatar: str, locale: str, fault: str
 ) -> None:
     put(tmp_path, samples, avatar, locale)
@@ -55,7 +55,7 @@ def test_audio_that_is_wrong(
     assert fault in reported
 
 
-def test_files_that_are_damaged_missing_or_unasked_for(tmp_path: Path) -> None:
+def test_faults_names_damaged_missing_and_unwanted_files(tmp_path: Path) -> None:
     put(tmp_path, tone(1.5))
     (tmp_path / "more.mp3").write_bytes(b"")
     data = (tmp_path / "one.mp3").read_bytes()

@@ -87,12 +87,12 @@ def manifest(output: Output, plan: Plan) -> list[str]:
     return [record["file"] for _, record in load(output, plan).finished()]
 
 
-def test_an_empty_output_has_nothing(output: Output, plan: Plan) -> None:
+def test_ledger_of_an_empty_output_has_nothing(output: Output, plan: Plan) -> None:
     assert not any(have(output, plan))
     assert manifest(output, plan) == []
 
 
-def test_what_one_driver_has_done_the_next_one_knows(output: Output, plan: Plan) -> None:
+def test_ledger_knows_what_an_earlier_driver_has_done(output: Output, plan: Plan) -> None:
     first, second, *others = plan
     run(output, plan, done(first), failed(second), items=[first])
     ledger = load(output, plan)
@@ -103,9 +103,7 @@ def test_what_one_driver_has_done_the_next_one_knows(output: Output, plan: Plan)
     assert not any(ledger.has(item) or ledger.failure(item) for item in others)
 
 
-def test_finished_is_in_the_plan_s_order_and_has_what_was_committed_meanwhile(
-    output: Output, plan: Plan
-) -> None:
+def test_ledger_finished_is_in_plan_order_and_has_new_commits(output: Output, plan: Plan) -> None:
     items = list(plan)
     for item in items:
         output.put(item.file, audio(item))
@@ -119,7 +117,7 @@ def test_finished_is_in_the_plan_s_order_and_has_what_was_committed_meanwhile(
     assert manifest(output, plan) == [item.file for item in items]
 
 
-def test_many_records_in_one_commit(output: Output, plan: Plan) -> None:
+def test_ledger_commits_many_records_at_once(output: Output, plan: Plan) -> None:
     ledger = load(output, plan)
     for item in plan:
         output.put(item.file, audio(item))
@@ -127,7 +125,7 @@ def test_many_records_in_one_commit(output: Output, plan: Plan) -> None:
     assert all(have(output, plan))  # before the segment has ended: this is where a driver may be killed
 
 
-def test_the_last_word_counts(output: Output, plan: Plan) -> None:
+def test_ledger_believes_the_last_record(output: Output, plan: Plan) -> None:
     item = next(iter(plan))
     words: list[tuple[Done | Failed, bool]] = [
         (failed(item), False),
@@ -144,7 +142,7 @@ def test_the_last_word_counts(output: Output, plan: Plan) -> None:
         assert (manifest(output, plan) == [item.file]) is is_done
 
 
-def test_a_file_that_is_missing_or_of_another_size_is_not_done(
+def test_ledger_has_no_file_that_is_missing_or_of_another_size(
     output: Output, plan: Plan, tmp_path: Path
 ) -> None:
     items = list(plan)
@@ -158,7 +156,7 @@ def test_a_file_that_is_missing_or_of_another_size_is_not_done(
     ]
 
 
-def test_what_is_there_is_counted_at_once(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_counts_only_valid_files(output: Output, make_plan: MakePlan) -> None:
     """Records of other texts, files that are missing or cut off, posts without a text: of them none is."""
     posts = [*POSTS, {"id": 4, "text": {"es": "Solo."}}]
     plan = make_plan(posts, onMissingText="skip")
@@ -175,21 +173,21 @@ def test_what_is_there_is_counted_at_once(output: Output, make_plan: MakePlan) -
     assert load(output, changed).failures("welcome") == []
 
 
-def test_a_file_of_somebody_whose_name_is_not_utf_8(folder: Output, plan: Plan, tmp_path: Path) -> None:
+def test_ledger_ignores_files_whose_names_are_not_utf_8(folder: Output, plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "out" / os.fsdecode(b"caf\xe9.mp3")).write_bytes(b"x")
     run(folder, plan)
     assert all(have(folder, plan))
     assert manifest(folder, plan) == [item.file for item in plan]
 
 
-def test_a_file_without_a_record_is_not_done(output: Output, plan: Plan) -> None:
+def test_ledger_has_no_file_without_a_record(output: Output, plan: Plan) -> None:
     """A driver died between the two: the audio may be of another text."""
     for item in plan:
         output.put(item.file, audio(item))
     assert not any(have(output, plan))
 
 
-def test_a_text_that_has_changed_is_not_done(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_has_no_file_of_a_changed_text(output: Output, make_plan: MakePlan) -> None:
     run(output, make_plan(POSTS))
     changed = [dict(post) for post in POSTS]
     changed[1] = {"id": 1, "text": {"en": "Hello 1!", "es": "Hola 1."}}
@@ -202,7 +200,7 @@ def test_a_text_that_has_changed_is_not_done(output: Output, make_plan: MakePlan
     ]
 
 
-def test_a_failure_of_another_text_is_forgotten(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_forgets_a_failure_of_another_text(output: Output, make_plan: MakePlan) -> None:
     before = make_plan(POSTS)
     run(output, before, *map(failed, before), items=[])
     after = make_plan([{"id": 3, "text": {"en": "Hello 3!", "es": "Hola 3."}}])
@@ -210,7 +208,7 @@ def test_a_failure_of_another_text_is_forgotten(output: Output, make_plan: MakeP
     assert [ledger.failure(item) is not None for item in after] == [False, False, True, True]
 
 
-def test_a_text_changed_and_changed_back(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_has_no_file_of_a_text_changed_and_changed_back(output: Output, make_plan: MakePlan) -> None:
     """The file holds the audio of the text between: the manifest must not tell that it is the first one's."""
     first, second = make_plan(POSTS), make_plan([{"id": 3, "text": {"en": "Bye.", "es": "Adiós."}}])
     run(output, first)
@@ -219,20 +217,22 @@ def test_a_text_changed_and_changed_back(output: Output, make_plan: MakePlan) ->
     assert len(manifest(output, first)) == 8
 
 
-def test_posts_in_another_order_with_others_between(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_finds_posts_in_another_order_with_new_ones_between(
+    output: Output, make_plan: MakePlan
+) -> None:
     run(output, make_plan(POSTS))
     more = [POSTS[2], {"id": 9, "text": {"en": "New.", "es": "Nuevo."}}, POSTS[0], POSTS[1]]
     assert have(output, make_plan(more)) == [True] * 4 + [False] * 4 + [True] * 8
 
 
-def test_fewer_posts_and_avatars(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_finds_files_of_fewer_posts_and_avatars(output: Output, make_plan: MakePlan) -> None:
     run(output, make_plan(POSTS))
     plan = make_plan(POSTS[:1], avatars={"locales": ["es-ES"], "genders": ["male"]})
     assert have(output, plan) == [True]
     assert manifest(output, plan) == ["post_03_male_es-ES.mp3"]
 
 
-def test_with_another_template_the_files_are_missing(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_has_no_file_under_another_name_template(output: Output, make_plan: MakePlan) -> None:
     """The audio is there, but not under the names that are asked for now."""
     before = make_plan(POSTS)
     run(output, before)
@@ -244,7 +244,7 @@ def test_with_another_template_the_files_are_missing(output: Output, make_plan: 
     assert all(have(output, before))
 
 
-def test_two_formats_in_one_folder_do_not_undo_each_other(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_keeps_two_formats_in_one_folder(output: Output, make_plan: MakePlan) -> None:
     plans = [make_plan(POSTS, output={"format": form}) for form in ("mp3", "opus")]
     for plan in plans:
         run(output, plan)
@@ -253,7 +253,7 @@ def test_two_formats_in_one_folder_do_not_undo_each_other(output: Output, make_p
         assert all(name.endswith(extension) for name in manifest(output, plan))
 
 
-def test_a_failure_in_one_format_is_none_in_the_other(output: Output, make_plan: MakePlan) -> None:
+def test_ledger_failure_in_one_format_is_none_in_the_other(output: Output, make_plan: MakePlan) -> None:
     mp3, opus = (make_plan(POSTS, output={"format": form}) for form in ("mp3", "opus"))
     run(output, mp3)
     run(output, opus, *map(failed, opus), items=[])
@@ -263,7 +263,7 @@ def test_a_failure_in_one_format_is_none_in_the_other(output: Output, make_plan:
 # What a driver that was killed leaves
 
 
-def test_a_last_line_torn_at_any_byte(folder: Output, plan: Plan, tmp_path: Path) -> None:
+def test_ledger_survives_a_last_line_torn_at_any_byte(folder: Output, plan: Plan, tmp_path: Path) -> None:
     first, second, third, *_ = plan
     run(folder, plan, done(first), done(second), failed(third), items=[first, second])
     path = tmp_path / "out" / ".ttsp" / "ledger" / "00000001.jsonl"
@@ -280,7 +280,7 @@ def test_a_last_line_torn_at_any_byte(folder: Output, plan: Plan, tmp_path: Path
 
 
 @pytest.mark.parametrize("length", [1, 40, -1])
-def test_a_torn_line_hides_no_segment_after_it(output: Output, plan: Plan, length: int) -> None:
+def test_ledger_reads_segments_after_a_torn_line(output: Output, plan: Plan, length: int) -> None:
     first, second, *_ = plan
     run(output, plan, done(first), items=[first, second])
     output.put(".ttsp/ledger/00000002.jsonl", _line(done(second))[:length])
@@ -325,7 +325,7 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
-def test_garbage_in_the_middle_is_overlooked(output: Output, plan: Plan, garbage: bytes) -> None:
+def test_ledger_ignores_garbage_between_records(output: Output, plan: Plan, garbage: bytes) -> None:
     first, second, *_ = plan
     for item in (first, second):
         output.put(item.file, audio(item))
@@ -335,9 +335,7 @@ def test_garbage_in_the_middle_is_overlooked(output: Output, plan: Plan, garbage
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_a_record_that_somebody_has_edited_is_overlooked(
-    folder: Output, plan: Plan, change: dict[str, Any]
-) -> None:
+def test_ledger_ignores_an_edited_record(folder: Output, plan: Plan, change: dict[str, Any]) -> None:
     first, second, *_ = plan
     for item in (first, second):
         folder.put(item.file, audio(item))
@@ -353,7 +351,7 @@ def test_a_record_that_somebody_has_edited_is_overlooked(
     ids=str,
 )
 @pytest.mark.parametrize("kind", [done, failed])
-def test_a_record_of_what_the_plan_has_not(
+def test_ledger_ignores_records_outside_the_plan(
     folder: Output, plan: Plan, change: dict[str, Any], kind: Callable[..., Done | Failed]
 ) -> None:
     run(folder, plan)
@@ -362,7 +360,7 @@ def test_a_record_of_what_the_plan_has_not(
     assert len(manifest(folder, plan)) == 12
 
 
-def test_texts_of_any_kind_survive_the_ledger(output: Output, plan: Plan) -> None:
+def test_ledger_keeps_messages_of_any_characters(output: Output, plan: Plan) -> None:
     item = next(iter(plan))
     message = "line\nline\r\nline \u2028 \x00 \x85 \udcff أهلا 😀 \\ \" '"
     run(output, plan, failed(item, message=message), items=[])

@@ -40,7 +40,7 @@ def faults(make_plan: MakePlan, *arguments: Any, **spec: Any) -> list[str]:
 # What is spoken
 
 
-def test_posts_in_their_order_and_avatars_by_locale_and_gender(make_plan: MakePlan) -> None:
+def test_plan_orders_items_by_post_locale_and_gender(make_plan: MakePlan) -> None:
     plan = make_plan([{"id": 2, "text": BOTH}, {"id": 1, "text": BOTH}])
     assert files(plan) == [
         f"post_{post}_{gender}_{locale}.mp3"
@@ -56,7 +56,7 @@ def test_posts_in_their_order_and_avatars_by_locale_and_gender(make_plan: MakePl
     ("post", "name"),
     [(0, "post_00"), (1, "post_01"), (99, "post_99"), (100, "post_100"), (999_999_999, "post_999999999")],
 )
-def test_the_name_of_a_file(make_plan: MakePlan, post: int, name: str) -> None:
+def test_plan_file_name_pads_the_post_number(make_plan: MakePlan, post: int, name: str) -> None:
     plan = make_plan([{"id": post, "text": BOTH}], avatars={"locales": ["en-US"], "genders": ["female"]})
     assert files(plan) == [f"{name}_female_en-US.mp3"]
 
@@ -68,17 +68,17 @@ def test_the_name_of_a_file(make_plan: MakePlan, post: int, name: str) -> None:
         ({"nameTemplate": "{post:05d}{gender}{locale}", "format": "opus"}, "00007femaleen-US"),
     ],
 )
-def test_a_template_of_ones_own(make_plan: MakePlan, output: dict[str, str], name: str) -> None:
+def test_plan_file_name_follows_the_template(make_plan: MakePlan, output: dict[str, str], name: str) -> None:
     plan = make_plan([{"id": 7, "text": BOTH}], output=output)
     assert files(plan)[0] == f"{name}.{'opus' if 'format' in output else 'mp3'}"
 
 
 @pytest.mark.parametrize("form", ["mp3", "opus", "aac", "flac", "wav"])
-def test_the_extension_is_the_format_s(make_plan: MakePlan, form: str) -> None:
+def test_plan_file_extension_is_that_of_the_format(make_plan: MakePlan, form: str) -> None:
     assert files(make_plan(output={"format": form}))[0].endswith(f".{form}")
 
 
-def test_a_locale_takes_its_own_text_else_its_language_s(make_plan: MakePlan) -> None:
+def test_plan_uses_the_text_of_a_locale_before_its_language(make_plan: MakePlan) -> None:
     plan = make_plan([{"id": 1, "text": {"en-US": "Elevator.", "en": "Lift.", "es": "Ascensor."}}])
     assert texts(plan) == {
         "female_en-US": "Elevator.",
@@ -97,13 +97,13 @@ def test_a_locale_takes_its_own_text_else_its_language_s(make_plan: MakePlan) ->
         ({"locales": ["en-US"], "genders": ["female"]}, {"female_en-US"}),
     ],
 )
-def test_the_avatars_that_are_asked_for(
+def test_plan_has_the_requested_avatars(
     make_plan: MakePlan, avatars: dict[str, list[str]], found: set[str]
 ) -> None:
     assert set(texts(make_plan(avatars=avatars))) == found
 
 
-def test_what_has_no_text_is_skipped_where_that_is_asked_for(make_plan: MakePlan) -> None:
+def test_plan_skips_missing_texts_on_request(make_plan: MakePlan) -> None:
     posts = [{"id": 1, "text": {"es": "Hola."}}, {"id": 2, "text": BOTH}]
     plan = make_plan(posts, onMissingText="skip")
     assert plan.total == len(files(plan)) == 6
@@ -112,7 +112,7 @@ def test_what_has_no_text_is_skipped_where_that_is_asked_for(make_plan: MakePlan
     assert plan.number(1, "female_es-ES") == 2
 
 
-def test_iterated_again_from_any_place_it_is_the_same(make_plan: MakePlan) -> None:
+def test_plan_is_the_same_when_iterated_again(make_plan: MakePlan) -> None:
     plan = make_plan([{"id": post, "text": BOTH} for post in range(300)])
     whole = list(plan)
     begun = iter(plan)
@@ -134,12 +134,12 @@ def test_iterated_again_from_any_place_it_is_the_same(make_plan: MakePlan) -> No
     ],
     ids=["lines", "separators", "signs", "emoji", "long"],
 )
-def test_a_text_is_spoken_as_it_is(make_plan: MakePlan, text: str) -> None:
+def test_plan_keeps_texts_unchanged(make_plan: MakePlan, text: str) -> None:
     text += "x"
     assert set(texts(make_plan([{"id": 1, "text": {"en": text, "es": text}}])).values()) == {text}
 
 
-def test_number_finds_what_iteration_yields(make_plan: MakePlan) -> None:
+def test_plan_number_finds_what_iteration_yields(make_plan: MakePlan) -> None:
     plan = make_plan([{"id": post, "text": BOTH} for post in (5, 3, 999)])
     for item in plan:
         assert plan.number(item.post, item.voice.id) == item.number
@@ -150,7 +150,7 @@ def test_number_finds_what_iteration_yields(make_plan: MakePlan) -> None:
     assert plan.number(5, "female_en-GB") is None
 
 
-def test_hundred_thousand_items_take_a_few_bytes_each(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_plan_of_hundred_thousand_items_takes_a_few_bytes_each(make_plan: MakePlan, tmp_path: Path) -> None:
     models = load_voice_models()
     avatars = sum(len(model.spec.voices) for model in models)
     count = 100_000 // avatars + 1
@@ -216,13 +216,13 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_the_key_changes_with_what_the_audio_depends_on(
+def test_item_key_changes_with_what_the_audio_depends_on(
     key: Callable[..., str], change: dict[str, Any]
 ) -> None:
     assert key(**change) != key()
 
 
-def test_the_key_changes_with_the_pipeline(key: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_item_key_changes_with_the_pipeline(key: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     before = key()
     monkeypatch.setattr(speech, "VERSION", speech.VERSION + 1 if isinstance(speech.VERSION, int) else "next")
     assert key() != before
@@ -247,22 +247,22 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
-def test_and_with_nothing_else(key: Callable[..., str], change: dict[str, Any]) -> None:
+def test_item_key_changes_with_nothing_else(key: Callable[..., str], change: dict[str, Any]) -> None:
     assert key(**change) == key()
 
 
-def test_other_voices_of_the_model_change_nothing(make_plan: MakePlan, make_model: MakeModel) -> None:
+def test_item_key_ignores_other_voices_of_the_model(make_plan: MakePlan, make_model: MakeModel) -> None:
     one, two = make_model(voices=[VOICE]), make_model(voices=[VOICE, VOICE | {"gender": "male"}])
     avatars = {"genders": ["female"]}
     assert keys(make_plan(models=[one], avatars=avatars)) == keys(make_plan(models=[two], avatars=avatars))
 
 
-def test_no_text_takes_part_of_another_s_key(key: Callable[..., str]) -> None:
+def test_item_key_differs_for_similar_texts(key: Callable[..., str]) -> None:
     found = {key(text=text) for text in ("a", "a ", "aa", "ab", "a\n", "A")}
     assert len(found) == 6
 
 
-def test_the_same_text_twice_has_the_same_key(make_plan: MakePlan) -> None:
+def test_shared_keys_are_those_of_repeated_texts(make_plan: MakePlan) -> None:
     plan = make_plan(
         [
             {"id": 1, "text": {"en": "Hello.", "es": "Uno."}},
@@ -276,12 +276,12 @@ def test_the_same_text_twice_has_the_same_key(make_plan: MakePlan) -> None:
     ]
 
 
-def test_what_is_skipped_shares_no_key(make_plan: MakePlan) -> None:
+def test_shared_keys_leave_out_skipped_items(make_plan: MakePlan) -> None:
     posts = [{"id": post, "text": {"es": f"Hola {post}."}} for post in (1, 2)]
     assert make_plan(posts, onMissingText="skip").shared_keys() == set()
 
 
-def test_of_two_models_that_offer_an_avatar_the_first_by_name_speaks(
+def test_plan_uses_the_first_model_by_name_for_a_shared_avatar(
     make_plan: MakePlan, make_model: MakeModel
 ) -> None:
     first, second = make_model("a", voices=[VOICE]), make_model("b", voices=[VOICE | {"speaker": "other"}])
@@ -293,7 +293,7 @@ def test_of_two_models_that_offer_an_avatar_the_first_by_name_speaks(
 # What is wrong
 
 
-def test_all_faults_are_told_at_once(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_plan_reports_all_faults_at_once(make_plan: MakePlan, tmp_path: Path) -> None:
     posts = tmp_path / "posts.jsonl"
     posts.write_text(
         '{"id": 1, "text": {"en": "Hello."}}\n'
@@ -318,23 +318,23 @@ def test_all_faults_are_told_at_once(make_plan: MakePlan, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["...", " ", "😀", "—", "\u200b", "¿?", "\n\n", "\u0301"])
-def test_nothing_to_speak(make_plan: MakePlan, text: str) -> None:
+def test_plan_refuses_a_text_with_nothing_to_speak(make_plan: MakePlan, text: str) -> None:
     reported = faults(make_plan, [{"id": 8, "text": {"en": text, "es": "Hola."}}])
     assert reported == ["post 8: its text in en has nothing to speak: give at least one word or number"]
 
 
 @pytest.mark.parametrize("text", ["a", "7", "٣", "أ", "क", "½", "— 1 —"])
-def test_something_to_speak(make_plan: MakePlan, text: str) -> None:
+def test_plan_accepts_a_text_with_something_to_speak(make_plan: MakePlan, text: str) -> None:
     assert make_plan([{"id": 8, "text": {"en": text, "es": text}}]).total == 4
 
 
-def test_a_missing_text_names_the_locales_and_the_way_out(make_plan: MakePlan) -> None:
+def test_plan_fault_of_a_missing_text_names_locales_and_the_option(make_plan: MakePlan) -> None:
     assert faults(make_plan, [{"id": 8, "text": {"ar": "أهلا"}}]) == [
         "post 8: it has no text for en-US, es-ES (it has ar); or set onMissingText: skip"
     ]
 
 
-def test_an_avatar_that_no_model_offers(make_plan: MakePlan, make_model: MakeModel) -> None:
+def test_plan_refuses_an_avatar_that_no_model_offers(make_plan: MakePlan, make_model: MakeModel) -> None:
     models = [make_model(voices=[VOICE])]
     avatars = {"locales": ["en-US"]}
     assert faults(make_plan, models=models, avatars=avatars) == [
@@ -347,20 +347,20 @@ def test_an_avatar_that_no_model_offers(make_plan: MakePlan, make_model: MakeMod
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
-def test_without_posts_it_says_what_a_post_is(make_plan: MakePlan, tmp_path: Path, content: str) -> None:
+def test_plan_without_posts_says_what_a_post_is(make_plan: MakePlan, tmp_path: Path, content: str) -> None:
     posts = tmp_path / "posts.jsonl"
     posts.write_text(content)
     (reported,) = faults(make_plan, uri=posts.as_uri())
     assert reported.startswith('posts: there are none; a record a line: {"id": 1,')
 
 
-def test_posts_that_cannot_be_read(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_plan_reports_posts_that_cannot_be_read(make_plan: MakePlan, tmp_path: Path) -> None:
     (reported,) = faults(make_plan, uri=(tmp_path / "none.jsonl").as_uri())
     assert reported.startswith("posts: file://")
     assert "cannot be read: FileNotFoundError" in reported
 
 
-def test_a_full_temporary_folder_is_told(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_reports_a_full_temporary_folder(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("a disk that is always full is Linux's")
     with Path("/dev/full").open("r+b", buffering=0) as full:
@@ -370,7 +370,7 @@ def test_a_full_temporary_folder_is_told(make_plan: MakePlan, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("step", ["made", "written at last"])
-def test_a_temporary_folder_is_not_taken_for_the_output(
+def test_plan_fault_of_the_temporary_folder_does_not_blame_the_output(
     make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Also where the posts fit into a buffer, which is written when the plan is read."""

@@ -49,7 +49,7 @@ def posts_of(*records: dict[str, Any]) -> list[Post | Fault]:
     ],
     ids=["no-end", "windows", "blank-lines", "bom"],
 )
-def test_json_lines(tmp_path: Path, content: str) -> None:
+def test_read_posts_reads_json_lines(tmp_path: Path, content: str) -> None:
     (tmp_path / "posts.jsonl").write_text(content, encoding="utf-8", newline="")
     assert read(tmp_path / "posts.jsonl") == posts_of(ONE, TWO)
 
@@ -66,17 +66,17 @@ def test_json_lines(tmp_path: Path, content: str) -> None:
     ids=["plain", "excel", "other-order", "quoted", "old-mac"],
 )
 @pytest.mark.parametrize("name", ["posts.csv", "POSTS.CSV"])
-def test_csv(tmp_path: Path, content: str, name: str) -> None:
+def test_read_posts_reads_csv(tmp_path: Path, content: str, name: str) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8", newline="")
     assert read(tmp_path / name) == posts_of(ONE, TWO)
 
 
-def test_csv_may_hold_commas_quotes_and_lines(tmp_path: Path) -> None:
+def test_read_posts_csv_may_hold_commas_quotes_and_lines(tmp_path: Path) -> None:
     (tmp_path / "posts.csv").write_text('id,en\n1,"One, ""two""\nand three."\n', newline="")
     assert read(tmp_path / "posts.csv") == posts_of({"id": 1, "text": {"en": 'One, "two"\nand three.'}})
 
 
-def test_a_folder_of_text_files(tmp_path: Path) -> None:
+def test_read_posts_reads_a_folder_of_text_files(tmp_path: Path) -> None:
     for name, text in {
         "post_02.en-GB.txt": "Cheers.\n",
         "2_AR.txt": "أهلا",
@@ -87,14 +87,14 @@ def test_a_folder_of_text_files(tmp_path: Path) -> None:
     assert read(tmp_path) == posts_of(ONE, TWO)
 
 
-def test_a_folder_of_links_as_kubernetes_mounts_them(tmp_path: Path) -> None:
+def test_read_posts_reads_links_as_kubernetes_mounts_them(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "..data" / "1.en.txt").write_text("Hello.")
     (tmp_path / "1.en.txt").symlink_to("..data/1.en.txt")
     assert read(tmp_path) == posts_of(ONE)
 
 
-def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+def test_read_posts_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("Secret.")
     folder = tmp_path / "posts"
     folder.mkdir()
@@ -103,7 +103,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     assert [entry.partition(":")[0] for entry in reported(read(folder))] == ["1.en.txt", "2.en.txt"]
 
 
-def test_posts_in_the_resource_itself() -> None:
+def test_read_posts_reads_inline_posts() -> None:
     posts = Posts.model_validate({"inline": [ONE, TWO]})
     assert list(read_posts(posts, Path("nowhere"))) == posts_of(ONE, TWO)
 
@@ -111,14 +111,14 @@ def test_posts_in_the_resource_itself() -> None:
 @pytest.mark.parametrize(
     ("key", "content"), [("posts.jsonl", json.dumps(ONE)), ("other.csv", "id,en\n1,Hello.\n")]
 )
-def test_a_config_map(tmp_path: Path, key: str, content: str) -> None:
+def test_read_posts_reads_a_config_map(tmp_path: Path, key: str, content: str) -> None:
     (tmp_path / "campaign").mkdir()
     (tmp_path / "campaign" / key).write_text(content)
     posts = Posts.model_validate({"configMapRef": {"name": "campaign", "key": key}})
     assert list(read_posts(posts, tmp_path)) == posts_of(ONE)
 
 
-def test_a_path_with_a_space(tmp_path: Path) -> None:
+def test_read_posts_reads_a_path_with_a_space(tmp_path: Path) -> None:
     folder = tmp_path / "our posts #1"
     folder.mkdir()
     assert of_file(folder, GOOD) == ["1"]
@@ -133,7 +133,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_a_claim(claims: Path) -> None:
+def test_read_posts_reads_a_claim(claims: Path) -> None:
     assert reported(read("pvc://content/posts.jsonl")) == ["1"]
 
 
@@ -148,7 +148,7 @@ def store_of(bucket: str, **options: Any) -> Any:
     return fsspec.filesystem(bucket.partition(":")[0], **options)
 
 
-def test_an_object_store(bucket: str) -> None:
+def test_read_posts_reads_an_object_store(bucket: str) -> None:
     store = store_of(bucket)
     store.pipe(f"{bucket}/posts.jsonl", GOOD)
     store.pipe(f"{bucket}/posts.csv", b"id,en\n1,Hello.\n2,\n")
@@ -157,14 +157,14 @@ def test_an_object_store(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-def test_a_folder_of_an_object_store_with_its_placeholder(bucket: str, end: str) -> None:
+def test_read_posts_reads_a_folder_of_an_object_store_with_its_placeholder(bucket: str, end: str) -> None:
     store = store_of(bucket)
     store.pipe(f"{bucket}/posts/", b"")  # as the store's console makes a folder
     store.pipe(f"{bucket}/posts/1.en.txt", b"Hello.")
     assert read(f"{bucket}/posts{end}") == posts_of(ONE)
 
 
-def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(bucket: str) -> None:
+def test_read_posts_sees_new_files_in_an_object_store(bucket: str) -> None:
     store_of(bucket).pipe(f"{bucket}/posts/1.en.txt", b"Hello.")
     assert reported(read(f"{bucket}/posts")) == ["1"]
     somebody = store_of(bucket, skip_instance_cache=True)
@@ -219,7 +219,9 @@ def test_what_somebody_adds_to_a_folder_of_an_object_store_is_seen(bucket: str) 
         (b'{"id": 2, "text": {"en": "' + b"x" * 10_000_000 + b'"}}', "line 2: it has more than 4 MiB"),
     ],
 )
-def test_a_bad_line_is_told_and_the_others_are_read(tmp_path: Path, line: bytes, message: str) -> None:
+def test_read_posts_reports_a_bad_line_and_reads_the_others(
+    tmp_path: Path, line: bytes, message: str
+) -> None:
     gc.collect()  # what other tests have left must not be finalised at the recursion limit: that warns
     before, fault, after = of_file(tmp_path, GOOD + line + b"\n" + GOOD.replace(b"1", b"3"))
     assert (before, after) == ("1", "3")
@@ -229,7 +231,7 @@ def test_a_bad_line_is_told_and_the_others_are_read(tmp_path: Path, line: bytes,
     fault.encode()  # it can be printed
 
 
-def test_the_longest_texts_of_all_languages_fit_a_line(tmp_path: Path) -> None:
+def test_read_posts_accepts_the_longest_texts_of_all_languages_in_a_line(tmp_path: Path) -> None:
     text = "ض" * 100_000
     record = {"id": 1, "text": dict.fromkeys(("en", "ar", "es", "hi", "ur"), text)}
     line = json.dumps(record, ensure_ascii=False).encode()
@@ -237,14 +239,14 @@ def test_the_longest_texts_of_all_languages_fit_a_line(tmp_path: Path) -> None:
     assert of_file(tmp_path, line) == ["1"]
 
 
-def test_two_long_lines_one_after_the_other_are_two_faults(tmp_path: Path) -> None:
+def test_read_posts_reports_each_line_that_is_too_long(tmp_path: Path) -> None:
     long = b"x" * (LINE_BYTES + 1)
     found = of_file(tmp_path, long + b"\n" + long + b"\n" + GOOD + long)
     assert [entry.partition(":")[0] for entry in found] == ["line 1", "line 2", "1", "line 4"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
-def test_a_file_without_posts(tmp_path: Path, content: bytes) -> None:
+def test_read_posts_of_a_file_without_posts_is_empty(tmp_path: Path, content: bytes) -> None:
     assert of_file(tmp_path, content) == []
 
 
@@ -264,13 +266,13 @@ def test_a_file_without_posts(tmp_path: Path, content: bytes) -> None:
         (b"2," + b"x" * 10_000_000, "line 2: it is not CSV: field larger than field limit"),
     ],
 )
-def test_a_bad_row_is_told_and_the_others_are_read(tmp_path: Path, rows: bytes, message: str) -> None:
+def test_read_posts_reports_a_bad_row_and_reads_the_others(tmp_path: Path, rows: bytes, message: str) -> None:
     fault, after = of_file(tmp_path, b"id,en\n" + rows + b"\n3,World.\n", "posts.csv")
     assert after == "3"
     assert message in fault
 
 
-def test_a_quote_that_does_not_end(tmp_path: Path) -> None:
+def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
     first, fault = of_file(tmp_path, b'id,en\n1,Hello.\n2,"World.\n3,x\n', "posts.csv")
     assert first == "1"
     assert "it is not CSV" in fault
@@ -293,7 +295,7 @@ def test_a_quote_that_does_not_end(tmp_path: Path) -> None:
         ("id,en\n1,Hello.\n".encode("utf-16"), "line 1 is not UTF-8"),
     ],
 )
-def test_a_table_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
+def test_read_posts_refuses_a_bad_csv_header(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(PostsError, match=message):
         of_file(tmp_path, content, "posts.csv")
 
@@ -313,7 +315,9 @@ def test_a_table_that_is_none(tmp_path: Path, content: bytes, message: str) -> N
         ("01.en.txt", b"Another.", "another file has the text of post 1 in en"),
     ],
 )
-def test_a_bad_file_of_a_folder(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_read_posts_reports_a_bad_file_of_a_folder(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     (tmp_path / "1.en.txt").write_bytes(b"Hello.")
     (tmp_path / name).write_bytes(content)
     found = reported(read(tmp_path))
@@ -321,12 +325,12 @@ def test_a_bad_file_of_a_folder(tmp_path: Path, name: str, content: bytes, messa
     assert [entry for entry in found if message in entry]
 
 
-def test_a_folder_within_the_folder(tmp_path: Path) -> None:
+def test_read_posts_reports_a_folder_within_the_folder(tmp_path: Path) -> None:
     (tmp_path / "1.en.txt").mkdir()
     assert "files of a folder" in reported(read(tmp_path))[0]
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
+def test_read_posts_of_an_empty_folder_is_empty(tmp_path: Path) -> None:
     assert read(tmp_path) == []
 
 
@@ -342,13 +346,13 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         ("pvc://../secret", "no claim's name"),
     ],
 )
-def test_what_is_not_there(claims: Path, address: str, message: str) -> None:
+def test_read_posts_refuses_an_address_that_does_not_exist(claims: Path, address: str, message: str) -> None:
     with pytest.raises(PostsError, match=message):
         read(address)
 
 
 @pytest.mark.parametrize("reference", [{"name": "none"}, {"name": "campaign", "key": "none.jsonl"}])
-def test_a_config_map_that_is_not_there(tmp_path: Path, reference: dict[str, str]) -> None:
+def test_read_posts_refuses_a_missing_config_map_key(tmp_path: Path, reference: dict[str, str]) -> None:
     (tmp_path / "campaign").mkdir()
     posts = Posts.model_validate({"configMapRef": reference})
     with pytest.raises(PostsError, match=r"there is no key .* of ConfigMap .* --config-maps"):
@@ -356,12 +360,12 @@ def test_a_config_map_that_is_not_there(tmp_path: Path, reference: dict[str, str
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "none.csv", "none/"])
-def test_an_object_that_is_not_there(s3_bucket: str, name: str) -> None:
+def test_read_posts_refuses_a_missing_object(s3_bucket: str, name: str) -> None:
     with pytest.raises(PostsError, match="cannot be read: FileNotFoundError"):
         read(f"{s3_bucket}/{name}")
 
 
-def test_a_store_that_cannot_be_reached(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_posts_reports_an_unreachable_store(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import EndpointConnectionError
 
     def away(*_arguments: object, **_options: object) -> None:

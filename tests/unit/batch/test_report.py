@@ -67,7 +67,7 @@ def members(output: Output) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_manifest_has_a_line_a_file_in_the_plan_s_order(output: Output, make_plan: MakePlan) -> None:
+def test_manifest_has_a_line_per_file_in_plan_order(output: Output, make_plan: MakePlan) -> None:
     plan = make_plan(POSTS)
     rendered(output, plan, items=list(plan)[::-1])
     assert [line["file"] for line in manifest(output)] == [item.file for item in plan]
@@ -85,7 +85,7 @@ def test_the_manifest_has_a_line_a_file_in_the_plan_s_order(output: Output, make
     }
 
 
-def test_the_summary_counts_what_is_there(output: Output, make_plan: MakePlan) -> None:
+def test_summary_counts_what_is_there(output: Output, make_plan: MakePlan) -> None:
     plan = make_plan(POSTS)
     items = list(plan)
     failure = {"post": 1, "avatar": "male_es-ES", "reason": "EngineRefused", "message": "‘why’? \x00 \udcff"}
@@ -109,7 +109,7 @@ def test_the_summary_counts_what_is_there(output: Output, make_plan: MakePlan) -
     }
 
 
-def test_the_archive_holds_the_audio_and_the_manifest(output: Output, make_plan: MakePlan) -> None:
+def test_archive_holds_the_audio_and_the_manifest(output: Output, make_plan: MakePlan) -> None:
     plan = make_plan(POSTS)
     rendered(output, plan)
     found = members(output)
@@ -118,12 +118,12 @@ def test_the_archive_holds_the_audio_and_the_manifest(output: Output, make_plan:
     assert found[MANIFEST] == output.read(MANIFEST)
 
 
-def test_no_archive_unless_it_is_asked_for(output: Output, make_plan: MakePlan) -> None:
+def test_write_report_writes_an_archive_only_on_request(output: Output, make_plan: MakePlan) -> None:
     rendered(output, make_plan(POSTS), archive=False)
     assert {MANIFEST, SUMMARY} == {name for name, _ in output.sizes() if not name.startswith("post_")}
 
 
-def test_the_same_audio_makes_the_same_manifest_and_archive(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_write_report_is_the_same_for_the_same_audio(make_plan: MakePlan, tmp_path: Path) -> None:
     """In whatever order it was made, in one run or in several."""
     plan = make_plan(POSTS)
     items = list(plan)
@@ -141,13 +141,13 @@ def test_the_same_audio_makes_the_same_manifest_and_archive(make_plan: MakePlan,
         assert name == SUMMARY or twice.read(name) == wanted, name
 
 
-def test_a_file_can_be_read_by_whoever_unpacks_it(output: Output, make_plan: MakePlan) -> None:
+def test_archive_files_are_readable_when_unpacked(output: Output, make_plan: MakePlan) -> None:
     rendered(output, make_plan(POSTS))
     with zipfile.ZipFile(io.BytesIO(output.read(ARCHIVE))) as archive:
         assert all(info.external_attr >> 16 & 0o400 for info in archive.infolist())
 
 
-def test_where_nothing_is_done_the_report_is_empty_and_whole(output: Output, make_plan: MakePlan) -> None:
+def test_write_report_is_empty_and_whole_when_nothing_is_done(output: Output, make_plan: MakePlan) -> None:
     rendered(output, make_plan(POSTS), items=[], state="Failed", failed=8)
     assert manifest(output) == []
     assert members(output) == {MANIFEST: b""}
@@ -155,7 +155,7 @@ def test_where_nothing_is_done_the_report_is_empty_and_whole(output: Output, mak
     assert (summary["outcome"], summary["seconds"], summary["bytes"]) == ("Failed", 0, 0)
 
 
-def test_a_file_that_was_removed_is_in_no_report(output: Output, make_plan: MakePlan, tmp_path: Path) -> None:
+def test_write_report_leaves_out_removed_files(output: Output, make_plan: MakePlan, tmp_path: Path) -> None:
     plan = make_plan(POSTS)
     items = list(plan)
     rendered(output, plan)
@@ -166,7 +166,7 @@ def test_a_file_that_was_removed_is_in_no_report(output: Output, make_plan: Make
     assert set(members(output)) == {MANIFEST, *(item.file for item in items[2:])}
 
 
-def test_what_failed_at_last_is_in_no_report(output: Output, make_plan: MakePlan) -> None:
+def test_manifest_leaves_out_items_that_failed_last(output: Output, make_plan: MakePlan) -> None:
     plan = make_plan(POSTS)
     item = next(iter(plan))
     rendered(output, plan)
@@ -178,7 +178,7 @@ def test_what_failed_at_last_is_in_no_report(output: Output, make_plan: MakePlan
     assert item.file not in [line["file"] for line in manifest(output)]
 
 
-def test_a_smaller_job_on_the_same_output_reports_its_own_files(output: Output, make_plan: MakePlan) -> None:
+def test_write_report_of_a_smaller_job_has_only_its_files(output: Output, make_plan: MakePlan) -> None:
     rendered(output, make_plan(POSTS))
     small = make_plan(POSTS[:1], avatars={"locales": ["es-ES"]})
     rendered(output, small, items=[])
@@ -189,7 +189,7 @@ def test_a_smaller_job_on_the_same_output_reports_its_own_files(output: Output, 
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (3 << 20) + 1])
-def test_audio_of_any_size_is_in_the_archive(make_plan: MakePlan, tmp_path: Path, size: int) -> None:
+def test_archive_holds_audio_of_any_size(make_plan: MakePlan, tmp_path: Path, size: int) -> None:
     plan = make_plan(POSTS[:1], avatars={"locales": ["en-US"], "genders": ["male"]})
     (item,) = plan
     output = open_output(str(tmp_path / "out"))

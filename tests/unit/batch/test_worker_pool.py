@@ -62,7 +62,7 @@ def worker_of(model: VoiceModel, actors: list[Any], monkeypatch: pytest.MonkeyPa
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_the_next_items_go_to_another_worker(
+async def test_worker_that_died_is_replaced_at_the_next_start(
     make_model: Callable[..., VoiceModel],
     killed: list[Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +81,7 @@ async def test_the_next_items_go_to_another_worker(
     assert found == ["spoken"]
 
 
-async def test_one_that_cannot_be_had_is_tried_no_more(
+async def test_worker_that_cannot_start_is_not_tried_again(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of its lanes asks for it."""
@@ -98,7 +98,7 @@ async def test_one_that_cannot_be_had_is_tried_no_more(
     assert killed == [broken]
 
 
-async def test_start_tries_three_times_where_ray_fails(
+async def test_worker_start_tries_three_times_when_ray_fails(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost() -> Any:
@@ -138,7 +138,7 @@ def test_pool_size_on_nodes_of_the_models_own(
     assert pool_size(model, "engine", parallelism, {model.name: "gpus"}, 1) == size
 
 
-async def test_one_that_is_waited_for_in_vain_is_not_left(
+async def test_worker_start_that_times_out_ends_the_actor(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = actor([])
@@ -160,14 +160,14 @@ async def test_one_that_is_waited_for_in_vain_is_not_left(
     ("parallelism", "models", "workers", "slots"),
     [(1, 1, 1, 1), (8, 1, 1, 8), (64, 1, 4, 16), (64, 3, 1, 64), (1024, 2, 2, 64), (9, 2, 1, 9)],
 )
-def test_those_who_call_a_service_are_few(
+def test_pool_size_of_service_callers_is_small(
     make_model: Callable[..., VoiceModel], parallelism: int, models: int, workers: int, slots: int
 ) -> None:
     """They are in the pod of the service's gateway, whose memory is its own."""
     assert pool_size(make_model(), "service", parallelism, {}, models) == PoolSize(workers, slots)
 
 
-async def test_a_mistake_in_a_worker_is_not_a_lost_one(
+async def test_worker_error_in_render_does_not_end_the_worker(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mistake = exceptions.RayTaskError("render", "a traceback", ValueError("a mistake"))
@@ -178,7 +178,7 @@ async def test_a_mistake_in_a_worker_is_not_a_lost_one(
     assert not killed
 
 
-async def test_two_that_lose_a_worker_end_it_once(
+async def test_worker_lost_by_two_callers_is_ended_once(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = actor(exceptions.OutOfMemoryError("killed by the memory monitor"))
