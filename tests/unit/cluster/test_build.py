@@ -12,21 +12,21 @@ from cluster.binaries import BINARIES, NODE, Binary
 @pytest.mark.parametrize(
     "binary", [binary for binary in BINARIES.values() if binary.module], ids=lambda b: b.name
 )
-def test_the_wrapper_modules_pin_the_versions_of_the_table(binary: Binary) -> None:
+def test_wrapper_modules_pin_the_versions_of_the_table(binary: Binary) -> None:
     assert binary.module
     text = (build.MODULES / binary.folder / "go.mod").read_text()
     assert re.search(rf"^(require|\t) ?{re.escape(binary.module)} {re.escape(binary.version)}\b", text, re.M)
     assert re.search(rf"^(tool |\t){re.escape(binary.package)}$", text, re.M)
 
 
-def test_without_go_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_without_go_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(build.PrerequisiteError, match=r"go is missing .*go\.dev/dl.* run this again"):
         build.build(NODE)
 
 
-def test_a_go_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_with_an_old_go_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = "go: go.mod requires go >= 1.26.0 (running go 1.21; GOTOOLCHAIN=local)"
     go = tmp_path / "go"
     go.write_text(f'#!/bin/sh\necho "{old}" >&2\nexit 1\n')
@@ -37,7 +37,7 @@ def test_a_go_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         build.build(NODE)
 
 
-def test_what_is_in_the_cache_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_with_a_full_cache_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     for name in ("kuberay", "kueue"):
@@ -47,7 +47,7 @@ def test_what_is_in_the_cache_needs_no_go(tmp_path: Path, monkeypatch: pytest.Mo
     build.build(NODE)
 
 
-def test_what_go_cannot_build_leaves_nothing_in_the_cache(
+def test_build_that_fails_leaves_nothing_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = tmp_path / "go"

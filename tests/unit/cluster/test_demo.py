@@ -100,28 +100,28 @@ TONE = mp3(0.5 * np.sin(np.arange(RATE, dtype=np.float32) / 10))
         ),
     ],
 )
-def test_what_is_wrong_comes_before_what_is_under_way(resource: dict[str, Any], said: str) -> None:
+def test_state_names_errors_before_progress(resource: dict[str, Any], said: str) -> None:
     assert state(resource) == said
 
 
-def test_ready_is_about_the_model_as_it_is_now() -> None:
+def test_is_ready_judges_the_current_generation() -> None:
     assert is_ready(model(READY))
     assert not is_ready(model(READY | {"observedGeneration": 1}))
     assert not is_ready(model(condition("Ready", "False", "Waits")))
     assert not is_ready({"metadata": {"generation": 1}})
 
 
-def test_the_seconds_of_an_mp3() -> None:
+def test_check_sound_returns_the_seconds_of_an_mp3() -> None:
     assert check_sound(TONE) == pytest.approx(1, abs=0.1)
 
 
-def test_silence_is_no_speech() -> None:
+def test_check_sound_refuses_silence() -> None:
     with pytest.raises(DemoError, match="has no sound: 1"):
         check_sound(mp3(np.zeros(RATE, dtype=np.float32)))
 
 
 @pytest.mark.parametrize("content", [b"", b'{"error": {"message": "no"}}', TONE[:20]])
-def test_what_is_no_mp3_says_what_it_is(content: bytes) -> None:
+def test_check_sound_refuses_data_that_is_not_mp3(content: bytes) -> None:
     with pytest.raises(DemoError, match=r"no MP3|has no sound"):
         check_sound(content)
 
@@ -147,7 +147,7 @@ class TestTheWay:
         for name, content in files.items():
             (self.folder / name).write_text(content)
 
-    def test_each_command_is_shown_and_the_speech_is_written(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_demo_shows_each_command_and_writes_the_speech(self, capfd: pytest.CaptureFixture[str]) -> None:
         target = self.folder / "hello.mp3"
         self.demo.run(target)
         assert target.read_bytes() == TONE
@@ -164,7 +164,7 @@ class TestTheWay:
         ]
         assert set(changing) <= set(shown)
 
-    def test_a_model_that_does_not_become_ready_ends_with_what_its_status_says(self) -> None:
+    def test_demo_reports_the_status_of_a_model_that_is_not_ready(self) -> None:
         self.write(model=json.dumps(model(condition("Degraded", "True", "Unschedulable"))))
         with pytest.raises(
             DemoError, match=r"not Ready after .*Unschedulable: the message of Unsched.*describe"
@@ -172,13 +172,13 @@ class TestTheWay:
             self.demo.run(self.folder / "hello.mp3")
         assert "kubectl get pods -n speech" in (self.folder / "told").read_text()
 
-    def test_a_refusal_is_told_and_nothing_is_written(self) -> None:
+    def test_demo_reports_a_refusal_and_writes_nothing(self) -> None:
         self.write(status="429", answer="too busy")
         with pytest.raises(DemoError, match="answered 429: too busy"):
             self.demo.run(self.folder / "hello.mp3")
         assert not list(self.folder.glob("*hello*"))
 
-    def test_an_operator_that_does_not_start_is_described(self) -> None:
+    def test_demo_describes_an_operator_that_does_not_start(self) -> None:
         self.write(rollout="1")
         with pytest.raises(CommandError, match=r"`kubectl rollout status .*` exited with 1"):
             self.demo.run(self.folder / "hello.mp3")

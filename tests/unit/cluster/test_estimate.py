@@ -6,19 +6,19 @@ from cluster.binaries import BINARIES, NODE
 from cluster.estimate import in_words, seconds_left
 
 
-def test_before_anything_is_built_the_cores_tell() -> None:
+def test_seconds_left_before_anything_is_built_depends_on_the_cores() -> None:
     assert seconds_left(left=1200, done=0, elapsed=0, cores=2) == 600
     assert seconds_left(left=1200, done=0, elapsed=0, cores=4) == 300
 
 
 @pytest.mark.parametrize(("elapsed", "expected"), [(250, 600), (500, 1100), (125, 350)])
-def test_what_this_machine_took_corrects_it(elapsed: float, expected: float) -> None:
+def test_seconds_left_is_corrected_by_the_time_already_taken(elapsed: float, expected: float) -> None:
     """500 of work take 250 s on two cores as they are expected, 500 s on busy ones, 125 s on quick ones."""
     left = seconds_left(left=1200, done=500, elapsed=elapsed, cores=2)
     assert left == pytest.approx(expected)
 
 
-def test_the_more_is_built_the_more_it_counts() -> None:
+def test_seconds_left_trusts_the_measured_speed_more_as_more_is_built() -> None:
     slow = [seconds_left(left=100, done=done, elapsed=2 * done, cores=2) for done in (0, 10, 100, 1000)]
     assert slow == sorted(slow)
     assert slow[0] == 50
@@ -29,10 +29,10 @@ def test_the_more_is_built_the_more_it_counts() -> None:
     ("seconds", "words"),
     [(0, "less than a minute"), (60, "less than a minute"), (61, "about 2 min"), (600, "about 10 min")],
 )
-def test_it_is_said_in_minutes(seconds: float, words: str) -> None:
+def test_in_words_gives_minutes(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
 
 
-def test_every_program_is_in_the_set_of_a_node_and_has_its_work() -> None:
+def test_binaries_are_all_in_the_node_set_and_have_work() -> None:
     assert set(NODE) == set(BINARIES), "what no set has would have to be built in a test"
     assert all(binary.work > 0 for binary in BINARIES.values())

@@ -94,7 +94,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def test_a_build_into_a_cache_that_is_not_there(machine: Path) -> None:
+def test_build_fills_a_new_cache(machine: Path) -> None:
     building = hack_cluster("build")
     _, said = building.communicate(timeout=60)
     assert building.returncode == 0, said
@@ -110,7 +110,7 @@ def test_a_build_into_a_cache_that_is_not_there(machine: Path) -> None:
     assert lines[-1] == f"[{count}/{count}] pause took 0 s"
 
 
-def test_a_build_that_was_killed_goes_on_where_it_was(machine: Path, tmp_path: Path) -> None:
+def test_build_that_was_killed_resumes(machine: Path, tmp_path: Path) -> None:
     simulated = tmp_path / "simulated"
     (simulated / "stop").write_text("kube-controller-manager")
     first = hack_cluster("build", "control-plane")
@@ -136,7 +136,7 @@ def test_a_build_that_was_killed_goes_on_where_it_was(machine: Path, tmp_path: P
     assert not [name for name in names(machine / "bin") if name.startswith(".unfinished")]
 
 
-def test_a_build_that_is_interrupted_says_that_it_goes_on(machine: Path, tmp_path: Path) -> None:
+def test_build_that_is_interrupted_says_that_it_resumes(machine: Path, tmp_path: Path) -> None:
     simulated = tmp_path / "simulated"
     (simulated / "stop").write_text("etcd")
     building = hack_cluster("build")
@@ -148,7 +148,7 @@ def test_a_build_that_is_interrupted_says_that_it_goes_on(machine: Path, tmp_pat
     assert names(machine / "bin") == [".lock"]
 
 
-def test_a_cache_named_from_where_one_is(
+def test_build_takes_a_relative_cache_path(
     machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Go runs in other folders: they must not be where the programs go."""
@@ -158,7 +158,7 @@ def test_a_cache_named_from_where_one_is(
     assert (tmp_path / "here" / "bin" / build.path_of("helm").name).is_file()
 
 
-def test_nothing_is_built_for_a_control_plane_of_a_test(machine: Path) -> None:
+def test_control_plane_without_programs_says_how_to_build_them(machine: Path) -> None:
     with (
         pytest.raises(PrerequisiteError, match=r"Build them: `\.venv/bin/python hack/cluster build`"),
         ControlPlane(),
@@ -167,7 +167,7 @@ def test_nothing_is_built_for_a_control_plane_of_a_test(machine: Path) -> None:
     assert not machine.exists()
 
 
-def test_status_and_import_without_a_cluster(machine: Path) -> None:
+def test_cluster_status_and_import_fail_without_a_cluster(machine: Path) -> None:
     status, importing = hack_cluster("status"), hack_cluster("import", "image.tar")
     assert (status.wait(60), importing.wait(60)) == (3, 1)
     assert importing.communicate()[1] == "cluster: no cluster is up: `make cluster-up` starts one\n"
@@ -175,7 +175,7 @@ def test_status_and_import_without_a_cluster(machine: Path) -> None:
     assert not machine.exists()
 
 
-def test_a_cache_with_a_name_that_no_socket_can_have_says_so(tmp_path: Path) -> None:
+def test_check_length_refuses_a_cache_path_too_long_for_sockets(tmp_path: Path) -> None:
     room = 107 - len("/kubelet/device-plugins/kubelet.sock")
     node.check_length(Path("/" + "x" * (room - 1)))
     with pytest.raises(PrerequisiteError, match=r"is 1 bytes too long .* TTSP_CACHE"):
@@ -199,7 +199,7 @@ class TestUp:
         source = SIMULATED_KEEPER.format(seconds=seconds, then=then)
         self.monkeypatch.setattr(background, "keeper_command", lambda: [sys.executable, "-c", source])
 
-    def test_it_tells_the_steps_and_leaves_a_cluster_that_down_ends(
+    def test_up_reports_its_steps_and_down_ends_the_cluster(
         self, machine: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         self.keeper()
@@ -215,7 +215,7 @@ class TestUp:
         assert background.kubeconfig() is None
         assert not node.run_folder().exists()
 
-    def test_a_start_that_fails_names_its_log(self, machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_up_that_fails_names_its_log(self, machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
         self.keeper(then="raise RuntimeError('there is no room')")
         log = machine / "cluster" / "keeper.log"
         with pytest.raises(StartError, match=f"did not come up; .*{log}"):
@@ -223,7 +223,7 @@ class TestUp:
         assert "there is no room" in capfd.readouterr().err
         assert "there is no room" in log.read_text()
 
-    def test_ctrl_c_ends_what_was_started(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_up_ends_what_it_started_on_ctrl_c(self, capfd: pytest.CaptureFixture[str]) -> None:
         self.keeper(seconds=0.5)
 
         def interrupt() -> None:
@@ -239,7 +239,7 @@ class TestUp:
         assert single.holder(node.lock()) is None
         assert not node.run_folder().exists()
 
-    def test_what_a_killed_cluster_left_is_not_taken_for_one_that_is_up(self) -> None:
+    def test_up_file_of_a_killed_cluster_does_not_count(self) -> None:
         self.keeper()
         background.up()
         pid = single.holder(node.lock())

@@ -28,7 +28,7 @@ def simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_it_is_made_filled_and_removed(simulated: Path, tmp_path: Path) -> None:
+def test_kind_cluster_is_created_filled_and_deleted(simulated: Path, tmp_path: Path) -> None:
     archive = tmp_path / "image.tar"
     archive.touch()
     with KindCluster() as cluster:
@@ -45,13 +45,13 @@ def test_it_is_made_filled_and_removed(simulated: Path, tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_without_docker_the_message_says_so(simulated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kind_cluster_without_docker_says_so(simulated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PrerequisiteError, match="docker is missing"), KindCluster():
         pass
 
 
-def test_a_layout_is_loaded_as_an_archive(simulated: Path, tmp_path: Path) -> None:
+def test_kind_cluster_imports_a_layout_as_an_archive(simulated: Path, tmp_path: Path) -> None:
     layer = b"a layer"
     digest = hashlib.sha256(layer).hexdigest()
     begin(tmp_path / "image", tmp_path / "blobs")

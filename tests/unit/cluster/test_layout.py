@@ -80,14 +80,14 @@ def members(data: bytes) -> dict[str, bytes]:
         return {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
 
 
-def test_an_image_is_what_it_was_made_of(layout: Layout) -> None:
+def test_layout_is_what_it_was_made_of(layout: Layout) -> None:
     assert layout.name == NAME
     assert [path.read_bytes() for path in layout.layers] == LAYERS
     assert layout.config == json.loads(config(LAYERS))
     assert layout.digests[:3] == [*(digest(data) for data in LAYERS), digest(config(LAYERS))]
 
 
-def test_every_document_names_what_is_there(layout: Layout) -> None:
+def test_layout_documents_name_what_is_there(layout: Layout) -> None:
     index = json.loads((layout.folder / "index.json").read_bytes())
     (named,) = index["manifests"]
     blob = (layout.folder / "blobs" / named["digest"].replace(":", "/")).read_bytes()
@@ -97,14 +97,14 @@ def test_every_document_names_what_is_there(layout: Layout) -> None:
     assert sizes == [len(data) for data in (*LAYERS, config(LAYERS))]
 
 
-def test_it_can_be_renamed_and_moved(layout: Layout, tmp_path: Path) -> None:
+def test_layout_can_be_renamed_and_moved(layout: Layout, tmp_path: Path) -> None:
     renamed = layout.folder.rename(tmp_path / "renamed")
     assert [path.read_bytes() for path in Layout(renamed).layers] == LAYERS
     moved = tmp_path.rename(tmp_path.with_name("moved"))
     assert [path.read_bytes() for path in Layout(moved / "renamed").layers] == LAYERS
 
 
-def test_an_archive_has_what_its_reader_lacks(layout: Layout) -> None:
+def test_layout_archive_has_what_its_reader_lacks(layout: Layout) -> None:
     whole, rest = io.BytesIO(), io.BytesIO()
     layout.write(whole)
     layout.write(rest, without=[digest(LAYERS[0])])
@@ -118,9 +118,7 @@ def test_an_archive_has_what_its_reader_lacks(layout: Layout) -> None:
     assert members(rest.getvalue()) == {name: data for name, data in found.items() if name != lacking}
 
 
-def test_two_equal_layers_are_written_once(
-    make: Callable[[str, list[bytes]], Layout], tmp_path: Path
-) -> None:
+def test_layout_writes_equal_layers_once(make: Callable[[str, list[bytes]], Layout], tmp_path: Path) -> None:
     layout = make("image", [LAYERS[0], LAYERS[0]])
     written = io.BytesIO()
     layout.write(written)
@@ -131,7 +129,7 @@ def test_two_equal_layers_are_written_once(
         assert len(tar.getnames()) == len(set(tar.getnames())) == 3
 
 
-def test_a_docker_archive_comes_back_as_the_same_image(layout: Layout, tmp_path: Path, shared: Path) -> None:
+def test_docker_archive_comes_back_as_the_same_image(layout: Layout, tmp_path: Path, shared: Path) -> None:
     layout.write_docker_archive(tmp_path / "image.tar")
     (manifest,) = json.loads(members((tmp_path / "image.tar").read_bytes())["manifest.json"])
     assert manifest["RepoTags"] == [NAME]
@@ -141,7 +139,7 @@ def test_a_docker_archive_comes_back_as_the_same_image(layout: Layout, tmp_path:
     assert [path.read_bytes() for path in again.layers] == LAYERS
 
 
-def test_layers_of_a_docker_archive_that_are_there_are_not_written_again(
+def test_take_docker_archive_does_not_rewrite_existing_layers(
     layout: Layout, tmp_path: Path, shared: Path
 ) -> None:
     archive = docker_archive(tmp_path / "a.tar", [*LAYERS, layer(b"new")], [*LAYERS, layer(b"new")])
@@ -152,14 +150,14 @@ def test_layers_of_a_docker_archive_that_are_there_are_not_written_again(
     assert taken.layers[2].read_bytes() == layer(b"new")
 
 
-def test_compressed_layers_are_kept_plain(tmp_path: Path, shared: Path) -> None:
+def test_take_docker_archive_keeps_compressed_layers_plain(tmp_path: Path, shared: Path) -> None:
     archive = docker_archive(tmp_path / "a.tar", [gzip.compress(data) for data in LAYERS], LAYERS)
     begin(tmp_path / "image", shared)
     layout = take_docker_archive(tmp_path / "image", NAME, archive)
     assert [path.read_bytes() for path in layout.layers] == LAYERS
 
 
-def test_a_layer_that_is_not_what_its_image_says_is_refused(tmp_path: Path, shared: Path) -> None:
+def test_take_docker_archive_refuses_a_layer_with_another_digest(tmp_path: Path, shared: Path) -> None:
     archive = docker_archive(tmp_path / "a.tar", [LAYERS[0], layer(b"other")], LAYERS)
     begin(tmp_path / "image", shared)
     with pytest.raises(LayoutError, match="its image says"):
@@ -167,14 +165,14 @@ def test_a_layer_that_is_not_what_its_image_says_is_refused(tmp_path: Path, shar
     assert [path.read_bytes() for path in (shared / "sha256").iterdir()] == [LAYERS[0]]
 
 
-def test_an_image_without_its_layers_is_not_made(tmp_path: Path, shared: Path) -> None:
+def test_complete_refuses_an_image_without_its_layers(tmp_path: Path, shared: Path) -> None:
     begin(tmp_path / "image", shared)
     with pytest.raises(LayoutError, match="is not in"):
         complete(tmp_path / "image", NAME, config(LAYERS))
     assert not (tmp_path / "image" / "index.json").exists()
 
 
-def test_a_folder_that_is_no_image_is_named(tmp_path: Path) -> None:
+def test_layout_refuses_a_folder_that_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match=f"{tmp_path} is no image"):
         Layout(tmp_path).write(io.BytesIO())
     (tmp_path / "index.json").write_text('{"manifests": [{"digest": "sha256:1"}]}')
@@ -182,7 +180,9 @@ def test_a_folder_that_is_no_image_is_named(tmp_path: Path) -> None:
         Layout(tmp_path).write(io.BytesIO())
 
 
-def test_what_no_image_has_is_removed(make: Callable[[str, list[bytes]], Layout], shared: Path) -> None:
+def test_remove_unused_removes_blobs_that_no_image_has(
+    make: Callable[[str, list[bytes]], Layout], shared: Path
+) -> None:
     kept, _ = make("kept", LAYERS[:1]), make("gone", LAYERS)
     (shared / "sha256" / ".unfinished-x").mkdir()
     remove_unused(shared, [kept])
