@@ -33,13 +33,13 @@ def run(folder: Path, service: str = "pass", second: str = "pass") -> tuple[int,
     return run_pytest(folder, "-p", "chain", "-rA", str(folder))
 
 
-def test_without_a_failure_all_run(tmp_path: Path) -> None:
+def test_chain_runs_all_tests_without_a_failure(tmp_path: Path) -> None:
     status, reported = run(tmp_path)
     assert status == 0
     assert "4 passed" in reported
 
 
-def test_after_a_failure_the_rest_of_the_module_is_not_run_and_is_no_success(tmp_path: Path) -> None:
+def test_chain_ends_with_an_error_after_a_failure(tmp_path: Path) -> None:
     status, reported = run(tmp_path, second="raise RuntimeError('broken')")
     assert status == 1
     assert "1 failed, 2 passed, 1 error" in reported
@@ -47,7 +47,7 @@ def test_after_a_failure_the_rest_of_the_module_is_not_run_and_is_no_success(tmp
     assert "the third ran" not in reported
 
 
-def test_a_service_that_does_not_start_ends_the_chain_too(tmp_path: Path) -> None:
+def test_chain_ends_when_its_service_does_not_start(tmp_path: Path) -> None:
     status, reported = run(tmp_path, service="raise RuntimeError('no service')")
     assert status == 1
     assert "1 passed, 3 errors" in reported

@@ -20,7 +20,7 @@ def of(root: Path) -> str:
     return digest(root, ["operator", "Makefile"])
 
 
-def test_the_same_files_have_one_hash(root: Path) -> None:
+def test_digest_is_the_same_for_the_same_files(root: Path) -> None:
     assert of(root) == of(root) == digest(root, ["Makefile", "operator"])
     (root / "docs" / "page.md").write_text("of no interest")
     (root / "operator" / "__pycache__").mkdir()
@@ -30,7 +30,7 @@ def test_the_same_files_have_one_hash(root: Path) -> None:
     assert of(root.with_name("elsewhere")) == before
 
 
-def test_a_file_that_is_changed_made_removed_or_renamed_is_another_hash(root: Path) -> None:
+def test_digest_changes_with_any_change_of_a_file(root: Path) -> None:
     seen = {of(root)}
     part = root / "operator" / "deep" / "part.py"
     part.write_text("changed")
@@ -46,7 +46,7 @@ def test_a_file_that_is_changed_made_removed_or_renamed_is_another_hash(root: Pa
     assert len(seen) == 6
 
 
-def test_a_path_without_files_is_an_error(root: Path) -> None:
+def test_digest_refuses_a_path_without_files(root: Path) -> None:
     with pytest.raises(ValueError, match="oprator has no files"):
         digest(root, ["oprator"])
 
@@ -78,7 +78,7 @@ def run(folder: Path, covered: str, fails: bool = False) -> tuple[int, str]:
     return run_pytest(folder, "--rootdir", str(folder))
 
 
-def test_it_runs_until_it_has_passed_and_again_when_what_it_covers_has_changed(tmp_path: Path) -> None:
+def test_unchanged_test_is_left_out_until_its_files_change(tmp_path: Path) -> None:
     status, reported = run(tmp_path, "one", fails=True)
     assert status == 1
     status, reported = run(tmp_path, "one")
