@@ -20,7 +20,7 @@ HEAD = (
 )
 
 
-def test_reads_the_head(tmp_path: Path) -> None:
+def test_read_metadata_reads_the_head(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(HEAD)
     assert read_metadata(tmp_path / "m.gguf") == {
         "general.architecture": "llama",
@@ -29,14 +29,14 @@ def test_reads_the_head(tmp_path: Path) -> None:
     }
 
 
-def test_reads_the_embedded_model(smollm: Path) -> None:
+def test_read_metadata_reads_the_embedded_model(smollm: Path) -> None:
     metadata = read_metadata(find_gguf(smollm))
     assert metadata["llama.context_length"] == 8192
     assert "<|im_start|>" in metadata["tokenizer.chat_template"]
 
 
 @pytest.mark.parametrize("length", range(4, len(HEAD), 7))
-def test_says_that_a_head_is_cut_off(tmp_path: Path, length: int) -> None:
+def test_read_metadata_reports_a_head_that_is_cut_off(tmp_path: Path, length: int) -> None:
     (tmp_path / "m.gguf").write_bytes(HEAD[:length])
     with pytest.raises(EngineError, match="damaged"):
         read_metadata(tmp_path / "m.gguf")
@@ -52,20 +52,20 @@ def test_says_that_a_head_is_cut_off(tmp_path: Path, length: int) -> None:
         (HEAD[:24] + text("x") + struct.pack("<I", 77), "damaged"),
     ],
 )
-def test_says_what_is_no_gguf(tmp_path: Path, content: bytes, message: str) -> None:
+def test_read_metadata_refuses_a_file_that_is_not_gguf(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "m.gguf").write_bytes(content)
     with pytest.raises(EngineError, match=message):
         read_metadata(tmp_path / "m.gguf")
 
 
-def test_finds_the_only_model(tmp_path: Path) -> None:
+def test_find_gguf_finds_the_only_model(tmp_path: Path) -> None:
     for name in ("model-00001-of-00002.gguf", "model-00002-of-00002.gguf", "mmproj-x.gguf", "README.md"):
         (tmp_path / name).touch()
     assert find_gguf(tmp_path).name == "model-00001-of-00002.gguf"
     assert find_gguf(tmp_path / "README.md").name == "README.md"
 
 
-def test_names_what_there_is(tmp_path: Path) -> None:
+def test_find_gguf_names_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="does not exist"):
         find_gguf(tmp_path / "none")
     with pytest.raises(EngineError, match="it holds nothing"):

@@ -24,17 +24,17 @@ def spectral_centroid(audio: np.ndarray) -> float:
     return float((power * np.fft.rfftfreq(audio.size, 1 / SAMPLE_RATE)).sum() / power.sum())
 
 
-def test_is_registered() -> None:
+def test_kokoro_is_registered() -> None:
     assert speech_engine("kokoro") is KokoroEngine
 
 
-def test_names_the_files_that_it_needs() -> None:
+def test_kokoro_hub_patterns_name_the_files_it_needs() -> None:
     patterns = KokoroEngine.hub_patterns("int8")
     assert {"onnx/model_quantized.onnx", "tokenizer.json", "voices/*.bin"} <= set(patterns)
     assert "onnx/model.onnx" not in patterns
 
 
-def test_refuses_a_damaged_model(release: Path) -> None:
+def test_kokoro_load_refuses_a_damaged_model(release: Path) -> None:
     with pytest.raises(EngineError, match=r"model\.onnx cannot be loaded; is it damaged"):
         KokoroEngine.load(release, "int8", {})
 
@@ -51,17 +51,19 @@ def test_refuses_a_damaged_model(release: Path) -> None:
         ({"threads": 1.5}, "threads: Input should be a valid integer"),
     ],
 )
-def test_refuses_parameters_by_name(release: Path, parameters: dict[str, object], message: str) -> None:
+def test_kokoro_load_refuses_wrong_parameters_by_name(
+    release: Path, parameters: dict[str, object], message: str
+) -> None:
     with pytest.raises(EngineError, match=message):
         KokoroEngine.load(release, "int8", parameters)
 
 
-def test_capabilities(engine: KokoroEngine) -> None:
+def test_kokoro_capabilities_give_rate_and_phonemes(engine: KokoroEngine) -> None:
     capabilities = engine.capabilities
     assert (capabilities.sample_rate, capabilities.takes) == (24_000, "phonemes")
 
 
-def test_speaks(engine: KokoroEngine) -> None:
+def test_kokoro_synthesise_gives_speech(engine: KokoroEngine) -> None:
     audio = speak(engine, HELLO)
     assert audio.dtype == np.float32
     assert audio.ndim == 1
@@ -70,7 +72,7 @@ def test_speaks(engine: KokoroEngine) -> None:
     assert 0.01 < math.sqrt(np.mean(audio**2)) < 0.3
 
 
-def test_same_segment_same_bytes_alone_or_beside_others(engine: KokoroEngine) -> None:
+def test_kokoro_gives_the_same_bytes_alone_or_beside_others(engine: KokoroEngine) -> None:
     alone = speak(engine, HELLO).tobytes()
     others = [HELLO, replace(HELLO, speaker="am_michael"), HELLO]
     with ThreadPoolExecutor(3) as threads:
@@ -80,7 +82,7 @@ def test_same_segment_same_bytes_alone_or_beside_others(engine: KokoroEngine) ->
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_a_caller_alone_gets_the_same_bytes_on_more_cores(int8_folder: Path, threads: int) -> None:
+def test_kokoro_gives_a_lone_caller_the_same_bytes_on_more_cores(int8_folder: Path, threads: int) -> None:
     engine = KokoroEngine.load(int8_folder, "int8", {"threads": threads})
     for speaker, phonemes in (("af_heart", HELLO.phonemes), ("hm_omega", "nəmˈʌsteː, aːp kˈɛːseː hɛ̃ː?")):
         segment = replace(HELLO, speaker=speaker, phonemes=phonemes)
@@ -89,29 +91,29 @@ def test_a_caller_alone_gets_the_same_bytes_on_more_cores(int8_folder: Path, thr
     engine.close()
 
 
-def test_a_second_load_gives_the_same_bytes(engine: KokoroEngine, int8_folder: Path) -> None:
+def test_kokoro_gives_the_same_bytes_after_a_second_load(engine: KokoroEngine, int8_folder: Path) -> None:
     again = KokoroEngine.load(int8_folder, "int8", {})
     assert speak(again, HELLO).tobytes() == speak(engine, HELLO).tobytes()
     again.close()
 
 
-def test_unknown_phonemes_are_dropped(engine: KokoroEngine) -> None:
+def test_kokoro_drops_unknown_phonemes(engine: KokoroEngine) -> None:
     odd = replace(HELLO, phonemes=HELLO.phonemes.replace("ə", "ə☃\u200d", 1))
     assert speak(engine, odd).tobytes() == speak(engine, HELLO).tobytes()
 
 
 @pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
-def test_follows_the_speed(engine: KokoroEngine, speed: float) -> None:
+def test_kokoro_follows_the_speed(engine: KokoroEngine, speed: float) -> None:
     normal = speak(engine, HELLO).size
     assert normal / speak(engine, replace(HELLO, speed=speed)).size == pytest.approx(speed, rel=0.12)
 
 
-def test_a_voices_speed_multiplies_the_segments(engine: KokoroEngine) -> None:
+def test_kokoro_multiplies_the_speeds_of_voice_and_segment(engine: KokoroEngine) -> None:
     slow = replace(HELLO, speed=1.6, parameters={"speed": 0.5})
     assert speak(engine, slow).tobytes() == speak(engine, replace(HELLO, speed=0.8)).tobytes()
 
 
-def test_a_blend_sounds_between_its_voices(engine: KokoroEngine) -> None:
+def test_kokoro_blend_sounds_between_its_voices(engine: KokoroEngine) -> None:
     pure = [spectral_centroid(speak(engine, replace(HELLO, speaker=s))) for s in ("hf_beta", "em_alex")]
     blend = spectral_centroid(speak(engine, replace(HELLO, speaker="hf_beta*0.5+em_alex*0.5")))
     assert min(pure) * 0.8 < blend < max(pure) * 1.2
@@ -136,18 +138,18 @@ def test_a_blend_sounds_between_its_voices(engine: KokoroEngine) -> None:
         (replace(HELLO, speed=math.inf), "speed of inf"),
     ],
 )
-def test_says_what_it_cannot_speak(engine: KokoroEngine, segment: Segment, message: str) -> None:
+def test_kokoro_refuses_what_it_cannot_speak(engine: KokoroEngine, segment: Segment, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         engine.synthesise([segment])
 
 
-def test_speaks_one_segment_a_call(engine: KokoroEngine) -> None:
+def test_kokoro_speaks_one_segment_per_call(engine: KokoroEngine) -> None:
     assert engine.synthesise([]) == []
     with pytest.raises(EngineError, match="one segment at a time, not 2"):
         engine.synthesise([HELLO, HELLO])
 
 
-def test_close_is_final_and_idempotent(int8_folder: Path) -> None:
+def test_kokoro_close_is_final_and_idempotent(int8_folder: Path) -> None:
     engine = KokoroEngine.load(int8_folder, "int8", {})
     engine.close()
     engine.close()

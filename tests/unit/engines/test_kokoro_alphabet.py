@@ -27,7 +27,7 @@ VOCABULARY = set(
         ("en-US", "", ""),
     ],
 )
-def test_kokoro_symbols(locale: str, ipa: str, symbols: str) -> None:
+def test_kokoro_symbols_replaces_ipa(locale: str, ipa: str, symbols: str) -> None:
     assert kokoro_symbols(ipa, locale) == symbols
 
 
@@ -52,5 +52,5 @@ def test_kokoro_symbols_of_each_front_end_are_in_the_vocabulary(locale: str) -> 
     assert len(symbols) > 20
 
 
-def test_mapped_takes_other_symbols() -> None:
+def test_mapped_replaces_symbols_by_a_given_table() -> None:
     assert mapped("qˈɑlb d͡ʒ", {**ARABIC, "q": "q", "d͡ʒ": "ʒ"}) == "qˈɑlb ʒ"

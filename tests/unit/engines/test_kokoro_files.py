@@ -8,7 +8,7 @@ from tts_app.engines.base import EngineError
 from tts_app.engines.kokoro.files import Voices, find_files, model_names
 
 
-def test_finds_the_flat_layout(release: Path) -> None:
+def test_find_files_finds_the_flat_layout(release: Path) -> None:
     files = find_files(release, "int8")
     assert files.model == release / "model.onnx"
     assert files.vocabulary == {"a": 1, "ə": 2, ".": 3}
@@ -18,7 +18,7 @@ def test_finds_the_flat_layout(release: Path) -> None:
     ("quantization", "name"),
     [("none", "model.onnx"), ("fp16", "model_fp16.onnx"), ("int8", "model_quantized.onnx")],
 )
-def test_finds_the_layout_of_the_hub(release: Path, quantization: str, name: str) -> None:
+def test_find_files_finds_the_layout_of_the_hub(release: Path, quantization: str, name: str) -> None:
     (release / "model.onnx").unlink()
     (release / "vocab.json").unlink()
     (release / "onnx").mkdir()
@@ -29,7 +29,7 @@ def test_finds_the_layout_of_the_hub(release: Path, quantization: str, name: str
     assert files.vocabulary == {"$": 0, "b": 44}
 
 
-def test_names_the_quantizations_there_are() -> None:
+def test_model_names_refuses_an_unknown_quantization() -> None:
     with pytest.raises(EngineError, match=r"'int4'.*none, fp16, int8"):
         model_names("int4")
 
@@ -38,20 +38,20 @@ def test_names_the_quantizations_there_are() -> None:
     ("missing", "message"),
     [("model.onnx", "No Kokoro model"), ("vocab.json", "No vocabulary"), ("voices", "No voices")],
 )
-def test_names_what_is_missing(release: Path, missing: str, message: str) -> None:
+def test_find_files_names_what_is_missing(release: Path, missing: str, message: str) -> None:
     (release / missing).rename(release / "elsewhere")
     with pytest.raises(EngineError, match=message):
         find_files(release, "int8")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"vocab": ["a"]}', '{"words": {}}', '{"vocab": {"a": "x"}}'])
-def test_refuses_a_damaged_vocabulary(release: Path, content: str) -> None:
+def test_find_files_refuses_a_damaged_vocabulary(release: Path, content: str) -> None:
     (release / "vocab.json").write_text(content)
     with pytest.raises(EngineError, match=r"vocab\.json is not a Kokoro vocabulary"):
         find_files(release, "int8")
 
 
-def test_reads_a_voice_once(release: Path) -> None:
+def test_voices_reads_a_voice_once(release: Path) -> None:
     voices = Voices(release / "voices")
     styles = voices.styles("am_two")
     assert styles.shape == (510, 256)
@@ -60,7 +60,7 @@ def test_reads_a_voice_once(release: Path) -> None:
     assert not styles.flags.writeable
 
 
-def test_blends_by_weight(release: Path) -> None:
+def test_voices_blends_by_weight(release: Path) -> None:
     voices = Voices(release / "voices")
     blend = voices.styles("af_one*0.25 + hm_four*0.75")
     assert blend.shape == (510, 256)
@@ -86,7 +86,7 @@ def test_blends_by_weight(release: Path) -> None:
         ("af_one*0.5+", "no voice ''"),
     ],
 )
-def test_says_what_is_wrong_with_an_expression(release: Path, expression: str, message: str) -> None:
+def test_voices_refuses_a_wrong_expression(release: Path, expression: str, message: str) -> None:
     voices = Voices(release / "voices")
     for ask in (voices.check, voices.styles):
         with pytest.raises(EngineError, match=message):
@@ -94,7 +94,7 @@ def test_says_what_is_wrong_with_an_expression(release: Path, expression: str, m
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\xff" * 1024])
-def test_refuses_a_damaged_voice(release: Path, content: bytes) -> None:
+def test_voices_refuses_a_damaged_voice(release: Path, content: bytes) -> None:
     (release / "voices" / "af_one.bin").write_bytes(content)
     with pytest.raises(EngineError, match=r"af_one\.bin is damaged"):
         Voices(release / "voices").styles("af_one")

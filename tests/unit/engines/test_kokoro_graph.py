@@ -87,7 +87,7 @@ SHAPES = {"x": [1, CHANNELS, "time"], "h": [1, 2 * CHANNELS]}
 
 @pytest.mark.parametrize("square", ["Mul", "Pow"])
 @pytest.mark.parametrize("swap", [False, True])
-def test_a_norm_becomes_one_operation(square: str, swap: bool) -> None:
+def test_fuse_adaptive_norms_makes_one_operation(square: str, swap: bool) -> None:
     model = make_model(norm_nodes(square, swap), NORM_CONSTANTS, SHAPES)
     inputs = norm_inputs()
     before = run(model, **inputs)
@@ -99,14 +99,14 @@ def test_a_norm_becomes_one_operation(square: str, swap: bool) -> None:
     assert "two" not in {tensor.name for tensor in model.graph.initializer}
 
 
-def test_a_norm_over_channels_is_left_alone() -> None:
+def test_fuse_adaptive_norms_skips_a_norm_over_channels() -> None:
     constants = NORM_CONSTANTS | {"time": np.array([1], np.int64)}
     model = make_model(norm_nodes()[4:], constants, {**SHAPES, "scale": [1, 1, 1], "shift": [1, 1, 1]})
     assert rewrite(model, ["fuse_adaptive_norms"]) == {"fuse_adaptive_norms": 0}
     assert operators(model)["ReduceMean"] == 2
 
 
-def test_a_norm_whose_scale_is_not_a_column_is_left_alone() -> None:
+def test_fuse_adaptive_norms_skips_a_scale_that_is_not_a_column() -> None:
     model = make_model(
         norm_nodes()[4:], NORM_CONSTANTS, {**SHAPES, "scale": [1, 1, 301], "shift": [1, 1, 301]}
     )
@@ -136,14 +136,14 @@ def snake_inputs() -> dict[str, Any]:
     }
 
 
-def test_a_snake_takes_its_scale_from_the_norm() -> None:
+def test_fold_snake_scales_takes_the_scale_from_the_norm() -> None:
     model, inputs = snake_model(), snake_inputs()
     before = run(model, **inputs)
     assert rewrite(model, ["fold_snake_scales"]) == {"fold_snake_scales": 1}
     assert np.abs(run(model, **inputs) - before).max() < 1e-5 * np.abs(before).max()
 
 
-def test_a_norm_that_others_read_keeps_its_output() -> None:
+def test_fold_snake_scales_skips_a_norm_that_others_read() -> None:
     model = snake_model([node("Add", ["z", "n"], ["y"])])
     assert rewrite(model, ["fold_snake_scales"]) == {"fold_snake_scales": 0}
 
@@ -173,7 +173,7 @@ def spectrum_model(output: str) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("part", ["real", "imaginary"])
-def test_the_spectrum_is_convolved(part: str) -> None:
+def test_convolve_spectrum_replaces_stft(part: str) -> None:
     signal = RANDOM.standard_normal((1, 1000)).astype(np.float32)
     model = spectrum_model(part)
     before = run(model, x=signal)
@@ -187,7 +187,7 @@ def test_the_spectrum_is_convolved(part: str) -> None:
     assert np.abs(after - before).max() < 1e-4
 
 
-def test_angles_on_the_negative_axis_are_half_a_turn_up() -> None:
+def test_convolve_spectrum_gives_pi_on_the_negative_axis() -> None:
     """The imaginary part is zero at 0 Hz and at the highest frequency; atan2(0, -1) is +pi."""
     signal = RANDOM.standard_normal((1, 1000)).astype(np.float32)
     model = spectrum_model("turn")
@@ -202,7 +202,7 @@ def test_angles_on_the_negative_axis_are_half_a_turn_up() -> None:
 
 
 @pytest.mark.parametrize("attributes", [{"pads": [6, 6], "dilations": [3]}, {"strides": [2]}])
-def test_a_convolution_becomes_two_dimensional(attributes: dict[str, Any]) -> None:
+def test_widen_convolutions_makes_them_two_dimensional(attributes: dict[str, Any]) -> None:
     weights = RANDOM.standard_normal((24, CHANNELS, 5)).astype(np.float32)
     bias = RANDOM.standard_normal(24).astype(np.float32)
     nodes = [node("Conv", ["x", "w", "b"], ["y"], kernel_shape=[5], **attributes)]
@@ -215,7 +215,7 @@ def test_a_convolution_becomes_two_dimensional(attributes: dict[str, Any]) -> No
     assert np.abs(after - before).max() < 1e-4
 
 
-def test_a_graph_without_the_patterns_is_left_alone() -> None:
+def test_rewrite_skips_a_graph_without_the_patterns() -> None:
     model = make_model([node("Relu", ["x"], ["y"])], {}, {"x": [1, "t"]})
     same = model.SerializeToString()
     assert rewrite(model) == dict.fromkeys(REWRITES, 0)

@@ -77,7 +77,7 @@ def noise(plain: Speaker, references: dict[str, np.ndarray]) -> float:
     return max(spectral_distance(a, b) for a, b in pairs if a.size == b.size)
 
 
-def test_the_model_draws_no_random_numbers(plain: Speaker, references: dict[str, np.ndarray]) -> None:
+def test_kokoro_model_draws_no_random_numbers(plain: Speaker, references: dict[str, np.ndarray]) -> None:
     assert plain.speak("af_heart").tobytes() == references["af_heart"].tobytes()
 
 
@@ -91,7 +91,7 @@ def test_the_model_draws_no_random_numbers(plain: Speaker, references: dict[str,
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_rewrite_stays_within_the_models_own_noise(
+def test_rewrite_stays_within_the_noise_of_the_model(
     int8_folder: Path, references: dict[str, np.ndarray], noise: float, names: tuple[str, ...], least: int
 ) -> None:
     rewritten = Speaker(int8_folder, names)

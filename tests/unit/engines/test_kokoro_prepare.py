@@ -27,7 +27,7 @@ def make_graph(operator: str) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
-def test_prepares_once(model: Path) -> None:
+def test_prepare_writes_the_graph_once(model: Path) -> None:
     prepared = prepare(model)
     assert prepared == prepared_folder(model) / "graph.onnx"
     written = prepared.stat().st_mtime_ns
@@ -38,7 +38,9 @@ def test_prepares_once(model: Path) -> None:
     assert sorted(path.name for path in model.parent.iterdir()) == sorted([model.name, prepared.parent.name])
 
 
-def test_the_name_tells_what_the_graph_depends_on(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepared_folder_name_depends_on_model_and_machine(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = {prepared_folder(model).name}
     assert ort.__version__ in names.copy().pop()
     monkeypatch.setattr(kokoro_prepare, "REWRITES_VERSION", 999)
@@ -52,7 +54,7 @@ def test_the_name_tells_what_the_graph_depends_on(model: Path, monkeypatch: pyte
     assert len(names) == 5
 
 
-def test_where_the_model_lies_on_something_read_only_the_cache_has_the_graph(
+def test_prepare_uses_the_cache_for_a_read_only_model(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTSP_CACHE", str(tmp_path / "cache"))
@@ -63,7 +65,7 @@ def test_where_the_model_lies_on_something_read_only_the_cache_has_the_graph(
     assert [path.name for path in model.parent.glob("model.*")] == [model.name]
 
 
-def test_processes_may_prepare_at_once(model: Path) -> None:
+def test_prepare_runs_in_two_processes_at_once(model: Path) -> None:
     code = "import sys, pathlib; from tts_app.engines.kokoro.prepare import prepare\n"
     code += "print(prepare(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(model)]
@@ -73,7 +75,7 @@ def test_processes_may_prepare_at_once(model: Path) -> None:
     assert len(list(model.parent.iterdir())) == 2
 
 
-def test_another_process_may_be_first(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_accepts_the_graph_of_another_process(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     optimise = kokoro_prepare._optimise
 
     def be_overtaken(path: Path, work: Path) -> Path:
@@ -89,7 +91,7 @@ def test_another_process_may_be_first(model: Path, monkeypatch: pytest.MonkeyPat
     assert ort.InferenceSession(str(prepared), providers=["CPUExecutionProvider"]).get_inputs()
 
 
-def test_goes_without_where_nothing_can_be_written(
+def test_prepare_returns_none_where_nothing_can_be_written(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(**_: object) -> None:

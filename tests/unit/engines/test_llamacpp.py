@@ -81,12 +81,12 @@ def bare(engine: LlamaCppEngine, request: dict[str, Any]) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def test_is_registered() -> None:
+def test_llamacpp_is_registered() -> None:
     assert text_engine("llamacpp") is LlamaCppEngine
     assert LlamaCppEngine.hub_patterns("none") == ["*.gguf"]
 
 
-def test_capabilities(engine: LlamaCppEngine) -> None:
+def test_llamacpp_capabilities_are_those_of_the_model(engine: LlamaCppEngine) -> None:
     capabilities = engine.capabilities
     assert (capabilities.context_length, capabilities.slots, capabilities.logprobs) == (512, 2, 20)
     assert capabilities.chat
@@ -94,7 +94,7 @@ def test_capabilities(engine: LlamaCppEngine) -> None:
     assert not capabilities.tools
 
 
-async def test_writes_what_llama_cpp_writes_token_for_token(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_writes_what_llama_cpp_writes(engine: LlamaCppEngine) -> None:
     deltas = await written(engine, SEA)
     expected = bare(engine, {"messages": list(SEA.messages or ()), "max_tokens": 6, "temperature": 0})
     assert text(deltas) == "".join(expected)
@@ -106,14 +106,14 @@ async def test_writes_what_llama_cpp_writes_token_for_token(engine: LlamaCppEngi
     assert all(delta.usage is None for delta in deltas[:-1])
 
 
-async def test_a_prompt_read_before_is_not_read_again(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_does_not_read_a_prompt_again(engine: LlamaCppEngine) -> None:
     await written(engine, SEA)
     usage = (await written(engine, SEA))[-1].usage
     assert usage is not None
     assert usage.cached == usage.prompt - 1
 
 
-async def test_ends_by_itself(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_ends_by_itself_when_a_schema_is_filled(engine: LlamaCppEngine) -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"const": 1}},
@@ -125,13 +125,13 @@ async def test_ends_by_itself(engine: LlamaCppEngine) -> None:
     assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
 
 
-async def test_keeps_to_json_without_a_schema(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_writes_json_without_a_schema(engine: LlamaCppEngine) -> None:
     assert text(await written(engine, replace(SEA, max_tokens=14, schema={}))).lstrip().startswith("{")
     prompt = TextRequest(prompt="A cat:", max_tokens=14, temperature=0, schema={})
     assert text(await written(engine, prompt)).lstrip().startswith("{")
 
 
-async def test_several_answers(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_writes_several_answers(engine: LlamaCppEngine) -> None:
     deltas = await written(engine, replace(SEA, n=2, temperature=1.5, seed=1))
     assert text(deltas, 0) != text(deltas, 1)
     assert sorted(delta.index for delta in deltas if delta.finish) == [0, 1]
@@ -140,7 +140,7 @@ async def test_several_answers(engine: LlamaCppEngine) -> None:
     assert usage.completion == sum(delta.tokens for delta in deltas) == 12
 
 
-async def test_seeds(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_seeds_reproduce_answers(engine: LlamaCppEngine) -> None:
     first, again, other = [
         text(await written(engine, replace(SEA, temperature=1.5, seed=seed))) for seed in (5, 5, -6)
     ]
@@ -148,7 +148,7 @@ async def test_seeds(engine: LlamaCppEngine) -> None:
 
 
 @pytest.mark.parametrize("stop", ["four", "ur", "e s", " fo"])
-async def test_a_stop_string_does_not_leak(engine: LlamaCppEngine, stop: str) -> None:
+async def test_llamacpp_stop_string_does_not_leak(engine: LlamaCppEngine, stop: str) -> None:
     """In the counting that goes on, each stands within a token or across two."""
     whole = text(await written(engine, replace(COUNTING, max_tokens=14)))
     assert stop in whole
@@ -157,7 +157,7 @@ async def test_a_stop_string_does_not_leak(engine: LlamaCppEngine, stop: str) ->
     assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
 
 
-async def test_logprobs(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_logprobs_match_the_text(engine: LlamaCppEngine) -> None:
     deltas = await written(engine, replace(SEA, max_tokens=3, logprobs=4))
     tokens = [token for delta in deltas for token in delta.logprobs]
     assert "".join(token.token for token in tokens) == text(deltas)
@@ -181,7 +181,7 @@ async def test_logprobs(engine: LlamaCppEngine) -> None:
         ("zzz", " five six seven eight nine one two", " five six seven eight nine one two"),
     ],
 )
-async def test_no_probability_of_a_stop_string_is_told(
+async def test_llamacpp_logprobs_leave_out_a_stop_string(
     engine: LlamaCppEngine, stop: str, whole: str, reported: str
 ) -> None:
     deltas = await written(engine, replace(COUNTING, max_tokens=7, stop=(stop,), logprobs=2))
@@ -203,7 +203,7 @@ def caller(smollm: Path) -> Iterator[LlamaCppEngine]:
     engine.close()
 
 
-async def test_the_tool_that_is_named_is_called(caller: LlamaCppEngine) -> None:
+async def test_llamacpp_calls_the_named_tool(caller: LlamaCppEngine) -> None:
     assert caller.capabilities.tools
     asks = replace(SEA, max_tokens=60, tools=(tool("weather"), tool("clock")))
     for name in ("clock", "weather"):
@@ -214,12 +214,12 @@ async def test_the_tool_that_is_named_is_called(caller: LlamaCppEngine) -> None:
         assert set(names) == {name}
 
 
-async def test_tools_and_probabilities_do_not_go_together(caller: LlamaCppEngine) -> None:
+async def test_llamacpp_refuses_tools_with_logprobs(caller: LlamaCppEngine) -> None:
     with pytest.raises(EngineError, match="gives no probabilities together with tools"):
         await written(caller, replace(SEA, tools=(tool("weather"),), logprobs=0))
 
 
-async def test_a_broken_call_of_a_tool_is_the_models(caller: LlamaCppEngine) -> None:
+async def test_llamacpp_reports_an_unreadable_tool_call(caller: LlamaCppEngine) -> None:
     """Of answers as wild as these some hold the word that a call begins with, and no call."""
     story = ({"role": "user", "content": "Tell me a story about The weather."},)
     wild = TextRequest(messages=story, max_tokens=80, temperature=1.8, tools=(tool("weather"),))
@@ -234,7 +234,7 @@ async def test_a_broken_call_of_a_tool_is_the_models(caller: LlamaCppEngine) -> 
 
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])
-async def test_no_character_is_cut(engine: LlamaCppEngine, words: str) -> None:
+async def test_llamacpp_never_cuts_a_character(engine: LlamaCppEngine, words: str) -> None:
     """Held to a string whose characters are mostly several tokens: deltas are whole ones, tokens counted."""
     deltas = await written(engine, replace(SEA, max_tokens=80, schema={"const": words}))
     assert json.loads(text(deltas)) == words
@@ -243,7 +243,7 @@ async def test_no_character_is_cut(engine: LlamaCppEngine, words: str) -> None:
     assert sum(delta.tokens for delta in deltas) == usage.completion > len(words)
 
 
-async def test_a_client_that_leaves_stops_the_writing(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_stops_writing_when_the_client_leaves(engine: LlamaCppEngine) -> None:
     writing = engine.generate(STORY)
     async for delta in writing:
         if delta.tokens:
@@ -254,7 +254,7 @@ async def test_a_client_that_leaves_stops_the_writing(engine: LlamaCppEngine) ->
     assert answer.cached_tokens < 4 + 10  # the prompt, and a few tokens of the 400
 
 
-async def test_a_client_may_leave_while_its_prompt_is_read(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_stops_reading_a_prompt_when_the_client_leaves(engine: LlamaCppEngine) -> None:
     writing = asyncio.create_task(written(engine, TextRequest(prompt="word " * 450, temperature=0)))
     while not engine._running:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
@@ -266,7 +266,7 @@ async def test_a_client_may_leave_while_its_prompt_is_read(engine: LlamaCppEngin
     assert answer.cached_tokens < 450
 
 
-async def test_more_than_slots_wait_in_order_and_may_leave(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_queue_keeps_its_order_when_a_client_leaves(engine: LlamaCppEngine) -> None:
     done: list[str] = []
 
     async def write(name: str) -> None:
@@ -320,18 +320,20 @@ async def test_more_than_slots_wait_in_order_and_may_leave(engine: LlamaCppEngin
         ),
     ],
 )
-async def test_says_what_it_cannot_write(engine: LlamaCppEngine, request_: TextRequest, message: str) -> None:
+async def test_llamacpp_refuses_what_it_cannot_write(
+    engine: LlamaCppEngine, request_: TextRequest, message: str
+) -> None:
     with pytest.raises(EngineError, match=message):
         await written(engine, request_)
     await idle(engine)
 
 
-async def test_a_long_prompt_is_refused_with_both_numbers(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_refuses_a_long_prompt_with_both_numbers(engine: LlamaCppEngine) -> None:
     with pytest.raises(ContextLengthError, match=r"takes 6\d\d tokens.*context has only 512"):
         await written(engine, TextRequest(prompt="word " * 600))
 
 
-async def test_each_answer_has_the_whole_context(engine: LlamaCppEngine) -> None:
+async def test_llamacpp_gives_each_answer_the_whole_context(engine: LlamaCppEngine) -> None:
     """Two at a time, 500 tokens each: an answer that reaches the end of the context ends there."""
     request = TextRequest(prompt="word " * 500, temperature=0)
     for deltas in await asyncio.gather(written(engine, request), written(engine, request)):
@@ -341,7 +343,7 @@ async def test_each_answer_has_the_whole_context(engine: LlamaCppEngine) -> None
         assert [delta.finish for delta in deltas if delta.finish] == ["length"]
 
 
-async def test_closing_ends_all_with_an_error(smollm: Path) -> None:
+async def test_llamacpp_close_ends_all_answers_with_an_error(smollm: Path) -> None:
     engine = LlamaCppEngine.load(smollm, "none", 256, 1, ONE_CORE)
 
     async def stopped() -> None:
@@ -358,7 +360,7 @@ async def test_closing_ends_all_with_an_error(smollm: Path) -> None:
     assert engine.load_now.running == engine.load_now.waiting == 0
 
 
-def test_opens_no_port_and_asks_for_its_key(smollm: Path, tmp_path: Path) -> None:
+def test_llamacpp_server_opens_no_port_and_requires_its_key(smollm: Path, tmp_path: Path) -> None:
     def listening() -> set[int]:
         return {
             c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_LISTEN
@@ -380,7 +382,7 @@ def test_opens_no_port_and_asks_for_its_key(smollm: Path, tmp_path: Path) -> Non
     del server
 
 
-def test_a_model_without_a_chat_template_continues_prompts_only(smollm: Path, tmp_path: Path) -> None:
+def test_llamacpp_without_a_chat_template_only_continues_prompts(smollm: Path, tmp_path: Path) -> None:
     """The same weights, with the template's key renamed."""
     key = b"tokenizer.chat_template"
     content = find_gguf(smollm).read_bytes()
@@ -403,19 +405,21 @@ def test_a_model_without_a_chat_template_continues_prompts_only(smollm: Path, tm
         ({"cache_type_k": "q2"}, "cache_type_k"),
     ],
 )
-def test_refuses_parameters_by_name(smollm: Path, parameters: dict[str, Any], message: str) -> None:
+def test_llamacpp_refuses_wrong_parameters_by_name(
+    smollm: Path, parameters: dict[str, Any], message: str
+) -> None:
     with pytest.raises(EngineError, match=message):
         LlamaCppEngine.load(smollm, "none", 256, 1, parameters)
 
 
-def test_refuses_a_longer_context_than_the_models(smollm: Path) -> None:
+def test_llamacpp_refuses_a_context_longer_than_the_model_has(smollm: Path) -> None:
     with pytest.raises(EngineError, match="trained on a context of 8192 tokens: contextLength 8193"):
         start_server(smollm, 8193, 1, {})
     with pytest.raises(EngineError, match="quantization is none, not int8"):
         LlamaCppEngine.load(smollm, "int8", 256, 1, {})
 
 
-def test_refuses_a_damaged_file(smollm: Path, tmp_path: Path) -> None:
+def test_llamacpp_refuses_a_damaged_file(smollm: Path, tmp_path: Path) -> None:
     whole = find_gguf(smollm)
     with whole.open("rb") as source, (tmp_path / "model.gguf").open("wb") as cut:
         shutil.copyfileobj(source, cut)
@@ -424,7 +428,7 @@ def test_refuses_a_damaged_file(smollm: Path, tmp_path: Path) -> None:
         LlamaCppEngine.load(tmp_path, "none", 256, 1, ONE_CORE)
 
 
-def test_takes_its_settings(smollm: Path) -> None:
+def test_llamacpp_accepts_its_settings(smollm: Path) -> None:
     parameters = ONE_CORE | {"flash_attn": "on", "cache_type_k": "q8_0", "cache_type_v": "q8_0", "top_k": 0}
     engine = LlamaCppEngine.load(find_gguf(smollm), "none", 256, 1, parameters)
     assert len(text(asyncio.run(written(engine, replace(SEA, max_tokens=2))))) > 0

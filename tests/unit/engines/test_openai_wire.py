@@ -20,7 +20,7 @@ HI = ({"role": "user", "content": "Hi."},)
 TOOL = {"type": "function", "function": {"name": "book"}}
 
 
-def test_body_of_a_conversation() -> None:
+def test_body_of_a_conversation_has_its_messages_and_options() -> None:
     request = TextRequest(
         messages=HI, max_tokens=9, seed=3, stop=("x",), logprobs=2, schema={}, tools=(TOOL,)
     )
@@ -67,22 +67,22 @@ def test_body_of_a_prompt_has_no_messages_and_a_number_of_logprobs() -> None:
         ({"delta": {"content": None, "tool_calls": [TOOL]}}, Delta(tool_calls=(TOOL,))),
     ],
 )
-def test_delta_of_either_form(choice: dict[str, object], delta: Delta) -> None:
+def test_delta_of_reads_chat_and_completion_choices(choice: dict[str, object], delta: Delta) -> None:
     assert delta_of(choice) == delta
 
 
-def test_delta_of_an_unknown_end_is_an_error() -> None:
+def test_delta_of_refuses_an_unknown_finish_reason() -> None:
     with pytest.raises(EngineStoppedError, match="unknown reason: abort"):
         delta_of({"text": "", "finish_reason": "abort"})
 
 
-def test_usage_of_a_server_that_has_no_cache() -> None:
+def test_usage_of_reads_usage_without_a_cache() -> None:
     assert usage_of({"prompt_tokens": 3, "completion_tokens": 4}) == Usage(3, 4, 0)
     cached = {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}
     assert usage_of(cached) == Usage(3, 0, 2)
 
 
-def test_logprobs_of_either_form() -> None:
+def test_logprobs_are_read_from_chats_and_completions() -> None:
     entry = {"token": "a", "logprob": -1.0, "bytes": [97]}
     other = {"token": "b", "logprob": -2.0, "bytes": None}
     chat = {"content": [{**entry, "top_logprobs": [entry, other]}]}
@@ -98,7 +98,7 @@ def test_event_data_ends_at_line_feeds_alone() -> None:
     assert list(event_data('data: {"a": "x\u2028y"}\n\n: comment\ndata: [DONE]\n\n')) == ['{"a": "x\u2028y"}']
 
 
-async def test_streamed_event_data_of_cut_bytes() -> None:
+async def test_streamed_event_data_joins_cut_bytes() -> None:
     async def parts() -> AsyncIterator[bytes]:
         whole = 'data: "é"\n\ndata: 2\n\ndata: [DONE]\n\ndata: 3\n\n'.encode()
         for byte in whole:
@@ -107,7 +107,7 @@ async def test_streamed_event_data_of_cut_bytes() -> None:
     assert [data async for data in streamed_event_data(parts())] == ['"é"', "2"]
 
 
-async def test_streamed_event_data_that_breaks_off_is_an_error() -> None:
+async def test_streamed_event_data_raises_when_it_breaks_off() -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield b"data: 1\n\nda"
 
@@ -115,6 +115,6 @@ async def test_streamed_event_data_that_breaks_off_is_an_error() -> None:
         [data async for data in streamed_event_data(parts())]
 
 
-def test_joined_deltas_are_one() -> None:
+def test_joined_deltas_are_one_delta() -> None:
     parts = [Delta(1, "a", tokens=1), Delta(1, "b", tokens=2, finish="stop"), Delta(1, usage=Usage(1, 3))]
     assert Delta.joined(parts) == Delta(1, "ab", tokens=3, finish="stop", usage=Usage(1, 3))

@@ -62,9 +62,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_a_call_that_is_alone_is_told_so_and_nothing_runs_beside_it(
-    pool: EnginePool, engine: Engine
-) -> None:
+async def test_pool_runs_a_lone_call_with_nothing_beside_it(pool: EnginePool, engine: Engine) -> None:
     first = call(pool, "1")
     await until(lambda: engine.spoken)
     second = call(pool, "2")
@@ -76,7 +74,7 @@ async def test_a_call_that_is_alone_is_told_so_and_nothing_runs_beside_it(
     assert engine.most == 1
 
 
-async def test_many_have_a_core_each_in_order(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_gives_many_calls_a_core_each_in_order(pool: EnginePool, engine: Engine) -> None:
     first = call(pool, "0")
     await until(lambda: engine.spoken)
     others = [call(pool, str(n)) for n in range(1, 6)]
@@ -92,7 +90,7 @@ async def test_many_have_a_core_each_in_order(pool: EnginePool, engine: Engine) 
     assert engine.most == 2
 
 
-async def test_a_call_that_is_given_up_in_time_never_runs(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_never_runs_a_call_that_is_canceled_in_time(pool: EnginePool, engine: Engine) -> None:
     first, second, third = call(pool, "1"), call(pool, "2"), call(pool, "3")
     await until(lambda: engine.spoken)
     second.cancel()
@@ -103,7 +101,7 @@ async def test_a_call_that_is_given_up_in_time_never_runs(pool: EnginePool, engi
     assert [text for text, _ in engine.spoken] == ["1", "3"]
 
 
-async def test_a_caller_who_leaves_keeps_the_model_busy_until_it_is_done(
+async def test_pool_stays_busy_until_the_call_of_a_caller_who_left_ends(
     pool: EnginePool, engine: Engine
 ) -> None:
     first = call(pool, "1")
@@ -117,7 +115,7 @@ async def test_a_caller_who_leaves_keeps_the_model_busy_until_it_is_done(
     assert engine.spoken == [("1", True), ("2", True)]
 
 
-async def test_a_failed_call_gives_its_turn_back(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_takes_the_turn_of_a_failed_call_back(pool: EnginePool, engine: Engine) -> None:
     engine.permits.release(MANY)
     for _ in range(5):
         with pytest.raises(ValueError, match="broken"):
@@ -126,7 +124,7 @@ async def test_a_failed_call_gives_its_turn_back(pool: EnginePool, engine: Engin
     assert engine.spoken[-1] == ("whole", True)
 
 
-async def test_turns_survive_a_storm_of_cancellations(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_survives_many_cancellations(pool: EnginePool, engine: Engine) -> None:
     engine.permits.release(MANY)
     for n in range(200):
         calls = [call(pool, str(i)) for i in range(4)]
@@ -140,7 +138,7 @@ async def test_turns_survive_a_storm_of_cancellations(pool: EnginePool, engine: 
     assert engine.spoken[-1] == ("last", True)
 
 
-def test_serves_any_number_of_event_loops(pool: EnginePool, engine: Engine) -> None:
+def test_pool_serves_any_number_of_event_loops(pool: EnginePool, engine: Engine) -> None:
     engine.permits.release(MANY)
 
     async def speak() -> None:
@@ -151,7 +149,7 @@ def test_serves_any_number_of_event_loops(pool: EnginePool, engine: Engine) -> N
     assert len(engine.spoken) == 9
 
 
-async def test_close_gives_up_what_waits(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_close_refuses_waiting_calls(pool: EnginePool, engine: Engine) -> None:
     first, second = call(pool, "1"), call(pool, "2")
     await until(lambda: engine.spoken)
     closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
@@ -165,7 +163,7 @@ async def test_close_gives_up_what_waits(pool: EnginePool, engine: Engine) -> No
         await call(pool, "3")
 
 
-async def test_background_calls_that_wait_end_with_the_pool(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_close_ends_waiting_background_calls(pool: EnginePool, engine: Engine) -> None:
     segment = Segment("1", "a", "en-US", "af_heart")
     calls = [asyncio.ensure_future(pool.synthesise(segment, background=True)) for _ in range(4)]
     await until(lambda: engine.running == 2)
@@ -179,7 +177,7 @@ async def test_background_calls_that_wait_end_with_the_pool(pool: EnginePool, en
         await pool.synthesise(segment, background=True)
 
 
-async def test_a_background_call_whose_caller_leaves_is_cancelled(pool: EnginePool, engine: Engine) -> None:
+async def test_pool_cancels_a_background_call_whose_caller_leaves(pool: EnginePool, engine: Engine) -> None:
     segment = Segment("1", "a", "en-US", "af_heart")
     calls = [asyncio.ensure_future(pool.synthesise(segment, background=True)) for _ in range(3)]
     await until(lambda: engine.running == 2)

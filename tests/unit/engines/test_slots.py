@@ -12,7 +12,7 @@ async def taken(slots: Slots, count: int) -> "asyncio.Task[None]":
     return task
 
 
-async def test_who_came_first_goes_first_even_when_another_would_fit() -> None:
+async def test_slots_are_given_in_order_even_when_a_later_caller_would_fit() -> None:
     slots = Slots(2)
     await slots.take(1)
     large, small = await taken(slots, 2), await taken(slots, 1)
@@ -25,7 +25,7 @@ async def test_who_came_first_goes_first_even_when_another_would_fit() -> None:
     assert (slots.taken, slots.waiting) == (1, 0)
 
 
-async def test_who_leaves_the_queue_lets_the_next_one_in() -> None:
+async def test_slots_go_to_the_next_caller_when_one_leaves_the_queue() -> None:
     slots = Slots(2)
     await slots.take(1)
     large, small = await taken(slots, 2), await taken(slots, 1)
@@ -34,7 +34,7 @@ async def test_who_leaves_the_queue_lets_the_next_one_in() -> None:
     assert (slots.taken, slots.waiting) == (2, 0)
 
 
-async def test_a_slot_granted_to_who_leaves_is_given_back() -> None:
+async def test_slots_granted_to_a_caller_who_leaves_are_given_back() -> None:
     slots = Slots(1)
     await slots.take(1)
     waiting = await taken(slots, 1)
@@ -45,7 +45,7 @@ async def test_a_slot_granted_to_who_leaves_is_given_back() -> None:
     assert slots.taken == 0
 
 
-async def test_refusing_ends_all_waiting() -> None:
+async def test_slots_refuse_ends_all_waiting() -> None:
     slots = Slots(1)
     await slots.take(1)
     waiting = [await taken(slots, 1) for _ in range(2)]
@@ -56,6 +56,6 @@ async def test_refusing_ends_all_waiting() -> None:
     assert slots.waiting == 0
 
 
-async def test_more_than_there_are_is_refused() -> None:
+async def test_slots_take_refuses_more_than_there_are() -> None:
     with pytest.raises(EngineError, match="3 answers at a time are too many: this model writes 2"):
         await Slots(2).take(3)

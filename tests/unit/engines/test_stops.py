@@ -18,9 +18,7 @@ from tts_app.engines.stops import StopStrings
         ([""], "an empty one stops nothing", "an empty one stops nothing"),
     ],
 )
-def test_nothing_of_a_stop_string_leaks_however_the_text_is_cut(
-    stops: list[str], text: str, expected: str
-) -> None:
+def test_stop_strings_never_leak_however_the_text_is_cut(stops: list[str], text: str, expected: str) -> None:
     for first in range(len(text)):
         for second in range(first, len(text)):
             held, out, stopped = StopStrings(stops), "", False
@@ -34,7 +32,7 @@ def test_nothing_of_a_stop_string_leaks_however_the_text_is_cut(
             assert stopped == (expected != text)
 
 
-def test_holds_back_no_more_than_it_must() -> None:
+def test_stop_strings_hold_back_no_more_than_needed() -> None:
     stops = StopStrings(["stop"])
     assert stops.take("a st") == ("a ", False)
     assert stops.take("ar") == ("star", False)

@@ -65,13 +65,13 @@ async def idle(engine: TransformersEngine) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_is_registered() -> None:
+def test_transformers_is_registered() -> None:
     assert text_engine("transformers") is TransformersEngine
     assert "*.safetensors" in TransformersEngine.hub_patterns("none")
     assert not any(pattern.endswith((".py", ".bin")) for pattern in TransformersEngine.hub_patterns("none"))
 
 
-def test_capabilities(engine: TransformersEngine) -> None:
+def test_transformers_capabilities_are_those_of_the_model(engine: TransformersEngine) -> None:
     capabilities = engine.capabilities
     assert (capabilities.context_length, capabilities.slots, capabilities.logprobs) == (256, 3, 20)
     assert capabilities.chat
@@ -79,7 +79,7 @@ def test_capabilities(engine: TransformersEngine) -> None:
     assert not capabilities.tools
 
 
-async def test_writes_what_transformers_writes_token_for_token(
+async def test_transformers_writes_what_the_bare_library_writes(
     engine: TransformersEngine, folder: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -95,7 +95,7 @@ async def test_writes_what_transformers_writes_token_for_token(
     assert [delta.finish for delta in deltas if delta.finish] == ["length"]
 
 
-async def test_many_at_once_write_what_each_writes_alone(engine: TransformersEngine) -> None:
+async def test_transformers_writes_many_at_once_as_each_alone(engine: TransformersEngine) -> None:
     requests = [
         replace(SEA, prompt=prompt) for prompt in ("the sea", "one two three four", "words of", ".", "is")
     ]
@@ -105,21 +105,21 @@ async def test_many_at_once_write_what_each_writes_alone(engine: TransformersEng
     assert len(set(alone)) == len(alone)
 
 
-async def test_answers_messages_by_the_template(engine: TransformersEngine) -> None:
+async def test_transformers_applies_the_chat_template(engine: TransformersEngine) -> None:
     parts = replace(CHAT, messages=({"role": "user", "content": [{"type": "text", "text": "one two"}]},))
     raw = replace(CHAT, messages=None, prompt="<s>user: one two<s>assistant:")
     assert text(await written(engine, CHAT)) == text(await written(engine, parts))
     assert text(await written(engine, CHAT)) == text(await written(engine, raw))
 
 
-async def test_seeds(engine: TransformersEngine) -> None:
+async def test_transformers_seeds_reproduce_answers(engine: TransformersEngine) -> None:
     sampled = replace(SEA, temperature=1.0, seed=3)
     first, again, other = [text(await written(engine, replace(sampled, seed=seed))) for seed in (3, 3, -4)]
     beside, *_ = await asyncio.gather(written(engine, sampled), written(engine, LONG), written(engine, LONG))
     assert first == again == text(beside) != other
 
 
-async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TransformersEngine) -> None:
+async def test_transformers_writes_logprobs_requests_beside_the_batch(engine: TransformersEngine) -> None:
     """Both compute on one model at a time: neither disturbs the other."""
     asks = replace(SEA, logprobs=1)
     alone, long = text(await written(engine, asks)), text(await written(engine, LONG))
@@ -128,7 +128,7 @@ async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: Transfo
         assert [text(deltas) for deltas in beside] == [long, alone, alone]
 
 
-async def test_several_answers(engine: TransformersEngine) -> None:
+async def test_transformers_writes_several_answers(engine: TransformersEngine) -> None:
     deltas = await written(engine, replace(SEA, temperature=1.0, n=3))
     assert len({text(deltas, index) for index in range(3)}) == 3
     usage = deltas[-1].usage
@@ -136,7 +136,7 @@ async def test_several_answers(engine: TransformersEngine) -> None:
     assert usage.completion == sum(delta.tokens for delta in deltas)
 
 
-async def test_sampling_follows_the_probabilities(engine: TransformersEngine) -> None:
+async def test_transformers_sampling_follows_the_probabilities(engine: TransformersEngine) -> None:
     """Of 60 answers of one token, the most probable one's share is near its probability."""
     (reported,) = [
         t for delta in await written(engine, replace(SEA, max_tokens=1, logprobs=5)) for t in delta.logprobs
@@ -152,7 +152,7 @@ async def test_sampling_follows_the_probabilities(engine: TransformersEngine) ->
     assert set(narrow) == {text(await written(engine, replace(SEA, max_tokens=1)))}
 
 
-async def test_a_stop_string_does_not_leak(engine: TransformersEngine) -> None:
+async def test_transformers_stop_string_does_not_leak(engine: TransformersEngine) -> None:
     whole = text(await written(engine, SEA))
     for length in (1, 3):
         stop = whole[4 : 4 + length]
@@ -165,7 +165,7 @@ async def test_a_stop_string_does_not_leak(engine: TransformersEngine) -> None:
     await idle(engine)
 
 
-async def test_logprobs(engine: TransformersEngine) -> None:
+async def test_transformers_logprobs_match_the_text(engine: TransformersEngine) -> None:
     deltas = await written(engine, replace(SEA, logprobs=4))
     tokens = [token for delta in deltas for token in delta.logprobs]
     assert len(tokens) == sum(delta.tokens for delta in deltas)
@@ -177,7 +177,7 @@ async def test_logprobs(engine: TransformersEngine) -> None:
     assert all(not token.top for delta in chosen for token in delta.logprobs)
 
 
-async def test_keeps_to_a_schema(engine: TransformersEngine) -> None:
+async def test_transformers_follows_a_schema(engine: TransformersEngine) -> None:
     """Random weights love white space; the penalty for repeating brings them on."""
     schema = {"enum": [{"a": 1}, {"b": "ع"}]}
     request = replace(SEA, max_tokens=200, schema=schema, frequency_penalty=2.0)
@@ -188,7 +188,7 @@ async def test_keeps_to_a_schema(engine: TransformersEngine) -> None:
     assert all(math.isfinite(p.logprob) for token in reported for p in (token, *token.top))
 
 
-async def test_what_the_files_say_of_sampling_changes_nothing(folder: Path, tmp_path: Path) -> None:
+async def test_transformers_ignores_the_sampling_settings_of_the_files(folder: Path, tmp_path: Path) -> None:
     """A penalty of theirs would hold for an answer that is written alone, and not for one in the batch."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     suggested = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "eos_token_id": 2}
@@ -204,13 +204,13 @@ async def test_what_the_files_say_of_sampling_changes_nothing(folder: Path, tmp_
         plain.close()
 
 
-async def test_penalties_change_the_answer(engine: TransformersEngine) -> None:
+async def test_transformers_penalties_change_the_answer(engine: TransformersEngine) -> None:
     greedy = replace(SEA, max_tokens=60)
     for penalty in ({"frequency_penalty": 2.0}, {"presence_penalty": 2.0}):
         assert text(await written(engine, replace(greedy, **penalty))) != text(await written(engine, greedy))
 
 
-async def test_a_client_that_leaves_stops_the_writing(engine: TransformersEngine) -> None:
+async def test_transformers_stops_writing_when_the_client_leaves(engine: TransformersEngine) -> None:
     writing = engine.generate(LONG)
     async for delta in writing:
         if delta.tokens:
@@ -223,7 +223,7 @@ async def test_a_client_that_leaves_stops_the_writing(engine: TransformersEngine
     assert (load.running, load.waiting, load.cache) == (0, 0, 0)
 
 
-async def test_more_than_slots_wait_and_may_leave(engine: TransformersEngine) -> None:
+async def test_transformers_queue_lets_waiting_clients_leave(engine: TransformersEngine) -> None:
     tasks = [asyncio.create_task(written(engine, LONG)) for _ in range(5)]
     async with asyncio.timeout(30):
         while engine.load_now.waiting < 2:  # noqa: ASYNC110
@@ -253,7 +253,7 @@ async def test_more_than_slots_wait_and_may_leave(engine: TransformersEngine) ->
         (TextRequest(messages=({"role": "user", "content": [{"type": "image_url"}]},)), "type image_url"),
     ],
 )
-async def test_says_what_it_cannot_write(
+async def test_transformers_refuses_what_it_cannot_write(
     engine: TransformersEngine, request_: TextRequest, message: str
 ) -> None:
     with pytest.raises(EngineError, match=message):
@@ -261,19 +261,19 @@ async def test_says_what_it_cannot_write(
     await idle(engine)
 
 
-async def test_a_long_prompt_is_refused_with_both_numbers(engine: TransformersEngine) -> None:
+async def test_transformers_refuses_a_long_prompt_with_both_numbers(engine: TransformersEngine) -> None:
     with pytest.raises(ContextLengthError, match=r"takes \d{3,} tokens.*context has only 256"):
         await written(engine, TextRequest(prompt="xyz" * 200))
 
 
-async def test_an_answer_ends_where_the_context_does(engine: TransformersEngine) -> None:
+async def test_transformers_answer_ends_with_the_context(engine: TransformersEngine) -> None:
     usage = (await written(engine, LONG))[-1].usage
     assert usage is not None
     assert usage.prompt + usage.completion <= 256
 
 
 @pytest.mark.parametrize("batching", [True, False])
-async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> None:
+async def test_transformers_close_ends_all_answers_with_an_error(folder: Path, batching: bool) -> None:
     parameters = {"threads": 1, "continuous_batching": batching}
     engine = TransformersEngine.load(folder, "none", 256, 1, parameters)
     tasks = [asyncio.create_task(written(engine, LONG)) for _ in range(3)]
@@ -298,9 +298,7 @@ async def test_closing_ends_all_with_an_error(folder: Path, batching: bool) -> N
         ("a नमस्ते", "नम!", "a नमस्ते"),
     ],
 )
-def test_the_logprobs_of_a_stop_string_do_not_leak(
-    folder: Path, words: str, stop: str, reported: str
-) -> None:
+def test_answer_logprobs_leave_out_a_stop_string(folder: Path, words: str, stop: str, reported: str) -> None:
     """Here they are told of tokens that are the bytes of the text."""
     tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
     vocabulary = loaded_tokens(folder).token_bytes
@@ -318,7 +316,7 @@ def test_the_logprobs_of_a_stop_string_do_not_leak(
     assert text == data.decode() == reported
 
 
-def test_the_logprob_of_a_part_of_a_character_has_its_bytes(folder: Path) -> None:
+def test_choice_logprob_of_a_partial_character_has_its_bytes(folder: Path) -> None:
     loaded = loaded_tokens(folder)
     choice = Choice(replace(SEA, logprobs=0), 0, 0, loaded)
     for token in loaded.tokenizer.encode("a م"):
@@ -337,7 +335,7 @@ def loaded_tokens(folder: Path) -> LoadedModel:
     return LoadedModel(model, AutoTokenizer.from_pretrained(folder), TransformersParameters(), frozenset({2}))
 
 
-async def test_a_batch_that_dies_says_so_and_gives_each_slot_back_once(
+async def test_transformers_reports_a_dead_batch_and_frees_each_slot_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
@@ -366,7 +364,7 @@ async def test_a_batch_that_dies_says_so_and_gives_each_slot_back_once(
 
 
 @pytest.mark.parametrize("pages", [1, 3], ids=["whole", "half_read"])
-def test_who_leaves_while_the_next_step_is_prepared_ends_no_others(
+def test_batching_goes_on_when_a_caller_leaves_while_a_step_is_prepared(
     folder: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     """As on a GPU, by hand and with transformers' own classes: the second step is prepared before the first
@@ -396,7 +394,7 @@ def test_who_leaves_while_the_next_step_is_prepared_ends_no_others(
     assert list(batch.scheduler.active_requests) == ["stays"]
 
 
-async def test_of_an_answer_that_was_stopped_nothing_is_kept(folder: Path) -> None:
+async def test_transformers_keeps_nothing_of_a_stopped_answer(folder: Path) -> None:
     engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
     for _ in range(5):
         writing = engine.generate(LONG)
@@ -409,7 +407,7 @@ async def test_of_an_answer_that_was_stopped_nothing_is_kept(folder: Path) -> No
     assert not router.result_handlers
 
 
-def test_a_model_on_several_devices_has_no_batch() -> None:
+def test_can_batch_is_false_for_a_model_on_several_devices() -> None:
     """The cache of continuous batching is on one."""
 
     def can(*devices: str, **parameters: Any) -> bool:
@@ -422,7 +420,7 @@ def test_a_model_on_several_devices_has_no_batch() -> None:
 
 
 @pytest.mark.parametrize("words", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 👍🏽"])
-def test_no_character_is_cut(folder: Path, words: str) -> None:
+def test_answer_never_cuts_a_character(folder: Path, words: str) -> None:
     """This tokeniser makes a token of each byte: every delta is whole characters, all tokens are counted."""
     tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
     tokens = tokenizer.encode(words).ids
@@ -449,12 +447,14 @@ def test_no_character_is_cut(folder: Path, words: str) -> None:
         ({"compile": "yes"}, "compile: Input should be a valid boolean"),
     ],
 )
-def test_refuses_parameters_by_name(folder: Path, parameters: dict[str, Any], message: str) -> None:
+def test_transformers_refuses_wrong_parameters_by_name(
+    folder: Path, parameters: dict[str, Any], message: str
+) -> None:
     with pytest.raises(EngineError, match=message):
         TransformersEngine.load(folder, "none", 256, 1, parameters)
 
 
-def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
+def test_transformers_names_files_that_it_cannot_load(folder: Path, tmp_path: Path) -> None:
     def refused(files: Path, quantization: str, message: str, context: int = 256) -> None:
         with pytest.raises(EngineError, match=message):
             TransformersEngine.load(files, quantization, context, 1, {})
@@ -479,7 +479,7 @@ def test_says_what_files_it_cannot_load(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compiled", [False, True] if ALL else [False])
-async def test_gptq_writes(
+async def test_transformers_writes_with_a_gptq_model(
     folder: Path, tmp_path: Path, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small weights, quantised here by gptqmodel, without a GPU.
@@ -501,7 +501,7 @@ async def test_gptq_writes(
         TransformersEngine.load(quantised, "none", 256, 2, {})
 
 
-async def test_int8_writes(folder: Path) -> None:
+async def test_transformers_writes_with_int8(folder: Path) -> None:
     engine = TransformersEngine.load(folder, "int8", 256, 2, {"threads": 1})
     kind = type(engine._loaded.model.model.layers[0].self_attn.q_proj.weight)  # type: ignore[union-attr]
     assert "Int8" in kind.__name__

@@ -33,7 +33,7 @@ def processed(settings: list[dict[str, float]], top_k: int = 0, logits: list[flo
     return result
 
 
-def test_each_answer_has_its_own_settings() -> None:
+def test_sampling_gives_each_answer_its_own_settings() -> None:
     settings = [
         {"temperature": 0.0, "top_p": 1.0},
         {"temperature": 1.0, "top_p": 1.0},
@@ -43,13 +43,13 @@ def test_each_answer_has_its_own_settings() -> None:
     assert kept(settings) == [[1], [0, 1, 2, 3, 4], [1, 2], [0, 1, 2, 3, 4]]
 
 
-def test_greedy_takes_the_first_of_equals() -> None:
+def test_sampling_without_temperature_takes_the_first_of_equals() -> None:
     assert kept([{"temperature": 0.0, "top_p": 0.9}]) == [[1]]
     assert kept([{"temperature": 0.0, "top_p": 1.0}], logits=[2.0] * 4) == [[0]]
 
 
 @pytest.mark.parametrize("temperature", [1e-4, 1e-5, 1e-39, 5e-324])
-def test_the_smallest_temperatures_give_probabilities(temperature: float) -> None:
+def test_sampling_at_the_smallest_temperatures_gives_probabilities(temperature: float) -> None:
     """One that is no number would end everybody's answers."""
     others = [{"temperature": 1.0, "top_p": 1.0}, {"temperature": temperature, "top_p": 0.9}]
     scores = processed([{"temperature": temperature, "top_p": 1.0}, *others], logits=[-300.0, 90.0, 300.0])
@@ -59,16 +59,16 @@ def test_the_smallest_temperatures_give_probabilities(temperature: float) -> Non
     assert alone(torch.zeros((1, 0), dtype=torch.int64), torch.tensor([[-300.0, 90.0, 300.0]])).argmax() == 2
 
 
-def test_temperature_divides() -> None:
+def test_sampling_divides_by_the_temperature() -> None:
     halved = processed([{"temperature": 0.5, "top_p": 1.0}])
     assert halved.tolist() == [[2.0, 6.0, 6.0, 4.0, -2.0]]
 
 
 @pytest.mark.parametrize(("top_k", "expected"), [(2, [1, 2]), (3, [1, 2, 3]), (9, [0, 1, 2, 3, 4])])
-def test_top_k_is_for_all_answers(top_k: int, expected: list[int]) -> None:
+def test_sampling_top_k_applies_to_all_answers(top_k: int, expected: list[int]) -> None:
     assert kept([{"temperature": 1.0, "top_p": 1.0}] * 2, top_k) == [expected, expected]
 
 
-def test_it_checks_what_it_is_told() -> None:
+def test_sampling_checks_its_arguments() -> None:
     with pytest.raises(TypeError, match="temperature"):
         sampling(0).check_kwargs({"temperature": "hot"})

@@ -43,7 +43,7 @@ def config_of(folder, quantization="none", parameters=None, bundles=None):
 class TestConfig:
     """What Ray is told."""
 
-    def test_rays_own_classes_take_it(self, tmp_path):
+    def test_llm_config_is_accepted_by_the_classes_of_ray(self, tmp_path):
         from ray.llm._internal.common.placement import PlacementGroupConfig
         from ray.llm._internal.serve.core.configs.llm_config import LLMConfig
 
@@ -102,7 +102,9 @@ class TestConfig:
             ("awq", "awq-int4", None),
         ],
     )
-    def test_vllm_is_told_to_compress_only_what_is_not_compressed(self, tmp_path, method, quantization, said):
+    def test_quantization_is_set_only_for_an_uncompressed_checkpoint(
+        self, tmp_path, method, quantization, said
+    ):
         found = config_of(checkpoint(tmp_path, method), quantization)
         assert found["engine_kwargs"].get("quantization") == said
 
@@ -119,11 +121,11 @@ class TestConfig:
             ("bitsandbytes", "none", "compressed by bitsandbytes: say another"),
         ],
     )
-    def test_a_checkpoint_of_another_quantisation_is_refused(self, tmp_path, method, quantization, says):
+    def test_checkpoint_of_another_quantization_is_refused(self, tmp_path, method, quantization, says):
         with pytest.raises(EngineError, match=says):
             config_of(checkpoint(tmp_path, method), quantization)
 
-    def test_a_folder_without_a_model_is_refused(self, tmp_path):
+    def test_folder_without_a_model_is_refused(self, tmp_path):
         with pytest.raises(EngineError, match=r"config\.json"):
             config_of(tmp_path)
 
@@ -134,11 +136,11 @@ class TestConfig:
         assert (arguments["enable_lora"], arguments["max_loras"]) == (True, 1)
         assert "lora" not in arguments
 
-    def test_an_adapter_that_is_not_there_is_refused_before_anything_starts(self, tmp_path):
+    def test_missing_adapter_is_refused_before_anything_starts(self, tmp_path):
         with pytest.raises(EngineError, match=r"no adapter: .*mine has no adapter_config\.json"):
             VllmEngine.load(checkpoint(tmp_path), "none", 1024, 4, {"lora": "mine"})
 
-    def test_without_vllm_the_engine_says_what_is_missing(self, tmp_path):
+    def test_load_without_vllm_says_what_is_missing(self, tmp_path):
         pytest.importorskip("pyarrow")
         with pytest.raises(EngineError, match="vLLM cannot run this model"):
             VllmEngine.load(checkpoint(tmp_path), "none", 1024, 4, {})
@@ -147,7 +149,7 @@ class TestConfig:
 class TestBody:
     """What vLLM is asked."""
 
-    def test_of_a_chat(self):
+    def test_body_of_a_chat(self):
         request = TextRequest(
             messages=HELLO.messages,
             max_tokens=8,
@@ -183,7 +185,7 @@ class TestBody:
             "tool_choice": "auto",
         }
 
-    def test_of_a_completion(self):
+    def test_body_of_a_completion(self):
         body = body_for_vllm(TextRequest(prompt="Once", logprobs=2, schema={}), "big")
         assert (body["prompt"], body["logprobs"], body["response_format"]) == (
             "Once",
@@ -256,13 +258,13 @@ async def all_of(engine, request=HELLO):
     return [delta async for delta in engine.generate(request)]
 
 
-def test_no_limit_of_probabilities_is_as_many_as_anybody_asks_for(tmp_path):
+def test_capabilities_without_a_limit_allow_all_logprobs_of_the_api(tmp_path):
     reported = [_capabilities(tmp_path, 100, 2, {"max_logprobs": most}).logprobs for most in (-1, 0, 5)]
     assert reported == [LOGPROBS, 0, 5]
     assert _capabilities(tmp_path, 100, 2, {}).logprobs == LOGPROBS
 
 
-async def test_an_answer_is_told_with_its_tokens_and_usage(engine_of):
+async def test_vllm_answer_has_its_tokens_and_usage(engine_of):
     details = {"prompt_tokens_details": {"cached_tokens": 4}}
     server, engine = engine_of(
         [
@@ -283,7 +285,7 @@ async def test_an_answer_is_told_with_its_tokens_and_usage(engine_of):
     assert engine.load_now is None
 
 
-async def test_several_answers_are_counted_apart(engine_of):
+async def test_vllm_counts_the_tokens_of_several_answers_apart(engine_of):
     events = [
         event([choice("a", 0)], **counted(1)),
         event([choice("b", 1)], **counted(2)),
@@ -300,13 +302,13 @@ async def test_several_answers_are_counted_apart(engine_of):
     ]
 
 
-async def test_what_a_model_thought_is_told_apart(engine_of):
+async def test_vllm_separates_reasoning_from_text(engine_of):
     thought = {"index": 0, "delta": {"reasoning": "Hm."}}
     _, engine = engine_of([[event([thought], **counted(2)), event([choice("Yes.")], **counted(4))]])
     assert await all_of(engine) == [Delta(reasoning="Hm.", tokens=2), Delta(text="Yes.", tokens=2)]
 
 
-async def test_tools_and_probabilities_are_handed_on(engine_of):
+async def test_vllm_passes_on_tool_calls_and_logprobs(engine_of):
     called = {"index": 0, "function": {"name": "f", "arguments": "{}"}}
     item = {"token": "a", "logprob": -0.1, "bytes": [97]}
     logprobs = {"content": [{**item, "top_logprobs": [item, {"token": "b", "logprob": -2.0}]}]}
@@ -357,7 +359,7 @@ async def test_tools_and_probabilities_are_handed_on(engine_of):
         (["data: not json\n\n"], EngineStoppedError, "failed: Expecting value"),
     ],
 )
-async def test_what_goes_wrong_is_told(engine_of, item, kind, says):
+async def test_vllm_reports_errors_of_the_server(engine_of, item, kind, says):
     _, engine = engine_of([item])
     with pytest.raises(kind, match=says):
         await all_of(engine)
@@ -389,7 +391,7 @@ SECRET = TextRequest(messages=({"role": "user", "content": "a secret"},))
         (TextRequest(prompt="a secret", temperature=3.0), "refuses the request: temperature"),
     ],
 )
-async def test_what_its_form_refuses_is_the_requests_fault(engine_of, request_, says):
+async def test_vllm_blames_the_request_for_what_its_form_refuses(engine_of, request_, says):
     server, engine = engine_of([], form=Form)
     with pytest.raises(EngineError, match=says) as refused:
         await all_of(engine, request_)
@@ -405,7 +407,7 @@ async def until(holds):
         await asyncio.sleep(0.005)
 
 
-async def test_who_leaves_stops_the_writing(engine_of):
+async def test_vllm_stops_writing_when_the_caller_leaves(engine_of):
     server, engine = engine_of([[event([choice("a")], **counted(1))]], hangs=True)
     answers = [engine.generate(HELLO) for _ in range(3)]
     for answer in answers:
@@ -415,7 +417,7 @@ async def test_who_leaves_stops_the_writing(engine_of):
     await until(lambda: server.given_up == 3)
 
 
-async def test_closing_ends_what_is_written_and_refuses_more(engine_of):
+async def test_vllm_close_ends_answers_and_refuses_more(engine_of):
     server, engine = engine_of([[event([choice("a")], **counted(1))]], hangs=True)
     answer = engine.generate(HELLO)
     await anext(answer)
