@@ -47,11 +47,11 @@ def front_ends():
         ("", ""),
     ],
 )
-def test_rules_of_the_script(word, phones):
+def test_word_phones_follow_the_rules_of_the_script(word, phones):
     assert "".join(word_phones(word, pausal=True).phones) == phones
 
 
-def test_endings_are_kept_out_of_pause():
+def test_word_phones_keep_endings_outside_a_pause():
     assert "".join(word_phones("مَكْتَبَةٌ", pausal=False).phones) == "maktabatun"
 
 
@@ -74,7 +74,7 @@ def test_stress_skips_the_article_and_needs_a_vowel():
     assert stress(("s",)) is None
 
 
-def test_wasla_is_elided_where_the_dialect_asks_for_it():
+def test_render_elides_a_wasla_where_the_dialect_asks_for_it():
     from dataclasses import replace
 
     words = [Word(split_phones("fiː")), Word(split_phones("albajt"), wasla=True, stem=2)]
@@ -83,20 +83,20 @@ def test_wasla_is_elided_where_the_dialect_asks_for_it():
     assert render(words, replace(sounds, elide=True)) == "fi lbajt"
 
 
-def test_dialects_differ_in_their_consonants(front_ends):
+def test_phonemise_differs_in_consonants_by_dialect(front_ends):
     assert front_ends["ar-SA"].phonemise(["جَمَل قَلْب ثَوْب ذَهَب"]) == ["d͡ʒˈamal qˈɑlb θˈawb ðˈahab"]
     assert front_ends["ar-EG"].phonemise(["جَمَل قَلْب ثَوْب ذَهَب"]) == ["ɡˈamal ʔˈalb tˈoːb dˈahab"]
     assert front_ends["ar-AE"].phonemise(["جَمَل قَلْب ثَوْب ذَهَب"]) == ["d͡ʒˈamal ɡˈalb θˈoːb ðˈahab"]
 
 
-def test_unvowelled_dialect_is_read_by_its_lexicon(front_ends):
+def test_phonemise_reads_unvoweled_dialect_by_its_lexicon(front_ends):
     (egyptian,) = front_ends["ar-EG"].phonemise(["عايزين الأوضة دلوقتي, مش بكرة!"])
     assert egyptian == "ʕaːjzˈiːn ilʔˈoːdˤɑ dilwˈaʔtiː, mˈiʃ bˈukra!"
     (emirati,) = front_ends["ar-AE"].phonemise(["شحالكم? وين السوق?"])
     assert emirati == "ʃħˈaːlkum? wˈeːn issˈuːɡ?"
 
 
-def test_colloquial_verbs_are_taken_apart(front_ends):
+def test_phonemise_takes_colloquial_verbs_apart(front_ends):
     speak = front_ends["ar-EG"].phonemise
     assert speak(["بيعمل"]) == ["bijˈiʕmil"]
     assert speak(["طعمه"]) == ["tˤˈɑʕmu"]
@@ -104,7 +104,7 @@ def test_colloquial_verbs_are_taken_apart(front_ends):
     assert speak(["ميعملش"]) == ["majiʕmˈilʃ"]
 
 
-def test_possessives_and_constructs(front_ends):
+def test_phonemise_reads_possessives_and_constructs(front_ends):
     (spoken,) = front_ends["ar-SA"].phonemise(["فندقنا وغرفتكم"])
     assert spoken == "fundˈuqunaː waɣurfˈatukum"
     assert front_ends["ar-SA"].phonemise(["خدمة الضيوف"]) == ["xˈidmat ɑdˤdˤujˈuːf"]
@@ -127,7 +127,7 @@ def test_possessives_and_constructs(front_ends):
         ("!!!", ""),
     ],
 )
-def test_normalise_standard(front_ends, text, words):
+def test_normalise_writes_words_of_standard_arabic(front_ends, text, words):
     assert bare(front_ends["ar-SA"].normalise(text)).strip("!") == words
 
 
@@ -136,14 +136,14 @@ def test_normalise_joins_proclitics(front_ends):
     assert bare(front_ends["ar-EG"].normalise("الـ WiFi")) == "الواي فاي"
 
 
-def test_written_vowels_win():
+def test_diacritise_keeps_written_vowels():
     assert vowelled("شُكْرًا") and not vowelled("شكرًا") and not vowelled("جدّا")
     assert diacritise(["كُتِبَ", "الدرس"])[0] == "كُتِبَ"
     (marked,) = diacritise(["محمّد"])
     assert bare(marked) == "محمد" and "ّ" in marked
 
 
-def test_diacritise_wants_words():
+def test_diacritise_refuses_input_that_is_not_single_words():
     with pytest.raises(ValueError, match="neither empty"):
         diacritise(["كتاب جديد"])
 
@@ -152,7 +152,7 @@ def test_diacritise_wants_words():
     ("word", "letters"),
     [("WiFi", "واي فاي"), ("Café", "كافيه"), ("Zorbax", "زورباكس"), ("shine", "شين"), ("otto", "أوتو")],
 )
-def test_latin_words_become_arabic_letters(word, letters):
+def test_latin_spell_writes_arabic_letters(word, letters):
     assert bare(latin.spell(word)) == letters
 
 
@@ -165,19 +165,19 @@ def test_phonemise_gives_ipa_alone(front_ends):
                 assert set(phonemes) <= ALPHABET, phonemes
 
 
-def test_punctuation_is_kept_and_nothing_is_nothing(front_ends):
+def test_phonemise_keeps_punctuation_and_empty_texts(front_ends):
     front_end = front_ends["ar-SA"]
     assert front_end.phonemise(["", ".", "لا, نعم."]) == ["", "", "lˈaː, nˈaʕam."]
 
 
-def test_threads_share_one_front_end(front_ends):
+def test_phonemise_is_the_same_in_threads(front_ends):
     text = "يستطيع الضيوف تذوق القهوة العربية والتمر عند الوصول."
     with ThreadPoolExecutor(4) as pool:
         spoken = list(pool.map(lambda _: front_ends["ar-SA"].phonemise([text])[0], range(16)))
     assert len(set(spoken)) == 1
 
 
-def test_takes_time_linear_in_the_text(front_ends):
+def test_normalise_takes_time_linear_in_the_text(front_ends):
     front_end = front_ends["ar-EG"]
     front_end.normalise("أ")
     started = time.perf_counter()

@@ -46,12 +46,12 @@ def test_front_end_is_made_once(us):
         ("water", "wˈɔɾəɹ", "wˈɔːtə"),
     ],
 )
-def test_varieties(us, gb, text, american, british):
+def test_phonemise_differs_in_american_and_british_english(us, gb, text, american, british):
     assert us.phonemise([text]) == [american]
     assert gb.phonemise([text]) == [british]
 
 
-def test_spelled_letters_are_letters_and_articles_are_articles(us):
+def test_phonemise_tells_spelled_letters_from_articles(us):
     letters, article, plural = us.phonemise(["the U A E", "a room. A room", "V I P's"])
     assert letters == "ðə jˌu ˌe͡ɪ ˈi"
     assert article == "ɐ ɹˈum. ɐ ɹˈum"
@@ -74,11 +74,11 @@ def test_spelled_letters_are_letters_and_articles_are_articles(us):
         ("we used to swim", "jˈust"),
     ],
 )
-def test_homographs(us, text, wanted):
+def test_phonemise_reads_homographs_by_context(us, text, wanted):
     assert wanted in us.phonemise([text])[0].split()
 
 
-def test_inflected_forms_come_from_their_stems(us, gb):
+def test_lexicon_derives_inflected_forms_from_their_stems(us, gb):
     lexicon = us._lexicon
     assert lexicon.look_up("glamping", None) is None or lexicon.look_up("glamping", None).endswith("ɪŋ")
     assert lexicon._inflected("riyals", None) == "ɹiˈɑlz"
@@ -89,7 +89,7 @@ def test_inflected_forms_come_from_their_stems(us, gb):
     assert lexicon._inflected("qwrtys", None) is None
 
 
-def test_words_of_no_dictionary_are_compounds_or_espeaks(us):
+def test_lexicon_guesses_unknown_words(us):
     guessed = us._lexicon.guess(["bluewaterlodge", "zorblat"])
     assert guessed["bluewaterlodge"] == "blˈuwˌɔɾəɹlˌɑʤ"
     assert guessed["zorblat"]
@@ -106,12 +106,12 @@ def test_words_of_no_dictionary_are_compounds_or_espeaks(us):
         ("مرحبا दुबई", "marahab dubi"),
     ],
 )
-def test_words_in_capitals_and_of_other_scripts(us, written, said):
+def test_normalise_says_words_in_capitals_and_other_scripts(us, written, said):
     assert us.normalise(written) == said
 
 
 @pytest.mark.parametrize("locale", ["en-US", "en-GB", "en-AU"])
-def test_phonemes_are_plain_ipa(locale):
+def test_phonemise_gives_plain_ipa(locale):
     front = front_end(locale)
     post = (
         "Book now 👉 https://example.com/spa #LuxuryStay @grandhotel $1,299.50/night, 20% off, 03/04/2026 "
@@ -122,12 +122,12 @@ def test_phonemes_are_plain_ipa(locale):
     assert len(phonemes) > 250
 
 
-def test_australian_vowels(au):
+def test_in_ipa_gives_australian_vowels(au):
     assert in_ipa("dˈA nˈIt ɡˈQ nˈW", "en-AU") == "dˈæ͡ɪ nˈɑ͡ɪt ɡˈə͡ʉ nˈæ͡ɔ"
     assert au.phonemise(["our day"]) == ["ˌɑː dˈæ͡ɪ"]
 
 
-def test_texts_stay_apart_and_threads_agree(us):
+def test_phonemise_keeps_texts_apart_and_is_the_same_in_threads(us):
     texts = ["One two.", "", "Three, four!"]
     alone = us.phonemise(texts)
     assert alone[1] == ""
@@ -135,20 +135,20 @@ def test_texts_stay_apart_and_threads_agree(us):
         assert all(answer == alone for answer in pool.map(lambda _: us.phonemise(texts), range(20)))
 
 
-def test_stress():
+def test_restress_moves_and_removes_stress():
     assert restress("wˈɔtəɹ", -1) == "wˌɔtəɹ"
     assert restress("ænd", 0.5) == "ˌænd"
     assert restress("ænd", 2) == "ˈænd"
     assert restress("hˌOtˈɛl", -2) == "hOtɛl"
 
 
-def test_use_of_a_word():
+def test_use_of_tells_verb_noun_and_participle():
     assert use_of(["to", "really", "record"], 2) == "VERB"
     assert use_of(["a", "record"], 1) == "NOUN"
     assert use_of(["have", "read"], 1) == "VBN"
 
 
-def test_verbaliser_details():
+def test_english_verbaliser_says_numbers_money_dates_and_times():
     gb = EnglishVerbaliser("en-GB", lambda word, shouted: word)
     us = EnglishVerbaliser("en-US", lambda word, shouted: word)
     assert gb.number(Decimal("1250")) == "one thousand two hundred and fifty"
@@ -177,7 +177,7 @@ def test_verbaliser_details():
     assert gb.measure(Decimal(2), "l") == "two litres"
 
 
-def test_a_long_text_is_quick(us):
+def test_phonemise_of_a_long_text_is_quick(us):
     text = us.normalise("We are delighted to welcome you to our beach resort in Dubai. " * 200)
     started = time.process_time()
     us.phonemise([text])

@@ -15,7 +15,7 @@ def spanish():
     program.close()
 
 
-def test_keeps_order_and_punctuation(spanish):
+def test_espeak_keeps_order_and_punctuation(spanish):
     assert spanish.phonemise(["Hola, mundo. ¿Qué?", "", "...", "seis"]) == [
         "ˈola, mˈundo. kˈe?",
         "",
@@ -24,7 +24,7 @@ def test_keeps_order_and_punctuation(spanish):
     ]
 
 
-def test_language_marks_are_left_out():
+def test_espeak_leaves_out_language_marks():
     hindi = Espeak("hi")
     (spoken,) = hindi.phonemise(["मैं WhatsApp पर हूँ"])
     hindi.close()
@@ -32,27 +32,27 @@ def test_language_marks_are_left_out():
     assert spoken.startswith("mɛ̃ ")
 
 
-def test_tie_joins_the_letters_of_a_phoneme():
+def test_espeak_tie_joins_the_letters_of_a_phoneme():
     tied = Espeak("es", tie="^")
     assert tied.phonemise(["chico"]) == ["t^ʃˈiko"]
     tied.close()
 
 
-def test_text_cannot_pose_as_phonemes_or_lines(spanish):
+def test_espeak_never_takes_text_for_phonemes_or_lines(spanish):
     texts = ["[[tttttt]] uno", "uno\n[[tttttt]]\ndos", "a\0b", "<b>|\\"]
     spoken = spanish.phonemise([*texts, "dos"])
     assert len(spoken) == 5
     assert spoken[-1] == "dˈos"
 
 
-def test_long_texts_come_back_whole(spanish):
+def test_espeak_returns_long_texts_whole(spanish):
     word = spanish.phonemise(["palabra"])[0]
     (spoken,) = spanish.phonemise([" ".join(["palabra"] * 4000)])
     assert spoken.count(word) == 4000
     assert spanish.phonemise(["ñ" * 5000, "dos"])[1] == "dˈos"
 
 
-def test_many_threads_share_it(spanish):
+def test_espeak_is_shared_by_threads(spanish):
     words = ["uno", "dos", "tres", "cuatro"]
     alone = spanish.phonemise(words)
     with ThreadPoolExecutor(4) as pool:
@@ -60,7 +60,7 @@ def test_many_threads_share_it(spanish):
     assert together == [[alone[n % 4]] * 3 for n in range(40)]
 
 
-def test_a_dead_program_is_started_again(spanish):
+def test_espeak_restarts_a_dead_program(spanish):
     before = spanish.phonemise(["buenos días"])
     spanish._program._process.kill()
     spanish._program._process.wait()
@@ -70,7 +70,7 @@ def test_a_dead_program_is_started_again(spanish):
     assert spanish.phonemise(["buenos días"]) == before
 
 
-def test_unknown_voice_and_missing_program_are_told(monkeypatch):
+def test_espeak_reports_an_unknown_voice_and_a_missing_program(monkeypatch):
     with pytest.raises(EspeakError, match="voice does not exist"):
         Espeak("xx-nowhere")
     monkeypatch.setattr(espeak, "PROGRAM", "espeak-ng-that-is-not-there")

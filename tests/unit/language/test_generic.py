@@ -37,7 +37,7 @@ IPA = regex.compile(r"[[\p{L}--\p{Lu}]\p{M}ˈˌ .,;:?!]*", regex.V1)
         ("fr-FR", "Le week-end - dès l'après-midi -", "Le week-end, dès l'après-midi"),
     ],
 )
-def test_normalise(locale: str, written: str, said: str) -> None:
+def test_normalise_writes_words_of_each_language(locale: str, written: str, said: str) -> None:
     assert front_end(locale).normalise(written) == said
 
 
@@ -51,7 +51,7 @@ def test_normalise(locale: str, written: str, said: str) -> None:
         ("eu-ES", "21", "ˌoɣe͡ɪtaβˈat"),
     ],
 )
-def test_phonemise(locale: str, words: str, phonemes: str) -> None:
+def test_phonemise_gives_ipa_of_each_language(locale: str, words: str, phonemes: str) -> None:
     assert front_end(locale).phonemise([words]) == [phonemes]
 
 
@@ -62,7 +62,7 @@ def test_phonemise_drops_marks_of_a_change_of_language() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(LANGUAGES))
-def test_every_language_of_the_table_is_read(code: str) -> None:
+def test_front_end_reads_every_language_of_the_table(code: str) -> None:
     """The voice is there, and its answer is IPA."""
     front = front_end(f"{code}-001")
     (phonemes,) = front.phonemise([front.normalise("21 hotel, 3.5 km.")])
@@ -70,14 +70,14 @@ def test_every_language_of_the_table_is_read(code: str) -> None:
     assert IPA.fullmatch(phonemes), IPA.sub("", phonemes)
 
 
-def test_table_has_every_language_of_the_program() -> None:
+def test_languages_has_every_language_of_espeak() -> None:
     listed = subprocess.run(["espeak-ng", "--voices"], capture_output=True, text=True, check=True).stdout
     codes = {line.split()[1].partition("-")[0] for line in listed.splitlines()[1:]}
     left_out = {"chr", "piqd", "py", "qdb", "qya", "sjn"}
     assert codes - left_out == set(LANGUAGES) - {"no", "zh"}  # read by the voices of nb, and of cmn and yue
 
 
-def test_front_end_of_what_espeak_cannot_read() -> None:
+def test_front_end_refuses_a_language_that_espeak_cannot_read() -> None:
     with pytest.raises(ValueError, match=r"Nothing reads tlh-001: .*Languages that are read: af, "):
         front_end("tlh-001")
 
@@ -91,7 +91,7 @@ def test_front_end_is_made_once_and_shared_by_threads() -> None:
 
 
 @pytest.mark.parametrize("locale", ["fr-FR", "de-DE", "ko-KR", "lv-LV", "am-ET", "eu-ES"])
-def test_verbaliser_says_or_returns_everything(locale: str) -> None:
+def test_verbaliser_says_every_number_unit_and_currency(locale: str) -> None:
     verbaliser = GenericVerbaliser(locale)
     for number in (0, 1, 21, 100, 1999, 10**9, 10**12, 10**14):
         assert verbaliser.number(Decimal(number)).strip()
@@ -121,6 +121,6 @@ def test_number_is_said_without_digits_where_num2words_has_the_language(code: st
         ("kn-IN", "12345678901st"),
     ],
 )
-def test_numbers_that_num2words_cannot_say_are_left_in_digits(locale: str, text: str) -> None:
+def test_normalise_keeps_digits_that_num2words_cannot_say(locale: str, text: str) -> None:
     spoken = front_end(locale).normalise(text)
     assert any(character.isalnum() for character in spoken)

@@ -46,15 +46,15 @@ def hindi():
         ("1E+3", "एक हज़ार"),
     ],
 )
-def test_numbers_are_said_in_lakhs_and_crores(value, words):
+def test_number_is_said_in_lakhs_and_crores(value, words):
     assert SAY.number(Decimal(value)) == words
 
 
-def test_every_cardinal_to_a_hundred_is_a_word_of_its_own():
+def test_cardinals_to_a_hundred_are_words_of_their_own():
     assert len(set(HINDI.cardinals)) == 100
 
 
-def test_a_number_that_is_none_is_refused():
+def test_number_refuses_nan():
     with pytest.raises(ValueError, match="Not a number"):
         SAY.number(Decimal("NaN"))
 
@@ -63,7 +63,7 @@ def test_a_number_that_is_none_is_refused():
     ("value", "words"),
     [(1, "पहला"), (4, "चौथा"), (5, "पाँचवाँ"), (6, "छठा"), (10, "दसवाँ"), (101, "एक सौ एकवाँ")],
 )
-def test_ordinals(value, words):
+def test_ordinal_in_hindi(value, words):
     assert SAY.ordinal(value) == words
 
 
@@ -71,7 +71,7 @@ def test_ordinals(value, words):
     ("value", "words"),
     [(1947, "उन्नीस सौ सैंतालीस"), (1900, "उन्नीस सौ"), (2026, "दो हज़ार छब्बीस"), (1066, "एक हज़ार छियासठ")],
 )
-def test_years_before_two_thousand_are_said_in_hundreds(value, words):
+def test_year_before_two_thousand_is_said_in_hundreds(value, words):
     assert SAY.year(value) == words
 
 
@@ -88,11 +88,11 @@ def test_years_before_two_thousand_are_said_in_hundreds(value, words):
         ("1.125", "EUR", "एक दशमलव एक दो पाँच यूरो"),
     ],
 )
-def test_money(amount, currency, words):
+def test_money_in_hindi(amount, currency, words):
     assert SAY.money(Decimal(amount), currency) == words
 
 
-def test_every_currency_and_unit_has_a_name():
+def test_hindi_words_name_every_currency_and_unit():
     assert set(HINDI.currencies) == set(CURRENCIES)
     assert set(HINDI.units) == set(UNITS)
     for unit in UNITS:
@@ -117,18 +117,18 @@ def test_every_currency_and_unit_has_a_name():
         (Time(6, 1, 7), "छह बजकर एक मिनट सात सेकंड"),
     ],
 )
-def test_times_name_quarters_and_the_part_of_the_day(time, words):
+def test_time_names_quarters_and_the_part_of_the_day(time, words):
     assert SAY.time(time) == words
 
 
-def test_dates():
+def test_date_in_hindi():
     assert SAY.date(Date(15, 8, 1947)) == "पंद्रह अगस्त उन्नीस सौ सैंतालीस"
     assert SAY.date(Date(day=1, month=1, weekday=0)) == "सोमवार, एक जनवरी"
     assert SAY.date(Date(weekday=6)) == "रविवार"
     assert SAY.date(Date(month=3, year=2025)) == "मार्च दो हज़ार पच्चीस"
 
 
-def test_fractions_and_marks():
+def test_fraction_in_hindi():
     assert SAY.fraction(Decimal(1), Decimal(2)) == "आधा"
     assert SAY.fraction(Decimal(3), Decimal(4)) == "तीन चौथाई"
     assert SAY.fraction(Decimal(9), Decimal(10)) == "दस में से नौ"
@@ -167,7 +167,7 @@ def test_capitals_are_spelled_unless_they_are_words():
         ("क्या\u200d यह क्\u200dया है", "क्या यह क्या है"),
     ],
 )
-def test_what_posts_hold_becomes_words(hindi, text, words):
+def test_normalise_writes_posts_as_words(hindi, text, words):
     assert hindi.normalise(text) == words
 
 
@@ -182,7 +182,7 @@ def test_what_posts_hold_becomes_words(hindi, text, words):
         ("你好 नमस्ते Привет", "नमस्ते"),
     ],
 )
-def test_words_of_other_scripts_are_said_or_dropped(hindi, text, words):
+def test_normalise_says_or_drops_words_of_other_scripts(hindi, text, words):
     assert hindi.normalise(text) == words
 
 
@@ -199,36 +199,36 @@ def test_words_of_other_scripts_are_said_or_dropped(hindi, text, words):
         ("Naïve", "नैवे"),
     ],
 )
-def test_latin_words_are_said_as_in_india(word, said):
+def test_in_devanagari_writes_latin_words_as_said_in_india(word, said):
     assert in_devanagari(word) == said
 
 
-def test_phonemes_are_spelled_with_conjuncts():
+def test_spell_writes_phonemes_with_conjuncts():
     assert spell("ʃˈʌkər", URDU_PHONES) == "शकर"
     assert spell("dˈoːst", URDU_PHONES) == "दोस्त"
     assert spell("bˈæŋk", ENGLISH_PHONES) == "बैंक"
 
 
-def test_the_table_of_latin_words_is_sound():
+def test_latin_words_table_is_lower_case_and_speakable():
     assert len(WORDS) > 400
     for word, said in WORDS.items():
         assert word == word.lower()
         assert SPOKEN.fullmatch(said), word
 
 
-def test_phonemise(hindi):
+def test_phonemise_gives_hindi_ipa(hindi):
     texts = ["नमस्ते, घोड़ा पढ़ना!", "आज छूट पाएँ."]
     said = ["nəmˈʌsteː, ɡʰˈoːɽaː pˈʌɽhənˌaː!", "ˈaːɟ cʰˈuːʈ pˈaːẽː."]
     assert hindi.phonemise(texts) == [unicodedata.normalize("NFD", line) for line in said]
 
 
-def test_phonemes_keep_to_the_alphabet(hindi):
+def test_phonemise_uses_only_its_alphabet(hindi):
     text = hindi.normalise("ज़िंदगी, क़लम; ग़ालिब: फ़्रिज? Taj Mahal! 1,99,999 रुपये और १२:४५ बजे 😍 #नया_साल @hotel")
     assert set(hindi.phonemise([text])[0]) <= ALPHABET
     assert hindi.phonemise([]) == []
 
 
-def test_nothing_but_words_and_pauses_is_left(hindi):
+def test_normalise_leaves_only_words_and_pauses(hindi):
     posts = [
         "🎉🎉 *बड़ी* ख़बर!! (सिर्फ़ आज) — 50% OFF* → www.abc.in/x?y=1 … ॐ ~5 km",
         "«»\u200b#",
@@ -238,22 +238,22 @@ def test_nothing_but_words_and_pauses_is_left(hindi):
         assert SPOKEN.fullmatch(hindi.normalise(post)), post
 
 
-def test_normalised_text_is_left_as_it_is(hindi):
+def test_normalise_keeps_normalized_text(hindi):
     text = "हमारे होटल में आपका स्वागत है, आइए!"
     assert hindi.normalise(text) == text
 
 
-def test_threads_share_a_front_end(hindi):
+def test_front_end_is_shared_by_threads(hindi):
     texts = [f"कमरा {number}, Deluxe Room" for number in range(24)]
     expected = [hindi.phonemise([hindi.normalise(text)]) for text in texts]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda text: hindi.phonemise([hindi.normalise(text)]), texts)) == expected
 
 
-def test_vocabulary_is_composed_as_the_shared_pass_expects():
+def test_vocabulary_is_composed_unicode():
     words = [*HINDI.months, *HINDI.units["ft"], *WORDS.values()]
     assert all(unicodedata.is_normalized("NFC", word) for word in words)  # फ़ is two code points
 
 
-def test_a_room_number_is_read_digit_by_digit() -> None:
+def test_normalise_reads_a_room_number_digit_by_digit() -> None:
     assert "एक दो शून्य चार" in make_front_end("hi-IN").normalise("कमरा 1204 में")

@@ -68,7 +68,7 @@ class Bare:
         ("-$50 and £0.01", "minus fifty dollars and one penny"),
     ],
 )
-def test_money(written, said):
+def test_normalise_says_money(written, said):
     assert normalise(written, AMERICAN) == said
 
 
@@ -94,11 +94,11 @@ def test_money(written, said):
         ("You may 5 times", "You may five times"),
     ],
 )
-def test_dates_and_times(written, said):
+def test_normalise_says_dates_and_times(written, said):
     assert normalise(written, AMERICAN) == said
 
 
-def test_the_order_of_day_and_month_is_the_locales():
+def test_normalise_orders_day_and_month_by_locale():
     assert normalise("03/04/2026", BRITISH) == "the third of April twenty twenty six"
     assert normalise("2-3 April", BRITISH) == "the second to the third of April"
 
@@ -137,7 +137,7 @@ def test_the_order_of_day_and_month_is_the_locales():
         ("٣٤٫٥ و ۲۰٪", "thirty four point five و twenty percent"),
     ],
 )
-def test_numbers(written, said):
+def test_normalise_says_numbers(written, said):
     assert normalise(written, AMERICAN) == said
 
 
@@ -163,7 +163,7 @@ def test_numbers(written, said):
         ("¡Hola! ¿Qué؟ नमस्ते।", "Hola! Qué? नमस्ते."),
     ],
 )
-def test_the_web_and_marks(written, said):
+def test_normalise_says_web_addresses_and_marks(written, said):
     assert normalise(written, AMERICAN) == said
 
 
@@ -182,27 +182,27 @@ def test_the_web_and_marks(written, said):
         ("1,2,3", ".", None),
     ],
 )
-def test_written_numbers(written, mark, value):
+def test_parse_number_reads_written_numbers(written, mark, value):
     assert parse_number(written, mark) == (None if value is None else Decimal(value))
 
 
-def test_tags_are_parted_into_words():
+def test_words_of_tag_splits_tags_into_words():
     assert words_of_tag("LuxuryStay2026") == ["Luxury", "Stay", "2026"]
     assert words_of_tag("DubaiNYE_party") == ["Dubai", "NYE", "party"]
     assert words_of_tag("دبي2026") == ["دبي", "2026"]
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_english_says_every_unit(unit):
+def test_english_verbaliser_says_every_unit(unit):
     assert AMERICAN.measure(Decimal(2), unit)
 
 
-def test_a_bare_verbaliser_is_enough():
+def test_normalise_works_with_a_bare_verbaliser():
     said = normalise("$5/night, 3/4, 90s, #Tag, room 1204, VIP, 50%", Bare())
     assert said == "money night, number number, number, Tag, room number, v i p, percent"
 
 
-def test_only_words_and_six_marks_are_left():
+def test_normalise_leaves_only_words_and_six_marks():
     said = normalise("a^b ~ {c} <d> \\ `e` 10^6 ¶ § © 中文 ﷺ ₿ 5′ 6″", AMERICAN)
     assert all(char.isalpha() or char in " .,;:?!'" or ord(char) > 0x600 for char in said), said
     assert not any(char.isdigit() for char in said)
@@ -253,7 +253,7 @@ def test_only_words_and_six_marks_are_left():
         *("a.b", "1k ", "no. ", "ab.cd@", "01 02 ", "1½", "#a ", "10-"),
     ],
 )
-def test_long_runs_take_linear_time(run):
+def test_normalise_takes_linear_time_on_long_runs(run):
     """16 times the length takes some 16 times the time, and 256 times where a pattern backtracks."""
     times = []
     for length in (500, 8_000):
@@ -264,7 +264,7 @@ def test_long_runs_take_linear_time(run):
     assert times[1] < max(64 * times[0], 1)
 
 
-def test_a_long_post_does_not_hang():
+def test_normalise_of_a_long_post_is_quick():
     post = (
         "Book 👉 https://example.com/spa #LuxuryStay $1,299.50/night until 03/04/2026 at 7:30pm! We love it. "
     )

@@ -57,18 +57,18 @@ def spanish() -> FrontEnd:
         ("Дубай, 北京.", "dubay, beijing."),
     ],
 )
-def test_normalise(spanish, written, said):
+def test_normalise_writes_spanish_words(spanish, written, said):
     assert spanish.normalise(written) == said
 
 
-def test_phonemise_castilian(spanish):
+def test_phonemise_gives_castilian_ipa(spanish):
     assert spanish.phonemise(["El chico cruzó la calle, ¡qué perro!", ""]) == [
         "el t͡ʃˈiko kɾuθˈo la kˈaʎe, kˈe pˈero!",
         "",
     ]
 
 
-def test_agreement():
+def test_agree_follows_gender_and_number():
     assert counted(21, "libras egipcias") == "veintiuna"
     assert counted(521, "euros") == "quinientos veintiún"
     assert cardinal(31_000) == "treinta y un mil"
@@ -84,11 +84,11 @@ def test_agreement():
 
 
 @pytest.mark.parametrize("unit", UNIT_WORDS)
-def test_every_unit_is_said(unit):
+def test_spanish_verbaliser_says_every_unit(unit):
     assert SpanishVerbaliser().measure(Decimal(2), unit).split()[0] in {"dos"}
 
 
-def test_verbaliser_details():
+def test_spanish_verbaliser_says_numbers_money_dates_and_times():
     say = SpanishVerbaliser()
     assert say.number(Decimal("3.05")) == "tres coma cero cinco"
     assert say.number(Decimal("-2.125")) == "menos dos coma uno dos cinco"
@@ -100,6 +100,6 @@ def test_verbaliser_details():
     assert say.letters("ñW") == "eñe uve doble"
 
 
-def test_other_spanish_is_told():
+def test_make_front_end_refuses_other_spanish():
     with pytest.raises(ValueError, match="es-ES"):
         make_front_end("es-MX")

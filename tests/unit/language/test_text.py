@@ -27,18 +27,18 @@ from tts_app.language.text import ascii_digits, clean
         ("Brand™ №5", "Brand No. 5"),
     ],
 )
-def test_decoration_goes(written, cleaned):
+def test_clean_removes_decoration(written, cleaned):
     assert clean(written) == cleaned
 
 
-def test_joiners_stay_where_the_spelling_needs_them():
+def test_clean_keeps_joiners_that_the_spelling_needs():
     assert clean("می\u200cروم") == "می\u200cروم"
     assert clean("क्\u200dष") == "क्\u200dष"
     assert clean("👨‍👩‍👧") == "👨‍👩‍👧"
     assert clean("a\u200db\u200cc") == "abc"
 
 
-def test_digits_of_every_script():
+def test_ascii_digits_reads_every_script():
     assert ascii_digits("٣٤٥ ۳۴ ३४ 12") == "345 34 34 12"
 
 
@@ -46,7 +46,7 @@ def test_digits_of_every_script():
     "run",
     ["1", "a", " ", ".", "!", "?!", "a.", "<a", "&", "\u0301", ". ", "❤️", "-", "\u200d", "🅑", "ᴀ", "\n"],
 )
-def test_long_runs_take_linear_time(run):
+def test_clean_takes_linear_time_on_long_runs(run):
     started = time.process_time()
     clean(run * (100_000 // len(run)))
     assert time.process_time() - started < 2

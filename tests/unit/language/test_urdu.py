@@ -40,17 +40,17 @@ def urdu():
         ("2.05", "دو اعشاریہ صفر پانچ"),
     ],
 )
-def test_numbers_are_said_in_lakhs_and_crores(value, words):
+def test_number_is_said_in_lakhs_and_crores(value, words):
     assert SAY.number(Decimal(value)) == words
 
 
-def test_every_cardinal_to_a_hundred_has_a_word_and_a_pronunciation():
+def test_cardinals_to_a_hundred_have_a_word_and_a_pronunciation():
     assert len(set(URDU.cardinals)) == 100
     assert set(CARDINALS_SPOKEN) == set(URDU.cardinals)
     assert len(set(CARDINALS_SPOKEN.values())) == 100
 
 
-def test_ordinals():
+def test_ordinal_in_urdu():
     assert [SAY.ordinal(n) for n in (1, 2, 3, 4, 5, 6, 10)] == [
         "پہلا",
         "دوسرا",
@@ -72,11 +72,11 @@ def test_ordinals():
         ("100", "INR", "ایک سو بھارتی روپے"),
     ],
 )
-def test_money(amount, currency, words):
+def test_money_in_urdu(amount, currency, words):
     assert SAY.money(Decimal(amount), currency) == words
 
 
-def test_every_currency_and_unit_has_a_name():
+def test_urdu_words_name_every_currency_and_unit():
     assert set(URDU.currencies) == set(CURRENCIES)
     assert set(URDU.units) == set(UNITS)
     for unit in UNITS:
@@ -93,11 +93,11 @@ def test_every_currency_and_unit_has_a_name():
         (Time(22, 10), "رات دس بج کر دس منٹ"),
     ],
 )
-def test_times_name_quarters_and_the_part_of_the_day(time, words):
+def test_time_names_quarters_and_the_part_of_the_day(time, words):
     assert SAY.time(time) == words
 
 
-def test_dates():
+def test_date_in_urdu():
     assert SAY.date(Date(14, 8, 1947)) == "چودہ اگست انیس سو سینتالیس"
     assert SAY.date(Date(1, 1)) == "یکم جنوری"
     assert SAY.date(Date(day=5, month=6, year=2026, weekday=4)) == "جمعہ, پانچ جون دو ہزار چھبیس"
@@ -124,7 +124,7 @@ def test_dates():
         ("80 لوگ اسی دن", "اَسّی لوگ اسی دن"),
     ],
 )
-def test_what_posts_hold_becomes_words(urdu, text, words):
+def test_normalise_writes_posts_as_words(urdu, text, words):
     assert urdu.normalise(text) == words
 
 
@@ -136,7 +136,7 @@ def test_what_posts_hold_becomes_words(urdu, text, words):
         ("Deluxe Room", "डीलक्स रूम"),
     ],
 )
-def test_words_of_other_scripts_are_written_in_urdu_with_their_vowels(urdu, text, devanagari):
+def test_normalise_writes_other_scripts_in_urdu_with_vowels(urdu, text, devanagari):
     words = urdu.normalise(text)
     assert SPOKEN.fullmatch(words)
     assert to_devanagari(words) == devanagari
@@ -182,7 +182,7 @@ def test_words_of_other_scripts_are_written_in_urdu_with_their_vowels(urdu, text
         ("پَتَّھر", "पत्थर"),
     ],
 )
-def test_urdu_is_spelled_as_it_is_spoken(word, devanagari):
+def test_to_devanagari_spells_urdu_as_it_is_spoken(word, devanagari):
     assert to_devanagari(word) == devanagari
 
 
@@ -190,25 +190,25 @@ def test_urdu_is_spelled_as_it_is_spoken(word, devanagari):
     "word",
     _ROUND.split(),
 )
-def test_devanagari_survives_the_way_to_urdu_and_back(word):
+def test_to_urdu_is_undone_by_to_devanagari(word):
     assert to_devanagari(to_urdu(word)) == word
 
 
-def test_the_lexicon_is_sound():
+def test_lexicon_entries_are_valid():
     assert len(LEXICON) > 500
     for word, said in LEXICON.items():
         assert normal(word) == word
         assert DEVANAGARI.fullmatch(said), word
 
 
-def test_phonemise_as_hindi_is(urdu):
+def test_phonemise_gives_ipa_of_the_hindi_voices(urdu):
     phonemes = urdu.phonemise(["ہمارے ہوٹل میں خوش آمدید, مہمان!"])
     assert [unicodedata.normalize("NFC", line) for line in phonemes] == [
         "həmˌaːɾeː hˈoːʈəl mẽː xˈʊʃ ˌaːmdˈiːd, mˌeːhəmˈaːn!"
     ]
 
 
-def test_nothing_but_words_and_pauses_is_left(urdu):
+def test_normalise_leaves_only_words_and_pauses(urdu):
     posts = [
         "🎉 *بڑی* خبر!! (صرف آج) — 50% OFF → www.abc.pk/x?y=1 … ~5 km",
         "«»\u200b#",
@@ -219,12 +219,12 @@ def test_nothing_but_words_and_pauses_is_left(urdu):
         assert SPOKEN.fullmatch(urdu.normalise(post)), post
 
 
-def test_normalised_text_is_left_as_it_is(urdu):
+def test_normalise_keeps_normalized_text(urdu):
     text = "ہمارے ہوٹل میں آپ کا استقبال ہے, آئیے!"
     assert urdu.normalise(text) == text
 
 
-def test_threads_share_a_front_end(urdu):
+def test_front_end_is_shared_by_threads(urdu):
     texts = [f"کمرہ {number}، Deluxe Room" for number in range(24)]
     expected = [urdu.phonemise([urdu.normalise(text)]) for text in texts]
     with ThreadPoolExecutor(4) as pool:
