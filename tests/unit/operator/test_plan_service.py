@@ -74,7 +74,7 @@ def reasons(plan):
     }
 
 
-def test_plan_of_nothing_is_nothing(plan):
+def test_plan_without_models_is_empty(plan):
     found = plan(ServiceFacts(KEY))
     assert (found.changes_children, found.patches, found.statuses, found.look_again) == (False, [], [], None)
 

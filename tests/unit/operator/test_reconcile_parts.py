@@ -30,7 +30,7 @@ A, B = Key("ns", "a"), Key("ns", "b")
         ({"a": {"b": 1}}, {"a": None}, False),
     ],
 )
-def test_matches(desired, live, same):
+def test_matches_compares_the_desired_object_with_the_live_one(desired, live, same):
     assert matches(desired, live) is same
 
 
@@ -146,7 +146,7 @@ async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(ca
     assert "RuntimeError: broken" in line["exc_info"]
 
 
-async def test_a_log_line_outside_a_reconcile_names_no_service(caplog):
+async def test_log_line_outside_a_reconcile_names_no_service(caplog):
     caplog.handler.addFilter(annotate)
     with about({"service": "a"}):
         await asyncio.gather(log("inside"))
@@ -186,7 +186,7 @@ def conditions(ready="False", degraded="False", reason="Deploying", progress="De
         (conditions(progress="ClusterReplacement"), conditions(progress="ClusterReplacement"), None),
     ],
 )
-def test_event_of(voice_model, before, after, reported):
+def test_event_of_reports_a_changed_condition(voice_model, before, after, reported):
     statuses = {"conditions": before}, {"conditions": after}
     event = event_of(voice_model(), *statuses, "2026-01-01T00:00:00.000000Z", "me")
     assert (event and (event["type"], event["reason"])) == reported

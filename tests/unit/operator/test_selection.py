@@ -13,13 +13,13 @@ def ref(name):
     return Ref(VOICE_MODEL, name)
 
 
-def test_models_that_do_not_meet_are_all_served(voice_model):
+def test_select_serves_models_with_different_avatars(voice_model):
     verdicts = select([voice_model("b", avatars=[("ar-SA", "male")]), voice_model("a")], ENGINES, {})
     assert [model.name for model in served(verdicts)] == ["a", "b"]
     assert all(not verdict.message for verdict in verdicts.values())
 
 
-def test_the_older_of_two_has_the_avatar_whatever_their_names(voice_model):
+def test_select_gives_the_avatar_to_the_older_model(voice_model):
     older = voice_model("z", created="2025-01-01T00:00:00Z")
     for manifests in ([older, voice_model("a")], [voice_model("a"), older]):
         verdicts = select(manifests, ENGINES, {})
@@ -27,14 +27,14 @@ def test_the_older_of_two_has_the_avatar_whatever_their_names(voice_model):
         assert verdicts[ref("a")].reason == "AvatarsTaken"
 
 
-def test_of_two_of_one_age_the_first_by_name_has_the_avatar(voice_model):
+def test_select_gives_the_avatar_to_the_first_name_at_the_same_age(voice_model):
     verdicts = select([voice_model("b"), voice_model("a")], ENGINES, {})
     assert verdicts[ref("a")].model is not None
     assert (verdicts[ref("b")].model, verdicts[ref("b")].reason) == (None, "AvatarsTaken")
     assert "female_en-US (by a)" in verdicts[ref("b")].message
 
 
-def test_a_model_is_served_with_the_avatars_that_are_left(voice_model):
+def test_select_serves_a_model_with_the_avatars_that_are_left(voice_model):
     late = voice_model("late", avatars=[("en-US", "female"), ("en-US", "male")])
     verdict = select([voice_model("early"), late], ENGINES, {})[ref("late")]
     assert verdict.model is not None
@@ -42,7 +42,7 @@ def test_a_model_is_served_with_the_avatars_that_are_left(voice_model):
     assert verdict.taken == (("female_en-US", "early"),)
 
 
-def test_a_bad_model_says_what_to_change_and_takes_no_avatar(voice_model):
+def test_select_says_what_to_change_in_a_bad_model_which_takes_no_avatar(voice_model):
     bad = voice_model("bad", created="2025-01-01T00:00:00Z", quantization="fp8")
     verdicts = select([bad, voice_model("good")], ENGINES, {})
     assert verdicts[ref("good")].model is not None
@@ -79,7 +79,7 @@ def test_select_keeps_a_model_that_got_an_unreadable_locale_as_it_is_served(voic
     assert verdict.reason == "LocaleUnreadable"
 
 
-def test_one_that_became_invalid_goes_on_as_it_is_served(voice_model, model, live):
+def test_select_keeps_a_model_that_became_invalid_as_it_is_served(voice_model, model, live):
     bad = voice_model("bad", created="2025-01-01T00:00:00Z", quantization="fp8")
     verdicts = select([bad, voice_model("late")], ENGINES, live(model("bad"), model("other")))
     assert [model.name for model in served(verdicts)] == ["bad"]
@@ -90,7 +90,7 @@ def test_one_that_became_invalid_goes_on_as_it_is_served(voice_model, model, liv
     assert verdicts[ref("late")].reason == "AvatarsTaken", "what is served already is not taken over"
 
 
-def test_a_text_model_that_became_invalid_goes_on_and_one_of_the_other_kind_does_not(text_model, text, live):
+def test_select_keeps_an_invalid_text_model_but_not_as_another_kind(text_model, text, live):
     gpus = {"engine": "vllm", "resources": {"gpu": "4"}}
     wrong = text_model("big", **gpus, parameters={"tensor_parallel_size": 3})
     before = text("big", **gpus)
@@ -99,7 +99,7 @@ def test_a_text_model_that_became_invalid_goes_on_and_one_of_the_other_kind_does
     assert served(select([other_kind], ENGINES, live(before))) == ()
 
 
-def test_one_that_became_invalid_does_not_go_on_without_an_image(voice_model, model, live):
+def test_select_drops_a_model_that_became_invalid_without_an_image(voice_model, model, live):
     verdict = select([voice_model(quantization="fp8")], {"vllm"}, live(model()))[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "InvalidSpec")
 
@@ -112,31 +112,31 @@ def test_select_of_an_engine_of_another_version_names_those_there_are(voice_mode
     assert [model.name for model in served(verdicts)] == ["kokoro"], "the others go on"
 
 
-def test_a_resource_without_spec_is_bad_not_fatal(voice_model):
+def test_select_refuses_a_resource_without_spec(voice_model):
     manifest = voice_model("empty")
     del manifest["spec"]
     assert select([manifest], ENGINES, {})[ref("empty")].reason == "InvalidSpec"
 
 
-def test_a_newer_operators_status_does_not_matter(voice_model):
+def test_select_ignores_the_status_of_a_newer_operator(voice_model):
     manifest = voice_model() | {"status": {"invented": {"later": 1}, "conditions": "none"}}
     assert select([manifest], ENGINES, {})[ref("kokoro")].model is not None
 
 
-def test_the_gateways_name_is_refused(voice_model):
+def test_select_refuses_the_name_of_the_gateway(voice_model):
     verdict = select([voice_model("gateway")], ENGINES, {})[ref("gateway")]
     assert verdict.model is None
     assert verdict.reason == "InvalidSpec"
     assert "gateway" in verdict.message
 
 
-def test_a_model_whose_engine_has_no_image_says_where_to_name_one(voice_model):
+def test_select_says_where_to_name_a_missing_image(voice_model):
     verdict = select([voice_model()], {"vllm"}, {})[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "ImageMissing")
     assert "images.engines.kokoro" in verdict.message
 
 
-def test_models_of_both_kinds_are_served_by_name(voice_model, text_model):
+def test_served_sorts_models_of_both_kinds_by_name(voice_model, text_model):
     verdicts = select([text_model("b"), voice_model("c"), text_model("a")], ENGINES, {})
     assert [(model.kind, model.name) for model in served(verdicts)] == [
         ("TextModel", "a"),
@@ -146,7 +146,7 @@ def test_models_of_both_kinds_are_served_by_name(voice_model, text_model):
 
 
 @pytest.mark.parametrize("older", [VOICE_MODEL, TEXT_MODEL])
-def test_of_two_of_one_name_the_older_is_served(voice_model, text_model, older):
+def test_select_gives_a_name_to_the_older_of_two_kinds(voice_model, text_model, older):
     builders = {VOICE_MODEL: voice_model, TEXT_MODEL: text_model}
     (younger,) = builders.keys() - {older}
     manifests = [
@@ -161,16 +161,14 @@ def test_of_two_of_one_name_the_older_is_served(voice_model, text_model, older):
     assert len(served(verdicts)) == 1
 
 
-def test_one_that_is_not_served_takes_no_name(voice_model, text_model):
+def test_select_ignores_the_name_of_a_model_that_is_not_served(voice_model, text_model):
     bad = text_model("same", created="2025-01-01T00:00:00Z", quantization="int8")
     verdicts = select([bad, voice_model("same")], ENGINES, {})
     assert verdicts[Ref(TEXT_MODEL, "same")].reason == "InvalidSpec"
     assert verdicts[ref("same")].model is not None
 
 
-def test_a_text_model_that_lost_its_name_takes_no_avatar_and_a_voice_model_that_lost_it_neither(
-    voice_model, text_model
-):
+def test_select_takes_no_avatar_for_a_model_that_lost_its_name(voice_model, text_model):
     older = text_model("same", created="2025-01-01T00:00:00Z")
     other = voice_model("other", created="2026-02-01T00:00:00Z")
     verdicts = select([older, voice_model("same"), other], ENGINES, {})
@@ -178,7 +176,7 @@ def test_a_text_model_that_lost_its_name_takes_no_avatar_and_a_voice_model_that_
     assert verdicts[ref("other")].model is not None
 
 
-def test_what_only_python_can_check_of_a_text_model_is_told(text_model):
+def test_select_reports_faults_that_only_python_can_check(text_model):
     gpus = {"engine": "vllm", "resources": {"gpu": "4"}, "parameters": {"tensor_parallel_size": 3}}
     refused = select([text_model("big", **gpus)], ENGINES, {})[Ref(TEXT_MODEL, "big")]
     assert refused.reason == "InvalidSpec"

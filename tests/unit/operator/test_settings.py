@@ -54,7 +54,7 @@ def documented() -> dict[str, str]:
     }
 
 
-def test_settings_each_is_in_the_chart_or_named_here() -> None:
+def test_settings_are_each_in_the_chart_or_listed_as_exempt() -> None:
     assert Settings.model_fields.keys() == set_by_chart().keys() | PODS_OWN | FIXED | COMPUTED
 
 
@@ -94,7 +94,7 @@ def found(pattern: str) -> dict[str, set[str]]:
     return versions
 
 
-def test_the_products_version_is_that_of_pyproject() -> None:
+def test_product_version_is_that_of_pyproject() -> None:
     wanted = PROJECT["version"]
     charts = [
         yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8")) for chart in (CHART, UMBRELLA)
@@ -105,7 +105,7 @@ def test_the_products_version_is_that_of_pyproject() -> None:
     assert found(r"ARG VERSION=(\S+)").keys() == {wanted}
 
 
-def test_rays_version_is_that_of_pyproject() -> None:
+def test_ray_version_is_that_of_pyproject() -> None:
     (wanted,) = {
         pin
         for line in PROJECT["optional-dependencies"]["app"]
