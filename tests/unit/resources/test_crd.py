@@ -35,12 +35,12 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
             yield from nodes(schema[keyword], f"{path}[]")
 
 
-def test_crds_are_as_their_types_are() -> None:
+def test_crds_match_their_types() -> None:
     checked = subprocess.run([*GENERATE, "--check"], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_check_names_what_is_stale_and_a_second_run_mends_it(tmp_path: Path) -> None:
+def test_generate_crds_check_names_stale_files_and_a_second_run_repairs_them(tmp_path: Path) -> None:
     here = [*GENERATE, "--folder", str(tmp_path)]
     subprocess.run(here, check=True)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -61,7 +61,7 @@ def test_check_names_what_is_stale_and_a_second_run_mends_it(tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
 
 
-def test_the_bytes_do_not_depend_on_the_order_of_hashes(tmp_path: Path) -> None:
+def test_generate_crds_is_the_same_for_any_hash_seed(tmp_path: Path) -> None:
     outputs = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
@@ -71,7 +71,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_hashes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_every_field_is_told_and_typed(kind: type[CustomResource]) -> None:
+def test_crd_fields_all_have_a_type_and_a_description(kind: type[CustomResource]) -> None:
     for path, node in nodes(schema_of(kind)):
         assert "type" in node or node.get("x-kubernetes-int-or-string"), path
         if not path.endswith("[]") and path != ".metadata":
@@ -82,20 +82,20 @@ def test_every_field_is_told_and_typed(kind: type[CustomResource]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_only_parameters_take_anything(kind: type[CustomResource]) -> None:
+def test_crd_allows_unknown_fields_only_in_parameters(kind: type[CustomResource]) -> None:
     free = {p for p, node in nodes(schema_of(kind)) if node.get("x-kubernetes-preserve-unknown-fields")}
     assert all(path.endswith(".parameters") for path in free)
     assert bool(free) == (kind.__name__ in {"VoiceModel", "TextModel"})
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_the_api_server_fills_in_changes_nothing(name: str) -> None:
+def test_crd_defaults_of_the_api_server_change_nothing(name: str) -> None:
     kind = KINDS[GOOD[name]["kind"]]
     assert kind.model_validate(filled(schema_of(kind), GOOD[name])) == kind.model_validate(GOOD[name])
 
 
 @pytest.mark.parametrize("name", ["fetched", "text", "job", "job-of-its-own", "defaults"])
-def test_the_api_server_fills_in_all_that_python_does(name: str) -> None:
+def test_crd_defaults_are_those_of_python(name: str) -> None:
     kind = KINDS[GOOD[name]["kind"]]
     dumped = kind.model_validate(GOOD[name]).model_dump(mode="json", by_alias=True, exclude_none=True)
     assert without_empty(filled(schema_of(kind), GOOD[name])) == without_empty(dumped)
@@ -122,7 +122,7 @@ def without_empty(value: Any) -> Any:
     return {key: item for key, item in inner.items() if item not in ([], {})}
 
 
-def test_printer_columns_and_names() -> None:
+def test_crd_printer_columns_and_names() -> None:
     reported = {}
     for name, kind in KINDS.items():
         crd = definition(kind)
@@ -140,7 +140,7 @@ def test_printer_columns_and_names() -> None:
     }
 
 
-def test_a_default_that_its_fields_do_not_make_is_a_fault_of_ours() -> None:
+def test_definition_refuses_a_default_that_its_fields_do_not_make() -> None:
     class Inner(Resource):
         size: int = 1
 
@@ -158,7 +158,7 @@ def test_a_default_that_its_fields_do_not_make_is_a_fault_of_ours() -> None:
         definition(Odd)
 
 
-def test_a_keyword_that_is_not_structural_is_a_fault_of_ours() -> None:
+def test_definition_refuses_a_keyword_that_is_not_structural() -> None:
     class Spec(Resource):
         even: int = Field(multiple_of=2)
 
@@ -173,7 +173,7 @@ def test_a_keyword_that_is_not_structural_is_a_fault_of_ours() -> None:
         definition(Odd)
 
 
-def test_the_yaml_has_no_anchors_and_says_where_it_comes_from() -> None:
+def test_crd_yaml_has_no_anchors_and_names_its_generator() -> None:
     for path in (ROOT / "crds").iterdir():
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# Made by hack/generate-crds")

@@ -23,7 +23,7 @@ def test_engine_has_its_adapter(engine: EngineSpec) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
-def test_engine_is_complete(engine: EngineSpec) -> None:
+def test_engine_spec_is_complete(engine: EngineSpec) -> None:
     assert engine.runtimes
     assert "none" in engine.quantizations
     assert engine.licenses
@@ -56,7 +56,7 @@ def test_parameter_faults_name_each_parameter_and_what_there_is() -> None:
     ]
 
 
-def test_parameter_faults_of_an_engine_without_parameters() -> None:
+def test_voice_faults_of_an_engine_without_voice_parameters() -> None:
     found = ENGINES["llamacpp"].voice_faults({"speed": 1})
     assert Parameters.model_fields == {}
     assert found == ["parameters.speed: Extra inputs are not permitted; a voice of llamacpp has: none"]

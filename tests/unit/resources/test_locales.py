@@ -33,7 +33,7 @@ ALIEN = ["fr-FR", "ja-JP", "zh-CN", "zh-Hant-TW", "sr-Latn-RS", "es-MX", "en-IN"
 
 
 @pytest.mark.parametrize("row", LANGUAGES.values(), ids=list(LANGUAGES))
-def test_language_row_is_whole(row: Language) -> None:
+def test_language_row_is_complete(row: Language) -> None:
     assert canonical_locale(row.code) == row.code
     assert row.name
     assert re.fullmatch("[a-z]{3}", row.iso639_2)
@@ -48,12 +48,12 @@ def test_language_row_is_whole(row: Language) -> None:
     assert 4 <= characters_per_second(row.code) <= 16
 
 
-def test_languages_with_a_front_end_are_the_nine_locales() -> None:
+def test_locales_with_a_front_end_are_nine() -> None:
     assert LOCALES == ("en-US", "en-GB", "en-AU", "ar-SA", "ar-EG", "ar-AE", "es-ES", "hi-IN", "ur-PK")
     assert LANGUAGE_DEFAULTS == {"en": "en-US", "ar": "ar-SA", "es": "es-ES", "hi": "hi-IN", "ur": "ur-PK"}
 
 
-def test_language_fields_are_all_used_by_some_row() -> None:
+def test_language_fields_are_each_used_by_a_row() -> None:
     empty = Language("xx", "x")
     for name in (field.name for field in fields(Language) if field.name not in {"code", "name"}):
         assert any(getattr(row, name) != getattr(empty, name) for row in LANGUAGES.values()), name
@@ -71,7 +71,7 @@ def test_language_fields_are_all_used_by_some_row() -> None:
         ("ar-EG", "ar-EG"),
     ],
 )
-def test_canonical_locale(given: str, canonical: str) -> None:
+def test_canonical_locale_corrects_case_and_separators(given: str, canonical: str) -> None:
     assert canonical_locale(given) == canonical
     assert re.fullmatch(LOCALE_PATTERN, given)
 
@@ -80,7 +80,7 @@ def test_canonical_locale(given: str, canonical: str) -> None:
     "given",
     ["", "french", "fr_FR", "fr-", "fr-FRA", "f", "fr FR", "fr-FR\n", "x" * 9, "ca" + "-valencia" * 4],
 )
-def test_canonical_locale_refuses_what_is_none(given: str) -> None:
+def test_canonical_locale_refuses_what_is_no_locale(given: str) -> None:
     with pytest.raises(ValueError, match="such as fr-FR, es-419 or zh-Hant-TW"):
         canonical_locale(given)
 
@@ -98,7 +98,7 @@ def test_canonical_locale_refuses_what_is_none(given: str) -> None:
         ("qqq-ZZ", ""),
     ],
 )
-def test_espeak_voice(locale: str, voice: str) -> None:
+def test_espeak_voice_of_a_locale(locale: str, voice: str) -> None:
     assert espeak_voice(locale) == voice
     assert is_readable(locale) == bool(voice)
 
@@ -110,7 +110,7 @@ def test_explain_unreadable_names_the_locale_and_what_would_be_right() -> None:
 
 
 @pytest.mark.parametrize("locale", ALIEN)
-def test_every_question_about_a_locale_that_the_table_lacks_has_an_answer(locale: str) -> None:
+def test_locale_functions_answer_for_a_locale_that_the_table_lacks(locale: str) -> None:
     assert canonical_locale(locale) == locale
     assert language_of(locale).code == locale.partition("-")[0]
     assert isinstance(script_of(locale), str)
@@ -123,7 +123,7 @@ def test_every_question_about_a_locale_that_the_table_lacks_has_an_answer(locale
     assert resolve_locale(locale, offered=[locale]) == locale
 
 
-def test_script_of_a_tag_that_names_another() -> None:
+def test_script_of_a_tag_with_another_script() -> None:
     assert (script_of("sr-RS"), script_of("sr-Latn-RS")) == ("Cyrillic", "Latin")
     assert direction_of("fa-IR") == direction_of("he-IL") == "rtl"
     assert letters_of("es-ES") == LANGUAGES["es"].letters
@@ -148,7 +148,7 @@ def test_writer_name_says_the_locale_where_it_has_no_name_of_its_own() -> None:
         ("en", "IN", ["en-IN"], "en-IN"),
     ],
 )
-def test_resolve_locale_of_what_is_offered(
+def test_resolve_locale_chooses_from_the_offered_locales(
     language: str, dialect: str | None, offered: list[str], locale: str
 ) -> None:
     assert resolve_locale(language, dialect, offered) == locale

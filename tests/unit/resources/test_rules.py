@@ -12,7 +12,7 @@ from tts_app.resources.crd import definition
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good_resources_are_taken_and_come_back(name: str) -> None:
+def test_good_resource_is_accepted_and_comes_back(name: str) -> None:
     kind = KINDS[GOOD[name]["kind"]]
     model = kind.model_validate(GOOD[name])
     dumped = model.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -20,7 +20,7 @@ def test_good_resources_are_taken_and_come_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("case", RULES, ids=str)
-def test_a_broken_rule_says_what_would_be_right(case: Case) -> None:
+def test_rule_that_is_broken_says_what_would_be_right(case: Case) -> None:
     with pytest.raises(ValidationError) as caught:
         KINDS[case.resource["kind"]].model_validate(case.resource)
     (fault,) = caught.value.errors()
@@ -28,19 +28,19 @@ def test_a_broken_rule_says_what_would_be_right(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", NAMES, ids=str)
-def test_names_that_kuberay_could_not_have_are_refused(case: Case) -> None:
+def test_rule_refuses_names_that_kuberay_could_not_have(case: Case) -> None:
     with pytest.raises(ValidationError) as caught:
         KINDS[case.resource["kind"]].model_validate(case.resource)
     assert [fault["loc"] for fault in caught.value.errors()] == [("metadata", "name")]
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=str)
-def test_what_only_a_change_breaks_is_good_in_itself(case: Case) -> None:
+def test_rule_on_changes_accepts_a_resource_by_itself(case: Case) -> None:
     KINDS[case.resource["kind"]].model_validate(case.resource)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_rule_is_without_a_case(kind: str) -> None:
+def test_rules_each_have_a_case(kind: str) -> None:
     says = [case.says for case in (*RULES, *NAMES, *CHANGES) if case.resource["kind"] == kind]
     schema = definition(KINDS[kind])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     messages = {validation["message"] for validation in _validations(schema)}

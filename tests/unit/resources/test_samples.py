@@ -18,17 +18,17 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
-def test_a_sample_is_valid_and_says_what_it_is(path: Path) -> None:
+def test_sample_is_valid_and_begins_with_a_comment(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
     for document in documents(path):
         assert KINDS[document["kind"]].model_validate(document).api_version == document["apiVersion"]
 
 
-def test_every_kind_has_a_sample() -> None:
+def test_samples_cover_every_kind() -> None:
     assert {document["kind"] for path in SAMPLES for document in documents(path)} == set(KINDS)
 
 
-def test_the_kokoro_sample_speaks_as_the_embedded_one_does() -> None:
+def test_kokoro_sample_speaks_as_the_embedded_model() -> None:
     (embedded,) = load_voice_models()
     (sample,) = load_voice_models([samples_folder() / "voicemodel-kokoro.yaml"])
     assert (sample.spec.source, sample.spec.quantization) == (
@@ -39,7 +39,7 @@ def test_the_kokoro_sample_speaks_as_the_embedded_one_does() -> None:
     assert {(v.avatar, v.speaker, str(v.parameters)) for v in sample.spec.voices} < known
 
 
-def test_the_job_renders_files_that_keep_the_naming_contract() -> None:
+def test_tts_job_sample_keeps_the_file_name_contract() -> None:
     (path,) = (path for path in SAMPLES if path.name == "ttsjob-welcome.yaml")
     spec = TTSJob.model_validate(documents(path)[0]).spec
     names = [
@@ -57,7 +57,7 @@ TEXT_SAMPLES = [
 ]
 
 
-def test_the_embedded_text_model_has_its_sample() -> None:
+def test_text_model_sample_is_the_embedded_model() -> None:
     (document,) = documents(samples_folder() / "textmodel-smollm.yaml")
     model = TextModel.model_validate(document)
     assert (model.name, model.spec.engine) == ("smollm", "llamacpp")
@@ -65,7 +65,7 @@ def test_the_embedded_text_model_has_its_sample() -> None:
     assert (model.spec.license.spdx, model.spec.license.commercial_use) == ("Apache-2.0", True)
 
 
-def test_there_are_text_models_for_one_gpu_several_and_two_nodes() -> None:
+def test_text_model_samples_cover_one_gpu_several_and_two_nodes() -> None:
     found = {
         (spec.quantization, spec.resources.gpus, spec.layout.nodes, spec.layout.tensor_parallel)
         for spec in (TextModel.model_validate(document).spec for document in TEXT_SAMPLES)
@@ -74,7 +74,7 @@ def test_there_are_text_models_for_one_gpu_several_and_two_nodes() -> None:
     assert found == {("gptq-int4", 1, 1, 1), ("fp8", 4, 1, 4), ("fp8", 8, 2, 4)}
 
 
-def test_what_comes_from_the_hub_is_pinned_by_a_commit() -> None:
+def test_hub_sources_of_samples_are_pinned_by_a_commit() -> None:
     sources = [
         document["spec"]["source"]
         for path in SAMPLES

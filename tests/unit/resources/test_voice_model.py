@@ -25,7 +25,7 @@ def manifest() -> dict[str, Any]:
     }
 
 
-def test_defaults_and_camel_case_round_trip(manifest: dict[str, Any]) -> None:
+def test_voice_model_round_trips_with_defaults_in_camel_case(manifest: dict[str, Any]) -> None:
     model = VoiceModel.model_validate(manifest)
     assert (model.spec.service, model.spec.replicas.max) == ("playground", 1)
     dumped = model.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -57,7 +57,9 @@ def test_defaults_and_camel_case_round_trip(manifest: dict[str, Any]) -> None:
         (("spec", "colour"), "red", "Extra inputs are not permitted"),
     ],
 )
-def test_faults_are_named(manifest: dict[str, Any], path: tuple[Any, ...], value: Any, message: str) -> None:
+def test_voice_model_faults_are_named(
+    manifest: dict[str, Any], path: tuple[Any, ...], value: Any, message: str
+) -> None:
     broken = copy.deepcopy(manifest)
     part = broken
     for key in path[:-1]:
@@ -68,7 +70,7 @@ def test_faults_are_named(manifest: dict[str, Any], path: tuple[Any, ...], value
     assert message in str(caught.value)
 
 
-def test_an_avatar_is_spoken_once(manifest: dict[str, Any]) -> None:
+def test_voice_model_refuses_an_avatar_given_twice(manifest: dict[str, Any]) -> None:
     manifest["spec"]["voices"] *= 2
     with pytest.raises(ValidationError, match="given twice: female_en-US"):
         VoiceModel.model_validate(manifest)
@@ -89,7 +91,7 @@ def test_voice_locale_of_a_bare_language_is_its_default(manifest: dict[str, Any]
     assert VoiceModel.model_validate(manifest).spec.voices[0].avatar == "female_fr"
 
 
-def test_a_clip_without_consent_is_refused() -> None:
+def test_voice_refuses_a_reference_clip_without_consent() -> None:
     clip = {"uri": "file:///a.wav", "transcript": "hello"}
     with pytest.raises(ValidationError, match="consent"):
         Voice.model_validate({"locale": "en-US", "gender": "male", "reference": clip})
@@ -105,7 +107,7 @@ def test_a_clip_without_consent_is_refused() -> None:
         ({"parameters": {"threads": 0}}, "parameters.threads: Input should be greater than or equal to 1"),
     ],
 )
-def test_parameters_that_the_engine_lacks_are_refused(
+def test_voice_model_refuses_parameters_that_the_engine_lacks(
     manifest: dict[str, Any], change: dict[str, Any], message: str
 ) -> None:
     manifest["spec"] |= change
@@ -113,7 +115,7 @@ def test_parameters_that_the_engine_lacks_are_refused(
         VoiceModel.model_validate(manifest)
 
 
-def test_a_voices_parameters_that_the_engine_lacks_are_refused(manifest: dict[str, Any]) -> None:
+def test_voice_refuses_parameters_that_the_engine_lacks(manifest: dict[str, Any]) -> None:
     manifest["spec"]["voices"][0]["parameters"] = {"pitch": 2}
     message = (
         "voice female_en-US: parameters.pitch: Extra inputs are not permitted; a voice of kokoro has: speed"
@@ -130,7 +132,7 @@ def test_a_voices_parameters_that_the_engine_lacks_are_refused(manifest: dict[st
         ({"memory": "2G"}, 1, 2 * 10**9),
     ],
 )
-def test_quantities(resources: dict[str, str], cpus: float, memory: int) -> None:
+def test_resources_parse_quantities(resources: dict[str, str], cpus: float, memory: int) -> None:
     found = Resources.model_validate(resources)
     assert (found.cpus, found.memory_bytes) == (cpus, memory)
 
@@ -147,7 +149,7 @@ def test_quantities(resources: dict[str, str], cpus: float, memory: int) -> None
         ("es-ES", "ES", "es-ES"),
     ],
 )
-def test_resolve_locale(language: str, dialect: str | None, locale: str) -> None:
+def test_resolve_locale_of_language_and_dialect(language: str, dialect: str | None, locale: str) -> None:
     assert resolve_locale(language, dialect) == locale
 
 
@@ -156,18 +158,18 @@ def test_resolve_locale(language: str, dialect: str | None, locale: str) -> None
     [("fr", None, "language"), ("", None, "language"), ("en-IN", None, "language"), ("en", "EG", "dialect"),
      ("en", "ar-EG", "dialect"), ("en-GB", "US", "dialect"), ("en", "", "dialect")],
 )  # fmt: skip
-def test_resolve_locale_names_the_parameter(language: str, dialect: str | None, parameter: str) -> None:
+def test_resolve_locale_error_names_the_parameter(language: str, dialect: str | None, parameter: str) -> None:
     with pytest.raises(ValueError, match="Allowed: ") as caught:
         resolve_locale(language, dialect)
     assert caught.value.args[1] == parameter
 
 
-def test_the_embedded_sample_speaks_every_avatar_once() -> None:
+def test_embedded_sample_speaks_every_avatar_once() -> None:
     avatars = [voice.avatar for model in load_voice_models() for voice in model.spec.voices]
     assert sorted(avatars) == sorted(f"{g}_{locale}" for locale in LOCALES for g in ("female", "male"))
 
 
-def test_what_is_an_approximation_says_so() -> None:
+def test_embedded_sample_marks_approximated_locales() -> None:
     (model,) = load_voice_models()
     approximated = {v.locale for v in model.spec.voices if v.approximation}
     assert approximated == {"en-AU", "ur-PK", "ar-SA", "ar-EG", "ar-AE"}
