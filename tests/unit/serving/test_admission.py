@@ -33,7 +33,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_beyond_the_queue_one_is_refused_at_once() -> None:
+async def test_admission_refuses_a_caller_beyond_the_queue_at_once() -> None:
     admission = Admission(slots=2, queue=1)
     release = asyncio.Event()
     tasks = [asyncio.create_task(hold(admission, release)) for _ in range(3)]
@@ -48,7 +48,7 @@ async def test_beyond_the_queue_one_is_refused_at_once() -> None:
     assert (admission.running, admission.waiting) == (0, 0)
 
 
-async def test_a_queue_of_none_refuses_whoever_would_wait() -> None:
+async def test_admission_without_a_queue_refuses_whoever_would_wait() -> None:
     admission = Admission(slots=1, queue=0)
     async with admission.slot():
         with pytest.raises(OverloadedError):
@@ -57,7 +57,7 @@ async def test_a_queue_of_none_refuses_whoever_would_wait() -> None:
         assert admission.running == 1
 
 
-async def test_who_came_first_is_served_first() -> None:
+async def test_admission_serves_in_order_of_arrival() -> None:
     admission = Admission(slots=1, queue=10)
     order: list[str] = []
     release = asyncio.Event()
@@ -72,7 +72,7 @@ async def test_who_came_first_is_served_first() -> None:
     assert order == ["0", "1", "2", "3", "4"]
 
 
-async def test_an_error_gives_the_slot_back() -> None:
+async def test_admission_gets_a_slot_back_after_an_error() -> None:
     admission = Admission(slots=1, queue=0)
     with pytest.raises(RuntimeError):
         async with admission.slot():
@@ -80,7 +80,7 @@ async def test_an_error_gives_the_slot_back() -> None:
     assert admission.running == 0
 
 
-async def test_a_caller_who_leaves_while_waiting_leaves_the_queue() -> None:
+async def test_admission_queue_loses_a_caller_who_leaves() -> None:
     admission = Admission(slots=1, queue=1)
     release = asyncio.Event()
     holder = asyncio.create_task(hold(admission, release))
@@ -98,7 +98,7 @@ async def test_a_caller_who_leaves_while_waiting_leaves_the_queue() -> None:
     assert admission.running == 0
 
 
-async def test_a_caller_who_leaves_the_moment_that_it_gets_the_slot_gives_it_back() -> None:
+async def test_admission_gets_a_slot_back_from_a_caller_who_leaves_as_it_is_granted() -> None:
     admission = Admission(slots=1, queue=1)
     release = asyncio.Event()
     holder = asyncio.create_task(hold(admission, release))
@@ -113,7 +113,7 @@ async def test_a_caller_who_leaves_the_moment_that_it_gets_the_slot_gives_it_bac
     assert (admission.running, admission.waiting) == (0, 0)
 
 
-async def test_who_holds_and_who_waits_may_leave_in_one_moment() -> None:
+async def test_admission_survives_holder_and_waiters_leaving_at_once() -> None:
     admission = Admission(slots=1, queue=2)
     tasks = [asyncio.create_task(hold(admission, asyncio.Event())) for _ in range(3)]
     await settle()
@@ -124,7 +124,7 @@ async def test_who_holds_and_who_waits_may_leave_in_one_moment() -> None:
     assert (admission.running, admission.waiting) == (0, 0)
 
 
-async def test_background_work_waits_beyond_the_bound_and_refuses_nobody() -> None:
+async def test_admission_background_work_waits_beyond_the_bound_and_refuses_nobody() -> None:
     admission = Admission(slots=1, queue=1)
     release = asyncio.Event()
     done: list[int] = []
@@ -147,7 +147,7 @@ async def test_background_work_waits_beyond_the_bound_and_refuses_nobody() -> No
     assert admission.running == 0
 
 
-async def test_retry_after_follows_the_measured_service_time() -> None:
+async def test_admission_retry_after_follows_the_measured_service_time() -> None:
     clock = Clock()
     admission = Admission(slots=1, queue=10, clock=clock)
     for _ in range(40):
@@ -166,7 +166,7 @@ async def test_retry_after_follows_the_measured_service_time() -> None:
     assert admission.retry_after == 1
 
 
-async def test_new_room_is_handed_out_at_once() -> None:
+async def test_admission_resize_hands_out_new_room_at_once() -> None:
     admission = Admission(slots=1, queue=10)
     release = asyncio.Event()
     tasks = [asyncio.create_task(hold(admission, release)) for _ in range(4)]
@@ -181,7 +181,7 @@ async def test_new_room_is_handed_out_at_once() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_no_slot_is_lost_however_callers_come_and_leave(seed: int) -> None:
+async def test_admission_loses_no_slot_however_callers_come_and_leave(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - the same race every time
     admission = Admission(slots=3, queue=6)
     most = 0

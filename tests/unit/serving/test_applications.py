@@ -20,7 +20,7 @@ MODULES = ["tts_app.api.gateway", "tts_app.serving.voice", "tts_app.serving.text
         ("tts_app.serving.text", "Text", "tts_app.serving.text_replica.Text"),
     ],
 )
-def test_an_application_names_its_replicas_class(module: str, name: str, path: str) -> None:
+def test_application_names_the_class_of_its_replica(module: str, name: str, path: str) -> None:
     application = importlib.import_module(module).build({"model": "kokoro"})
     assert isinstance(application, serve.Application)
     deployment = application._bound_deployment
@@ -31,7 +31,7 @@ def test_an_application_names_its_replicas_class(module: str, name: str, path: s
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_building_imports_nothing_heavy(module: str) -> None:
+def test_application_build_imports_nothing_heavy(module: str) -> None:
     code = (
         f"import sys; import ray.serve; before = set(sys.modules); import {module}; "
         f"print(*(m for m in {HEAVY} if m in set(sys.modules) - before))"

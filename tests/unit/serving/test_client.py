@@ -32,14 +32,14 @@ def lost() -> Any:
     raise ModelUnavailableError("the replica is gone")
 
 
-async def test_one_question_is_for_all_who_want_to_know() -> None:
+async def test_client_asks_once_for_all_who_want_capabilities() -> None:
     client = Client(lambda: "tools")
     assert await asyncio.gather(*(client.capabilities() for _ in range(5))) == ["tools"] * 5
     assert await client.capabilities() == "tools"
     assert client.calls == 1
 
 
-async def test_a_changed_models_new_replicas_are_heard_of() -> None:
+async def test_client_learns_the_capabilities_of_new_replicas() -> None:
     client = Client(lambda: "old", memory_seconds=0.0)
     assert await client.capabilities() == "old"
     client.answer = lambda: "new"
@@ -48,7 +48,7 @@ async def test_a_changed_models_new_replicas_are_heard_of() -> None:
     assert await client.capabilities() == "new"
 
 
-async def test_what_was_known_stays_where_nobody_answers() -> None:
+async def test_client_keeps_known_capabilities_when_nobody_answers() -> None:
     client = Client(lambda: "old", memory_seconds=0.0)
     assert await client.capabilities() == "old"
     client.answer = lost
@@ -58,7 +58,7 @@ async def test_what_was_known_stays_where_nobody_answers() -> None:
     assert client.calls == 4
 
 
-async def test_who_is_the_first_hears_why_there_is_no_answer() -> None:
+async def test_client_reports_why_there_are_no_first_capabilities() -> None:
     client = Client(lost)
     with pytest.raises(ModelUnavailableError, match="gone"):
         await client.capabilities()
@@ -66,7 +66,7 @@ async def test_who_is_the_first_hears_why_there_is_no_answer() -> None:
     assert await client.capabilities() == "tools", "it is asked again at once"
 
 
-async def test_who_would_be_spoken_to_waits_for_a_busy_model_and_not_for_a_lost_one(
+async def test_voice_client_waits_for_a_busy_model_and_not_for_a_lost_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Unless somebody has all the time there is."""

@@ -29,7 +29,7 @@ def simulated_late_raylets(tmp_path: Path):
     return start
 
 
-def test_three_tries_then_a_sentence_and_nothing_left(simulated_late_raylets) -> None:
+def test_embedded_ray_gives_up_after_three_tries_and_leaves_nothing(simulated_late_raylets) -> None:
     found = simulated_late_raylets(3)
     assert [step.rpartition("; ")[2] for step in found["told"]] == [
         "starting it again, 2 of 3",
@@ -43,12 +43,12 @@ def test_three_tries_then_a_sentence_and_nothing_left(simulated_late_raylets) ->
     assert (found["up"], found["left"]) == (False, [])
 
 
-def test_a_later_try_that_succeeds_is_a_ray_like_any_other(simulated_late_raylets) -> None:
+def test_embedded_ray_works_after_a_later_try(simulated_late_raylets) -> None:
     found = simulated_late_raylets(1)
     assert (found["up"], found["answer"], found["error"], found["left"]) == (True, 42, "", [])
     assert len(found["told"]) == 1
 
 
-def test_who_stops_meanwhile_waits_for_no_other_try(simulated_late_raylets) -> None:
+def test_embedded_ray_is_not_tried_again_after_a_stop(simulated_late_raylets) -> None:
     found = simulated_late_raylets(0)
     assert (found["up"], found["told"], found["error"], found["left"]) == (False, [], "", [])

@@ -12,14 +12,14 @@ async def taken(receiver: Receiver) -> list[Delta]:
     return [delta async for delta in receiver.deltas()]
 
 
-def test_a_frame_carries_a_delta_and_only_what_is_more_than_text_whole() -> None:
+def test_frame_carries_a_whole_delta_only_when_it_is_more_than_text() -> None:
     plain, last = Delta(1, "a", tokens=2), Delta(1, "b", tokens=1, finish="stop", usage=Usage(3, 4))
     assert frame(7, plain) == (7, 1, "a", 2, None)
     assert list(joined([frame(7, plain)])) == [plain]
     assert list(joined([frame(7, last)])) == [last]
 
 
-async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
+async def test_stream_mux_sends_what_is_written_within_a_beat_in_one_message() -> None:
     mux = StreamMux()
     messages = mux.messages(idle=0.2)
     mux.put(frame(1, Delta(text="a")))
@@ -31,7 +31,7 @@ async def test_what_is_written_within_a_beat_goes_in_one_message() -> None:
         await anext(messages)
 
 
-async def test_an_urgent_frame_does_not_wait_for_the_beat() -> None:
+async def test_stream_mux_sends_an_urgent_frame_at_once() -> None:
     mux = StreamMux(flush_interval=60.0)
     messages = mux.messages(idle=60)
     mux.put(frame(1, Delta(text="a")), urgent=True)
@@ -45,7 +45,7 @@ async def test_an_urgent_frame_does_not_wait_for_the_beat() -> None:
         assert [f[2] for f in await waiting] == ["b", ""]
 
 
-async def test_a_line_stays_as_long_as_something_is_written() -> None:
+async def test_stream_mux_stays_open_while_something_is_written() -> None:
     mux = StreamMux()
     mux.requests = 1
     messages = mux.messages(idle=0.01)
@@ -56,7 +56,7 @@ async def test_a_line_stays_as_long_as_something_is_written() -> None:
     assert await waiting == [end(1)]
 
 
-async def test_what_is_not_taken_in_time_is_joined() -> None:
+async def test_receiver_joins_what_is_not_taken_in_time() -> None:
     receiver = Receiver()
     for text in ("a", "b", "c"):
         receiver.put(frame(1, Delta(text=text, tokens=1)))
@@ -65,7 +65,7 @@ async def test_what_is_not_taken_in_time_is_joined() -> None:
     assert await taken(receiver) == [Delta(0, "abc", tokens=3, finish="stop", usage=Usage(1, 3))]
 
 
-async def test_usage_that_comes_by_itself_hides_no_end() -> None:
+async def test_receiver_keeps_the_finish_reason_when_usage_comes_later() -> None:
     receiver = Receiver()
     receiver.put(frame(1, Delta(text="a", tokens=1, finish="stop")))
     receiver.put(frame(1, Delta(usage=Usage(1, 1))))
@@ -73,7 +73,7 @@ async def test_usage_that_comes_by_itself_hides_no_end() -> None:
     assert await taken(receiver) == [Delta(text="a", tokens=1, finish="stop", usage=Usage(1, 1))]
 
 
-async def test_an_error_comes_after_what_was_written() -> None:
+async def test_receiver_raises_an_error_after_what_was_written() -> None:
     receiver = Receiver()
     receiver.put(frame(1, Delta(text="a")))
     receiver.fail(RuntimeError("lost"))
@@ -84,7 +84,7 @@ async def test_an_error_comes_after_what_was_written() -> None:
         await anext(deltas)
 
 
-def test_answers_are_joined_each_by_itself_and_usage_comes_last() -> None:
+def test_joined_joins_each_answer_alone_with_usage_last() -> None:
     token = TokenLogprob("x", -1.0)
     deltas = [
         Delta(0, "a", tokens=1, logprobs=(token,)),

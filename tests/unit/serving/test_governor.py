@@ -19,14 +19,14 @@ def after(gate: LoadGate, seconds: float = LONG, node: str = "node", **usage: fl
     return gate.open
 
 
-def test_it_begins_open() -> None:
+def test_load_gate_begins_open() -> None:
     gate = LoadGate(0.8)
     assert gate.open
     assert gate.reason == ""
 
 
 @pytest.mark.parametrize("resource", ["cpu", "gpu", "disk", "network"])
-def test_it_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
+def test_load_gate_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
     gate = LoadGate(0.8)
     steps = [
         (0.79, True),
@@ -44,7 +44,7 @@ def test_it_closes_at_the_limit_and_opens_a_margin_below(resource: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [0.05, 0.1, 0.15, 0.2, 0.5, 0.8, 0.99])
-def test_whatever_the_limit_it_opens_again_when_nothing_is_done(limit: float) -> None:
+def test_load_gate_opens_again_on_an_idle_node_at_any_limit(limit: float) -> None:
     gate = LoadGate(limit)
     assert not after(gate, cpu=1.0, memory=0.5)
     for _ in range(60):  # seconds of a machine that is idle but for a little
@@ -52,7 +52,7 @@ def test_whatever_the_limit_it_opens_again_when_nothing_is_done(limit: float) ->
     assert gate.open
 
 
-def test_a_burst_shorter_than_a_speech_does_not_close_it() -> None:
+def test_load_gate_stays_open_during_a_short_burst() -> None:
     gate = LoadGate(0.8)
     for _ in range(3):
         assert after(gate, seconds=1, cpu=1.0)
@@ -61,7 +61,7 @@ def test_a_burst_shorter_than_a_speech_does_not_close_it() -> None:
     assert not gate.open
 
 
-def test_a_moment_of_rest_does_not_open_it() -> None:
+def test_load_gate_stays_closed_during_a_moment_of_rest() -> None:
     gate = LoadGate(0.8)
     after(gate, cpu=1.0)
     assert not after(gate, seconds=1, cpu=0.0)
@@ -70,7 +70,7 @@ def test_a_moment_of_rest_does_not_open_it() -> None:
     assert gate.open
 
 
-def test_the_average_depends_on_the_time_and_not_on_the_samples() -> None:
+def test_load_gate_average_depends_on_time_and_not_on_samples() -> None:
     often, seldom = LoadGate(0.99), LoadGate(0.99)
     for _ in range(20):
         after(often, seconds=0.1, cpu=1.0)
@@ -79,7 +79,7 @@ def test_the_average_depends_on_the_time_and_not_on_the_samples() -> None:
 
 
 @pytest.mark.parametrize("limit", [0.1, 0.5, 0.8])
-def test_memory_has_a_limit_of_its_own(limit: float) -> None:
+def test_load_gate_has_its_own_limit_for_memory(limit: float) -> None:
     """What is loaded stays: with a lower one a batch would wait for ever."""
     gate = LoadGate(limit)
     assert after(gate, cpu=0.0, memory=FULL - 0.01)
@@ -89,7 +89,7 @@ def test_memory_has_a_limit_of_its_own(limit: float) -> None:
     assert after(gate, cpu=0.0, memory=FULL - MARGIN - 0.001)
 
 
-def test_the_busiest_node_and_resource_counts() -> None:
+def test_load_gate_counts_the_busiest_node_and_resource() -> None:
     gate = LoadGate(0.8)
     after(gate, node="a", cpu=0.1, disk=0.2)
     assert not after(gate, node="b", cpu=0.1, disk=0.85)
@@ -98,13 +98,13 @@ def test_the_busiest_node_and_resource_counts() -> None:
     assert after(gate, node="b", cpu=0.1, disk=0.1)
 
 
-def test_a_limit_of_all_is_always_open() -> None:
+def test_load_gate_with_a_limit_of_one_is_always_open() -> None:
     gate = LoadGate(1.0)
     assert after(gate, cpu=1.0, gpu=1.0, disk=1.0, network=1.0, memory=1.0)
     assert gate.reason == ""
 
 
-def test_a_node_that_does_not_answer_changes_nothing() -> None:
+def test_load_gate_ignores_a_node_that_does_not_answer() -> None:
     gate = LoadGate(0.8)
     assert after(gate)
     after(gate, cpu=0.9)
@@ -112,11 +112,11 @@ def test_a_node_that_does_not_answer_changes_nothing() -> None:
     assert gate.reason == "node/cpu is 90% in use"
 
 
-def test_a_resource_that_it_does_not_know_does_not_close_it() -> None:
+def test_load_gate_ignores_an_unknown_resource() -> None:
     assert after(LoadGate(0.8), temperature=99.0)
 
 
-def test_it_says_something_when_the_busy_node_has_gone() -> None:
+def test_load_gate_gives_a_reason_after_the_busy_node_has_gone() -> None:
     gate = LoadGate(0.8)
     after(gate, cpu=0.9)
     gate.levels.clear()
@@ -127,7 +127,7 @@ def test_it_says_something_when_the_busy_node_has_gone() -> None:
 # What a node says
 
 
-def test_this_machine_tells_shares() -> None:
+def test_sampler_usage_of_this_machine_is_in_shares() -> None:
     sampler = Sampler()
     for _ in range(3):
         usage = sampler.usage()
@@ -191,7 +191,7 @@ LINK = {"eth0": (True, 8)}  # a million bytes a second
     ],
     ids=["half", "all", "one-that-was-idle", "one-gone", "one-new", "counted-anew", "none", "unknown"],
 )
-def test_the_busiest_disk(
+def test_sampler_reports_the_busiest_disk(
     machine: Machine, before: dict[str, float] | None, now: dict[str, float] | None, share: float
 ) -> None:
     assert machine([before, now], [{}, {}], {})["disk"] == pytest.approx(share)
@@ -211,7 +211,7 @@ def test_the_busiest_disk(
     ],
     ids=["sent", "received", "both-ways", "all", "to-itself", "one-gone", "one-new", "counted-anew"],
 )
-def test_the_busiest_link(
+def test_sampler_reports_the_busiest_network_link(
     machine: Machine,
     before: dict[str, tuple[int, int]],
     now: dict[str, tuple[int, int]],
@@ -222,14 +222,14 @@ def test_the_busiest_link(
 
 
 @pytest.mark.parametrize("speeds", [{}, {"eth0": (True, 0)}, {"eth0": (False, 8)}, {"lo": (True, 8)}])
-def test_where_no_link_tells_its_capacity_nothing_is_said_of_it(
+def test_sampler_leaves_out_the_network_without_a_known_capacity(
     machine: Machine, speeds: dict[str, tuple[bool, int]]
 ) -> None:
     links = {"eth0": (0, 0), "lo": (0, 0)}
     assert "network" not in machine([{}, {}], [links, {"eth0": (900_000, 0), "lo": (9, 9)}], speeds)
 
 
-def test_two_samples_at_one_moment_are_shares_too() -> None:
+def test_sampler_gives_shares_for_two_samples_at_one_moment() -> None:
     sampler = Sampler()
     sampler.usage()
     assert all(0 <= share <= 1 for share in sampler.usage().values())

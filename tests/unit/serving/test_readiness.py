@@ -30,7 +30,7 @@ def status(
     )
 
 
-async def test_it_is_told_whether_a_replica_may_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_look_tells_whether_a_replica_may_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     found: ServeStatus | None = None
 
     async def ask() -> ServeStatus | None:
@@ -57,11 +57,11 @@ async def test_it_is_told_whether_a_replica_may_answer(monkeypatch: pytest.Monke
         (ServeStatus(), "not deployed yet"),
     ],
 )
-def test_it_is_told_in_words(found: ServeStatus, words: str) -> None:
+def test_reason_is_given_in_words(found: ServeStatus, words: str) -> None:
     assert words in reason(found, "m")
 
 
-def test_of_a_traceback_the_error_is_told() -> None:
+def test_reason_of_a_traceback_is_its_last_error() -> None:
     message = 'The deployment failed.\nTraceback:\n  File "x.py"\nEngineError: no such parameter: n_gpu\n'
     reported = reason(status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, message), "m")
     assert reported == "it does not start. EngineError: no such parameter: n_gpu"
@@ -71,5 +71,5 @@ def test_of_a_traceback_the_error_is_told() -> None:
     assert broken == "it has broken down and is being started again. health check failed"
 
 
-def test_without_a_deployments_words_the_applications_are_told() -> None:
+def test_reason_without_a_deployment_message_is_that_of_the_application() -> None:
     assert reason(status(ApplicationStatus.DEPLOY_FAILED), "m") == "it does not start. the application"

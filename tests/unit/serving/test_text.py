@@ -240,7 +240,7 @@ def says(patch: pytest.MonkeyPatch, *reported: Readiness) -> None:
     patch.setattr("tts_app.serving.client.look", look)
 
 
-async def test_many_answers_come_by_one_line_a_replica(
+async def test_text_client_reads_many_answers_over_one_line_per_replica(
     client: TextClient, replicas: dict[str, Replica], until: Any
 ) -> None:
     prompts = ["x" * 20 + str(number) for number in range(30)]
@@ -251,7 +251,7 @@ async def test_many_answers_come_by_one_line_a_replica(
     assert await written(client, "again") == "again"
 
 
-async def test_who_leaves_stops_the_writing(
+async def test_text_client_that_leaves_stops_the_writing(
     client: TextClient, replicas: dict[str, Replica], until: Any
 ) -> None:
     deltas = client.write(TextRequest(prompt="x" * 10_000))
@@ -262,7 +262,7 @@ async def test_who_leaves_stops_the_writing(
     assert sum(replica.engine.written for replica in replicas.values()) < 1000
 
 
-async def test_a_lost_replica_ends_its_streams_and_no_others(
+async def test_text_client_loses_only_the_streams_of_a_lost_replica(
     client: TextClient, replicas: dict[str, Replica]
 ) -> None:
     streams = [client.write(TextRequest(prompt="x" * 200)) for _ in range(4)]
@@ -284,7 +284,7 @@ async def test_a_lost_replica_ends_its_streams_and_no_others(
 @pytest.mark.parametrize(
     ("prompt", "message"), [("?", "has broken down: its thread died"), ("%", "is not ready: no reason")]
 )
-async def test_an_engine_that_stopped_is_tried_once_more(
+async def test_text_client_tries_once_more_when_an_engine_stopped(
     client: TextClient,
     replicas: dict[str, Replica],
     monkeypatch: pytest.MonkeyPatch,
@@ -299,12 +299,12 @@ async def test_an_engine_that_stopped_is_tried_once_more(
     assert sum(replica.text._failures for replica in replicas.values()) == 2
 
 
-async def test_an_engine_that_stops_amid_an_answer_says_why(client: TextClient) -> None:
+async def test_text_client_reports_why_an_engine_stopped_during_an_answer(client: TextClient) -> None:
     with pytest.raises(ModelUnavailableError, match="was lost while it wrote the answer: its thread died"):
         await written(client, "a?")
 
 
-async def test_what_the_model_writes_wrongly_is_not_the_engines_failure(
+async def test_text_replica_does_not_count_an_unreadable_answer_as_a_failure(
     client: TextClient, replicas: dict[str, Replica]
 ) -> None:
     with pytest.raises(UnreadableAnswerError, match="a broken call"):
@@ -312,7 +312,7 @@ async def test_what_the_model_writes_wrongly_is_not_the_engines_failure(
     assert [replica.text._failures for replica in replicas.values()] == [0, 0]
 
 
-async def test_a_model_without_replicas_says_why(
+async def test_text_client_says_why_a_model_has_no_replicas(
     impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
     """It was lost, or scaled to zero: Serve would wait for a replica for ever."""
@@ -326,7 +326,7 @@ async def test_a_model_without_replicas_says_why(
     await until(lambda: write.waiting == 0)
 
 
-async def test_who_is_sent_away_gives_the_slot_back(
+async def test_text_service_gets_the_slot_of_a_refused_caller_back(
     impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, Readiness(False, "it is being started again."))
@@ -348,7 +348,7 @@ async def test_who_is_sent_away_gives_the_slot_back(
     assert service.served.load() == {"m": (0, 0)}
 
 
-async def test_no_line_is_waited_for_where_the_replica_went(
+async def test_text_client_does_not_wait_for_a_line_to_a_replica_that_went(
     impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, Readiness(False, "it is being started again."))
@@ -359,7 +359,7 @@ async def test_no_line_is_waited_for_where_the_replica_went(
             await written(impatient, "x")
 
 
-async def test_a_busy_models_callers_wait_for_a_place(
+async def test_text_client_waits_for_a_place_at_a_busy_model(
     impatient: TextClient, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, Readiness(True, "its replicas are busy."))
@@ -373,7 +373,7 @@ async def test_a_busy_models_callers_wait_for_a_place(
 
 
 @pytest.mark.usefixtures("replicas")
-async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
+async def test_text_replica_drops_what_is_written_for_a_line_that_is_gone(
     until: Any,
 ) -> None:
     text = Text(ARGS, connection_seconds=2.0)
@@ -385,12 +385,12 @@ async def test_what_is_written_for_a_line_that_is_gone_is_not_kept(
     await until(lambda: not text._muxes)
 
 
-async def test_a_refusal_is_the_engines_own(client: TextClient) -> None:
+async def test_text_client_passes_on_the_refusal_of_the_engine(client: TextClient) -> None:
     with pytest.raises(EngineError, match="not this"):
         await written(client, "refuse")
 
 
-def test_serve_logs_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_logger_drops_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would log an error, with parts of what was asked."""
     logger = logging.getLogger(SERVE_LOGGER_NAME)
     logged: list[logging.LogRecord] = []
@@ -413,7 +413,7 @@ def test_serve_logs_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reported == [EngineStoppedError, ValueError, None]
 
 
-async def test_an_engine_that_breaks_down_every_time_is_started_anew(
+async def test_text_replica_is_unhealthy_after_repeated_engine_failures(
     client: TextClient, replicas: dict[str, Replica]
 ) -> None:
     replicas["b"].die()
@@ -430,7 +430,7 @@ async def test_an_engine_that_breaks_down_every_time_is_started_anew(
         text.check_health()
 
 
-async def test_a_broken_engine_is_started_anew_at_once(
+async def test_text_replica_is_unhealthy_at_once_with_a_broken_engine(
     client: TextClient, replicas: dict[str, Replica]
 ) -> None:
     """Whatever it was asked last: some of what it is asked may still be written."""
@@ -465,7 +465,9 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     return published
 
 
-async def test_what_an_engine_does_is_published(published: Published, replicas: dict[str, Replica]) -> None:
+async def test_text_replica_publishes_engine_metrics(
+    published: Published, replicas: dict[str, Replica]
+) -> None:
     text = replicas["a"].text
     await text.write("line", 1, TextRequest(prompt="abc"))
     with pytest.raises(EngineError):
@@ -481,7 +483,7 @@ async def test_what_an_engine_does_is_published(published: Published, replicas: 
     assert given["vllm_num_requests_running"][-1] == 0
 
 
-def test_the_gap_between_tokens_is_that_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorder_measures_the_gap_between_tokens_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 1.0, 3.0, 4.0, 7.0])
     monkeypatch.setattr("tts_app.telemetry.text.time", SimpleNamespace(monotonic=lambda: next(times)))
     gaps: list[float | None] = []
@@ -493,7 +495,7 @@ def test_the_gap_between_tokens_is_that_of_one_answer(monkeypatch: pytest.Monkey
     assert gaps == [None, None, 3.0, 4.0]
 
 
-async def test_nothing_is_published_twice(
+async def test_text_replica_publishes_nothing_that_the_engine_publishes_itself(
     published: Published, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """vLLM publishes its own metrics, under the same names, in the same process."""

@@ -84,24 +84,24 @@ def segment(text: str) -> Segment:
     return Segment(text=text, phonemes="", locale="en-US", speaker="known")
 
 
-async def test_it_speaks_and_describes_itself(voice: Voice) -> None:
+async def test_voice_replica_speaks_and_describes_itself(voice: Voice) -> None:
     engine_of(voice).allowed.release()
     (audio,) = await voice.synthesise([segment("four")])
     assert len(audio) == 4
     assert (await voice.describe()).sample_rate == 24_000
 
 
-def test_the_engine_gets_its_parameters(voice: Voice) -> None:
+def test_voice_replica_passes_parameters_to_the_engine(voice: Voice) -> None:
     assert engine_of(voice).parameters == {"other": 2}
 
 
-def test_an_unknown_speaker_is_refused(voice: Voice) -> None:
+def test_voice_replica_refuses_an_unknown_speaker(voice: Voice) -> None:
     voice.reconfigure({"speakers": ["known"]})
     with pytest.raises(EngineError, match="there is: known"):
         voice.reconfigure({"speakers": ["known", "bob"]})
 
 
-async def test_a_call_cancelled_before_its_turn_never_runs(voice: Voice) -> None:
+async def test_voice_replica_never_runs_a_call_canceled_before_its_turn(voice: Voice) -> None:
     engine = engine_of(voice)
     first = asyncio.create_task(voice.synthesise([segment("first")]))
     second = asyncio.create_task(voice.synthesise([segment("second")]))
