@@ -16,7 +16,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_folder_of_a_claim_is_used_where_it_is(claims: Path) -> None:
+def test_fetch_from_a_claim_uses_its_folder_in_place(claims: Path) -> None:
     assert fetch(Source(uri="pvc://models/kokoro")) == claims / "models" / "kokoro"
     assert fetch(Source(uri="pvc://models")) == claims / "models"
 
@@ -31,12 +31,12 @@ def test_a_folder_of_a_claim_is_used_where_it_is(claims: Path) -> None:
         ("pvc:///models", "no claim's name"),
     ],
 )
-def test_what_is_not_there_is_named(claims: Path, uri: str, words: str) -> None:
+def test_fetch_from_a_claim_names_what_is_not_there(claims: Path, uri: str, words: str) -> None:
     with pytest.raises(SourceError, match=words):
         fetch(Source(uri=uri))
 
 
-def test_a_link_out_of_the_claim_is_not_followed(claims: Path, tmp_path: Path) -> None:
+def test_fetch_from_a_claim_follows_no_link_out_of_it(claims: Path, tmp_path: Path) -> None:
     (claims / "models" / "link").symlink_to(tmp_path)
     with pytest.raises(SourceError, match="leads out"):
         fetch(Source(uri="pvc://models/link"))

