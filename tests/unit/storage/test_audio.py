@@ -27,7 +27,7 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+def test_audio_store_publishes_only_whole_files(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     with store.write("a.mp3") as file:
         file.push(b"one")
@@ -40,7 +40,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp3").read_bytes() == b"onetwo"
 
 
-def test_a_file_given_up_leaves_nothing(tmp_path: Path) -> None:
+def test_audio_store_leaves_nothing_of_an_abandoned_file(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     with pytest.raises(RuntimeError), store.write("a.mp3") as file:
         file.push(b"one")
@@ -48,7 +48,7 @@ def test_a_file_given_up_leaves_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_a_file_that_finds_the_disk_full_leaves_nothing(tmp_path: Path) -> None:
+def test_audio_store_leaves_nothing_when_the_disk_is_full(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     with pytest.raises(OSError, match="too large"), full_disk(), store.write("a.mp3") as file:
         file.push(b"x" * 100)
@@ -56,7 +56,7 @@ def test_a_file_that_finds_the_disk_full_leaves_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_written_again_it_is_the_new_one(tmp_path: Path) -> None:
+def test_audio_store_replaces_a_file_written_again(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     for content in (b"a longer first one", b"second"):
         with store.write("a.mp3") as file:
@@ -69,13 +69,13 @@ def test_written_again_it_is_the_new_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), [(0, 700_000), (1, 2), (300_000, 600_001), (699_999, 700_000), (5, 5)]
 )
-def test_a_part_is_read(tmp_path: Path, start: int, end: int) -> None:
+def test_audio_store_reads_a_part(tmp_path: Path, start: int, end: int) -> None:
     content = bytes(i % 251 for i in range(700_000))
     (tmp_path / "a.mp3").write_bytes(content)
     assert b"".join(AudioStore(str(tmp_path)).read("a.mp3", start, end)) == content[start:end]
 
 
-def test_two_who_write_the_same_file_do_not_mix_it(tmp_path: Path) -> None:
+def test_audio_store_does_not_mix_two_writers_of_one_file(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     with store.write("a.mp3") as first, store.write("a.mp3") as second:
         for part in (b"one", b"two"):
@@ -92,7 +92,7 @@ def test_two_who_write_the_same_file_do_not_mix_it(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp3").read_bytes() == b"onetwo"
 
 
-def test_what_was_left_by_a_crash_is_removed_with_the_file(tmp_path: Path) -> None:
+def test_audio_store_deletes_leftovers_of_a_crash_with_the_file(tmp_path: Path) -> None:
     store = AudioStore(str(tmp_path))
     for name in ("a.mp3", "b.mp3"):
         (tmp_path / name).write_bytes(b"x")
@@ -105,7 +105,7 @@ def test_what_was_left_by_a_crash_is_removed_with_the_file(tmp_path: Path) -> No
     assert files(tmp_path) == ["b.mp3"]
 
 
-def test_other_file_systems_work_too() -> None:
+def test_audio_store_works_on_other_file_systems() -> None:
     store = AudioStore("memory://speeches")
     with store.write("a.mp3") as file:
         file.push(b"abc")

@@ -42,7 +42,7 @@ def status(batches: Batches, number: int = 1) -> str:
     return found.status
 
 
-def test_a_batch_lives_from_queued_to_its_end(batches: Batches) -> None:
+def test_batches_keeps_a_batch_from_queued_to_its_end(batches: Batches) -> None:
     assert batches.add(batch(1)).id == "batch_0001"
     assert batches.running("batch_0001", started=2000.0)
     assert batches.progress("batch_0001", total=8, done=3, failed=1, skipped=2)
@@ -58,7 +58,7 @@ def test_a_batch_lives_from_queued_to_its_end(batches: Batches) -> None:
     assert "مرحبا" in found.job
 
 
-def test_a_new_batch_has_done_nothing(batches: Batches) -> None:
+def test_batches_adds_a_batch_with_nothing_done(batches: Batches) -> None:
     batches.add(batch(1))
     found = batches.get("batch_0001")
     assert found is not None
@@ -66,7 +66,7 @@ def test_a_new_batch_has_done_nothing(batches: Batches) -> None:
     assert (found.started_at, found.finished_at, found.message) == (None, None, None)
 
 
-def test_what_is_not_there_is_told(batches: Batches) -> None:
+def test_batches_reports_a_missing_batch(batches: Batches) -> None:
     for missing in ("batch_0001", "batch_\0"):
         assert batches.get(missing) is None
         assert batches.delete_ended(missing) is None
@@ -76,7 +76,7 @@ def test_what_is_not_there_is_told(batches: Batches) -> None:
     assert not batches.reopen("batch_0001")
 
 
-def test_an_ended_batch_is_deleted_and_can_be_restored(batches: Batches) -> None:
+def test_batches_deletes_and_restores_an_ended_batch(batches: Batches) -> None:
     batches.add(batch(1))
     assert batches.delete_ended("batch_0001") is None, "it is queued"
     assert batches.finish("batch_0001", BatchStatus.FAILED, finished=1.0)
@@ -90,7 +90,7 @@ def test_an_ended_batch_is_deleted_and_can_be_restored(batches: Batches) -> None
     assert (found.request_hash, found.status) == ("h", "failed")
 
 
-def test_a_restarted_batch_keeps_when_it_first_ran(batches: Batches) -> None:
+def test_batches_keeps_the_first_start_of_a_restarted_batch(batches: Batches) -> None:
     batches.add(batch(1))
     assert batches.running("batch_0001", started=2000.0)
     assert batches.running("batch_0001", started=2500.0)
@@ -100,7 +100,7 @@ def test_a_restarted_batch_keeps_when_it_first_ran(batches: Batches) -> None:
 
 
 @pytest.mark.parametrize("first", FINAL)
-def test_a_final_batch_stays_as_it_is(batches: Batches, first: BatchStatus) -> None:
+def test_batches_does_not_change_a_final_batch(batches: Batches, first: BatchStatus) -> None:
     batches.add(batch(1))
     assert batches.finish("batch_0001", first, finished=2000.0)
     assert not batches.running("batch_0001", started=3000.0)
@@ -113,13 +113,13 @@ def test_a_final_batch_stays_as_it_is(batches: Batches, first: BatchStatus) -> N
 
 
 @pytest.mark.parametrize("open_status", [BatchStatus.QUEUED, BatchStatus.RUNNING])
-def test_no_batch_ends_open(batches: Batches, open_status: BatchStatus) -> None:
+def test_batches_finish_refuses_an_open_status(batches: Batches, open_status: BatchStatus) -> None:
     batches.add(batch(1))
     with pytest.raises(ValueError, match=f"cannot end as {open_status}"):
         batches.finish("batch_0001", open_status, finished=1.0)
 
 
-def test_of_cancelling_and_finishing_at_the_same_time_one_holds(batches: Batches) -> None:
+def test_batches_accepts_one_of_a_cancel_and_a_finish_at_once(batches: Batches) -> None:
     ends = [BatchStatus.CANCELLED, BatchStatus.SUCCEEDED]
     with ThreadPoolExecutor(2) as pool:
         for number in range(10):
@@ -136,7 +136,7 @@ def test_of_cancelling_and_finishing_at_the_same_time_one_holds(batches: Batches
 
 
 @pytest.mark.parametrize("ended", [BatchStatus.PARTIALLY_FAILED, BatchStatus.FAILED, BatchStatus.CANCELLED])
-def test_what_did_not_succeed_can_be_reopened(batches: Batches, ended: BatchStatus) -> None:
+def test_batches_reopens_a_batch_that_did_not_succeed(batches: Batches, ended: BatchStatus) -> None:
     batches.add(batch(1))
     batches.running("batch_0001", started=1500.0)
     batches.finish("batch_0001", ended, finished=2000.0, message="why")
@@ -155,7 +155,7 @@ def test_what_did_not_succeed_can_be_reopened(batches: Batches, ended: BatchStat
     assert (found.status, found.retry_failed) == ("succeeded", False)
 
 
-def test_the_unfinished_ones_come_oldest_first(batches: Batches) -> None:
+def test_batches_lists_unfinished_ones_oldest_first(batches: Batches) -> None:
     for number in (3, 1, 2, 0):
         batches.add(batch(number))
     batches.running("batch_0001", started=1.0)
@@ -163,7 +163,7 @@ def test_the_unfinished_ones_come_oldest_first(batches: Batches) -> None:
     assert batches.unfinished() == ["batch_0000", "batch_0001", "batch_0003"]
 
 
-def test_pages_have_each_batch_once_newest_first(batches: Batches) -> None:
+def test_batches_pages_have_each_batch_once_newest_first(batches: Batches) -> None:
     for number in range(7):
         batches.add(batch(number, created=1000.1 + number // 3))  # some of the same moment
     seen: list[str] = []
@@ -183,7 +183,7 @@ def test_pages_have_each_batch_once_newest_first(batches: Batches) -> None:
     assert sizes == [2, 2, 2, 1]
 
 
-def test_there_is_no_page_after_one_that_is_just_full(batches: Batches) -> None:
+def test_batches_has_no_page_after_a_page_that_is_just_full(batches: Batches) -> None:
     assert (batches.list(2).batches, batches.list(2).next) == ([], None)
     for number in range(2):
         batches.add(batch(number))
@@ -193,12 +193,12 @@ def test_there_is_no_page_after_one_that_is_just_full(batches: Batches) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "batch_01", "nan~batch_01", "1.0~batch_\x00", "1.0~batch_01~", "1.0"]
 )
-def test_a_cursor_of_somebody_elses_is_refused(batches: Batches, cursor: str) -> None:
+def test_batches_refuses_a_foreign_cursor(batches: Batches, cursor: str) -> None:
     with pytest.raises(UnknownCursorError, match="is not a cursor"):
         batches.list(2, cursor)
 
 
-def test_a_repeated_request_finds_its_batch(batches: Batches) -> None:
+def test_batches_finds_the_batch_of_a_repeated_request(batches: Batches) -> None:
     batches.add(batch(1, "key"))
     batches.running("batch_0001", started=1.0)
     found = batches.add(batch(2, "key"))
@@ -206,20 +206,20 @@ def test_a_repeated_request_finds_its_batch(batches: Batches) -> None:
     assert batches.get("batch_0002") is None
 
 
-def test_a_reused_key_is_refused(batches: Batches) -> None:
+def test_batches_refuses_a_reused_idempotency_key(batches: Batches) -> None:
     batches.add(batch(1, "key"))
     with pytest.raises(IdempotencyConflictError, match="used for another request"):
         batches.add(batch(2, "key", "other"))
     assert batches.get("batch_0002") is None
 
 
-def test_requests_without_a_key_are_batches_of_their_own(batches: Batches) -> None:
+def test_batches_adds_requests_without_a_key_separately(batches: Batches) -> None:
     assert batches.add(batch(1)).id != batches.add(batch(2)).id
     with pytest.raises(IntegrityError):
         batches.add(batch(1))
 
 
-def test_of_many_requests_at_the_same_time_with_one_key_one_makes_the_batch(batches: Batches) -> None:
+def test_batches_adds_one_batch_for_many_requests_with_one_key(batches: Batches) -> None:
     start = Barrier(8)
 
     def add(number: int) -> str:

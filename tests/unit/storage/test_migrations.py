@@ -43,13 +43,13 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Base.metadata))
 
 
-def test_a_new_database_has_the_tables_that_the_classes_describe(database: Database) -> None:
+def test_database_has_the_tables_that_the_classes_describe(database: Database) -> None:
     with database.engine.connect() as connection:
         assert heads(connection) == (REVISIONS[-1],)
         assert differences(connection) == []
 
 
-def test_every_revision_goes_up_and_down(engine: Engine) -> None:
+def test_migrations_go_up_and_down_through_every_revision(engine: Engine) -> None:
     tables = {
         "base": {"alembic_version"},
         "0001": {"alembic_version", "speeches"},
@@ -69,7 +69,7 @@ def test_every_revision_goes_up_and_down(engine: Engine) -> None:
         assert differences(connection) == []
 
 
-def test_a_database_from_before_migrations_is_taken_over_with_what_it_holds(engine: Engine, url: str) -> None:
+def test_database_from_before_migrations_is_taken_over_with_its_rows(engine: Engine, url: str) -> None:
     with engine.begin() as connection:
         command.upgrade(migrations(connection), "0001")
         connection.execute(text("DROP TABLE alembic_version"))
@@ -90,7 +90,7 @@ def test_a_database_from_before_migrations_is_taken_over_with_what_it_holds(engi
         assert differences(connection) == []
 
 
-def test_a_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine, url: str) -> None:
+def test_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine, url: str) -> None:
     with engine.begin() as connection:
         command.upgrade(migrations(connection), "0001")
         connection.execute(
@@ -104,7 +104,7 @@ def test_a_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine,
     database.close()
 
 
-def test_a_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engine, url: str) -> None:
+def test_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engine, url: str) -> None:
     with engine.begin() as connection:
         command.upgrade(migrations(connection), "0002")
         connection.execute(
@@ -120,7 +120,7 @@ def test_a_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engi
     database.close()
 
 
-def test_one_that_a_newer_version_made_is_refused_and_left_alone(engine: Engine, url: str) -> None:
+def test_database_of_a_newer_version_is_refused_and_left_alone(engine: Engine, url: str) -> None:
     Database(url).close()
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -130,7 +130,7 @@ def test_one_that_a_newer_version_made_is_refused_and_left_alone(engine: Engine,
         assert heads(connection) == ("9999",)
 
 
-def test_processes_that_open_it_at_the_same_time_upgrade_it_once(url: str) -> None:
+def test_database_is_upgraded_once_by_processes_that_open_it_at_once(url: str) -> None:
     program = (
         "import sys; from tts_app.storage.database import Database; "
         "print('ready', flush=True); sys.stdin.readline(); Database(sys.argv[1]).close()"
@@ -161,7 +161,7 @@ def test_processes_that_open_it_at_the_same_time_upgrade_it_once(url: str) -> No
     database.close()
 
 
-def test_a_revision_that_fails_leaves_nothing_behind(
+def test_migration_that_fails_leaves_nothing_behind(
     engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_later(config: object, _target: str) -> None:
@@ -189,14 +189,14 @@ def test_a_revision_that_fails_leaves_nothing_behind(
         "postgresql://u:s3cret@host:port/name",
     ],
 )
-def test_a_wrong_url_is_refused_without_repeating_its_password(wrong: str) -> None:
+def test_database_error_does_not_repeat_the_password_of_a_wrong_url(wrong: str) -> None:
     with pytest.raises(DatabaseError, match="It is sqlite:////folder/file") as reported:
         Database(wrong)
     assert "s3cret" not in str(reported.value)
 
 
 @pytest.mark.parametrize("wrong", ["metadata.sqlite", "mysql://u:s3cret@host/name", "sqlite:///:memory:"])
-def test_a_setting_that_is_no_database_of_ours_is_refused(wrong: str) -> None:
+def test_database_setting_refuses_other_urls(wrong: str) -> None:
     with pytest.raises(ValidationError, match="it must be a database's URL") as reported:
         Settings(database_url=wrong)
     assert "s3cret" not in str(reported.value)
@@ -211,5 +211,5 @@ def test_a_setting_that_is_no_database_of_ours_is_refused(wrong: str) -> None:
         "postgresql+psycopg://h/n",
     ],
 )
-def test_a_setting_that_names_a_database_is_taken(right: str) -> None:
+def test_database_setting_accepts_our_urls(right: str) -> None:
     assert Settings(database_url=right).database == right

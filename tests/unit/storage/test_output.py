@@ -81,7 +81,7 @@ def subprocess_of(code: str, *arguments: str, **options: Any) -> subprocess.Pope
 # Files
 
 
-def test_what_is_put_is_read_and_listed_and_replaces_what_was_there(output: Output, tmp_path: Path) -> None:
+def test_output_put_is_read_listed_and_replaces(output: Output, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(bytes(3 << 20))
     output.put("a.mp3", b"a longer first one")
@@ -93,7 +93,7 @@ def test_what_is_put_is_read_and_listed_and_replaces_what_was_there(output: Outp
     assert sorted(output.sizes()) == [("a.mp3", 6), ("b.mp3", 3 << 20)]
 
 
-def test_sizes_tell_of_audio_only(output: Output) -> None:
+def test_output_sizes_lists_audio_only(output: Output) -> None:
     segment = output.new_segment()
     segment.append([b"1\n"])
     segment.close()
@@ -103,12 +103,12 @@ def test_sizes_tell_of_audio_only(output: Output) -> None:
         assert list(output.sizes()) == [("post_01.mp3", 1)]
 
 
-def test_a_file_that_is_not_there_is_an_os_error(output: Output) -> None:
+def test_output_read_of_a_missing_file_raises(output: Output) -> None:
     with pytest.raises(FileNotFoundError):
         output.read("none.mp3")
 
 
-def test_preparing_again_changes_nothing(output: Output) -> None:
+def test_output_prepare_again_changes_nothing(output: Output) -> None:
     output.put("a.mp3", b"x")
     output.prepare()
     assert list(output.sizes()) == [("a.mp3", 1)]
@@ -128,7 +128,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(small_disk: Path) -> None:
+def test_output_on_a_full_disk_keeps_the_old_file(small_disk: Path) -> None:
     output = FolderOutput(small_disk / "out")
     output.prepare()
     output.put("a.mp3", b"old")
@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(small_disk: Pa
     output.put("a.mp3", b"there is room for this")
 
 
-def test_the_ledger_on_a_full_disk_loses_no_line_that_it_took(small_disk: Path) -> None:
+def test_segment_on_a_full_disk_loses_no_accepted_line(small_disk: Path) -> None:
     output = FolderOutput(small_disk / "out")
     output.prepare()
     segment = output.new_segment()
@@ -169,7 +169,7 @@ def test_the_ledger_on_a_full_disk_loses_no_line_that_it_took(small_disk: Path) 
     assert found[-2:] == [long, b'"after"\n']
 
 
-def test_a_file_that_may_not_grow_is_absent(tmp_path: Path) -> None:
+def test_output_leaves_no_file_that_could_not_be_written_whole(tmp_path: Path) -> None:
     FolderOutput(tmp_path / "out").prepare()
     code = """
 import resource, signal, sys
@@ -190,7 +190,7 @@ for limit in (0, 1, 100, 4095):
     assert leftovers(tmp_path / "out") == []
 
 
-def test_a_reader_sees_a_whole_file_at_every_moment(folder: FolderOutput) -> None:
+def test_output_reader_always_sees_a_whole_file(folder: FolderOutput) -> None:
     folder.put("a.mp3", b"0" * 4096)
     seen: set[bytes] = set()
     ended = threading.Event()
@@ -209,7 +209,7 @@ def test_a_reader_sees_a_whole_file_at_every_moment(folder: FolderOutput) -> Non
 
 
 @AS_ROOT
-def test_without_permission_the_message_says_what_to_give(tmp_path: Path) -> None:
+def test_output_without_permission_says_what_to_give(tmp_path: Path) -> None:
     code = """
 import os, sys
 from tts_app.storage.output import OutputError, open_output
@@ -230,13 +230,13 @@ except OutputError as error:
     assert str(closed / "out") in reported
 
 
-def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
+def test_output_prepare_refuses_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match=r"out cannot be written: Not a directory|File exists"):
         open_output(str(tmp_path / "out")).prepare()
 
 
-def test_two_that_prepare_one_folder_at_the_same_time(tmp_path: Path) -> None:
+def test_output_prepare_works_in_two_threads_at_once(tmp_path: Path) -> None:
     faults: list[BaseException] = []
 
     def prepare() -> None:
@@ -257,7 +257,7 @@ def test_two_that_prepare_one_folder_at_the_same_time(tmp_path: Path) -> None:
 # Addresses
 
 
-def test_a_probe_is_not_in_the_way_of_whoever_tidies(
+def test_output_probe_survives_a_concurrent_cleanup(
     folder: FolderOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second driver looks at the output at the moment at which the first one removes what was left."""
@@ -281,7 +281,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_a_claim_is_its_folder(claims: Path) -> None:
+def test_output_on_a_claim_writes_to_its_folder(claims: Path) -> None:
     made = open_output("pvc://audio/deep/down")
     made.prepare()
     made.put("a.mp3", b"x")
@@ -302,7 +302,7 @@ def test_a_claim_is_its_folder(claims: Path) -> None:
         ("nowhere://bucket/x", "Use file://, pvc://, s3:// or gs://"),
     ],
 )
-def test_an_address_that_is_none_is_refused_and_nothing_is_written(
+def test_output_refuses_a_wrong_address_and_writes_nothing(
     claims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -312,13 +312,13 @@ def test_an_address_that_is_none_is_refused_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_link_in_a_claim_does_not_lead_out(claims: Path, tmp_path: Path) -> None:
+def test_output_follows_no_link_out_of_a_claim(claims: Path, tmp_path: Path) -> None:
     (claims / "audio" / "link").symlink_to(tmp_path)
     with pytest.raises(OutputError, match="leads out"):
         open_output("pvc://audio/link/x")
 
 
-def test_an_address_names_the_same_place_again(tmp_path: Path, s3_bucket: str) -> None:
+def test_output_url_names_the_same_place_again(tmp_path: Path, s3_bucket: str) -> None:
     for url in ((tmp_path / "with space # and ?").as_uri(), f"{s3_bucket}/a/b/"):
         first = open_output(url)
         first.prepare()
@@ -329,7 +329,7 @@ def test_an_address_names_the_same_place_again(tmp_path: Path, s3_bucket: str) -
 # One driver
 
 
-def test_a_second_driver_is_refused_until_the_first_has_ended(output: Output, address: str) -> None:
+def test_output_lock_refuses_a_second_driver_until_the_first_has_ended(output: Output, address: str) -> None:
     second = open_output(address)
     for _ in range(3):
         with output.lock(), pytest.raises(LockedError, match="another driver"), second.lock():
@@ -338,7 +338,7 @@ def test_a_second_driver_is_refused_until_the_first_has_ended(output: Output, ad
         pass
 
 
-def test_all_of_it_is_removed_and_nothing_beside_it(output: Output, address: str) -> None:
+def test_output_remove_all_removes_nothing_beside_it(output: Output, address: str) -> None:
     beside = open_output(f"{address}2")
     beside.prepare()
     for one in (output, beside):
@@ -355,21 +355,21 @@ def test_all_of_it_is_removed_and_nothing_beside_it(output: Output, address: str
     assert [list(lines) for lines in again.segments()] == []
 
 
-def test_another_output_beside_it_is_free(output: Output, address: str) -> None:
+def test_output_lock_leaves_a_neighboring_output_free(output: Output, address: str) -> None:
     beside = open_output(f"{address}2")
     beside.prepare()
     with output.lock(), beside.lock():
         pass
 
 
-def test_a_driver_that_fails_frees_the_output(output: Output) -> None:
+def test_output_lock_is_freed_when_the_driver_fails(output: Output) -> None:
     with pytest.raises(RuntimeError), output.lock():
         raise RuntimeError
     with output.lock():
         pass
 
 
-def test_a_driver_that_is_killed_frees_the_folder(folder: FolderOutput, tmp_path: Path) -> None:
+def test_output_lock_is_freed_when_the_driver_is_killed(folder: FolderOutput, tmp_path: Path) -> None:
     code = """
 import sys, time
 from tts_app.storage.output import open_output
@@ -390,9 +390,7 @@ with open_output(sys.argv[1]).lock():
         assert leftovers(tmp_path / "out") == []
 
 
-def test_a_folder_that_cannot_be_tidied_at_the_end_changes_nothing(
-    folder: FolderOutput, tmp_path: Path
-) -> None:
+def test_output_lock_end_survives_a_failed_cleanup(folder: FolderOutput, tmp_path: Path) -> None:
     """What a driver has done is done; the next one tidies up."""
     with folder.lock():
         (tmp_path / "out" / ".ttsp" / "unfinished" / "in the way").mkdir()
@@ -415,7 +413,7 @@ def leave_lease(store: ObjectOutput, number: int, seconds: float) -> None:
     store.put(f".ttsp/leases/{number:08d}.json", content)
 
 
-def test_a_lease_that_was_left_is_held_until_it_ends(store: ObjectOutput) -> None:
+def test_lease_that_was_left_is_held_until_it_ends(store: ObjectOutput) -> None:
     leave_lease(store, 4, 30)
     with pytest.raises(LockedError, match=r"its lease ends in ([12]?\d|30) s"), store.lock():
         pass
@@ -427,20 +425,20 @@ def test_a_lease_that_was_left_is_held_until_it_ends(store: ObjectOutput) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"until": "soon"}', b"\xff"])
-def test_a_lease_that_says_nothing_is_held_by_nobody(store: ObjectOutput, content: bytes) -> None:
+def test_lease_without_valid_content_is_held_by_nobody(store: ObjectOutput, content: bytes) -> None:
     store.put(".ttsp/leases/00000001.json", content)
     with store.lock():
         pass
 
 
-def test_a_lease_is_renewed(store: ObjectOutput) -> None:
+def test_lease_is_renewed(store: ObjectOutput) -> None:
     with ObjectOutput(store.url, lease_seconds=0.4).lock():
         first, end = max(leases(store).values()), time.monotonic() + 60
         while max(leases(store).values()) <= first:
             assert time.monotonic() < end, "it was not renewed"
 
 
-def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
+def test_lease_of_a_driver_that_slept_does_not_disturb_the_next_one(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that was suspended wakes up: it renews and ends its own lease, never the other's."""
@@ -470,7 +468,7 @@ def test_a_driver_that_slept_too_long_does_not_disturb_the_one_that_took_over(
                 pass
 
 
-def test_a_driver_that_lost_its_lease_commits_nothing_more(
+def test_segment_commits_nothing_after_the_lease_is_lost(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease has not been renewed for long, and another driver has begun meanwhile."""
@@ -504,7 +502,7 @@ class OneTurn(threading.Event):
         return ended
 
 
-def test_a_driver_that_wakes_up_does_not_take_its_lease_back(store: ObjectOutput) -> None:
+def test_lease_is_not_taken_back_by_a_driver_that_wakes_up(store: ObjectOutput) -> None:
     """Its keeper is the first to go on: another driver works, then it has ended, then a third one works."""
     with store.lock():
         segment = store.new_segment()
@@ -535,7 +533,9 @@ def test_a_driver_that_wakes_up_does_not_take_its_lease_back(store: ObjectOutput
     assert lines(store) == []
 
 
-def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_that_expired_is_followed_by_only_one_driver(
+    store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever two drivers saw, and in whatever order they go on, not both of them have the output."""
     leave_lease(store, 1, -1)
     late, quick = ObjectOutput(store.url), ObjectOutput(store.url)
@@ -560,7 +560,7 @@ def test_only_one_follows_an_expired_lease(store: ObjectOutput, monkeypatch: pyt
 # The ledger's segments
 
 
-def test_segments_come_in_the_order_in_which_they_were_begun(output: Output) -> None:
+def test_segments_come_in_the_order_of_their_creation(output: Output) -> None:
     for driver in range(12):
         segment = output.new_segment()
         segment.append([f"{driver}.{line}\n".encode() for line in range(2)])
@@ -569,7 +569,7 @@ def test_segments_come_in_the_order_in_which_they_were_begun(output: Output) -> 
     assert lines(output) == [f"{driver}.{line}\n".encode() for driver in range(12) for line in range(3)]
 
 
-def test_two_drivers_at_the_same_time_overwrite_nothing_of_each_other(rolling: ObjectOutput) -> None:
+def test_segments_of_two_drivers_do_not_overwrite_each_other(rolling: ObjectOutput) -> None:
     """One that has lost its lease finds out only with its next commit but one."""
     one, other = rolling.new_segment(), ObjectOutput(rolling.url, roll_up=4).new_segment()
     for number in range(5):
@@ -582,7 +582,7 @@ def test_two_drivers_at_the_same_time_overwrite_nothing_of_each_other(rolling: O
     )
 
 
-def test_what_an_earlier_version_called_its_segments_comes_before(store: ObjectOutput) -> None:
+def test_segments_of_an_earlier_version_come_first(store: ObjectOutput) -> None:
     for number in (1, 9):
         store.put(f".ttsp/ledger/{number:08d}.jsonl", f"{number}\n".encode())
     segment = store.new_segment()
@@ -590,12 +590,12 @@ def test_what_an_earlier_version_called_its_segments_comes_before(store: ObjectO
     assert lines(store) == [b"1\n", b"9\n", b"10\n"]
 
 
-def test_a_segment_without_lines_is_none(output: Output) -> None:
+def test_segment_without_lines_is_not_written(output: Output) -> None:
     output.new_segment().close()
     assert lines(output) == []
 
 
-def test_a_driver_does_not_touch_the_segment_of_one_that_was_killed(output: Output) -> None:
+def test_segment_of_a_killed_driver_is_left_alone(output: Output) -> None:
     killed = output.new_segment()
     killed.append([b"1\n"])
     following = output.new_segment()
@@ -604,7 +604,7 @@ def test_a_driver_does_not_touch_the_segment_of_one_that_was_killed(output: Outp
     assert lines(output) == [b"1\n", b"2\n"]
 
 
-def test_a_file_of_somebody_else_in_the_ledger_is_in_nobody_s_way(output: Output) -> None:
+def test_segments_ignore_foreign_files_in_the_ledger(output: Output) -> None:
     for name in ("00000003 (copy).jsonl", "notes.jsonl", "README"):
         output.put(f".ttsp/ledger/{name}", b"what is this\n")
     segment = output.new_segment()
@@ -627,7 +627,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_before_a_record_is_durable_the_name_of_its_file_is(folder: FolderOutput, synced: list[str]) -> None:
+def test_segment_syncs_folder_names_before_a_record(folder: FolderOutput, synced: list[str]) -> None:
     """A power cut may not leave a record of audio whose rename it undid, nor lose the segment's own name."""
     segment = folder.new_segment()
     segment.append([b"1\n"])
@@ -638,7 +638,7 @@ def test_before_a_record_is_durable_the_name_of_its_file_is(folder: FolderOutput
     segment.close()
 
 
-def test_a_folder_that_cannot_be_synced_now_is_synced_with_the_next_commit(
+def test_segment_syncs_a_folder_at_the_next_commit_after_a_failure(
     folder: FolderOutput, synced: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_number: int) -> None:
@@ -654,7 +654,7 @@ def test_a_folder_that_cannot_be_synced_now_is_synced_with_the_next_commit(
     assert lines(folder) == [b"1\n"]
 
 
-def test_a_file_system_that_syncs_no_folders_is_written_all_the_same(
+def test_segment_works_on_a_file_system_that_syncs_no_folders(
     folder: FolderOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fsync = os.fsync
@@ -680,7 +680,7 @@ def objects(store: ObjectOutput) -> int:
     return len(store.objects.list(".ttsp/ledger"))
 
 
-def test_many_segments_become_one(rolling: ObjectOutput) -> None:
+def test_segments_are_rolled_up_into_one(rolling: ObjectOutput) -> None:
     segment = rolling.new_segment()
     for number in range(10):
         segment.append([f"{number}\n".encode()])
@@ -695,7 +695,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("steps", range(9))
-def test_killed_at_any_step_of_a_roll_up_no_line_is_lost(
+def test_roll_up_loses_no_line_when_killed_at_any_step(
     rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     left = steps
@@ -728,9 +728,7 @@ def test_killed_at_any_step_of_a_roll_up_no_line_is_lost(
     assert last_words == sorted(set(found))
 
 
-def test_a_roll_up_that_fails_halfway_goes_on_later(
-    rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_roll_up_resumes_after_a_failure(rolling: ObjectOutput, monkeypatch: pytest.MonkeyPatch) -> None:
     segment = rolling.new_segment()
     remove = rolling.objects._fs.rm_file
     broken = True
@@ -760,7 +758,7 @@ def test_a_roll_up_that_fails_halfway_goes_on_later(
 @pytest.mark.parametrize(
     "fault", [AWAY, NoCredentialsError(), ConnectionError("reset"), ValueError("no bucket")]
 )
-def test_whatever_a_store_s_client_raises_is_an_os_error(
+def test_object_output_raises_only_os_errors(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception
 ) -> None:
     """The driver waits for an output that is away, and knows it by that."""
@@ -790,7 +788,7 @@ def test_whatever_a_store_s_client_raises_is_an_os_error(
         store.prepare()
 
 
-def test_a_store_that_goes_away_while_a_file_is_read(
+def test_object_output_raises_when_the_store_goes_away_during_a_read(
     store: ObjectOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("a.mp3", bytes(100))
@@ -803,6 +801,6 @@ def test_a_store_that_goes_away_while_a_file_is_read(
         file.read()
 
 
-def test_a_bucket_that_is_not_there(s3_bucket: str) -> None:
+def test_output_prepare_refuses_a_missing_bucket(s3_bucket: str) -> None:
     with pytest.raises(OutputError, match=r"no-such-bucket/x cannot be written"):
         open_output("s3://no-such-bucket/x").prepare()

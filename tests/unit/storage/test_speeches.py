@@ -37,7 +37,7 @@ def speech(number: int, status: Status = Status.QUEUED) -> Speech:
     )
 
 
-def test_a_speech_lives_from_queued_to_done(speeches: Speeches) -> None:
+def test_speeches_keeps_a_speech_from_queued_to_done(speeches: Speeches) -> None:
     speeches.add(speech(1))
     speeches.running("speech_1")
     found = speeches.get("speech_1")
@@ -51,7 +51,7 @@ def test_a_speech_lives_from_queued_to_done(speeches: Speeches) -> None:
     assert found.created_at < found.finished_at
 
 
-def test_a_failure_forgets_the_text_too(
+def test_speeches_forgets_the_text_of_a_failed_speech(
     speeches: Speeches, database: Database, url: str, tmp_path: Path
 ) -> None:
     speeches.add(speech(1))
@@ -64,20 +64,20 @@ def test_a_failure_forgets_the_text_too(
         assert b"secret text" not in (tmp_path / "state" / "metadata.sqlite").read_bytes()
 
 
-def test_the_unfinished_ones_come_oldest_first(speeches: Speeches) -> None:
+def test_speeches_lists_unfinished_ones_oldest_first(speeches: Speeches) -> None:
     for number, status in ((3, Status.QUEUED), (1, Status.RUNNING), (2, Status.DONE), (0, Status.FAILED)):
         speeches.add(speech(number, status))
     assert speeches.unfinished() == ["speech_1", "speech_3"]
     assert speeches.count_unfinished() == 2
 
 
-def test_what_is_not_there_is_none(speeches: Speeches) -> None:
+def test_speeches_returns_none_for_a_missing_speech(speeches: Speeches) -> None:
     for missing in ("speech_1", "speech_\0"):
         assert speeches.get(missing) is None
         assert speeches.delete(missing) is None
 
 
-def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
+def test_speeches_done_is_false_for_a_deleted_speech(speeches: Speeches) -> None:
     speeches.add(speech(1))
     removed = speeches.delete("speech_1")
     assert removed is not None
@@ -88,7 +88,7 @@ def test_what_was_deleted_meanwhile_is_not_done(speeches: Speeches) -> None:
 
 
 @pytest.mark.parametrize("ended", ["done", "failed"])
-def test_how_a_speech_ended_stands(speeches: Speeches, ended: str) -> None:
+def test_speeches_does_not_change_an_ended_speech(speeches: Speeches, ended: str) -> None:
     published: list[str] = []
 
     def done(name: str, finished: float) -> bool:
@@ -113,7 +113,7 @@ def test_how_a_speech_ended_stands(speeches: Speeches, ended: str) -> None:
     assert published == (["first"] if ended == "done" else [])
 
 
-def test_of_two_who_made_a_speech_one_publishes_it(speeches: Speeches) -> None:
+def test_speeches_publishes_once_for_two_who_made_a_speech(speeches: Speeches) -> None:
     """The second comes while the first is at it."""
     published: list[str] = []
     at_it, both = Event(), Event()
@@ -142,7 +142,7 @@ def test_of_two_who_made_a_speech_one_publishes_it(speeches: Speeches) -> None:
     assert found.sha256 == "first"
 
 
-def test_one_that_cannot_be_published_stays_open(speeches: Speeches) -> None:
+def test_speeches_keeps_a_speech_open_that_cannot_be_published(speeches: Speeches) -> None:
     def refuse() -> None:
         raise OSError("simulated")
 
@@ -154,14 +154,14 @@ def test_one_that_cannot_be_published_stays_open(speeches: Speeches) -> None:
     assert (found.status, found.text) == ("queued", "secret text")
 
 
-def test_many_threads_write_at_a_time(speeches: Speeches) -> None:
+def test_speeches_accepts_writes_of_many_threads(speeches: Speeches) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: speeches.add(speech(number)), range(64)))
         list(pool.map(lambda number: speeches.running(f"speech_{number}"), range(64)))
     assert speeches.count_unfinished() == 64
 
 
-def test_an_sqlite_database_is_its_owners_only_and_has_a_write_ahead_log(tmp_path: Path) -> None:
+def test_database_on_sqlite_is_private_and_has_a_write_ahead_log(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'state' / 'metadata.sqlite'}")
     Speeches(database).add(speech(1))
     file = tmp_path / "state" / "metadata.sqlite"
