@@ -49,11 +49,11 @@ def saved_lines(folder: Path, name: str) -> int:
         ("operator/tts_operator/desired/pods.py", "tts_operator.desired"),
     ],
 )
-def test_a_file_is_counted_with_its_package(path: str, package: str) -> None:
+def test_package_of_a_file(path: str, package: str) -> None:
     assert record.package_of(path) == package
 
 
-def test_coverage_is_summed_by_package_and_in_all() -> None:
+def test_coverage_table_sums_by_package_and_in_all() -> None:
     files = {
         "app/tts_app/api/a.py": file(90, 60, 10, 5),
         "app/tts_app/api/b.py": file(10, 10),
@@ -67,7 +67,7 @@ def test_coverage_is_summed_by_package_and_in_all() -> None:
     ]
 
 
-def test_what_a_killed_process_ran_is_in_the_page(tmp_path: Path) -> None:
+def test_record_has_the_coverage_of_a_killed_process(tmp_path: Path) -> None:
     """A process that coverage started in is killed; another goes on where it stopped."""
     page = tmp_path / record.PAGE
     page.parent.mkdir()

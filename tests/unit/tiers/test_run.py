@@ -21,9 +21,7 @@ def run(folder: Path, stages: Stages, *names: str, everything: bool = False) -> 
     return Run(folder, folder / "logs", everything, os.environ, stages).run(names)
 
 
-def test_a_failing_tier_does_not_hide_the_later_ones(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_run_goes_on_after_a_failing_tier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Tier("first", (says("one", 3), says("two")))
     found = run(
         tmp_path, (((first, Tier("second", (says("three"),))),), ((Tier("third", (says("four"),)),),))
@@ -37,13 +35,13 @@ def test_a_failing_tier_does_not_hide_the_later_ones(
     assert "   third | four" in said
 
 
-def test_only_the_tiers_that_are_named_run(tmp_path: Path) -> None:
+def test_run_runs_only_the_named_tiers(tmp_path: Path) -> None:
     stages = (((Tier("first", (says("one"),)), Tier("second", (says("two"),))),),)
     assert [result.tier for result in run(tmp_path, stages, "second")] == ["second"]
     assert not (tmp_path / "logs" / "first.log").exists()
 
 
-def test_lanes_run_side_by_side_and_stages_in_order(tmp_path: Path) -> None:
+def test_run_runs_lanes_side_by_side_and_stages_in_order(tmp_path: Path) -> None:
     """Each of the first two waits for the other's file; the third is not to find a file of a fourth."""
     waits = (
         "import pathlib, time\npathlib.Path('{}').touch()\n"
@@ -58,7 +56,7 @@ def test_lanes_run_side_by_side_and_stages_in_order(tmp_path: Path) -> None:
     assert [result.failed for result in found] == [(), (), ()]
 
 
-def test_the_lanes_of_a_stage_have_ports_apart(tmp_path: Path) -> None:
+def test_run_gives_the_lanes_of_a_stage_separate_ports(tmp_path: Path) -> None:
     tells = (sys.executable, "-c", "import os; print(os.environ['TTSP_TEST_PORTS'])")
     run(tmp_path, (((Tier("left", (tells,)),), (Tier("right", (tells,)),)),))
     reported = {(tmp_path / "logs" / f"{name}.log").read_text().strip() for name in ("left", "right")}
@@ -66,7 +64,7 @@ def test_the_lanes_of_a_stage_have_ports_apart(tmp_path: Path) -> None:
     assert shares(range(10, 20), 3) == [range(10, 13), range(13, 16), range(16, 19)]
 
 
-def test_a_process_that_is_left_behind_does_not_keep_the_tier(tmp_path: Path) -> None:
+def test_run_does_not_wait_for_a_process_that_is_left_behind(tmp_path: Path) -> None:
     leaves = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
     (found,) = run(tmp_path, (((Tier("leaves", ((sys.executable, "-c", leaves),)),),),))
     left = int((tmp_path / "logs" / "leaves.log").read_text())
@@ -74,7 +72,7 @@ def test_a_process_that_is_left_behind_does_not_keep_the_tier(tmp_path: Path) ->
     assert found.failed == ()
 
 
-def test_the_cost_of_a_tier_is_its_processor_time_and_its_tests_are_pytests_own_words(tmp_path: Path) -> None:
+def test_run_records_processor_time_and_the_summary_of_pytest(tmp_path: Path) -> None:
     summary = "==== 3 passed, 1 skipped in 12.34s (0:00:12) ===="
     spins = f"import time\nwhile time.process_time() < 0.3: pass\nprint({summary!r})"
     (found,) = run(tmp_path, (((Tier("spins", ((sys.executable, "-c", spins),)),),),))
@@ -82,7 +80,7 @@ def test_the_cost_of_a_tier_is_its_processor_time_and_its_tests_are_pytests_own_
     assert found.tests == "3 passed, 1 skipped"
 
 
-def test_with_everything_all_trials_are_wanted_and_coverage_is_measured(tmp_path: Path) -> None:
+def test_run_with_everything_wants_all_trials_and_measures_coverage(tmp_path: Path) -> None:
     tells = "import os; print(os.environ['TTSP_TEST_ALL'], os.environ['COVERAGE_FILE'])"
     tier = Tier("tells", ((sys.executable, "-c", tells),), tests=("nothing",))
     run(tmp_path, (((tier,),),), everything=True)
@@ -92,7 +90,7 @@ def test_with_everything_all_trials_are_wanted_and_coverage_is_measured(tmp_path
     assert "coverage" not in tier.lines(False)[-1]
 
 
-def test_what_prepares_may_fail_on_a_laptop_and_not_in_ci() -> None:
+def test_failures_ignore_preparing_tiers_unless_strict() -> None:
     (prepares,) = (tier.name for tier in TIERS.values() if tier.name == "images" and tier.prepares)
     results = [Result(prepares, ("build (exit status 1)",), 1, 1, ""), Result("unit", (), 60, 30, "2 passed")]
     assert failures(results, strict=False) == []
@@ -100,7 +98,7 @@ def test_what_prepares_may_fail_on_a_laptop_and_not_in_ci() -> None:
     assert "| unit | passed | 1.0 | 0.5 | 2 passed |" in table(results)
 
 
-def test_each_tier_stands_once_and_what_it_needs_is_built_before() -> None:
+def test_stages_have_each_tier_once_after_what_it_needs() -> None:
     order = [tier.name for stage in STAGES for lane in stage for tier in lane]
     assert len(order) == len(set(order))
     assert order.index("programs") < order.index("operator")
