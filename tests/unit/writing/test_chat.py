@@ -35,7 +35,7 @@ def chat(models: Path, *arguments: str, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(app, ["chat", "-f", str(models), *arguments], input=stdin)
 
 
-def test_a_message_is_answered_on_standard_output_alone(models: Path, requests: list[TextRequest]) -> None:
+def test_chat_prints_only_the_answer_to_a_message(models: Path, requests: list[TextRequest]) -> None:
     options = ["--system", "Be brief.", "--max-tokens", "9", "--temperature", "0", "--seed", "5"]
     result = chat(models, "Hello there", *options)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "You said: Hello there\n", "")
@@ -45,18 +45,18 @@ def test_a_message_is_answered_on_standard_output_alone(models: Path, requests: 
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
-def test_a_pipe_is_one_message(models: Path, arguments: list[str]) -> None:
+def test_chat_reads_a_pipe_as_one_message(models: Path, arguments: list[str]) -> None:
     result = chat(models, *arguments, stdin="مرحبا\nhello\n".encode())
     assert (result.exit_code, result.stdout) == (0, "You said: مرحبا\nhello\n")
 
 
-def test_an_answer_that_is_cut_says_so(models: Path) -> None:
+def test_chat_says_that_an_answer_is_cut(models: Path) -> None:
     result = chat(models, "one two three", "--max-tokens", "3")
     assert (result.exit_code, result.stdout) == (0, "You said: one\n")
     assert "cut at --max-tokens" in result.stderr
 
 
-def test_ctrl_c_stops_the_answer_and_the_command(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chat_stops_on_ctrl_c(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         SimulatedTextEngine, "script", staticmethod(lambda r: f"begun {INTERRUPT} " + "x " * 99)
     )
@@ -66,7 +66,7 @@ def test_ctrl_c_stops_the_answer_and_the_command(models: Path, monkeypatch: pyte
     assert "stopped" in result.stderr
 
 
-def test_an_engine_that_fails_is_exit_code_1(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chat_exits_with_1_when_the_engine_fails(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(request: TextRequest) -> str:
         raise EngineError("the [bold] engine broke")
 
@@ -89,13 +89,15 @@ def test_an_engine_that_fails_is_exit_code_1(models: Path, monkeypatch: pytest.M
         (["hi", "-f", "none.yaml"], None, "Cannot read none.yaml"),
     ],
 )
-def test_wrong_usage(models: Path, arguments: list[str], stdin: bytes | None, message: str) -> None:
+def test_chat_wrong_usage_exits_with_2(
+    models: Path, arguments: list[str], stdin: bytes | None, message: str
+) -> None:
     result = chat(models, *arguments, stdin=stdin)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_of_several_models_one_must_be_named(models: Path, tmp_path: Path) -> None:
+def test_chat_requires_a_name_when_there_are_several_models(models: Path, tmp_path: Path) -> None:
     second = tmp_path / "second.yaml"
     second.write_text(models.read_text().replace("name: writer", "name: second"))
     result = chat(models, "hi", "-f", str(second))
@@ -104,7 +106,7 @@ def test_of_several_models_one_must_be_named(models: Path, tmp_path: Path) -> No
     assert chat(models, "hi", "-f", str(second), "--model", "second").exit_code == 0
 
 
-def test_a_file_without_a_text_model_cannot_write(tmp_path: Path) -> None:
+def test_chat_refuses_a_file_without_a_text_model(tmp_path: Path) -> None:
     voices = tmp_path / "voices.yaml"
     voices.write_text(
         'kind: VoiceModel\nmetadata: {name: k}\nspec:\n  engine: kokoro\n  source: {uri: "file:///x"}\n'
@@ -116,7 +118,7 @@ def test_a_file_without_a_text_model_cannot_write(tmp_path: Path) -> None:
     assert "there is no TextModel" in " ".join(result.stderr.split())
 
 
-def test_a_running_playground_is_asked_with_its_key(
+def test_chat_asks_a_running_playground_with_its_key(
     playground: SimulatedPlayground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTSP_API_KEY", "secret")
@@ -126,7 +128,7 @@ def test_a_running_playground_is_asked_with_its_key(
     assert playground.asked[0]["model"] == "smollm"
 
 
-def test_a_playground_that_is_not_there_is_exit_code_1() -> None:
+def test_chat_exits_with_1_when_no_playground_answers() -> None:
     result = CliRunner().invoke(app, ["chat", "hi", "--url", "http://127.0.0.1:1"])
     assert result.exit_code == 1
     assert "No playground answers at http://127.0.0.1:1" in " ".join(result.stderr.split())
@@ -190,7 +192,7 @@ def terminal(models: Path) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_a_conversation_on_a_terminal(terminal: Terminal) -> None:
+def test_chat_holds_a_conversation_on_a_terminal(terminal: Terminal) -> None:
     terminal.wait_for("> ")
     terminal.type("hello\n")
     terminal.wait_for("1 heard")

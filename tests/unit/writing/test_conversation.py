@@ -11,7 +11,7 @@ async def ask(engine, talk: Conversation, asked: str, forgot=lambda turns: None,
     return "".join([d.text async for d in reply(engine, talk, asked, TextRequest(**request), forgot)])
 
 
-async def test_the_model_hears_all_that_was_said() -> None:
+async def test_conversation_sends_all_that_was_said() -> None:
     engine, talk = SimulatedTextEngine(), Conversation("Be brief.")
     assert await ask(engine, talk, "One?") == "You said: One?"
     await ask(engine, talk, "Two?", temperature=0.0, seed=7, max_tokens=20)
@@ -25,7 +25,7 @@ async def test_the_model_hears_all_that_was_said() -> None:
     assert (asked.temperature, asked.seed, asked.max_tokens) == (0.0, 7, 20)
 
 
-async def test_the_oldest_turns_make_room_before_the_model_is_asked() -> None:
+async def test_conversation_drops_the_oldest_turns_to_fit_the_context() -> None:
     engine, talk, forgotten = SimulatedTextEngine(context=100), Conversation("Be brief."), []
     for number in range(8):
         await ask(engine, talk, f"{number} " + "word " * 9, forgotten.append)
@@ -38,14 +38,14 @@ async def test_the_oldest_turns_make_room_before_the_model_is_asked() -> None:
         assert sum(len(message["content"].split()) for message in request.messages) <= 75
 
 
-async def test_a_longest_answer_that_is_given_is_the_room_that_is_left() -> None:
+async def test_conversation_leaves_room_for_max_tokens() -> None:
     engine, talk = SimulatedTextEngine(context=100), Conversation()
     for number in range(8):
         await ask(engine, talk, f"{number} " + "word " * 9, max_tokens=40)
     assert sum(len(m["content"].split()) for m in engine.requests[-1].messages or ()) <= 60
 
 
-async def test_a_model_that_finds_it_too_long_is_asked_again_with_less() -> None:
+async def test_conversation_retries_with_less_when_the_model_finds_it_too_long() -> None:
     def narrow(request: TextRequest) -> str:
         if len(request.messages or ()) > 3:
             raise ContextLengthError("too long")
@@ -58,7 +58,7 @@ async def test_a_model_that_finds_it_too_long_is_asked_again_with_less() -> None
     assert talk.turns == [("2", "Good."), ("3", "Good.")]
 
 
-async def test_a_question_that_is_too_long_alone_is_an_error_and_forgets_nothing_more() -> None:
+async def test_conversation_raises_for_a_question_too_long_by_itself() -> None:
     def never(request: TextRequest) -> str:
         raise ContextLengthError("too long")
 
@@ -68,7 +68,7 @@ async def test_a_question_that_is_too_long_alone_is_an_error_and_forgets_nothing
     assert talk.turns == []
 
 
-async def test_what_was_written_before_an_answer_was_stopped_is_remembered() -> None:
+async def test_conversation_keeps_the_part_of_a_stopped_answer() -> None:
     engine, talk = SimulatedTextEngine(), Conversation()
     answer = reply(engine, talk, "Go on and on", TextRequest())
     await anext(answer)
@@ -78,7 +78,7 @@ async def test_what_was_written_before_an_answer_was_stopped_is_remembered() -> 
     assert engine.stopped == 1
 
 
-async def test_a_failed_answer_is_not_part_of_the_conversation() -> None:
+async def test_conversation_leaves_out_a_failed_answer() -> None:
     def fails(request: TextRequest) -> str:
         raise EngineError("broken")
 

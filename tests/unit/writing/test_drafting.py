@@ -36,7 +36,7 @@ async def drafted(engine: SimulatedTextEngine, order: Order = ORDER, review: Rev
     return sorted(drafts, key=lambda draft: draft.id)
 
 
-async def test_each_post_has_a_text_in_each_language_from_a_request_of_its_own() -> None:
+async def test_draft_posts_asks_for_each_language_of_a_post_separately() -> None:
     engine = SimulatedTextEngine(by_language)
     drafts = await drafted(engine)
     assert [draft.id for draft in drafts] == [5, 6, 7]
@@ -49,7 +49,7 @@ async def test_each_post_has_a_text_in_each_language_from_a_request_of_its_own()
     jsonschema.validate({"post": GOOD}, SCHEMA)
 
 
-async def test_the_other_languages_say_what_the_first_one_says() -> None:
+async def test_draft_posts_gives_the_first_text_to_the_other_languages() -> None:
     engine = SimulatedTextEngine(by_language)
     (draft,) = await drafted(engine, Order("a beach hotel", ("en", "ar"), count=1))
     first, second = engine.requests
@@ -58,7 +58,7 @@ async def test_the_other_languages_say_what_the_first_one_says() -> None:
     assert draft.post.text["en"] in asked(second)
 
 
-async def test_no_more_at_a_time_than_the_engine_writes() -> None:
+async def test_draft_posts_runs_no_more_requests_than_the_engine_has_slots() -> None:
     engine = SimulatedTextEngine(by_language, slots=2)
     await drafted(engine, Order("a", ("en",), count=9))
     assert engine.most_running == 2
@@ -77,9 +77,7 @@ async def test_no_more_at_a_time_than_the_engine_writes() -> None:
         (as_json("كلمة " * 30 + "و " * 2000), "the answer had no end within 500 tokens"),
     ],
 )
-async def test_what_is_bad_is_asked_for_again_with_another_seed_and_no_more_than_that(
-    bad: str, why: str
-) -> None:
+async def test_draft_posts_retries_a_bad_text_with_another_seed(bad: str, why: str) -> None:
     engine = SimulatedTextEngine(lambda request: bad, context=1000)
     (draft,) = await drafted(engine, Order("a", ("ar",), count=1, tries=4, seed=50))
     assert draft.post is None
@@ -90,7 +88,7 @@ async def test_what_is_bad_is_asked_for_again_with_another_seed_and_no_more_than
     assert len({request.seed for request in engine.requests}) == len(engine.requests) == 4
 
 
-async def test_a_second_try_that_is_good_is_taken() -> None:
+async def test_draft_posts_accepts_a_good_second_try() -> None:
     answers = iter(["{", as_json("short"), as_json(GOOD)])
     engine = SimulatedTextEngine(lambda request: next(answers))
     (draft,) = await drafted(engine, Order("a", ("en",), count=1))
@@ -99,7 +97,7 @@ async def test_a_second_try_that_is_good_is_taken() -> None:
     assert draft.faults == ()
 
 
-async def test_no_two_drafts_are_alike_nor_like_what_is_in_the_file() -> None:
+async def test_draft_posts_refuses_texts_that_are_alike() -> None:
     review = Review()
     review.keep("post 4 in en", f"{GOOD} Now.")
     answers = iter([as_json(f"{GOOD} now"), as_json(GOOD), as_json(GOOD), as_json(GOOD), as_json(GOOD)])
@@ -110,14 +108,14 @@ async def test_no_two_drafts_are_alike_nor_like_what_is_in_the_file() -> None:
     assert "it is the same as post 1 in en" in str(second.faults[0])
 
 
-async def test_the_good_texts_of_a_post_are_kept_where_another_language_fails() -> None:
+async def test_draft_posts_keeps_good_texts_when_another_language_fails() -> None:
     engine = SimulatedTextEngine(lambda request: as_json(f"{GOOD} {request.seed}"))
     drafts = await drafted(engine)
     assert [set(draft.post.text) for draft in drafts if draft.post] == [{"en"}] * 3
     assert ["no text in ar" in str(draft.faults[0]) for draft in drafts] == [True] * 3
 
 
-async def test_an_engine_that_fails_ends_it_and_what_is_good_is_told() -> None:
+async def test_draft_posts_tells_the_good_texts_when_the_engine_fails() -> None:
     def breaks(request: TextRequest) -> str:
         if "Arabic" in asked(request):
             raise EngineError("it broke")
@@ -133,7 +131,7 @@ async def test_an_engine_that_fails_ends_it_and_what_is_good_is_told() -> None:
     assert "no text in ar: it was not finished" in str(draft.faults[0])
 
 
-async def test_cancelling_stops_the_engine_and_tells_of_the_posts_in_hand() -> None:
+async def test_draft_posts_stops_the_engine_and_tells_the_posts_in_hand_when_canceled() -> None:
     begun = asyncio.Event()
 
     def slow(request: TextRequest) -> str:
@@ -154,7 +152,7 @@ async def test_cancelling_stops_the_engine_and_tells_of_the_posts_in_hand() -> N
     assert engine.stopped == 1
 
 
-async def test_an_engine_that_is_not_held_to_json_is_asked_for_the_text_alone() -> None:
+async def test_draft_posts_asks_for_plain_text_without_json_support() -> None:
     engine = SimulatedTextEngine(lambda request: f'"{GOOD}"\n', json=False)
     (draft,) = await drafted(engine, Order("a", ("en",), count=1))
     assert draft.post
@@ -163,7 +161,7 @@ async def test_an_engine_that_is_not_held_to_json_is_asked_for_the_text_alone() 
     assert "JSON" not in asked(engine.requests[0])
 
 
-def test_a_request_names_each_language_there_is() -> None:
+def test_draft_request_names_the_language() -> None:
     reported = {
         name: asked(draft_request("the sea", name, None, seed=1, held=True, context=4096))
         for name in (*LANGUAGE_DEFAULTS, *LOCALES)
@@ -173,13 +171,13 @@ def test_a_request_names_each_language_there_is() -> None:
     assert all("the sea" in text and "15 to 60 words" in text for text in reported.values())
 
 
-def test_an_answer_s_white_space_is_tidied() -> None:
+def test_text_of_an_answer_has_tidy_white_space() -> None:
     assert text_of(as_json(" a\n b  c "), True) == "a b c"
     with pytest.raises(DraftError):
         text_of("a b c", True)
 
 
-def test_languages_are_read_in_any_case() -> None:
+def test_languages_of_reads_any_case() -> None:
     assert languages_of("en, AR-eg,es_ES") == ("en", "ar-EG", "es-ES")
     assert languages_of("FR, zh-hant-tw") == ("fr", "zh-Hant-TW")
     for given, message in (

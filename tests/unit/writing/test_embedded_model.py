@@ -30,7 +30,7 @@ def _is_here() -> None:
         pytest.skip(reason)
 
 
-def test_chat_answers_and_a_seed_gives_the_same_answer() -> None:
+def test_chat_with_a_seed_gives_the_same_answer() -> None:
     command = ["chat", "Write one sentence about the sea.", "--max-tokens", "12", "--seed", "3"]
     first, second = (CliRunner().invoke(app, command) for _ in range(2))
     assert first.exit_code == 0, first.stderr
@@ -38,7 +38,7 @@ def test_chat_answers_and_a_seed_gives_the_same_answer() -> None:
     assert first.stdout == second.stdout
 
 
-async def test_a_draft_is_held_to_its_schema(tmp_path: Path) -> None:
+async def test_draft_request_is_held_to_its_schema(tmp_path: Path) -> None:
     (model,) = load_text_models()
     engine = load_text_model(model)
     try:

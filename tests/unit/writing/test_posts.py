@@ -46,7 +46,7 @@ def reported(result: Result) -> str:
     return " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_ten_posts_in_two_languages_are_a_batch_s_posts(desk: SimpleNamespace, tmp_path: Path) -> None:
+def test_posts_write_makes_posts_that_render_accepts(desk: SimpleNamespace, tmp_path: Path) -> None:
     result = desk.write("--count", "10", "--languages", "en,ar")
     assert result.exit_code == 0, result.stderr
     assert "10 of 10 posts" in reported(result)
@@ -67,13 +67,13 @@ def test_ten_posts_in_two_languages_are_a_batch_s_posts(desk: SimpleNamespace, t
     assert CliRunner().invoke(app, ["posts", "check", "posts.jsonl"]).exit_code == 0
 
 
-def test_standard_output_holds_the_posts_alone(desk: SimpleNamespace) -> None:
+def test_posts_write_prints_only_posts_to_standard_output(desk: SimpleNamespace) -> None:
     result = desk.write("--count", "2", "-o", "-")
     assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [1, 2]
     assert not desk.file.exists()
 
 
-def test_a_file_that_is_there_is_not_touched_unless_that_is_asked_for(desk: SimpleNamespace) -> None:
+def test_posts_write_changes_an_existing_file_only_on_request(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     result = desk.write()
     assert result.exit_code == 2
@@ -86,7 +86,7 @@ def test_a_file_that_is_there_is_not_touched_unless_that_is_asked_for(desk: Simp
     assert [post["id"] for post in desk.posts()] == [1, 2]
 
 
-def test_what_is_appended_repeats_nothing_in_the_file(desk: SimpleNamespace) -> None:
+def test_posts_write_appends_nothing_that_is_in_the_file(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     desk.answers(lambda request: as_json(f"{GOOD} Ours."))
     result = desk.write("--append", "--count", "1")
@@ -95,7 +95,7 @@ def test_what_is_appended_repeats_nothing_in_the_file(desk: SimpleNamespace) -> 
     assert desk.file.read_text() == OTHER
 
 
-def test_failed_posts_are_named_and_the_good_ones_kept(desk: SimpleNamespace) -> None:
+def test_posts_write_names_failed_posts_and_keeps_the_good_ones(desk: SimpleNamespace) -> None:
     def odd(request: TextRequest) -> str:
         return as_json(f"{GOOD} {request.seed}") if request.seed < 2000 else "{"
 
@@ -107,7 +107,7 @@ def test_failed_posts_are_named_and_the_good_ones_kept(desk: SimpleNamespace) ->
     assert [post["id"] for post in desk.posts()] == [1]
 
 
-def test_a_post_that_lacks_a_language_is_kept_and_told(desk: SimpleNamespace) -> None:
+def test_posts_write_keeps_and_reports_a_post_that_lacks_a_language(desk: SimpleNamespace) -> None:
     desk.answers(lambda request: as_json(f"{GOOD} {request.seed}"))
     result = desk.write("--count", "1", "--languages", "en,ar")
     assert result.exit_code == 1
@@ -115,14 +115,14 @@ def test_a_post_that_lacks_a_language_is_kept_and_told(desk: SimpleNamespace) ->
     assert [set(post["text"]) for post in desk.posts()] == [{"en"}]
 
 
-def test_nothing_good_leaves_no_file(desk: SimpleNamespace) -> None:
+def test_posts_write_leaves_no_file_without_a_good_post(desk: SimpleNamespace) -> None:
     desk.answers(lambda request: "{")
     assert desk.write("--count", "2").exit_code == 1
     assert not desk.file.exists()
 
 
 @pytest.mark.parametrize("ends", ["error", "interrupt"])
-def test_what_is_drafted_when_it_ends_early_is_kept(desk: SimpleNamespace, ends: str) -> None:
+def test_posts_write_keeps_drafts_when_it_ends_early(desk: SimpleNamespace, ends: str) -> None:
     def early(request: TextRequest) -> str:
         if request.seed < 3000:
             return by_language(request)
@@ -138,7 +138,7 @@ def test_what_is_drafted_when_it_ends_early_is_kept(desk: SimpleNamespace, ends:
     assert [post["id"] for post in desk.posts()] == [1, 2]
 
 
-def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: SimpleNamespace) -> None:
+def test_posts_write_keeps_a_changed_file_and_prints_the_drafts(desk: SimpleNamespace) -> None:
     def meanwhile(request: TextRequest) -> str:
         desk.file.write_text(OTHER)
         return by_language(request)
@@ -151,7 +151,7 @@ def test_a_file_that_changes_meanwhile_stays_and_the_drafts_are_not_lost(desk: S
     assert json.loads(result.stdout)["id"] == 1
 
 
-def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace) -> None:
+def test_posts_write_saves_drafts_as_it_goes(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     there: list[list[int]] = []
 
@@ -166,14 +166,14 @@ def test_the_file_has_what_is_drafted_so_far(desk: SimpleNamespace) -> None:
     assert [post["id"] for post in desk.posts()] == list(range(41, 51))
 
 
-def test_a_file_is_replaced_by_good_posts_alone(desk: SimpleNamespace) -> None:
+def test_posts_write_replaces_a_file_only_with_good_posts(desk: SimpleNamespace) -> None:
     desk.file.write_text(OTHER)
     desk.answers(lambda request: "{")
     assert desk.write("--force", "--count", "3", "--save-every", "0").exit_code == 1
     assert desk.file.read_text() == OTHER
 
 
-def test_a_disk_that_is_full_for_a_while_costs_nothing(
+def test_posts_write_loses_nothing_on_a_disk_that_is_full_for_a_while(
     desk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = iter([True, True])
@@ -203,14 +203,16 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
         (["--model", "other"], "There is no TextModel 'other'"),
     ],
 )
-def test_wrong_usage(desk: SimpleNamespace, arguments: list[str], message: str) -> None:
+def test_posts_write_wrong_usage_exits_with_2(
+    desk: SimpleNamespace, arguments: list[str], message: str
+) -> None:
     result = desk.write(*arguments)
     assert result.exit_code == 2
     assert message in reported(result)
     assert not desk.file.exists()
 
 
-def test_a_file_that_holds_no_posts_is_not_added_to(desk: SimpleNamespace) -> None:
+def test_posts_write_does_not_append_to_a_file_without_posts(desk: SimpleNamespace) -> None:
     desk.file.write_text("nonsense\n")
     result = desk.write("--append")
     assert result.exit_code == 2
@@ -219,7 +221,7 @@ def test_a_file_that_holds_no_posts_is_not_added_to(desk: SimpleNamespace) -> No
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_running_playground_drafts_too(playground: SimulatedPlayground, tmp_path: Path) -> None:
+def test_posts_write_uses_a_running_playground(playground: SimulatedPlayground, tmp_path: Path) -> None:
     playground.answers = [streamed(*as_json(GOOD))]
     command = ["posts", "write", "--topic", "a hotel", "--count", "1", "--url", playground.url]
     result = CliRunner().invoke(app, command)
@@ -228,7 +230,7 @@ def test_a_running_playground_drafts_too(playground: SimulatedPlayground, tmp_pa
     assert playground.asked[0]["response_format"]["type"] == "json_schema"
 
 
-def test_a_check_tells_every_fault(tmp_path: Path) -> None:
+def test_posts_check_reports_every_fault(tmp_path: Path) -> None:
     good = CliRunner().invoke(app, ["posts", "check", str(embedded_posts())])
     assert (good.exit_code, good.stdout) == (0, "")
     path = tmp_path / "posts.csv"

@@ -23,7 +23,7 @@ async def written(playground: SimulatedPlayground, request: TextRequest = REQUES
         return [delta async for delta in writer.generate(request)]
 
 
-async def test_an_answer_comes_as_it_is_written(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_streams_an_answer(playground: SimulatedPlayground) -> None:
     text = "नमस्ते \u2028 \x85 🙂 مرحبا"
     playground.answers = [streamed(*text, finish="length")]
     deltas = await written(playground)
@@ -33,7 +33,7 @@ async def test_an_answer_comes_as_it_is_written(playground: SimulatedPlayground)
     assert (usage.prompt, usage.completion) == (7, 3)
 
 
-async def test_what_is_asked_is_openai_s(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_sends_requests_of_the_openai_api(playground: SimulatedPlayground) -> None:
     from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
     from pydantic import TypeAdapter
 
@@ -51,13 +51,15 @@ async def test_what_is_asked_is_openai_s(playground: SimulatedPlayground) -> Non
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
-async def test_the_only_model_that_writes_is_found(playground: SimulatedPlayground, path: str) -> None:
+async def test_remote_writer_finds_the_only_text_model(playground: SimulatedPlayground, path: str) -> None:
     async with connected(playground, path=path) as writer:
         assert writer.model == "smollm"
         assert writer.capabilities.context_length == 512
 
 
-async def test_a_server_that_does_not_tell_capabilities(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_works_with_a_server_without_capabilities(
+    playground: SimulatedPlayground,
+) -> None:
     playground.models = {"data": [{"id": "gpt"}]}
     async with connected(playground) as writer:
         assert writer.model == "gpt"
@@ -74,7 +76,7 @@ async def test_a_server_that_does_not_tell_capabilities(playground: SimulatedPla
         ([1], None, "does not list models"),
     ],
 )
-async def test_no_model_or_no_api(
+async def test_remote_writer_reports_a_missing_model_or_api(
     playground: SimulatedPlayground, models: object, model: str | None, message: str
 ) -> None:
     playground.models = models
@@ -84,14 +86,14 @@ async def test_no_model_or_no_api(
     assert message in str(caught.value)
 
 
-async def test_what_is_no_unicode_is_not_sent(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_refuses_invalid_unicode(playground: SimulatedPlayground) -> None:
     with pytest.raises(EngineError, match="not valid Unicode"):
         await written(playground, TextRequest(messages=({"role": "user", "content": "caf\udce9"},)))
     assert not playground.asked
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://:a", "smollm"])
-async def test_what_is_no_address(url: str) -> None:
+async def test_remote_writer_refuses_a_wrong_address(url: str) -> None:
     with pytest.raises(EngineError, match="is no address"):
         await RemoteWriter.connect(url, None, None)
 
@@ -111,7 +113,7 @@ async def test_what_is_no_address(url: str) -> None:
         (streamed("Half", done=False), EngineError, "broke off before the answer had ended"),
     ],
 )
-async def test_errors_say_what_the_api_said(
+async def test_remote_writer_errors_repeat_those_of_the_api(
     playground: SimulatedPlayground, answer: tuple, kind: type[Exception], message: str
 ) -> None:
     playground.answers = [answer]
@@ -120,14 +122,14 @@ async def test_errors_say_what_the_api_said(
     assert message in str(caught.value)
 
 
-async def test_a_busy_playground_is_asked_again_when_it_says(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_asks_a_busy_playground_again_when_told(playground: SimulatedPlayground) -> None:
     busy = refused(429, "Busy.", Retry_After="0.1")
     playground.answers = [busy, busy, streamed("Now")]
     assert "".join(delta.text for delta in await written(playground)) == "Now"
     assert len(playground.asked) == 3
 
 
-async def test_a_playground_that_goes_away_is_an_error(playground: SimulatedPlayground) -> None:
+async def test_remote_writer_raises_when_the_playground_goes_away(playground: SimulatedPlayground) -> None:
     playground.answers = [HANGS_UP]
     with pytest.raises(EngineError, match=playground.url):
         await written(playground)

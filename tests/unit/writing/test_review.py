@@ -17,7 +17,7 @@ SPANISH = "Despierta junto al mar este verano: desayuno en la terraza y tres noc
     ("language", "text"),
     [("en-GB", GOOD), ("ar", ARABIC), ("ar-EG", ARABIC), ("ur", URDU), ("hi-IN", HINDI), ("es", SPANISH)],
 )
-def test_good_texts_have_no_fault(language: str, text: str) -> None:
+def test_text_faults_of_a_good_text_are_none(language: str, text: str) -> None:
     assert list(text_faults(language, text)) == []
 
 
@@ -39,11 +39,11 @@ def test_good_texts_have_no_fault(language: str, text: str) -> None:
         ("en", GOOD.replace(" ", "  ", 1), "it has line breaks or loose white space"),
     ],
 )
-def test_a_fault_says_what_is_wrong(language: str, text: str, fault: str) -> None:
+def test_text_faults_say_what_is_wrong(language: str, text: str, fault: str) -> None:
     assert any(found.startswith(fault) for found in text_faults(language, text))
 
 
-def test_two_texts_that_differ_in_marks_alone_are_alike() -> None:
+def test_review_finds_texts_that_differ_only_in_marks() -> None:
     review = Review()
     assert review.faults("en", GOOD) == []
     review.keep("post 1 in en", GOOD)
@@ -51,7 +51,7 @@ def test_two_texts_that_differ_in_marks_alone_are_alike() -> None:
     assert review.faults("es", SPANISH) == []
 
 
-def test_a_review_of_posts_tells_all_that_is_wrong_and_where() -> None:
+def test_review_posts_reports_all_faults_with_their_places() -> None:
     posts = [
         Post(id=1, text={"en": GOOD, "ar": ARABIC}),
         Fault("line 2", "it is not JSON"),
