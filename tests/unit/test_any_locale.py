@@ -50,7 +50,7 @@ def catalogue() -> Catalogue:
 
 
 @pytest.mark.parametrize("locale", TEXTS)
-async def test_speak(catalogue: Catalogue, locale: str) -> None:
+async def test_speak_makes_tagged_audio_in_any_locale(catalogue: Catalogue, locale: str) -> None:
     engine = SimulatedVoiceEngine()
 
     async def synthesise(segment: Segment) -> Audio:
@@ -74,7 +74,7 @@ def test_plan_gives_phonemes(catalogue: Catalogue, locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", ISO_639_2)
-def test_what_needs_no_phonemes_has_an_answer(locale: str, tmp_path: Path) -> None:
+def test_locale_without_phonemes_works_in_tags_drafts_and_plans(locale: str, tmp_path: Path) -> None:
     text = TEXTS.get(locale, "nuqneH")
     assert speech_tags(f"female_{locale}", locale)["language"] == ISO_639_2[locale]
     assert text_for({locale.partition("-")[0]: text}, locale) == text
@@ -97,11 +97,11 @@ def test_what_needs_no_phonemes_has_an_answer(locale: str, tmp_path: Path) -> No
     found.close()
 
 
-def test_languages_of_a_draft() -> None:
+def test_languages_of_a_draft_are_canonical() -> None:
     assert languages_of("fr-fr, ja-JP,zh-cn") == ("fr-FR", "ja-JP", "zh-CN")
 
 
-def test_review_does_not_count_words_where_none_are_parted() -> None:
+def test_review_does_not_count_words_without_spaces() -> None:
     assert list(text_faults("zh-CN", TEXTS["zh-CN"])) == []
     assert list(text_faults("ja-JP", TEXTS["ja-JP"])) == []
     assert list(text_faults("fr-FR", TEXTS["fr-FR"])) == []
@@ -130,7 +130,7 @@ def test_catalogue_says_what_espeak_reads_badly(catalogue: Catalogue) -> None:
     assert catalogue.find("female_fr-FR").describe()["quality"] == "preview"
 
 
-def test_a_manifest_of_a_locale_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+def test_load_voice_models_refuses_a_locale_that_nothing_reads(tmp_path: Path) -> None:
     text = (samples_folder() / "voicemodel-kokoro.yaml").read_text(encoding="utf-8")
     path = tmp_path / "model.yaml"
     path.write_text(text.replace("locale: en-US", "locale: tlh-001"), encoding="utf-8")

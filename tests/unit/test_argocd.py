@@ -23,20 +23,20 @@ def load(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
-def test_a_sample_says_what_it_is(path: Path) -> None:
+def test_argocd_sample_begins_with_a_comment(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert [document["kind"] for document in yaml.safe_load_all(text)] in (["Application"], ["ConfigMap"])
 
 
 @pytest.mark.parametrize("name", ["kuberay", "tts-playground", "models"])
-def test_an_application_is_synced_on_the_server(name: str) -> None:
+def test_argocd_application_is_synced_on_the_server(name: str) -> None:
     spec = load(name)["spec"]
     assert "ServerSideApply=true" in spec["syncPolicy"]["syncOptions"]
     assert spec["destination"]["namespace"]
 
 
-def test_the_applications_name_what_there_is() -> None:
+def test_argocd_applications_name_existing_versions_and_values() -> None:
     assert load("kuberay")["spec"]["source"]["targetRevision"] == VERSIONS[KUBERAY].removeprefix("v")
     chart = ROOT / load("tts-playground")["spec"]["source"]["path"]
     version = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))["version"]
@@ -46,7 +46,7 @@ def test_the_applications_name_what_there_is() -> None:
     assert given["image"].keys() <= values["image"].keys()
 
 
-def test_every_kind_has_a_health_check() -> None:
+def test_argocd_health_has_a_check_of_every_kind() -> None:
     assert load("health")["data"].keys() == {f"{HEALTH}{kind}" for kind in KINDS}
 
 
@@ -88,7 +88,7 @@ def conditions(**states: bool) -> dict[str, Any]:
         (conditions(Ready=False, Progressing=False, Degraded=False), "Healthy", "Ready it is."),
     ],
 )
-def test_conditions_are_judged(kind: str, status: Any, health: str, message: str) -> None:
+def test_argocd_health_judges_conditions(kind: str, status: Any, health: str, message: str) -> None:
     resource = {} if status is None else {"status": status}
     assert judge(kind, **resource) == (health, message)
 
@@ -110,11 +110,11 @@ def test_conditions_are_judged(kind: str, status: Any, health: str, message: str
         ({"phase": "Failed"}, "Degraded", ""),
     ],
 )
-def test_a_jobs_phase_is_judged(status: Any, health: str, message: str) -> None:
+def test_argocd_health_judges_the_phase_of_a_tts_job(status: Any, health: str, message: str) -> None:
     assert status is None or status["phase"] in get_args(Phase)
     resource = {} if status is None else {"status": status}
     assert judge("TTSJob", spec={"suspend": False}, **resource) == (health, message)
 
 
-def test_a_job_that_is_to_wait_is_suspended_before_the_operator_says_so() -> None:
+def test_argocd_health_of_a_waiting_tts_job_is_suspended() -> None:
     assert judge("TTSJob", spec={"suspend": True}) == ("Suspended", "")

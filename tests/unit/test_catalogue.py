@@ -20,23 +20,23 @@ def catalogue() -> Catalogue:
         ("Fable", "male_en-GB"),
     ],
 )
-def test_find(catalogue: Catalogue, name: str, avatar: str) -> None:
+def test_catalogue_finds_a_voice_by_name(catalogue: Catalogue, name: str, avatar: str) -> None:
     assert catalogue.find(name).id == avatar
 
 
 @pytest.mark.parametrize(
     "name", ["", "female", "female_", "_en-US", "female_fr-FR", "af_heart", "../female_en-US"]
 )
-def test_an_unknown_voice_lists_what_there_is(catalogue: Catalogue, name: str) -> None:
+def test_catalogue_lists_voices_when_one_is_unknown(catalogue: Catalogue, name: str) -> None:
     with pytest.raises(UnknownVoiceError, match="Allowed: female_en-US, male_en-US"):
         catalogue.find(name)
 
 
-def test_every_openai_voice_is_spoken(catalogue: Catalogue) -> None:
+def test_catalogue_speaks_every_openai_voice(catalogue: Catalogue) -> None:
     assert {catalogue.find(name).voice.locale.split("-")[0] for name in OPENAI_VOICES} == {"en"}
 
 
-def test_select(catalogue: Catalogue) -> None:
+def test_catalogue_selects_by_language_locale_and_gender(catalogue: Catalogue) -> None:
     assert len(catalogue.select()) == len(catalogue) == 18
     assert [v.id for v in catalogue.select(language="ar", gender="male")] == [
         "male_ar-SA",
@@ -47,7 +47,7 @@ def test_select(catalogue: Catalogue) -> None:
     assert catalogue.select(language="fr") == []
 
 
-def test_of_two_models_that_offer_an_avatar_the_first_by_name_speaks_it() -> None:
+def test_catalogue_uses_the_first_model_by_name_for_a_shared_avatar() -> None:
     (kokoro,) = load_voice_models()
     voice = Voice(locale="en-US", gender="female", speaker="bf_emma")
     other = kokoro.model_copy(
@@ -62,7 +62,7 @@ def test_of_two_models_that_offer_an_avatar_the_first_by_name_speaks_it() -> Non
         assert len(found) == 18
 
 
-def test_describe_is_honest(catalogue: Catalogue) -> None:
+def test_describe_names_quality_approximation_and_license(catalogue: Catalogue) -> None:
     reported = catalogue.find("female_ar-EG").describe()
     assert reported["quality"] == "preview"
     assert "blended" in reported["approximation"]

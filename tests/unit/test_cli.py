@@ -22,12 +22,12 @@ def ttsp():
     return run
 
 
-def test_help_and_version(ttsp) -> None:
+def test_ttsp_help_and_version(ttsp) -> None:
     assert "say" in ttsp("--help").output
     assert ttsp("--version").output.strip() == __version__
 
 
-def test_voices_as_a_table_without_colours(ttsp) -> None:
+def test_voices_prints_a_table_without_colors(ttsp) -> None:
     result = ttsp("voices", "--language", "en")
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.splitlines()] == [
@@ -37,7 +37,7 @@ def test_voices_as_a_table_without_colours(ttsp) -> None:
     assert "\x1b" not in result.output
 
 
-def test_voices_as_json_are_what_the_api_tells(ttsp) -> None:
+def test_voices_json_is_what_the_api_returns(ttsp) -> None:
     found = json.loads(ttsp("voices", "--json", "--locale", "ar-EG").stdout)
     assert [v["id"] for v in found] == ["female_ar-EG", "male_ar-EG"]
     assert {"quality", "measured", "license", "approximation"} <= set(found[0])
@@ -58,13 +58,15 @@ def test_voices_as_json_are_what_the_api_tells(ttsp) -> None:
         (["sing"], "No such command"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_and_says_what_is_right(ttsp, arguments: list[str], message: str) -> None:
+def test_ttsp_wrong_usage_exits_with_2_and_says_what_is_right(
+    ttsp, arguments: list[str], message: str
+) -> None:
     result = ttsp(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
 
 
-def test_a_model_that_cannot_be_had_is_exit_code_3(ttsp, tmp_path: Path) -> None:
+def test_ttsp_missing_model_exits_with_3(ttsp, tmp_path: Path) -> None:
     models = tmp_path / "models.yaml"
     models.write_text(
         """
@@ -84,7 +86,7 @@ spec:
     assert not (tmp_path / "a.mp3").exists()
 
 
-def test_a_text_model_is_fetched_and_served_as_a_voice_model_is(ttsp, tmp_path: Path) -> None:
+def test_models_fetch_and_serve_take_a_text_model(ttsp, tmp_path: Path) -> None:
     models = tmp_path / "models.yaml"
     models.write_text(
         """
@@ -106,7 +108,9 @@ spec:
     assert "there is no VoiceModel" in " ".join(result.stderr.split())
 
 
-def test_a_text_model_in_json_is_fetched(ttsp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_fetch_takes_a_text_model_in_json(
+    ttsp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class SimulatedEngine:
         @staticmethod
         def hub_patterns(quantization: str) -> list[str]:
@@ -176,7 +180,7 @@ NAMES = [
 ]
 
 
-def test_a_dry_run_prints_the_names_and_renders_nothing(batch: Batch) -> None:
+def test_render_dry_run_prints_the_names_and_renders_nothing(batch: Batch) -> None:
     result = batch.render("--dry-run", "--price", "0.5")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == NAMES
@@ -187,7 +191,7 @@ def test_a_dry_run_prints_the_names_and_renders_nothing(batch: Batch) -> None:
     assert not batch.output.exists()
 
 
-def test_other_posts_and_another_output_in_place_of_the_job_s(
+def test_render_posts_and_output_replace_those_of_the_job(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (batch.folder / "other posts.csv").write_text("id,en,es\n7,Hello.,Hola.\n")
@@ -197,7 +201,7 @@ def test_other_posts_and_another_output_in_place_of_the_job_s(
     assert [path.name for path in (batch.folder / "elsewhere").glob("*")] in ([], [".ttsp"])
 
 
-def test_locales_and_genders_in_place_of_the_job_s(batch: Batch) -> None:
+def test_render_locales_and_genders_replace_those_of_the_job(batch: Batch) -> None:
     """With commas, repeated, each once, in any case; a bare language means its default locale."""
     for options in (
         ["--locales", "en-US,es-ES", "--genders", "female"],
@@ -211,7 +215,7 @@ def test_locales_and_genders_in_place_of_the_job_s(batch: Batch) -> None:
 
 
 @pytest.mark.parametrize("source", ["posts.csv", "posts.jsonl"])
-def test_posts_without_any_yaml(ttsp, batch: Batch, source: str) -> None:
+def test_render_takes_posts_without_any_yaml(ttsp, batch: Batch, source: str) -> None:
     (batch.folder / "posts.csv").write_text("id,en,es\n7,Hello.,Hola.\n8,,Hola.\n")
     batch.posts.write_text(
         '{"id": 7, "text": {"en": "Hello.", "es": "Hola."}}\n{"id": 8, "text": {"es": "Hola."}}\n'
@@ -232,14 +236,14 @@ def test_posts_without_any_yaml(ttsp, batch: Batch, source: str) -> None:
     assert "left out for lack of a text: 1" in skipped.stderr
 
 
-def test_what_a_post_lacks_in_place_of_what_the_job_says(batch: Batch) -> None:
+def test_render_on_missing_text_replaces_that_of_the_job(batch: Batch) -> None:
     batch.job.write_text(f"{batch.job.read_text()}  onMissingText: skip\n")
     batch.posts.write_text('{"id": 1, "text": {"en": "Hello."}}\n')
     assert batch.render("--dry-run").exit_code == 0
     assert "it has no text for es-ES" in batch.render("--dry-run", "--on-missing-text", "fail").stderr
 
 
-def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, monkeypatch) -> None:
+def test_render_takes_the_sample_of_a_hundred_posts_as_it_is(ttsp, batch: Batch, monkeypatch) -> None:
     """Its ConfigMap lies beside it; its claim is a folder here, and a dry run does not leave one."""
     monkeypatch.delenv("TTSP_CLAIMS")
     monkeypatch.setattr("tts_app.cli.render_batch.claims_folder", lambda: batch.folder / "no claims")
@@ -251,7 +255,7 @@ def test_the_sample_of_a_hundred_posts_works_as_it_stands(ttsp, batch: Batch, mo
     assert not audio.parent.exists()
 
 
-def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -> None:
+def test_render_refuses_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -> None:
     monkeypatch.delenv("TTSP_CLAIMS")
     monkeypatch.setattr("tts_app.cli.render_batch.claims_folder", lambda: batch.folder / "no claims")
     (batch.folder / "playground-audio").write_text("a file")
@@ -261,7 +265,7 @@ def test_a_claim_that_cannot_be_a_folder_here(ttsp, batch: Batch, monkeypatch) -
     assert "playground-audio of the working directory cannot be made a folder: File exists" in reported
 
 
-def test_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:
+def test_render_takes_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:
     (batch.folder / "audio.yml").write_text((samples_folder() / "embedded.yaml").read_text())
     result = ttsp("render", "-f", str(batch.folder), "--dry-run")
     assert result.exit_code == 0, result.output
@@ -270,7 +274,7 @@ def test_a_folder_of_yaml_files(ttsp, batch: Batch) -> None:
     assert "empty has no YAML file" in " ".join(batch.render("-f", "empty").stderr.split())
 
 
-def test_a_config_map_that_is_nowhere_is_told_in_json_too(batch: Batch) -> None:
+def test_render_json_reports_a_missing_config_map(batch: Batch) -> None:
     posts = f'{{uri: "{batch.posts.as_uri()}"}}'
     batch.job.write_text(batch.job.read_text().replace(posts, "{configMapRef: {name: campaign}}"))
     result = batch.render("--json")
@@ -281,14 +285,14 @@ def test_a_config_map_that_is_nowhere_is_told_in_json_too(batch: Batch) -> None:
 
 
 @pytest.mark.usefixtures("batch")
-def test_the_embedded_batch_is_planned_without_any_file(ttsp, tmp_path: Path) -> None:
+def test_render_plans_the_embedded_batch_without_files(ttsp, tmp_path: Path) -> None:
     result = ttsp("render", "--dry-run", "--output", str(tmp_path / "out"))
     assert result.exit_code == 0, result.output
     assert "post_01_female_en-US.mp3" in result.stdout.splitlines()
     assert "post_100_male_ur-PK.mp3" in result.stdout.splitlines()
 
 
-def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
+def test_render_lists_all_faults_and_renders_nothing(batch: Batch) -> None:
     batch.posts.write_text(
         'nonsense\n{"id": 1, "text": {"en": "..."}}\n{"id": 2, "text": {"french": "[/] [red]"}}\n'
     )
@@ -306,7 +310,7 @@ def test_all_faults_are_listed_and_nothing_is_rendered(batch: Batch) -> None:
     assert batch.audio() == []
 
 
-def test_faults_of_the_output_are_told_with_those_of_the_posts(batch: Batch) -> None:
+def test_render_lists_faults_of_the_output_and_the_posts(batch: Batch) -> None:
     batch.output.write_text("a file")
     batch.posts.write_text("nonsense\n")
     reported = " ".join(batch.render().stderr.split())
@@ -316,7 +320,7 @@ def test_faults_of_the_output_are_told_with_those_of_the_posts(batch: Batch) -> 
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
-def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: list[str]) -> None:
+def test_render_json_prints_faults_in_one_line(batch: Batch, dry_run: list[str]) -> None:
     batch.posts.write_text("nonsense\n" * 3000)
     result = batch.render("--json", *dry_run)
     assert result.exit_code == 2
@@ -354,7 +358,7 @@ def test_faults_in_json_are_one_line_that_says_failed(batch: Batch, dry_run: lis
         (["-f", "job.yaml"], "A batch is one TTSJob; the files have 2"),
     ],
 )
-def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], message: str) -> None:
+def test_render_refuses_a_wrong_request(batch: Batch, arguments: list[str], message: str) -> None:
     result = batch.render("--dry-run", *arguments)
     assert result.exit_code == 2, result.output
     reported = " ".join(result.stderr.replace("│", " ").split())
@@ -367,7 +371,7 @@ def test_a_batch_that_is_asked_for_wrongly(batch: Batch, arguments: list[str], m
     ("command", "start"),
     [("serve", "tts_app.serving.embedded.serve"), ("render", "tts_app.cli.render_batch.render_batch")],
 )
-def test_a_ray_that_does_not_start_is_a_sentence(
+def test_ttsp_reports_a_ray_that_does_not_start_in_one_sentence(
     ttsp, monkeypatch: pytest.MonkeyPatch, command: str, start: str
 ) -> None:
     def fails(*_arguments: object, **_options: object) -> None:

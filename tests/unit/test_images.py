@@ -95,14 +95,16 @@ class TestKey:
             ("tests/unit/f.py", set()),
         ],
     )
-    def test_changes_with_what_is_in_the_image(self, checkout: Path, changed: str, others: set[str]) -> None:
+    def test_key_changes_with_what_is_in_the_image(
+        self, checkout: Path, changed: str, others: set[str]
+    ) -> None:
         before = keys(checkout)
         with (checkout / changed).open("a") as file:
             file.write("#")
         after = keys(checkout)
         assert {name for name in LEVELS if before[name] != after[name]} == others
 
-    def test_changes_with_a_new_file_and_with_its_name(self, checkout: Path) -> None:
+    def test_key_changes_with_a_new_file_and_with_its_name(self, checkout: Path) -> None:
         found = [keys(checkout)["app"]]
         (checkout / "app/tts_app/new.py").write_text("")
         found.append(keys(checkout)["app"])
@@ -110,15 +112,15 @@ class TestKey:
         found.append(keys(checkout)["app"])
         assert len(set(found)) == 3
 
-    def test_changes_with_the_base_image(self, checkout: Path) -> None:
+    def test_key_changes_with_the_base_image(self, checkout: Path) -> None:
         one, other = keys(checkout), keys(checkout, base="other")
         assert not [name for name in LEVELS if one[name] == other[name]]
 
-    def test_of_one_engine_alone_changes_with_its_model(self, checkout: Path) -> None:
+    def test_key_of_one_engine_changes_with_its_model(self, checkout: Path) -> None:
         before, after = keys(checkout), keys(checkout, stamps={**STAMPS, BUNDLE: "two"})
         assert {name for name in LEVELS if before[name] != after[name]} == {"kokoro"}
 
-    def test_knows_every_model_before_it_is_fetched(
+    def test_key_of_a_model_is_known_before_it_is_fetched(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
@@ -126,14 +128,14 @@ class TestKey:
         assert len(set(stamps)) == len(STAMPS)
         assert not list(tmp_path.iterdir())
 
-    def test_does_not_change_with_bytecode_and_times(self, checkout: Path) -> None:
+    def test_key_does_not_change_with_bytecode_and_times(self, checkout: Path) -> None:
         before = keys(checkout)
         (checkout / "app/tts_app/__pycache__").mkdir()
         (checkout / "app/tts_app/__pycache__/a.pyc").write_text("")
         os.utime(checkout / "app/tts_app/a.py", (1, 1))
         assert keys(checkout) == before
 
-    def test_does_not_change_with_the_settings_of_linters(self, checkout: Path) -> None:
+    def test_key_does_not_change_with_the_settings_of_linters(self, checkout: Path) -> None:
         before = keys(checkout)
         project = checkout / "pyproject.toml"
         project.write_text(project.read_text().replace("line-length = 110", "line-length = 111"))
@@ -145,7 +147,7 @@ class TestKey:
 
 class TestStage:
     @each(DEPENDENCIES, PROJECT, OPERATOR, APP)
-    def test_holds_what_the_dockerfile_copies_and_nothing_else(self, level: Level, tmp_path: Path) -> None:
+    def test_stage_holds_only_what_the_dockerfile_copies(self, level: Level, tmp_path: Path) -> None:
         stage(level, tmp_path)
         copied = sources(level)
         assert all((tmp_path / name).exists() for name in copied)
@@ -154,14 +156,14 @@ class TestStage:
         assert not [path for path in staged if "__pycache__" in path.parts]
 
     @FROM_CHECKOUT
-    def test_a_plain_build_from_the_checkout_gets_it_too(self, level: Level) -> None:
+    def test_dockerignore_lets_a_plain_build_copy_the_same(self, level: Level) -> None:
         lines = (ROOT / ".dockerignore").read_text().splitlines()
         let_through = [line[1:] for line in lines if line.startswith("!")]
         assert "*" in lines
         for name in sources(level):
             assert any(Path(name).is_relative_to(shown) for shown in let_through), name
 
-    def test_modes_are_the_same_everywhere(self, checkout: Path, tmp_path: Path) -> None:
+    def test_stage_gives_files_the_same_mode_everywhere(self, checkout: Path, tmp_path: Path) -> None:
         target = tmp_path / "staged"
         target.mkdir(mode=0o700)
         (checkout / "app/tts_app/a.py").chmod(0o600)
@@ -171,25 +173,25 @@ class TestStage:
 
 class TestDockerfiles:
     @RUN
-    def test_run_as_the_user_of_the_pods_by_number(self, level: Level) -> None:
+    def test_dockerfiles_run_as_the_user_of_the_pods_by_number(self, level: Level) -> None:
         below = text(DEPENDENCIES) if "dependencies" in level.on else ""
         users = re.findall(r"^USER (.*)$", below + text(level).rpartition("\nFROM ")[2], re.M)
         assert users[-1:] == [f"{USER}:{USER}"]
 
     @RUN
-    def test_have_the_project_in_their_last_layers(self, level: Level) -> None:
+    def test_dockerfiles_have_the_project_in_their_last_layers(self, level: Level) -> None:
         last = text(level).rpartition("\nFROM ")[2]
         copies = re.findall(r"^(?:COPY|RUN) (.*)$", last, re.M)
         assert all(copy.startswith("--from=project /opt/project/") for copy in copies[-2:])
         assert not [copy for copy in copies[:-2] if "project" in copy.partition("/")[0]]
 
     @ALL
-    def test_bring_nothing_from_addresses(self, level: Level) -> None:
+    def test_dockerfiles_download_nothing_by_address(self, level: Level) -> None:
         assert not re.search(r"^ADD\b", text(level), re.M)
         assert set(re.findall(r"https?://[^/:'\"]+", text(level))) <= {"http://127.0.0.1"}
 
     @ALL
-    def test_begin_with_a_base_that_can_be_chosen(self, level: Level) -> None:
+    def test_dockerfiles_begin_with_a_base_that_can_be_chosen(self, level: Level) -> None:
         stages = re.findall(r"^FROM \S+ AS (\S+)$", text(level), re.M)
         for base in re.findall(r"^FROM (\S+)", text(level), re.M):
             assert base in {
@@ -200,14 +202,14 @@ class TestDockerfiles:
             }
 
     @ALL
-    def test_have_the_defaults_of_the_project(self, level: Level) -> None:
+    def test_dockerfiles_have_the_defaults_of_the_project(self, level: Level) -> None:
         defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", text(level), re.M))
         expected = {LEVELS[name].argument: f"{LEVELS[name].image}:{version()}" for name in level.on}
         expected |= {"BASE_IMAGE": BASE_IMAGE} if level.on_base else {}
         assert defaults == {**expected, "VERSION": version()}
 
     @FROM_CHECKOUT
-    def test_install_pinned_packages_only(self, level: Level) -> None:
+    def test_dockerfiles_install_only_pinned_packages(self, level: Level) -> None:
         installs = [
             line
             for line in text(level).splitlines()
@@ -218,24 +220,24 @@ class TestDockerfiles:
             assert "--require-hashes" in line or "--no-index" in line, line
 
     @FROM_CHECKOUT
-    def test_install_nothing_that_is_only_recommended(self, level: Level) -> None:
+    def test_dockerfiles_install_no_recommended_packages(self, level: Level) -> None:
         installs = [line for line in text(level).splitlines() if "apt-get install" in line]
         assert installs
         assert all("--no-install-recommends" in line for line in installs)
 
     @ALL
-    def test_compile_and_install_in_other_stages(self, level: Level) -> None:
+    def test_dockerfiles_compile_and_install_in_earlier_stages(self, level: Level) -> None:
         last = text(level).rpartition("\nFROM ")[2]
         assert last.partition("\n")[0] in {"system", "scratch", "${DEPENDENCIES_IMAGE}"}
         assert "\nRUN " not in last
 
     @each(DEPENDENCIES, OPERATOR)
-    def test_have_no_compiler_in_the_system(self, level: Level) -> None:
+    def test_dockerfiles_have_no_compiler_in_the_system_stage(self, level: Level) -> None:
         runtime = text(level).partition(" AS system\n")[2].partition("\nFROM ")[0]
         assert not re.search(r"gcc|build-essential|python3-(venv|pip|dev)|\bmake\b", runtime)
 
     @ALL
-    def test_keep_settings_of_registries_out_of_layers(self, level: Level) -> None:
+    def test_dockerfiles_keep_registry_settings_out_of_layers(self, level: Level) -> None:
         assert not re.search(
             r"^(ARG|ENV).*(PIP_|INDEX|PROXY|CERT|TOKEN|KEY|PASSWORD)", text(level), re.M | re.I
         )
@@ -243,16 +245,16 @@ class TestDockerfiles:
         assert all(re.fullmatch(r"--mount=type=secret,id=(pip\.conf|apt\.conf|ca\.crt)", m) for m in mounts)
 
     @each(DEPENDENCIES, OPERATOR)
-    def test_tell_their_health(self, level: Level) -> None:
+    def test_dockerfiles_have_a_health_check(self, level: Level) -> None:
         assert re.search(r"^HEALTHCHECK (.|\\\n)*/healthz", text(level), re.M)
 
     @FROM_CHECKOUT
-    def test_name_their_requirements(self, level: Level) -> None:
+    def test_dockerfiles_copy_their_requirements(self, level: Level) -> None:
         assert {f"hack/requirements/{name}" for name in level.requirements} <= set(sources(level))
 
 
 class TestRegistries:
-    def test_pip_settings_are_this_machines_without_its_paths(self) -> None:
+    def test_pip_settings_are_those_of_this_machine_without_its_paths(self) -> None:
         listed = [
             "global.cert='/etc/mine.crt'",
             "global.index-url='https://one.example/simple'",
@@ -267,18 +269,18 @@ class TestRegistries:
             "cert = /run/secrets/ca.crt\n"
         )
 
-    def test_where_nothing_is_set_nothing_is_said(self) -> None:
+    def test_settings_are_empty_where_nothing_is_set(self) -> None:
         assert pip_settings([], certificates=False) == "[global]\n"
         assert apt_settings(['Dir::Cache "var/cache/apt";'], certificates=False) == ""
 
-    def test_apt_settings_are_those_of_the_way_out(self) -> None:
+    def test_apt_settings_are_those_of_the_proxy(self) -> None:
         listed = ['Acquire::http::Proxy "http://proxy.example:3128";', 'Acquire::Languages "none";']
         assert apt_settings(listed, certificates=True) == (
             'Acquire::http::Proxy "http://proxy.example:3128";\n'
             'Acquire::https::CaInfo "/run/secrets/ca.crt";\n'
         )
 
-    def test_the_base_gets_the_updates_of_its_mirror(self) -> None:
+    def test_with_updates_adds_the_updates_of_the_mirror(self) -> None:
         assert with_updates("deb http://mirror.example/debian bookworm main\n") == (
             "deb http://mirror.example/debian bookworm main\n"
             "deb http://mirror.example/debian bookworm-updates main\n"
@@ -288,7 +290,7 @@ class TestRegistries:
             with_updates("deb http://mirror.example/other x y\n") == "deb http://mirror.example/other x y\n"
         )
 
-    def test_the_base_keeps_nothing_of_this_machine(self, tmp_path: Path) -> None:
+    def test_clean_base_keeps_nothing_of_this_machine(self, tmp_path: Path) -> None:
         (tmp_path / "etc/apt").mkdir(parents=True)
         (tmp_path / "etc/hostname").write_text("mine")
         (tmp_path / "etc/resolv.conf").write_text("nameserver 192.0.2.1")
@@ -394,7 +396,7 @@ esac
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
         return said
 
-    def test_an_image_goes_into_a_layout_and_comes_back(self, said: Path, tmp_path: Path) -> None:
+    def test_docker_saves_an_image_to_a_layout_and_loads_it(self, said: Path, tmp_path: Path) -> None:
         begin(tmp_path / "layout", tmp_path / "blobs")
         Docker().save("thing:1", tmp_path / "layout")
         layout = Layout(tmp_path / "layout")
@@ -404,7 +406,7 @@ esac
         Docker().load(layout, "thing:key")
         assert said.read_text().splitlines()[-1] == "tag docker.io/library/thing:1 thing:key"
 
-    def test_a_build_shows_its_steps_and_says_why_it_failed(
+    def test_docker_build_shows_its_steps_and_says_why_it_failed(
         self, said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         order = Order(
@@ -446,7 +448,7 @@ class TestWorkshop:
         monkeypatch.setenv("TTSP_CACHE", str(folder.parent))
         return builder
 
-    def test_a_second_run_builds_nothing(self, builder: FakeBuilder, folder: Path) -> None:
+    def test_second_run_builds_nothing(self, builder: FakeBuilder, folder: Path) -> None:
         first, second = build.layouts(), build.layouts()
         assert first == second
         assert sorted(builder.built) == sorted(LEVELS)
@@ -457,7 +459,7 @@ class TestWorkshop:
             f"here/tts-playground-{name}:{version()}" for name in IMAGES
         ]
 
-    def test_an_engine_is_its_parts_as_they_are_now(self, folder: Path, tmp_path: Path) -> None:
+    def test_engine_image_is_built_from_its_current_parts(self, folder: Path, tmp_path: Path) -> None:
         builder = FakeBuilder()
         Workshop(builder, folder).layout(KOKORO)
         assert builder.built == ["dependencies", "project", "kokoro"]
@@ -480,9 +482,7 @@ class TestWorkshop:
         assert (workshop.place(LEVELS["dependencies"]), workshop.place(KOKORO)) == before
         assert Workshop(FakeBuilder(), folder).place(KOKORO) != before[1]
 
-    def test_a_store_that_was_emptied_is_filled_from_layouts(
-        self, folder: Path, stamps: dict[str, str]
-    ) -> None:
+    def test_emptied_store_is_filled_from_layouts(self, folder: Path, stamps: dict[str, str]) -> None:
         builder = FakeBuilder()
         Workshop(builder, folder).layout(KOKORO)
         builder.store.clear()
@@ -492,12 +492,12 @@ class TestWorkshop:
         workshop = Workshop(builder, folder)
         assert builder.loaded == [workshop.place(DEPENDENCIES), workshop.place(PROJECT)]
 
-    def test_what_is_shared_is_kept_once(self, builder: FakeBuilder, folder: Path) -> None:
+    def test_shared_layers_are_kept_once(self, builder: FakeBuilder, folder: Path) -> None:
         made = [Layout(path) for path in build.layouts()]
         assert len({layout.layers[0].resolve() for layout in made}) == 1
         assert len({layout.layers[1].resolve() for layout in made}) == len(IMAGES)
 
-    def test_of_an_image_the_last_three_are_kept(
+    def test_last_three_layouts_of_an_image_are_kept(
         self, builder: FakeBuilder, folder: Path, stamps: dict[str, str]
     ) -> None:
         made = []
@@ -511,7 +511,7 @@ class TestWorkshop:
         layouts = [Layout(path) for path in folder.glob("tts-playground-*")]
         assert blobs(folder) == {digest[7:] for layout in layouts for digest in layout.digests}
 
-    def test_fresh_makes_all_old_once(self, builder: FakeBuilder) -> None:
+    def test_fresh_builds_all_images_again_once(self, builder: FakeBuilder) -> None:
         before = build.layouts()
         assert {order.arguments.get("UPDATES", "") for order in builder.orders} == {""}
         after = build.layouts(fresh=True)
@@ -524,14 +524,14 @@ class TestWorkshop:
         assert len(set(dates)) == 1
         assert dates[0] > "2026"
 
-    def test_a_place_is_told_without_building(self, builder: FakeBuilder, folder: Path) -> None:
+    def test_places_are_known_without_building(self, builder: FakeBuilder, folder: Path) -> None:
         places = build.places()
         assert not builder.orders
         assert not list(folder.iterdir())
         assert places == build.layouts()
 
     @pytest.mark.parametrize("step", ["build", "save"])
-    def test_a_stopped_build_leaves_nothing_half_and_goes_on(
+    def test_stopped_build_leaves_nothing_unfinished_and_resumes(
         self,
         builder: FakeBuilder,
         folder: Path,
@@ -557,7 +557,7 @@ class TestWorkshop:
         assert builder.built == [*done, "app", "app", "kokoro", "llamacpp"]
         assert not list(folder.glob(".making-*"))
 
-    def test_what_a_killed_run_left_is_removed(self, builder: FakeBuilder, folder: Path) -> None:
+    def test_leftovers_of_a_killed_run_are_removed(self, builder: FakeBuilder, folder: Path) -> None:
         (folder / ".making-one" / "blobs").mkdir(parents=True)
         (folder / "blobs" / "sha256" / ".unfinished-two").mkdir(parents=True)
         (folder / "blobs" / "sha256" / "three").touch()
@@ -568,7 +568,7 @@ class TestWorkshop:
         assert not list(folder.glob(".making-*"))
         assert blobs(folder).isdisjoint({".unfinished-two", "three"})
 
-    def test_two_runs_beside_each_other_build_once(
+    def test_two_runs_at_once_build_once(
         self, builder: FakeBuilder, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         begun, go_on = threading.Event(), threading.Event()
@@ -595,7 +595,7 @@ class TestWorkshop:
         assert found == build.places()
         assert sorted(builder.built) == sorted(LEVELS)
 
-    def test_the_command_tells_where_they_are(
+    def test_images_command_prints_where_the_images_are(
         self,
         builder: FakeBuilder,
         tmp_path: Path,
@@ -615,7 +615,7 @@ class TestWorkshop:
         with tarfile.open(written) as tar:
             assert "manifest.json" in tar.getnames()
 
-    def test_the_command_says_what_is_wrong(
+    def test_images_command_says_what_is_wrong(
         self,
         builder: FakeBuilder,
         tmp_path: Path,

@@ -28,7 +28,7 @@ def tracked() -> list[Path]:
     return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
-def test_top_level_holds_nothing_else() -> None:
+def test_top_level_has_only_known_files_and_folders() -> None:
     top = {path.parts[0] for path in tracked()}
     assert top <= FOLDERS | FILES | DOT_FILES, f"not of the layout: {top - FOLDERS - FILES - DOT_FILES}"
     assert top >= FILES
@@ -38,7 +38,7 @@ def test_operator_is_a_folder_and_never_a_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
-def test_no_registry_address_and_no_home_of_a_developer_is_written_down() -> None:
+def test_repository_has_no_registry_address_and_no_home_of_a_developer() -> None:
     hosts = "|".join(
         ["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "deb\\.debian" + r"\.org"]
     )
@@ -54,6 +54,6 @@ def test_no_registry_address_and_no_home_of_a_developer_is_written_down() -> Non
     assert not found
 
 
-def test_no_lock_file_that_records_addresses() -> None:
+def test_repository_has_no_lock_file_with_addresses() -> None:
     names = {path.name for path in tracked()}
     assert not names & {"uv.lock", "poetry.lock", "pdm.lock", "package-lock.json"}

@@ -20,7 +20,7 @@ EMBEDDED = samples_folder() / "embedded.yaml"
 SMOLLM = samples_folder() / "textmodel-smollm.yaml"
 
 
-def test_several_documents_and_files(tmp_path: Path) -> None:
+def test_load_voice_models_reads_several_documents_and_files(tmp_path: Path) -> None:
     second = tmp_path / "second.yaml"
     second.write_text("---\n---\n" + EMBEDDED.read_text().replace("name: kokoro", "name: second"))
     assert [m.name for m in load_voice_models([EMBEDDED, second])] == ["kokoro", "second"]
@@ -40,7 +40,7 @@ def test_several_documents_and_files(tmp_path: Path) -> None:
         (b"kind: VoiceModel", "document 1: metadata: Field required; spec: Field required"),
     ],
 )
-def test_faults_name_the_file(tmp_path: Path, text: bytes, message: str) -> None:
+def test_load_voice_models_faults_name_the_file(tmp_path: Path, text: bytes, message: str) -> None:
     path = tmp_path / "models.yaml"
     path.write_bytes(text)
     with pytest.raises(ManifestError) as caught:
@@ -49,14 +49,14 @@ def test_faults_name_the_file(tmp_path: Path, text: bytes, message: str) -> None
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_file_and_a_name_given_twice(tmp_path: Path) -> None:
+def test_load_voice_models_refuses_a_missing_file_and_a_repeated_name(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="Cannot read"):
         load_voice_models([tmp_path / "none.yaml"])
     with pytest.raises(ManifestError, match="given twice: kokoro"):
         load_voice_models([EMBEDDED, EMBEDDED])
 
 
-def test_models_that_speak_and_models_that_write_in_any_mix(tmp_path: Path) -> None:
+def test_load_models_reads_both_kinds_in_any_mix(tmp_path: Path) -> None:
     mixed = tmp_path / "mixed.yaml"
     mixed.write_text(f"{SMOLLM.read_text()}\n---\n{EMBEDDED.read_text()}")
     for paths in ([mixed], [SMOLLM, EMBEDDED]):
@@ -70,21 +70,21 @@ def test_models_that_speak_and_models_that_write_in_any_mix(tmp_path: Path) -> N
     assert [m.name for m in load_text_models()] == ["smollm"]
 
 
-def test_a_voice_and_a_text_model_of_one_name(tmp_path: Path) -> None:
+def test_load_models_refuses_a_voice_and_a_text_model_of_one_name(tmp_path: Path) -> None:
     second = tmp_path / "second.yaml"
     second.write_text(SMOLLM.read_text().replace("name: smollm", "name: kokoro"))
     with pytest.raises(ManifestError, match="given twice: kokoro"):
         load_models([EMBEDDED, second])
 
 
-def test_files_without_the_kind_that_is_needed() -> None:
+def test_load_models_refuses_files_without_the_needed_kind() -> None:
     with pytest.raises(ManifestError, match=r"textmodel-smollm.yaml: there is no VoiceModel"):
         load_voice_models([SMOLLM])
     with pytest.raises(ManifestError, match=r"embedded.yaml: there is no TextModel"):
         load_text_models([EMBEDDED])
 
 
-def test_a_model_in_json_is_of_either_kind() -> None:
+def test_parse_model_reads_json_of_either_kind() -> None:
     for model in load_models():
         assert parse_model(json.dumps(model.written()), "--manifest") == model
     with pytest.raises(ManifestError, match="--manifest: expected kind"):
@@ -109,7 +109,7 @@ def batch(folder: Path, *texts: str) -> list[Path]:
     return paths
 
 
-def test_a_batch_has_the_embedded_models_unless_it_brings_its_own(tmp_path: Path) -> None:
+def test_load_batch_has_the_embedded_models_unless_given_others(tmp_path: Path) -> None:
     job, models = load_batch(batch(tmp_path, JOB))
     assert (job.metadata.name, [model.name for model in models]) == ("welcome", ["kokoro"])
     own = EMBEDDED.read_text().replace("name: kokoro", "name: own")
@@ -120,7 +120,7 @@ def test_a_batch_has_the_embedded_models_unless_it_brings_its_own(tmp_path: Path
     assert [m.name for m in load_batch(batch(tmp_path, JOB, own, SMOLLM.read_text()))[1]] == ["own"]
 
 
-def test_a_batch_may_have_config_maps_and_lists(tmp_path: Path) -> None:
+def test_load_batch_accepts_config_maps_and_lists(tmp_path: Path) -> None:
     """A ConfigMap is for the posts; a List is what `kubectl get -o yaml` prints."""
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}
     items = [
@@ -134,7 +134,7 @@ def test_a_batch_may_have_config_maps_and_lists(tmp_path: Path) -> None:
         assert (job.metadata.name, [model.name for model in models]) == ("welcome", ["own"])
 
 
-def test_the_files_of_a_folder_by_name(tmp_path: Path) -> None:
+def test_yaml_files_lists_a_folder_by_name(tmp_path: Path) -> None:
     for name in ("b.yaml", "a.yml", "c.json", "d.txt"):
         (tmp_path / name).write_text("{}")
     (tmp_path / "e.yaml").mkdir()
@@ -145,7 +145,7 @@ def test_the_files_of_a_folder_by_name(tmp_path: Path) -> None:
         yaml_files([tmp_path / "e.yaml"])
 
 
-def test_without_files_it_is_the_embedded_batch() -> None:
+def test_load_batch_without_files_is_the_embedded_batch() -> None:
     job, models = load_batch()
     assert job.spec.posts
     assert models == load_voice_models()
@@ -178,7 +178,7 @@ def test_without_files_it_is_the_embedded_batch() -> None:
         (["kind: TTSJob"], "0.yaml, document 1: metadata: Field required; spec: Field required"),
     ],
 )
-def test_a_batch_that_is_none(tmp_path: Path, texts: list[str], message: str) -> None:
+def test_load_batch_refuses_files_that_are_no_batch(tmp_path: Path, texts: list[str], message: str) -> None:
     with pytest.raises(ManifestError) as caught:
         load_batch(batch(tmp_path, *texts))
     assert message in str(caught.value)

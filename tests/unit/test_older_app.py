@@ -89,7 +89,7 @@ def run_older(older: Path, script: str, given: Any) -> str:
     return done.stdout.strip()
 
 
-def test_an_older_app_takes_up_the_serve_config(older: Path) -> None:
+def test_older_app_accepts_the_serve_config(older: Path) -> None:
     models = load_models()
     placement = {model.name: f"ttsp-{model.name}" for model in models}
     names = sorted(model.name for model in models)
@@ -97,7 +97,7 @@ def test_an_older_app_takes_up_the_serve_config(older: Path) -> None:
     assert run_older(older, TAKES_UP, serve_config(models, placement=placement)).split() == names
 
 
-def test_an_output_folder_of_an_older_app_renders_nothing_again(older: Path, tmp_path: Path) -> None:
+def test_output_folder_of_an_older_app_is_not_rendered_again(older: Path, tmp_path: Path) -> None:
     texts = {"en": "Breakfast is served from 7.", "es": "Hola.", "ar": "أهلا.", "hi": "नमस्ते।", "ur": "سلام۔"}
     others = {language: f"{text} 2" for language, text in texts.items()} | {"en": texts["en"]}
     spec = {

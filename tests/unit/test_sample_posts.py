@@ -24,7 +24,7 @@ def texts() -> list[tuple[int, str, str]]:
     return [(post.id, key, text) for post in posts() for key, text in post.text.items()]
 
 
-def test_there_are_a_hundred_each_in_every_language() -> None:
+def test_sample_posts_are_a_hundred_in_every_language() -> None:
     assert [post.id for post in posts()] == list(range(1, 101))
     assert [(post.id, REQUIRED - post.text.keys()) for post in posts() if REQUIRED - post.text.keys()] == []
     variants = Counter(key for _, key, _ in texts())
@@ -32,18 +32,18 @@ def test_there_are_a_hundred_each_in_every_language() -> None:
     assert variants["en-AU"] >= 40
 
 
-def test_they_keep_the_rules_that_drafts_keep() -> None:
+def test_sample_posts_keep_the_rules_of_drafts() -> None:
     """Length, script, no placeholder, no loose white space, no two alike."""
     assert [str(fault) for fault in review_posts(posts())] == []
 
 
 @pytest.mark.parametrize("mark", ["#", r"\d", r"[\U0001f300-\U0001faff\u2600-\u27bf]", r"[$£€₹]"])
-def test_they_have_what_real_posts_have(mark: str) -> None:
+def test_sample_posts_have_marks_of_real_posts(mark: str) -> None:
     """Hashtags, numbers, emoji and prices."""
     assert sum(re.search(mark, text) is not None for *_, text in texts()) >= 100
 
 
-def test_the_schema_accepts_them() -> None:
+def test_posts_schema_accepts_the_sample_posts() -> None:
     import jsonschema
 
     path = embedded_posts().with_name("posts.schema.json")
@@ -55,7 +55,7 @@ def test_the_schema_accepts_them() -> None:
     assert not validator.is_valid({"id": 1})
 
 
-def test_the_config_map_beside_the_sample_job_holds_them() -> None:
+def test_sample_config_map_holds_the_sample_posts() -> None:
     """kubectl keeps what it applied in an annotation; all of an object's have room for 256 KiB."""
     job, _ = load_batch()
     reference = job.spec.posts.config_map_ref
@@ -67,7 +67,7 @@ def test_the_config_map_beside_the_sample_job_holds_them() -> None:
     assert len(json.dumps(config_map, ensure_ascii=False).encode()) < 255 << 10
 
 
-def test_the_sample_job_speaks_them_all() -> None:
+def test_sample_job_speaks_the_sample_posts_in_all_locales() -> None:
     job, models = load_batch()
     assert job.metadata.name == "hospitality-100"
     assert {voice.locale for model in models for voice in model.spec.voices} == set(LOCALES)

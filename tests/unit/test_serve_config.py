@@ -31,17 +31,17 @@ def applications(config: dict[str, Any]) -> dict[str, Any]:
     return {app["name"]: app for app in config["applications"]}
 
 
-def test_the_order_of_the_resources_does_not_matter_to_a_single_byte() -> None:
+def test_serve_config_is_the_same_in_any_order_of_resources() -> None:
     one, two, three = model("a"), model("b"), model("c")
     assert json.dumps(serve_config([one, two, three])) == json.dumps(serve_config([three, one, two]))
 
 
-def test_the_config_is_plain_json() -> None:
+def test_serve_config_is_plain_json() -> None:
     config = serve_config([model(parameters={"threads": 1})])
     assert json.loads(json.dumps(config)) == config
 
 
-def test_ray_serve_accepts_it() -> None:
+def test_serve_config_is_accepted_by_ray_serve() -> None:
     from ray.serve.schema import ServeDeploySchema
 
     schema = ServeDeploySchema.model_validate(
@@ -52,7 +52,7 @@ def test_ray_serve_accepts_it() -> None:
     assert (schema.http_options.host, schema.http_options.port) == ("127.0.0.1", 1234)
 
 
-def test_a_direct_gateway_listens_itself_and_there_are_no_proxies() -> None:
+def test_serve_config_with_a_direct_gateway_has_no_proxies() -> None:
     proxied, direct = (
         serve_config([model()], host="127.0.0.1", port=1234, direct=direct) for direct in (False, True)
     )
@@ -62,7 +62,7 @@ def test_a_direct_gateway_listens_itself_and_there_are_no_proxies() -> None:
     assert applications(proxied)["kokoro"] == applications(direct)["kokoro"]
 
 
-def test_adding_a_model_appends_an_application_and_changes_only_the_gateways_user_config() -> None:
+def test_serve_config_of_an_added_model_changes_only_the_user_config_of_the_gateway() -> None:
     before = applications(serve_config([model("a")]))
     after = applications(serve_config([model("a"), model("b")]))
     assert set(after) - set(before) == {"b"}
@@ -74,7 +74,7 @@ def test_adding_a_model_appends_an_application_and_changes_only_the_gateways_use
     assert gateway_before == gateway_after
 
 
-def test_a_changed_voice_needs_no_new_replica_anywhere() -> None:
+def test_serve_config_of_a_changed_voice_needs_no_new_replica() -> None:
     before = applications(serve_config([model(speaker="af_heart")]))
     after = applications(serve_config([model(speaker="af_bella")]))
     for name in before:
@@ -83,20 +83,20 @@ def test_a_changed_voice_needs_no_new_replica_anywhere() -> None:
         assert before[name] == after[name]
 
 
-def test_status_and_foreign_metadata_change_nothing() -> None:
+def test_serve_config_ignores_status_and_foreign_metadata() -> None:
     plain = model()
     noisy = plain.model_copy(update={"status": {"conditions": [{"type": "Ready"}]}})
     noisy = noisy.model_copy(update={"metadata": noisy.metadata.model_copy(update={"labels": {"a": "b"}})})
     assert serve_config([plain]) == serve_config([noisy])
 
 
-def test_resources_become_actor_options() -> None:
+def test_serve_config_turns_resources_into_actor_options() -> None:
     app = serve_config([model(resources={"cpu": "500m", "memory": "2Gi", "gpu": "1"})])["applications"][1]
     options = app["deployments"][0]["ray_actor_options"]
     assert options == {"num_cpus": 0.5, "memory": 2 << 30, "num_gpus": 1.0}
 
 
-def test_a_range_of_replicas_scales_and_a_fixed_number_does_not() -> None:
+def test_serve_config_scales_only_a_range_of_replicas() -> None:
     fixed = serve_config([model(replicas={"min": 2, "max": 2})])["applications"][1]["deployments"][0]
     ranged = serve_config([model(replicas={"min": 0, "max": 8, "targetOngoingRequests": 4})])
     scaling = ranged["applications"][1]["deployments"][0]["autoscaling_config"]
@@ -108,7 +108,7 @@ def test_a_range_of_replicas_scales_and_a_fixed_number_does_not() -> None:
 @pytest.mark.parametrize(
     ("names", "message"), [(["a", "a"], "given twice: a"), (["gateway"], "must not be called 'gateway'")]
 )
-def test_names_that_clash_are_refused(names: list[str], message: str) -> None:
+def test_serve_config_refuses_names_that_clash(names: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         serve_config([model(name) for name in names])
 
@@ -127,7 +127,7 @@ def text_model(name: str = "smollm", **spec: Any) -> TextModel:
     )
 
 
-def test_a_text_models_application_to_the_letter() -> None:
+def test_serve_config_of_a_text_model() -> None:
     config = serve_config([text_model(replicas={"targetOngoingRequests": 8}, parameters={"n_batch": 2})])
     assert applications(config)["smollm"] == {
         "name": "smollm",
@@ -156,7 +156,7 @@ def test_a_text_models_application_to_the_letter() -> None:
     }
 
 
-def test_on_a_cluster_llama_cpp_has_a_thread_a_core_that_it_asks_for() -> None:
+def test_serve_config_gives_llamacpp_a_thread_per_core_on_a_cluster() -> None:
     """A pod may run on all of its node's cores."""
 
     def threads(place: str, **spec: Any) -> object:
@@ -168,7 +168,7 @@ def test_on_a_cluster_llama_cpp_has_a_thread_a_core_that_it_asks_for() -> None:
     assert threads("", resources={"cpu": "4"}) is None
 
 
-def test_a_vllm_replica_has_a_placement_group_that_ray_serve_accepts() -> None:
+def test_serve_config_of_vllm_has_a_placement_group() -> None:
     from ray.serve.schema import ServeDeploySchema
 
     resources = {"cpu": "4", "memory": "16Gi", "gpu": "2"}
@@ -187,7 +187,7 @@ def test_a_vllm_replica_has_a_placement_group_that_ray_serve_accepts() -> None:
     }
 
 
-def test_a_small_vllm_replica_takes_part_of_a_gpu_on_one_node() -> None:
+def test_serve_config_of_a_small_vllm_model_uses_part_of_a_gpu() -> None:
     small = text_model("small", engine="vllm", resources={"gpu": "0.5"})
     (deployment,) = applications(serve_config([small]))["small"]["deployments"]
     assert deployment["placement_group_bundles"] == [{"CPU": 1.0, "memory": 1 << 30, "GPU": 0.5}]
@@ -213,7 +213,9 @@ def test_a_small_vllm_replica_takes_part_of_a_gpu_on_one_node() -> None:
         ("1", {"trust_remote_code": True}, "would run the source's own code"),
     ],
 )
-def test_gpus_that_do_not_go_together_are_refused(gpu: str, parameters: dict[str, Any], says: str) -> None:
+def test_text_model_refuses_gpus_that_do_not_fit_its_parallelism(
+    gpu: str, parameters: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ValidationError, match=re.escape(says)):
         text_model(engine="vllm", resources={"gpu": gpu}, parameters=parameters)
 
@@ -228,7 +230,9 @@ def test_gpus_that_do_not_go_together_are_refused(gpu: str, parameters: dict[str
         ("4", {"nodes": 2, "pipeline_parallel_size": 1}, 4, 1),
     ],
 )
-def test_gpus_are_shared_out(gpu: str, parameters: dict[str, Any], tensor: int, pipeline: int) -> None:
+def test_text_model_layout_shares_out_gpus(
+    gpu: str, parameters: dict[str, Any], tensor: int, pipeline: int
+) -> None:
     found = text_model(engine="vllm", resources={"gpu": gpu}, parameters=parameters).spec.layout
     assert found is not None
     assert (found.tensor_parallel, found.pipeline_parallel) == (tensor, pipeline)

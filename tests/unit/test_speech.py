@@ -61,7 +61,7 @@ async def whole(utterance: Utterance, engine: SimulatedEngine) -> tuple[bytes, f
     return b"".join(c.data for c in chunks), sum(c.seconds for c in chunks)
 
 
-def test_segments_are_short_first_and_lose_no_word(voice: CatalogueVoice) -> None:
+def test_plan_makes_short_first_segments_and_loses_no_word(voice: CatalogueVoice) -> None:
     segments = list(plan(Utterance(LONG, voice), CAPABILITIES))
     assert len(segments[0].text) <= FIRST_SEGMENT
     assert max(len(s.text) for s in segments) <= SEGMENT
@@ -70,7 +70,7 @@ def test_segments_are_short_first_and_lose_no_word(voice: CatalogueVoice) -> Non
     assert all(s.phonemes and s.speaker == "af_heart" and s.locale == "en-US" for s in segments)
 
 
-def test_too_many_phonemes_halve_the_segment(voice: CatalogueVoice) -> None:
+def test_plan_halves_a_segment_with_too_many_phonemes(voice: CatalogueVoice) -> None:
     tight = Capabilities(**{f: getattr(CAPABILITIES, f) for f in CAPABILITIES.__slots__} | {"max_input": 40})
     segments = list(plan(Utterance(LONG, voice), tight))
     assert max(len(s.phonemes) for s in segments) <= 40
@@ -78,12 +78,12 @@ def test_too_many_phonemes_halve_the_segment(voice: CatalogueVoice) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "😀🎉", "\x00\x07", "... !!! ???", "\u200b\u200e"])
-async def test_nothing_to_speak_is_an_error(voice: CatalogueVoice, text: str) -> None:
+async def test_speak_refuses_a_text_with_nothing_to_speak(voice: CatalogueVoice, text: str) -> None:
     with pytest.raises(TextError, match="at least one word"):
         await whole(Utterance(text, voice), SimulatedEngine())
 
 
-async def test_the_file_is_whole_and_the_same_every_time(voice: CatalogueVoice) -> None:
+async def test_speak_makes_a_whole_file_that_is_the_same_every_time(voice: CatalogueVoice) -> None:
     utterance = Utterance(LONG, voice)
     first, seconds = await whole(utterance, SimulatedEngine())
     second, _ = await whole(utterance, SimulatedEngine(0.001))
@@ -93,7 +93,7 @@ async def test_the_file_is_whole_and_the_same_every_time(voice: CatalogueVoice) 
     assert decoded == pytest.approx(seconds, abs=0.15)
 
 
-async def test_a_caller_who_leaves_stops_the_synthesis(voice: CatalogueVoice) -> None:
+async def test_speak_stops_synthesis_when_the_caller_leaves(voice: CatalogueVoice) -> None:
     class SlowAfterTheFirst(SimulatedEngine):
         async def synthesise(self, segment: Segment) -> Audio:
             self.delay, delay = 60, self.delay
@@ -112,7 +112,7 @@ async def test_a_caller_who_leaves_stops_the_synthesis(voice: CatalogueVoice) ->
     assert (engine.running, engine.cancelled, engine.segments) == (0, 1, [])
 
 
-async def test_an_error_of_the_engine_reaches_the_caller(voice: CatalogueVoice) -> None:
+async def test_speak_passes_on_an_error_of_the_engine(voice: CatalogueVoice) -> None:
     class Failing(SimulatedEngine):
         async def synthesise(self, segment: Segment) -> Audio:
             if len(self.segments) == 2:
@@ -124,7 +124,7 @@ async def test_an_error_of_the_engine_reaches_the_caller(voice: CatalogueVoice) 
 
 
 @pytest.mark.parametrize(("speed", "model_speed"), [(0.25, 0.5), (0.8, 0.8), (4.0, 2.0)])
-async def test_the_model_renders_the_tempo_that_it_can_and_the_audio_stage_the_rest(
+async def test_speak_splits_the_tempo_between_model_and_audio_stage(
     voice: CatalogueVoice, speed: float, model_speed: float
 ) -> None:
     engine = SimulatedEngine()
