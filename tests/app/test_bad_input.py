@@ -79,7 +79,7 @@ CASES: list[tuple[str, str, str, bytes | None, dict[str, str], int, str | None]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
-def test_bad_input(client: httpx.Client, case: Any) -> None:
+def test_server_refuses_bad_input_with_an_error_body(client: httpx.Client, case: Any) -> None:
     _, method, path, content, headers, status, param = case
     answer = client.request(method, path, content=content, headers=headers)
     assert answer.status_code == status, answer.text
@@ -89,14 +89,14 @@ def test_bad_input(client: httpx.Client, case: Any) -> None:
     assert error["request_id"] == answer.headers["x-request-id"]
 
 
-def test_what_is_no_http_at_all_does_no_harm(playground: Any) -> None:
+def test_server_survives_bytes_that_are_not_http(playground: Any) -> None:
     host, port = playground.url.removeprefix("http://").split(":")
     for rubbish in (b"\x00\xff\x16\x03\x01" * 100, b"POST /v1/audio/speech HTTP/9.9\r\n\r\n", b"GET"):
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(rubbish)
 
 
-def test_afterwards_it_still_speaks(client: httpx.Client, playground: Any) -> None:
+def test_server_still_speaks_after_bad_input(client: httpx.Client, playground: Any) -> None:
     answer = client.post(SPEECH, json={"input": "Still here.", "voice": "alloy"})
     assert answer.status_code == 200
     assert answer.content[:3] == b"ID3"

@@ -45,7 +45,7 @@ def folder(playground: Any) -> Path:
     return found
 
 
-def test_a_batch_is_made_once_followed_and_fetched(client: httpx.Client, folder: Path) -> None:
+def test_batch_is_created_once_followed_and_fetched(client: httpx.Client, folder: Path) -> None:
     key = {"Idempotency-Key": f"hotel-{uuid.uuid4()}"}
     answer = client.post("/v1/batches", json=BODY, headers=key)
     assert answer.status_code == 202, answer.text
@@ -77,7 +77,7 @@ def test_a_batch_is_made_once_followed_and_fetched(client: httpx.Client, folder:
     assert client.get("/v1/batches", params={"limit": 1}).json()["data"][0]["id"] == batch["id"]
 
 
-def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) -> None:
+def test_batch_items_are_filtered_and_paged(client: httpx.Client) -> None:
     batch = ended(client, client.post("/v1/batches", json=BODY).json())
     found, after = [], -1
     while after is not None:
@@ -107,7 +107,7 @@ def test_its_items_are_listed_filtered_a_page_at_a_time(client: httpx.Client) ->
         ({**BODY, "surprise": 1}, ["surprise"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_all_told_and_nothing_is_kept(
+def test_create_batch_reports_every_error_and_keeps_nothing(
     client: httpx.Client, folder: Path, body: dict[str, Any], words: list[str]
 ) -> None:
     folders = sorted(folder.glob("*"))
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_all_told_and_nothing_is_kept(
     assert sorted(folder.glob("*")) == folders
 
 
-def test_one_is_cancelled_and_taken_up_again_while_others_speak(client: httpx.Client) -> None:
+def test_batch_is_cancelled_and_retried_while_speech_is_served(client: httpx.Client) -> None:
     posts = [{"id": n, "text": {"en": f"{n}. {LONG}"}} for n in range(1, 7)]
     # Two at a time, so that much is left when it is cancelled.
     body = {"posts": posts, "avatars": {"locales": ["en-GB"]}, "parallelism": 2}
@@ -153,7 +153,7 @@ def refusing(playground: Any) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("refusing")
-def test_what_failed_is_listed_and_spoken_once_more(client: httpx.Client) -> None:
+def test_batch_lists_failed_items_and_retries_them(client: httpx.Client) -> None:
     posts = [
         {"id": 1, "text": {"en": "This one is spoken."}},
         {"id": 2, "text": {"en": "This one fails just once."}},
@@ -171,7 +171,7 @@ def test_what_failed_is_listed_and_spoken_once_more(client: httpx.Client) -> Non
     assert client.get(batch["links"]["items"], params={"status": "failed"}).json()["data"] == []
 
 
-def test_one_is_deleted_with_its_files(client: httpx.Client, folder: Path) -> None:
+def test_batch_is_deleted_with_its_files(client: httpx.Client, folder: Path) -> None:
     batch = ended(client, client.post("/v1/batches", json=BODY).json())
     assert len(list((folder / batch["id"]).glob("*.mp3"))) == 8
     assert client.delete(batch["links"]["self"]).status_code == 204
@@ -181,7 +181,7 @@ def test_one_is_deleted_with_its_files(client: httpx.Client, folder: Path) -> No
     assert client.delete(batch["links"]["self"]).status_code == 404
 
 
-def test_a_batch_survives_that_the_server_is_killed(
+def test_batch_resumes_after_the_server_is_killed(
     playground: Any, client: httpx.Client, folder: Path
 ) -> None:
     posts = [
@@ -200,7 +200,7 @@ def test_a_batch_survives_that_the_server_is_killed(
     assert len(list((folder / batch["id"]).glob("*.mp3"))) == 14
 
 
-def test_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> None:
+def test_render_speaks_posts_by_every_avatar_with_the_real_engine(tmp_path: Path) -> None:
     """`ttsp render`: each file decodes, lasts as long as it says, is not silent, and names its language."""
     number = trials(1, 3)
     texts = [

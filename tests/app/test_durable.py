@@ -17,7 +17,7 @@ def folder(playground: Any) -> Path:
     return found
 
 
-def test_a_speech_is_made_kept_and_removed(client: httpx.Client, folder: Path) -> None:
+def test_speech_is_created_kept_and_deleted(client: httpx.Client, folder: Path) -> None:
     body = {"text": TEXT, "language": "en", "dialect": "GB", "gender": "male"}
     answer = client.post("/v1/speech", json=body, headers={"prefer": "wait=60"})
     assert answer.status_code == 201, answer.text
@@ -37,7 +37,7 @@ def test_a_speech_is_made_kept_and_removed(client: httpx.Client, folder: Path) -
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_long_one_is_followed_and_stopped(client: httpx.Client, playground: Any) -> None:
+def test_long_speech_is_followed_and_stopped(client: httpx.Client, playground: Any) -> None:
     answer = client.post("/v1/speech", json={"text": TEXT * 100, "language": "en"})
     assert answer.status_code == 202
     address = answer.headers["location"]

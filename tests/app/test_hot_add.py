@@ -39,7 +39,7 @@ def traffic(playground: Any, replica: list[str]) -> Any:
     assert set(statuses) == {200}
 
 
-def test_a_model_comes_and_goes_in_place(
+def test_voice_model_is_added_and_removed_in_place(
     playground: Any, client: httpx.Client, replica: list[str], traffic: list[int]
 ) -> None:
     (kokoro,) = load_voice_models(())

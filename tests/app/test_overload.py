@@ -12,7 +12,7 @@ SENTENCE = "The harbour is quiet at night, and the boats lie still. "
 LONG = SENTENCE * 60
 
 
-def test_a_flood_is_answered_and_leaves_nothing_behind(playground: Any) -> None:
+def test_speech_route_answers_a_flood_with_200_or_429(playground: Any) -> None:
     body = {"input": "Hello, how are you today?", "voice": "alloy"}
     many = 6 * playground.queue
     limits = httpx.Limits(max_connections=many)
@@ -31,7 +31,7 @@ def test_a_flood_is_answered_and_leaves_nothing_behind(playground: Any) -> None:
     playground.wait_idle()
 
 
-def test_a_caller_who_leaves_stops_the_synthesis(playground: Any) -> None:
+def test_speech_route_stops_synthesis_when_the_caller_leaves(playground: Any) -> None:
     playground.wait_idle()
     before = playground.segments_spoken()
     body = {"input": LONG, "voice": "alloy"}
@@ -56,7 +56,9 @@ async def places(playground: Any) -> int:
     return sum(await asyncio.to_thread(playground.load))
 
 
-async def test_one_too_many_is_refused_at_once_and_those_who_leave_free_their_places(playground: Any) -> None:
+async def test_speech_queue_refuses_one_too_many_and_frees_places_of_callers_who_leave(
+    playground: Any,
+) -> None:
     """Others are spoken to, and wait, as long as this lasts."""
     queue = playground.queue
     playground.wait_idle()

@@ -58,7 +58,7 @@ def eventually(look: Callable[[], bool], what: str) -> None:
         time.sleep(0.5)
 
 
-def test_it_goes_when_nobody_asks_and_comes_back(sleeper: Any) -> None:
+def test_text_model_scales_to_zero_and_back(sleeper: Any) -> None:
     client = openai.OpenAI(base_url=f"{sleeper.url}/v1", api_key="none needed", max_retries=8, timeout=60)
 
     def ready() -> bool:

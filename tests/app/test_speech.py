@@ -26,7 +26,7 @@ def decode(data: bytes) -> tuple[Any, int]:
     return samples.astype(np.float64) / (32768 if samples.dtype == np.int16 else 1), rate
 
 
-def test_openais_client_gets_an_mp3(openai_client: openai.OpenAI, tmp_path: Path) -> None:
+def test_openai_client_gets_an_mp3(openai_client: openai.OpenAI, tmp_path: Path) -> None:
     file = tmp_path / "a.mp3"
     openai_client.audio.speech.create(model="tts-1", voice="alloy", input=TEXT).write_to_file(file)
     samples, rate = decode(file.read_bytes())
@@ -34,7 +34,7 @@ def test_openais_client_gets_an_mp3(openai_client: openai.OpenAI, tmp_path: Path
     assert np.abs(samples).max() > 0.1
 
 
-def test_openais_client_streams(openai_client: openai.OpenAI) -> None:
+def test_openai_client_streams_speech_in_chunks(openai_client: openai.OpenAI) -> None:
     with openai_client.audio.speech.with_streaming_response.create(
         model="gpt-4o-mini-tts", voice="female_en-US", input=TEXT * 2, response_format="mp3", speed=1.0
     ) as response:
@@ -45,7 +45,7 @@ def test_openais_client_streams(openai_client: openai.OpenAI) -> None:
     assert len(samples) / rate > 6
 
 
-def test_openais_client_gets_its_own_errors(openai_client: openai.OpenAI) -> None:
+def test_openai_client_raises_its_own_errors(openai_client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         openai_client.audio.speech.create(model="tts-1", voice="nobody", input=TEXT)
     assert refused.value.param == "voice"
@@ -54,11 +54,11 @@ def test_openais_client_gets_its_own_errors(openai_client: openai.OpenAI) -> Non
         openai_client.models.retrieve("none")
 
 
-def test_openais_client_lists_the_models(openai_client: openai.OpenAI) -> None:
+def test_openai_client_lists_the_models(openai_client: openai.OpenAI) -> None:
     assert "kokoro" in [model.id for model in openai_client.models.list()]
 
 
-def test_server_sent_events(client: httpx.Client) -> None:
+def test_speech_route_sends_server_sent_events(client: httpx.Client) -> None:
     body = {"input": "Hello there.", "voice": "alloy", "stream_format": "sse"}
     with client.stream("POST", "/v1/audio/speech", json=body) as response:
         lines = [line for line in response.iter_lines() if line]
@@ -68,7 +68,7 @@ def test_server_sent_events(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav"])
-def test_every_format_can_be_decoded(client: httpx.Client, name: str) -> None:
+def test_speech_route_encodes_every_format(client: httpx.Client, name: str) -> None:
     body = {"input": "Hello there.", "voice": "alloy", "response_format": name}
     answer = client.post("/v1/audio/speech", json=body)
     assert answer.status_code == 200, answer.text
@@ -76,13 +76,13 @@ def test_every_format_can_be_decoded(client: httpx.Client, name: str) -> None:
     assert 0.3 < len(samples) / rate < 3
 
 
-def test_pcm_is_bare_samples(client: httpx.Client) -> None:
+def test_speech_route_pcm_is_bare_samples(client: httpx.Client) -> None:
     body = {"input": "Hello there.", "voice": "alloy", "response_format": "pcm"}
     samples = np.frombuffer(client.post("/v1/audio/speech", json=body).content, "<i2")
     assert 0.3 < len(samples) / 24_000 < 3
 
 
-def test_every_avatar_speaks_its_language(client: httpx.Client) -> None:
+def test_speech_route_speaks_with_every_avatar(client: httpx.Client) -> None:
     texts = {
         "en": "Hello, welcome.",
         "ar": "مرحبا بكم.",
@@ -101,13 +101,13 @@ def test_every_avatar_speaks_its_language(client: httpx.Client) -> None:
         assert 0.3 < len(samples) / rate < 5, voice["id"]
 
 
-def test_the_same_request_gives_the_same_bytes(client: httpx.Client) -> None:
+def test_speech_route_repeats_the_same_bytes_for_the_same_request(client: httpx.Client) -> None:
     body = {"input": TEXT, "voice": "male_en-GB"}
     first, second = (client.post("/v1/audio/speech", json=body).content for _ in range(2))
     assert first == second
 
 
-def test_speed_changes_the_length(client: httpx.Client) -> None:
+def test_speech_route_speed_changes_the_length(client: httpx.Client) -> None:
     def seconds(speed: float) -> float:
         body = {"input": TEXT, "voice": "alloy", "response_format": "wav", "speed": speed}
         samples, rate = decode(client.post("/v1/audio/speech", json=body).content)
@@ -116,7 +116,7 @@ def test_speed_changes_the_length(client: httpx.Client) -> None:
     assert seconds(2.0) < 0.65 * seconds(1.0)
 
 
-def test_a_request_id_is_echoed_once(client: httpx.Client) -> None:
+def test_request_id_is_echoed_once(client: httpx.Client) -> None:
     answer = client.get("/healthz", headers={"x-request-id": "mine"})
     assert answer.headers.get_list("x-request-id") == ["mine"]
     assert len(client.get("/healthz").headers.get_list("x-request-id")) == 1

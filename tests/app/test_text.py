@@ -73,7 +73,7 @@ def ask(content: str = "Hello there.") -> Any:
     return [{"role": "user", "content": content}]
 
 
-def test_the_answer_is_the_engines_own(client: openai.OpenAI) -> None:
+def test_chat_completion_matches_the_answer_of_the_engine(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=60)
     (choice,) = answer.choices
     assert choice.message.content == simulated_text.whole(60)
@@ -82,7 +82,7 @@ def test_the_answer_is_the_engines_own(client: openai.OpenAI) -> None:
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 60)
 
 
-def test_a_stream_is_the_same_answer_as_it_is_written(client: openai.OpenAI, go_on: Path) -> None:
+def test_chat_completion_stream_arrives_while_it_is_written(client: openai.OpenAI, go_on: Path) -> None:
     stream = client.chat.completions.create(
         model="writer",
         messages=ask("Make a pause."),
@@ -101,7 +101,7 @@ def test_a_stream_is_the_same_answer_as_it_is_written(client: openai.OpenAI, go_
     assert chunks[-1].usage.completion_tokens == 60
 
 
-def test_many_at_a_time_on_two_replicas_are_not_mixed_up(client: openai.OpenAI) -> None:
+def test_completions_of_many_callers_on_two_replicas_are_not_mixed_up(client: openai.OpenAI) -> None:
     def one(number: int) -> str:
         tokens = 20 + number
         stream = client.completions.create(
@@ -118,7 +118,7 @@ def test_many_at_a_time_on_two_replicas_are_not_mixed_up(client: openai.OpenAI) 
         assert len(list(pool.map(one, range(12)))) == 12
 
 
-def test_a_flood_is_answered_and_leaves_nothing_behind(writer: Any) -> None:
+def test_chat_completions_answer_a_flood_with_200_or_429(writer: Any) -> None:
     body = {"model": "writer", "messages": ask(), "max_tokens": 40}
     with (
         httpx.Client(base_url=writer.url, timeout=60, limits=httpx.Limits(max_connections=40)) as client,
@@ -151,7 +151,7 @@ def wait_until(what: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_caller_who_leaves_stops_the_writing(writer: Any, client: openai.OpenAI) -> None:
+def test_chat_completion_stops_when_the_caller_leaves(writer: Any, client: openai.OpenAI) -> None:
     before = len(ended(writer))
     stream = client.chat.completions.create(
         model="writer", messages=ask(), max_completion_tokens=1500, stream=True
@@ -167,7 +167,7 @@ def test_a_caller_who_leaves_stops_the_writing(writer: Any, client: openai.OpenA
     assert 1 <= line["tokens"] < 1500, "tokens are counted, and most were never written"
 
 
-async def test_a_caller_who_leaves_before_there_is_an_answer_gives_up_the_place(writer: Any) -> None:
+async def test_chat_completion_frees_the_place_of_a_caller_who_leaves_before_the_answer(writer: Any) -> None:
     """Also one who waits in line, and one whose answer is not streamed."""
     body = {"model": "writer", "messages": ask("Make a pause."), "max_tokens": 60}  # and it never ends
     running = REPLICAS * SLOTS
@@ -218,7 +218,7 @@ async def test_a_caller_who_leaves_before_there_is_an_answer_gives_up_the_place(
         ({"messages": ask("word " * CONTEXT)}, None, "context_length_exceeded"),
     ],
 )
-def test_bad_requests_are_told_what_is_wrong(
+def test_chat_completion_refuses_bad_requests_with_param_and_code(
     client: openai.OpenAI, change: dict[str, Any], param: str | None, code: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
@@ -226,7 +226,7 @@ def test_bad_requests_are_told_what_is_wrong(
     assert (refused.value.param, refused.value.code) == (param, code)
 
 
-def test_an_engine_that_breaks_down_ends_the_stream_with_an_error(client: openai.OpenAI) -> None:
+def test_chat_completion_stream_ends_with_the_error_of_the_engine(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIError) as broken:  # by `create` itself, where it overtakes the first word
         list(
             client.chat.completions.create(
@@ -238,7 +238,7 @@ def test_an_engine_that_breaks_down_ends_the_stream_with_an_error(client: openai
     assert answer.choices[0].message.content == simulated_text.whole(5)
 
 
-def test_an_engine_that_crashes_takes_nobody_else_along(writer: Any, client: openai.OpenAI) -> None:
+def test_text_engine_crash_affects_no_other_model(writer: Any, client: openai.OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as lost:
         client.chat.completions.create(model="writer", messages=ask("crash"))
     assert lost.value.status_code == 503
@@ -255,7 +255,7 @@ def seconds(data: bytes) -> float:
         return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
 
 
-def test_an_answer_is_spoken_while_it_is_written(client: openai.OpenAI, go_on: Path) -> None:
+def test_chat_completion_is_spoken_while_it_is_written(client: openai.OpenAI, go_on: Path) -> None:
     stream = client.chat.completions.create(
         model="writer",
         messages=ask("Make a pause."),
@@ -290,7 +290,7 @@ def test_an_answer_is_spoken_while_it_is_written(client: openai.OpenAI, go_on: P
     assert abs(seconds(b64decode(message.audio.data)) - seconds(spoken)) < 1
 
 
-def test_a_model_that_loads_says_so(writer: Any) -> None:
+def test_text_model_reports_that_it_is_loading(writer: Any) -> None:
     (kokoro,) = load_voice_models(())
     folder = writer.folder / "simulated"
     models = [
@@ -320,7 +320,7 @@ def test_a_model_that_loads_says_so(writer: Any) -> None:
     assert httpx.post(f"{writer.url}/v1/chat/completions", json=body, timeout=60).status_code == 200
 
 
-def test_its_figures_have_vllms_names(writer: Any, client: openai.OpenAI) -> None:
+def test_text_metrics_have_the_names_of_vllm(writer: Any, client: openai.OpenAI) -> None:
     client.chat.completions.create(model="writer", messages=ask(), max_completion_tokens=5)
     missing = {
         "vllm_time_to_first_token_seconds_bucket",
@@ -345,7 +345,7 @@ def test_its_figures_have_vllms_names(writer: Any, client: openai.OpenAI) -> Non
         time.sleep(1)
 
 
-def test_no_text_is_logged(writer: Any, client: openai.OpenAI) -> None:
+def test_logs_contain_no_text(writer: Any, client: openai.OpenAI) -> None:
     client.chat.completions.create(model="writer", messages=ask("xylophone"), max_completion_tokens=5)
     logs = (writer.folder / "state" / "logs").glob("*.jsonl")
     assert not any("xylophone" in path.read_text() or "harbour" in path.read_text() for path in logs)

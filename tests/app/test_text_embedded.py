@@ -44,7 +44,7 @@ def ask(prompt: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_greedy_answers_are_llama_cpps_own(client: openai.OpenAI, bare: Any, prompt: str) -> None:
+def test_llamacpp_greedy_answers_match_bare_llama_cpp(client: openai.OpenAI, bare: Any, prompt: str) -> None:
     reported: list[Any] = []
     bare.handle_chat_completions(
         {"messages": ask(prompt), "max_tokens": TOKENS, "temperature": 0}, reported.append
@@ -64,7 +64,7 @@ def test_greedy_answers_are_llama_cpps_own(client: openai.OpenAI, bare: Any, pro
     assert not any("\ufffd" in piece for piece in pieces), "no piece ends inside a character"
 
 
-def test_seeds_reproduce(client: openai.OpenAI) -> None:
+def test_llamacpp_seeds_reproduce_answers(client: openai.OpenAI) -> None:
     answers = [
         client.chat.completions.create(
             model="smollm", messages=ask(PROMPTS[0]), max_completion_tokens=TOKENS, temperature=1, seed=seed
@@ -76,7 +76,7 @@ def test_seeds_reproduce(client: openai.OpenAI) -> None:
     assert answers[0] == answers[1] != answers[2]
 
 
-def test_stop_strings_never_leak(client: openai.OpenAI) -> None:
+def test_llamacpp_stop_strings_never_leak(client: openai.OpenAI) -> None:
     free = client.completions.create(model="smollm", prompt="One, two, three,", max_tokens=24, temperature=0)
     stop = free.choices[0].text[8:12]
     stream = client.completions.create(
@@ -90,7 +90,7 @@ def test_stop_strings_never_leak(client: openai.OpenAI) -> None:
     assert finish == "stop"
 
 
-def test_an_answer_is_held_to_a_json_schema(client: openai.OpenAI) -> None:
+def test_llamacpp_answer_follows_a_json_schema(client: openai.OpenAI) -> None:
     schema = {
         "type": "object",
         "properties": {"room": {"enum": ["single", "double"]}, "guests": {"type": "integer"}},
@@ -109,7 +109,7 @@ def test_an_answer_is_held_to_a_json_schema(client: openai.OpenAI) -> None:
     assert isinstance(found["guests"], int)
 
 
-def test_every_script_is_streamed_whole(client: openai.OpenAI) -> None:
+def test_llamacpp_stream_never_splits_a_character(client: openai.OpenAI) -> None:
     """The model writes these letters in several tokens each, and no piece has a part of one."""
     words = "مرحبا नमस्ते 👍🏽"
     stream = client.chat.completions.create(
@@ -127,14 +127,14 @@ def test_every_script_is_streamed_whole(client: openai.OpenAI) -> None:
     assert len(pieces) > 3, "it came in pieces"
 
 
-def test_what_does_not_fit_into_the_context_is_refused(client: openai.OpenAI) -> None:
+def test_llamacpp_refuses_a_prompt_longer_than_the_context(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="smollm", messages=ask("room " * 3000))
     assert refused.value.code == "context_length_exceeded"
     assert re.search(r"30\d\d tokens.* 2048", refused.value.message)
 
 
-def test_a_spoken_answer_says_what_is_written(client: openai.OpenAI) -> None:
+def test_spoken_chat_completion_says_what_is_written(client: openai.OpenAI) -> None:
     """Whisper hears what the model wrote."""
     answer = client.chat.completions.create(
         model="smollm",

@@ -48,7 +48,7 @@ def write(client: openai.OpenAI, prompt: str, **more: Any) -> str:
     return client.completions.create(model="tiny", prompt=prompt, **asked).choices[0].text
 
 
-def test_greedy_answers_are_transformers_own(tiny: Any, client: openai.OpenAI) -> None:
+def test_transformers_greedy_answers_match_the_bare_library(tiny: Any, client: openai.OpenAI) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer  # takes seconds
 
     folder = tiny.folder / "tiny"
@@ -65,18 +65,18 @@ def test_greedy_answers_are_transformers_own(tiny: Any, client: openai.OpenAI) -
         assert "".join(chunk.choices[0].text for chunk in stream) == expected
 
 
-def test_seeds_reproduce(client: openai.OpenAI) -> None:
+def test_transformers_seeds_reproduce_answers(client: openai.OpenAI) -> None:
     first, again, other = (write(client, PROMPTS[0], temperature=1, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
-def test_stop_strings_never_leak(client: openai.OpenAI) -> None:
+def test_transformers_stop_strings_never_leak(client: openai.OpenAI) -> None:
     whole = write(client, PROMPTS[0])
     stop = whole[6:9]
     assert write(client, PROMPTS[0], stop=[stop]) == whole[: whole.index(stop)]
 
 
-def test_who_leaves_stops_the_writing(tiny: Any, client: openai.OpenAI) -> None:
+def test_transformers_stops_writing_when_the_caller_leaves(tiny: Any, client: openai.OpenAI) -> None:
     stream = client.completions.create(model="tiny", prompt=PROMPTS[0], max_tokens=240, stream=True)
     next(iter(stream))
     stream.close()

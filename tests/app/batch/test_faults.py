@@ -57,7 +57,7 @@ def wait_begun(batch: Batch, driver: subprocess.Popen[bytes], renderings: int) -
     assert driver.poll() is None, "it ended with items that wait"
 
 
-def test_a_worker_killed_again_and_again(batch: Batch) -> None:
+def test_batch_succeeds_though_workers_are_killed(batch: Batch) -> None:
     """The items in hand go to a new worker, and nothing else is rendered twice."""
     kills, posts, chance = trials(6, 22), trials(30, 90), random.Random(1)  # noqa: S311
     batch.post(posts)
@@ -79,7 +79,7 @@ def test_a_worker_killed_again_and_again(batch: Batch) -> None:
     check_whole(batch, posts)
 
 
-def test_a_driver_killed_again_and_again(batch: Batch) -> None:
+def test_batch_resumes_after_each_driver_kill(batch: Batch) -> None:
     """Each new driver goes on where the one before was killed."""
     kills, posts, chance = trials(4, 20), trials(25, 110), random.Random(2)  # noqa: S311
     batch.post(posts)
@@ -99,7 +99,7 @@ def test_a_driver_killed_again_and_again(batch: Batch) -> None:
 
 
 @pytest.mark.parametrize("seed", range(trials(2, 5)))
-def test_every_process_killed_at_once(lone_batch: Batch, seed: int) -> None:
+def test_batch_resumes_after_every_process_is_killed(lone_batch: Batch, seed: int) -> None:
     """As a power cut: driver, Ray and workers; and the ledger's last record is torn."""
     batch, posts, chance = lone_batch, 30, random.Random(seed)  # noqa: S311
     batch.post(posts)
@@ -121,7 +121,7 @@ def test_every_process_killed_at_once(lone_batch: Batch, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(trials(1, 3)))
-def test_the_head_killed(lone_batch: Batch, seed: int) -> None:
+def test_batch_resumes_after_the_ray_head_is_killed(lone_batch: Batch, seed: int) -> None:
     """Ray's control store and node manager: the driver ends, done or not, and the next one goes on."""
     batch, posts, chance = lone_batch, 30, random.Random(100 + seed)  # noqa: S311
     batch.post(posts)
@@ -149,7 +149,7 @@ def test_the_head_killed(lone_batch: Batch, seed: int) -> None:
     check_whole(batch, posts)
 
 
-def test_two_drivers_at_once_do_the_work_once(batch: Batch) -> None:
+def test_batch_is_rendered_once_by_two_drivers(batch: Batch) -> None:
     posts = 40
     batch.post(posts)
     drivers = [batch.start(), batch.start()]
@@ -159,7 +159,7 @@ def test_two_drivers_at_once_do_the_work_once(batch: Batch) -> None:
     check_whole(batch, posts)
 
 
-def test_one_poisoned_item_fails_alone_with_its_reason(batch: Batch) -> None:
+def test_batch_fails_only_bad_items_with_their_reasons(batch: Batch) -> None:
     """Texts that kill their worker, that are refused, and one that fails once."""
     texts = {3: "KILL the worker 3.", 5: "REFUSE this 5.", 7: "Fails ONCE 7."}
     batch.post(12, lambda n: texts.get(n, f"Post number {n}."))
@@ -174,7 +174,7 @@ def test_one_poisoned_item_fails_alone_with_its_reason(batch: Batch) -> None:
     assert again["progress"] == {"total": 48, "done": 40, "failed": 8, "skipped": 40}, "what failed stays so"
 
 
-def test_a_changed_post_is_rendered_alone(batch: Batch) -> None:
+def test_batch_renders_only_changed_posts_and_missing_files(batch: Batch) -> None:
     batch.post(10)
     batch.end(batch.start())
     seen = len(batch.rendered)
@@ -185,7 +185,7 @@ def test_a_changed_post_is_rendered_alone(batch: Batch) -> None:
     assert rendered_since(batch, seen) == {(avatar, 4) for avatar in AVATARS} | {("male_en-US", 7)}
 
 
-def test_texts_that_are_the_same_are_spoken_once(batch: Batch) -> None:
+def test_batch_renders_identical_texts_once(batch: Batch) -> None:
     batch.post(20, lambda n: "Post number 1.")
     assert batch.end(batch.start())["progress"] == {"total": 80, "done": 80, "failed": 0, "skipped": 0}
     assert len(batch.rendered) == len(AVATARS)
@@ -197,7 +197,7 @@ def test_texts_that_are_the_same_are_spoken_once(batch: Batch) -> None:
     }
 
 
-def test_a_stopped_driver_ends_after_the_items_in_hand(batch: Batch) -> None:
+def test_batch_driver_finishes_items_in_hand_when_stopped(batch: Batch) -> None:
     batch.post(60)
     batch.hold_after(10)
     driver = batch.start()
@@ -211,7 +211,7 @@ def test_a_stopped_driver_ends_after_the_items_in_hand(batch: Batch) -> None:
     assert len(batch.rendered) == 240
 
 
-def test_an_output_that_is_full_for_a_while(batch: Batch, tmp_path: Path) -> None:
+def test_batch_waits_while_the_output_disk_is_full(batch: Batch, tmp_path: Path) -> None:
     """A disk without room: the batch waits, nothing half-written is called done, and it goes on."""
     if os.geteuid() != 0:
         pytest.skip("a small disk can be mounted by root only")

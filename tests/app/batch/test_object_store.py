@@ -123,7 +123,9 @@ def expected(posts: int) -> dict[str, bytes]:
     }
 
 
-def test_a_store_that_is_away_is_waited_for(store: s3fs.S3FileSystem, door: Door, lone_batch: Batch) -> None:
+def test_batch_waits_while_the_object_store_is_away(
+    store: s3fs.S3FileSystem, door: Door, lone_batch: Batch
+) -> None:
     batch = lone_batch
     batch.post(15)
     batch.hold_after(30)
@@ -142,7 +144,7 @@ def test_a_store_that_is_away_is_waited_for(store: s3fs.S3FileSystem, door: Door
     assert len(store.cat_file("hotel/audio/manifest.jsonl").splitlines()) == 60
 
 
-def test_a_killed_driver_is_followed_when_its_lease_has_ended(
+def test_batch_driver_takes_over_when_the_lease_of_a_killed_one_ends(
     store: s3fs.S3FileSystem, lone_batch: Batch
 ) -> None:
     batch = lone_batch
@@ -165,7 +167,7 @@ def test_a_killed_driver_is_followed_when_its_lease_has_ended(
     assert files(store) == expected(10)
 
 
-def test_google_cloud_storage_takes_a_batch(lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_writes_to_google_cloud_storage(lone_batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = lone_batch
     port = free_port("127.0.0.1")
     emulator = f"http://127.0.0.1:{port}"
