@@ -31,7 +31,7 @@ def make_findings(http: float = 8.0, first: float = 1.0, leak: int = 0) -> Findi
     return findings
 
 
-def test_ratios_are_taken_round_by_round() -> None:
+def test_throughput_ratios_are_taken_round_by_round() -> None:
     assert throughput_ratios(make_findings(), HTTP, 4) == pytest.approx([10 / 8, 11 / 9, 12 / 10])
     assert throughput_ratios(make_findings(), HTTP, 1) == []
 
@@ -51,7 +51,7 @@ def test_targets_not_measured() -> None:
     assert "not measured" in render(Findings({}))
 
 
-def test_growth_is_that_of_the_settled_server() -> None:
+def test_growth_measures_the_settled_server() -> None:
     memory = [(n, (500 if n <= 100 else 900) * MIB + 1024 * n) for n in range(10, 510, 10)]
     assert growth(memory) == pytest.approx(1024 * 400)
     outlier = [*memory[:30], (305, 5000 * MIB), *memory[30:]]
@@ -59,7 +59,7 @@ def test_growth_is_that_of_the_settled_server() -> None:
     assert growth(memory[:12]) is None
 
 
-def test_the_page_shows_every_table() -> None:
+def test_render_shows_every_table() -> None:
     page = render(make_findings())
     assert "| 4 | ours, HTTP and MP3 | 1.111 | 6.67 | 0.15 | 1.22 (1.20-1.25) |" in page
     assert "| 125 | kokoro-onnx | 4.00 | 4.00 | 4.10 |  |" in page
@@ -70,7 +70,7 @@ def test_the_page_shows_every_table() -> None:
         assert line == line.rstrip()
 
 
-def test_posts_are_new_and_of_the_length_wanted() -> None:
+def test_posts_are_unique_and_of_the_wanted_length() -> None:
     given = Posts().posts((32, 40, 125, 400), 200)
     assert len(set(given)) == 200
     assert all(
@@ -79,7 +79,7 @@ def test_posts_are_new_and_of_the_length_wanted() -> None:
     assert given == Posts().posts((32, 40, 125, 400), 200)
 
 
-def test_posts_run_out_with_an_error() -> None:
+def test_posts_raise_an_error_when_they_run_out() -> None:
     with pytest.raises(ValueError, match="not enough posts of 5 characters"):
         Posts().post(5)
 
@@ -93,10 +93,10 @@ TAG = b"ID3\x03\x00\x00" + bytes([0, 0, 1, 2]) + bytes(130)
     ("data", "frames"),
     [(b"", 0), (TAG[:5], 0), (TAG, 0), (TAG + FRAME[:-1], 0), (TAG + FRAME, 1), (FRAME * 3 + FRAME[:50], 3)],
 )
-def test_counts_whole_frames(data: bytes, frames: int) -> None:
+def test_count_frames_counts_whole_frames(data: bytes, frames: int) -> None:
     assert count_frames(data) == frames
 
 
-def test_refuses_what_is_no_mp3() -> None:
+def test_count_frames_refuses_data_that_is_not_mp3() -> None:
     with pytest.raises(ValueError, match="no frame at byte 0"):
         count_frames(b"RIFF....WAVE")

@@ -82,7 +82,7 @@ def test_targets_not_measured() -> None:
     assert "not measured" in render(Findings({}))
 
 
-def test_the_page_shows_every_table() -> None:
+def test_render_shows_every_table() -> None:
     page = render(make_findings())
     assert "| VoiceModels reconciled a second, five to a service | at least 20 | 25.0 (1,000 of" in page
     assert "| shared | ours | creation | 1,000 | 40.0 | 25.0 | 1,200 | 3,000 | 2,000 | 2.00 |" in page
@@ -98,11 +98,11 @@ def test_the_page_shows_every_table() -> None:
         assert line == line.rstrip()
 
 
-def test_what_did_not_come_in_time_is_told() -> None:
+def test_render_shows_how_many_models_came_in_time() -> None:
     findings = Findings({}, phases=[make_phase(COLD, OWN, reached=400)])
     assert "| 400 of 1,000 |" in render(findings)
 
 
-def test_a_spread_is_of_many_times() -> None:
+def test_spread_needs_more_than_one_time() -> None:
     assert spread([1.0]) is None
     assert spread([n / 100 for n in range(101)]) == Spread(0.5, pytest.approx(0.99))

@@ -9,7 +9,7 @@ from tts_operator.observed.ray import read_service
 LAYOUT = Layout("shared", 12, 5, 2)
 
 
-def test_every_resource_is_valid_and_has_a_name_of_its_own() -> None:
+def test_layout_resources_are_valid_and_have_unique_names() -> None:
     models = [LAYOUT.model(number) for number in range(LAYOUT.models)]
     jobs = [LAYOUT.job(number) for number in range(20)]
     for kind, things in ((VoiceModel, models), (TTSJob, jobs)):
@@ -19,7 +19,7 @@ def test_every_resource_is_valid_and_has_a_name_of_its_own() -> None:
         assert len(names) == len(things)
 
 
-def test_models_share_services_and_no_avatar() -> None:
+def test_layout_models_share_services_and_no_avatar() -> None:
     models = [LAYOUT.model(number) for number in range(LAYOUT.models)]
     services = {(m["metadata"]["namespace"], m["spec"]["service"]) for m in models}
     assert len(services) == LAYOUT.services == 3
@@ -34,13 +34,13 @@ def test_models_share_services_and_no_avatar() -> None:
         assert len(set(avatars)) == len(avatars)
 
 
-def test_a_service_has_room_for_so_many_models() -> None:
+def test_layout_refuses_too_many_models_of_one_service() -> None:
     Layout("shared", 1000, MOST, 1).model(MOST - 1)
     with pytest.raises(ValueError, match="not 10"):
         Layout("shared", 1000, MOST + 1, 1)
 
 
-def test_a_change_is_one_of_a_voice() -> None:
+def test_changed_model_differs_in_one_voice() -> None:
     model = LAYOUT.model(7)
     voices = changed(model)["spec"]["voices"]
     assert [voice for voice in voices if voice not in model["spec"]["voices"]] == voices[:1]
@@ -48,7 +48,7 @@ def test_a_change_is_one_of_a_voice() -> None:
 
 
 @pytest.mark.parametrize("status", [{}, {"pendingServiceStatus": {"rayClusterName": "s0002-raycluster-x"}}])
-def test_kuberay_is_said_to_serve_all_models(status: dict[str, object]) -> None:
+def test_ready_status_says_that_all_models_are_served(status: dict[str, object]) -> None:
     service = {"metadata": {"name": "s0002", "generation": 3}, "spec": {}, "status": status}
     applications = LAYOUT.applications(2)
     assert applications == ["gateway", "s0002-m0", "s0002-m1"]
@@ -58,7 +58,7 @@ def test_kuberay_is_said_to_serve_all_models(status: dict[str, object]) -> None:
     assert found.cluster == cluster_of(service) == ("s0002-raycluster-x" if status else "playground-abcde")
 
 
-def test_a_service_has_a_head_and_the_workers_that_it_wants() -> None:
+def test_pods_are_a_head_and_the_wanted_workers() -> None:
     groups = [{"groupName": "a", "replicas": 2}, {"groupName": "gone", "replicas": 0}]
     spec = {"rayClusterConfig": {"workerGroupSpecs": groups}}
     service = {"metadata": {"name": "s0002", "namespace": "bench-0"}, "spec": spec}

@@ -13,7 +13,7 @@ def met(record: Record) -> list[bool]:
     return [reached for *_, reached in targets(record)]
 
 
-def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_record_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     assert Record.load(path) == Record()
     record = Record(
@@ -25,21 +25,21 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert Record.load(path) == Record()
 
 
-def test_only_quiet_windows_tell_of_speed() -> None:
+def test_record_judges_speed_by_quiet_windows_only() -> None:
     slow = replace(WINDOW, audio=30.0, others=0.4)
     assert met(Record([WINDOW, slow], {1: GOOD})) == [True, True, True]
     assert met(Record([slow], {1: GOOD})) == [False, True, True]
     assert met(Record([replace(slow, others=0.0)], {1: GOOD})) == [False, True, True]
 
 
-def test_growth_and_faults_are_missed_targets() -> None:
+def test_record_misses_targets_by_growth_and_faults() -> None:
     grown = replace(WINDOW, workers=20 << 20)
     bad = replace(GOOD, faults=["post_01_female_en-US.mp3: it is silent"])
     assert met(Record([WINDOW, grown], {1: bad})) == [True, False, False]
     assert "- post_01_female_en-US.mp3: it is silent" in page(Record([WINDOW], {1: bad}), 1)
 
 
-def test_the_page_says_how_far_it_is() -> None:
+def test_record_page_shows_the_progress() -> None:
     record = Record([WINDOW], {1: GOOD, 2: GOOD})
     assert "2 posts, 4 files, 45 s of audio" in page(record, 100)
     assert "**Unfinished**: 2 of 100 posts" in page(record, 100)
