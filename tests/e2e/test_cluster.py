@@ -67,7 +67,7 @@ def reported(cluster: Cluster, path: str) -> str:
         time.sleep(0.5)
 
 
-def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: str) -> None:
+def test_pod_reaches_another_through_its_service(cluster: Cluster, namespace: str) -> None:
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -84,7 +84,7 @@ def test_a_pod_reaches_another_through_its_service(cluster: Cluster, namespace: 
     assert cluster.kubectl("exec", "server", "-n", namespace, "--", "cat", "/etc/debian_version").strip()
 
 
-def test_files_stay_on_a_volume(cluster: Cluster, namespace: str) -> None:
+def test_volume_keeps_files_for_the_next_pod(cluster: Cluster, namespace: str) -> None:
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -102,7 +102,7 @@ def test_files_stay_on_a_volume(cluster: Cluster, namespace: str) -> None:
     assert cluster.kubectl("logs", "reader", "-n", namespace) == "word\n"
 
 
-def test_a_pod_knows_the_api_server(cluster: Cluster, namespace: str) -> None:
+def test_pod_reaches_the_api_server(cluster: Cluster, namespace: str) -> None:
     script = (
         "use IO::Socket::INET; IO::Socket::INET->new(PeerAddr => $ENV{KUBERNETES_SERVICE_HOST},"
         ' PeerPort => $ENV{KUBERNETES_SERVICE_PORT}) or die $@; print "ok"'
@@ -112,7 +112,7 @@ def test_a_pod_knows_the_api_server(cluster: Cluster, namespace: str) -> None:
     assert cluster.kubectl("logs", "asker", "-n", namespace) == "ok"
 
 
-def test_an_image_comes_without_the_layers_that_the_node_has(cluster: Cluster, tmp_path: Path) -> None:
+def test_import_image_needs_only_layers_that_the_node_lacks(cluster: Cluster, tmp_path: Path) -> None:
     shared, own, other = (layer(f"{tmp_path} {number}") for number in range(3))
     first, second, third = (
         image(tmp_path, number, layers)

@@ -86,22 +86,22 @@ def image(request: pytest.FixtureRequest, built: dict[str, Path]) -> Image:
     return read(request.param, Layout(built[request.param]))
 
 
-def test_is_named_as_pods_name_it(image: Image) -> None:
+def test_image_name_is_the_one_that_pods_use(image: Image) -> None:
     assert image.layout.name == f"docker.io/library/tts-playground-{image.level}:{version()}"
 
 
-def test_runs_as_the_user_of_the_pods(image: Image) -> None:
+def test_image_runs_as_the_user_of_the_pods(image: Image) -> None:
     assert image.config["User"] == f"{USER}:{USER}"
     assert image.environment["HOME"] == f"/{TEMPORARY}"
 
 
-def test_starts_what_its_name_says(image: Image) -> None:
+def test_image_starts_its_own_command(image: Image) -> None:
     command = [*image.config["Entrypoint"], *(image.config.get("Cmd") or ())]
     serve = ["tini", "--", "ttsp", "serve", "--host", "0.0.0.0"]
     assert command == (["tts-operator"] if image.level == "operator" else serve)
 
 
-def test_tells_its_health(image: Image) -> None:
+def test_image_has_a_health_check(image: Image) -> None:
     kind, command = image.config["Healthcheck"]["Test"]
     port = 8080 if image.level == "operator" else 8000
     assert kind == "CMD-SHELL"
@@ -109,24 +109,24 @@ def test_tells_its_health(image: Image) -> None:
     assert list(image.config["ExposedPorts"]) == [f"{port}/tcp"]
 
 
-def test_says_what_it_is(image: Image) -> None:
+def test_image_labels_describe_it(image: Image) -> None:
     labels = image.config["Labels"]
     assert labels["org.opencontainers.image.title"].startswith("TextToSpeech Playground: ")
     assert labels["org.opencontainers.image.version"] == version()
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 
-def test_has_the_programs_that_run_in_it(image: Image) -> None:
+def test_image_has_the_programs_that_run_in_it(image: Image) -> None:
     assert image.programs >= PROGRAMS[image.level]
 
 
-def test_has_no_compiler(image: Image) -> None:
+def test_image_has_no_compiler(image: Image) -> None:
     assert image.programs & TOOLS == set()
     assert not [name for name in image.programs if re.fullmatch(r".*-(gcc|g\+\+|cpp|ld|as)(-\d+)?", name)]
     assert not [path for path in image.files if re.match(r"usr/include/.*\.h$|usr/lib/gcc/", path)]
 
 
-def test_has_no_cache_of_packages_and_no_build_backend(image: Image) -> None:
+def test_image_has_no_package_cache_and_no_build_backend(image: Image) -> None:
     caches = (
         r"(root|tmp|home/[^/]+)/\.cache/|.*/pip/cache/|wheels/|var/lib/apt/lists/.|var/cache/apt/.*\.deb$"
     )
@@ -135,11 +135,11 @@ def test_has_no_cache_of_packages_and_no_build_backend(image: Image) -> None:
     assert not [path for path in image.files if re.match(packages, path)]
 
 
-def test_has_no_program_that_gives_rights(image: Image) -> None:
+def test_image_has_no_setuid_program(image: Image) -> None:
     assert not [path for path, entry in image.files.items() if entry.isfile() and entry.mode & 0o6000]
 
 
-def test_is_written_by_its_user_only_where_volumes_are_mounted(image: Image) -> None:
+def test_image_is_writable_only_where_volumes_are_mounted(image: Image) -> None:
     mounts = {path.lstrip("/") for path in (AUDIO_PATH, CACHE_PATH, STATE_PATH)}
 
     def written(entry: tarfile.TarInfo) -> bool:
@@ -152,7 +152,7 @@ def test_is_written_by_its_user_only_where_volumes_are_mounted(image: Image) -> 
     assert writable - WRITABLE == (set() if image.level == "operator" else mounts)
 
 
-def test_can_be_read_by_its_user(image: Image) -> None:
+def test_image_code_is_readable_by_its_user(image: Image) -> None:
     code = [entry for path, entry in image.files.items() if path.startswith("opt/") and not entry.issym()]
     assert len(code) > 1000
     assert not [
@@ -160,7 +160,7 @@ def test_can_be_read_by_its_user(image: Image) -> None:
     ]
 
 
-def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
+def test_image_code_is_compiled(image: Image) -> None:
     sources = [PurePosixPath(path) for path in image.below("opt/venv/lib") if path.endswith(".py")]
     assert len(sources) > 500
     missing = [
@@ -171,7 +171,7 @@ def test_is_compiled_since_it_cannot_be_later(image: Image) -> None:
     assert not missing
 
 
-def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Image) -> None:
+def test_image_has_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Image) -> None:
     models = image.below("opt/tts-playground/models")
     bundles = LEVELS[image.level].models
     if not bundles:
@@ -190,7 +190,7 @@ def test_carries_the_model_of_its_engine_and_nothing_made_for_one_cpu(image: Ima
     assert not [path for path in models if re.search(r"-ort\d|\.lock$", path)]
 
 
-def test_has_the_project_of_this_checkout(image: Image) -> None:
+def test_image_has_the_project_of_this_checkout(image: Image) -> None:
     packages = "opt/venv/lib/python3.11/site-packages"
     entry = image.files[f"{packages}/tts_app/__init__.py"]
     assert entry.size == (ROOT / "app/tts_app/__init__.py").stat().st_size
@@ -199,12 +199,12 @@ def test_has_the_project_of_this_checkout(image: Image) -> None:
     assert f"{packages}/tts_playground-{version()}.dist-info/licenses/LICENSE" in image.files
 
 
-def test_is_not_larger_than_it_was(image: Image) -> None:
+def test_image_size_is_within_its_limit(image: Image) -> None:
     size = sum(entry.size for layer in image.layers for entry in layer.values())
     assert size / 1e6 < MEGABYTES[image.level]
 
 
-def test_shows_nothing_of_the_machine_that_built_it(image: Image) -> None:
+def test_image_reveals_nothing_of_the_build_machine(image: Image) -> None:
     entries = [(path, entry) for layer in image.layers for path, entry in layer.items()]
     settings = ("etc/hostname", "etc/resolv.conf", "etc/hosts")
     assert {entry.size for path, entry in entries if path in settings} <= {0}
@@ -218,7 +218,7 @@ def test_shows_nothing_of_the_machine_that_built_it(image: Image) -> None:
     assert not [path for path in image.layout.layers if contains(path.resolve(), needles)]
 
 
-def test_shares_what_changes_seldom_with_the_other_engines(image: Image, built: dict[str, Path]) -> None:
+def test_image_shares_lower_layers_with_the_other_engines(image: Image, built: dict[str, Path]) -> None:
     layers = [path.resolve() for path in image.layout.layers]
     project = [path for path, found in zip(layers, image.layers, strict=True) if of_the_project(found)]
     assert project == layers[-2:]
@@ -227,7 +227,7 @@ def test_shares_what_changes_seldom_with_the_other_engines(image: Image, built: 
     assert image.level == "operator" or layers[: len(below)] == below
 
 
-def test_buildah_writes_a_layer_once_and_takes_an_image_back(tmp_path: Path) -> None:
+def test_buildah_writes_a_layer_once_and_loads_an_image(tmp_path: Path) -> None:
     if os.geteuid() != 0 or not shutil.which("buildah") or not shutil.which("skopeo"):
         cannot_run("Buildah builds images as root, with Skopeo: run this as root after `hack/setup cluster`.")
     builder, image = Buildah(), f"tts-playground-test-{secrets.token_hex(4)}"

@@ -185,7 +185,7 @@ def speech(installed: ControlPlane, proxy: str) -> Iterator[Speech]:
     installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def test_pods_answer_with_mp3_in_three_locales(speech: Speech) -> None:
+def test_service_answers_with_mp3_in_three_locales(speech: Speech) -> None:
     for voice, text in WORDS.items():
         response = speech.say(voice, text)
         assert response.status_code == 200, response.text
@@ -193,7 +193,7 @@ def test_pods_answer_with_mp3_in_three_locales(speech: Speech) -> None:
         assert 1 < seconds_of(response.content) < 10, voice
 
 
-def test_pods_are_restricted(speech: Speech, installed: ControlPlane) -> None:
+def test_pods_pass_the_restricted_pod_security_standard(speech: Speech, installed: ControlPlane) -> None:
     """The namespace takes them under the strictest of Kubernetes' own standards."""
     reported = installed.kubectl(
         "label", "--dry-run=server", "--overwrite", "namespace", NAMESPACE,
@@ -208,14 +208,14 @@ def test_pods_are_restricted(speech: Speech, installed: ControlPlane) -> None:
     assert speech.kubectl("exec", name, "--", "id", "-u").strip() == "1000"
 
 
-def test_rays_own_ports_ask_for_a_token(speech: Speech) -> None:
+def test_ray_dashboard_requires_a_token(speech: Speech) -> None:
     """ShadowRay (CVE-2023-48022): whoever reaches the dashboard must not run jobs."""
     response = httpx.get(f"{speech.url(f'pods/{speech.head()}:8265')}/api/jobs/", timeout=30)
     assert response.status_code in (401, 403)
     assert "token" in response.text.lower()
 
 
-def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> None:
+def test_tts_job_succeeds_though_its_pod_is_killed(speech: Speech) -> None:
     """The sample: 2 posts by 4 avatars. Its progress is told, and what was done is not done again.
 
     One pod of the service is not ready all the while, for no replica is in it.
@@ -248,7 +248,7 @@ def test_a_job_whose_pod_is_killed_is_rendered_nonetheless(speech: Speech) -> No
     speech.wait_events("TTSJob", {"Running", "AttemptFailed", "Succeeded"})
 
 
-def test_of_fewer_replicas_the_idle_pod_goes(speech: Speech) -> None:
+def test_voice_model_scale_down_removes_the_idle_pod(speech: Speech) -> None:
     deadline = time.monotonic() + PATIENCE
     while sorted((ready := speech.ready_workers()).values()) != [False, True]:
         assert time.monotonic() < deadline, ready
@@ -261,7 +261,7 @@ def test_of_fewer_replicas_the_idle_pod_goes(speech: Speech) -> None:
     assert speech.say("female_en-US", "Nobody was disturbed.").status_code == 200
 
 
-def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech) -> None:
+def test_tts_job_is_suspended_resumed_and_removed_after_its_ttl(speech: Speech) -> None:
     posts = [{"id": n, "text": {"en": f"Table {n} by the window is yours tonight."}} for n in range(1, 17)]
     spec = {
         "posts": {"inline": posts},
@@ -293,7 +293,7 @@ def test_a_job_is_suspended_goes_on_and_is_removed_after_its_time(speech: Speech
     assert len(speech.files("tables")) == 32, "the files stay"
 
 
-def test_a_job_with_a_cluster_of_its_own(speech: Speech) -> None:
+def test_ephemeral_tts_job_runs_on_a_cluster_of_its_own(speech: Speech) -> None:
     """Its workers have the model loaded; its posts are in a ConfigMap; its pods go when it is done.
 
     Its output is a claim that many nodes may have at a time, as one of NFS is; here a folder of the one node.
@@ -328,7 +328,7 @@ def test_a_job_with_a_cluster_of_its_own(speech: Speech) -> None:
 
 
 @pytest.mark.usefixtures("kueue_installed")
-def test_a_job_waits_in_kueues_queue_and_gives_its_cluster_back(speech: Speech) -> None:
+def test_ephemeral_tts_job_waits_in_a_kueue_queue_and_gives_its_cluster_back(speech: Speech) -> None:
     """Kueue holds it back, admits it, takes its cluster from it midway, and admits it again."""
     quota = {"cpu": 8, "memory": "32Gi"}
     flavor = {"name": "default", "resources": [{"name": n, "nominalQuota": q} for n, q in quota.items()]}
@@ -381,7 +381,7 @@ def test_a_job_waits_in_kueues_queue_and_gives_its_cluster_back(speech: Speech) 
     assert len(speech.files("boats")) == len(posts)
 
 
-def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:
+def test_tts_job_status_lists_all_errors(speech: Speech) -> None:
     spec = {
         "posts": {"inline": [{"id": 1, "text": {"en": "..."}}, {"id": 2, "text": {"es": "Hola."}}]},
         "avatars": {"locales": ["en-US"]},
@@ -397,7 +397,7 @@ def test_a_job_that_is_wrong_says_all_that_is(speech: Speech) -> None:
     assert "post 2: it has no text for en-US" in degraded["message"]
 
 
-def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> None:
+def test_voice_model_is_added_in_place_without_a_failed_request(speech: Speech) -> None:
     before, head = speech.cluster_name(), speech.head()
     answers: list[str] = []
     stop = threading.Event()
@@ -425,7 +425,7 @@ def test_a_model_is_added_in_place_without_a_failed_request(speech: Speech) -> N
     assert speech.head() == head
 
 
-def test_a_voice_is_changed_and_a_model_removed_in_place(speech: Speech) -> None:
+def test_voice_model_is_changed_and_removed_in_place(speech: Speech) -> None:
     before = speech.cluster_name()
     voices = speech.get("voicemodel", "kokoro")["spec"]["voices"]
     added = [*voices, {"locale": "en-GB", "gender": "male", "speaker": "bm_george"}]
@@ -443,7 +443,7 @@ def test_a_voice_is_changed_and_a_model_removed_in_place(speech: Speech) -> None
     assert speech.cluster_name() == before
 
 
-def test_a_models_files_are_fetched_once_and_never_by_a_pod_that_serves(
+def test_model_files_are_fetched_once_and_never_by_a_serving_pod(
     speech: Speech, installed: ControlPlane
 ) -> None:
     """From a simulated hub on this machine, which the pods that serve are told not to ask."""
@@ -474,7 +474,7 @@ def test_a_models_files_are_fetched_once_and_never_by_a_pod_that_serves(
     speech.kubectl("wait", "--for=delete", "job", "-l", "ttsplayground.dev/model=hub", "--timeout=60s")
 
 
-def test_a_text_model_writes_on_the_same_cluster(speech: Speech) -> None:
+def test_text_model_writes_on_the_same_cluster(speech: Speech) -> None:
     before = speech.cluster_name()
     smollm = yaml.safe_load((SAMPLES / "textmodel-smollm.yaml").read_text(encoding="utf-8"))
     smollm["spec"]["resources"]["cpu"] = "250m"  # two cores hold all that there is here
@@ -502,7 +502,7 @@ def test_a_text_model_writes_on_the_same_cluster(speech: Speech) -> None:
     assert speech.cluster_name() == before
 
 
-def test_a_killed_worker_comes_back_and_the_status_tells(speech: Speech) -> None:
+def test_worker_pod_comes_back_after_a_kill(speech: Speech) -> None:
     worker = next(pod for pod in speech.pods() if "-kokoro-" in pod)
     kill(speech, worker)
     speech.wait_ready("kokoro")
@@ -510,7 +510,7 @@ def test_a_killed_worker_comes_back_and_the_status_tells(speech: Speech) -> None
     assert speech.say("female_en-US", "Back again.").status_code == 200
 
 
-def test_a_killed_head_comes_back_and_the_status_tells(speech: Speech) -> None:
+def test_head_pod_comes_back_after_a_kill(speech: Speech) -> None:
     head = speech.head()
     kill(speech, head)
     speech.wait_ready("kokoro")
@@ -530,7 +530,7 @@ def kill(speech: Speech, pod: str, model: str = "kokoro") -> None:
         time.sleep(0.5)
 
 
-def test_kubectl_tells_the_story_at_a_glance(speech: Speech) -> None:
+def test_kubectl_shows_the_voice_model_and_its_events(speech: Speech) -> None:
     speech.wait_ready("kokoro")
     header, row = speech.kubectl("get", "voice", "kokoro").splitlines()
     assert header.split() == ["NAME", "SERVICE", "ENGINE", "READY", "REASON", "REPLICAS", "AVATARS", "AGE"]
@@ -539,12 +539,12 @@ def test_kubectl_tells_the_story_at_a_glance(speech: Speech) -> None:
     assert any(event.get("reason") == "Serving" for event in events)
 
 
-def test_with_its_last_model_the_service_goes_and_its_audio_stays(speech: Speech) -> None:
+def test_service_is_removed_with_its_last_model_and_its_audio_stays(speech: Speech) -> None:
     speech.kubectl("delete", "voicemodel", "kokoro")
     speech.kubectl("wait", "--for=delete", "rayservice/playground", f"--timeout={PATIENCE:.0f}s")
     assert speech.get("pvc", "playground-audio")["status"]["phase"] == "Bound"
 
 
-def test_the_chart_tests_itself(installed: ControlPlane) -> None:
+def test_helm_test_succeeds(installed: ControlPlane) -> None:
     reported = installed.helm("test", "tts-playground", "-n", "tts-system", "--timeout", "3m")
     assert "Succeeded" in reported
