@@ -59,7 +59,7 @@ def model(request: pytest.FixtureRequest, gpu: str, tmp_path_factory: pytest.Tem
         pytest.param(4, "gptq-int4", TRITON, id="GPTQ 4-bit"),
     ],
 )
-def test_transformers(
+def test_transformers_tokens_per_second(
     gpu: str,
     bandwidth: float,
     model: "Model",
@@ -81,7 +81,7 @@ def test_transformers(
     assert all(row.tokens_a_second > 0 for row in rows)
 
 
-def test_llamacpp(gpu: str, bandwidth: float, smollm: Path, report: Report) -> None:
+def test_llamacpp_tokens_per_second(gpu: str, bandwidth: float, smollm: Path, report: Report) -> None:
     xllamacpp = pytest.importorskip("xllamacpp")
     if not any("CUDA" in str(device) for device in xllamacpp.get_device_info()):
         pytest.skip("this build of xllamacpp has no CUDA: the registry's wheel is for CPUs")

@@ -42,7 +42,7 @@ async def written(engine: TextEngine, request: TextRequest) -> str:
         return "".join([delta.text async for delta in engine.generate(request)])
 
 
-async def test_graphs_write_what_is_written_without_them(engine: TextEngine, folder: Path) -> None:
+async def test_cuda_graphs_write_what_is_written_without_them(engine: TextEngine, folder: Path) -> None:
     requests = [replace(SEA, prompt=prompt) for prompt in PROMPTS]
     together = await asyncio.gather(*(written(engine, request) for request in requests))
     one_by_one = [await written(engine, request) for request in requests]
@@ -54,7 +54,7 @@ async def test_graphs_write_what_is_written_without_them(engine: TextEngine, fol
     assert len(set(together)) == len(together)
 
 
-async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TextEngine) -> None:
+async def test_transformers_writes_logprobs_requests_beside_the_batch(engine: TextEngine) -> None:
     asks = replace(SEA, logprobs=1)
     expected, long = await written(engine, asks), await written(engine, replace(SEA, max_tokens=200))
     for _ in range(5):
@@ -64,7 +64,7 @@ async def test_who_asks_for_more_is_written_for_beside_the_batch(engine: TextEng
         assert beside == [long, expected, expected]
 
 
-async def test_who_leaves_changes_nothing_for_the_others(engine: TextEngine) -> None:
+async def test_transformers_caller_who_leaves_changes_no_other_answer(engine: TextEngine) -> None:
     requests = [replace(SEA, prompt=prompt) for prompt in PROMPTS[:5]]
     expected = [await written(engine, request) for request in requests]
     for _ in range(5):
@@ -79,7 +79,7 @@ async def test_who_leaves_changes_nothing_for_the_others(engine: TextEngine) -> 
     assert engine.load_now.cache == 0
 
 
-async def test_who_leaves_a_hundred_times_ends_no_others(folder: Path) -> None:
+async def test_transformers_survives_a_hundred_callers_who_leave(folder: Path) -> None:
     """The next step is prepared while one is computed: who leaves may be in both, and half read."""
     engine = loaded(folder, context=2304)
     long = " ".join(f"word {number}" for number in range(1000))[:2500]  # about 1,900 tokens
@@ -98,7 +98,7 @@ async def test_who_leaves_a_hundred_times_ends_no_others(folder: Path) -> None:
     engine.close()
 
 
-async def test_seeds_and_chance(engine: TextEngine) -> None:
+async def test_transformers_seeds_reproduce_and_unseeded_answers_vary(engine: TextEngine) -> None:
     warm = replace(SEA, temperature=1.0, seed=3)
     assert await written(engine, warm) == await written(engine, warm)
     unseeded = replace(SEA, temperature=1.0)
