@@ -81,15 +81,15 @@ def environment(objects: list[Object]) -> dict[str, Any]:
     return {variable["name"]: variable.get("value") for variable in container["env"]}
 
 
-def test_helm_has_nothing_to_say_about_it(helm: Helm, way: str) -> None:
+def test_chart_passes_helm_lint(helm: Helm, way: str) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), values=WAYS[way])
 
 
-def test_it_renders_the_same_every_time(helm: Helm, way: str) -> None:
+def test_chart_renders_the_same_every_time(helm: Helm, way: str) -> None:
     assert helm.template(WAYS[way]) == helm.template(WAYS[way])
 
 
-def test_a_package_renders_what_the_folder_does(helm: Helm, tmp_path: Path) -> None:
+def test_chart_package_renders_what_the_folder_does(helm: Helm, tmp_path: Path) -> None:
     helm("package", str(CHART), "--destination", str(tmp_path))
     (package,) = tmp_path.glob("*.tgz")
     assert helm.render(chart=package) == helm.render()
@@ -127,12 +127,12 @@ def conform(schemas: Path, documents: list[Object]) -> dict[str, Any]:
     return summary
 
 
-def test_kubeconform_finds_nothing(helm: Helm, way: str, schemas: Path) -> None:
+def test_chart_passes_kubeconform(helm: Helm, way: str, schemas: Path) -> None:
     objects = helm.render(WAYS[way])
     assert conform(schemas, objects) == {"valid": len(objects), "invalid": 0, "errors": 0, "skipped": 0}
 
 
-def test_kubeconform_would_find_something(helm: Helm, schemas: Path) -> None:
+def test_kubeconform_finds_unknown_fields_and_wrong_types(helm: Helm, schemas: Path) -> None:
     """Its schemas are strict: a field that nobody knows is found, and so is a wrong type."""
     objects = helm.render()
     deployment(objects)["spec"]["template"]["spec"]["automount"] = True
@@ -144,7 +144,7 @@ def test_kubeconform_would_find_something(helm: Helm, schemas: Path) -> None:
         conform(schemas, objects)
 
 
-def test_kubeconform_finds_nothing_in_the_samples(schemas: Path) -> None:
+def test_samples_pass_kubeconform(schemas: Path) -> None:
     found = conform(schemas, samples())
     assert found == {"valid": len(samples()), "invalid": 0, "errors": 0, "skipped": 0}
 
@@ -173,14 +173,12 @@ def test_kubeconform_finds_nothing_in_the_samples(schemas: Path) -> None:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
-def test_wrong_values_are_refused_in_words_that_name_them(
-    helm: Helm, values: dict[str, Any], says: str
-) -> None:
+def test_chart_refuses_wrong_values_and_names_them(helm: Helm, values: dict[str, Any], says: str) -> None:
     with pytest.raises(ProgramError, match=re.escape(says)):
         helm.render(values)
 
 
-def test_the_schema_and_the_readme_know_every_value() -> None:
+def test_chart_schema_and_readme_know_every_value() -> None:
     def leaves(value: Any, path: str) -> list[str]:
         if isinstance(value, dict) and value:
             return [leaf for key, child in value.items() for leaf in leaves(child, f"{path}.{key}")]
@@ -196,7 +194,7 @@ def test_the_schema_and_the_readme_know_every_value() -> None:
     assert set(engines["properties"]) == set(ENGINES)
 
 
-def test_objects_are_labelled_and_in_their_namespace(helm: Helm, way: str) -> None:
+def test_chart_objects_are_labeled_and_in_their_namespace(helm: Helm, way: str) -> None:
     for found in helm.render(WAYS[way]):
         metadata = found["metadata"]
         labels = metadata["labels"]
@@ -209,7 +207,7 @@ def test_objects_are_labelled_and_in_their_namespace(helm: Helm, way: str) -> No
     assert found["spec"]["template"]["metadata"]["labels"].items() >= selector.items()
 
 
-def test_for_a_team_nothing_is_cluster_wide(helm: Helm) -> None:
+def test_chart_for_one_team_has_nothing_cluster_wide(helm: Helm) -> None:
     objects = helm.render(WAYS["one team"])
     assert not {found["kind"] for found in objects} & CLUSTER_WIDE
     places = {(found["kind"], found["metadata"]["namespace"]) for found in objects}
@@ -217,7 +215,7 @@ def test_for_a_team_nothing_is_cluster_wide(helm: Helm) -> None:
     assert environment(objects)["TTSP_OPERATOR_NAMESPACES"] == "speech,more-speech"
 
 
-def test_the_operator_understands_its_environment(
+def test_chart_environment_is_understood_by_the_operator(
     helm: Helm, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = environment(helm.render(WAYS[way]))
@@ -234,7 +232,7 @@ def test_the_operator_understands_its_environment(
     )
 
 
-def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> None:
+def test_chart_images_are_of_one_registry_unless_named(helm: Helm) -> None:
     def images(values: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
         objects = helm.render(values)
         (container,) = deployment(objects)["spec"]["template"]["spec"]["containers"]
@@ -267,7 +265,7 @@ def test_the_images_are_of_one_registry_unless_they_are_named(helm: Helm) -> Non
     assert images(WAYS["little"])[2] == {}
 
 
-def test_the_definitions_are_those_of_the_repository(helm: Helm) -> None:
+def test_chart_crds_are_those_of_the_repository(helm: Helm) -> None:
     for keep in (True, False):
         found = of_kind(helm.render({"crds": {"keep": keep}}), "CustomResourceDefinition")
         assert len(found) == len(KINDS)
@@ -280,7 +278,7 @@ def test_the_definitions_are_those_of_the_repository(helm: Helm) -> None:
             assert (definition["apiVersion"], definition["kind"]) == (ours["apiVersion"], ours["kind"])
 
 
-def test_several_operators_are_apart_and_a_drain_leaves_one(helm: Helm) -> None:
+def test_chart_replicas_have_anti_affinity_and_a_disruption_budget(helm: Helm) -> None:
     assert not of_kind(helm.render({"replicas": 1}), "PodDisruptionBudget")
     objects = helm.render({"replicas": 2})
     (budget,) = of_kind(objects, "PodDisruptionBudget")
@@ -292,7 +290,7 @@ def test_several_operators_are_apart_and_a_drain_leaves_one(helm: Helm) -> None:
     assert deployment(objects)["spec"]["template"]["spec"]["affinity"] == theirs
 
 
-def test_its_pods_reach_dns_and_where_the_api_server_may_be(helm: Helm) -> None:
+def test_chart_network_policy_allows_dns_and_the_api_server(helm: Helm) -> None:
     (policy,) = of_kind(helm.render(), "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert policy["spec"]["ingress"] == [
@@ -308,7 +306,7 @@ def test_its_pods_reach_dns_and_where_the_api_server_may_be(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
-def test_prometheus_finds_its_metrics(helm: Helm, kind: str) -> None:
+def test_chart_monitor_selects_the_metrics_port(helm: Helm, kind: str) -> None:
     objects = helm.render({"metrics": {"monitor": {"enabled": True, "kind": kind, "labels": {"a": "b"}}}})
     (monitor,) = of_kind(objects, kind)
     assert monitor["metadata"]["labels"]["a"] == "b"
@@ -336,12 +334,12 @@ def helm_test(helm: Helm, url: str, patience: float) -> subprocess.CompletedProc
     )
 
 
-def test_helm_test_tells_an_operator_that_works(helm: Helm, operator: Operator) -> None:
+def test_helm_test_passes_when_the_operator_works(helm: Helm, operator: Operator) -> None:
     done = helm_test(helm, f"http://127.0.0.1:{operator.port}", PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_helm_test_tells_one_that_does_not_answer(helm: Helm) -> None:
+def test_helm_test_fails_when_the_operator_does_not_answer(helm: Helm) -> None:
     done = helm_test(helm, "http://127.0.0.1:1", 0.0)
     assert done.returncode == 1
     assert "http://127.0.0.1:1 does not answer" in done.stderr
@@ -362,14 +360,14 @@ def test_helm_test_tells_one_that_does_not_answer(helm: Helm) -> None:
         ),
     ],
 )
-def test_the_notes_say_what_is_missing(helm: Helm, values: dict[str, Any], says: list[str]) -> None:
+def test_chart_notes_say_what_is_missing(helm: Helm, values: dict[str, Any], says: list[str]) -> None:
     reported = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values)
     for words in says:
         assert words in reported
     assert ("image.registry is empty" in reported) == ("image" not in values)
 
 
-def test_the_notes_say_that_kuberay_is_there(control_plane: ControlPlane, crds: None) -> None:
+def test_chart_notes_say_that_kuberay_is_there(control_plane: ControlPlane, crds: None) -> None:
     reported = control_plane.helm(
         "install", RELEASE, str(CHART), "--dry-run=server", "--set", "crds.install=false"
     )
@@ -399,7 +397,7 @@ def umbrella(helm: Helm, tmp_path: Path) -> Path:
     return tmp_path / UMBRELLA.name
 
 
-def test_with_kuberay_both_are_installed_and_kuberay_can_be_left_out(helm: Helm, umbrella: Path) -> None:
+def test_umbrella_chart_installs_both_and_can_leave_kuberay_out(helm: Helm, umbrella: Path) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(umbrella))
     ours = helm.render({"image": {"registry": "r.example"}})
     values: dict[str, Any] = {"tts-playground": {"image": {"registry": "r.example"}}}
@@ -412,7 +410,7 @@ def test_with_kuberay_both_are_installed_and_kuberay_can_be_left_out(helm: Helm,
         helm.render({"tts-playground": {"replica": 1}}, chart=umbrella)
 
 
-def test_the_umbrella_brings_the_chart_and_the_pinned_kuberay() -> None:
+def test_umbrella_chart_pins_the_chart_and_kuberay() -> None:
     umbrella = yaml.safe_load((UMBRELLA / "Chart.yaml").read_text(encoding="utf-8"))
     versions = {dependency["name"]: dependency["version"] for dependency in umbrella["dependencies"]}
     kuberay = VERSIONS[KUBERAY].removeprefix("v")

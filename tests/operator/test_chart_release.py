@@ -155,7 +155,7 @@ def gone(plane: ControlPlane) -> bool:
     return not left
 
 
-def test_its_pods_are_let_into_a_restricted_namespace(plane: ControlPlane, release: Release) -> None:
+def test_release_pods_are_admitted_to_a_restricted_namespace(plane: ControlPlane, release: Release) -> None:
     release.install("--set=replicas=2")
 
     def pods() -> list[str]:
@@ -170,7 +170,7 @@ def test_its_pods_are_let_into_a_restricted_namespace(plane: ControlPlane, relea
     assert f"pod/{RELEASE}-test created" in tried
 
 
-def test_the_server_has_nothing_to_correct(plane: ControlPlane, release: Release) -> None:
+def test_release_manifest_is_valid_and_unchanged_by_an_upgrade(plane: ControlPlane, release: Release) -> None:
     """Every field is one that the API server knows, and a second upgrade changes nothing."""
     release.install()
     manifest = release.helm("get", "manifest", RELEASE)
@@ -190,7 +190,7 @@ def generations(plane: ControlPlane, release: Release) -> list[tuple[str, int]]:
     return [(item["metadata"]["name"], item["metadata"]["generation"]) for item in found]
 
 
-def test_an_upgrade_from_older_definitions_keeps_what_is_stored_and_what_runs(
+def test_release_upgrade_from_older_crds_keeps_what_is_stored_and_runs(
     plane: ControlPlane, release: Release, api: Api, older_chart: Path, tmp_path: Path
 ) -> None:
     release.install(chart=older_chart)
@@ -237,7 +237,7 @@ def test_an_upgrade_from_older_definitions_keeps_what_is_stored_and_what_runs(
         eventually(served, "the new field served")
 
 
-def test_removal_keeps_the_definitions_and_what_is_stored(
+def test_release_uninstall_keeps_crds_and_stored_objects(
     plane: ControlPlane, release: Release, api: Api
 ) -> None:
     release.install()
@@ -256,9 +256,7 @@ def test_removal_keeps_the_definitions_and_what_is_stored(
     assert api.get(VOICE_MODEL, "kokoro") is not None, "the same release takes its definitions up again"
 
 
-def test_definitions_that_kubectl_applied_are_taken_over_on_request(
-    plane: ControlPlane, release: Release, api: Api
-) -> None:
+def test_release_takes_over_applied_crds_on_request(plane: ControlPlane, release: Release, api: Api) -> None:
     plane.kubectl("apply", "--server-side", f"--filename={CHART / 'files' / 'crds'}")
     plane.await_established(*NAMES)
     api.apply(voice_model())
@@ -271,13 +269,13 @@ def test_definitions_that_kubectl_applied_are_taken_over_on_request(
     assert api.get(VOICE_MODEL, "kokoro") is not None
 
 
-def test_without_keep_the_definitions_go(plane: ControlPlane, release: Release) -> None:
+def test_release_uninstall_removes_crds_without_keep(plane: ControlPlane, release: Release) -> None:
     release.install("--set=crds.keep=false")
     release.uninstall()
     eventually(lambda: gone(plane), "no definition")
 
 
-def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
+def test_operator_watches_kinds_that_are_added_while_it_runs(
     plane: ControlPlane, release: Release, api: Api, tmp_path: Path
 ) -> None:
     release.install("--set=crds.install=false")
@@ -290,7 +288,7 @@ def test_kinds_that_come_while_it_runs_are_watched_from_then_on(
         api.await_object(Ref(RAY_SERVICE, "playground"))
 
 
-def test_the_operator_waits_for_the_lease_of_the_one_before(
+def test_operator_takes_over_when_the_old_one_gives_its_lease_back(
     plane: ControlPlane, release: Release, api: Api, tmp_path: Path
 ) -> None:
     """As in a rolling update: the new pod is up before the old one goes."""

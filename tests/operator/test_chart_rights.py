@@ -245,7 +245,7 @@ def hold_up(api: Api, pod: str) -> None:
     api.merge_status(POD, pod, {"conditions": [scheduled], "containerStatuses": [status]})
 
 
-def test_in_a_whole_life_it_is_refused_nothing_and_needs_all(
+def test_operator_needs_all_its_rights_and_no_others(
     release: Installed, api: Api, helm: Helm, audit: Audit, control_plane: ControlPlane
 ) -> None:
     live(api, control_plane)
@@ -267,12 +267,12 @@ def test_in_a_whole_life_it_is_refused_nothing_and_needs_all(
     assert unheard <= {(right.group, right.resource) for right in used}
 
 
-def test_every_kind_that_it_knows_is_in_its_rights(helm: Helm) -> None:
+def test_chart_rights_cover_every_kind(helm: Helm) -> None:
     has = {(right.group, right.resource) for right in granted(helm.render())}
     assert {(kind.group, kind.plural) for kind in KINDS.values()} <= has
 
 
-def test_there_is_no_wildcard_and_no_right_over_rights(helm: Helm) -> None:
+def test_chart_rights_have_no_wildcard_and_no_right_over_rights(helm: Helm) -> None:
     for values in ({}, {"watchNamespaces": ["speech"]}):
         for right in granted(helm.render(values)):
             assert "*" not in "".join(right)
@@ -281,7 +281,7 @@ def test_there_is_no_wildcard_and_no_right_over_rights(helm: Helm) -> None:
             assert right.verb not in {"escalate", "bind", "impersonate", "deletecollection"}
 
 
-def test_for_one_namespace_it_has_what_it_has_for_all(helm: Helm) -> None:
+def test_chart_rights_for_one_namespace_equal_those_for_all(helm: Helm) -> None:
     assert granted(helm.render()) == granted(helm.render({"watchNamespaces": ["speech"]}))
 
 
@@ -364,7 +364,9 @@ WORK = [
 """Of its work, a few."""
 
 
-def test_what_it_may_not_do(release: Installed, api: Api, control_plane: ControlPlane) -> None:
+def test_operator_account_lacks_dangerous_rights(
+    release: Installed, api: Api, control_plane: ControlPlane
+) -> None:
     places = (api.namespace, release.namespace, "kube-system", "")
     asked = [Question(verb, resource, place) for place in places for verb, resource in NEVER]
     leases = [Question(verb, "leases.coordination.k8s.io", api.namespace) for verb in ("create", "update")]
@@ -372,7 +374,7 @@ def test_what_it_may_not_do(release: Installed, api: Api, control_plane: Control
     assert [question for question, yes in allowed.items() if yes] == []
 
 
-def test_where_it_may_do_its_work(
+def test_operator_account_may_work_in_its_namespaces_only(
     install: Callable[[list[str]], Installed], api: Api, control_plane: ControlPlane
 ) -> None:
     def may(user: str, place: str) -> set[bool]:
@@ -386,7 +388,7 @@ def test_where_it_may_do_its_work(
     assert may(one, "default") == may(one, "") == {False}
 
 
-def test_whoever_edits_a_namespace_edits_its_models_and_whoever_views_it_sees_them(
+def test_chart_roles_let_editors_edit_and_viewers_view_the_kinds(
     install: Callable[[list[str]], Installed], control_plane: ControlPlane, api: Api
 ) -> None:
     install([])
@@ -410,7 +412,7 @@ def test_whoever_edits_a_namespace_edits_its_models_and_whoever_views_it_sees_th
     eventually(lambda: all(may("edit")) and all(may("admin")), "rights of those who edit")
 
 
-def test_its_own_account_is_made_for_it_alone(helm: Helm) -> None:
+def test_chart_service_account_token_is_mounted_by_the_operator_only(helm: Helm) -> None:
     objects = helm.render()
     (found,) = of_kind(objects, "ServiceAccount")
     assert found["automountServiceAccountToken"] is False

@@ -47,16 +47,14 @@ def names(plane: ControlPlane, kind: str, namespace: str) -> list[str]:
     return plane.kubectl("get", kind, "-n", namespace, "-o", "name").split()
 
 
-def test_it_is_the_kubernetes_that_is_pinned(control_plane: ControlPlane) -> None:
+def test_control_plane_runs_the_pinned_kubernetes(control_plane: ControlPlane) -> None:
     assert control_plane.kubectl("get", "--raw", "/readyz") == "ok"
     reported = json.loads(control_plane.kubectl("version", "-o", "json"))
     assert reported["serverVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
     assert reported["clientVersion"]["gitVersion"] == VERSIONS[KUBERNETES]
 
 
-def test_a_service_account_may_do_what_rbac_grants_and_no_more(
-    control_plane: ControlPlane, namespace: str
-) -> None:
+def test_control_plane_enforces_rbac(control_plane: ControlPlane, namespace: str) -> None:
     def ask(kind: str) -> str:
         return control_plane.run("kubectl", "get", kind, kubeconfig=kubeconfig)
 
@@ -80,7 +78,7 @@ def test_a_service_account_may_do_what_rbac_grants_and_no_more(
         ask("secrets")
 
 
-def test_pod_security_is_enforced(control_plane: ControlPlane, namespace: str) -> None:
+def test_control_plane_enforces_pod_security(control_plane: ControlPlane, namespace: str) -> None:
     label = "pod-security.kubernetes.io/enforce=restricted"
     control_plane.kubectl("label", "namespace", namespace, label)
     run = ("run", "root", "--image=any", "--privileged", "--dry-run=server", "-n", namespace)
@@ -105,7 +103,7 @@ def test_kuberay_makes_a_cluster_and_its_pods(control_plane: ControlPlane, names
     assert pod["status"]["phase"] == "Pending"
 
 
-def test_kuberay_can_be_away_for_a_while(control_plane: ControlPlane, namespace: str) -> None:
+def test_kuberay_catches_up_after_an_outage(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.stop_kuberay()
     try:
         control_plane.kubectl("apply", "-n", namespace, "-f", "-", input=RAY_SERVICE)
@@ -116,7 +114,9 @@ def test_kuberay_can_be_away_for_a_while(control_plane: ControlPlane, namespace:
     until(lambda: len(names(control_plane, "pods", namespace)) == 1)
 
 
-def test_the_api_server_can_be_away_for_a_while(control_plane: ControlPlane, namespace: str) -> None:
+def test_api_server_keeps_its_url_and_data_after_an_outage(
+    control_plane: ControlPlane, namespace: str
+) -> None:
     url = control_plane.url
     control_plane.kubectl("create", "configmap", "kept", "-n", namespace)
     control_plane.stop_api()
@@ -133,7 +133,7 @@ def test_the_api_server_can_be_away_for_a_while(control_plane: ControlPlane, nam
     until(lambda: len(names(control_plane, "pods", namespace)) == 1)
 
 
-def test_stop_leaves_no_process_and_no_folder() -> None:
+def test_control_plane_stop_leaves_no_process_and_no_folder() -> None:
     with ControlPlane(controller_manager=False, kuberay=False) as plane:
         pids, folder = plane.pids, plane.folder
         assert len(pids) == 2
@@ -142,7 +142,7 @@ def test_stop_leaves_no_process_and_no_folder() -> None:
     assert not folder.exists()
 
 
-def test_what_does_not_start_says_why_and_leaves_nothing() -> None:
+def test_control_plane_that_cannot_start_says_why_and_leaves_nothing() -> None:
     before = children()
     plane = ControlPlane(controller_manager=False, kuberay=False, api_arguments=["--no-such-flag"])
     with pytest.raises(StartError, match="unknown flag: --no-such-flag"):
@@ -151,7 +151,7 @@ def test_what_does_not_start_says_why_and_leaves_nothing() -> None:
     assert not plane.folder.exists()
 
 
-def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
+def test_control_plane_ends_with_a_killed_test_run(tmp_path: Path) -> None:
     script = (
         "import time\nfrom cluster.control_plane import ControlPlane\n"
         "plane = ControlPlane(controller_manager=False, kuberay=False)\nplane.start()\n"

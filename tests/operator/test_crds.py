@@ -117,7 +117,7 @@ def client(control_plane: ControlPlane) -> Client:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_crd_is_taken_whole(client: Client, kind: str) -> None:
+def test_crd_is_established_with_its_short_name(client: Client, kind: str) -> None:
     crd = json.loads(client.kubectl("get", f"crd/{KINDS[kind].plural}.ttsplayground.dev", "--output=json"))
     conditions = {condition["type"]: condition["status"] for condition in crd["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}, "NonStructuralSchema would be here"
@@ -125,12 +125,12 @@ def test_a_crd_is_taken_whole(client: Client, kind: str) -> None:
 
 
 @pytest.mark.parametrize("case", [*CASES["RULES"], *CASES["NAMES"]], ids=str)
-def test_a_broken_rule_is_refused_in_its_own_words(client: Client, case: Any) -> None:
+def test_crd_rule_refuses_a_broken_resource_in_its_own_words(client: Client, case: Any) -> None:
     assert case.says in refusal(client.create, case.resource, dry_run=True)
 
 
 @pytest.mark.parametrize("case", CASES["CHANGES"], ids=str)
-def test_a_change_that_may_not_be_is_refused_in_its_own_words(client: Client, case: Any) -> None:
+def test_crd_rule_refuses_a_forbidden_change_in_its_own_words(client: Client, case: Any) -> None:
     client.apply(GOOD[case.good])
     try:
         assert case.says in refusal(client.replace, case.resource)
@@ -150,7 +150,7 @@ def test_a_change_that_may_not_be_is_refused_in_its_own_words(client: Client, ca
         ("playground", {"spec.ray.version": "2.61.0", "spec.whenEmpty": "KeepGateway"}),
     ],
 )
-def test_a_change_that_may_be_is_taken(client: Client, good: str, change: dict[str, Any]) -> None:
+def test_crd_accepts_an_allowed_change(client: Client, good: str, change: dict[str, Any]) -> None:
     changed = CASES["Case"](good, change, "").resource
     try:
         client.apply(GOOD[good])
@@ -191,13 +191,15 @@ def test_a_change_that_may_be_is_taken(client: Client, good: str, change: dict[s
         ("playground", {"spec.podTemplate": {}}, 'unknown field "spec.podTemplate"'),
     ],
 )
-def test_what_the_schema_alone_refuses(client: Client, good: str, change: dict[str, Any], says: str) -> None:
+def test_crd_schema_refuses_wrong_values(
+    client: Client, good: str, change: dict[str, Any], says: str
+) -> None:
     broken = CASES["Case"](good, change, says).resource
     assert says in refusal(client.create, broken, dry_run=True)
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_resource_comes_back_without_a_difference(client: Client, name: str) -> None:
+def test_crd_returns_a_good_resource_unchanged(client: Client, name: str) -> None:
     document = GOOD[name]
     try:
         client.apply(document)
@@ -214,7 +216,7 @@ def test_a_good_resource_comes_back_without_a_difference(client: Client, name: s
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
-def test_a_sample_can_be_applied_and_then_differs_in_nothing(client: Client, path: Path) -> None:
+def test_sample_is_applied_without_a_difference(client: Client, path: Path) -> None:
     try:
         client.kubectl("apply", "--server-side", f"--filename={path}")
         assert client.kubectl("diff", "--server-side", f"--filename={path}") == ""
@@ -222,7 +224,7 @@ def test_a_sample_can_be_applied_and_then_differs_in_nothing(client: Client, pat
         client.kubectl("delete", "--ignore-not-found", f"--filename={path}")
 
 
-def test_parameters_keep_whatever_an_engine_may_want(client: Client) -> None:
+def test_crd_parameters_keep_any_field(client: Client) -> None:
     document = GOOD["text-on-gpus"]
     try:
         client.apply(document)
@@ -231,7 +233,7 @@ def test_parameters_keep_whatever_an_engine_may_want(client: Client) -> None:
         client.delete(document)
 
 
-def test_two_appliers_can_each_have_a_voice_of_one_model(client: Client) -> None:
+def test_crd_voices_may_belong_to_two_appliers(client: Client) -> None:
     document = GOOD["speakers"]
     own = {"locale": "es-ES", "gender": "male", "speaker": "em_alex"}
     try:
@@ -244,7 +246,7 @@ def test_two_appliers_can_each_have_a_voice_of_one_model(client: Client) -> None
         client.delete(document)
 
 
-def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client) -> None:
+def test_crd_rule_cost_allows_the_largest_job(client: Client) -> None:
     """A rule is given up, and the resource refused, when it takes the API server too long."""
     texts = dict.fromkeys(CASES["LOCALES"][:64], "Welcome to the hotel.")
     posts = [{"id": number, "text": texts} for number in range(500)]
@@ -259,7 +261,7 @@ def test_the_largest_resources_stay_within_the_cost_of_the_rules(client: Client)
         client.delete(job)
 
 
-def test_the_most_voices_and_locales_stay_within_the_cost_of_the_rules(client: Client) -> None:
+def test_crd_rule_cost_allows_the_most_voices_and_locales(client: Client) -> None:
     locales = CASES["LOCALES"]
     voices = [
         {"locale": locale, "gender": gender, "speaker": "af_heart"}
@@ -275,7 +277,7 @@ def test_the_most_voices_and_locales_stay_within_the_cost_of_the_rules(client: C
 
 
 @pytest.mark.parametrize("locale", ["fr-FR", "fr-fr", "es-419", "zh-Hant-TW", "ca-ES-valencia", "eo"])
-def test_a_locale_of_any_language_is_accepted(client: Client, locale: str) -> None:
+def test_crd_accepts_a_locale_of_any_language(client: Client, locale: str) -> None:
     case = CASES["Case"]("speakers", {"spec.voices.0.locale": locale}, "")
     client.create(case.resource, dry_run=True)
 
@@ -295,7 +297,7 @@ def test_a_locale_of_any_language_is_accepted(client: Client, locale: str) -> No
         ("pg.spec.scheduling", "nothing else of a pod can be set"),
     ],
 )
-def test_explain_tells_what_a_field_is(client: Client, path: str, says: str) -> None:
+def test_kubectl_explain_describes_a_field(client: Client, path: str, says: str) -> None:
     reported = " ".join(client.kubectl("explain", path).split())
     assert says in reported
     assert "<empty>" not in reported
@@ -333,7 +335,7 @@ MODELS = {"total": 2, "ready": 1, "summary": "1/2"}
         ),
     ],
 )
-def test_get_tells_the_story_at_a_glance(
+def test_kubectl_get_shows_the_status_columns(
     client: Client, good: str, status: dict[str, Any], columns: list[str]
 ) -> None:
     document = GOOD[good]
@@ -362,7 +364,7 @@ def test_get_tells_the_story_at_a_glance(
         ("speakers", {"conditions": [{"type": "Ready"}]}, "lastTransitionTime: Required value"),
     ],
 )
-def test_a_status_that_is_not_one_is_refused(client: Client, good: str, status: Any, says: str) -> None:
+def test_crd_refuses_a_wrong_status(client: Client, good: str, status: Any, says: str) -> None:
     try:
         client.apply(GOOD[good])
         assert says in refusal(client.merge_status, GOOD[good], status)

@@ -137,7 +137,7 @@ def ray(api, kubelet):
     return Ray(api, kubelet)
 
 
-def test_it_waits_for_its_service_and_then_becomes_a_rayjob(api):
+def test_tts_job_waits_for_its_service_and_becomes_a_ray_job(api):
     api.apply(tts_job())
     phase(api, "Pending", "ServiceMissing")
     api.apply(voice_model())
@@ -148,7 +148,7 @@ def test_it_waits_for_its_service_and_then_becomes_a_rayjob(api):
     assert made["metadata"]["ownerReferences"][0]["kind"] == "TTSJob"
 
 
-def test_inline_posts_are_in_the_batch_and_the_models_that_speak_them(api, service):
+def test_tts_job_batch_holds_inline_posts_and_their_models(api, service):
     api.apply(tts_job())
     api.await_object(Ref(RAY_JOB, "welcome"))
     (batch,) = [c for c in api.list(CONFIG_MAP) if c["metadata"]["name"].startswith("welcome-batch")]
@@ -158,14 +158,14 @@ def test_inline_posts_are_in_the_batch_and_the_models_that_speak_them(api, servi
     assert [p for p in api.list(NETWORK_POLICY) if p["metadata"]["name"].startswith("welcome-pods")]
 
 
-def test_posts_of_a_config_map_are_mounted_and_not_read(api, service):
+def test_tts_job_mounts_posts_of_a_config_map(api, service):
     api.apply(tts_job(posts={"configMapRef": {"name": "posts"}}))
     made = api.await_object(Ref(RAY_JOB, "welcome"))
     (container,) = made["spec"]["submitterPodTemplate"]["spec"]["containers"]
     assert "/batch/config-maps/posts/posts.jsonl" in [m["mountPath"] for m in container["volumeMounts"]]
 
 
-def test_progress_is_told_while_it_runs_and_then_how_it_ended(api, service, ray):
+def test_tts_job_status_reports_progress_and_outcome(api, service, ray):
     api.apply(tts_job())
     ray.run(line(0))
     status = phase(api, "Running")
@@ -183,7 +183,7 @@ def test_progress_is_told_while_it_runs_and_then_how_it_ended(api, service, ray)
     assert api.condition(TTS_JOB, "welcome", "Complete")["status"] == "True"
 
 
-def test_items_that_failed_are_told_with_their_reasons(api, service, ray, control_plane):
+def test_tts_job_status_lists_failed_items_with_reasons(api, service, ray, control_plane):
     api.apply(tts_job())
     failures = [
         {"post": n, "avatar": "female_en-US", "reason": "TextMissing", "message": "no"} for n in range(12)
@@ -196,7 +196,7 @@ def test_items_that_failed_are_told_with_their_reasons(api, service, ray, contro
     assert table[1].split()[:4] == ["welcome", "PartiallyFailed", "0/12", "12"]
 
 
-def test_a_job_that_is_wrong_fails_and_is_not_tried_again(api, service, ray):
+def test_tts_job_with_errors_fails_and_is_not_retried(api, service, ray):
     api.apply(tts_job())
     made = ray.run(line(0, outcome="Failed", message="avatars: nobody speaks ur-PK"))
     phase(api, "Failed", "BatchFailed")
@@ -205,7 +205,7 @@ def test_a_job_that_is_wrong_fails_and_is_not_tried_again(api, service, ray):
     assert api.get(RAY_JOB, "welcome")["metadata"]["uid"] == made["metadata"]["uid"]
 
 
-def test_suspended_it_stops_and_then_goes_on(api, service, ray):
+def test_tts_job_is_suspended_and_resumed(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     phase(api, "Running")
@@ -218,7 +218,7 @@ def test_suspended_it_stops_and_then_goes_on(api, service, ray):
     phase(api, "Succeeded")
 
 
-def test_what_fails_while_it_is_stopped_has_not_failed(api, service, ray, control_plane):
+def test_tts_job_failure_while_stopping_is_not_counted(api, service, ray, control_plane):
     """The output may be away in the moment in which the driver is to leave it."""
 
     def hold(finalizers):
@@ -240,7 +240,7 @@ def test_what_fails_while_it_is_stopped_has_not_failed(api, service, ray, contro
     phase(api, "Succeeded")
 
 
-def test_a_queue_is_told_that_it_has_no_say(api, service):
+def test_tts_job_on_a_service_leaves_out_the_queue_label(api, service):
     """Kueue admits clusters, and a service's runs already."""
     api.apply(tts_job(labels={"kueue.x-k8s.io/queue-name": "nightly"}))
     made = api.await_object(Ref(RAY_JOB, "welcome"))
@@ -249,14 +249,14 @@ def test_a_queue_is_told_that_it_has_no_say(api, service):
     assert "queue-name is left out" in events["Starting"]
 
 
-def test_an_ended_job_is_deleted_after_its_time(api, service, ray):
+def test_tts_job_is_deleted_after_its_ttl(api, service, ray):
     api.apply(tts_job(ttlSecondsAfterFinished=1))
     ray.run(line(8, outcome="Succeeded"))
     api.await_absence(Ref(TTS_JOB, "welcome"))
     api.await_absence(Ref(RAY_JOB, "welcome"))
 
 
-def test_a_deadline_stops_it(api, service, ray):
+def test_tts_job_is_stopped_by_its_deadline(api, service, ray):
     api.apply(tts_job(activeDeadlineSeconds=1))
     ray.run(line(3))
     status = phase(api, "Failed", "DeadlineExceeded")
@@ -264,7 +264,7 @@ def test_a_deadline_stops_it(api, service, ray):
     api.await_absence(Ref(RAY_JOB, "welcome"))
 
 
-def test_deleted_it_takes_all_that_it_made_along(api, service, ray):
+def test_tts_job_deletion_removes_its_children(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     phase(api, "Running")
@@ -278,7 +278,7 @@ def test_deleted_it_takes_all_that_it_made_along(api, service, ray):
     assert api.get(RAY_SERVICE, "playground"), "the service stays"
 
 
-def test_broken_off_it_is_tried_again(api, service, ray):
+def test_tts_job_is_retried_when_broken_off(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     phase(api, "Running")
@@ -289,7 +289,7 @@ def test_broken_off_it_is_tried_again(api, service, ray):
     api.await_events(Ref(TTS_JOB, "welcome"), {"AttemptFailed"})
 
 
-def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
+def test_tts_job_moves_to_the_cluster_that_takes_over(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     phase(api, "Running")
@@ -308,7 +308,7 @@ def test_it_goes_over_to_the_cluster_that_takes_over(api, service, ray):
         ({"posts": {"inline": [{"id": 1, "text": {"en": "Goodbye"}}]}}, "posts"),
     ],
 )
-def test_what_it_does_cannot_be_changed_and_the_message_says_what_to_do(api, control_plane, change, field):
+def test_tts_job_refuses_a_changed_spec_and_says_what_to_do(api, control_plane, change, field):
     api.apply(tts_job())
     with pytest.raises(CommandError) as refused:
         control_plane.kubectl(
@@ -318,13 +318,13 @@ def test_what_it_does_cannot_be_changed_and_the_message_says_what_to_do(api, con
     assert f"{field} cannot be changed: make a new TTSJob on the same output" in str(refused.value)
 
 
-def test_a_claim_that_the_service_has_not_is_told(api, service):
+def test_tts_job_reports_a_claim_that_the_service_lacks(api, service):
     api.apply(tts_job(output={"uri": "pvc://elsewhere/a"}))
     phase(api, "Pending", "InvalidClaim")
     assert "pvc://playground-audio" in api.condition(TTS_JOB, "welcome", "Degraded")["message"]
 
 
-def test_an_operator_that_starts_anew_goes_on_where_it_was(api, service, ray, operator):
+def test_tts_job_goes_on_after_an_operator_restart(api, service, ray, operator):
     api.apply(tts_job())
     made = ray.run(line(3))
     phase(api, "Running")
@@ -336,7 +336,7 @@ def test_an_operator_that_starts_anew_goes_on_where_it_was(api, service, ray, op
     assert api.get(RAY_JOB, "welcome")["metadata"]["uid"] == made["metadata"]["uid"]
 
 
-def test_two_jobs_do_not_mind_each_other(api, service, kubelet):
+def test_tts_jobs_do_not_affect_each_other(api, service, kubelet):
     for name in ("one", "two"):
         api.apply(tts_job(name))
     one, two = Ray(api, kubelet, "one"), Ray(api, kubelet, "two")
@@ -346,7 +346,7 @@ def test_two_jobs_do_not_mind_each_other(api, service, kubelet):
     phase(api, "Failed", name="two")
 
 
-def test_events_tell_its_story(api, service, ray):
+def test_tts_job_events_report_its_phases(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     phase(api, "Running")
@@ -355,7 +355,7 @@ def test_events_tell_its_story(api, service, ray):
     api.await_events(Ref(TTS_JOB, "welcome"), {"Starting", "Running", "Succeeded"})
 
 
-def test_what_goes_on_unchanged_is_not_written_again(api, service, ray):
+def test_tts_job_status_is_not_written_again_when_unchanged(api, service, ray):
     api.apply(tts_job())
     ray.run(line(3))
     eventually(lambda: phase(api, "Running").get("progress", {}).get("done") == 3, "the progress")

@@ -10,7 +10,7 @@ from tts_operator.objects import JOB, POD, RAY_CLUSTER, RAY_JOB, TTS_JOB, Ref
 pytestmark = pytest.mark.usefixtures("operator")
 
 
-def test_a_cluster_of_its_own_and_a_submitter_with_its_token(api, control_plane):
+def test_ephemeral_tts_job_gets_a_cluster_and_a_submitter_with_its_token(api, control_plane):
     control_plane.kubectl(
         "label", "namespace", api.namespace, "pod-security.kubernetes.io/enforce=restricted"
     )

@@ -59,7 +59,7 @@ def settled(api, look):
     return before
 
 
-def test_a_voice_model_becomes_a_ray_service_and_kuberay_makes_pods_of_it(api):
+def test_voice_model_becomes_a_ray_service_with_pods(api):
     api.apply(voice_model())
     for ref in CHILDREN:
         api.await_object(ref)
@@ -85,7 +85,7 @@ def test_voice_model_in_any_language_is_served(api):
     assert api.get(VOICE_MODEL, "french")["status"]["locales"] == ["fr-FR"]
 
 
-def test_voice_model_that_nothing_reads_says_so_and_the_others_are_served(api):
+def test_voice_model_with_an_unreadable_locale_says_so_and_others_are_served(api):
     api.apply(voice_model("klingon", ("female_tlh-001", "male_fr-FR")))
     ready = api.await_condition("klingon", "Ready", "False", "LocaleUnreadable")
     assert ready["message"].startswith("Nothing reads tlh-001: ")
@@ -104,7 +104,7 @@ def test_pods_pass_the_restricted_pod_security_standard(api, control_plane):
     eventually(lambda: len(api.list(POD)) == 2, "pods in a restricted namespace")
 
 
-def test_a_model_that_is_added_is_served_by_the_same_cluster(api):
+def test_voice_model_is_added_to_the_same_cluster(api):
     api.apply(voice_model())
     name = cluster(api)["metadata"]["name"]
     api.apply(voice_model("another", ("male_en-US",)))
@@ -116,7 +116,7 @@ def test_a_model_that_is_added_is_served_by_the_same_cluster(api):
     assert [found["metadata"]["name"] for found in api.list(RAY_CLUSTER)] == [name]
 
 
-def test_a_model_that_goes_leaves_the_cluster_and_its_pods_go(api):
+def test_voice_model_removal_keeps_the_cluster_and_removes_its_pods(api):
     api.apply(voice_model())
     api.apply(voice_model("another", ("male_en-US",)))
     eventually(lambda: len(cluster(api)["spec"]["workerGroupSpecs"]) == 2, "two worker groups")
@@ -132,7 +132,7 @@ def test_a_model_that_goes_leaves_the_cluster_and_its_pods_go(api):
     assert [found["metadata"]["name"] for found in api.list(RAY_CLUSTER)] == [name]
 
 
-def test_a_number_of_replicas_changes_in_place(api):
+def test_voice_model_replicas_change_in_place(api):
     api.apply(voice_model())
     before = cluster(api)
     api.apply(voice_model(replicas={"min": 3, "max": 3}))
@@ -145,7 +145,7 @@ def test_a_number_of_replicas_changes_in_place(api):
     assert cluster(api)["metadata"]["uid"] == before["metadata"]["uid"]
 
 
-def test_a_voice_that_is_added_changes_the_serve_config_alone(api):
+def test_voice_model_new_voice_changes_only_the_serve_config(api):
     api.apply(voice_model())
     before = cluster(api)
     api.apply(voice_model(avatars=("female_en-US", "male_en-GB")))
@@ -156,7 +156,7 @@ def test_a_voice_that_is_added_changes_the_serve_config_alone(api):
     ]
 
 
-def test_with_the_last_model_everything_goes_but_the_audio(api):
+def test_last_voice_model_takes_all_children_but_the_audio_claim(api):
     api.apply(voice_model())
     for ref in CHILDREN:
         api.await_object(ref)
@@ -166,7 +166,7 @@ def test_with_the_last_model_everything_goes_but_the_audio(api):
     assert api.get(CLAIM, "playground-audio") is not None
 
 
-def test_the_gateway_stays_where_the_playground_says_so(api):
+def test_playground_may_keep_the_gateway_without_models(api):
     api.apply(playground(whenEmpty="KeepGateway"))
     api.apply(voice_model())
     eventually(lambda: applications(api) == ["gateway", "kokoro"], "the model")
@@ -174,7 +174,7 @@ def test_the_gateway_stays_where_the_playground_says_so(api):
     eventually(lambda: applications(api) == ["gateway"], "the gateway alone")
 
 
-def test_services_of_one_namespace_are_apart(api):
+def test_services_of_one_namespace_are_independent(api):
     api.apply(voice_model())
     api.apply(voice_model("theirs", service="theirs"))
     eventually(lambda: applications(api) == ["gateway", "kokoro"], "the first service")
@@ -184,7 +184,7 @@ def test_services_of_one_namespace_are_apart(api):
     assert applications(api) == ["gateway", "kokoro"]
 
 
-def test_the_older_model_has_an_avatar_and_the_other_says_so(api):
+def test_voice_model_loses_an_avatar_to_an_older_model(api):
     api.apply(voice_model("first"))
     api.await_object(Ref(RAY_SERVICE, "playground"))
     time.sleep(1.1)  # ages are told in seconds
@@ -196,7 +196,7 @@ def test_the_older_model_has_an_avatar_and_the_other_says_so(api):
     eventually(lambda: api.get(VOICE_MODEL, "a-second")["status"]["avatars"] == 2, "the avatar is free")
 
 
-def test_one_bad_model_harms_no_other(api):
+def test_bad_voice_model_harms_no_other(api):
     api.apply(voice_model("good"))
     api.apply(voice_model("bad", ("male_en-US",), parameters={"threads": 1}))
     # What the API server would refuse today may be stored from an older CRD: here an avatar that is taken.
@@ -206,7 +206,7 @@ def test_one_bad_model_harms_no_other(api):
 
 
 @pytest.mark.parametrize("ref", CHILDREN, ids=lambda ref: ref.kind.name)
-def test_a_child_that_is_deleted_comes_back(api, ref):
+def test_child_is_recreated_when_deleted(api, ref):
     api.apply(voice_model())
     before = api.await_object(ref)["metadata"]["uid"]
     if ref.kind is CLAIM:
@@ -231,7 +231,7 @@ def test_a_child_that_is_deleted_comes_back(api, ref):
     ],
     ids=["serve-config", "label", "policy", "budget", "token"],
 )
-def test_drift_is_repaired(api, kind, patch, path):
+def test_child_drift_is_repaired(api, kind, patch, path):
     api.apply(voice_model(replicas={"min": 2, "max": 2}))
     name = "playground-kokoro" if kind is DISRUPTION_BUDGET else "playground"
 
@@ -247,7 +247,7 @@ def test_drift_is_repaired(api, kind, patch, path):
     eventually(lambda: value() == before, "the drift repaired")
 
 
-def test_what_others_own_is_left_alone(api, operator):
+def test_ray_service_keeps_labels_and_annotations_of_others(api, operator):
     api.apply(voice_model())
     service(api)
     label = {"argocd.argoproj.io/instance": "speech"}
@@ -259,7 +259,7 @@ def test_what_others_own_is_left_alone(api, operator):
     assert metadata["annotations"]["note"] == "theirs"
 
 
-def test_steady_state_asks_the_server_nothing(api, operator):
+def test_reconcile_makes_no_requests_in_steady_state(api, operator):
     """Reconciles are of a change of the parent, which changes nothing, and of resyncs."""
     api.apply(voice_model())
     api.apply(playground())
@@ -290,7 +290,7 @@ def test_kubectl_diff_is_empty_after_a_sync(api, control_plane):
     ("turned_on", "kind"),
     [({"ingress": {"host": "speech.example"}}, INGRESS)],
 )
-def test_an_optional_child_comes_and_goes(api, turned_on, kind):
+def test_optional_child_comes_and_goes_with_the_playground_setting(api, turned_on, kind):
     api.apply(voice_model())
     api.apply(playground(**turned_on))
     api.await_object(Ref(kind, "playground"))
@@ -298,7 +298,7 @@ def test_an_optional_child_comes_and_goes(api, turned_on, kind):
     api.await_absence(Ref(kind, "playground"))
 
 
-def test_an_optional_child_that_is_somebody_elses_stays(api):
+def test_optional_child_of_somebody_else_stays(api):
     theirs = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -312,7 +312,7 @@ def test_an_optional_child_that_is_somebody_elses_stays(api):
     assert api.get(DISRUPTION_BUDGET, "playground-kokoro")["spec"]["maxUnavailable"] == 7
 
 
-def test_a_drain_leaves_a_model_one_of_its_pods(api):
+def test_disruption_budget_exists_only_for_two_or_more_pods(api):
     """The budget is one that Kubernetes can compute: with another it would let no pod go."""
     api.apply(voice_model(replicas={"min": 2, "max": 2}))
     api.await_object(Ref(DISRUPTION_BUDGET, "playground-kokoro"))
@@ -320,7 +320,7 @@ def test_a_drain_leaves_a_model_one_of_its_pods(api):
     api.await_absence(Ref(DISRUPTION_BUDGET, "playground-kokoro"))
 
 
-def test_a_name_that_is_taken_is_said(api):
+def test_voice_model_reports_a_taken_child_name(api):
     api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "playground"}})
     api.apply(voice_model())
     degraded = api.await_condition("kokoro", "Degraded", "True", "NameTaken")
@@ -329,7 +329,7 @@ def test_a_name_that_is_taken_is_said(api):
     api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
 
 
-def test_the_playground_tells_of_its_models(api):
+def test_playground_status_summarizes_its_models(api):
     api.apply(playground())
     api.await_condition("playground", "Ready", "False", "NoModels", PLAYGROUND)
     api.apply(voice_model())
@@ -337,7 +337,7 @@ def test_the_playground_tells_of_its_models(api):
     assert api.get(PLAYGROUND, "playground")["status"]["models"]["summary"] == "0/1"
 
 
-def test_events_tell_what_a_person_wants_to_know(api):
+def test_event_warns_of_taken_avatars(api):
     api.apply(voice_model("first"))
     service(api)
     time.sleep(1.1)
@@ -350,7 +350,7 @@ def test_events_tell_what_a_person_wants_to_know(api):
     assert (event["type"], event["reason"]) == ("Warning", "AvatarsTaken")
 
 
-def test_deletion_needs_no_operator(api, operator):
+def test_voice_model_deletion_needs_no_operator(api, operator):
     api.apply(voice_model())
     service(api)
     operator.kill()

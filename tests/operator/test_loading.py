@@ -60,7 +60,7 @@ def end(api, pod, code, message=""):
     api.merge_status(POD, pod, status)
 
 
-def test_a_model_is_served_when_its_files_are_there(api, operator):
+def test_voice_model_is_served_when_its_files_are_there(api, operator):
     api.apply(outside())
     api.apply(voice_model("inside", ("male_en-US",)))
     progressing = api.await_condition("kokoro", "Progressing", "True", "Downloading")
@@ -75,7 +75,7 @@ def test_a_model_is_served_when_its_files_are_there(api, operator):
     assert "download" not in api.get(VOICE_MODEL, "kokoro")["status"]
 
 
-def test_other_files_are_fetched_while_the_model_goes_on(api, operator):
+def test_voice_model_serves_old_files_while_new_ones_are_fetched(api, operator):
     api.apply(outside("old"))
     first = loader_pod(api)
     end(api, first, 0)
@@ -95,7 +95,7 @@ def test_other_files_are_fetched_while_the_model_goes_on(api, operator):
     eventually(lambda: len(api.list(JOB)) == 1, "the old Job removed")
 
 
-def test_a_failed_fetch_is_told_and_tried_again(api, operator):
+def test_loader_failure_is_reported_and_retried(api, operator):
     api.apply(outside())
     first = loader_pod(api)
     end(api, first, 3, "ttsp: hf://hexgrad/kokoro does not exist or is private")
@@ -107,7 +107,7 @@ def test_a_failed_fetch_is_told_and_tried_again(api, operator):
     eventually(lambda: "kokoro" in applications(api), "the model served")
 
 
-def test_one_that_failed_for_good_is_made_anew_later(api, operator, control_plane):
+def test_loader_job_that_failed_for_good_is_made_again_later(api, operator, control_plane):
     api.apply(outside())
     (job,) = eventually(lambda: api.list(JOB), "the Job")
     name = job["metadata"]["name"]
@@ -128,7 +128,7 @@ def test_one_that_failed_for_good_is_made_anew_later(api, operator, control_plan
     eventually(lambda: (api.get(JOB, name) or job)["metadata"]["uid"] != job["metadata"]["uid"], "a new Job")
 
 
-def test_the_job_goes_with_its_model_and_the_files_stay(api, operator):
+def test_loader_job_is_removed_with_its_model_and_the_files_stay(api, operator):
     api.apply(outside())
     loader_pod(api)
     api.delete(VOICE_MODEL, "kokoro")
@@ -137,7 +137,7 @@ def test_the_job_goes_with_its_model_and_the_files_stay(api, operator):
     assert api.get(CLAIM, "playground-cache")
 
 
-def test_a_removed_job_of_a_model_that_is_served_does_not_stop_it(api, operator):
+def test_loader_job_removal_does_not_stop_a_served_model(api, operator):
     api.apply(outside())
     end(api, loader_pod(api), 0)
     eventually(lambda: "kokoro" in applications(api), "the model served")
@@ -149,7 +149,7 @@ def test_a_removed_job_of_a_model_that_is_served_does_not_stop_it(api, operator)
     assert "kokoro" in applications(api)
 
 
-def test_the_loader_has_what_it_needs_and_no_more(api, operator):
+def test_loader_pod_has_its_source_and_least_privilege(api, operator):
     api.apply(outside())
     (job,) = eventually(lambda: api.list(JOB), "the Job")
     spec = job["spec"]["template"]["spec"]

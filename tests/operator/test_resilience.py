@@ -93,7 +93,7 @@ def snapshot(api):
 
 @pytest.mark.usefixtures("kuberay_stopped")
 @pytest.mark.parametrize("writes", range(1, 8) if ALL else [1, 3, 6])
-def test_killed_after_any_write_it_converges(api, control_plane, writes):
+def test_reconcile_converges_after_a_kill_at_any_write(api, control_plane, writes):
     api.apply(voice_model())
     api.apply(voice_model("second", ("male_en-US",)))
     written = reconcile(control_plane, api.namespace, writes)
@@ -112,7 +112,7 @@ def test_killed_after_any_write_it_converges(api, control_plane, writes):
 
 @pytest.mark.usefixtures("kuberay_stopped")
 @pytest.mark.parametrize("writes", range(1, 5) if ALL else [1, 3])
-def test_killed_while_it_removes_a_service_it_removes_the_rest(api, control_plane, writes):
+def test_reconcile_removes_the_rest_of_a_service_after_a_kill(api, control_plane, writes):
     api.apply(voice_model())
     reconcile(control_plane, api.namespace)
     api.delete(VOICE_MODEL, "kokoro")
@@ -123,7 +123,7 @@ def test_killed_while_it_removes_a_service_it_removes_the_rest(api, control_plan
 
 
 @pytest.mark.usefixtures("kuberay_stopped")
-def test_two_operators_at_once_make_one_of_each(api, control_plane):
+def test_reconcile_by_several_operators_makes_one_of_each(api, control_plane):
     api.apply(voice_model())
     with ThreadPoolExecutor(4) as threads:
         at_once = [threads.submit(reconcile, control_plane, api.namespace) for _ in range(4)]
@@ -134,7 +134,7 @@ def test_two_operators_at_once_make_one_of_each(api, control_plane):
 
 
 @pytest.mark.usefixtures("kuberay_stopped")
-def test_a_restart_writes_nothing(api, operator):
+def test_operator_restart_writes_nothing(api, operator):
     api.apply(voice_model())
     api.apply(playground())
     api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
@@ -145,7 +145,7 @@ def test_a_restart_writes_nothing(api, operator):
     assert operator.writes() == 0
 
 
-def test_what_happened_while_it_was_down_is_made_up_for(api, operator):
+def test_operator_catches_up_on_changes_made_while_it_was_down(api, operator):
     api.apply(voice_model())
     api.await_object(Ref(RAY_SERVICE, "playground"))
     operator.kill()
@@ -162,7 +162,7 @@ def test_what_happened_while_it_was_down_is_made_up_for(api, operator):
 
 
 @pytest.mark.parametrize("seconds", [5, 30] if ALL else [5])
-def test_the_api_server_may_go_away(api, operator, control_plane, seconds):
+def test_operator_resumes_after_an_api_server_outage(api, operator, control_plane, seconds):
     api.apply(voice_model())
     api.await_object(Ref(RAY_SERVICE, "playground"))
     control_plane.stop_api()
@@ -212,7 +212,7 @@ def test_reflector_lists_again_when_its_version_is_too_old(api, control_plane):
     asyncio.run(scenario())
 
 
-def test_writers_who_disagree_do_not_stop_it(api, operator):
+def test_operator_restores_what_another_writer_keeps_changing(api, operator):
     api.apply(voice_model())
     api.await_object(Ref(RAY_SERVICE, "playground"))
     for n in range(20):
@@ -222,7 +222,7 @@ def test_writers_who_disagree_do_not_stop_it(api, operator):
     )
 
 
-def test_one_of_two_operators_leads_and_the_other_takes_over(api, operator_factory):
+def test_operator_standby_takes_over_when_the_leader_stops(api, operator_factory):
     settings = {**ELECTION, "namespace": api.namespace}
     first = operator_factory("first", identity="first", **settings)
     first.start()
@@ -244,7 +244,7 @@ def test_one_of_two_operators_leads_and_the_other_takes_over(api, operator_facto
     eventually(lambda: "another" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "its work")
 
 
-def test_a_leader_that_loses_its_lease_stops(api, operator_factory):
+def test_operator_stops_when_it_loses_its_lease(api, operator_factory):
     first = operator_factory("first", identity="first", namespace=api.namespace, **ELECTION)
     first.start()
     eventually(lambda: api.get(LEASE, "tts-operator"), "the Lease")
@@ -253,7 +253,7 @@ def test_a_leader_that_loses_its_lease_stops(api, operator_factory):
     assert "is lost" in first.log
 
 
-def test_without_rights_the_status_says_which_are_missing(api, control_plane, operator_factory):
+def test_status_names_missing_rights(api, control_plane, operator_factory):
     control_plane.kubectl("create", "serviceaccount", "weak", "-n", api.namespace)
     rights = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -278,13 +278,13 @@ def test_without_rights_the_status_says_which_are_missing(api, control_plane, op
     assert "cannot patch" in degraded["message"] or "cannot create" in degraded["message"]
 
 
-def test_it_says_json_and_nothing_of_what_is_spoken(api, operator):
+def test_operator_logs_are_json(api, operator):
     api.apply(voice_model())
     api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
     assert all(isinstance(record, dict) for record in operator.records)
 
 
-def test_its_metrics(api, operator):
+def test_operator_exports_its_metrics(api, operator):
     api.apply(voice_model())
     api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
     found = operator.fetch("/metrics")
@@ -294,7 +294,7 @@ def test_its_metrics(api, operator):
 
 
 @pytest.mark.parametrize("kind", [Operator, ForkedOperator])
-def test_no_cluster_is_an_error_that_says_what_to_do(tmp_path, kind):
+def test_operator_without_a_cluster_says_what_to_do(tmp_path, kind):
     broken = kind(tmp_path / "none", tmp_path / "log")
     with pytest.raises(AssertionError, match=r"ended with 2: .*KUBECONFIG"):
         broken.start()

@@ -35,7 +35,7 @@ def put_pod(api, group="headgroup", **status):
     api.merge_status(POD, "a-pod", status)
 
 
-def test_ready_ends_with_the_models_pods_whatever_serve_says(api, served):
+def test_ready_ends_when_a_pod_of_the_model_is_gone(api, served):
     """As it is when a worker, or the head, is killed: KubeRay goes on reporting RUNNING and HEALTHY."""
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
@@ -64,7 +64,7 @@ def container(**state):
     return {"containerStatuses": [{**status, **state}]}
 
 
-def test_ready_when_its_application_runs(api, served):
+def test_ready_is_true_when_the_application_runs(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     status = api.get(VOICE_MODEL, "kokoro")["status"]
@@ -73,7 +73,7 @@ def test_ready_when_its_application_runs(api, served):
     assert status["url"] == f"http://playground-serve-svc.{api.namespace}.svc:8000"
 
 
-def test_kuberays_own_ready_is_not_enough(api, served):
+def test_ready_needs_more_than_the_ready_condition_of_kuberay(api, served):
     served(gateway=application(), kokoro=application("DEPLOYING", "UPDATING"))
     condition = {
         "type": "Ready",
@@ -96,13 +96,13 @@ def test_kuberays_own_ready_is_not_enough(api, served):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_application_that_does_not_serve_is_told_in_its_own_words(api, served, state, reason):
+def test_ready_gives_the_message_of_an_application_that_does_not_serve(api, served, state, reason):
     served(gateway=application(), kokoro=state)
     ready = api.await_condition("kokoro", "Ready", "False", reason)
     assert state["message"] in ready["message"]
 
 
-def test_a_failure_after_it_served_is_told_and_its_end_too(api, served):
+def test_degraded_reports_a_failure_and_its_end(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     served(gateway=application(), kokoro=application("UNHEALTHY", "UNHEALTHY", "replica died"))
@@ -112,7 +112,7 @@ def test_a_failure_after_it_served_is_told_and_its_end_too(api, served):
     api.await_events(Ref(VOICE_MODEL, "kokoro"), {"Serving", "ApplicationUnhealthy", "AsExpected"})
 
 
-def test_one_models_failure_is_not_anothers(api, served):
+def test_degraded_concerns_only_the_failing_model(api, served):
     api.apply(voice_model("other", ("male_en-US",)))
     eventually(lambda: "other" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "both")
     served(gateway=application(), kokoro=application(), other=application("DEPLOY_FAILED", message="no"))
@@ -169,7 +169,7 @@ def test_one_models_failure_is_not_anothers(api, served):
     ids=["backoff", "never-pull", "oom", "crash", "secret", "gpu"],
 )
 @pytest.mark.parametrize("group", ["headgroup", GROUP], ids=["head", "worker"])
-def test_the_true_cause_of_a_pod_that_does_not_run(api, served, group, status, reason, words):
+def test_ready_names_the_cause_of_a_pod_that_does_not_run(api, served, group, status, reason, words):
     served()
     put_pod(api, group, **status)
     ready = api.await_condition("kokoro", "Ready", "False", reason)
@@ -177,7 +177,7 @@ def test_the_true_cause_of_a_pod_that_does_not_run(api, served, group, status, r
     assert api.condition(VOICE_MODEL, "kokoro", "Degraded")["reason"] == reason
 
 
-def test_a_pod_that_waits_for_its_volumes_says_why(api, served):
+def test_ready_says_why_a_pod_waits_for_its_volumes(api, served):
     served()
     waits = container(state={"waiting": {"reason": "ContainerCreating"}})
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -202,7 +202,7 @@ def test_a_pod_that_waits_for_its_volumes_says_why(api, served):
     assert 'configmap "june" not found' in ready["message"]
 
 
-def test_a_pod_of_another_model_is_not_this_ones_trouble(api, served, operator):
+def test_degraded_ignores_pods_of_other_models(api, served, operator):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     put_pod(api, "another-abc123", **container(state={"waiting": {"reason": "ErrImagePull"}}))
@@ -212,7 +212,7 @@ def test_a_pod_of_another_model_is_not_this_ones_trouble(api, served, operator):
     assert api.condition(VOICE_MODEL, "kokoro", "Degraded")["reason"] == "AsExpected"
 
 
-def test_a_replacement_of_the_cluster_is_told_while_it_lasts(api, served):
+def test_progressing_reports_a_cluster_replacement(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     served("playground-fghij")
@@ -223,7 +223,7 @@ def test_a_replacement_of_the_cluster_is_told_while_it_lasts(api, served):
     api.await_condition("kokoro", "Progressing", "False", "Settled")
 
 
-def test_a_change_of_image_is_told_before_the_cluster_is_replaced(api, served):
+def test_event_announces_the_cluster_replacement_of_a_new_image(api, served):
     """By an Event: the status goes on as soon as the change is made."""
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
@@ -233,7 +233,7 @@ def test_a_change_of_image_is_told_before_the_cluster_is_replaced(api, served):
     assert "image" in reported
 
 
-def test_a_status_of_an_older_spec_is_not_believed(api, served):
+def test_ready_ignores_the_status_of_an_older_spec(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     api.apply(voice_model(avatars=("female_en-US", "male_en-US")))
@@ -243,7 +243,7 @@ def test_a_status_of_an_older_spec_is_not_believed(api, served):
     assert ready["observedGeneration"] == 2
 
 
-def test_the_playground_counts_what_is_ready(api, served):
+def test_playground_status_counts_ready_models(api, served):
     api.apply(playground())
     served(gateway=application(), kokoro=application())
     api.await_condition("playground", "Ready", "True", "Serving", PLAYGROUND)
@@ -251,14 +251,14 @@ def test_the_playground_counts_what_is_ready(api, served):
     assert status["models"] == {"total": 1, "ready": 1, "summary": "1/1"}
 
 
-def test_the_status_is_written_by_the_operator_alone_and_put_right(api, served):
+def test_status_changed_by_others_is_corrected(api, served):
     served(gateway=application(), kokoro=application())
     api.await_condition("kokoro", "Ready", "True", "Serving")
     api.merge_status(VOICE_MODEL, "kokoro", {"readyReplicas": 99})
     eventually(lambda: api.get(VOICE_MODEL, "kokoro")["status"]["readyReplicas"] == 1, "the truth")
 
 
-def test_kubectl_get_tells_the_story(api, served, control_plane):
+def test_kubectl_get_shows_why_a_model_is_not_ready(api, served, control_plane):
     served(gateway=application(), kokoro=application("DEPLOY_FAILED", message="x"))
     api.await_condition("kokoro", "Ready", "False", "ApplicationFailed")
     lines = control_plane.kubectl("get", "voice", "-n", api.namespace).splitlines()

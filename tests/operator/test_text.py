@@ -42,7 +42,7 @@ def groups(api):
 
 @pytest.mark.usefixtures("operator")
 class TestServing:
-    def test_a_service_with_text_models_alone(self, api):
+    def test_text_models_alone_make_a_service(self, api):
         api.apply(text_model())
         api.await_condition("smollm", "Progressing", "True", "ClusterStarting", TEXT_MODEL)
         pods = eventually(lambda: len(found := api.list(POD)) == 2 and found, "the head and a worker")
@@ -54,7 +54,7 @@ class TestServing:
         api.delete(TEXT_MODEL, "smollm")
         api.await_absence(Ref(RAY_SERVICE, "playground"))
 
-    def test_one_that_is_added_and_goes_leaves_cluster_and_voices_as_they_are(self, api):
+    def test_added_text_model_leaves_cluster_and_voices_unchanged(self, api):
         api.apply(voice_model())
         before = cluster(api)["metadata"]["uid"]
         voice = eventually(lambda: applications(api).get("kokoro"), "the voice")
@@ -76,7 +76,7 @@ class TestServing:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_a_change_is_made_in_place_and_touches_no_other_application(self, api, change):
+    def test_text_model_changes_in_place_without_touching_others(self, api, change):
         api.apply(playground(images={"engines": {"transformers": "registry/transformers:1"}}))
         api.apply(text_model())
         api.apply(text_model("other"))
@@ -89,12 +89,12 @@ class TestServing:
         time.sleep(1)  # longer than KubeRay takes to begin a new one
         assert [found["metadata"]["uid"] for found in api.list(RAY_CLUSTER)] == [uid]
 
-    def test_it_scales_to_zero_by_serves_autoscaling(self, api):
+    def test_text_model_scales_to_zero_with_serve_autoscaling(self, api):
         api.apply(text_model(replicas={"min": 0, "max": 2, "targetOngoingRequests": 8}))
         deployment = eventually(lambda: applications(api).get("smollm"), "the model")["deployments"][0]
         assert deployment["autoscaling_config"]["min_replicas"] == 0
 
-    def test_a_replica_on_two_nodes_is_a_group_of_two_pods(self, api):
+    def test_text_model_replica_on_two_nodes_is_a_group_of_two_pods(self, api):
         api.apply(playground(images={"engines": {"vllm": "registry/vllm:1"}}))
         api.apply(text_model("big", engine="vllm", resources=GPUS, parameters={"nodes": 2}))
         group = eventually(lambda: groups(api).get("big"), "the group")
@@ -105,7 +105,7 @@ class TestServing:
         (deployment,) = applications(api)["big"]["deployments"]
         assert len(deployment["placement_group_bundles"]) == 8
 
-    def test_files_from_outside_are_fetched_before_it_is_served(self, api):
+    def test_text_model_files_are_fetched_before_it_is_served(self, api):
         api.apply(text_model(source={"uri": "hf://a/b", "revision": "c"}))
         api.await_condition("smollm", "Progressing", "True", "Downloading", TEXT_MODEL)
         (job,) = api.list(JOB)
@@ -118,7 +118,7 @@ class TestServing:
 
 @pytest.mark.usefixtures("operator")
 class TestRefusal:
-    def test_of_a_name_that_a_model_of_the_other_kind_has(self, api):
+    def test_text_model_with_the_name_of_a_voice_model_is_refused(self, api):
         api.apply(voice_model("same"))
         eventually(lambda: "same" in applications(api), "the older")
         time.sleep(1.1)  # times of creation are in whole seconds
@@ -134,21 +134,21 @@ class TestRefusal:
         api.await_condition("same", "Degraded", "False", "AsExpected", TEXT_MODEL)
         assert applications(api)["same"]["import_path"] == "tts_app.serving.text:build"
 
-    def test_of_an_engine_without_an_image_until_the_playground_names_one(self, api):
+    def test_text_model_engine_without_an_image_is_refused_until_the_playground_names_one(self, api):
         api.apply(text_model("big", engine="vllm", resources=GPUS))
         degraded = api.await_condition("big", "Degraded", "True", "ImageMissing", TEXT_MODEL)
         assert "images.engines.vllm" in degraded["message"]
         api.apply(playground(images={"engines": {"vllm": "registry/vllm:1"}}))
         api.await_condition("big", "Progressing", "True", "ClusterStarting", TEXT_MODEL)
 
-    def test_of_what_the_api_server_cannot_check(self, api):
+    def test_text_model_is_refused_for_errors_the_api_server_cannot_see(self, api):
         parameters = {"tensor_parallel_size": 3}
         api.apply(text_model("big", engine="vllm", resources=GPUS, parameters=parameters))
         degraded = api.await_condition("big", "Degraded", "True", "InvalidSpec", TEXT_MODEL)
         assert "it is 8, and they are 3 and 1" in degraded["message"]
 
 
-def test_a_playground_counts_both_kinds_and_the_metrics_tell_them_apart(api, operator):
+def test_playground_and_metrics_count_both_kinds_of_models(api, operator):
     api.apply(playground())
     api.apply(voice_model())
     api.apply(text_model())

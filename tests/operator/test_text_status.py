@@ -31,7 +31,7 @@ def await_condition(api, type_, status, reason):
     return api.await_condition("smollm", type_, status, reason, TEXT_MODEL)
 
 
-def test_ready_is_told_with_its_pods_and_in_the_columns(api, served, control_plane):
+def test_text_model_ready_counts_pods_and_kubectl_shows_it(api, served, control_plane):
     served(gateway=application(), smollm=application())
     await_condition(api, "Ready", "True", "Serving")
     assert api.get(TEXT_MODEL, "smollm")["status"]["readyReplicas"] == 1
@@ -40,7 +40,7 @@ def test_ready_is_told_with_its_pods_and_in_the_columns(api, served, control_pla
     assert row.split()[:7] == ["smollm", "playground", "llamacpp", "True", "Serving", "1", "4096"]
 
 
-def test_the_engines_own_words_are_told(api, served):
+def test_text_model_degraded_gives_the_message_of_the_engine(api, served):
     said = "EngineError: pvc://models/a.gguf is no GGUF file"
     served(gateway=application(), smollm=application("DEPLOY_FAILED", message=said))
     degraded = await_condition(api, "Degraded", "True", "ApplicationFailed")
@@ -60,7 +60,7 @@ def test_the_engines_own_words_are_told(api, served):
     ],
     ids=["image", "memory"],
 )
-def test_what_is_wrong_with_its_pod_is_told(api, served, state, reason, words):
+def test_text_model_degraded_names_the_trouble_of_its_pod(api, served, state, reason, words):
     served(gateway=application(), smollm=application("DEPLOYING", "UPDATING"))
     container = {
         "name": "ray-worker",
@@ -76,7 +76,7 @@ def test_what_is_wrong_with_its_pod_is_told(api, served, state, reason, words):
     assert words in degraded["message"]
 
 
-def test_a_pod_that_finds_no_gpu_is_told(api, served):
+def test_text_model_degraded_names_a_missing_gpu(api, served):
     served(gateway=application(), smollm=application("DEPLOYING", "UPDATING"))
     api.apply(pod("a-pod", GROUP))
     message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
@@ -86,7 +86,7 @@ def test_a_pod_that_finds_no_gpu_is_told(api, served):
     assert "Insufficient nvidia.com/gpu" in degraded["message"]
 
 
-def test_its_trouble_is_not_a_voices(api, served):
+def test_text_model_trouble_does_not_degrade_a_voice_model(api, served):
     api.apply(voice_model())
     eventually(lambda: "name: kokoro" in api.get(RAY_SERVICE, "playground")["spec"]["serveConfigV2"], "both")
     served(gateway=application(), kokoro=application(), smollm=application("DEPLOY_FAILED", message="no"))

@@ -73,7 +73,7 @@ def stored(control_plane, crds, api):
         put(now)
 
 
-def test_models_of_an_engine_that_is_gone_say_so_and_the_others_go_on(api, stored, operator):
+def test_voice_model_of_a_removed_engine_says_so_and_others_are_served(api, stored, operator):
     api.apply(voice_model())
     ready = api.await_condition("old", "Ready", "False", "EngineUnknown")
     assert f"there is no engine '{RETIRED}'; there are: kokoro" in ready["message"]
@@ -86,7 +86,7 @@ def test_models_of_an_engine_that_is_gone_say_so_and_the_others_go_on(api, store
     assert "old" not in found["spec"]["serveConfigV2"]
 
 
-def test_what_is_stored_of_an_engine_that_is_gone_can_be_changed_and_mended(api, stored, operator):
+def test_voice_model_of_a_removed_engine_can_be_changed_and_repaired(api, stored, operator):
     api.await_condition("old", "Ready", "False", "EngineUnknown")
     api.merge(VOICE_MODEL, "old", {"metadata": {"labels": {"team": "speech"}}})
     api.merge(PLAYGROUND, "playground", {"spec": {"whenEmpty": "KeepGateway"}})
