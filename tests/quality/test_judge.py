@@ -12,7 +12,7 @@ from scoring import word_error_rate
 RATE = 16_000
 
 
-def test_filters_are_slaneys() -> None:
+def test_mel_filters_are_those_of_slaney() -> None:
     filters = mel_filters()
     assert filters.shape == (80, 201)
     # Every band of Slaney's has the area of 2 / (its edges' distance) * half that distance: 1.
@@ -22,7 +22,7 @@ def test_filters_are_slaneys() -> None:
     assert (np.diff(centres) >= 0).all()
 
 
-def test_a_tone_lights_its_band() -> None:
+def test_log_mel_of_a_tone_peaks_in_its_band() -> None:
     time = np.arange(RATE) / RATE
     bands = log_mel(np.sin(2 * np.pi * 1000 * time).astype(np.float32))
     assert bands.shape == (80, 3000)
@@ -31,7 +31,7 @@ def test_a_tone_lights_its_band() -> None:
     assert bands[:, 200].max() < bands[:, 50].max()
 
 
-def test_long_audio_is_cut_where_it_is_quiet() -> None:
+def test_windows_cut_long_audio_where_it_is_quiet() -> None:
     rng = np.random.default_rng(0)
     speech = rng.normal(0, 0.1, 70 * RATE).astype(np.float32)
     for quiet in (25, 50):
@@ -51,17 +51,17 @@ def test_long_audio_is_cut_where_it_is_quiet() -> None:
         ([*[1, 2, 3, 4] * 3], 0),
     ],
 )
-def test_loops_are_seen(tokens: list[int], period: int) -> None:
+def test_loop_period_finds_repeated_tokens(tokens: list[int], period: int) -> None:
     assert loop_period(tokens) == period
 
 
-def test_every_byte_has_its_letter() -> None:
+def test_byte_letters_give_every_byte_its_own_letter() -> None:
     letters = byte_letters()
     assert len(set(letters.values())) == 256
     assert (letters[ord("A")], letters[0x20]) == ("A", "Ġ")
 
 
-def test_it_hears_a_sentence(judge: Judge, tmp_path: Path) -> None:
+def test_judge_transcribes_a_sentence(judge: Judge, tmp_path: Path) -> None:
     if not shutil.which("espeak-ng"):
         pytest.skip("espeak-ng is not installed")
     text = "Welcome to the hotel. Breakfast is served from seven to ten in the morning."

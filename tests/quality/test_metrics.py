@@ -42,11 +42,11 @@ def phrase() -> FloatArray:
 
 
 @pytest.mark.parametrize("hertz", [80, 110, 165, 210, 300])
-def test_f0_of_a_voice(hertz: float) -> None:
+def test_median_f0_of_a_voice(hertz: float) -> None:
     assert median_f0(voice(hertz, 1.0), RATE) == pytest.approx(hertz, rel=0.02)
 
 
-def test_noise_and_silence_have_no_f0() -> None:
+def test_median_f0_of_noise_and_silence_is_zero() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     assert median_f0(noise, RATE) == 0
     assert median_f0(np.zeros(100, np.float32), RATE) == 0
@@ -70,24 +70,24 @@ def test_clipped_samples_are_counted() -> None:
     assert clipped(wave) == 3
 
 
-def test_silences_at_the_ends() -> None:
+def test_silences_at_both_ends_are_measured() -> None:
     quiet = np.random.default_rng(0).normal(0, 1e-4, RATE).astype(np.float32)
     audio = np.concatenate([quiet[: int(0.2 * RATE)], tone(200, 1), quiet[: int(0.35 * RATE)]])
     assert silences(audio, RATE) == pytest.approx((0.2, 0.35), abs=0.011)
 
 
-def test_clean_speech_has_no_clicks() -> None:
+def test_clicks_finds_none_in_clean_speech() -> None:
     assert clicks(phrase(), RATE) == []
     assert clicks(voice(90, 2), RATE) == []
 
 
 @pytest.mark.parametrize("at", [0.1, 0.95, 1.6])
-def test_a_jump_is_a_click(at: float) -> None:
+def test_clicks_finds_a_jump(at: float) -> None:
     (found,) = clicks(jump(phrase(), at), RATE)
     assert found == pytest.approx(at, abs=0.002)
 
 
-def test_a_hard_join_in_a_pause_is_a_click_and_a_faded_one_is_not() -> None:
+def test_clicks_finds_a_hard_join_in_a_pause_and_no_faded_one() -> None:
     vowel, pause = voice(120, 0.3), np.zeros(RATE // 4, np.float32)
     cut = vowel[: int(np.argmax(np.abs(vowel[: RATE // 5]))) + 1]
     faded = cut.copy()
@@ -103,7 +103,7 @@ def jump(audio: FloatArray, at: float) -> FloatArray:
     return np.concatenate([audio[:place], audio[place : place + 240] + ramp, audio[place + 240 :]])
 
 
-def test_a_click_that_the_engine_made_recurs_however_it_was_moved_and_levelled() -> None:
+def test_recurs_finds_a_click_of_the_engine_after_moving_and_leveling() -> None:
     engine = jump(phrase(), 0.95)
     levelled = 1.9 * engine[int(0.3 * RATE) :]
     (found,) = clicks(levelled, RATE)
@@ -111,13 +111,13 @@ def test_a_click_that_the_engine_made_recurs_however_it_was_moved_and_levelled()
 
 
 @pytest.mark.parametrize("elsewhere", [None, 1.6])
-def test_a_click_of_a_join_does_not_recur(elsewhere: float | None) -> None:
+def test_recurs_rejects_a_click_of_a_join(elsewhere: float | None) -> None:
     engine = phrase() if elsewhere is None else jump(phrase(), elsewhere)
     joined = jump(engine, 0.95)
     assert recurs(0.95, joined, engine, RATE) is False
 
 
-def test_clicks_of_joins_and_of_the_engine_are_counted_apart() -> None:
+def test_measure_counts_clicks_of_joins_and_of_the_engine_apart() -> None:
     engine = jump(phrase(), 0.95)
     joined = jump(engine, 1.6)
     figures = measure(joined, RATE, joined, RATE, engine)

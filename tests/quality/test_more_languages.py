@@ -28,7 +28,7 @@ def speaker() -> Iterator[Speaker]:
         ("female_pt", "Minha irmã e eu passamos o fim de semana caminhando na montanha."),
     ],
 )
-def test_speaker_is_understood(judge: Judge, speaker: Speaker, voice: str, text: str) -> None:
+def test_sample_speaker_is_understood(judge: Judge, speaker: Speaker, voice: str, text: str) -> None:
     found = Catalogue(MODELS).find(voice)
     language = found.voice.locale[:2]
     spoken = speaker.speak(found, text)

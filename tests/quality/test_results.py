@@ -61,14 +61,14 @@ def missed(results: list[Result]) -> list[str]:
     return [target.name for target in judge_targets(results) if not target.met]
 
 
-def test_rates_are_all_errors_over_all_words() -> None:
+def test_error_rate_is_all_errors_over_all_words() -> None:
     results = [result(errors=1), result(errors=0, score=Score(0, 30)), result(kind="stress", errors=5)]
     assert error_rate(results, "plain") == pytest.approx(1 / 40)
     assert error_rate(results) == pytest.approx(6 / 50)
     assert error_rate([], "plain") is None
 
 
-def test_a_good_run_meets_every_target() -> None:
+def test_targets_are_all_met_by_a_good_run() -> None:
     assert missed(run()) == []
 
 
@@ -83,12 +83,12 @@ def test_a_good_run_meets_every_target() -> None:
         ({"measures": replace(FINE, clicks=1)}, "Clicks at joins, all utterances"),
     ],
 )
-def test_each_fault_misses_its_target(change: dict[str, object], target: str) -> None:
+def test_target_is_missed_by_its_own_fault(change: dict[str, object], target: str) -> None:
     results = [replace(r, **change) if r.gender == "female" else r for r in run()]  # type: ignore[arg-type]
     assert missed(results) == [target]
 
 
-def test_arabic_dialects_are_judged_together() -> None:
+def test_targets_judge_arabic_dialects_together() -> None:
     dialects = [
         result(avatar=f"female_{locale}", locale=locale, errors=errors)
         for locale, errors in (("ar-SA", 1), ("ar-EG", 4), ("ar-AE", 2))
@@ -97,11 +97,11 @@ def test_arabic_dialects_are_judged_together() -> None:
     assert (target.found, target.met) == ("23.3%", True)
 
 
-def test_the_gain_brings_the_engine_to_the_target() -> None:
+def test_summary_gain_brings_the_engine_to_the_target() -> None:
     assert summarise(run())[0].gain == pytest.approx(6.0)
 
 
-def test_the_report_names_targets_voices_and_what_was_heard() -> None:
+def test_report_names_targets_voices_and_what_was_heard() -> None:
     page = to_markdown([*run(), result(errors=3)], {"Date": "2026-11-22"})
     assert "| `female_en-US` | WER |" in page
     assert "**missed**" in page
@@ -113,7 +113,7 @@ def test_the_report_names_targets_voices_and_what_was_heard() -> None:
     assert len(content["utterances"]) == 4
 
 
-def test_the_yaml_gets_the_figures_and_keeps_the_rest() -> None:
+def test_update_sample_writes_the_figures_and_keeps_the_rest() -> None:
     updated = update_sample(SAMPLE, run())
     assert updated.startswith("# What is served.\n")
     assert "# the best one" in updated
@@ -125,7 +125,7 @@ def test_the_yaml_gets_the_figures_and_keeps_the_rest() -> None:
     assert spanish.strip() == "- {locale: es-ES, gender: female, speaker: ef_dora}"
 
 
-def test_the_yaml_is_a_valid_resource_after_it() -> None:
+def test_update_sample_leaves_a_valid_resource() -> None:
     import yaml
 
     head = "apiVersion: ttsplayground.dev/v1alpha1\nmetadata: {name: kokoro}\n"
@@ -140,6 +140,6 @@ def test_the_yaml_is_a_valid_resource_after_it() -> None:
     assert model.spec.voices[2].measured is None
 
 
-def test_a_second_update_changes_nothing() -> None:
+def test_update_sample_changes_nothing_a_second_time() -> None:
     once = update_sample(SAMPLE, run())
     assert update_sample(once, run()) == once

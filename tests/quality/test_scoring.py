@@ -46,7 +46,7 @@ EQUAL = [
 
 
 @pytest.mark.parametrize(("language", "said", "heard"), EQUAL)
-def test_spellings_of_one_utterance_are_equal(language: str, said: str, heard: str) -> None:
+def test_word_error_rate_accepts_spellings_of_one_utterance(language: str, said: str, heard: str) -> None:
     assert word_error_rate(said, heard, language) == 0
 
 
@@ -64,36 +64,36 @@ def test_spellings_of_one_utterance_are_equal(language: str, said: str, heard: s
         ("hi", "दिन", "दीन"),
     ],
 )
-def test_other_words_are_errors(language: str, said: str, heard: str) -> None:
+def test_word_error_rate_counts_other_words(language: str, said: str, heard: str) -> None:
     assert word_error_rate(said, heard, language) > 0
 
 
-def test_rates_count_substitutions_deletions_and_insertions() -> None:
+def test_error_rates_count_substitutions_deletions_and_insertions() -> None:
     assert word_error_rate("a quick brown fox", "a quick brown box", "en") == pytest.approx(1 / 4)
     assert word_error_rate("a quick brown fox", "a quick fox", "en") == pytest.approx(1 / 4)
     assert word_error_rate("a quick brown fox", "a very quick brown fox", "en") == pytest.approx(1 / 4)
     assert character_error_rate("كتاب", "كباب", "ar") == pytest.approx(1 / 4)
 
 
-def test_a_runaway_counts_one_and_a_half() -> None:
+def test_word_error_rate_of_a_runaway_is_one_and_a_half() -> None:
     assert word_error_rate("hello there", "no " * 50, "en") == 1.5
 
 
-def test_silence_is_all_wrong() -> None:
+def test_word_error_rate_of_silence_is_one() -> None:
     assert word_error_rate("hello there", "", "en") == 1
 
 
-def test_the_nearest_reference_counts() -> None:
+def test_score_words_uses_the_nearest_reference() -> None:
     score = score_words(["room twelve oh four", "room one two zero four"], "Room 1 2 0 5", "en")
     assert (score.errors, score.length) == (1, 2)
 
 
-def test_a_reference_without_words_is_refused() -> None:
+def test_word_error_rate_refuses_a_reference_without_words() -> None:
     with pytest.raises(ValueError, match="nothing to compare"):
         word_error_rate("...", "hello", "en")
 
 
-def test_digits_of_other_scripts_go_through_the_front_end() -> None:
+def test_character_error_rate_normalizes_digits_of_other_scripts() -> None:
     def normalise(text: str) -> str:
         return text.replace("20%", "بیس فیصد")
 
@@ -101,12 +101,12 @@ def test_digits_of_other_scripts_go_through_the_front_end() -> None:
     assert character_error_rate("بیس فیصد رعایت", "20% رعایت", "ur") > 0
 
 
-def test_words_are_joined_only_to_match() -> None:
+def test_word_error_rate_joins_words_only_to_match() -> None:
     assert word_error_rate("the seaside", "the sea side", "en") == 0
     assert word_error_rate("a sea breeze", "a sea bree ze now", "en") == pytest.approx(1 / 3)
 
 
-def test_a_long_number_is_counted_digit_by_digit() -> None:
+def test_fold_splits_a_long_number_into_digits() -> None:
     assert fold("0300 1234567", "en") == " ".join("03001234567")
     assert fold("in 2026", "en") == "in 2026"
 

@@ -15,7 +15,7 @@ MEASURED = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 @pytest.mark.parametrize("locale", MEASURED)
-def test_every_locale_has_ten_of_each_kind(locale: str) -> None:
+def test_sentences_of_every_locale_have_ten_of_each_kind(locale: str) -> None:
     sentences = load_sentences(locale)
     for kind in KINDS:
         assert sum(s.kind == kind for s in sentences) >= 10
@@ -25,7 +25,7 @@ def test_every_locale_has_ten_of_each_kind(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", MEASURED)
-def test_spoken_forms_are_plain_words_of_the_language(locale: str) -> None:
+def test_sentences_have_spoken_forms_in_plain_words_of_the_language(locale: str) -> None:
     language = locale.split("-", maxsplit=1)[0]
     for sentence in load_sentences(locale):
         for spoken in sentence.spoken:
@@ -36,17 +36,17 @@ def test_spoken_forms_are_plain_words_of_the_language(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", MEASURED)
-def test_plain_sentences_need_no_normalising(locale: str) -> None:
+def test_plain_sentences_need_no_normalizing(locale: str) -> None:
     plain = [s.text for s in load_sentences(locale) if s.kind == "plain"]
     assert not [text for text in plain if any(c.isdigit() or c in "@#%$€£₹/" for c in text)]
 
 
 @pytest.mark.parametrize("locale", [locale for locale in MEASURED if not locale.startswith("ar")])
-def test_stress_sentences_say_how_they_are_spoken(locale: str) -> None:
+def test_stress_sentences_have_spoken_forms(locale: str) -> None:
     assert all(s.spoken for s in load_sentences(locale) if s.kind == "stress")
 
 
-def test_a_part_of_them_keeps_both_kinds() -> None:
+def test_load_sentences_keeps_both_kinds_in_a_part() -> None:
     assert [s.kind for s in load_sentences("en-US", 2)] == ["plain", "plain", "stress", "stress"]
 
 
