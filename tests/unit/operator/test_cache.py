@@ -88,7 +88,7 @@ async def test_cache_has_what_was_there_before_it_began(world):
     assert await world.cache.get(Ref(VOICE_MODEL, "other"), KEY) is None
 
 
-async def test_cache_follows_what_is_made_changed_and_deleted(world):
+async def test_cache_follows_created_changed_and_deleted_objects(world):
     await world.start()
     world.kube.put(RAY_SERVICE, labelled())
     assert await world.settle() == [KEY]
@@ -130,7 +130,7 @@ async def test_cache_notifies_both_services_of_a_model_that_moves(world):
 
 
 @pytest.mark.parametrize("compact", [False, True])
-async def test_reflector_makes_up_for_what_happened_while_its_watch_was_down(world, compact):
+async def test_reflector_catches_up_after_its_watch_was_down(world, compact):
     for name in ("a", "b", "c"):
         world.kube.put(VOICE_MODEL, model(name, name))
     await world.start()
@@ -151,7 +151,7 @@ async def test_reflector_makes_up_for_what_happened_while_its_watch_was_down(wor
     assert (("list", "VoiceModel") in world.kube.requests) == compact
 
 
-async def test_reflector_forgets_a_kind_that_goes(world):
+async def test_reflector_forgets_objects_of_a_removed_kind(world):
     world.kube.put(HTTP_ROUTE, labelled("r"))
     await world.start()
     assert await world.names(HTTP_ROUTE) == ["r"]
@@ -161,7 +161,7 @@ async def test_reflector_forgets_a_kind_that_goes(world):
     assert await world.names(HTTP_ROUTE) == []
 
 
-async def test_reflector_looks_for_a_kind_that_users_write(world, monkeypatch):
+async def test_reflector_looks_for_a_missing_kind_that_users_write(world, monkeypatch):
     monkeypatch.setattr(reflector, "MISSING_SECONDS", 0.01)
     world.kube.refused = {("list", VOICE_MODEL.name): 404}
     await world.start()

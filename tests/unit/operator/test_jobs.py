@@ -217,7 +217,7 @@ def test_unusable_says_what_to_use_instead(spec, reason):
 @pytest.mark.parametrize(
     "spec", [{}, {"output": {"uri": "s3://b/a"}, "ephemeral": {}}, {"posts": {"configMapRef": {"name": "p"}}}]
 )
-def test_unusable_takes_what_a_cluster_reaches(spec):
+def test_unusable_accepts_what_a_cluster_reaches(spec):
     assert unusable(parsed(**spec), "playground-audio") is None
 
 
@@ -564,7 +564,7 @@ async def test_job_stops_when_suspended_and_resumes(world):
     assert (job.phase, job.attempt, job.status["progress"]["done"]) == ("Running", "1", 4)
 
 
-async def test_job_that_is_made_suspended_does_not_begin(world):
+async def test_job_created_suspended_does_not_begin(world):
     job = world(suspend=True)
     await job.step()
     assert (job.phase, job.made) == ("Suspended", [])
@@ -578,7 +578,7 @@ async def test_job_is_deleted_after_its_time_to_live(world):
     assert job.job is None
 
 
-async def test_job_whose_deletion_is_refused_is_tried_again(world):
+async def test_job_deletion_is_retried_when_refused(world):
     job = world(ttlSecondsAfterFinished=60)
     await job.run(line(8, outcome="Succeeded"))
     job.kube.refused = {("delete", TTS_JOB.name): 403}
@@ -733,7 +733,7 @@ async def test_job_reports_a_refusal(world):
     assert job.condition("Degraded")["reason"] == "InvalidChild"
 
 
-async def test_job_takes_children_that_are_there(world):
+async def test_job_accepts_children_that_exist(world):
     job = world()
     job.kube.refused["create", "ConfigMap"] = 409
     await job.step()

@@ -145,7 +145,7 @@ def test_read_load_finds_the_error_in_a_long_log():
     assert failure == "hf://a/b does not exist or is private. (exit code 3)"
 
 
-def test_loads_of_a_job_that_ended():
+def test_loads_read_from_a_job_whether_it_is_done_or_failed():
     complete = {"type": "Complete", "status": "True"}
     assert loads.done({"status": {"conditions": [complete]}})
     assert not loads.done(JOB)

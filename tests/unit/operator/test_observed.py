@@ -190,7 +190,7 @@ def test_problems_of_a_pod_that_recovered_are_none(pod):
     assert not needs_log(running)
 
 
-def test_problems_ignore_other_groups_and_pods_that_go(pod):
+def test_problems_ignore_other_groups_and_pods_being_deleted(pod):
     status = container(state={"waiting": {"reason": "ErrImagePull"}})
     going = pod("going", **status)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -291,7 +291,7 @@ def test_model_status_is_not_ready_without_the_head(model):
 
 
 @pytest.mark.parametrize("was_ready", [True, False])
-def test_model_status_stays_ready_at_a_change_beside_it(model, was_ready):
+def test_model_status_stays_ready_at_another_change_of_the_service(model, was_ready):
     found = facts(
         ray_service(generation=0), model(), previously_ready=frozenset({"kokoro"} if was_ready else ())
     )
@@ -310,7 +310,7 @@ def test_model_status_waits_until_kuberay_has_asked_serve_again(model, seconds, 
     assert found["Progressing"].reason == ("Settled" if ready else "Updating")
 
 
-def test_model_status_is_not_ready_when_it_failed_since(model):
+def test_model_status_is_not_ready_when_it_failed_after_it_was_ready(model):
     found = facts(ray_service("RUNNING", "UNHEALTHY"), model(), previously_ready=frozenset({"kokoro"}))
     assert not conditions(model_status(Verdict(model()), found))["Ready"].status
 

@@ -84,7 +84,7 @@ SUSPENDED = {"suspend": True}
 ENDED = {"phase": "Succeeded", "completionTime": "2026-01-01T00:59:00Z"}
 
 
-def test_plan_begins_a_job_with_the_ray_job_last(plan, facts):
+def test_plan_creates_the_ray_job_of_a_job_last(plan, facts):
     found = plan(facts())
     assert [made["kind"] for made in found.create] == ["ConfigMap", "NetworkPolicy", "RayJob"]
     assert said(found) == ("Pending", "Starting")
@@ -113,7 +113,7 @@ def test_plan_begins_a_job_with_the_ray_job_last(plan, facts):
         (resource(avatars={"locales": ["nowhere"]}), None, None, ("Pending", "InvalidSpec")),
     ],
 )
-def test_plan_says_what_becomes_of_a_job(plan, facts, job, child, report, expected):
+def test_plan_sets_the_phase_and_reason_of_a_job(plan, facts, job, child, report, expected):
     assert said(plan(facts(job, ray_job=child, report=report))) == expected
 
 

@@ -86,7 +86,7 @@ def test_plan_of_a_new_model_applies_what_pods_need_first(plan, voice_model):
     assert reasons(found)["kokoro", "Progressing"] == "Creating"
 
 
-def test_plan_of_what_is_as_it_should_be_changes_no_child(plan, settle, voice_model):
+def test_plan_of_a_settled_service_changes_no_child(plan, settle, voice_model):
     facts = settle(ServiceFacts(KEY, models=[voice_model()]))
     found = plan(facts)
     assert not found.changes_children
@@ -110,7 +110,7 @@ def test_plan_applies_a_child_that_is_gone_or_changed(plan, settle, voice_model,
     assert [ref_of(made) for made in plan(replace(facts, children=children)).apply] == [ref]
 
 
-def test_plan_deletes_orphans_what_runs_first_and_keeps_claims(plan, settle, voice_model):
+def test_plan_deletes_orphans_in_order_and_keeps_claims(plan, settle, voice_model):
     facts = settle(ServiceFacts(KEY, models=[voice_model()]))
     found = plan(replace(facts, models=[]))
     assert [ref.kind for ref in found.delete] == [RAY_SERVICE, NETWORK_POLICY, SERVICE_ACCOUNT]
@@ -120,7 +120,7 @@ def test_plan_deletes_orphans_what_runs_first_and_keeps_claims(plan, settle, voi
 @pytest.mark.parametrize(
     "metadata", [{"labels": {}}, {"labels": OURS, "deletionTimestamp": "2026-01-01T00:00:00Z"}]
 )
-def test_plan_deletes_no_child_of_another_owner_nor_one_that_goes(plan, settle, voice_model, metadata):
+def test_plan_deletes_no_foreign_child_and_none_being_deleted(plan, settle, voice_model, metadata):
     ref = Ref(INGRESS, "playground")
     facts = settle(ServiceFacts(KEY, models=[voice_model()]))
     children = {**facts.children, ref: {"metadata": {"name": "playground", **metadata}}}

@@ -60,7 +60,7 @@ def test_ray_service_appends_the_group_of_a_new_model(build, model):
     assert disruptive_changes(desired, live) == []
 
 
-def test_ray_service_keeps_the_group_of_a_model_that_goes(build, model):
+def test_ray_service_keeps_the_group_of_a_removed_model(build, model):
     live = build([model("a"), model("b")])
     desired = build([model("b")], live)
     assert names(desired) == names(live)

@@ -97,7 +97,7 @@ async def test_reconcile_makes_the_children_of_a_service_and_writes_its_status(w
     assert await one.step() == ([], 5)
 
 
-async def test_reconcile_takes_away_what_runs_with_its_last_model(world, voice_model):
+async def test_reconcile_deletes_what_runs_with_the_last_model(world, voice_model):
     one = world(voice_model())
     await one.step()
     one.kube.drop(KOKORO)
@@ -108,7 +108,7 @@ async def test_reconcile_takes_away_what_runs_with_its_last_model(world, voice_m
     assert await one.step() == ([], None)
 
 
-async def test_reconcile_asks_the_server_before_it_takes_anything_away(world, voice_model):
+async def test_reconcile_asks_the_server_before_it_deletes(world, voice_model):
     """What was read may be older than what the API server has now: here it misses a model."""
     one = world(voice_model())
     await one.step()
@@ -146,7 +146,7 @@ async def test_reconcile_keeps_an_invalid_model_as_it_was_beside_others(world, v
     assert one.condition("Degraded")["reason"] == "InvalidSpec"
 
 
-async def test_reconcile_of_an_invalid_playground_is_due_later_and_later(world, voice_model):
+async def test_reconcile_of_an_invalid_playground_is_degraded_and_looks_again(world, voice_model):
     one = world(voice_model())
     await one.step()
     one.set_playground(images={"pullPolicy": "Sometimes"})
@@ -252,7 +252,7 @@ async def test_reconcile_reports_a_mount_error_where_events_may_be_read(world, v
     assert one.condition("Degraded")["reason"] == reason
 
 
-async def test_reconcile_takes_a_pod_away_when_its_model_has_ended_what_it_does(world, voice_model, model):
+async def test_reconcile_removes_a_pod_when_its_replica_has_ended(world, voice_model, model):
     one = world(voice_model("gone", avatars=[("en-US", "male")]), voice_model())
     await one.step()
     one.kuberay_says(activeServiceStatus={"rayClusterName": CLUSTER})
@@ -294,7 +294,7 @@ async def test_reconcile_leaves_a_cluster_that_changed_since_it_was_read(world, 
     assert one.replicas() == [2]
 
 
-async def test_reconcile_of_what_stays_as_it_is_is_due_later_and_later(world, voice_model):
+async def test_reconcile_delay_grows_while_nothing_changes(world, voice_model):
     one = world(voice_model())
     await one.step()
     again = [(await one.step(seconds))[1] for seconds in (4, 16, 80)]

@@ -68,7 +68,7 @@ async def world(policy) -> AsyncIterator[World]:
     await asyncio.gather(*made.tasks, return_exceptions=True)
 
 
-async def test_reconcile_of_what_is_as_it_should_be_makes_no_request(world, voice_model):
+async def test_reconcile_of_a_settled_service_makes_no_request(world, voice_model):
     world.kube.put(VOICE_MODEL, voice_model())
     world.kube.put(TTS_JOB, TTSJOB)
     await world.start()
@@ -101,7 +101,7 @@ async def test_reconcile_after_a_restart_makes_no_request(world, policy, voice_m
     assert requests == []
 
 
-async def test_reconcile_on_a_stale_cache_takes_nothing_away(world, voice_model):
+async def test_reconcile_on_a_stale_cache_deletes_nothing(world, voice_model):
     """A model is deleted and made again; the watch of models has come to the deletion only."""
     world.kube.put(VOICE_MODEL, voice_model())
     await world.start()
@@ -126,7 +126,7 @@ async def test_reconcile_of_one_status_asks_for_that_resource_alone(world, voice
     assert world.kube.take_requests() == [("get", "VoiceModel"), ("status", "VoiceModel")]
 
 
-async def test_reconcile_is_due_when_a_playground_comes(world, voice_model):
+async def test_reconcile_is_due_when_a_playground_is_created(world, voice_model):
     world.kube.put(VOICE_MODEL, voice_model())
     await world.start()
     world.kube.put(PLAYGROUND, {"metadata": {"name": "playground"}, "spec": {}})

@@ -104,7 +104,7 @@ def test_select_drops_a_model_that_became_invalid_without_an_image(voice_model, 
     assert (verdict.model, verdict.reason) == (None, "InvalidSpec")
 
 
-def test_select_of_an_engine_of_another_version_names_those_there_are(voice_model):
+def test_select_of_an_unknown_engine_names_the_known_ones(voice_model):
     verdicts = select([voice_model("old", engine="vits"), voice_model()], ENGINES, {})
     old = verdicts[ref("old")]
     assert (old.model, old.reason) == (None, "EngineUnknown")
