@@ -48,7 +48,7 @@ def test_default_images_are_those_that_are_built() -> None:
     assert Settings().engine_images.keys() == default_images("1.2.3").keys()
 
 
-def test_parameter_faults_name_each_parameter_and_what_there_is() -> None:
+def test_parameter_faults_name_each_wrong_parameter_and_the_known_ones() -> None:
     found = ENGINES["kokoro"].parameter_faults({"threads": "two", "heads": 1})
     assert found == [
         "parameters.threads: Input should be a valid integer; kokoro has: threads",
