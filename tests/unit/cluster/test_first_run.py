@@ -239,7 +239,7 @@ class TestUp:
         assert single.holder(node.lock()) is None
         assert not node.run_folder().exists()
 
-    def test_up_file_of_a_killed_cluster_does_not_count(self) -> None:
+    def test_kubeconfig_of_a_killed_cluster_is_none(self) -> None:
         self.keeper()
         background.up()
         pid = single.holder(node.lock())
