@@ -49,7 +49,7 @@ def saved_lines(folder: Path, name: str) -> int:
         ("operator/tts_operator/desired/pods.py", "tts_operator.desired"),
     ],
 )
-def test_package_of_a_file(path: str, package: str) -> None:
+def test_package_of_gives_the_package_of_a_file(path: str, package: str) -> None:
     assert record.package_of(path) == package
 
 
