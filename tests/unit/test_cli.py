@@ -358,7 +358,7 @@ def test_render_json_prints_faults_in_one_line(batch: Batch, dry_run: list[str])
         (["-f", "job.yaml"], "A batch is one TTSJob; the files have 2"),
     ],
 )
-def test_render_refuses_a_wrong_request(batch: Batch, arguments: list[str], message: str) -> None:
+def test_render_refuses_wrong_options(batch: Batch, arguments: list[str], message: str) -> None:
     result = batch.render("--dry-run", *arguments)
     assert result.exit_code == 2, result.output
     reported = " ".join(result.stderr.replace("│", " ").split())
@@ -384,7 +384,7 @@ def test_ttsp_reports_a_ray_that_does_not_start_in_one_sentence(
     assert " ".join(result.stderr.split()) == "ttsp: Ray does not start, tried 3 times: it is late."
 
 
-def test_steps_are_told_with_their_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_are_printed_with_their_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     tell = steps()
     tell("starting [Ray]")
     tell("x" * 300)
