@@ -397,7 +397,7 @@ def umbrella(helm: Helm, tmp_path: Path) -> Path:
     return tmp_path / UMBRELLA.name
 
 
-def test_umbrella_chart_installs_both_and_can_leave_kuberay_out(helm: Helm, umbrella: Path) -> None:
+def test_umbrella_chart_installs_kuberay_unless_it_is_disabled(helm: Helm, umbrella: Path) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(umbrella))
     ours = helm.render({"image": {"registry": "r.example"}})
     values: dict[str, Any] = {"tts-playground": {"image": {"registry": "r.example"}}}

@@ -134,7 +134,7 @@ class TestRefusal:
         api.await_condition("same", "Degraded", "False", "AsExpected", TEXT_MODEL)
         assert applications(api)["same"]["import_path"] == "tts_app.serving.text:build"
 
-    def test_text_model_engine_without_an_image_is_refused_until_the_playground_names_one(self, api):
+    def test_text_model_without_an_engine_image_is_refused_until_one_is_named(self, api):
         api.apply(text_model("big", engine="vllm", resources=GPUS))
         degraded = api.await_condition("big", "Degraded", "True", "ImageMissing", TEXT_MODEL)
         assert "images.engines.vllm" in degraded["message"]
