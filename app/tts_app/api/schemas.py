@@ -69,15 +69,16 @@ VoiceName = Annotated[
 
 
 class _WithOptions(Strict):
-    """What both requests for speech say of how the text is spoken."""
+    """What both requests for speech say of how the text is spoken: fields of `SpeechOptions`."""
 
     response_format: AudioFormat = "mp3"
     speed: Speed = 1.0
 
     @property
     def options(self) -> SpeechOptions:
-        """The same, for the pipeline."""
-        return SpeechOptions(self.response_format, self.speed)
+        """The same, for the pipeline; what OpenAI calls `response_format` is its `format`."""
+        same = {name: getattr(self, name) for name in _WithOptions.model_fields if name != "response_format"}
+        return SpeechOptions(format=self.response_format, **same)
 
 
 class SpeechRequest(_WithOptions):
