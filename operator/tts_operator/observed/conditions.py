@@ -1,6 +1,7 @@
 """Conditions: what each of them says about a resource, and their form in a status.
 
-This is the one place where the conditions of a VoiceModel, a TextModel, a Playground and a TTSJob are made.
+`conditions` makes those that every kind has. A condition of one kind alone is added to them where that kind's
+conditions are returned (`status.py`, `jobs.py`).
 """
 
 from collections.abc import Iterable, Sequence

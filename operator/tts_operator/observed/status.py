@@ -47,29 +47,40 @@ def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], 
     model = verdict.model
     if model is None:
         return {"readyReplicas": 0}, _refused(Cause(verdict.reason, verdict.message))
-    application = facts.ray.application(model.name)
-    load = facts.loads.get(model.name)
-    replicas = model.spec.replicas
+    return _model_fields(model, facts), _model_conditions(model, verdict, facts)
+
+
+def _model_fields(model: Model, facts: Observation) -> dict[str, Any]:
+    """Return the status of a model without its conditions."""
     status = {
         **_offer(model),
         "readyReplicas": ready_pods(facts.pods, facts.ray.cluster, group_of(model)),
-        "replicas": replicas.max,
+        "replicas": model.spec.replicas.max,
         "rayService": facts.name,
         "url": facts.url,
     }
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
+    load = facts.loads.get(model.name)
     if load is not None:
         total = {} if load.total is None else {"totalBytes": load.total}
         status["download"] = {"percent": load.percent, "bytes": load.fetched, **total}
-        return status, _loading(model, load, application, facts)
+    return status
+
+
+def _model_conditions(model: Model, verdict: Verdict, facts: Observation) -> Sequence[Condition]:
+    """Return the conditions of a model."""
+    application = facts.ray.application(model.name)
+    load = facts.loads.get(model.name)
+    if load is not None:
+        return _loading(model, load, application, facts)
     if verdict.is_outdated:
         until = " (until it is right the model is served as it was before)" if application.healthy else ""
-        return status, _refused(Cause(verdict.reason, f"{verdict.message}{until}"))
+        return _refused(Cause(verdict.reason, f"{verdict.message}{until}"))
     found = problems(facts.pods, facts.logs, frozenset({HEAD_GROUP, group_of(model)}))
     limit = Cause("AvatarsTaken", verdict.message) if verdict.taken else None
     stage = _stage(application, facts, model)
-    return status, _serving(_serves(model, facts), stage, _fault(application, facts, found), facts, limit)
+    return _serving(_serves(model, facts), stage, _fault(application, facts, found), facts, limit)
 
 
 def _refused(cause: Cause) -> Sequence[Condition]:
