@@ -9,6 +9,7 @@ import regex
 from num2words import CONVERTER_CLASSES
 
 from tts_app.language import front_end
+from tts_app.language.generic.front_end import GenericFrontEnd
 from tts_app.language.generic.verbaliser import GenericVerbaliser
 from tts_app.language.notation import UNITS
 from tts_app.resources.locales import LANGUAGES, LOCALES
@@ -80,6 +81,15 @@ def test_languages_has_every_language_of_espeak() -> None:
 def test_front_end_refuses_a_language_that_espeak_cannot_read() -> None:
     with pytest.raises(ValueError, match=r"Nothing reads tlh-001: .*Languages that are read: af, "):
         front_end("tlh-001")
+
+
+def test_a_language_of_its_own_may_add_a_rule() -> None:
+    class Swedish(GenericVerbaliser):
+        def abbreviation(self, written: str) -> str | None:
+            return {"kl.": "klockan"}.get(written.lower())
+
+    front = GenericFrontEnd("sv-SE", Swedish("sv-SE"))
+    assert front.normalise("Frukost kl. 7, 21 rum") == "Frukost klockan sju, tjugoett rum"
 
 
 def test_front_end_is_made_once_and_shared_by_threads() -> None:

@@ -7,7 +7,7 @@ stays as written, because espeak-ng's voice reads it in its own language.
 
 from collections.abc import Sequence
 
-from tts_app.language.base import TIE, FrontEnd
+from tts_app.language.base import TIE, FrontEnd, Verbaliser
 from tts_app.language.espeak import Espeak
 from tts_app.language.generic.verbaliser import GenericVerbaliser
 from tts_app.language.romanise import romanise
@@ -18,14 +18,14 @@ from tts_app.resources.locales import espeak_voice, script_of
 class GenericFrontEnd:
     """The front-end of one locale that espeak-ng reads. Thread-safe."""
 
-    def __init__(self, locale: str) -> None:
-        """Start espeak-ng.
+    def __init__(self, locale: str, verbaliser: Verbaliser | None = None) -> None:
+        """Start espeak-ng. `verbaliser` is the locale's own, where it has one.
 
         Raises:
             EspeakError: the espeak-ng program is missing, or older than the table of its voices.
         """
         self.locale = locale
-        self._verbaliser = GenericVerbaliser(locale)
+        self._verbaliser = verbaliser or GenericVerbaliser(locale)
         self._is_latin = script_of(locale) == "Latin"
         self._espeak = Espeak(espeak_voice(locale), tie=TIE)
 
