@@ -11,6 +11,7 @@ from resources import application, playground, serving, voice_model
 from running import eventually, run_pods
 
 from tts_app.resources import VoiceModel
+from tts_app.resources.engines import engines_of
 from tts_operator.desired.groups import group_of
 from tts_operator.objects import PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
 
@@ -76,7 +77,7 @@ def stored(control_plane, crds, api):
 def test_voice_model_of_a_removed_engine_says_so_and_others_are_served(api, stored, operator):
     api.apply(voice_model())
     ready = api.await_condition("old", "Ready", "False", "EngineUnknown")
-    assert f"there is no engine '{RETIRED}'; there are: kokoro" in ready["message"]
+    assert f"there is no engine '{RETIRED}'; there are: {', '.join(engines_of('speech'))}" in ready["message"]
     api.await_object(Ref(RAY_SERVICE, "playground"))
     run_pods(api, group_of(VoiceModel.model_validate(voice_model())))
     found = api.get(RAY_SERVICE, "playground")

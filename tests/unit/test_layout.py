@@ -38,6 +38,13 @@ def test_operator_is_a_folder_and_never_a_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Without `__init__.py` a module is imported all the same, but import-linter may not see it."""
+    modules = [path for path in tracked() if path.suffix == ".py" and path.parts[0] in {"app", "operator"}]
+    folders = {path.parent for path in modules}
+    assert [str(folder) for folder in folders if not (ROOT / folder / "__init__.py").is_file()] == []
+
+
 def test_repository_has_no_registry_address_and_no_home_of_a_developer() -> None:
     hosts = "|".join(
         ["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "deb\\.debian" + r"\.org"]

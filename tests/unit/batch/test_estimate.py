@@ -18,7 +18,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.plan import Plan, plan_batch
 from tts_app.cli.batch_report import estimate_lines
 from tts_app.manifests import embedded_posts, load_batch
-from tts_app.resources import LOCALES, TTSJob, VoiceModel
+from tts_app.resources import TTSJob, VoiceModel
 from tts_app.resources.engines import ENGINES
 from tts_app.resources.tts_job import AudioFormat, TTSJobSpec
 from tts_app.storage.output import Output, open_output
@@ -54,7 +54,8 @@ def sample_plan() -> Iterator[Callable[[str], tuple[Plan, list[VoiceModel]]]]:
         job, models = load_batch()
         spec = job.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         spec["posts"] = {"uri": embedded_posts().as_uri()}
-        spec["avatars"] = {"locales": [locale for locale in LOCALES if locale.startswith(language)]}
+        spoken = {voice.locale for model in models for voice in model.spec.voices}
+        spec["avatars"] = {"locales": sorted(locale for locale in spoken if locale.startswith(language))}
         made.append(plan_batch(TTSJobSpec.model_validate(spec), models, Path("none")))
         return made[-1], models
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tts_app.resources.engines import engines_of
 from tts_app.resources.playground import ENGINES
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
@@ -108,7 +109,7 @@ def test_select_of_an_unknown_engine_names_the_known_ones(voice_model):
     verdicts = select([voice_model("old", engine="vits"), voice_model()], ENGINES, {})
     old = verdicts[ref("old")]
     assert (old.model, old.reason) == (None, "EngineUnknown")
-    assert "there is no engine 'vits'; there are: kokoro" in old.message
+    assert f"there is no engine 'vits'; there are: {', '.join(engines_of('speech'))}" in old.message
     assert [model.name for model in served(verdicts)] == ["kokoro"], "the others go on"
 
 

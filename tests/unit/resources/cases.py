@@ -1,8 +1,12 @@
 """Good resources, and changes that break one rule each: for Python here, an API server in tests/operator."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+from tts_app.resources.base import Quantization
+from tts_app.resources.engines import ENGINES, engines_of
 
 API_VERSION = "ttsplayground.dev/v1alpha1"
 LICENSE = {"spdx": "Apache-2.0", "commercialUse": True}
@@ -137,23 +141,33 @@ NAMES = [
 ]
 """Names that other kinds of Kubernetes may have, but ours may not."""
 
-QUANTIZATIONS = [
-    Case(
-        good,
-        {"spec.engine": engine, "spec.quantization": wrong},
-        f"engine {engine} has no such quantization; allowed: {allowed}",
-    )
-    for good, engine, wrong, allowed in (
-        ("speakers", "kokoro", "fp8", "fp16, int8, none"),
-        ("text", "transformers", "fp8", "awq-int4, gptq-int4, int4, int8, none"),
-        ("text", "llamacpp", "int8", "none"),
-        ("text", "vllm", "int8", "awq-int4, fp8, gptq-int4, none"),
-    )
-]
-"""A quantization that each engine has not."""
+GIVEN_BY = {"reference": CLIP, "description": "A calm voice.", "speaker": "af_heart"}
+"""A value for each field that says what a voice sounds like."""
+
+
+def quantizations() -> Iterator[Case]:
+    """Yield, for each engine, a quantization that it lacks."""
+    for name, engine in ENGINES.items():
+        lacking = [given for given in get_args(Quantization) if given not in engine.quantizations]
+        allowed = ", ".join(sorted(engine.quantizations))
+        says = f"engine {name} has no such quantization; allowed: {allowed}"
+        good = "speakers" if engine.task == "speech" else "text"
+        yield Case(good, {"spec.engine": name, "spec.quantization": lacking[0]}, says)
+
+
+def voice_kinds() -> Iterator[Case]:
+    """Yield, for each speech engine, a voice that is given by what the engine does not take."""
+    for name, engine in engines_of("speech").items():
+        lacking = [kind for kind in GIVEN_BY if kind not in engine.voice_kinds]
+        given = {"speaker": None, lacking[0]: GIVEN_BY[lacking[0]]}
+        change = {"spec.engine": name, **{f"spec.voices.1.{kind}": value for kind, value in given.items()}}
+        says = f"a voice of engine {name} is given by {' or '.join(engine.voice_kinds)}"
+        yield Case("speakers", change, says)
+
 
 RULES = [
-    *QUANTIZATIONS,
+    *quantizations(),
+    *voice_kinds(),
     Case("speakers", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("text", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("fetched", {"spec.source.revision": None}, "an hf:// source needs `revision`"),
@@ -165,11 +179,6 @@ RULES = [
     Case("speakers", {"spec.voices.0.speaker": None}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.description": "A calm voice."}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.reference": CLIP}, ONE_KIND_OF_VOICE),
-    Case(
-        "speakers",
-        {"spec.voices.1.speaker": None, "spec.voices.1.reference": CLIP},
-        "a voice of engine kokoro is given by speaker",
-    ),
     Case("speakers", {"spec.replicas": {"min": 3, "max": 2}}, "replicas.min must not exceed replicas.max"),
     Case("speakers", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
     Case("text", {"spec.replicas": {"min": 2}}, "replicas.min must not exceed replicas.max"),
