@@ -2,11 +2,25 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tts_app.serve_config import KEEP_ALIVE
+
+
+def _listed(value: object) -> object:
+    """Return the parts of a text that lists them, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Names, separated by commas in an environment variable."""
 
 
 class Settings(BaseSettings):
@@ -26,6 +40,33 @@ class Settings(BaseSettings):
     """Port that the API listens on."""
     api_key: SecretStr | None = None
     """Bearer token that `/v1` requires; none is required when it is unset."""
+
+    allowed_hosts: Names = ()
+    """Names in the Host header that are this service's; `*` allows every name. When empty,
+    loopback's own names are allowed where the API listens on loopback, and every name elsewhere."""
+    cors_origins: Names = ()
+    """Origins of other sites whose pages may call the API, as `https://app.example`, or `*`."""
+    trusted_proxies: Names = ()
+    """Addresses or networks of proxies: their X-Forwarded-For counts, and
+    `max_connections_per_address` does not apply to them."""
+    max_connections: Annotated[int, Field(ge=16)] = 16_384
+    """Connections in all, at most three quarters of the files that the process may open. One more closes the
+    connection that has been idle longest; if none is idle, it is answered 503."""
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 4096
+    """Connections of one address (of IPv6: a /64 network). One more closes the one of them that has been idle
+    longest; if none is idle, it is answered 429."""
+    max_header_bytes: Annotated[int, Field(ge=1024)] = 32_768
+    """Bytes of a request's address and headers; more is answered 431."""
+    max_header_lines: Annotated[int, Field(ge=10)] = 100
+    """Headers of a request; more is answered 431."""
+    header_timeout: Annotated[float, Field(gt=0)] = 15.0
+    """Seconds in which a request's headers must arrive; then it is answered 408."""
+    body_timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds in which a request's body must arrive; then it is answered 408."""
+    idle_timeout: Annotated[float, Field(gt=0)] = KEEP_ALIVE
+    """Seconds after which a connection without a request is closed."""
+    send_timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds for which a caller may stop reading its answer; then the connection is closed."""
 
     audio_output: str = "audio-output"
     """Folder, or fsspec URL, where durable speeches are saved."""
@@ -66,6 +107,22 @@ class Settings(BaseSettings):
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of each node's CPU, GPU, disk and network above which batches add no load."""
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            ip_network(name, strict=False)  # raises a ValueError that says what it is not
+        return names
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what no browser sends as an Origin."""
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin: write it as https://app.example, without a path")
+        return origins
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
@@ -94,5 +151,14 @@ class Settings(BaseSettings):
             if value is None:
                 os.environ.pop(variable, None)
             else:
-                text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-                os.environ[variable] = text
+                os.environ[variable] = _written(value)
+
+
+def _written(value: object) -> str:
+    """Return a setting's value as its variable holds it."""
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(value)
+    return str(value)

@@ -4,13 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from tts_app.api import batches, catalogue, errors, openai_speech, openai_text, pages, speeches, system
-from tts_app.api.deps import Context, authorised
+from tts_app.api.callers import Callers, networks
+from tts_app.api.connections import Limits
+from tts_app.api.deps import Context
+from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
+from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
+from tts_app.api.security_headers import SecurityHeaders
+from tts_app.loopback import is_loopback
+from tts_app.settings import Settings
 
 _DESCRIPTION = (
     "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
@@ -21,13 +29,16 @@ _DESCRIPTION = (
 
 def create_app(context: Context, address: Address | None = None) -> FastAPI:
     """Return the API that works with `context`. While it runs it listens at `address`, if one is given."""
+    settings = context.settings
+    callers = Callers(networks(settings.trusted_proxies))
+    limits = limits_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await context.durable.start()
         await context.batches.start()
         try:
-            async with nullcontext() if address is None else listening(app, address):
+            async with listening(app, address, limits, callers) if address else nullcontext():
                 yield
         finally:
             await context.batches.stop()
@@ -45,14 +56,47 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
-    keyed = [Depends(authorised)]
-    app.include_router(openai_speech.router, dependencies=keyed)
-    app.include_router(openai_text.router, dependencies=keyed)
-    app.include_router(speeches.router, dependencies=keyed)
-    app.include_router(batches.router, dependencies=keyed)
-    app.include_router(catalogue.router, dependencies=keyed)
-    app.include_router(system.placeholders, dependencies=keyed)
-    app.include_router(system.router)
-    app.include_router(pages.router)
-    app.add_middleware(RequestContext, max_body=context.settings.max_body, proxied=context.proxied)
+    for routes in (openai_speech, openai_text, speeches, batches, catalogue, system, pages):
+        app.include_router(routes.router)
+    app.include_router(system.placeholders)
+    # The last one that is added is the first that a request meets.
+    app.add_middleware(Door, rules=rules_of(settings, address, callers))
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
+    app.add_middleware(RequestContext, max_body=settings.max_body, proxied=context.proxied)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
     return app
+
+
+_EXPOSED = ("Location", "Retry-After", "X-Request-ID", "Content-Range", "Content-Disposition", "ETag")
+"""Headers that scripts of other sites may read, beside those that every script may."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what connections may cost."""
+    return Limits(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address,
+        header_bytes=settings.max_header_bytes,
+        header_lines=settings.max_header_lines,
+        header_seconds=settings.header_timeout,
+        body_seconds=settings.body_timeout,
+        idle_seconds=settings.idle_timeout,
+        send_seconds=settings.send_timeout,
+    )
+
+
+def rules_of(settings: Settings, address: Address | None, callers: Callers) -> Rules:
+    """Return who may come in at `address`; None is Ray Serve's proxy, whose names we do not know."""
+    hosts = settings.allowed_hosts
+    if not hosts:
+        hosts = (*LOOPBACK_HOSTS, address.host) if address and is_loopback(address.host) else (ANY,)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return Rules(key, hosts, settings.cors_origins, callers)

@@ -1,10 +1,9 @@
-"""What routes depend on: the service of this replica, the caller's key, a JSON body.
+"""What routes depend on: the service of this replica, a JSON body.
 
 They are coroutines: FastAPI runs a plain function in a thread, and for that it looks through all tasks of the
 event loop; there are thousands.
 """
 
-import hmac
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -43,21 +42,6 @@ async def _context(request: Request) -> Context:
 
 
 Playground = Annotated[Context, Depends(_context)]
-
-
-async def authorised(request: Request, playground: Playground) -> None:
-    """Ask for the API key, where one is set."""
-    key = playground.settings.api_key
-    if key is None:
-        return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    right = hmac.compare_digest(given.strip().encode(), key.get_secret_value().encode())
-    if scheme.lower() != "bearer" or not right:
-        raise ApiError(
-            401,
-            "This API asks for a key: send it as `Authorization: Bearer <key>`.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
 
 
 async def json_only(request: Request) -> None:

@@ -6,15 +6,20 @@ Thousands of streams cannot go through it. Here a chunk is a write to a socket
 """
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
 
 import uvicorn
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp
 
-from tts_app.serve_config import KEEP_ALIVE
+from tts_app.api.callers import Callers
+from tts_app.api.connections import Connections, Limits
+from tts_app.api.protocol import GuardedProtocol
 
 GRACE = 8
 """Seconds in which requests may end by themselves: less than Serve gives a replica to stop."""
@@ -22,6 +27,10 @@ _SOCKETS = 16
 """Since 1.45, libuv accepts one connection per socket in each turn of the event loop. While the loop writes
 to thousands of streams it turns ten times a second, so there are several sockets to accept from."""
 _BACKLOG = 4096
+_SWEEP = 1.0
+"""Seconds between two looks at which connections have taken too long."""
+_FILES_FOR_CONNECTIONS = 0.75
+"""Share of the files that the process may open which may be connections: the rest is for everything else."""
 
 
 class Address(BaseModel):
@@ -34,14 +43,19 @@ class Address(BaseModel):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, address: Address) -> AsyncIterator[None]:
+async def listening(
+    app: ASGIApp, address: Address, limits: Limits | None = None, callers: Callers | None = None
+) -> AsyncIterator[None]:
     """Answer requests at `address` with `app` inside the context, in this event loop.
 
-    On exit, requests get `GRACE` seconds to end.
+    On exit, requests get `GRACE` seconds to end. `limits` and `callers` have defaults.
 
     Raises:
         OSError: the address cannot be listened on.
     """
+    limits = _within_files(limits or Limits())
+    connections: Connections[GuardedProtocol] = Connections(limits, GuardedProtocol.close)
+    protocol = partial(GuardedProtocol, connections=connections, limits=limits, callers=callers or Callers())
     sockets = _listen(address)
     config = uvicorn.Config(
         app,
@@ -49,21 +63,42 @@ async def listening(app: ASGIApp, address: Address) -> AsyncIterator[None]:
         log_config=None,
         log_level="warning",
         access_log=False,
-        http="httptools",
+        http=protocol,  # type: ignore[arg-type] # a class with some of its arguments
         ws="none",
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=round(limits.idle_seconds),
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=sockets))
+    sweeping = asyncio.create_task(_sweep(connections))
     try:
         yield
     finally:
         server.should_exit = True
         await serving
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+
+
+async def _sweep(connections: Connections[GuardedProtocol]) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP)
+        for connection, phase in connections.overdue():
+            connection.expire(phase)
+
+
+def _within_files(limits: Limits) -> Limits:
+    """Let the process open as many files as it may; return `limits` that leave some for other uses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    most = int(soft * _FILES_FOR_CONNECTIONS)
+    return replace(limits, connections=min(limits.connections, most))
 
 
 def _listen(address: Address) -> list[socket.socket]:

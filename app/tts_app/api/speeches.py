@@ -83,9 +83,8 @@ async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
     return _answer(await _find(speech_id, playground), playground)
 
 
-@router.api_route(
+@router.get(
     "/{speech_id}/audio",
-    methods=["GET", "HEAD"],
     response_class=StreamingResponse,
     responses={
         **_UNKNOWN,
@@ -122,8 +121,6 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{speech.bytes}"
     headers["Content-Length"] = str(end - start)
     media_type = FORMATS[speech.format].media_type
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=media_type)
     blocks = playground.store.read(file_name(speech), start, end)
     return StreamingResponse(blocks, status, headers, media_type)
 

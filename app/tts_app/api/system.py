@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from tts_app.api.deps import Playground
+from tts_app.api.door import caller_is_known
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ErrorAnswer
 
@@ -29,15 +30,21 @@ async def healthz() -> dict[str, str]:
     responses={503: {"model": ErrorAnswer, "description": "Not every model answers yet."}},
     summary="Check that every model answers",
 )
-async def readyz(playground: Playground) -> JSONResponse:
-    """Ask every model; answer 503, with the reason of each that does not answer, until all do."""
+async def readyz(request: Request, playground: Playground) -> JSONResponse:
+    """Ask every model; answer 503, with the reason of each that does not answer, until all do.
+
+    Where a key is set, models and reasons are for callers who have it.
+    """
+    known = caller_is_known(request.scope)
     services = (playground.service.served, playground.text.served)
     if not any(served.resources for served in services):
         raise ApiError(503, "No model is served yet.", code="not_ready", headers={"Retry-After": "5"})
     asked = {name for served in services for name in served.load()}
     reasons = await asyncio.gather(*(served.unready(_PROBE) for served in services))
     if any(reasons):
-        message = " ".join(reason for found in reasons for reason in found.values())
+        message = "Not every model answers yet."
+        if known:
+            message = " ".join(reason for found in reasons for reason in found.values())
         raise ApiError(503, message, code="not_ready", headers={"Retry-After": "5"})
     details: dict[str, Any] = {
         name: {"running": running, "waiting": waiting}
@@ -45,7 +52,7 @@ async def readyz(playground: Playground) -> JSONResponse:
         for name, (running, waiting) in served.load().items()
         if name in asked  # a model that was added meanwhile has not been asked
     }
-    return JSONResponse({"status": "ready", "models": details})
+    return JSONResponse({"status": "ready", "models": details} if known else {"status": "ready"})
 
 
 @placeholders.api_route("/v1/images/{path:path}", methods=_EVERY_METHOD, include_in_schema=False)

@@ -5,13 +5,13 @@ import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any, Self
 
 import httpx
 
 from tts_app.engines.openai_wire import body_of, delta_of, streamed_event_data, usage_of, without_defaults
 from tts_app.engines.text import ContextLengthError, Delta, EngineError, TextCapabilities, TextRequest
+from tts_app.loopback import is_loopback
 
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
 _CONTEXT = 1 << 20
@@ -48,7 +48,7 @@ class RemoteWriter:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # A proxy cannot reach this machine's loopback.
         client = httpx.AsyncClient(
-            base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=not _is_loopback(base.host)
+            base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=not is_loopback(base.host)
         )
         try:
             chosen = _chosen(await _models(client), model, url)
@@ -132,13 +132,6 @@ def _chosen(models: list[dict[str, Any]], name: str | None, url: str) -> dict[st
         if entry["id"] == name:
             return entry
     raise EngineError(f"{url} has no model {name!r} that writes. It has: {names}.")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _wait(response: httpx.Response) -> float | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from tts_app.loopback import is_loopback
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serve_config import serve_config
 from tts_app.serving.embedded_ray import GRACE, EmbeddedRay, Progress, ServingError
@@ -18,7 +19,6 @@ from tts_app.settings import Settings
 if TYPE_CHECKING:
     from ray.serve._private.client import ServeControllerClient
 
-_LOOPBACK = ("127.", "localhost", "::1")
 _START_TIMEOUT = 300.0
 _POLL = 0.2
 
@@ -54,7 +54,7 @@ class Playground:
 
     def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
         host = settings.host
-        if not host.startswith(_LOOPBACK) and settings.api_key is None:
+        if not is_loopback(host) and settings.api_key is None:
             raise ServingError(
                 f"{host} is reachable from other machines, so a key is needed: "
                 "set TTSP_API_KEY, or listen on 127.0.0.1."

@@ -1,0 +1,153 @@
+"""The door: what is checked of a request by its headers alone, before a byte of its body is read."""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tts_app.api.callers import Callers
+from tts_app.api.errors import ApiError, error_response
+from tts_app.api.wrong_keys import WrongKeys
+from tts_app.telemetry.logs import log
+
+ANY = "*"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_DOCS = ("/docs", "/openapi.json")
+_PORTS = {"http": 80, "https": 443}
+_KNOWN = "tts_app.caller_is_known"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Who may come in."""
+
+    key: str | None = None
+    """The key that `/v1` and the documentation ask for; None: no key is asked for."""
+    hosts: Collection[str] = (ANY,)
+    """Names in the Host header that are this service's. Others are refused: a page whose own name is made to
+    resolve to this machine (DNS rebinding) sends its own name."""
+    origins: Collection[str] = ()
+    """Origins of other sites whose pages may call, as `https://app.example`, or `*`."""
+    callers: Callers = field(default_factory=Callers)
+
+
+class Door:
+    """Lets a request in, or answers with what is wrong. Pure ASGI."""
+
+    def __init__(self, app: ASGIApp, rules: Rules, wrong_keys: WrongKeys | None = None) -> None:
+        self._app = app
+        self._rules = rules
+        self._wrong_keys = wrong_keys or WrongKeys()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            _check_host(headers.get("host", ""), self._rules.hosts)
+            if scope["method"] in _CHANGES:
+                _check_origin(headers, self._rules.origins)
+            scope[_KNOWN] = known = _has_key(headers, self._rules.key)
+            if not known and _asks_for_key(scope["path"]):
+                await self._refuse_key(scope, headers)
+        except ApiError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _refuse_key(self, scope: Scope, headers: Headers) -> None:
+        """Raise what a caller without the right key gets, later if the caller has sent many wrong ones."""
+        missing = ApiError(
+            401,
+            "This API asks for a key: send it as `Authorization: Bearer <key>`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+        if "authorization" not in headers:
+            raise missing
+        peer = scope["client"][0] if scope.get("client") else ""
+        address = self._rules.callers.of(peer, ",".join(headers.getlist("x-forwarded-for")))
+        wait = self._wrong_keys.delay(address)
+        log("wrong key", level=logging.WARNING, address=address, delay=wait)
+        if wait is None:
+            message = "Too many wrong keys came from this address: try again later."
+            raise ApiError(429, message, code="too_many_wrong_keys", headers={"Retry-After": "10"})
+        await asyncio.sleep(wait)
+        raise missing
+
+
+def caller_is_known(scope: Scope) -> bool:
+    """Whether the caller of this request, which has passed the door, may see what is not for everybody."""
+    return bool(scope.get(_KNOWN))
+
+
+def _asks_for_key(path: str) -> bool:
+    return path == "/v1" or path.startswith(("/v1/", *_DOCS))
+
+
+def _has_key(headers: Headers, key: str | None) -> bool:
+    if key is None:
+        return True
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), key.encode())
+
+
+def _check_host(given: str, allowed: Collection[str]) -> None:
+    """Refuse a Host that is not ours.
+
+    Raises:
+        ApiError: 421, with what is allowed.
+    """
+    if ANY in allowed:
+        return
+    name = urlsplit(f"//{given}").hostname if given and not set(given) & set("/@?#\\") else None
+    if name not in allowed:
+        raise ApiError(
+            421,
+            f"This service is not {given[:80]!r}. It answers to {', '.join(sorted(allowed))}: set "
+            "TTSP_ALLOWED_HOSTS where it has another name.",
+            code="unknown_host",
+        )
+
+
+def _check_origin(headers: Headers, allowed: Collection[str]) -> None:
+    """Refuse a change that another site's page asks for.
+
+    Browsers say where a request comes from in Origin and Sec-Fetch-Site; other clients send neither.
+
+    Raises:
+        ApiError: 403.
+    """
+    origin = headers.get("origin")
+    if origin is not None:
+        foreign = not _same(origin, headers.get("host", ""))
+    else:
+        foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    if foreign and ANY not in allowed and origin not in allowed:
+        raise ApiError(
+            403,
+            f"A page of {(origin or 'another site')[:80]!r} may not call this service. "
+            "TTSP_CORS_ORIGINS names the origins that may.",
+            code="foreign_origin",
+        )
+
+
+def _same(origin: str, host: str) -> bool:
+    """Whether `origin` is the site that `host` names, whose scheme is not known behind a proxy."""
+    try:
+        site, asked = urlsplit(origin), urlsplit(f"//{host}")
+        default = _PORTS.get(site.scheme)
+        return (
+            site.hostname is not None
+            and site.hostname == asked.hostname
+            and ((site.port or default) == (asked.port or default))
+        )
+    except ValueError:  # a port that is no number
+        return False

@@ -1,0 +1,158 @@
+"""What surrounds every route: the door's rules from the settings, CORS, HEAD, security headers."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tts_app.api.app import limits_of, rules_of
+from tts_app.api.callers import Callers
+from tts_app.api.listener import Address
+from tts_app.loopback import is_loopback
+from tts_app.settings import Settings
+
+Start = Callable[..., Awaitable[Any]]
+KEY = {"Authorization": "Bearer secret"}
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "hosts"),
+    [
+        ("127.0.0.1", "", ("localhost", "127.0.0.1", "::1", "127.0.0.1")),
+        ("127.0.0.9", "", ("localhost", "127.0.0.1", "::1", "127.0.0.9")),
+        ("0.0.0.0", "", ("*",)),
+        ("127.0.0.1", "tts.example, localhost", ("tts.example", "localhost")),
+        (None, "", ("*",)),
+        (None, "tts.example", ("tts.example",)),
+    ],
+)
+def test_rules_of_hosts(
+    host: str | None, allowed: str, hosts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTSP_ALLOWED_HOSTS", allowed)
+    address = Address(host=host, port=8000) if host else None
+    assert rules_of(Settings(), address, Callers()).hosts == hosts
+
+
+def test_limits_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSP_MAX_CONNECTIONS_PER_ADDRESS", "7")
+    monkeypatch.setenv("TTSP_HEADER_TIMEOUT", "2.5")
+    limits = limits_of(Settings())
+    assert (limits.per_address, limits.header_seconds, limits.body_seconds) == (7, 2.5, 60)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TTSP_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("TTSP_CORS_ORIGINS", "app.example"),
+        ("TTSP_CORS_ORIGINS", "https://app.example/"),
+        ("TTSP_MAX_CONNECTIONS", "0"),
+    ],
+)
+def test_settings_refuse(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=variable.removeprefix("TTSP_").lower()):
+        Settings()
+
+
+def test_settings_export_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSP_CORS_ORIGINS", "https://a.example,https://b.example:8443")
+    settings = Settings()
+    settings.export()
+    assert Settings().cors_origins == ("https://a.example", "https://b.example:8443")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.evil.example", "localhost.evil.example", "::1234", "0.0.0.0", "::", "192.0.2.1", ""]
+)
+def test_is_loopback_is_false_for(host: str) -> None:
+    assert not is_loopback(host)
+
+
+async def test_docs_are_for_callers_with_the_key(start: Start) -> None:
+    api = await start(api_key="secret")
+    for path in ("/docs", "/openapi.json"):
+        assert (await api.client.get(path)).status_code == 401
+        assert (await api.client.get(path, headers=KEY)).status_code == 200
+    ready = (await api.client.get("/readyz")).json()
+    assert ready == {"status": "ready"}
+    assert "models" in (await api.client.get("/readyz", headers=KEY)).json()
+    api.model.down = True
+    unknown = (await api.client.get("/readyz")).json()["error"]["message"]
+    known = (await api.client.get("/readyz", headers=KEY)).json()["error"]["message"]
+    assert unknown == "Not every model answers yet."
+    assert "kokoro" in known
+
+
+async def test_docs_allow_their_own_scripts_only(start: Start) -> None:
+    api = await start()
+    page = await api.client.get("/docs")
+    policy = page.headers["content-security-policy"]
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in policy
+    assert "SwaggerUIBundle" in script
+
+
+async def test_answers_have_security_headers(start: Start) -> None:
+    api = await start()
+    for path in ("/healthz", "/v1/models", "/no/such", "/docs", "/voices"):
+        headers = (await api.client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["referrer-policy"] == "no-referrer", path
+        assert headers["cross-origin-resource-policy"] == "same-origin", path
+
+
+async def test_cors_is_off_by_default(start: Start) -> None:
+    api = await start()
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    answer = await api.client.options("/v1/audio/speech", headers=preflight)
+    assert answer.status_code == 405
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_cors_answers_a_preflight_and_marks_errors(start: Start) -> None:
+    api = await start(api_key="secret", cors_origins=("https://app.example",))
+    preflight = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    answer = await api.client.options("/v1/audio/speech", headers=preflight)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+    foreign = await api.client.options("/v1/audio/speech", headers={**preflight, "Origin": "https://evil"})
+    assert "access-control-allow-origin" not in foreign.headers
+    refused = await api.client.post("/v1/audio/speech", headers={"Origin": "https://app.example"})
+    assert refused.status_code == 401  # a page can read why
+    assert refused.headers["access-control-allow-origin"] == "https://app.example"
+    assert "Retry-After" in refused.headers["access-control-expose-headers"]
+    assert "cross-origin-resource-policy" not in refused.headers
+
+
+async def test_head_is_answered_wherever_get_is(start: Start) -> None:
+    api = await start()
+    for path in (
+        "/healthz",
+        "/readyz",
+        "/v1/models",
+        "/v1/audio/voices",
+        "/voices",
+        "/docs",
+        "/openapi.json",
+    ):
+        get, head = await api.client.get(path), await api.client.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-length"] == get.headers["content-length"], path
+    assert (await api.client.head("/v1/audio/speech")).status_code == 405

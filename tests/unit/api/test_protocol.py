@@ -1,0 +1,303 @@
+"""The listener's limits, over real sockets: one caller reaches a limit, the others are served."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from cluster.process import free_port
+from tts_app.api.callers import Callers, networks
+from tts_app.api.connections import Limits
+from tts_app.api.listener import Address, listening
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+class App:
+    """Answers `/` at once, `/held` when `gate` is open, `/early` before it reads, `/flood` with no end."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.flooded = asyncio.Event()
+        self.routes = Starlette(
+            routes=[
+                Route("/", self.answer, methods=["GET", "POST"]),
+                Route("/held", self.held),
+                Route("/flood", self.flood),
+            ]
+        )
+
+    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        if scope["path"] == "/early":
+            await PlainTextResponse("no", 401)(scope, receive, send)
+            return
+        await self.routes(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        return PlainTextResponse(f"{len(await request.body())} bytes")
+
+    async def held(self, _request: Request) -> Response:
+        await self.gate.wait()
+        return PlainTextResponse("held")
+
+    async def flood(self, _request: Request) -> Response:
+        async def blocks() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield bytes(1 << 20)
+                    await asyncio.sleep(0)
+            finally:
+                self.flooded.set()
+
+        return StreamingResponse(blocks())
+
+
+class Client:
+    """A raw connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Return status and body of one answer."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 20)
+        status, *lines = head.decode().split("\r\n")
+        length = next(int(line.split(": ")[1]) for line in lines if line.lower().startswith("content-length"))
+        return int(status.split()[1]), await asyncio.wait_for(self.reader.readexactly(length), 20)
+
+    async def is_closed(self) -> bool:
+        try:
+            return await asyncio.wait_for(self.reader.read(1 << 16), 20) == b""
+        except ConnectionError:
+            return True
+
+
+class Listener:
+    def __init__(self, app: App, port: int) -> None:
+        self.app = app
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._open: list[asyncio.StreamWriter] = []
+
+    async def connect(self, source: str = "127.0.0.1") -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(source, 0))
+        self._open.append(writer)
+        return Client(reader, writer)
+
+    async def others_are_served(self) -> None:
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(self.url, timeout=10)).text == "0 bytes"
+
+    def close(self) -> None:
+        for writer in self._open:
+            writer.close()
+
+
+@asynccontextmanager
+async def listener(limits: Limits, callers: Callers | None = None) -> AsyncIterator[Listener]:
+    app, port = App(), free_port("127.0.0.1")
+    async with listening(app, Address(host="127.0.0.1", port=port), limits, callers):
+        here = Listener(app, port)
+        try:
+            yield here
+        finally:
+            app.gate.set()
+            here.close()
+
+
+def code(body: bytes) -> str:
+    return str(json.loads(body)["error"]["code"])
+
+
+async def test_listener_serves_a_new_caller_beside_idle_connections() -> None:
+    async with listener(Limits(per_address=20)) as here:
+        idle = [await here.connect() for _ in range(60)]
+        await here.others_are_served()
+        assert all([await one.is_closed() for one in idle[:40]])
+        await idle[-1].send(GET + b"\r\n")
+        assert (await idle[-1].answer())[0] == 200
+
+
+async def test_listener_has_a_limit_in_all_and_lets_answers_end() -> None:
+    async with listener(Limits(connections=3)) as here:
+        held = [await here.connect(f"127.0.0.{n}") for n in (2, 3, 4)]
+        for one in held:
+            await one.send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        status, body = await (await here.connect("127.0.0.5")).answer()
+        assert (status, code(body)) == (503, "overloaded")
+        here.app.gate.set()
+        assert [(await one.answer())[1] for one in held] == [b"held"] * 3
+        await here.others_are_served()
+
+
+async def test_listener_refuses_an_address_whose_connections_are_all_answered() -> None:
+    async with listener(Limits(per_address=2)) as here:
+        for _ in range(2):
+            await (await here.connect("127.0.0.2")).send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        assert (await (await here.connect("127.0.0.2")).answer())[0] == 429
+        await here.others_are_served()
+
+
+async def test_listener_trusts_a_proxy_with_any_number_of_connections() -> None:
+    async with listener(Limits(per_address=2), Callers(networks(["127.0.0.2"]))) as here:
+        proxied = [await here.connect("127.0.0.2") for _ in range(10)]
+        for one in proxied:
+            await one.send(GET + b"\r\n")
+        assert [(await one.answer())[0] for one in proxied] == [200] * 10
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(GET + b"X: " + b"a" * 200_000, id="endless header"),
+        pytest.param(GET + b"A: b\r\n" * 5000, id="many lines"),
+        pytest.param(GET + b"A: b\r\n" * 5000 + b"\r\n", id="many lines, complete"),
+        pytest.param(GET + b"X: " + b"a" * 40_000 + b"\r\n\r\n", id="large header, complete"),
+        pytest.param(b"GET /" + b"a" * 200_000, id="endless address"),
+        pytest.param(b"\r\n" * 100_000, id="empty lines"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 5000,
+            id="many trailers",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " + b"b" * 200_000,
+            id="endless trailer",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a=" + b"b" * 200_000,
+            id="endless chunk extension",
+        ),
+    ],
+)
+async def test_listener_refuses_large_headers(head: bytes) -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        one.writer.write(head)
+        status, body = await one.answer()
+        assert (status, code(body)) == (431, "headers_too_large")
+        assert await one.is_closed()
+        await here.others_are_served()
+
+
+async def test_listener_takes_headers_up_to_the_limit() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(GET + b"".join(b"X-%d: y\r\n" % n for n in range(99)) + b"\r\n")
+        assert (await one.answer())[0] == 200
+        await one.send(GET + b"X: " + b"a" * 32_000 + b"\r\n\r\n")
+        assert (await one.answer())[0] == 200
+
+
+async def test_listener_ends_a_request_that_arrives_slowly() -> None:
+    async with listener(Limits(header_seconds=0.5, body_seconds=0.5)) as here:
+        headers, body = await here.connect(), await here.connect()
+        await headers.send(GET)
+        await body.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        for one, part in ((headers, "headers"), (body, "body")):
+            status, answer = await one.answer()
+            assert (status, code(answer)) == (408, "request_timeout")
+            assert part in answer.decode()
+            assert await one.is_closed()
+        await here.others_are_served()
+
+
+async def test_listener_closes_idle_connections() -> None:
+    async with listener(Limits(idle_seconds=0.5)) as here:
+        silent, used = await here.connect(), await here.connect()
+        await used.send(GET + b"\r\n")
+        assert (await used.answer())[0] == 200
+        assert await silent.is_closed()
+        assert await used.is_closed()
+
+
+async def test_listener_ends_an_answer_that_nobody_reads() -> None:
+    async with listener(Limits(send_seconds=0.5)) as here:
+        one = await here.connect()
+        await one.send(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(here.app.flooded.wait(), 20)
+
+
+async def test_listener_does_not_end_an_answer_that_takes_long() -> None:
+    limits = Limits(header_seconds=0.3, body_seconds=0.3, idle_seconds=0.3, send_seconds=0.3)
+    async with listener(limits) as here:
+        one = await here.connect()
+        await one.send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(3)
+        here.app.gate.set()
+        assert await one.answer() == (200, b"held")
+
+
+async def test_listener_keeps_a_connection_whose_small_body_was_answered_early() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        assert await one.answer() == (401, b"no")
+        await one.send(b"x" * 100_000 + GET + b"\r\n")
+        assert await one.answer() == (200, b"0 bytes")
+
+
+async def test_listener_ends_a_large_body_that_was_answered_early() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"POST /early HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert await one.answer() == (401, b"no")
+        with pytest.raises(ConnectionError):
+            for _ in range(1000):
+                await one.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+                await asyncio.sleep(0.001)
+        await here.others_are_served()
+
+
+async def test_listener_answers_pipelined_requests_in_order_up_to_a_number() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send((GET + b"\r\n") * 10)
+        assert [(await one.answer())[0] for _ in range(10)] == [200] * 10
+        many = await here.connect()
+        many.writer.write((b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n") * 500)
+        assert await many.is_closed()
+        await here.others_are_served()
+
+
+async def test_listener_takes_a_body_and_more_requests_on_one_connection() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        for size in (0, 10, 300_000):
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+            await one.send(head + b"x" * size)
+            assert await one.answer() == (200, b"%d bytes" % size)
+
+
+async def test_listener_refuses_what_is_no_http() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"\x16\x03\x01 hello\r\n\r\n")
+        head = await asyncio.wait_for(one.reader.read(1 << 16), 20)
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert await one.is_closed()
+
+
+async def test_listener_leaves_no_socket_of_a_caller_that_resets() -> None:
+    async with listener(Limits(connections=5)) as here:
+        for _ in range(20):
+            one = await here.connect()
+            await one.send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+            one.writer.transport.abort()
+        await asyncio.sleep(0.2)
+        sock = socket.create_connection(("127.0.0.1", int(here.url.rsplit(":", 1)[1])))
+        sock.close()
+        await here.others_are_served()
