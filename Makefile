@@ -90,6 +90,10 @@ bench-batch: setup ## measure batches: scale, speed beside the engine's limit, a
 bench-text: setup ## measure text through HTTP beside the bare engine, and thousands of streams; writes docs/benchmarks-text.md
 	$(PY) tests/bench/text.py
 
+.PHONY: bench-door
+bench-door: setup ## attack the listener, and measure what others wait; writes docs/benchmarks-door.md
+	$(PY) tests/bench/door.py
+
 .PHONY: bench-commits
 bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main~1); writes docs/benchmarks-commits.md
 	$(PY) tests/bench/commits.py --commit $(COMMIT)

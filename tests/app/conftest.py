@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +26,9 @@ from tts_app.serve_config import serve_config
 START = 240.0
 STOP = 60.0
 SIMULATED = Path(__file__).parent / "simulated"
+
+
+Starting = Callable[..., AbstractContextManager["Playground"]]
 
 
 class RunningPlayground:
@@ -74,7 +77,8 @@ class RunningPlayground:
 class Playground(RunningPlayground):
     """A playground of the tests' own: its folder is known, and it may be changed and killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        """`environment` has more variables."""
         port, dashboard, metrics = (free_port("127.0.0.1") for _ in range(3))
         super().__init__(f"http://127.0.0.1:{port}")
         self.folder = folder
@@ -95,6 +99,7 @@ class Playground(RunningPlayground):
             "TTSP_QUEUE": str(self.queue),
             "TTSP_BATCH_UTILISATION": "1",  # else batches wait while others keep this machine busy
             "PYTHONPATH": f"{SIMULATED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            **environment,
         }
 
     def start(self) -> None:
@@ -200,23 +205,42 @@ class Playground(RunningPlayground):
             assert time.monotonic() < deadline, f"{answer.text} Serve has {sorted(applications)}."
             time.sleep(0.3)
 
+    def gateway_process(self) -> psutil.Process:
+        """The process that listens."""
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == "LISTEN" and connection.laddr.port == self._port:
+                return psutil.Process(connection.pid)
+        raise AssertionError(f"nothing listens on {self._port}")
+
     def segments_spoken(self) -> int:
         """How many calls the engine has had."""
         return sum(line["event"] == "segments spoken" for line in self.logs("voice-kokoro"))
 
 
 @pytest.fixture(scope="session")
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlayground]:
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Starting:
+    """A context with a playground of its own, started with more environment variables."""
+
+    @contextmanager
+    def started(name: str, **environment: str) -> Iterator[Playground]:
+        one = Playground(tmp_path_factory.mktemp(name), **environment)
+        try:
+            one.start()
+            yield one
+            one.stop()
+        finally:
+            one.kill()
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def playground(starting: Starting) -> Iterator[RunningPlayground]:
     if url := os.environ.get("TTSP_TEST_URL"):
         yield RunningPlayground(url.rstrip("/"))
         return
-    started = Playground(tmp_path_factory.mktemp("playground"))
-    try:
-        started.start()
+    with starting("playground") as started:
         yield started
-        started.stop()
-    finally:
-        started.kill()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ _SLICE = 16_384
 _PIPELINED = 32
 """Requests that may follow each other in a connection before the first of them is answered."""
 _UNREAD = 262_144
-"""Bytes of a body that are read and dropped after an early answer: the connection can then be used again."""
+"""Bytes that are read and dropped after an early answer, so that the caller can read it."""
 _LINGER = 2.0
 """Seconds in which a refused caller can read the answer: TCP drops it if we close at once (RFC 9112, 9.6)."""
 
@@ -51,6 +51,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, up to a limit."""
+        if self._refused:
+            self._drop(len(data))
+            return
         if self._connections.phase(self) is Phase.WAITING:
             self._connections.enter(self, Phase.HEADERS)
         for start in range(0, len(data), _SLICE):
@@ -96,9 +99,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._started:
             return
         if self.cycle.response_complete:
-            self._unread += len(body)
-            if self._unread > _UNREAD:
-                self.transport.abort()
+            self._drop(len(body))
             return
         super().on_body(body)
 
@@ -164,6 +165,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self.loop.call_later(_LINGER, self.transport.abort)
         else:
             self.transport.close()
+
+    def _drop(self, size: int) -> None:
+        """Count bytes that nobody reads, and end the connection of a caller that sends too many."""
+        self._unread += size
+        if self._unread > _UNREAD:
+            self.transport.abort()
 
     def _start_head(self) -> None:
         self._head = self._lines = self._silent = self._unread = 0
