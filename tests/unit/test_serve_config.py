@@ -210,7 +210,7 @@ def test_serve_config_of_a_small_vllm_model_uses_part_of_a_gpu() -> None:
         ),
         ("1", {"nodes": True}, "parameters.nodes: Input should be a valid integer"),
         ("1", {"max_model_len": 9}, "parameters.max_model_len is said by contextLength: remove it"),
-        ("1", {"trust_remote_code": True}, "would run the source's own code"),
+        ("1", {"trust_remote_code": True}, "parameters.trust_remote_code: Extra inputs are not permitted"),
     ],
 )
 def test_text_model_refuses_gpus_that_do_not_fit_its_parallelism(

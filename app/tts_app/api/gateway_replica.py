@@ -11,7 +11,7 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
-from tts_app.resources import TextModel, VoiceModel
+from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
@@ -75,5 +75,4 @@ GatewayIngress = serve.ingress(None)(Gateway)
 
 
 def _models(user_config: dict[str, Any]) -> list[VoiceModel | TextModel]:
-    kinds: dict[str, type[VoiceModel | TextModel]] = {"VoiceModel": VoiceModel, "TextModel": TextModel}
-    return [kinds[model["kind"]].model_validate(model) for model in user_config["models"]]
+    return [served_model(model) for model in user_config["models"]]

@@ -1,6 +1,8 @@
 """Types of the custom resources (`ttsplayground.dev/v1alpha1`): pure data and validation, no I/O."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from tts_app.resources.base import (
     API_VERSION,
@@ -12,6 +14,7 @@ from tts_app.resources.base import (
     Replicas,
     Source,
 )
+from tts_app.resources.faults import AS_SERVED
 from tts_app.resources.locales import LANGUAGE_DEFAULTS, LOCALES, Gender, Locale, resolve_locale
 from tts_app.resources.playground import Playground, PlaygroundSpec
 from tts_app.resources.quantities import Resources
@@ -27,6 +30,17 @@ KINDS = MappingProxyType(
     {"VoiceModel": VoiceModel, "TextModel": TextModel, "TTSJob": TTSJob, "Playground": Playground}
 )
 """The kinds by name."""
+
+
+def served_model(written: Mapping[str, Any]) -> Model:
+    """Return a model as it is served already, whatever `parameters` it was let in with.
+
+    Raises:
+        KeyError: there is no such kind of model.
+        ValidationError: it is not valid.
+    """
+    return MODELS[written["kind"]].model_validate(written, context=AS_SERVED)
+
 
 __all__ = [
     "API_VERSION",
@@ -57,4 +71,5 @@ __all__ = [
     "VoiceModelSpec",
     "VoiceReference",
     "resolve_locale",
+    "served_model",
 ]

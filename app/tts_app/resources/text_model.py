@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from tts_app.resources.base import (
     NOT_THE_GATEWAYS_NAME,
@@ -17,6 +17,7 @@ from tts_app.resources.base import (
 )
 from tts_app.resources.engines import ENGINES, engines_of
 from tts_app.resources.engines.vllm import Layout, layout
+from tts_app.resources.faults import check_parameters
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import OneOf, immutable, known_quantization, on_gpus
 from tts_app.resources.status import TextModelStatus
@@ -58,10 +59,9 @@ class TextModelSpec(Resource):
         return layout(self.resources.gpus, self.parameters) if self.engine == "vllm" else None
 
     @model_validator(mode="after")
-    def _check_parameters(self) -> Self:
+    def _check_parameters(self, info: ValidationInfo) -> Self:
         """Refuse what the API server cannot: it does not look into `parameters`."""
-        if found := ENGINES[self.engine].parameter_faults(self.parameters):
-            raise ValueError("; ".join(found))
+        check_parameters(ENGINES[self.engine].parameter_faults(self.parameters), info)
         _ = self.layout
         return self
 

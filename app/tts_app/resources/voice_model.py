@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints, ValidationInfo, model_validator
 
 from tts_app.resources.base import (
     NOT_THE_GATEWAYS_NAME,
@@ -18,6 +18,7 @@ from tts_app.resources.base import (
     Text,
 )
 from tts_app.resources.engines import ENGINES, engines_of
+from tts_app.resources.faults import check_parameters
 from tts_app.resources.locales import Gender, Locale, is_readable
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import (
@@ -146,14 +147,13 @@ class VoiceModelSpec(Resource):
         return [voice.locale for voice in self.voices if not is_readable(voice.locale)]
 
     @model_validator(mode="after")
-    def _check_parameters(self) -> Self:
+    def _check_parameters(self, info: ValidationInfo) -> Self:
         """Refuse what the API server cannot: it does not look into `parameters`."""
         engine = ENGINES[self.engine]
         found = engine.parameter_faults(self.parameters)
         for voice in self.voices:
             found += [f"voice {voice.avatar}: {fault}" for fault in engine.voice_faults(voice.parameters)]
-        if found:
-            raise ValueError("; ".join(found))
+        check_parameters(found, info)
         return self
 
 

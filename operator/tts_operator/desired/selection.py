@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tts_app.resources import MODELS, Model, VoiceModel
 from tts_app.resources.engines import engines_of
 from tts_app.resources.engines.spec import Task
+from tts_app.resources.faults import of_parameters
 from tts_app.resources.locales import explain_unreadable
 from tts_operator.objects import Manifest, Ref, ref_of
 
@@ -69,8 +70,7 @@ def _verdict(
     try:
         model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
-        reason = "EngineUnknown" if _has_unknown_engine(manifest) else "InvalidSpec"
-        message = explain(error)
+        reason, message = _reason(manifest, error), explain(error)
     else:
         unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
         if not unreadable:
@@ -98,6 +98,13 @@ def _verdict_on(
         )
         return Verdict(None, "NameTaken", text)
     return _speaks(model, owners) if isinstance(model, VoiceModel) else Verdict(model)
+
+
+def _reason(manifest: Manifest, error: ValidationError) -> str:
+    """Return why a model that is not valid is not served."""
+    if _has_unknown_engine(manifest):
+        return "EngineUnknown"
+    return "ParameterNotAllowed" if of_parameters(error) else "InvalidSpec"
 
 
 def _has_unknown_engine(manifest: Manifest) -> bool:

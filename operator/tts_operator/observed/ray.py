@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tts_app.resources import MODELS, Model
+from tts_app.resources import Model, served_model
 from tts_app.serve_config import GATEWAY
 from tts_operator.objects import KINDS, Manifest, Ref, differences
 
@@ -138,7 +138,7 @@ class ServedModels(Mapping[Ref, Model]):
         found: dict[Ref, Model] = {}
         for written in gateway["deployments"][0]["user_config"]["models"]:
             try:
-                model = MODELS[written["kind"]].model_validate(written)
+                model = served_model(written)
             except (KeyError, ValidationError):  # another version of the operator wrote it: ignore it
                 continue
             found[Ref(KINDS[model.kind], model.name)] = model

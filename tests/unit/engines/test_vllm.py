@@ -80,6 +80,7 @@ class TestConfig:
             "enable_prefix_caching": True,
             "enable_prompt_tokens_details": True,
             "gpu_memory_utilization": 0.92,
+            "load_format": "safetensors",
             "max_model_len": 4096,
             "max_num_seqs": 2,
             "pipeline_parallel_size": 2,
@@ -136,9 +137,52 @@ class TestConfig:
         assert (arguments["enable_lora"], arguments["max_loras"]) == (True, 1)
         assert "lora" not in arguments
 
-    def test_missing_adapter_is_refused_before_anything_starts(self, tmp_path):
-        with pytest.raises(EngineError, match=r"no adapter: .*mine has no adapter_config\.json"):
+    def test_an_adapter_that_is_not_there_is_refused_before_anything_starts(self, tmp_path):
+        with pytest.raises(EngineError, match=r"lora names no folder of the model's files: 'mine'"):
             VllmEngine.load(checkpoint(tmp_path), "none", 1024, 4, {"lora": "mine"})
+
+    @pytest.mark.parametrize(
+        ("files", "lacks"),
+        [
+            (["adapter_model.bin"], "adapter_config.json"),
+            (["adapter_config.json"], "adapter_model.safetensors"),
+        ],
+    )
+    def test_an_adapter_is_safetensors_with_a_config(self, tmp_path, files, lacks):
+        (checkpoint(tmp_path) / "mine").mkdir()
+        for name in files:
+            (tmp_path / "mine" / name).touch()
+        with pytest.raises(EngineError, match=rf"no adapter: 'mine' has no {lacks}"):
+            VllmEngine.load(tmp_path, "none", 1024, 4, {"lora": "mine"})
+
+    def test_a_link_out_of_the_source_is_no_adapter(self, tmp_path):
+        source, other = tmp_path / "source", tmp_path / "other"
+        source.mkdir()
+        other.mkdir()
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            (other / name).touch()
+        (checkpoint(source) / "mine").symlink_to(other)
+        with pytest.raises(EngineError, match="names no folder of the model's files"):
+            VllmEngine.load(source, "none", 1024, 4, {"lora": "mine"})
+
+    def test_a_model_that_guesses_is_inside_the_source(self, tmp_path):
+        guess = {"method": "eagle3", "model": "draft", "num_speculative_tokens": 3}
+        with pytest.raises(EngineError, match=r"speculative_config\.model names no folder"):
+            config_of(checkpoint(tmp_path), parameters={"speculative_config": guess})
+        (tmp_path / "draft").mkdir()
+        found = config_of(tmp_path, parameters={"speculative_config": guess})["engine_kwargs"]
+        assert found["speculative_config"] == {**guess, "model": str(tmp_path / "draft")}
+
+    def test_a_chat_template_is_no_path_to_vllm(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "{{x}}").write_text("a file")
+        found = config_of(checkpoint(tmp_path), parameters={"chat_template": "{{x}}"})["engine_kwargs"]
+        assert not Path(found["chat_template"]).exists()
+        assert found["chat_template"] == "{##}{{x}}", "a comment, which writes nothing"
+
+    def test_a_parameter_that_an_older_version_let_in_is_refused(self, tmp_path):
+        with pytest.raises(EngineError, match="Wrong parameters of vllm: worker_cls: Extra inputs"):
+            config_of(checkpoint(tmp_path), parameters={"worker_cls": "evil.Worker"})
 
     def test_load_without_vllm_says_what_is_missing(self, tmp_path):
         pytest.importorskip("pyarrow")

@@ -164,8 +164,7 @@ def test_rescale_removes_all_pods_of_a_replica_together(build, model):
 
 
 def test_pod_template_is_restricted_whatever_a_model_says(build, text):
-    parameters = {"securityContext": {"privileged": True}}
-    model = text("a", engine="vllm", resources={"gpu": 1}, parameters=parameters)
+    model = text("a", engine="vllm", resources={"gpu": 1}, parameters={"chat_template": "{{ privileged }}"})
     cluster = build([model])["spec"]["rayClusterConfig"]
     for template in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
         spec = template["spec"]

@@ -146,6 +146,15 @@ async def test_reconcile_keeps_an_invalid_model_as_it_was_beside_others(world, v
     assert one.condition("Degraded")["reason"] == "InvalidSpec"
 
 
+async def test_reconcile_says_which_parameter_is_not_allowed_and_keeps_the_model(world, voice_model):
+    one = world(voice_model())
+    await one.step()
+    one.kube.change(KOKORO, lambda model: model["spec"].update(parameters={"plugin": "/claims/evil.py"}))
+    written, _ = await one.step(301)
+    assert "apply RayService" not in written
+    ready = one.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ParameterNotAllowed")
+    assert "parameters.plugin: Extra inputs are not permitted; kokoro has: threads" in ready["message"]
 async def test_reconcile_of_an_invalid_playground_is_degraded_and_looks_again(world, voice_model):
     one = world(voice_model())
     await one.step()

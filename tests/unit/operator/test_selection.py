@@ -3,6 +3,7 @@
 import pytest
 
 from tts_app.resources.engines import engines_of
+from tts_app.resources import served_model
 from tts_app.resources.playground import ENGINES
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
@@ -100,6 +101,32 @@ def test_select_keeps_an_invalid_text_model_but_not_as_another_kind(text_model, 
     assert served(select([other_kind], ENGINES, live(before))) == ()
 
 
+GPU = {"engine": "vllm", "resources": {"gpu": "1"}}
+
+
+def test_select_refuses_a_parameter_that_is_not_allowed(text_model, voice_model):
+    wrong = text_model("big", **GPU, parameters={"worker_cls": "evil.Worker"})
+    verdict = select([wrong, voice_model("good")], ENGINES, {})[Ref(TEXT_MODEL, "big")]
+    assert (verdict.model, verdict.reason) == (None, "ParameterNotAllowed")
+    assert verdict.message.startswith(
+        "spec: parameters.worker_cls: Extra inputs are not permitted; vllm has: "
+    )
+
+
+def test_select_of_a_wrong_parameter_beside_another_fault_is_an_invalid_spec(text_model):
+    wrong = text_model("big", **GPU, parameters={"worker_cls": "evil.Worker"}, contextLength=1)
+    assert select([wrong], ENGINES, {})[Ref(TEXT_MODEL, "big")].reason == "InvalidSpec"
+
+
+def test_select_keeps_a_model_that_runs_with_a_parameter_of_an_older_version(text_model, live):
+    written = text_model("big", **GPU, parameters={"hf_overrides": {"rope_theta": 1e6}})
+    before = served_model({**written, "metadata": {"name": "big"}})
+    verdict = select([written], ENGINES, live(before))[Ref(TEXT_MODEL, "big")]
+    assert verdict.model == before
+    assert verdict.is_outdated
+    assert verdict.reason == "ParameterNotAllowed"
+    changed = text_model("big", **GPU, parameters={"hf_overrides": {"rope_theta": 2e6}})
+    assert select([changed], ENGINES, live(before))[Ref(TEXT_MODEL, "big")].model == before
 def test_select_drops_a_model_that_became_invalid_without_an_image(voice_model, model, live):
     verdict = select([voice_model(quantization="fp8")], {"vllm"}, live(model()))[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "InvalidSpec")

@@ -51,7 +51,7 @@ GOOD = {
         source={"uri": "pvc://models/a"},
         license=LICENSE,
         resources={"gpu": 2},
-        parameters={"nodes": 2, "nested": {"list": [1, None, "x"]}},
+        parameters={"nodes": 2, "limit_mm_per_prompt": {"image": 2}, "cudagraph_capture_sizes": [1, 2]},
     ),
     "text": resource(
         "TextModel", "text", engine="transformers", source={"uri": "pvc://models/a"}, license=LICENSE

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,111 @@ def test_parameter_faults_name_each_wrong_parameter_and_the_known_ones() -> None
     ]
 
 
+CODE = {
+    "reasoning_parser_plugin": "/claims/mine/evil.py",
+    "tool_parser_plugin": "/claims/mine/evil.py",
+    "worker_cls": "evil.Worker",
+    "worker_extension_cls": "evil.Extension",
+    "scheduler_cls": "evil.Scheduler",
+    "logits_processors": ["evil.Processor"],
+    "logits_processor_pattern": ".*",
+    "kv_transfer_config": {"kv_connector": "Mine", "kv_connector_module_path": "evil"},
+    "compilation_config": {"backend": "evil.backend"},
+    "hf_overrides": {"architectures": ["Evil"]},
+    "hf_config_path": "/claims/other",
+    "tokenizer": "https://evil.example/tokenizer",
+    "allowed_local_media_path": "/",
+    "trust_remote_code": True,
+    "model_loader_extra_config": {"tensorizer_uri": "s3://evil/model"},
+    "download_dir": "/claims",
+    "middleware": ["evil.Middleware"],
+    "lora_modules": [{"name": "a", "path": "/claims/other"}],
+    "default_mm_loras": {"image": "/claims/other"},
+    "otlp_traces_endpoint": "http://evil.example",
+    "env": {"LD_PRELOAD": "/claims/mine/evil.so"},
+}
+"""Arguments of vLLM that name code to run, a path, an address or somebody's own loader."""
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_vllm_has_no_parameter_that_names_code_or_a_place(name: str) -> None:
+    (found,) = ENGINES["vllm"].parameter_faults({name: CODE[name]})
+    assert found.startswith(f"parameters.{name}: Extra inputs are not permitted; vllm has: nodes, ")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "where"),
+    [
+        ({"load_format": "pt"}, "load_format"),
+        ({"load_format": "tensorizer"}, "load_format"),
+        ({"model_impl": "evil.Model"}, "model_impl"),
+        ({"generation_config": "/claims/other"}, "generation_config"),
+        ({"attention_backend": "evil.Backend"}, "attention_backend"),
+        ({"tool_call_parser": "/claims/mine/evil.py"}, "tool_call_parser"),
+        ({"reasoning_parser": "evil.Parser"}, "reasoning_parser"),
+        ({"chat_template": "/claims/other/secret"}, "chat_template"),
+        ({"lora": "/claims/other"}, "lora"),
+        ({"lora": "../other"}, "lora"),
+        ({"lora": "mine/../../other"}, "lora"),
+        ({"lora": "s3://evil/adapter"}, "lora"),
+        ({"lora": ""}, "lora"),
+        ({"limit_mm_per_prompt": {"evil": 1}}, "limit_mm_per_prompt.evil"),
+        ({"structured_outputs_config": {"reasoning_parser_plugin": "/evil.py"}}, "structured_outputs_config"),
+        ({"gpu_memory_utilization": float("nan")}, "gpu_memory_utilization"),
+    ],
+)
+def test_vllm_parameters_are_checked_by_value(parameters: dict[str, Any], where: str) -> None:
+    (found,) = ENGINES["vllm"].parameter_faults(parameters)
+    assert found.startswith(f"parameters.{where}")
+
+
+@pytest.mark.parametrize(
+    ("guess", "says"),
+    [
+        ({"method": "custom_class", "model": "evil.Drafter"}, "speculative_config.method: Input should be"),
+        ({"method": "draft_model", "model": "/claims/other"}, "speculative_config.model: "),
+        ({"method": "draft_model", "model": "https://evil.example/model"}, "speculative_config.model: "),
+        ({"method": "draft_model"}, "method draft_model needs a `model`"),
+        ({"method": "ngram", "model": "draft"}, "method ngram has no `model`"),
+        ({"method": "ngram", "draft_load_config": {}}, "speculative_config.draft_load_config: Extra inputs"),
+    ],
+)
+def test_vllm_guesses_by_its_own_methods_and_models_of_the_source(guess: dict[str, Any], says: str) -> None:
+    (found,) = ENGINES["vllm"].parameter_faults(
+        {"speculative_config": {"num_speculative_tokens": 3, **guess}}
+    )
+    assert says in found
+
+
+def test_vllm_takes_what_a_platform_engineer_needs() -> None:
+    needed = {
+        "nodes": 1,
+        "tensor_parallel_size": 4,
+        "enable_expert_parallel": True,
+        "dtype": "bfloat16",
+        "load_format": "runai_streamer",
+        "seed": 7,
+        "gpu_memory_utilization": 0.92,
+        "kv_cache_dtype": "fp8",
+        "kv_offloading_size": 16,
+        "cpu_offload_gb": 4.5,
+        "max_num_batched_tokens": 8192,
+        "enable_chunked_prefill": True,
+        "speculative_config": {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 3},
+        "chat_template": "{% for message in messages %}{{ message.content }}{% endfor %}",
+        "tool_call_parser": "granite-20b-fc",
+        "reasoning_parser": "deepseek_r1",
+        "structured_outputs_config": {"backend": "xgrammar"},
+        "lora": "adapters/mine",
+        "max_lora_rank": 32,
+        "limit_mm_per_prompt": {"image": 2},
+    }
+    assert ENGINES["vllm"].parameter_faults(needed) == []
+
+
+def test_parameter_faults_name_the_field_that_says_it_already() -> None:
+    found = ENGINES["vllm"].parameter_faults({"max_num_seqs": 4})
+    assert found == ["parameters.max_num_seqs is said by replicas.targetOngoingRequests: remove it"]
 def test_voice_faults_of_an_engine_without_voice_parameters() -> None:
     found = ENGINES["llamacpp"].voice_faults({"speed": 1})
     assert Parameters.model_fields == {}

@@ -27,6 +27,7 @@ from tts_app.engines.openai_wire import (
     event_data,
     usage_of,
 )
+from tts_app.engines.parameters import checked_parameters
 from tts_app.engines.text import (
     ContextLengthError,
     Delta,
@@ -35,6 +36,7 @@ from tts_app.engines.text import (
     TextCapabilities,
     TextRequest,
 )
+from tts_app.resources.engines.vllm import VllmParameters
 from tts_app.resources.faults import faults
 
 LOGPROBS = 20
@@ -48,7 +50,7 @@ _METHODS: Mapping[str, frozenset[str]] = {
     "awq-int4": frozenset({"awq", "auto_awq", "awq_marlin", "compressed-tensors", "auto-round"}),
 }
 """What a checkpoint of each quantization may call its method."""
-_OURS = frozenset({"lora"})
+_OURS = {"lora", "nodes"}
 
 
 def llm_config(
@@ -65,21 +67,30 @@ def llm_config(
     `bundles` are those of the placement group that the workers run in; without them Ray makes one.
 
     Raises:
-        EngineError: the checkpoint is not one, or is not compressed as `quantization` says.
+        EngineError: the checkpoint is not one, or is not compressed as `quantization` says; or a parameter
+            is not allowed.
     """
+    settings = checked_parameters("vllm", VllmParameters, parameters)
     arguments: dict[str, Any] = {
-        "enable_prefix_caching": True,
         "enable_prompt_tokens_details": True,  # how many tokens of the prompt were in the cache
-        **{key: value for key, value in parameters.items() if key not in _OURS},
+        **settings.model_dump(exclude=_OURS, exclude_none=True),
         "max_model_len": context_length,
         "max_num_seqs": slots,
     }
     if _method(files, quantization) is None and quantization != "none":
         arguments["quantization"] = quantization  # compress while loading
-    if "tool_call_parser" in parameters:
+    if settings.tool_call_parser is not None:
         arguments.setdefault("enable_auto_tool_choice", True)
-    if "lora" in parameters:
+    if settings.lora is not None:
         arguments |= {"enable_lora": True, "max_loras": 1}
+    if settings.chat_template is not None:
+        # vLLM takes a template that is the path of a file for that file; no path begins like this.
+        arguments["chat_template"] = f"{{##}}{settings.chat_template}"
+    guess = settings.speculative_config
+    if guess is not None and guess.model is not None:
+        arguments["speculative_config"]["model"] = str(
+            _inside(files, guess.model, "speculative_config.model")
+        )
     config: dict[str, Any] = {
         "model_loading_config": {"model_id": name, "model_source": str(files)},
         "engine_kwargs": dict(sorted(arguments.items())),
@@ -123,9 +134,7 @@ class VllmEngine:
             name = files.name
         bundles = None if group is None else group.bundle_specs
         config = llm_config(name, files, quantization, context_length, slots, parameters, bundles)
-        adapter = files / parameters["lora"] if "lora" in parameters else None
-        if adapter is not None and not (adapter / "adapter_config.json").is_file():
-            raise EngineError(f"parameters.lora names no adapter: {adapter} has no adapter_config.json.")
+        adapter = _adapter(files, parameters["lora"]) if "lora" in parameters else None
         loop = asyncio.new_event_loop()
         Thread(target=loop.run_forever, name="vllm", daemon=True).start()
         try:
@@ -212,6 +221,12 @@ async def _start(config: Mapping[str, Any], adapter: Path | None) -> tuple[Any, 
     from ray.serve.llm import LLMConfig  # noqa: PLC0415
     from ray.serve.llm.deployment import LLMServer  # noqa: PLC0415
 
+    arguments = config["engine_kwargs"]
+    if "structured_outputs_config" in arguments:  # the one nested setting that vLLM takes as an object alone
+        from vllm.config import StructuredOutputsConfig  # noqa: PLC0415 - needs vLLM
+
+        form = StructuredOutputsConfig(**arguments["structured_outputs_config"])
+        config = {**config, "engine_kwargs": {**arguments, "structured_outputs_config": form}}
     wanted = LLMConfig(**config)
     server: Any = LLMServer.sync_init(wanted)
     await server.start()
@@ -322,6 +337,31 @@ def _method(files: Path, quantization: str) -> str | None:
             f"{'not compressed' if method is None else f'compressed by {method}'}: say {right or 'another'}."
         )
     return str(method)
+
+
+def _inside(files: Path, path: str, parameter: str) -> Path:
+    """Return the folder `path` of the model's files.
+
+    Raises:
+        EngineError: there is none, or a link leads out of the files.
+    """
+    found = (files / path).resolve()
+    if not found.is_dir() or not found.is_relative_to(files.resolve()):
+        raise EngineError(f"parameters.{parameter} names no folder of the model's files: {path!r}.")
+    return found
+
+
+def _adapter(files: Path, path: str) -> Path:
+    """Return the folder of the adapter that `lora` names.
+
+    Raises:
+        EngineError: there is none.
+    """
+    folder = _inside(files, path, "lora")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise EngineError(f"parameters.lora names no adapter: {path!r} has no {name}.")
+    return folder
 
 
 def _capabilities(

@@ -1,7 +1,7 @@
 """What is known of an engine: pure data, readable without the engine's own packages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -59,6 +59,8 @@ class EngineSpec:
     quantizations: frozenset[str]
     parameters: type[Parameters]
     """Schema of a resource's `parameters`."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The engine's own settings that the resource has a field for: the field's name by the setting's."""
     licenses: tuple[LicenseNote, ...]
 
     voice_kinds: tuple[VoiceKind, ...] = ()
@@ -86,7 +88,12 @@ class EngineSpec:
 
     def parameter_faults(self, parameters: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a resource's `parameters`; an empty list where nothing is."""
-        return _faults(self.name, self.parameters, parameters)
+        doubled = [name for name in self.fields if name in parameters]
+        others = {name: value for name, value in parameters.items() if name not in self.fields}
+        return [
+            *(f"parameters.{name} is said by {self.fields[name]}: remove it" for name in doubled),
+            *_faults(self.name, self.parameters, others),
+        ]
 
     def voice_faults(self, parameters: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a voice's `parameters`; an empty list where nothing is."""
