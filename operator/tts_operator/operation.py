@@ -43,7 +43,13 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
         watchers = {namespace: _client(stack, config, settings) for namespace in settings.watched or (None,)}
         reflectors = [Reflector(watchers[store.namespace], store) for store in cache.stores]
         policy = Policy(
-            Defaults(settings.gateway_image, settings.engine_images, settings.ray_version),
+            Defaults(
+                settings.gateway_image,
+                settings.engine_images,
+                settings.ray_version,
+                settings.kuberay_namespace,
+                settings.monitoring_namespace,
+            ),
             settings.poll_seconds,
             settings.resync_seconds,
         )

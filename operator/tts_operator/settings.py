@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     ray_version: str = "2.60.0"
     """Version of Ray in those images."""
 
+    kuberay_namespace: Annotated[str, Field(min_length=1)] = "kuberay"
+    """Namespace of KubeRay's operator: its pod there alone reaches the dashboards of Ray clusters."""
+    monitoring_namespace: str = ""
+    """Namespace of Prometheus: its pods alone read the metrics of services; all callers may when empty."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 16
     """Services, and as many TTSJobs, that are reconciled at a time: a reconcile with changes mostly waits for
     the API server."""

@@ -222,7 +222,7 @@ def run_pods(api: Api, *groups: str) -> None:
 
 def reconciler(kube: Kube, now: Callable[[], datetime]) -> Reconciler:
     """Return a reconciler of services that runs in the test's own process and reads the API server."""
-    defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+    defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay")
     policy = Policy(defaults, poll_seconds=5, resync_seconds=300)
     return Reconciler(kube, LiveReader(kube), policy, now, StatusWriter(kube, now, "tests"))
 

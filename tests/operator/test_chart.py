@@ -296,13 +296,28 @@ def test_chart_network_policy_allows_dns_and_the_api_server(helm: Helm) -> None:
     assert policy["spec"]["ingress"] == [
         {"from": [{"namespaceSelector": {}}], "ports": [{"port": "metrics", "protocol": "TCP"}]}
     ]
-    everywhere = {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}
+    everywhere = {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    everywhere_6 = {"cidr": "::/0", "except": ["fd00:ec2::/32", "fe80::/10"]}
     dns, api = policy["spec"]["egress"]
     assert {port["port"] for port in dns["ports"]} == {53}
-    assert api["to"] == [{"ipBlock": everywhere}, {"ipBlock": {"cidr": "::/0"}}]
+    assert api["to"] == [{"ipBlock": everywhere}, {"ipBlock": everywhere_6}]
     assert [port["port"] for port in api["ports"]] == [443, 6443]
     (policy,) = of_kind(helm.render(WAYS["everything"]), "NetworkPolicy")
     assert policy["spec"]["ingress"] == [], "an empty `from` would be everybody"
+
+
+def test_metrics_are_for_the_monitoring_namespace_that_is_named(helm: Helm) -> None:
+    objects = helm.render({"metrics": {"namespace": "monitoring"}})
+    (policy,) = of_kind(objects, "NetworkPolicy")
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert [rule["from"] for rule in policy["spec"]["ingress"]] == [[peer]]
+    assert environment(objects)["TTSP_OPERATOR_MONITORING_NAMESPACE"] == "monitoring"
+
+
+def test_kuberays_namespace_is_the_releases_where_none_is_named(helm: Helm) -> None:
+    assert environment(helm.render())["TTSP_OPERATOR_KUBERAY_NAMESPACE"] == "kuberay"
+    own = helm.render({"kuberay": {"namespace": ""}})
+    assert environment(own)["TTSP_OPERATOR_KUBERAY_NAMESPACE"] == "tts-system"
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
@@ -399,7 +414,8 @@ def umbrella(helm: Helm, tmp_path: Path) -> Path:
 
 def test_umbrella_chart_installs_kuberay_unless_it_is_disabled(helm: Helm, umbrella: Path) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(umbrella))
-    ours = helm.render({"image": {"registry": "r.example"}})
+    # KubeRay is in the release's namespace there.
+    ours = helm.render({"image": {"registry": "r.example"}, "kuberay": {"namespace": ""}})
     values: dict[str, Any] = {"tts-playground": {"image": {"registry": "r.example"}}}
     objects = helm.render(values, chart=umbrella)
     assert [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")] == ["kuberay"]

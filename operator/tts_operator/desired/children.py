@@ -119,7 +119,7 @@ def _network_policies(service: _Service) -> Children:
     if not service.spec.network_policy.enabled:
         return
     name, playground = service.name, service.playground
-    yield service.child(NETWORK_POLICY, name, network_policy(playground))
+    yield service.child(NETWORK_POLICY, name, network_policy(playground, service.defaults))
     if service.downloaded:
         yield service.child(NETWORK_POLICY, f"{name}-loader", loader_policy(playground))
     database = service.spec.storage.database

@@ -128,7 +128,7 @@ def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
     if inputs.playground.spec.network_policy.enabled:
         service = inputs.job.spec.service_name
         ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
-        policy = job_policy(inputs.job.name, service, ports)
+        policy = job_policy(inputs.job.name, service, ports, defaults)
         children.append(_by_content(NETWORK_POLICY, inputs, "pods", policy))
     children.append(_ray_job(inputs, defaults, batch["metadata"]["name"]))
     return children

@@ -1,57 +1,67 @@
 """The only peers of a service's pods: which may connect to them, and to which they may connect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tts_app.resources import Playground
 from tts_app.resources.playground import Peer
 from tts_operator.desired.loading import CONTAINER
-from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT
+from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT, Defaults
 from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
-METADATA_ADDRESS = "169.254.169.254/32"
-"""Where clouds serve the node's credentials: a pod that loads third-party weights must never reach it."""
+LINK_LOCAL = "169.254.0.0/16"
+"""Where clouds serve credentials, at more than one address (169.254.169.254, .170.2, .170.23): a pod that loads
+third-party weights must never reach it. A node's own DNS, which may be there too, is reached by its port."""
 SUBMITTER = "submitter"
 """Component and container of the pod that submits a TTSJob's batch to Ray."""
 KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of KubeRay's operator pod: it submits the Serve config through the dashboard's port."""
 
-_KUBERAY_PODS = {"namespaceSelector": {}, "podSelector": {"matchLabels": KUBERAY}}
 _DASHBOARD = {"port": DASHBOARD_PORT, "protocol": "TCP"}
 _SERVE = {"port": SERVE_PORT, "protocol": "TCP"}
+_METRICS = {"port": METRICS_PORT, "protocol": "TCP"}
 _DNS = {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]}
 
 
 def _outside(*ports: int) -> dict[str, Any]:
-    """Return the rule that lets pods reach ports at any address except where clouds serve credentials."""
+    """Return the rule that lets pods reach ports at any address except link-local ones."""
     return {
-        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESS]}}],
+        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [LINK_LOCAL]}}],
         "ports": [{"port": port, "protocol": "TCP"} for port in ports],
     }
 
 
-def network_policy(playground: Playground) -> dict[str, Any]:
+def _pods_of(namespace: str, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the peer that is the pods of a namespace. The API server alone gives a namespace its name."""
+    peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    return peer if labels is None else {**peer, "podSelector": {"matchLabels": dict(labels)}}
+
+
+def network_policy(playground: Playground, defaults: Defaults) -> dict[str, Any]:
     """Return the body of the service's NetworkPolicy.
 
     In: the service's own pods; KubeRay to the dashboard, and to the API, because it routes callers to the
     head only while the API is healthy; submitters of TTSJobs to the dashboard; the pods of the namespace and
-    the peers that the Playground allows to the API and the metrics. Out: the service's own pods and DNS.
+    the peers that the Playground allows to the API; to the metrics the monitoring namespace or, where none is
+    named, the same callers. Out: the service's own pods and DNS.
     """
     own = {"podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}}}
     callers = [{"podSelector": {}}, *map(_peer, playground.spec.network_policy.allow_from)]
+    monitoring = defaults.monitoring_namespace
     return {
         "spec": {
             "podSelector": own["podSelector"],
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"from": [own]},
-                {"from": [_KUBERAY_PODS], "ports": [_DASHBOARD, _SERVE]},
+                {"from": [_pods_of(defaults.kuberay_namespace, KUBERAY)], "ports": [_DASHBOARD, _SERVE]},
                 {
                     "from": [{"podSelector": {"matchLabels": {COMPONENT_LABEL: SUBMITTER}}}],
                     "ports": [_DASHBOARD],
                 },
-                {"from": callers, "ports": [_SERVE, {"port": METRICS_PORT, "protocol": "TCP"}]},
+                {"from": callers, "ports": [_SERVE]},
+                {"from": [_pods_of(monitoring)] if monitoring else callers, "ports": [_METRICS]},
             ],
             "egress": [
                 {"to": [own]},
@@ -83,7 +93,7 @@ def database_policy(playground: Playground, port: int) -> dict[str, Any]:
     }
 
 
-def job_policy(job: str, service: str | None, outside: Sequence[int]) -> dict[str, Any]:
+def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: Defaults) -> dict[str, Any]:
     """Return the body of a TTSJob's NetworkPolicy: its pods can reach each other.
 
     Also in: KubeRay to the dashboard. Also out: DNS; the dashboard of the head of `service`, if the job runs
@@ -99,7 +109,10 @@ def job_policy(job: str, service: str | None, outside: Sequence[int]) -> dict[st
         "spec": {
             "podSelector": own["podSelector"],
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [own]}, {"from": [_KUBERAY_PODS], "ports": [_DASHBOARD]}],
+            "ingress": [
+                {"from": [own]},
+                {"from": [_pods_of(defaults.kuberay_namespace, KUBERAY)], "ports": [_DASHBOARD]},
+            ],
             "egress": egress,
         }
     }

@@ -67,6 +67,9 @@ class Defaults:
     engine_images: Mapping[str, str]
     """By engine; the Playground must name an image that is missing here."""
     ray_version: str
+    kuberay_namespace: str
+    monitoring_namespace: str = ""
+    """Empty: whoever may call a service may read its metrics too."""
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:

@@ -108,7 +108,9 @@ def pod() -> Callable[..., Manifest]:
 @pytest.fixture(scope="session")
 def defaults() -> Defaults:
     """Return defaults with an image of every engine."""
-    return Defaults("registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0")
+    return Defaults(
+        "registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0", "kuberay"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from tts_operator.desired.ray_service import Defaults
 from tts_operator.objects import CLAIM, RAY_SERVICE, SERVICE_LABEL
 from tts_operator.observed.ray import disruptive_changes, worker_groups
 
-DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0")
+DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay")
 
 
 OUTSIDE = {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none"}
@@ -101,7 +101,7 @@ def test_loader_policy_is_for_loaders_only(build, model):
     assert not any("ipBlock" in to for rule in policies["playground"]["egress"] for to in rule.get("to", ()))
     loader = policies["playground-loader"]
     (block,) = [to["ipBlock"] for to in loader["egress"][0]["to"]]
-    assert "169.254.169.254/32" in block["except"]
+    assert block["except"] == ["169.254.0.0/16"]
     pods = of_kind(outside, "Job")["spec"]["template"]["metadata"]["labels"]
     assert loader["podSelector"]["matchLabels"].items() <= pods.items()
 
@@ -173,7 +173,7 @@ def test_network_policy_lets_kuberay_in(build, model):
     """It asks the head's proxy: without an answer the head is not among those that callers reach."""
     policy = of_kind(build([model()]), "NetworkPolicy")
     kuberay = {
-        "namespaceSelector": {},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kuberay"}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "kuberay-operator"}},
     }
     ports = [p["port"] for r in policy["spec"]["ingress"] if r["from"] == [kuberay] for p in r["ports"]]

@@ -65,7 +65,8 @@ def test_settings_and_chart_have_one_default(name: str) -> None:
         assert json.loads(given) == json.dumps(default)
         return
     assert value_at(given) == default
-    assert documented()[given] == (f"{default:g}" if isinstance(default, float) else str(default))
+    text = f"{default:g}" if isinstance(default, float) else str(default)
+    assert documented()[given] == (text or '""')
 
 
 def test_settings_and_chart_have_the_same_bounds_of_workers() -> None:
