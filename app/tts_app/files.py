@@ -1,11 +1,50 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all; files and folders that only their owner can read."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter, and the missing ones above it; tighten one that is there.
+
+    One that belongs to somebody else stays as it is: on a cluster a volume's root is Kubernetes' own.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for missing in reversed([part for part in (path, *path.parents) if not part.exists()]):
+        missing.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    tighten(path, PRIVATE_FOLDER)
+
+
+def private_file(path: Path) -> None:
+    """Make a file that only its owner can read; tighten one that is there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE))
+    tighten(path, PRIVATE_FILE)
+
+
+def tighten(path: Path, mode: int) -> None:
+    """Give a file or folder of this user `mode`, if others have rights to it."""
+    found = path.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(mode)
+
+
+def is_private(folder: Path) -> bool:
+    """Return whether only the owner of a folder can enter it."""
+    return not stat.S_IMODE(folder.stat().st_mode) & 0o077
 
 
 @contextmanager

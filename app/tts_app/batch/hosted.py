@@ -208,7 +208,9 @@ class HostedBatches:
 
     def _prepare(self, batch: Batch, touch: bool) -> tuple[Plan, Output]:
         config_maps = self._settings.state / "config-maps"
-        return prepare(self._spec(batch), self._models(), config_maps, touch, batch.avatars or ())
+        return prepare(
+            self._spec(batch), self._models(), config_maps, touch, batch.avatars or (), private=True
+        )
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)

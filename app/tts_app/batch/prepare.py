@@ -17,11 +17,12 @@ def prepare(
     touch: bool = True,
     avatars: Sequence[str] = (),
     lease_seconds: float = LEASE_SECONDS,
+    private: bool = False,
 ) -> tuple[Plan, Output]:
     """Return the plan and the output; with `touch`, check that the output can be written. Blocking.
 
     If `avatars` are given, only these speak, whatever else the models offer. `lease_seconds` is how long a
-    lost driver still holds an output in an object store.
+    lost driver still holds an output in an object store. `private`: a folder of output is its owner's only.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.
@@ -29,7 +30,7 @@ def prepare(
     faults: list[Fault] = []
     output: Output | None = None
     try:
-        output = open_output(spec.output.uri, lease_seconds)
+        output = open_output(spec.output.uri, lease_seconds, private)
         if touch:
             output.prepare()
     except OutputError as error:

@@ -71,13 +71,14 @@ class EmbeddedRay:
     def _start_once(self) -> None:
         """Start Ray's processes and connect to them; if that fails, leave nothing behind."""
         # A socket's path has at most 107 characters, and Ray's are in this folder: it cannot be in state_dir.
+        # Ray opens its own folder to everybody (mode 0777). This one, around it, is closed.
         self._folder = Path(tempfile.mkdtemp(prefix="ttsp-"))
         others = set(psutil.Process().children())
         try:
             import ray  # noqa: PLC0415 - it reads the environment when it is imported
 
             logging.getLogger("ray").setLevel(logging.WARNING)
-            self._node = _start_node(self._settings, self._folder)
+            self._node = _start_node(self._settings, self._folder / "r")
             ray.init(
                 address=self._node.gcs_address,
                 log_to_driver=False,

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
@@ -12,24 +13,33 @@ from typing import Any, Self
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from tts_app.files import private_file, private_folder
+
 _BLOCK = 256 << 10
 
 
 class AudioStore:
-    """A folder of audio files. Blocking: call it in a thread."""
+    """A folder of audio files, on a disk its owner's only. Blocking: call it in a thread."""
 
     def __init__(self, url: str) -> None:
         self._fs, self._root = url_to_fs(url)
         # Unfinished files have their own, small folder: to search all finished files would take long.
         self._parts = f"{self._root}/.unfinished"
+        if isinstance(self._fs, LocalFileSystem) and Path(self._parts).is_dir():  # an older version made it
+            for folder in (self._parts, self._root):
+                private_folder(Path(folder))
 
     def write(self, name: str) -> "AudioFile":
         """Start the file `name`: it appears, whole, only when the AudioFile is published.
 
         Others may write the same `name` at the same time: each writes its own file until one is published.
         """
-        self._fs.makedirs(self._parts, exist_ok=True)
         part = f"{self._parts}/{name}.{secrets.token_hex(4)}"
+        if isinstance(self._fs, LocalFileSystem):
+            private_folder(Path(self._parts))
+            private_file(Path(part))
+        else:
+            self._fs.makedirs(self._parts, exist_ok=True)
         return AudioFile(self._fs, part, f"{self._root}/{name}")
 
     def exists(self, name: str) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, create_engine, event, exc, inspect, make
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from tts_app.backoff import Backoff
+from tts_app.files import private_file, private_folder
 from tts_app.telemetry.logs import log
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
@@ -148,8 +149,9 @@ def _parse(url: str) -> URL:
 
 
 def _make_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)  # it holds texts that are still to be spoken
+    if not path.parent.exists():
+        private_folder(path.parent)
+    private_file(path)  # it holds texts that are still to be spoken
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

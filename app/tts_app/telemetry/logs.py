@@ -14,11 +14,13 @@ import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from tts_app.engines.text import EngineError, EngineStoppedError
+from tts_app.files import private_file, private_folder
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the request that the current task serves; empty outside a request."""
@@ -48,8 +50,9 @@ def set_up(component: str, level: str, folder: Path | None) -> None:
     if folder is None:
         handler = logging.StreamHandler(sys.stderr)
     else:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = RotatingFileHandler(
+        if not folder.exists():
+            private_folder(folder)
+        handler = _PrivateFile(
             folder / f"{component}.jsonl", maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
         )
     handler.setFormatter(JsonFormatter(component))
@@ -60,6 +63,14 @@ def set_up(component: str, level: str, folder: Path | None) -> None:
     _LOGGER.setLevel(level)
     _LOGGER.propagate = False
     logging.getLogger(_SERVE).addFilter(_is_no_refusal)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """Log files that only their owner can read."""
+
+    def _open(self) -> TextIOWrapper:
+        private_file(Path(self.baseFilename))
+        return super()._open()
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
@@ -108,7 +119,7 @@ class Fingerprint:
 
 def secret(path: Path) -> str:
     """Return the secret kept in `path`, 64 hexadecimal digits; make one (mode 0600) where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(path.parent)
     try:
         with path.open("x", encoding="ascii") as file:
             path.chmod(0o600)

@@ -11,8 +11,8 @@ from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
 LINK_LOCAL = "169.254.0.0/16"
-"""Where clouds serve credentials, at more than one address (169.254.169.254, .170.2, .170.23): a pod that loads
-third-party weights must never reach it. A node's own DNS, which may be there too, is reached by its port."""
+"""Where clouds serve credentials, at several addresses (169.254.169.254, 169.254.170.2): a pod that loads
+third-party weights must never reach them. A node's own DNS, which may be there too, is reached by port."""
 SUBMITTER = "submitter"
 """Component and container of the pod that submits a TTSJob's batch to Ray."""
 KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}

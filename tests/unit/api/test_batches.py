@@ -172,6 +172,15 @@ async def test_one_that_is_refused_leaves_nothing(api: Any, tmp_path: Path, wron
     assert (await api.client.get(PATH)).json()["data"] == []
 
 
+async def test_the_files_of_one_are_their_owners_only(api: Any, pool: Pool, tmp_path: Path) -> None:
+    await ended(api, (await api.client.post(PATH, json=BODY)).json())
+    audio = tmp_path / "out"
+    files = [path for path in audio.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".mp3", ".jsonl", ".json"}
+    open_to_others = [path.name for path in (*files, audio, audio / "batches") if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+
+
 async def test_one_whose_folder_cannot_be_made_is_refused(api: Any, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir(exist_ok=True)
     (tmp_path / "out" / "batches").write_text("a file, where the folder should be")

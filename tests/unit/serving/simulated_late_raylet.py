@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
+from other_user import AS_ROOT, below, seen_by_nobody
 
 from tts_app.serving.embedded_ray import EmbeddedRay, ServingError, _ray_environment
 from tts_app.settings import Settings
@@ -51,11 +52,13 @@ def main(folder: Path, late: int) -> None:
     with tempfile.TemporaryDirectory(prefix="late-", dir="/tmp") as short:
         tempfile.tempdir = short  # a socket's name must be short
         embedded = EmbeddedRay(settings, progress)
-        up, error, answer = False, "", None
+        up, error, answer, seen = False, "", None, None
+        Path(short).chmod(0o755)
         try:
             up = embedded.start(stopping)
             if up:
                 answer = ray.get(ray.remote(num_cpus=1)(lambda: 6 * 7).remote())
+                seen = _seen(Path(short))
         except ServingError as failed:
             error = str(failed)
         if not up:
@@ -65,7 +68,17 @@ def main(folder: Path, late: int) -> None:
             left_at_once = []
         embedded.stop()
         left = left_at_once + _left(short)
-    print(json.dumps({"up": up, "error": error, "answer": answer, "told": reported, "left": left}))
+    found = {"up": up, "error": error, "answer": answer, "told": reported, "left": left, "seen": seen}
+    print(json.dumps(found))
+
+
+def _seen(folder: Path) -> list[str]:
+    """Return what another user sees of the folder of a Ray that runs."""
+    (ray_folder,) = folder.iterdir()
+    assert len(below(ray_folder)) > 20, "Ray's files are there"
+    if AS_ROOT:
+        return seen_by_nobody(ray_folder)
+    return [str(ray_folder)] if ray_folder.stat().st_mode & 0o077 else []
 
 
 def _left(folder: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parent / "simulated_late_raylet.py"
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def simulated_late_raylets(tmp_path: Path):
 
     def start(late: int) -> dict[str, Any]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TTSP_"))}
+        environment["PYTHONPATH"] = str(SUPPORT)
         command = [sys.executable, str(SCRIPT), str(tmp_path), str(late)]
         done = subprocess.run(
             command, check=False, env=environment, capture_output=True, text=True, timeout=240
@@ -47,6 +49,7 @@ def test_embedded_ray_works_after_a_later_try(simulated_late_raylets) -> None:
     found = simulated_late_raylets(1)
     assert (found["up"], found["answer"], found["error"], found["left"]) == (True, 42, "", [])
     assert len(found["told"]) == 1
+    assert found["seen"] == [], "Ray opens its folder to everybody; the one around it is closed"
 
 
 def test_embedded_ray_is_not_tried_again_after_a_stop(simulated_late_raylets) -> None:

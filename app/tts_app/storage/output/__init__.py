@@ -22,22 +22,23 @@ from tts_app.storage.output.lease import LEASE_SECONDS
 from tts_app.storage.output.object_store import ObjectOutput
 
 
-def open_output(url: str, lease_seconds: float = LEASE_SECONDS) -> Output:
+def open_output(url: str, lease_seconds: float = LEASE_SECONDS, private: bool = False) -> Output:
     """Return the output at `url`: file://, pvc://, s3://, gs://, or a plain path.
 
-    `lease_seconds` is how long a lease in an object store lasts if it is not renewed.
+    `lease_seconds` is how long a lease in an object store lasts if it is not renewed. `private`: a folder is
+    made one that only its owner can enter.
 
     Raises:
         OutputError: there is no such claim, or no client of that store.
     """
     if "://" not in url:
-        return FolderOutput(Path(url).expanduser().absolute())
+        return FolderOutput(Path(url).expanduser().absolute(), private)
     try:
         folder = local_path(url)
     except SourceError as error:
         raise OutputError(str(error)) from error
     if folder is not None:
-        return FolderOutput(folder)
+        return FolderOutput(folder, private)
     try:
         return ObjectOutput(url, lease_seconds)
     except ImportError as error:

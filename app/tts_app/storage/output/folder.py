@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
+from tts_app.files import PRIVATE_FILE, is_private, private_folder
 from tts_app.storage.output.base import (
     LEDGER,
     PRIVATE,
@@ -28,8 +29,14 @@ _BLOCK = 1 << 20
 class FolderOutput:
     """A folder of a file system: a disk, or a volume claim."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, private: bool = False) -> None:
+        """`private`: the folder is made one that only its owner can enter.
+
+        The files in such a folder are their owner's only, whoever opens the output; those in another one are
+        as the umask has them.
+        """
         self._folder = folder
+        self._private = private
         self.url = folder.as_uri()
 
     def prepare(self) -> None:
@@ -41,8 +48,11 @@ class FolderOutput:
             raise OutputError(f"{self._folder} cannot be written: {describe(error)}.") from error
 
     def _make(self) -> None:
-        for part in (LEDGER, _TMP):
-            (self._folder / part).mkdir(parents=True, exist_ok=True)
+        for part in (".", LEDGER, _TMP):
+            if self._private:
+                private_folder(self._folder / part)
+            else:
+                (self._folder / part).mkdir(parents=True, exist_ok=True)
 
     def probe(self) -> None:
         """Write a file and remove it; not in the folder where the lock's holder removes unfinished files."""
@@ -77,7 +87,7 @@ class FolderOutput:
     def _whole(self, name: str) -> Iterator[BinaryIO]:
         temporary = self._folder / _TMP / secrets.token_hex(8)
         try:
-            with temporary.open("wb") as file:
+            with _open(temporary, "wb", self._folder) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -120,7 +130,8 @@ class FolderOutput:
         """Hold the folder's lock file, made if needed: the system releases it, however its holder ends."""
         self._make()
         # Not bound to the thread that takes it: a driver has many.
-        lock = FileLock(self._folder / PRIVATE / "driver.lock", timeout=0, thread_local=False)
+        name = self._folder / PRIVATE / "driver.lock"
+        lock = FileLock(name, timeout=0, thread_local=False, mode=_access(self._folder) & 0o644)
         try:
             lock.acquire()
         except Timeout:
@@ -154,7 +165,7 @@ class _FileSegment:
         write.
         """
         if self._file is None:
-            self._path.touch()
+            _open(self._path, "ab", self._folder).close()
             for folder in (self._path.parent, self._path.parent.parent):
                 _sync_folder(folder)
             self._file = self._path.open("ab", buffering=0)
@@ -171,6 +182,17 @@ class _FileSegment:
         """End the segment."""
         if self._file is not None:
             self._file.close()
+
+
+def _open(path: Path, mode: Literal["wb", "ab"], folder: Path) -> BinaryIO:
+    """Open a new file of the output in `folder`: its owner's only where the folder is."""
+    access = _access(folder)
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, access))
+
+
+def _access(folder: Path) -> int:
+    """Return the mode of a new file of the output in `folder`, before the umask."""
+    return PRIVATE_FILE if is_private(folder) else 0o666
 
 
 def _sync_folder(folder: Path) -> None:
