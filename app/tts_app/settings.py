@@ -1,8 +1,10 @@
 """Settings of the served app: each has a default, and an environment variable `TTSP_<NAME>` to change it."""
 
+import json
 import os
 import re
 from ipaddress import ip_network
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +23,8 @@ def _listed(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """Names, separated by commas in an environment variable."""
+
+from tts_app.files import private_folder
 
 
 class Settings(BaseSettings):
@@ -106,6 +110,9 @@ class Settings(BaseSettings):
     """Port on loopback where the embedded Ray serves Prometheus metrics; any free one when unset."""
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of each node's CPU, GPU, disk and network above which batches add no load."""
+    gateway_file: Path | None = None
+    """File of the settings that only the gateway knows, `api_key` and `database_url`, as JSON: the embedded
+    playground writes it for its gateway; not meant to be set otherwise."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -143,22 +150,44 @@ class Settings(BaseSettings):
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.state.absolute() / 'metadata.sqlite'}"
 
-    def export(self) -> None:
-        """Put every setting into the environment, so that Ray's processes read the same."""
+    def export(self) -> Path:
+        """Put the settings into the environment, for Ray's processes; return the gateway's file.
+
+        What only the gateway may know is not put there, but into that file: each of Ray's processes inherits
+        the environment, those that load models too.
+        """
+        known = {
+            "api_key": self.api_key and self.api_key.get_secret_value(),
+            "database_url": self.database_url,
+        }
+        private_folder(self.state)
+        descriptor, path = tempfile.mkstemp(prefix="gateway-", suffix=".json", dir=self.state.absolute())
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(known, file)
         for name in type(self).model_fields:
-            value = getattr(self, name)
+            value = path if name == "gateway_file" else getattr(self, name)
             variable = f"TTSP_{name.upper()}"
-            if value is None:
+            if value is None or name in known:
                 os.environ.pop(variable, None)
             else:
-                os.environ[variable] = _written(value)
+                os.environ[variable] = ",".join(value) if isinstance(value, tuple) else str(value)
+        return Path(path)
 
 
-def _written(value: object) -> str:
-    """Return a setting's value as its variable holds it."""
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case tuple():
-            return ",".join(value)
-    return str(value)
+def gateway_settings() -> Settings:
+    """Return the settings of the environment, with those that only the gateway may know.
+
+    Raises:
+        ValueError: their file cannot be read. Without it the API would need no key.
+    """
+    settings = Settings()
+    if settings.gateway_file is None:
+        return settings
+    try:
+        known = json.loads(settings.gateway_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"TTSP_GATEWAY_FILE, {settings.gateway_file}, cannot be read: it has the API's key and the "
+            "database's URL. Start the playground again; it writes the file."
+        ) from error
+    return Settings(**known)

@@ -16,7 +16,7 @@ from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
-from tts_app.settings import Settings
+from tts_app.settings import gateway_settings
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
@@ -31,7 +31,7 @@ class Gateway:
     def __init__(self, listens: Mapping[str, Any]) -> None:
         """`listens`: where it listens itself, the fields of `Address`; empty where Serve's proxies listen."""
         self._address = Address.model_validate(listens) if listens else None
-        settings = Settings()
+        settings = gateway_settings()
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
         self._text = TextService(settings.queue, TextMetrics())

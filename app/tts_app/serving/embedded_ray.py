@@ -39,6 +39,7 @@ class EmbeddedRay:
         self._settings = settings
         self._progress = progress
         self._folder: Path | None = None
+        self._gateway_file: Path | None = None
         self._node: Node | None = None
 
     def start(self, stopping: threading.Event | None = None) -> bool:
@@ -51,7 +52,7 @@ class EmbeddedRay:
         settings = self._settings
         log_dir = settings.log_dir or settings.state / "logs"
         here = {"log_dir": log_dir.absolute(), "audio_output": self._audio_output()}
-        settings.model_copy(update=here).export()
+        self._gateway_file = settings.model_copy(update=here).export()
         os.environ.update(_ray_environment(settings))
         for number in range(1, TRIES + 1):
             try:
@@ -63,6 +64,7 @@ class EmbeddedRay:
                 return False
             if number < TRIES:
                 self._progress(f"Ray has not started ({reason}); starting it again, {number + 1} of {TRIES}")
+        self._remove_gateway_file()
         raise ServingError(
             f"Ray does not start, tried {TRIES} times: {reason}. Where other programs keep this machine "
             "busy, or its memory is full, end some and start again."
@@ -117,6 +119,7 @@ class EmbeddedRay:
             node.kill_all_processes(check_alive=False, allow_graceful=True)
             _end(children)
         self._remove_folder()
+        self._remove_gateway_file()
 
     def __enter__(self) -> "EmbeddedRay":
         self.start()
@@ -129,6 +132,11 @@ class EmbeddedRay:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def _remove_gateway_file(self) -> None:
+        if self._gateway_file is not None:
+            self._gateway_file.unlink(missing_ok=True)
+            self._gateway_file = None
 
     def _audio_output(self) -> str:
         """Return the audio store, a folder as an absolute path: replicas run in other working directories."""

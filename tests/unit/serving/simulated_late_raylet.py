@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import psutil
 from other_user import AS_ROOT, below, seen_by_nobody
+from pydantic import SecretStr
 
 from tts_app.serving.embedded_ray import EmbeddedRay, ServingError, _ray_environment
 from tts_app.settings import Settings
@@ -24,8 +25,15 @@ HASTE = 30
 
 def main(folder: Path, late: int) -> None:
     """Start, look, stop."""
-    settings = Settings(state_dir=folder / "state", audio_output=str(folder / "audio"), metrics_port=None)
+    settings = Settings(
+        state_dir=folder / "state",
+        audio_output=str(folder / "audio"),
+        metrics_port=None,
+        api_key=SecretStr("hush-key"),
+        database_url="postgresql://user:hush-password@host/name",
+    )
     # Ray reads it when it is imported. The last is how long it looks for the raylet at a time.
+    os.environ["TTSP_API_KEY"] = "hush-key"
     os.environ.update(_ray_environment(settings), RAY_raylet_start_wait_time_s="1")
     import ray._private.node
     import ray._private.services
@@ -58,7 +66,7 @@ def main(folder: Path, late: int) -> None:
             up = embedded.start(stopping)
             if up:
                 answer = ray.get(ray.remote(num_cpus=1)(lambda: 6 * 7).remote())
-                seen = _seen(Path(short))
+                seen = _seen(Path(short)) + _told()
         except ServingError as failed:
             error = str(failed)
         if not up:
@@ -68,6 +76,7 @@ def main(folder: Path, late: int) -> None:
             left_at_once = []
         embedded.stop()
         left = left_at_once + _left(short)
+    left += [path.name for path in (folder / "state").glob("gateway-*")]
     found = {"up": up, "error": error, "answer": answer, "told": reported, "left": left, "seen": seen}
     print(json.dumps(found))
 
@@ -79,6 +88,13 @@ def _seen(folder: Path) -> list[str]:
     if AS_ROOT:
         return seen_by_nobody(ray_folder)
     return [str(ray_folder)] if ray_folder.stat().st_mode & 0o077 else []
+
+
+def _told() -> list[str]:
+    """Return Ray's processes that have a secret in their environment or their command."""
+    processes = psutil.Process().children(recursive=True)
+    assert len(processes) >= 4, "Ray's processes, a worker among them, are there"
+    return [p.name() for p in processes if "hush" in f"{p.environ()} {p.cmdline()}"]
 
 
 def _left(folder: str) -> list[str]:

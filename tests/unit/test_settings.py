@@ -1,0 +1,79 @@
+"""Settings: what Ray's processes are told, and what only the gateway is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tts_app.settings import Settings, gateway_settings
+
+URL = "postgresql://user:hush@host/name"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Restore the variables at the end, and begin without any of ours."""
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"TTSP_{name.upper()}", "")  # so that it is restored
+        monkeypatch.delenv(f"TTSP_{name.upper()}")
+    return monkeypatch
+
+
+@pytest.fixture
+def exported(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    environment.setenv("TTSP_API_KEY", "hush-key")
+    environment.setenv("TTSP_DATABASE_URL", URL)
+    return Settings(state_dir=tmp_path / "state", queue=7).export()
+
+
+def test_export_puts_no_secret_into_the_environment(exported: Path) -> None:
+    assert "TTSP_API_KEY" not in os.environ
+    assert "TTSP_DATABASE_URL" not in os.environ
+    assert not any("hush" in value for value in os.environ.values())
+    assert Settings().queue == 7
+
+
+def test_export_writes_secrets_where_only_the_owner_reads(exported: Path, tmp_path: Path) -> None:
+    assert exported.parent == tmp_path / "state"
+    assert [path.stat().st_mode & 0o777 for path in (exported, exported.parent)] == [0o600, 0o700]
+    assert "hush-key" in exported.read_text()
+
+
+def test_gateway_settings_have_the_secrets_that_were_exported(exported: Path) -> None:
+    settings = gateway_settings()
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "hush-key"
+    assert (settings.database, settings.queue) == (URL, 7)
+    assert Settings().api_key is None, "a model worker's"
+
+
+def test_gateway_settings_without_secrets(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Settings(state_dir=tmp_path / "state").export()
+    settings = gateway_settings()
+    assert settings.api_key is None
+    assert settings.database == f"sqlite:///{tmp_path}/state/metadata.sqlite"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_gateway_settings_refuse_to_go_on_without_their_file(exported: Path, damage) -> None:
+    damage(exported)
+    with pytest.raises(ValueError, match=r"TTSP_GATEWAY_FILE, .* cannot be read") as refused:
+        gateway_settings()
+    assert "hush" not in str(refused.value)
+
+
+def test_gateway_settings_on_a_cluster_are_those_of_the_heads_environment(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("TTSP_API_KEY", "hush-key")
+    key = gateway_settings().api_key
+    assert key is not None
+    assert key.get_secret_value() == "hush-key"
+
+
+def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = Settings(state_dir=tmp_path / "state", api_key="one").export()
+    assert first != Settings(state_dir=tmp_path / "state", api_key="two").export()
+    assert "one" in first.read_text()
