@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import fsspec
 from pydantic import ValidationError
@@ -19,6 +20,9 @@ from tts_app.sources.claims import local_path
 
 LINE_BYTES = 4 << 20
 """Most bytes of a record: enough for every language's longest text, in UTF-8."""
+_TOO_LONG = f"it has more than {LINE_BYTES >> 20} MiB; a text has 100,000 characters at most"
+_NAMED = 10
+"""Names that a message lists."""
 _TEXT_FILE = re.compile(rf"(?:post_)?(\d{{1,9}})[._](?P<language>{LOCALE_PATTERN.strip('^$')})\.txt")
 
 
@@ -88,9 +92,7 @@ def _json_lines(file: BinaryIO) -> Iterator[Post | Fault]:
     for number, line in enumerate(_lines(file), 1):
         where = f"line {number}"
         if line is None:
-            yield Fault(
-                where, f"it has more than {LINE_BYTES >> 20} MiB; a text has 100,000 characters at most"
-            )
+            yield Fault(where, _TOO_LONG)
             continue
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -134,47 +136,109 @@ def _is_language(name: str) -> bool:
 
 def _csv(file: BinaryIO) -> Iterator[Post | Fault]:
     csv.field_size_limit(LINE_BYTES)
-    rows = csv.DictReader(_decoded(file), strict=True)
-    columns: Sequence[str] = rows.fieldnames or ()
-    unknown = [column for column in columns if column != "id" and not _is_language(column)]
-    if "id" not in columns:
-        unknown = list(columns)
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if "id" not in columns or unknown or twice:
-        found = f"; it has {', '.join(unknown)}" if unknown else ""
-        found += f"; it has {', '.join(twice)} twice" if twice else ""
-        raise ValueError(
-            f"the first line must name the columns: id, and languages or locales such as en or ar-EG{found}"
-        )
+    lines = _CsvLines(file)
+    rows = csv.reader(lines, strict=True)
+    columns = _columns(rows, lines)
     while True:
+        lines.begin_record()
         try:
             row = next(rows)
         except StopIteration:
             return
-        except csv.Error as error:
-            yield Fault(f"line {rows.reader.line_num}", f"it is not CSV: {error}")
+        except (csv.Error, _TooLongError) as error:
+            message = str(error) if isinstance(error, _TooLongError) else f"it is not CSV: {error}"
+            yield Fault(f"line {lines.number}", message)
             continue
-        where = f"line {rows.line_num}"
-        extra = row.pop(None, None)  # the fields after the last column
-        number = (row.pop("id") or "").strip()
-        if extra is not None:
-            yield Fault(where, f"it has {len(extra)} more fields than the first line names")
-        elif not re.fullmatch(r"\d{1,9}", number):
-            yield Fault(where, f"id must be a number, not {number[:40]!r}")
-        else:
-            yield _post({"id": int(number), "text": {k: v for k, v in row.items() if v}}, where)
+        if row:
+            yield _csv_post(dict(zip(columns, row, strict=False)), len(row) - len(columns), lines.number)
 
 
-def _decoded(file: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
+def _columns(rows: Iterator[list[str]], lines: "_CsvLines") -> list[str]:
+    """Return the names in the first line. Raises ValueError."""
+    try:
+        columns = next((row for row in rows if row), [])
+    except (csv.Error, _TooLongError) as error:
+        raise ValueError(f"line {lines.number}, which must name the columns: {error}") from error
+    unknown = [column for column in columns if column != "id" and not _is_language(column)]
+    if "id" not in columns:
+        unknown = columns
+    twice = sorted(column for column, times in Counter(columns).items() if times > 1)
+    if "id" not in columns or unknown or twice:
+        found = f"; it has {_some(unknown)}" if unknown else ""
+        found += f"; it has {_some(twice)} twice" if twice else ""
+        raise ValueError(
+            f"the first line must name the columns: id, and languages or locales such as en or ar-EG{found}"
+        )
+    return columns
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first of `names`, cut short."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(name[:40] for name in names[:_NAMED]) + more
+
+
+def _csv_post(fields: dict[str, str], extra: int, line: int) -> Post | Fault:
+    """Return the post of a row with so many fields beyond the last column."""
+    where = f"line {line}"
+    number = fields.pop("id", "").strip()
+    if extra > 0:
+        return Fault(where, f"it has {extra} more fields than the first line names")
+    if not re.fullmatch(r"\d{1,9}", number):
+        return Fault(where, f"id must be a number, not {number[:40]!r}")
+    return _post({"id": int(number), "text": {k: v for k, v in fields.items() if v}}, where)
+
+
+class _TooLongError(Exception):
+    """A line, or a record of several lines, is too long to be held."""
+
+
+class _CsvLines:
+    """An iterator over the lines of a table, which holds no record of more than LINE_BYTES."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._lines = _any_lines(file)
+        self._held = 0
+        self.number = 0
+        """Of the last line."""
+
+    def begin_record(self) -> None:
+        """Say that what was read before is not held any more."""
+        self._held = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._held += len(line or b"")
+        if line is None or self._held > LINE_BYTES:
+            raise _TooLongError(_TOO_LONG)
         try:
-            text = line.decode()
+            return line.decode("utf-8-sig" if self.number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise PostsError(
-                f"line {number} is not UTF-8: {error.reason} at byte {error.start}; "
+                f"line {self.number} is not UTF-8: {error.reason} at byte {error.start}; "
                 "save the table as CSV UTF-8"
             ) from error
-        yield from io.StringIO(text.removeprefix("\ufeff") if number == 1 else text, newline="")
+
+
+def _any_lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """Yield each line, which ends with CR, LF or both, or None for one that is too long to be held."""
+    rest, dropped = b"", False
+    while chunk := file.readline(LINE_BYTES + 1):
+        rest += chunk
+        start = 0
+        for found in re.finditer(rb"\r\n|\n|\r(?!\Z)", rest):
+            yield None if dropped or found.end() - start > LINE_BYTES else rest[start : found.end()]
+            dropped, start = False, found.end()
+        rest = rest[start:]
+        if len(rest) > LINE_BYTES:
+            # A CR at the end may be the first half of a line's end.
+            rest, dropped = rest[-1:] if rest.endswith(b"\r") else b"", True
+    if rest or dropped:
+        yield None if dropped else rest
 
 
 def _folder(store: Any, path: str) -> Iterator[Post | Fault]:

@@ -2,12 +2,14 @@
 
 import gc
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
+from tts_app.batch import posts as posts_module
 from tts_app.batch.posts import LINE_BYTES, Fault, PostsError, read_posts
 from tts_app.resources.tts_job import Post, Posts
 
@@ -263,7 +265,8 @@ def test_read_posts_of_a_file_without_posts_is_empty(tmp_path: Path, content: by
         (b"2", "line 2 (post 2): text: Dictionary should have at least 1 item"),
         (b'2,"Hello." World.', "line 2: it is not CSV"),
         (b"2," + b"x" * 100_001, "line 2 (post 2): text.en: String should have at most 100000 characters"),
-        (b"2," + b"x" * 10_000_000, "line 2: it is not CSV: field larger than field limit"),
+        (b"2," + b"x" * 10_000_000, "line 2: it has more than 4 MiB; a text has 100,000 characters at most"),
+        (b"2," + b"," * 10_000_000, "line 2: it has more than 4 MiB"),
     ],
 )
 def test_read_posts_reports_a_bad_row_and_reads_the_others(tmp_path: Path, rows: bytes, message: str) -> None:
@@ -272,6 +275,50 @@ def test_read_posts_reports_a_bad_row_and_reads_the_others(tmp_path: Path, rows:
     assert message in fault
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("rows", [2, 60], ids=["small", "longer-than-a-line-may-be"])
+def test_a_table_whose_lines_end_in_each_way(tmp_path: Path, end: bytes, rows: int) -> None:
+    lines = [b"id,en", *(b"1," + b"x" * 90_000 for _ in range(rows)), b"x,No"]
+    path = tmp_path / "posts.csv"
+    path.write_bytes(end.join(lines) + end)
+    *posts, fault = read_posts(Posts(uri=path.as_uri()), tmp_path)
+    assert len(posts) == rows
+    assert str(fault) == f"line {rows + 2}: id must be a number, not 'x'"
+
+
+def test_a_record_of_many_lines_that_is_too_long_is_told(tmp_path: Path) -> None:
+    many = b'2,"' + b"Hello.\n" * (LINE_BYTES // 6)
+    before, fault, *_ = of_file(tmp_path, b"id,en\n1,Hello.\n" + many, "posts.csv")
+    assert before == "1"
+    assert "it has more than 4 MiB; a text has 100,000 characters at most" in fault
+
+
+def test_lines_and_records_that_are_short_are_held_one_at_a_time(tmp_path: Path) -> None:
+    blank = b"\n" * (LINE_BYTES + 1)
+    assert of_file(tmp_path, b"id,en\n1,Hello.\n" + blank + b"2,World.\n", "posts.csv") == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl"])
+@pytest.mark.parametrize("filling", [b"x", b",", b'"', b'"\n"', b"\n", b"\r", b'a",\n"'])
+def test_memory_is_bounded_whatever_the_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, filling: bytes
+) -> None:
+    monkeypatch.setattr(posts_module, "LINE_BYTES", 8 << 10)
+    path = tmp_path / name
+    of_file(tmp_path, b"id,en\n1,Hello.\n", "first.csv")  # what is imported and kept
+    with path.open("wb") as file:
+        file.write(b'id,en\n1,"Hello."\n2,"')
+        file.write(filling * ((1 << 19) // len(filling)))
+    tracemalloc.start()
+    try:
+        for _ in read_posts(Posts(uri=path.as_uri()), tmp_path):
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    except PostsError:
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 18, "of a file of 512 KiB"
 def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
     first, fault = of_file(tmp_path, b'id,en\n1,Hello.\n2,"World.\n3,x\n', "posts.csv")
     assert first == "1"
@@ -290,6 +337,9 @@ def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
         (b"ID,en\n1,Hello.\n", "it has ID"),
         (b"id,en,es,en\n1,Hello.,Hola.,Bye.\n", "it has en twice"),
         (b"id,id,en\n1,2,Hello.\n", "it has id twice"),
+        (b"id," + b"x," * 49 + b"x", r"it has x, x, .*x and 40 more"),
+        (b"id," * (LINE_BYTES // 4), "it has id twice"),
+        (b"id,en" + b"," * LINE_BYTES, "line 1, which must name the columns: it has more than 4 MiB"),
         (b'id,"en"x\n1,Hello.\n', "cannot be read"),
         (b"id,en\n1,Hello.\n2,caf\xe9\n", "line 3 is not UTF-8: .* save the table as CSV UTF-8"),
         ("id,en\n1,Hello.\n".encode("utf-16"), "line 1 is not UTF-8"),
