@@ -1,6 +1,6 @@
 """Reads custom resources from YAML files, and finds the embedded samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,11 +12,60 @@ from tts_app.resources.faults import faults
 from tts_app.resources.locales import explain_unreadable
 
 _PACKAGE = Path(__file__).parent
+_DEEPEST = 100
+_MOST_REPEATED = 100_000
 _Kind = TypeVar("_Kind", bound=CustomResource)
 
 
 class ManifestError(ValueError):
     """A file does not hold valid resources; the message names the file, the document and the field."""
+
+
+class _TooMuchError(Exception):
+    """YAML that is too deep, or that stands for too much; the message names the line."""
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Reads YAML that is no deeper than people write, and whose aliases stand for a bounded number of values.
+
+    Some lines of nested aliases can stand for more values than any memory holds.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._sizes: dict[int, int] = {}
+        """Values that each finished node stands for, by its `id`: the document keeps its nodes alive."""
+        self._repeated = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next node, or the one that the next alias names."""
+        where = f"line {self.peek_event().start_mark.line + 1}"  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            if id(node) not in self._sizes:
+                raise _TooMuchError(f"{where}: an alias is inside of what it stands for.")
+            self._repeated += self._sizes[id(node)]
+            if self._repeated > _MOST_REPEATED:
+                most = f"{_MOST_REPEATED:,}"
+                raise _TooMuchError(f"{where}: aliases stand for more than {most} values; write them out.")
+            return node
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _TooMuchError(f"{where}: it is more than {_DEEPEST} levels deep; no resource is.")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in _parts(node))
+        return node
+
+
+def _parts(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Yield the nodes directly in a node."""
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
 
 
 def samples_folder() -> Path:
@@ -137,7 +186,9 @@ def parse_model(text: str, where: str) -> VoiceModel | TextModel:
         ManifestError: it is not a model.
     """
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_BoundedLoader)  # noqa: S506 - a SafeLoader
+    except _TooMuchError as error:
+        raise ManifestError(f"{where}, {error}") from error
     except yaml.YAMLError as error:
         raise ManifestError(f"{where} is not YAML: {error}") from error
     return _model(document, where)
@@ -157,7 +208,9 @@ def _check_names(models: Sequence[VoiceModel | TextModel]) -> None:
 def _documents(path: Path) -> list[tuple[str, Any]]:
     """Return the non-empty documents of a YAML file, each with a text that says where it is."""
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_BoundedLoader))
+    except _TooMuchError as error:
+        raise ManifestError(f"{path}, {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"Cannot read {path}: {error}.") from error
     except (yaml.YAMLError, ValueError) as error:  # PyYAML raises ValueError for a date such as 2026-13-01

@@ -66,7 +66,19 @@ def test_a_taken_port_is_said_plainly(playground: Any) -> None:
         Playground(Settings(port=port)).start()
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",
+        "::",
+        "192.0.2.1",
+        "127.evil.example",
+        "localhost.evil.example",
+        "::1234",
+        "localhostx",
+        "127.1",
+    ],
+)
 def test_beyond_loopback_a_key_is_needed(host: str) -> None:
     from tts_app.serving.embedded import Playground, ServingError
     from tts_app.settings import Settings

@@ -182,3 +182,40 @@ def test_load_batch_refuses_files_that_are_no_batch(tmp_path: Path, texts: list[
     with pytest.raises(ManifestError) as caught:
         load_batch(batch(tmp_path, *texts))
     assert message in str(caught.value)
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (LAUGHS, "line 6: aliases stand for more than 100,000 values"),
+        ("a: " + "[" * 5000, "line 1: it is more than 100 levels deep"),
+        ("a: " + "[" * 101 + "]" * 101, "line 1: it is more than 100 levels deep"),
+        ("".join(f"{' ' * n}a:\n" for n in range(200)), "line 100: it is more than 100 levels deep"),
+        ("a: &a\n  b: [1, *a]", "line 2: an alias is inside of what it stands for"),
+    ],
+    ids=["laughs", "open", "flow", "block", "itself"],
+)
+def test_yaml_that_is_too_much_is_refused_at_once(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    for load in (load_models, load_batch):
+        with pytest.raises(ManifestError, match=rf"models\.yaml, {says}"):
+            load([path])
+    with pytest.raises(ManifestError, match=rf"--manifest, {says}"):
+        parse_model(text, "--manifest")
+
+
+def test_aliases_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    text = SMOLLM.read_text()
+    assert "  name: smollm\n" in text
+    path.write_text(
+        text.replace("  name: smollm\n", "  name: smollm\n  labels: &l {a: b}\n  annotations: *l\n")
+    )
+    (model,) = load_models([path])
+    assert model.metadata.annotations == model.metadata.labels == {"a": "b"}

@@ -14,6 +14,7 @@ from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Plan, PlanError
+from tts_app.batch.posts import Fault
 from tts_app.batch.prepare import prepare
 from tts_app.batch.report import archive_blocks
 from tts_app.batch.run import run
@@ -186,7 +187,7 @@ class HostedBatches:
             return before
         kept: Batch | None = None
         try:
-            plan, _ = self._prepare(batch, touch=True)
+            plan, _ = self._checked(batch)
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
@@ -195,6 +196,18 @@ class HostedBatches:
         finally:
             if kept is not batch:
                 _discard(open_output(self.output_of(batch.id)))
+
+    def _checked(self, batch: Batch) -> tuple[Plan, Output]:
+        """Return a new batch's plan and output. Raises PlanError, which names no place of the server."""
+        try:
+            return self._prepare(batch, touch=True)
+        except PlanError as error:
+            for fault in error.faults:
+                if fault.where == "output":
+                    log("output cannot be used", batch=batch.id, reason=fault.message)
+            told = "the service's output cannot be written; its log says why"
+            faults = [Fault(f.where, told) if f.where == "output" else f for f in error.faults]
+            raise PlanError(faults) from None
 
     def _archive(self, batch: Batch) -> Iterator[bytes] | None:
         finished = self._items(batch).finished()

@@ -25,11 +25,10 @@ def find_gguf(files: Path) -> Path:
     found = sorted(path for path in files.rglob("*.gguf") if not path.name.startswith("mmproj"))
     firsts = [path for path in found if "-of-" not in path.stem or "-00001-of-" in path.stem]
     if not found:
-        there = ", ".join(sorted(path.name for path in files.iterdir())) or "nothing"
-        raise EngineError(f"{files} holds no GGUF file (*.gguf); it holds {there}.")
+        raise EngineError(f"{files} holds no GGUF file (*.gguf).")
     if len(firsts) != 1:
-        names = ", ".join(path.relative_to(files).as_posix() for path in found)
-        raise EngineError(f"{files} holds not one model but {names}. Name the one to serve in `source.uri`.")
+        many = f"{len(found)} GGUF files of several models"
+        raise EngineError(f"{files} holds {many}. Name the one to serve in `source.uri`.")
     return firsts[0]
 
 

@@ -1,6 +1,7 @@
 """Why a model does not answer, according to Ray Serve."""
 
 import asyncio
+import re
 from typing import NamedTuple
 
 from ray import serve
@@ -12,6 +13,9 @@ _PATIENCE = 2.0
 """Seconds that Serve's controller has to answer."""
 _LONGEST = 500
 """Characters of Serve's message that are passed on."""
+
+_PATH = re.compile(r"""file://[^\s'"]+|(?<![\w:/.])/[^\s:;,'"()]+""")
+"""A path of this machine; addresses such as hf://a/b are none."""
 
 
 class Readiness(NamedTuple):
@@ -76,7 +80,12 @@ def _replicas(status: ServeStatus, model: str) -> int:
 
 
 def _last_words(application: ApplicationStatusOverview) -> str:
-    """Return the message of a deployment, or else of the application; of a traceback only its last line."""
+    """Return the message of a deployment, or else of the application; of a traceback only its last line.
+
+    Callers of the API are told it, so it has no path of the server: `ttsp serve`, the resource's status on a
+    cluster and the log have them.
+    """
     said = [d.message for d in application.deployments.values() if d.status in ("DEPLOY_FAILED", "UNHEALTHY")]
     lines = [line.strip() for line in "\n".join([*said, ""]).splitlines() if line.strip()]
-    return (lines or application.message.strip().splitlines() or [""])[-1][:_LONGEST]
+    words = (lines or application.message.strip().splitlines() or [""])[-1]
+    return _PATH.sub("(path)", words)[:_LONGEST]

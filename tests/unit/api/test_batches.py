@@ -186,6 +186,8 @@ async def test_one_whose_folder_cannot_be_made_is_refused(api: Any, tmp_path: Pa
     (tmp_path / "out" / "batches").write_text("a file, where the folder should be")
     answer = await api.client.post(PATH, json=BODY)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "output")
+    assert "the service's output cannot be written; its log says why" in answer.json()["error"]["message"]
+    assert "/" not in answer.json()["error"]["message"]
 
 
 async def test_a_repeated_request_gets_its_batch_though_its_model_has_gone(api: Any, tmp_path: Path) -> None:

@@ -96,5 +96,5 @@ def test_voices_refuses_a_wrong_expression(release: Path, expression: str, messa
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\xff" * 1024])
 def test_voices_refuses_a_damaged_voice(release: Path, content: bytes) -> None:
     (release / "voices" / "af_one.bin").write_bytes(content)
-    with pytest.raises(EngineError, match=r"af_one\.bin is damaged"):
+    with pytest.raises(EngineError, match=r"The voice 'af_one' is damaged"):
         Voices(release / "voices").styles("af_one")

@@ -459,8 +459,8 @@ def test_transformers_names_files_that_it_cannot_load(folder: Path, tmp_path: Pa
         with pytest.raises(EngineError, match=message):
             TransformersEngine.load(files, quantization, context, 1, {})
 
-    refused(tmp_path, "none", r"neither config\.json nor a GGUF file; it holds nothing")
-    refused(tmp_path / "none", "none", "it holds nothing")
+    refused(tmp_path, "none", r"neither config\.json nor a GGUF file\.")
+    refused(tmp_path / "none", "none", "holds neither config")
     refused(folder, "none", "context of 512 tokens: contextLength 513", context=513)
     refused(folder, "gptq-int4", "is not quantised")
     if not torch.cuda.is_available():

@@ -71,5 +71,21 @@ def test_reason_of_a_traceback_is_its_last_error() -> None:
     assert broken == "it has broken down and is being started again. health check failed"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("EngineError: /cache/models/a-b/m.gguf is damaged: x", "EngineError: (path) is damaged: x"),
+        ("No such file: '/srv/a b/c'", "No such file: '(path) b/c'"),
+        ("SourceError: file:///srv/secret: no folder /srv/secret.", "SourceError: (path) no folder (path)"),
+        (
+            "SourceError: hf://owner/name at 1/2 does not exist",
+            "SourceError: hf://owner/name at 1/2 does not exist",
+        ),
+        ("see https://host/path and pvc://claim/path", "see https://host/path and pvc://claim/path"),
+    ],
+)
+def test_callers_are_told_no_path_of_the_server(said: str, told: str) -> None:
+    found = status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, said)
+    assert reason(found, "m") == f"it does not start. {told}"
 def test_reason_without_a_deployment_message_is_that_of_the_application() -> None:
     assert reason(status(ApplicationStatus.DEPLOY_FAILED), "m") == "it does not start. the application"

@@ -133,9 +133,11 @@ class Voices:
         try:
             flat = np.fromfile(path, dtype="<f4")
         except OSError as error:
-            raise EngineError(f"The voice {path} cannot be read: {error}.") from error
+            raise EngineError(f"The voice {name!r} cannot be read: {error.strerror}.") from error
         if not flat.size or flat.size % STYLE_SIZE or not np.isfinite(flat).all():
-            raise EngineError(f"The voice {path} is damaged: {flat.size} figures, not rows of {STYLE_SIZE}.")
+            raise EngineError(
+                f"The voice {name!r} is damaged: {flat.size} figures, not rows of {STYLE_SIZE}."
+            )
         styles = flat.reshape(-1, STYLE_SIZE)
         styles.flags.writeable = False
         return styles

@@ -96,8 +96,7 @@ def _source(files: Path) -> dict[str, Any]:
     if files.is_file() or any(files.rglob("*.gguf")):
         path = find_gguf(files)
         return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name, **local}
-    there = ", ".join(sorted(path.name for path in files.iterdir())) if files.is_dir() else "nothing"
-    raise EngineError(f"{files} holds neither config.json nor a GGUF file; it holds {there or 'nothing'}.")
+    raise EngineError(f"{files} holds neither config.json nor a GGUF file.")
 
 
 def _check_quantization(files: Path, quantization: str) -> None:
