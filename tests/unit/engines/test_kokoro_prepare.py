@@ -1,3 +1,4 @@
+import json
 import logging
 import subprocess
 import sys
@@ -38,6 +39,44 @@ def test_prepare_writes_the_graph_once(model: Path) -> None:
     assert sorted(path.name for path in model.parent.iterdir()) == sorted([model.name, prepared.parent.name])
 
 
+@pytest.mark.parametrize("name", ["graph.onnx", "digests.json"])
+@pytest.mark.parametrize("content", [b"evil", None])
+def test_a_prepared_graph_that_changed_is_told_and_made_anew(
+    model: Path, caplog: pytest.LogCaptureFixture, name: str, content: bytes | None
+) -> None:
+    prepared = prepare(model)
+    assert prepared is not None
+    before = prepared.read_bytes()
+    path = prepared.with_name(name)
+    path.unlink() if content is None else path.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert prepare(model) == prepared
+    assert prepared.read_bytes() == before
+    assert f"{prepared.parent} changed since it was made" in caplog.text
+    caplog.clear()
+    prepare(model)
+    assert caplog.text == ""
+
+
+def test_prepared_weights_that_changed_are_noticed(model: Path) -> None:
+    prepared = prepare(model)
+    assert prepared is not None
+    prepared.with_name("weights.bin").write_bytes(b"put there")
+    prepare(model)
+    assert not prepared.with_name("weights.bin").exists(), "this graph has no weights"
+
+
+def test_where_the_cache_is_read_only_too_the_state_folder_has_the_graph(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path / "cache" / "not-there"))
+    monkeypatch.setenv("TTSP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(kokoro_prepare.os, "access", lambda path, mode: False)
+    prepared = prepare(model)
+    assert prepared is not None
+    assert prepared.parent.parent == tmp_path / "state" / "prepared"
+
+
 def test_prepared_folder_name_depends_on_model_and_machine(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +97,8 @@ def test_prepare_uses_the_cache_for_a_read_only_model(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTSP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(kokoro_prepare.os, "access", lambda path, mode: False)
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setattr(kokoro_prepare.os, "access", lambda path, mode: path != model.parent)
     prepared = prepare(model)
     assert prepared is not None
     assert prepared.parent.parent == tmp_path / "cache" / "prepared"
@@ -83,6 +123,7 @@ def test_prepare_accepts_the_graph_of_another_process(model: Path, monkeypatch: 
         theirs = prepared_folder(path)
         theirs.mkdir()
         (theirs / "graph.onnx").write_bytes((made / "graph.onnx").read_bytes())
+        (theirs / "digests.json").write_text(json.dumps(kokoro_prepare._digests(theirs)))
         return made
 
     monkeypatch.setattr(kokoro_prepare, "_optimise", be_overtaken)

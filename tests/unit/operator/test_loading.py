@@ -94,6 +94,22 @@ def test_loader_is_restricted_and_fetches_the_model(playground, model):
     assert spec["restartPolicy"] == "Never"
 
 
+def test_only_loaders_write_to_the_cache_that_models_share(playground, model, live):
+    cluster = live(model("fetched", **hub()), model("packaged"))["spec"]["rayClusterConfig"]
+    mounts = {
+        group["groupName"].rpartition("-")[0]: next(
+            mount
+            for mount in group["template"]["spec"]["containers"][0]["volumeMounts"]
+            if mount["mountPath"] == "/cache"
+        )
+        for group in cluster["workerGroupSpecs"]
+    }
+    assert mounts["fetched"] == {"name": "cache", "mountPath": "/cache", "readOnly": True}
+    assert mounts["packaged"] == {"name": "cache", "mountPath": "/cache"}, "this pod's own"
+    template = loader(playground(), model(**hub()), "registry/kokoro:1", "cache")["spec"]["template"]
+    assert {"name": "cache", "mountPath": "/cache"} in template["spec"]["containers"][0]["volumeMounts"]
+
+
 def test_load_name_depends_on_the_source(model):
     assert load_name(model(**hub("a"))) != load_name(model(**hub("b")))
     assert load_name(model(**hub())) == load_name(model(**hub(), avatars=[("en-GB", "male")]))

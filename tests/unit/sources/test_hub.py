@@ -1,9 +1,12 @@
 """The real huggingface_hub client against a simulated hub on loopback that speaks the part it needs."""
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from tts_app.resources import Source
@@ -56,6 +59,23 @@ def test_fetch_from_the_hub_refuses_a_file_with_another_checksum(simulated_hub) 
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"other.onnx": right}))
 
 
+def test_what_was_fetched_is_found_in_a_cache_that_nobody_writes_to(
+    simulated_hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a cluster's pods: the client must not need a lock or a reference that it writes itself."""
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    folder = fetch(source)
+    before = {path: path.lstat().st_mtime_ns for path in cache.rglob("*")}
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    for name in ("mkdir", "touch", "write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, _refuse)
+    monkeypatch.setattr(os, "makedirs", _refuse)
+    assert fetch(source) == folder
+    assert {path: path.lstat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+def _refuse(*arguments: object, **_: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system", str(arguments[0]))
 def test_fetch_from_the_hub_works_again_without_it(simulated_hub, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(uri="hf://me/tiny", revision=COMMIT)
     folder = fetch(source)

