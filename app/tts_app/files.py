@@ -1,5 +1,6 @@
 """Files that appear whole or not at all; files and folders that only their owner can read."""
 
+import logging
 import os
 import stat
 import tempfile
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_log = logging.getLogger(__name__)
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
@@ -36,10 +38,14 @@ def private_file(path: Path) -> None:
 
 
 def tighten(path: Path, mode: int) -> None:
-    """Give a file or folder of this user `mode`, if others have rights to it."""
+    """Give a file or folder of this user `mode`, if others have rights to it; log it where that fails."""
     found = path.stat()
-    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+    if found.st_uid != os.geteuid() or not stat.S_IMODE(found.st_mode) & 0o077:
+        return
+    try:
         path.chmod(mode)
+    except PermissionError as error:  # some file systems, such as FAT, have one mode for all files
+        _log.warning("%s stays open to other users: %s", path, error.strerror)
 
 
 def is_private(folder: Path) -> bool:

@@ -156,6 +156,18 @@ def test_private_folder_of_somebody_else_stays_as_it_is(shared: Path) -> None:
     assert (shared / "theirs").stat().st_mode & 0o777 == 0o775
 
 
+def test_a_file_system_without_modes_is_told(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (shared / "open").mkdir(mode=0o777)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    private_folder(shared / "open")
+    assert f"{shared}/open stays open to other users: Operation not permitted" in caplog.text
+
+
 def test_private_file_keeps_what_is_in_it(shared: Path) -> None:
     (shared / "a").write_text("kept")
     private_file(shared / "a")

@@ -62,7 +62,7 @@ def llm_config(
     parameters: Mapping[str, Any],
     bundles: Sequence[Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments of Ray's `LLMConfig`. Its only I/O is to read the checkpoint's config.json.
+    """Return the arguments of Ray's `LLMConfig`. Its only I/O is to look into `files`.
 
     `bundles` are those of the placement group that the workers run in; without them Ray makes one.
 
