@@ -3,14 +3,15 @@
 import json
 import os
 import re
-from ipaddress import ip_network
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tts_app.files import private_folder
 from tts_app.serve_config import KEEP_ALIVE
 
 
@@ -23,8 +24,6 @@ def _listed(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """Names, separated by commas in an environment variable."""
-
-from tts_app.files import private_folder
 
 
 class Settings(BaseSettings):

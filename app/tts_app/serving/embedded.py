@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_address
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -140,14 +139,6 @@ class Playground:
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches `host`; a name other than localhost may be any address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_free(host: str, port: int) -> None:

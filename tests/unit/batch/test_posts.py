@@ -319,6 +319,8 @@ def test_memory_is_bounded_whatever_the_lines(
     finally:
         tracemalloc.stop()
     assert peak < 1 << 18, "of a file of 512 KiB"
+
+
 def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
     first, fault = of_file(tmp_path, b'id,en\n1,Hello.\n2,"World.\n3,x\n', "posts.csv")
     assert first == "1"

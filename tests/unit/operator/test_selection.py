@@ -2,8 +2,8 @@
 
 import pytest
 
-from tts_app.resources.engines import engines_of
 from tts_app.resources import served_model
+from tts_app.resources.engines import engines_of
 from tts_app.resources.playground import ENGINES
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
@@ -127,6 +127,8 @@ def test_select_keeps_a_model_that_runs_with_a_parameter_of_an_older_version(tex
     assert verdict.reason == "ParameterNotAllowed"
     changed = text_model("big", **GPU, parameters={"hf_overrides": {"rope_theta": 2e6}})
     assert select([changed], ENGINES, live(before))[Ref(TEXT_MODEL, "big")].model == before
+
+
 def test_select_drops_a_model_that_became_invalid_without_an_image(voice_model, model, live):
     verdict = select([voice_model(quantization="fp8")], {"vllm"}, live(model()))[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "InvalidSpec")

@@ -162,6 +162,8 @@ def test_vllm_takes_what_a_platform_engineer_needs() -> None:
 def test_parameter_faults_name_the_field_that_says_it_already() -> None:
     found = ENGINES["vllm"].parameter_faults({"max_num_seqs": 4})
     assert found == ["parameters.max_num_seqs is said by replicas.targetOngoingRequests: remove it"]
+
+
 def test_voice_faults_of_an_engine_without_voice_parameters() -> None:
     found = ENGINES["llamacpp"].voice_faults({"speed": 1})
     assert Parameters.model_fields == {}

@@ -87,5 +87,7 @@ def test_reason_of_a_traceback_is_its_last_error() -> None:
 def test_callers_are_told_no_path_of_the_server(said: str, told: str) -> None:
     found = status(ApplicationStatus.DEPLOY_FAILED, DeploymentStatus.DEPLOY_FAILED, said)
     assert reason(found, "m") == f"it does not start. {told}"
+
+
 def test_reason_without_a_deployment_message_is_that_of_the_application() -> None:
     assert reason(status(ApplicationStatus.DEPLOY_FAILED), "m") == "it does not start. the application"

@@ -76,6 +76,8 @@ def test_what_was_fetched_is_found_in_a_cache_that_nobody_writes_to(
 
 def _refuse(*arguments: object, **_: object) -> None:
     raise OSError(errno.EROFS, "Read-only file system", str(arguments[0]))
+
+
 def test_fetch_from_the_hub_works_again_without_it(simulated_hub, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(uri="hf://me/tiny", revision=COMMIT)
     folder = fetch(source)

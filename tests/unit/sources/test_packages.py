@@ -152,6 +152,8 @@ def test_a_folder_of_the_image_that_changed_is_not_used(
 def test_every_folder_of_the_real_recipe_has_a_digest() -> None:
     for bundle in load_packages().bundles.values():
         assert bundle.trees.keys() == bundle.folders.keys()
+
+
 def test_fetch_package_makes_the_folder_again_for_a_changed_recipe(fetch_tiny) -> None:
     folder = fetch_tiny()
     changed = recipe(file={"sha256": sha(b"first "), "join": ["a:a/part.bin"]})
