@@ -1,5 +1,6 @@
 """The Playground resource: what a service as a whole needs. Its name is the service's name."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -127,11 +128,40 @@ class ApiKeyRef(Resource):
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
+HostPattern = Annotated[str, StringConstraints(pattern=r"^([*]|[a-z0-9.:-]+)$", max_length=253)]
+Origin = Annotated[
+    str, StringConstraints(pattern=r"^([*]|[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+)$", max_length=253)
+]
+Proxy = Annotated[str, StringConstraints(max_length=43)]
+
+
+def _is_network(name: str) -> bool:
+    try:
+        ip_network(name, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class Security(Resource):
     """Who may call the API."""
 
+    rules = (
+        Rule(
+            "trustedProxies are addresses or networks, such as 10.0.0.0/8",
+            cel="!has(self.trustedProxies) || self.trustedProxies.all(p, isIP(p) || isCIDR(p))",
+            holds=lambda security: all(map(_is_network, security.trusted_proxies)),
+        ),
+    )
+
     api_key: ApiKeyRef | None = None
     """The bearer token that /v1 asks for; default: none, and the NetworkPolicy alone decides who calls."""
+    allowed_hosts: Annotated[list[HostPattern], Field(max_length=32)] = []
+    """Names in the Host header that are this service's; default: every name."""
+    cors_origins: Annotated[list[Origin], Field(max_length=32)] = []
+    """Origins of other sites whose pages may call the API, such as https://app.example; default: none."""
+    trusted_proxies: Annotated[list[Proxy], Field(max_length=32)] = []
+    """Addresses or networks of proxies whose X-Forwarded-For names the caller; default: none."""
 
 
 class Database(Resource):

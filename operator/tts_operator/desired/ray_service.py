@@ -96,7 +96,7 @@ def ray_service(
         # Batches name the claim, as every `pvc://` address does.
         Mount("audio", audio_claim, f"{CLAIMS_PATH}/{audio_claim}"),
     ]
-    environment = [OFFLINE, *_gateway_secrets(playground)]
+    environment = [OFFLINE, *_gateway_secrets(playground), *_gateway_rules(playground)]
     head = head_group(head_template(playground, defaults, volumes, environment))
     images = engine_images(playground, defaults)
     wanted = {
@@ -192,6 +192,16 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     if key is not None:
         variables.append(secret_variable("TTSP_API_KEY", key.name, key.key))
     return variables
+
+
+def _gateway_rules(playground: Playground) -> list[dict[str, Any]]:
+    security = playground.spec.security
+    rules = {
+        "TTSP_ALLOWED_HOSTS": security.allowed_hosts,
+        "TTSP_CORS_ORIGINS": security.cors_origins,
+        "TTSP_TRUSTED_PROXIES": security.trusted_proxies,
+    }
+    return [{"name": name, "value": ",".join(names)} for name, names in rules.items() if names]
 
 
 def worker_template(

@@ -211,6 +211,22 @@ def test_worker_mounts_the_claims_of_its_model(build, model):
     assert {"name": "claim-0", "mountPath": "/claims/models", "readOnly": True} in mounts
 
 
+def test_head_has_the_rules_of_the_door(build, model):
+    found = build(
+        [model()],
+        security={
+            "corsOrigins": ["https://a.example", "https://b.example"],
+            "trustedProxies": ["10.0.0.0/8"],
+        },
+    )
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+    (container,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert environment["TTSP_CORS_ORIGINS"] == "https://a.example,https://b.example"
+    assert environment["TTSP_TRUSTED_PROXIES"] == "10.0.0.0/8"
+    assert "TTSP_ALLOWED_HOSTS" not in environment
+
+
 def test_head_alone_has_secrets(build, model):
     found = build(
         [model()],

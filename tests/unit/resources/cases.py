@@ -85,6 +85,11 @@ GOOD = {
             "cache": {"existingClaim": "cache"},
             "database": {"secretRef": {"name": "database"}},
         },
+        security={
+            "allowedHosts": ["speech.example.com", "localhost"],
+            "corsOrigins": ["https://app.example", "http://[::1]:3000", "*"],
+            "trustedProxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],
+        },
         networkPolicy={"allowFrom": [{"namespaceSelector": {}}, {"podSelector": {"app": "site"}}]},
         ingress={"host": "speech.example.com"},
         scheduling={
@@ -201,6 +206,8 @@ RULES = [
         {"spec.networkPolicy.allowFrom.0": {}},
         "a peer needs namespaceSelector, podSelector or both",
     ),
+    Case("playground", {"spec.security.trustedProxies.0": "proxy.example"}, "addresses or networks"),
+    Case("playground", {"spec.security.trustedProxies.0": "10.0.0.300"}, "addresses or networks"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
     Case("playground", {"spec.scheduling.tolerations.1.key": None}, TOLERATION),
 ]
