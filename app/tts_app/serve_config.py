@@ -19,7 +19,7 @@ GATEWAY = "gateway"
 TEXT_GRACE = 120
 """Seconds that a TextModel's replica has to end its answers when it is replaced or not needed any more."""
 KEEP_ALIVE = 75
-"""Seconds that an idle connection of a caller is kept."""
+"""Seconds that Serve's proxies keep an idle connection."""
 
 
 def serve_config(

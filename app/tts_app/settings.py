@@ -6,13 +6,15 @@ import re
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tts_app.files import private_folder
-from tts_app.serve_config import KEEP_ALIVE
+from tts_app.telemetry.logs import secret
+
+_SHORTEST_KEY = 16
 
 
 def _listed(value: object) -> object:
@@ -42,7 +44,12 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port that the API listens on."""
     api_key: SecretStr | None = None
-    """Bearer token that `/v1` requires; none is required when it is unset."""
+    """Bearer token that `/v1` requires, of at least 16 characters. When it is unset, none is required."""
+    key_required: bool = False
+    """Whether `/v1` requires a key also when `api_key` is unset: keys are in the database (`ttsp keys`)."""
+    key_pepper_file: Path | None = None
+    """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
+    `state_dir`, which is made."""
 
     allowed_hosts: Names = ()
     """Names in the Host header that are this service's; `*` allows every name. When empty,
@@ -66,7 +73,7 @@ class Settings(BaseSettings):
     """Seconds in which a request's headers must arrive; then it is answered 408."""
     body_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds in which a request's body must arrive; then it is answered 408."""
-    idle_timeout: Annotated[float, Field(gt=0)] = KEEP_ALIVE
+    idle_timeout: Annotated[float, Field(gt=0)] = 75.0
     """Seconds after which a connection without a request is closed."""
     send_timeout: Annotated[float, Field(gt=0)] = 120.0
     """Seconds for which a caller may stop reading its answer; then the connection is closed."""
@@ -113,6 +120,24 @@ class Settings(BaseSettings):
     """File of the settings that only the gateway knows, `api_key` and `database_url`, as JSON: the embedded
     playground writes it for its gateway; not meant to be set otherwise."""
 
+    @field_validator("api_key")
+    @classmethod
+    def _long_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(
+                f"a key needs at least {_SHORTEST_KEY} characters: `openssl rand -hex 32` makes one"
+            )
+        return key
+
+    @model_validator(mode="after")
+    def _no_empty_key(self) -> Self:
+        """Refuse a key that is empty: a Secret without content must not open the API."""
+        if os.environ.get("TTSP_API_KEY") == "":
+            raise ValueError(
+                "TTSP_API_KEY is empty: set a key of at least 16 characters, or unset the variable"
+            )
+        return self
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,6 +168,16 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """`state_dir` with `~` expanded."""
         return self.state_dir.expanduser()
+
+    def key_pepper(self) -> bytes:
+        """Return the secret with which keys are hashed.
+
+        Raises:
+            OSError: the file of `key_pepper_file` cannot be read.
+        """
+        if self.key_pepper_file is None:
+            return secret(self.state / "key-pepper").encode()
+        return self.key_pepper_file.read_bytes().strip()
 
     @property
     def database(self) -> str:

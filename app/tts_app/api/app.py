@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from tts_app.api import batches, catalogue, errors, openai_speech, openai_text, pages, speeches, system
+from tts_app.api import batches, catalogue, errors, keys, openai_speech, openai_text, pages, speeches, system
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
 from tts_app.api.deps import Context
@@ -25,6 +25,16 @@ _DESCRIPTION = (
     "`POST /v1/chat/completions` are OpenAI's: its clients work unchanged. "
     "Every error has one form, and names the parameter at fault."
 )
+
+
+ROUTERS = (
+    *(
+        part.router
+        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, system, pages)
+    ),
+    system.placeholders,
+)
+"""All routes, those under /v1 with the scope that each asks for."""
 
 
 def create_app(context: Context, address: Address | None = None) -> FastAPI:
@@ -56,11 +66,10 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
-    for routes in (openai_speech, openai_text, speeches, batches, catalogue, system, pages):
-        app.include_router(routes.router)
-    app.include_router(system.placeholders)
+    for router in ROUTERS:
+        app.include_router(router)
     # The last one that is added is the first that a request meets.
-    app.add_middleware(Door, rules=rules_of(settings, address, callers))
+    app.add_middleware(Door, rules=rules_of(settings, address, callers), authenticator=context.authenticator)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
     app.add_middleware(RequestContext, max_body=settings.max_body, proxied=context.proxied)
@@ -98,5 +107,4 @@ def rules_of(settings: Settings, address: Address | None, callers: Callers) -> R
     hosts = settings.allowed_hosts
     if not hosts:
         hosts = (*LOOPBACK_HOSTS, address.host) if address and is_loopback(address.host) else (ANY,)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    return Rules(key, hosts, settings.cors_origins, callers)
+    return Rules(hosts, settings.cors_origins, callers)

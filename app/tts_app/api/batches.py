@@ -18,6 +18,7 @@ from tts_app.api.deps import Context, Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
 from tts_app.api.schemas import ERRORS, ErrorAnswer
+from tts_app.api.scopes import need
 from tts_app.api.sse import event
 from tts_app.api.streams import kept_alive
 from tts_app.batch.items import Filter
@@ -25,6 +26,7 @@ from tts_app.batch.plan import PlanError
 from tts_app.batch.spool import SpoolError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
+from tts_app.security.principal import Scope
 from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
 from tts_app.storage.output import LockedError, OutputError, describe
 
@@ -139,7 +141,7 @@ class ItemQuery(BaseModel):
 
 @router.post(
     "",
-    dependencies=[Depends(json_only)],
+    dependencies=[need(Scope.BATCH), Depends(json_only)],
     status_code=202,
     response_model=BatchAnswer,
     responses={200: {"model": BatchAnswer, "description": "Its key was sent before."}, **_CONFLICT, **ERRORS},
@@ -177,7 +179,12 @@ async def create_batch(
     return JSONResponse(_answer(kept, playground).model_dump(), status, headers)
 
 
-@router.get("", response_model=BatchPage, summary="List batches")
+@router.get(
+    "",
+    dependencies=[need(Scope.READ, Scope.BATCH)],
+    response_model=BatchPage,
+    summary="List batches",
+)
 async def list_batches(
     playground: Playground,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -192,7 +199,13 @@ async def list_batches(
     return BatchPage(data=data, has_more=page.next is not None, next=page.next)
 
 
-@router.get("/{batch_id}", response_model=BatchAnswer, responses=_UNKNOWN, summary="Get status")
+@router.get(
+    "/{batch_id}",
+    dependencies=[need(Scope.READ, Scope.BATCH)],
+    response_model=BatchAnswer,
+    responses=_UNKNOWN,
+    summary="Get status",
+)
 async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     """Return the status of a batch."""
     return _answer(await _find(batch_id, playground), playground)
@@ -200,6 +213,7 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
 
 @router.get(
     "/{batch_id}/items",
+    dependencies=[need(Scope.READ, Scope.BATCH)],
     response_model=ItemPage,
     responses={**_UNKNOWN, **_UNAVAILABLE},
     summary="List items",
@@ -217,7 +231,11 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
 
 
 @router.get(
-    "/{batch_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Stream progress"
+    "/{batch_id}/events",
+    dependencies=[need(Scope.READ, Scope.BATCH)],
+    response_class=StreamingResponse,
+    responses=_UNKNOWN,
+    summary="Stream progress",
 )
 async def get_events(batch_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `batch` now and after each change, until the batch has ended."""
@@ -228,6 +246,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
 
 @router.get(
     "/{batch_id}/archive",
+    dependencies=[need(Scope.EXPORT)],
     response_class=StreamingResponse,
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Download archive of audio",
@@ -251,6 +270,7 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
 
 @router.delete(
     "/{batch_id}",
+    dependencies=[need(Scope.DELETE)],
     status_code=204,
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Delete batch and its files",
@@ -276,6 +296,7 @@ async def delete_batch(batch_id: str, playground: Playground) -> Response:
 
 @router.post(
     "/{batch_id}/cancel",
+    dependencies=[need(Scope.BATCH)],
     response_model=BatchAnswer,
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Cancel batch",
@@ -290,6 +311,7 @@ async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
 
 @router.post(
     "/{batch_id}/retry",
+    dependencies=[need(Scope.BATCH)],
     status_code=202,
     response_model=BatchAnswer,
     responses={**_UNKNOWN, **_CONFLICT},

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query
 from tts_app.api.deps import Context, Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import VoiceFilter
+from tts_app.api.scopes import CATALOGUE, need
 from tts_app.resources import TextModel, VoiceModel
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalogue"], dependencies=[need(*CATALOGUE)])
 
 
 @router.get("/v1/audio/voices", summary="List voices")

@@ -11,10 +11,13 @@ from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
 from tts_app.batch.hosted import HostedBatches
+from tts_app.security.authenticator import Authenticator
+from tts_app.security.issuing import Issuer
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
+from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
@@ -32,6 +35,9 @@ class Context:
     store: AudioStore
     database: Database
     fingerprint: Fingerprint
+    keys: ApiKeys
+    issuer: Issuer
+    authenticator: Authenticator
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
 

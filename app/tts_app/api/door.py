@@ -1,7 +1,6 @@
 """The door: what is checked of a request by its headers alone, before a byte of its body is read."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,7 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tts_app.api.callers import Callers
 from tts_app.api.errors import ApiError, error_response
+from tts_app.api.scopes import admit
 from tts_app.api.wrong_keys import WrongKeys
+from tts_app.security.authenticator import Authenticator
+from tts_app.security.principal import Principal
+from tts_app.storage.database import AWAY
 from tts_app.telemetry.logs import log
 
 ANY = "*"
@@ -20,15 +23,12 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _DOCS = ("/docs", "/openapi.json")
 _PORTS = {"http": 80, "https": 443}
-_KNOWN = "tts_app.caller_is_known"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Who may come in."""
 
-    key: str | None = None
-    """The key that `/v1` and the documentation ask for; None: no key is asked for."""
     hosts: Collection[str] = (ANY,)
     """Names in the Host header that are this service's. Others are refused: a page whose own name is made to
     resolve to this machine (DNS rebinding) sends its own name."""
@@ -40,9 +40,16 @@ class Rules:
 class Door:
     """Lets a request in, or answers with what is wrong. Pure ASGI."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, wrong_keys: WrongKeys | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        authenticator: Authenticator,
+        wrong_keys: WrongKeys | None = None,
+    ) -> None:
         self._app = app
         self._rules = rules
+        self._authenticator = authenticator
         self._wrong_keys = wrong_keys or WrongKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,13 +62,28 @@ class Door:
             _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
-            scope[_KNOWN] = known = _has_key(headers, self._rules.key)
-            if not known and _asks_for_key(scope["path"]):
+            principal = await self._principal(headers)
+            admit(scope, principal)
+            if principal is None and _asks_for_key(scope["path"]):
                 await self._refuse_key(scope, headers)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _principal(self, headers: Headers) -> Principal | None:
+        """Return who calls; None if that is not known.
+
+        Raises:
+            ApiError: 503, the database of the keys does not answer.
+        """
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        try:
+            return await self._authenticator.principal(given.strip() if scheme.lower() == "bearer" else None)
+        except AWAY as error:
+            log("database away", error=error)
+            message = "The database does not answer, which knows the keys: try again later."
+            raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"}) from None
 
     async def _refuse_key(self, scope: Scope, headers: Headers) -> None:
         """Raise what a caller without the right key gets, later if the caller has sent many wrong ones."""
@@ -83,20 +105,8 @@ class Door:
         raise missing
 
 
-def caller_is_known(scope: Scope) -> bool:
-    """Whether the caller of this request, which has passed the door, may see what is not for everybody."""
-    return bool(scope.get(_KNOWN))
-
-
 def _asks_for_key(path: str) -> bool:
     return path == "/v1" or path.startswith(("/v1/", *_DOCS))
-
-
-def _has_key(headers: Headers, key: str | None) -> bool:
-    if key is None:
-        return True
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), key.encode())
 
 
 def _check_host(given: str, allowed: Collection[str]) -> None:

@@ -12,11 +12,14 @@ from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel, served_model
+from tts_app.security.authenticator import Authenticator
+from tts_app.security.issuing import Issuer
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import gateway_settings
+from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
@@ -46,6 +49,7 @@ class Gateway:
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
+        keys, pepper = ApiKeys(database), settings.key_pepper()
         self._context = Context(
             settings,
             self._service,
@@ -55,6 +59,14 @@ class Gateway:
             store,
             database,
             fingerprint,
+            keys,
+            Issuer(keys, pepper),
+            Authenticator(
+                keys,
+                pepper,
+                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+                key_required=settings.key_required,
+            ),
             proxied=self._address is None,
         )
 

@@ -13,13 +13,15 @@ from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.api.scopes import need
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.formats import FORMATS
+from tts_app.security.principal import Scope
 from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect)
+router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies=[need(Scope.SPEAK)])
 
 
 @router.post(

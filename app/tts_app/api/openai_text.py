@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from tts_app.api.deps import Context, Playground, json_only
@@ -15,17 +15,19 @@ from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
 from tts_app.api.resolve import by_name, voices_of, writer_of
 from tts_app.api.schemas import ERRORS
+from tts_app.api.scopes import need, require
 from tts_app.api.spoken import write_and_speak
 from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.api.text_answers import DONE, Answer, Chat, Completion, event
 from tts_app.api.text_schemas import ChatRequest, CompletionRequest
 from tts_app.audio.encode import completed
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.security.principal import Scope
 from tts_app.serving.frames import FLUSH_INTERVAL
 from tts_app.speech import Chunk, SpeechOptions, Utterance
 from tts_app.telemetry.logs import log
 
-router = APIRouter(tags=["text"], route_class=CancelOnDisconnect)
+router = APIRouter(tags=["text"], route_class=CancelOnDisconnect, dependencies=[need(Scope.TEXT)])
 
 _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
@@ -45,7 +47,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Create chat completion",
 )
 async def create_chat(
-    request: Annotated[ChatRequest, Body(openapi_examples=CHAT)], playground: Playground
+    request: Annotated[ChatRequest, Body(openapi_examples=CHAT)], http: Request, playground: Playground
 ) -> Response:
     """Write the next message, and speak it while it is written where `modalities` has `audio`."""
     model = writer_of(playground, request.model)
@@ -61,6 +63,7 @@ async def create_chat(
     )
     chat = Chat(model, request.with_usage)
     if request.audio is not None:
+        require(http.scope, Scope.SPEAK)
         voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
         both = await PrimedStream.prime(

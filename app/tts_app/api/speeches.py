@@ -18,9 +18,11 @@ from tts_app.api.examples import DURABLE
 from tts_app.api.ranges import byte_range
 from tts_app.api.resolve import by_description, by_name, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
+from tts_app.api.scopes import need
 from tts_app.api.sse import event
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
+from tts_app.security.principal import Scope
 from tts_app.serving.durable import file_name
 from tts_app.speech import TextError, Utterance
 from tts_app.storage.speeches import Speech, Status
@@ -34,7 +36,7 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
 
 @router.post(
     "",
-    dependencies=[Depends(json_only)],
+    dependencies=[need(Scope.SPEAK), Depends(json_only)],
     status_code=202,
     response_model=SpeechAnswer,
     responses={201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."}, **ERRORS},
@@ -77,7 +79,13 @@ async def create_speech(
     return JSONResponse(_answer(speech, playground).model_dump(), status, headers)
 
 
-@router.get("/{speech_id}", response_model=SpeechAnswer, responses=_UNKNOWN, summary="Get status")
+@router.get(
+    "/{speech_id}",
+    dependencies=[need(Scope.READ, Scope.SPEAK)],
+    response_model=SpeechAnswer,
+    responses=_UNKNOWN,
+    summary="Get status",
+)
 async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
     """Return the status of a speech."""
     return _answer(await _find(speech_id, playground), playground)
@@ -85,6 +93,7 @@ async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
 
 @router.get(
     "/{speech_id}/audio",
+    dependencies=[need(Scope.READ)],
     response_class=StreamingResponse,
     responses={
         **_UNKNOWN,
@@ -126,7 +135,11 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
 
 
 @router.get(
-    "/{speech_id}/events", response_class=StreamingResponse, responses=_UNKNOWN, summary="Stream progress"
+    "/{speech_id}/events",
+    dependencies=[need(Scope.READ, Scope.SPEAK)],
+    response_class=StreamingResponse,
+    responses=_UNKNOWN,
+    summary="Stream progress",
 )
 async def get_events(speech_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `speech` now and after each change, until it is done or failed."""
@@ -136,7 +149,13 @@ async def get_events(speech_id: str, playground: Playground) -> StreamingRespons
     )
 
 
-@router.delete("/{speech_id}", status_code=204, responses=_UNKNOWN, summary="Delete speech")
+@router.delete(
+    "/{speech_id}",
+    dependencies=[need(Scope.DELETE)],
+    status_code=204,
+    responses=_UNKNOWN,
+    summary="Delete speech",
+)
 async def delete_speech(speech_id: str, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
     if not await playground.durable.delete(speech_id):

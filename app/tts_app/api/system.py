@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from tts_app.api.deps import Playground
-from tts_app.api.door import caller_is_known
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ErrorAnswer
+from tts_app.api.scopes import CATALOGUE, caller_is_known, need
 
 router = APIRouter(tags=["system"])
-placeholders = APIRouter()
+placeholders = APIRouter(dependencies=[need(*CATALOGUE)])
 
 _PROBE = 2.0
 """Seconds that a model has to answer a readiness probe."""

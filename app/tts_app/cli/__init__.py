@@ -12,6 +12,7 @@ import typer
 from tts_app import __version__
 from tts_app.cli.chat import chat
 from tts_app.cli.console import INTERRUPTED
+from tts_app.cli.keys import keys_app
 from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
@@ -28,6 +29,7 @@ for command in (say, voices, chat, serve, render):
     app.command()(command)
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")
 
 
 @app.callback(invoke_without_command=True)

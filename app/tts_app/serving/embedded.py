@@ -54,10 +54,10 @@ class Playground:
 
     def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
         host = settings.host
-        if not is_loopback(host) and settings.api_key is None:
+        if not is_loopback(host) and settings.api_key is None and not settings.key_required:
             raise ServingError(
                 f"{host} is reachable from other machines, so a key is needed: "
-                "set TTSP_API_KEY, or listen on 127.0.0.1."
+                "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or listen on 127.0.0.1."
             )
         self._host = host
         self._port = settings.port

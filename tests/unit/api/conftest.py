@@ -23,6 +23,8 @@ from tts_app.batch.waits import Waits
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.resources import TextModel, VoiceModel
+from tts_app.security.authenticator import Authenticator
+from tts_app.security.issuing import Issuer
 from tts_app.serving import service as service_module
 from tts_app.serving import writing as writing_module
 from tts_app.serving.client import ModelUnavailableError
@@ -31,6 +33,7 @@ from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
@@ -297,7 +300,26 @@ async def _api(
     )
     waits = Waits(output_probe=Backoff(0.02, 0.02))
     batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_retry)
-    context = Context(settings, service, text, durable, batches, store, database, Fingerprint(b"key"))
+    keys = ApiKeys(database)
+    authenticator = Authenticator(
+        keys,
+        b"pepper",
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        key_required=settings.key_required,
+    )
+    context = Context(
+        settings,
+        service,
+        text,
+        durable,
+        batches,
+        store,
+        database,
+        Fingerprint(b"key"),
+        keys,
+        Issuer(keys, b"pepper"),
+        authenticator,
+    )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

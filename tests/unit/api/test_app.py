@@ -16,7 +16,8 @@ from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
 
 Start = Callable[..., Awaitable[Any]]
-KEY = {"Authorization": "Bearer secret"}
+SECRET = "a-secret-of-16-ch"
+KEY = {"Authorization": f"Bearer {SECRET}"}
 
 
 @pytest.mark.parametrize(
@@ -52,11 +53,13 @@ def test_limits_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TTSP_CORS_ORIGINS", "app.example"),
         ("TTSP_CORS_ORIGINS", "https://app.example/"),
         ("TTSP_MAX_CONNECTIONS", "0"),
+        ("TTSP_API_KEY", "short"),
+        ("TTSP_API_KEY", ""),
     ],
 )
 def test_settings_refuse(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ValidationError, match=variable.removeprefix("TTSP_").lower()):
+    with pytest.raises(ValidationError, match=f"(?i){variable.removeprefix('TTSP_')}"):
         Settings()
 
 
@@ -80,7 +83,7 @@ def test_is_loopback_is_false_for(host: str) -> None:
 
 
 async def test_docs_are_for_callers_with_the_key(start: Start) -> None:
-    api = await start(api_key="secret")
+    api = await start(api_key=SECRET)
     for path in ("/docs", "/openapi.json"):
         assert (await api.client.get(path)).status_code == 401
         assert (await api.client.get(path, headers=KEY)).status_code == 200
@@ -122,7 +125,7 @@ async def test_cors_is_off_by_default(start: Start) -> None:
 
 
 async def test_cors_answers_a_preflight_and_marks_errors(start: Start) -> None:
-    api = await start(api_key="secret", cors_origins=("https://app.example",))
+    api = await start(api_key=SECRET, cors_origins=("https://app.example",))
     preflight = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": "POST",

@@ -12,18 +12,31 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from tts_app.api.callers import Callers, networks
-from tts_app.api.door import Door, Rules, caller_is_known
+from tts_app.api.door import Door, Rules
+from tts_app.api.scopes import caller_is_known
 from tts_app.api.wrong_keys import WrongKeys
+from tts_app.security.authenticator import Authenticator
 
 KEY = "a-key-of-some-length"
 
 
-def client(rules: Rules, *, base: str = "http://tts.example", peer: str = "192.0.2.1") -> httpx.AsyncClient:
+class NoRecords:
+    def get(self, key_id: str) -> None:
+        return None
+
+
+def known_by(key: str | None) -> Authenticator:
+    return Authenticator(NoRecords(), b"pepper", api_key=key)
+
+
+def client(
+    rules: Rules | None = None, *, key: str | None = None, base: str = "http://tts.example"
+) -> httpx.AsyncClient:
     async def answer(request: Request) -> Response:
         return PlainTextResponse("known" if caller_is_known(request.scope) else "unknown")
 
     inner = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST", "DELETE", "OPTIONS"])])
-    transport = httpx.ASGITransport(Door(inner, rules), client=(peer, 1234))
+    transport = httpx.ASGITransport(Door(inner, rules or Rules(), known_by(key)), client=("192.0.2.1", 1234))
     return httpx.AsyncClient(transport=transport, base_url=base)
 
 
@@ -31,7 +44,7 @@ def client(rules: Rules, *, base: str = "http://tts.example", peer: str = "192.0
     "path", ["/v1/models", "/v1", "/v1/no/such", "/docs", "/openapi.json", "/docs/oauth2"]
 )
 async def test_door_asks_for_the_key(path: str) -> None:
-    async with client(Rules(key=KEY)) as http:
+    async with client(key=KEY) as http:
         for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {KEY}"},
                        {"Authorization": KEY}, {"Authorization": "Bearer "}):  # fmt: skip
             answer = await http.get(path, headers=header)
@@ -45,10 +58,10 @@ async def test_door_asks_for_the_key(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/voices", "/v1x"])
 async def test_door_lets_everybody_in_elsewhere_and_says_who_is_known(path: str) -> None:
-    async with client(Rules(key=KEY)) as http:
+    async with client(key=KEY) as http:
         assert (await http.get(path)).text == "unknown"
         assert (await http.get(path, headers={"Authorization": f"Bearer {KEY}"})).text == "known"
-    async with client(Rules()) as http:
+    async with client() as http:
         assert (await http.get(path)).text == "known"
 
 
@@ -70,7 +83,7 @@ async def test_door_reads_no_body_before_the_key() -> None:
         "path": "/v1/speech",
         "headers": [(b"content-length", b"900000")],
     }
-    await Door(never, Rules(key=KEY))(scope, receive, send)
+    await Door(never, Rules(), known_by(KEY))(scope, receive, send)
     assert sent[0]["status"] == 401
 
 
@@ -86,8 +99,8 @@ async def test_door_slows_wrong_keys_of_one_address_and_no_right_ones() -> None:
     async def answer(request: Request) -> Response:
         return PlainTextResponse("in")
 
-    rules = Rules(key=KEY, callers=Callers(networks(["10.0.0.0/8"])))
-    door = Door(Starlette(routes=[Route("/v1/x", answer)]), rules, Counted())
+    rules = Rules(callers=Callers(networks(["10.0.0.0/8"])))
+    door = Door(Starlette(routes=[Route("/v1/x", answer)]), rules, known_by(KEY), Counted())
     transport = httpx.ASGITransport(door, client=("10.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
         wrong = {"Authorization": "Bearer wrong", "X-Forwarded-For": "198.51.100.9"}
@@ -104,7 +117,7 @@ async def test_door_slows_wrong_keys_of_one_address_and_no_right_ones() -> None:
 
 
 async def test_door_waits_for_one_caller_while_others_come_in() -> None:
-    async with client(Rules(key=KEY)) as http:
+    async with client(key=KEY) as http:
         wrong = {"Authorization": "Bearer wrong"}
         for _ in range(10):
             await http.get("/v1/x", headers=wrong)
@@ -164,6 +177,6 @@ async def test_door_refuses_changes_from_foreign_pages(headers: dict[str, str], 
 
 
 async def test_door_knows_the_site_behind_a_proxy_that_ends_tls() -> None:
-    async with client(Rules(), base="http://tts.example:443") as http:
+    async with client(base="http://tts.example:443") as http:
         headers = {"Origin": "https://tts.example", "Host": "tts.example:443"}
         assert (await http.post("/v1/x", headers=headers)).status_code == 200

@@ -165,11 +165,18 @@ async def test_an_id_that_is_no_id_is_replaced(api: Any, given: str) -> None:
 
 
 async def test_with_a_key_set_the_key_is_asked_for(start: Any) -> None:
-    api = await start(api_key="secret")
-    for header in (None, "secret", "Basic secret", "Bearer wrong", "Bearer ", "Bearer sécret"):
+    api = await start(api_key="a-secret-of-16-ch")
+    for header in (
+        None,
+        "a-secret-of-16-ch",
+        "Basic a-secret-of-16-ch",
+        "Bearer wrong",
+        "Bearer ",
+        "Bearer sécret",
+    ):
         headers = {} if header is None else {"authorization": header.encode()}
         error = assert_one_form(await api.client.get("/v1/models", headers=headers), 401)
         assert error["type"] == "authentication_error"
-    right = await api.client.get("/v1/models", headers={"authorization": "Bearer secret"})
+    right = await api.client.get("/v1/models", headers={"authorization": "Bearer a-secret-of-16-ch"})
     assert right.status_code == 200
     assert (await api.client.get("/healthz")).status_code == 200

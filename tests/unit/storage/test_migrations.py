@@ -18,7 +18,7 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ def test_migrations_go_up_and_down_through_every_revision(engine: Engine) -> Non
         "0003": {"alembic_version", "speeches", "batches"},
         "0004": {"alembic_version", "speeches", "batches"},
         "0005": {"alembic_version", "speeches", "batches"},
+        "0006": {"alembic_version", "speeches", "batches", "api_keys"},
     }
     with engine.begin() as connection:
         config = migrations(connection)

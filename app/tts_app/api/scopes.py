@@ -1,0 +1,61 @@
+"""What a route asks of its caller: one of some scopes."""
+
+from typing import Any
+
+from fastapi import Depends, Request
+from starlette.types import Scope as AsgiScope
+
+from tts_app.api.errors import ApiError
+from tts_app.security.principal import Principal, Scope
+
+_PRINCIPAL = "tts_app.principal"
+CATALOGUE = (Scope.SPEAK, Scope.TEXT, Scope.READ, Scope.BATCH, Scope.CLONE)
+"""Whoever may do something with a model may see which there are."""
+
+
+class Needs:
+    """Refuses callers who have none of `scopes`. A route's dependency."""
+
+    def __init__(self, *scopes: Scope) -> None:
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> None:
+        """Refuse the caller of a request, or let it go on."""
+        require(request.scope, *self.scopes)
+
+
+def need(*scopes: Scope) -> Any:
+    """Return the dependency of a route that asks for one of `scopes`."""
+    return Depends(Needs(*scopes))
+
+
+def require(scope: AsgiScope, *scopes: Scope) -> None:
+    """Refuse the caller of a request that has none of `scopes`.
+
+    Raises:
+        ApiError: 403, with the scopes that would do.
+    """
+    if not principal_of(scope).may(scopes):
+        raise ApiError(
+            403,
+            f"This key may not do that: it needs the scope {' or '.join(scopes)}.",
+            code="insufficient_scope",
+        )
+
+
+def admit(scope: AsgiScope, principal: Principal | None) -> None:
+    """Record whose request it is; None: it is not known."""
+    scope[_PRINCIPAL] = principal
+
+
+def principal_of(scope: AsgiScope) -> Principal:
+    """Return whose request it is. For requests that the door lets in only if that is known."""
+    principal = scope[_PRINCIPAL]
+    if principal is None:
+        raise RuntimeError(f"{scope['path']} is served to everybody and asks who calls")
+    return principal  # type: ignore[no-any-return]
+
+
+def caller_is_known(scope: AsgiScope) -> bool:
+    """Return whether it is known whose request it is."""
+    return scope[_PRINCIPAL] is not None

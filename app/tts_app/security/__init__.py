@@ -1,0 +1,1 @@
+"""Who calls: principals, scopes, and the keys by which callers are known."""

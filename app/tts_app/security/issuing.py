@@ -1,0 +1,66 @@
+"""Making, rotating and revoking keys: what `ttsp keys` and `/v1/keys` do."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from tts_app.security.keys import Key, new_key
+from tts_app.security.principal import Scope
+from tts_app.storage.api_keys import ApiKey, ApiKeys
+
+DAY = 86_400.0
+OVERLAP = DAY
+"""Seconds for which a key that was rotated is still valid, beside its successor."""
+
+
+class Issuer:
+    """Issues keys. Blocking: call it in a thread."""
+
+    def __init__(self, keys: ApiKeys, pepper: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._pepper = pepper
+        self._clock = clock
+
+    def create(
+        self, tenant: str, name: str, scopes: Iterable[Scope], lasts: float | None, by: str
+    ) -> tuple[Key, ApiKey]:
+        """Make a key that is valid for `lasts` seconds, or for ever; return it with its record.
+
+        The key itself is in nothing that is stored: it cannot be shown again.
+        """
+        key, record = self._new(tenant, name, sorted(scopes), lasts, by)
+        self._keys.add(record)
+        return key, record
+
+    def rotate(self, key_id: str, by: str, overlap: float = OVERLAP) -> tuple[Key, ApiKey] | None:
+        """Make a successor with the same rights; the old key is valid for `overlap` seconds more.
+
+        None: there is no such key, or it was revoked.
+        """
+        old = self._keys.get(key_id)
+        if old is None:
+            return None
+        lasts = None if old.expires is None else old.expires - old.created
+        key, record = self._new(old.tenant, old.name, old.scopes, lasts, by)
+        rotated = self._keys.rotate(key_id, record, self._clock() + overlap)
+        return (key, record) if rotated else None
+
+    def revoke(self, key_id: str) -> bool:
+        """Revoke a key, within seconds on every replica. False: there is none, or it was revoked before."""
+        return self._keys.revoke(key_id, self._clock())
+
+    def _new(
+        self, tenant: str, name: str, scopes: Iterable[str], lasts: float | None, by: str
+    ) -> tuple[Key, ApiKey]:
+        key, now = new_key(), self._clock()
+        record = ApiKey(
+            id=key.id,
+            tenant=tenant,
+            name=name,
+            digest=key.digest(self._pepper),
+            scopes=[str(scope) for scope in scopes],
+            created=now,
+            created_by=by,
+            expires=None if lasts is None else now + lasts,
+            revoked=None,
+        )
+        return key, record

@@ -1,0 +1,61 @@
+"""Who calls, and what they may do: pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+DEFAULT_TENANT = "default"
+
+
+class Scope(StrEnum):
+    """What a caller may do. Listening is `read`; downloading an archive is `export`."""
+
+    SPEAK = "speak"
+    TEXT = "text"
+    READ = "read"
+    EXPORT = "export"
+    DELETE = "delete"
+    CLONE = "clone"
+    BATCH = "batch"
+    AUDIT = "audit"
+    ADMIN = "admin"
+
+
+ALL_BUT_ADMIN = frozenset(Scope) - {Scope.ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller who is known."""
+
+    tenant: str
+    subject: str
+    """Who it is: the name of the key."""
+    scopes: frozenset[Scope]
+    expires: float | None = None
+    """Seconds since the epoch; None: never."""
+
+    def may(self, wanted: Iterable[Scope]) -> bool:
+        """Whether the caller has one of the scopes that are wanted."""
+        return not self.scopes.isdisjoint(wanted)
+
+
+ANONYMOUS = Principal(DEFAULT_TENANT, "anonymous", ALL_BUT_ADMIN)
+"""Every caller of a service that asks for no key."""
+API_KEY = Principal(DEFAULT_TENANT, "api-key", ALL_BUT_ADMIN)
+"""The caller who has the key of `TTSP_API_KEY`."""
+
+
+def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+    """Return the scopes that have these names.
+
+    Raises:
+        ValueError: one is none; the message has all that there are.
+    """
+    found = set()
+    for name in names:
+        try:
+            found.add(Scope(name))
+        except ValueError:
+            raise ValueError(f"There is no scope {name!r}. Scopes: {', '.join(Scope)}.") from None
+    return frozenset(found)
