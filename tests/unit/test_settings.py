@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def exported(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    environment.setenv("TTSP_API_KEY", "hush-key")
+    environment.setenv("TTSP_API_KEY", "hush-key-of-16-ch")
     environment.setenv("TTSP_DATABASE_URL", URL)
     return Settings(state_dir=tmp_path / "state", queue=7).export()
 
@@ -36,13 +36,13 @@ def test_export_puts_no_secret_into_the_environment(exported: Path) -> None:
 def test_export_writes_secrets_where_only_the_owner_reads(exported: Path, tmp_path: Path) -> None:
     assert exported.parent == tmp_path / "state"
     assert [path.stat().st_mode & 0o777 for path in (exported, exported.parent)] == [0o600, 0o700]
-    assert "hush-key" in exported.read_text()
+    assert "hush-key-of-16-ch" in exported.read_text()
 
 
 def test_gateway_settings_have_the_secrets_that_were_exported(exported: Path) -> None:
     settings = gateway_settings()
     assert settings.api_key is not None
-    assert settings.api_key.get_secret_value() == "hush-key"
+    assert settings.api_key.get_secret_value() == "hush-key-of-16-ch"
     assert (settings.database, settings.queue) == (URL, 7)
     assert Settings().api_key is None, "a model worker's"
 
@@ -65,15 +65,15 @@ def test_gateway_settings_refuse_to_go_on_without_their_file(exported: Path, dam
 def test_gateway_settings_on_a_cluster_are_those_of_the_heads_environment(
     environment: pytest.MonkeyPatch,
 ) -> None:
-    environment.setenv("TTSP_API_KEY", "hush-key")
+    environment.setenv("TTSP_API_KEY", "hush-key-of-16-ch")
     key = gateway_settings().api_key
     assert key is not None
-    assert key.get_secret_value() == "hush-key"
+    assert key.get_secret_value() == "hush-key-of-16-ch"
 
 
 def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = Settings(state_dir=tmp_path / "state", api_key="one").export()
-    assert first != Settings(state_dir=tmp_path / "state", api_key="two").export()
+    first = Settings(state_dir=tmp_path / "state", api_key="one-of-16-letters").export()
+    assert first != Settings(state_dir=tmp_path / "state", api_key="two-of-16-letters").export()
     assert "one" in first.read_text()

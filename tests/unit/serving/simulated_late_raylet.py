@@ -29,11 +29,11 @@ def main(folder: Path, late: int) -> None:
         state_dir=folder / "state",
         audio_output=str(folder / "audio"),
         metrics_port=None,
-        api_key=SecretStr("hush-key"),
+        api_key=SecretStr("hush-key-of-16-ch"),
         database_url="postgresql://user:hush-password@host/name",
     )
     # Ray reads it when it is imported. The last is how long it looks for the raylet at a time.
-    os.environ["TTSP_API_KEY"] = "hush-key"
+    os.environ["TTSP_API_KEY"] = "hush-key-of-16-ch"
     os.environ.update(_ray_environment(settings), RAY_raylet_start_wait_time_s="1")
     import ray._private.node
     import ray._private.services
