@@ -5,7 +5,9 @@ first audio far more than the speed of the model does.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -23,7 +25,7 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.language import front_end
 from tts_app.language.base import TIE
-from tts_app.language.split import SENTENCE, split
+from tts_app.language.split import sentences, split
 
 VERSION = 1
 """Version of the pipeline's result. Increase it with every audible change; batches then render again."""
@@ -33,9 +35,16 @@ SEGMENT = 140
 """Most characters of any segment: the model's memory and delay grow with it."""
 BLOCK = 600
 """Characters that are normalised and phonemised at a time: a long text starts as soon as a short one."""
+PORTION = 8
+"""Segments that are phonemised at a time: a check stops soon, and so does a caller who leaves."""
 SPEEDS = (0.25, 4.0)
 """The range of `SpeechOptions.speed`."""
 
+PLANNERS = max(2, len(os.sched_getaffinity(0)))
+"""Texts that are planned at a time in a process."""
+
+_planners = ThreadPoolExecutor(PLANNERS, "planner")
+"""Threads of planning alone: long texts must not keep files and the database waiting for a thread."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
@@ -78,10 +87,23 @@ class Chunk(NamedTuple):
 def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
     """Yield the segments that speak `utterance`, in order and none of them silent.
 
-    Works block by block, so the first segment does not wait for the text's end. Blocking: run it in a thread.
+    Works block by block, so the first segment does not wait for the text's end. Takes time linear in the
+    text, and blocks meanwhile: in an event loop, `speak` and `check` are the ones to call.
 
     Raises:
         TextError: the text holds nothing that can be spoken.
+    """
+    for segments in _steps(utterance, capabilities):
+        yield from segments
+
+
+def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Segment]]:
+    """Yield the segments in the steps in which they are planned: at most PORTION, and the first one alone.
+
+    A block that holds nothing that can be spoken is a step without segments.
+
+    Raises:
+        TextError: no block holds anything that can be spoken.
     """
     voice = utterance.voice.voice
     front = front_end(voice.locale)
@@ -90,20 +112,37 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
     for block in _blocks(utterance.text):
         spoken = front.normalise(block)
         if not _SOUNDED.search(spoken):
+            yield []
             continue
         texts = split(spoken, FIRST_SEGMENT if utterance.low_latency and not spoken_any else SEGMENT, SEGMENT)
-        for text, phonemes in _pronounce(texts, front.phonemise, capabilities):
-            spoken_any = True
-            yield Segment(
-                text=text,
-                phonemes=phonemes,
-                locale=voice.locale,
-                speaker=voice.speaker or voice.description or "",
-                speed=speed,
-                parameters=voice.parameters,
-            )
+        for portion in _portions(texts, PORTION if spoken_any else 1):
+            segments = [
+                Segment(
+                    text=text,
+                    phonemes=phonemes,
+                    locale=voice.locale,
+                    speaker=voice.speaker or voice.description or "",
+                    speed=speed,
+                    parameters=voice.parameters,
+                )
+                for text, phonemes in _pronounce(portion, front.phonemise, capabilities)
+            ]
+            spoken_any = spoken_any or bool(segments)
+            yield segments
     if not spoken_any:
         raise TextError("The text holds nothing that can be spoken: give at least one word or number.")
+
+
+async def check(utterance: Utterance, capabilities: Capabilities) -> None:
+    """Plan `utterance` up to the first thing that can be spoken. Cancelling ends it after a step.
+
+    Raises:
+        TextError: the text holds nothing that can be spoken.
+    """
+    async with aclosing(_planned(utterance, capabilities)) as steps:
+        async for segments in steps:
+            if segments:
+                return
 
 
 async def speak(
@@ -149,9 +188,10 @@ async def _segments(
         TextError: none of it can be spoken.
     """
     if texts is None:
-        planned = plan(utterance, capabilities)
-        while (segment := await asyncio.to_thread(next, planned, None)) is not None:
-            yield segment
+        async with aclosing(_planned(utterance, capabilities)) as steps:
+            async for step in steps:
+                for segment in step:
+                    yield segment
         return
     spoken_any = False
     async for text in texts:
@@ -165,6 +205,14 @@ async def _segments(
             continue  # nothing to speak, such as a line of dashes
     if not spoken_any:
         raise TextError("Nothing was written that can be spoken.")
+
+
+async def _planned(utterance: Utterance, capabilities: Capabilities) -> AsyncGenerator[list[Segment], None]:
+    """Yield what `_steps` yields, each step made in a thread when it is asked for."""
+    steps = _steps(utterance, capabilities)
+    loop = asyncio.get_running_loop()
+    while (segments := await loop.run_in_executor(_planners, next, steps, None)) is not None:
+        yield segments
 
 
 class _PostProcessor:
@@ -221,13 +269,20 @@ def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:
 def _blocks(text: str) -> Iterator[str]:
     """Yield `text` in pieces of whole sentences, about BLOCK characters each where sentences allow."""
     block = ""
-    for match in SENTENCE.finditer(text):
-        if block and len(block) + len(match[0]) > BLOCK:
+    for sentence in sentences(text):
+        if block and len(block) + len(sentence) > BLOCK:
             yield block
             block = ""
-        block += match[0]
+        block += sentence
     if block:
         yield block
+
+
+def _portions(texts: Sequence[str], first: int) -> Iterator[Sequence[str]]:
+    """Yield `texts` in portions: `first` of them, then PORTION each."""
+    yield texts[:first]
+    for start in range(first, len(texts), PORTION):
+        yield texts[start : start + PORTION]
 
 
 def _pronounce(

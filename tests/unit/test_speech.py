@@ -2,16 +2,32 @@
 
 import asyncio
 import io
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 
 import av
 import numpy as np
 import pytest
 
+from tts_app import speech
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
+from tts_app.language.split import LONGEST_SENTENCE
 from tts_app.manifests import load_voice_models
-from tts_app.speech import FIRST_SEGMENT, SEGMENT, SpeechOptions, TextError, Utterance, plan, speak
+from tts_app.speech import (
+    FIRST_SEGMENT,
+    PLANNERS,
+    PORTION,
+    SEGMENT,
+    SpeechOptions,
+    TextError,
+    Utterance,
+    plan,
+    speak,
+)
+
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 RATE = 24_000
 CAPABILITIES = Capabilities(
@@ -132,3 +148,105 @@ async def test_speak_splits_the_tempo_between_model_and_audio_stage(
     _, plain = await whole(Utterance(LONG, voice, SpeechOptions("pcm")), SimulatedEngine())
     assert {s.speed for s in engine.segments} == {model_speed}
     assert seconds < plain if speed > 1 else seconds > plain
+
+
+class CountingFront:
+    """A front-end that counts what it reads, and can be held up in its thread."""
+
+    locale = "en-US"
+
+    def __init__(self, spoken: str) -> None:
+        self.spoken = spoken
+        self.read: list[str] = []
+        self.threads: set[str] = set()
+        self.pause = threading.Event()
+        self.pause.set()
+
+    def normalise(self, text: str) -> str:
+        self.threads.add(threading.current_thread().name)
+        self.read.append(text)
+        self.pause.wait(10)
+        return self.spoken
+
+    def phonemise(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> CountingFront:
+    """The front-end of a text in which nothing can be spoken."""
+    front = CountingFront("")
+    monkeypatch.setattr(speech, "front_end", lambda _locale: front)
+    return front
+
+
+@pytest.mark.parametrize("way", ["check", "speak"])
+async def test_a_caller_who_leaves_ends_the_planning_at_the_next_block(
+    voice: CatalogueVoice, silent: CountingFront, until: Until, way: str
+) -> None:
+    utterance = Utterance("()" * 50_000, voice)
+    silent.pause.clear()
+    work = speech.check(utterance, CAPABILITIES) if way == "check" else whole(utterance, SimulatedEngine())
+    task = asyncio.create_task(work)
+    await until(lambda: len(silent.read) == 1)
+    task.cancel()
+    silent.pause.set()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.sleep(0.1)
+    assert task.cancelled()
+    assert len(silent.read) == 1, "the block in hand, and none of the other forty-nine"
+
+
+async def test_planning_is_in_threads_of_its_own(voice: CatalogueVoice, silent: CountingFront) -> None:
+    with pytest.raises(TextError):
+        await speech.check(Utterance("()" * 5000, voice), CAPABILITIES)
+    with pytest.raises(TextError):
+        await whole(Utterance("()" * 5000, voice), SimulatedEngine())
+    assert len(silent.read) == 10
+    assert all(name.startswith("planner") for name in silent.threads)
+
+
+async def test_held_up_planning_leaves_the_other_threads_free(
+    voice: CatalogueVoice, silent: CountingFront, until: Until
+) -> None:
+    silent.pause.clear()
+    checks = [
+        asyncio.create_task(speech.check(Utterance("()", voice), CAPABILITIES)) for _ in range(2 * PLANNERS)
+    ]
+    await until(lambda: len(silent.read) == PLANNERS)
+    async with asyncio.timeout(5):
+        assert await asyncio.to_thread(lambda: "a file") == "a file"
+    silent.pause.set()
+    assert {type(error) for error in await asyncio.gather(*checks, return_exceptions=True)} == {TextError}
+
+
+async def test_a_check_reads_no_further_than_the_first_segment(
+    voice: CatalogueVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = CountingFront("one two three four. " * 40)
+    phonemised: list[str] = []
+    monkeypatch.setattr(front, "phonemise", lambda texts: phonemised.extend(texts) or list(texts))
+    monkeypatch.setattr(speech, "front_end", lambda _locale: front)
+    await speech.check(Utterance(LONG, voice), CAPABILITIES)
+    assert len(front.read) == len(phonemised) == 1
+
+
+def test_a_long_block_is_phonemised_in_portions(
+    voice: CatalogueVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = CountingFront("one two three four. " * 200)
+    portions: list[int] = []
+    monkeypatch.setattr(front, "phonemise", lambda texts: portions.append(len(texts)) or list(texts))
+    monkeypatch.setattr(speech, "front_end", lambda _locale: front)
+    segments = list(plan(Utterance("one", voice), CAPABILITIES))
+    assert portions[0] == 1
+    assert sum(portions) == len(segments) > 2 * PORTION
+    assert set(portions[1:-1]) == {PORTION}
+
+
+def test_an_endless_sentence_is_planned_in_parts(voice: CatalogueVoice, silent: CountingFront) -> None:
+    text = "and so on " * 1000
+    with pytest.raises(TextError):
+        list(plan(Utterance(text, voice), CAPABILITIES))
+    assert "".join(silent.read) == text
+    assert max(map(len, silent.read)) <= LONGEST_SENTENCE

@@ -227,13 +227,15 @@ def _lines(clause: str) -> Iterator[str]:
     """Yield a clause in lines that the program does not cut, split between words, or inside a giant word."""
     line = ""
     for word in clause.split(" "):
-        piece = word
-        if line and len(f"{line} {piece}".encode()) > _LINE_BYTES:
+        if line and len(f"{line} {word}".encode()) > _LINE_BYTES:
             yield line
             line = ""
-        while len(piece.encode()) > _LINE_BYTES:
-            yield piece[: _LINE_BYTES // 4]
-            piece = piece[_LINE_BYTES // 4 :]
+        start, left = 0, len(word.encode())
+        while left > _LINE_BYTES:
+            part = word[start : start + _LINE_BYTES // 4]
+            yield part
+            start, left = start + len(part), left - len(part.encode())
+        piece = word[start:]
         line = f"{line} {piece}" if line else piece
     if line:
         yield line

@@ -117,7 +117,7 @@ class Grammar:
                 start = "letter"
             match = self._patterns[start].match(text, found.start())
             if match is not None:
-                return next(name for name in _ORDER[start] if match.start(f"on_{name}") >= 0), match
+                return next(name for name, ends in _MARKERS[start] if match.start(ends) >= 0), match
             position = found.start() + 1
         return None
 
@@ -170,6 +170,8 @@ _ORDER = {
 }
 """The branches by what they start with, in the order in which they are tried."""
 
+_MARKERS = {start: tuple((name, f"on_{name}") for name in reversed(names)) for start, names in _ORDER.items()}
+"""The branches with the groups that end them; plain numbers and words, which are frequent, come first."""
 _FIRST_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*+")
 _NEXT = regex.compile(
     r"(?P<plain>\p{L}[\p{L}\p{M}\u200c\u200d]*+(?:'[\p{L}\p{M}]++)*+(?![\p{N}.@_&/-]|:/))"

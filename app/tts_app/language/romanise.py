@@ -8,7 +8,7 @@ _FOREIGN = regex.compile(
 )
 _ABJAD = regex.compile(r"[\p{Arabic}\p{Hebrew}]")
 _BARE_CLUSTER = regex.compile(r"([bcdfghjklmnpqrstvwxz])(?=[bcdfghjklmnpqrstvwxz])")
-_LOOSE = regex.compile(r" ++(?=[.,;:?!])")
+_LOOSE = regex.compile(r"(?<! ) ++(?=[.,;:?!])")
 _SPACES = regex.compile(r" {2,}+")
 _NOT_A_LETTER = regex.compile(r"[^a-z]++")
 

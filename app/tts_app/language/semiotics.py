@@ -247,7 +247,7 @@ class _Scan:
         amount = self._parse(match["amount"])
         if amount is None:
             return None
-        factor = match.groupdict().get("factor")
+        factor = match["factor"]
         if factor:
             amount *= self._forms.factors[factor]
         return -amount if match[0].startswith("-") else amount
@@ -559,10 +559,11 @@ _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 def _phone_parts(group: str) -> Iterator[str]:
     """Yield a long run of a phone number in the parts in which it is said: three digits each, four last."""
-    while len(group) > 5:
-        yield group[:3]
-        group = group[3:]
-    yield group
+    start = 0
+    while len(group) - start > 5:
+        yield group[start : start + 3]
+        start += 3
+    yield group[start:]
 
 
 def _shouted(text: str) -> frozenset[int]:

@@ -6,14 +6,30 @@ length of it.
 """
 
 import math
+from collections.abc import Iterator
 
 import regex
 
-SENTENCE = regex.compile(r".+?(?:[.!?؟۔।…]\s+|\n+|\Z)", regex.DOTALL)
-"""A sentence of a text as written, with the space after it; the end of the text also ends a sentence."""
+LONGEST_SENTENCE = 2000
+"""Most characters of a sentence as written: what has no end by then is cut, so that no text is read whole."""
 SHORT_SENTENCE = 24
 """Fewest characters of a sentence in a text that is still being written: `Dr.` and `1.` are not sentences."""
 
+_SENTENCE_END = regex.compile(r"[.!?؟۔।…]\s+|\n+")
+"""What ends a sentence as written, with the space after it."""
+_PLACES = tuple(
+    map(
+        regex.compile,
+        (
+            r"(?r)[.!?؟۔।॥…,;:،؛—–]['\"’”»)\]]*+\s(?=\S)",  # after a clause
+            r"(?r)[。！？、，；：](?=.)",
+            r"(?r)(?<!\p{N})\s(?=[^\p{N}\s])",  # between words, but not beside a number: it may have a unit
+            r"(?r)\s(?=\S)",
+            r"(?r)[\p{L}\p{M}\p{N}](?=[^\p{L}\p{M}\p{N}\p{Cf}\p{Sk}\s.,'’_])",  # after a word
+        ),
+    )
+)
+"""Where a sentence without end is cut: the last of the best such places."""
 _JOINTS = (
     *("and but or so that which while when where because with for from to in on at by",),
     *("y e o u pero que para con en de por donde cuando",),
@@ -100,12 +116,44 @@ def _next_border(text: str, start: int, limit: int) -> int:
         return found.start()
     if len(text) - start <= limit:
         return len(text)
+    return _last_grapheme(text, start, start + limit)
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a text as written, each with the space after it; together they are the text.
+
+    One of more than LONGEST_SENTENCE characters comes in parts, which takes no longer than its length.
+    """
+    start = 0
+    while start < len(text):
+        found = _SENTENCE_END.search(text, start + 1)
+        end = found.end() if found else len(text)
+        while end - start > LONGEST_SENTENCE:
+            part = _part_end(text, start)
+            yield text[start:part]
+            start = part
+        yield text[start:end]
+        start = end
+
+
+def _part_end(text: str, start: int) -> int:
+    """Return where to cut the sentence that starts at `start`, which is too long."""
+    end = start + LONGEST_SENTENCE
+    for place in _PLACES:
+        if found := place.search(text, start + LONGEST_SENTENCE // 2, end):
+            return found.end()
+    return _last_grapheme(text, start, end)
+
+
+def _last_grapheme(text: str, start: int, limit: int) -> int:
+    """Return where the last grapheme ends that is whole before `limit`; `limit`, if the first one is not."""
     end = start
-    for grapheme in _GRAPHEMES.finditer(text, start, start + limit + 1):
-        if grapheme.end() > start + limit:
+    # Without the text before it: the pattern counts flags from the text's start, each time.
+    for grapheme in _GRAPHEMES.finditer(text[start : limit + 1]):
+        if start + grapheme.end() > limit:
             break
-        end = grapheme.end()
-    return end if end > start else start + limit
+        end = start + grapheme.end()
+    return end if end > start else limit
 
 
 class Sentences:
@@ -113,23 +161,36 @@ class Sentences:
 
     def __init__(self) -> None:
         self._rest = ""
+        self._unread = 1
+        """Where the next sentence's end may begin in the rest: what is before was looked at."""
 
     def push(self, text: str) -> list[str]:
-        """Return the sentences that `text` completes; a short one comes with the next."""
-        self._rest += text
+        """Return the sentences that `text` completes; a short one comes with the next.
+
+        One that is longer than LONGEST_SENTENCE is not waited for: its parts are returned.
+        """
+        rest = self._rest + text
         whole: list[str] = []
-        start = end = 0
-        for sentence in SENTENCE.finditer(self._rest):
-            if sentence.end() == len(self._rest):
+        start = 0
+        while found := _SENTENCE_END.search(rest, self._unread):
+            if found.end() == len(rest):
+                self._unread = found.start()
                 break  # more space may follow, or the sentence may continue
-            end = sentence.end()
-            if end - start >= SHORT_SENTENCE:
-                whole.append(self._rest[start:end])
-                start = end
-        self._rest = self._rest[start:]
+            self._unread = found.end() + 1
+            if found.end() - start >= SHORT_SENTENCE:
+                whole.append(rest[start : found.end()])
+                start = found.end()
+        else:
+            self._unread = max(self._unread, len(rest) - 1)
+        while len(rest) - start > LONGEST_SENTENCE:
+            part = _part_end(rest, start)
+            whole.append(rest[start:part])
+            start = part
+        self._rest = rest[start:]
+        self._unread = max(self._unread - start, 1)
         return whole
 
     def end(self) -> list[str]:
         """Return the rest, when nothing more is written."""
-        rest, self._rest = self._rest, ""
+        rest, self._rest, self._unread = self._rest, "", 1
         return [rest] if rest.strip() else []

@@ -35,6 +35,8 @@ _INVISIBLE = regex.compile(
     flags=regex.V1,
 )
 _SELECTORS = regex.compile(r"(?<!\p{Emoji})[\ufe00-\ufe0f]")
+_ENDLESS_MARKS = regex.compile(r"(\p{M}{60})\p{M}++")
+"""More marks than even decoration has: normal forms sort them, in time quadratic in their number."""
 _MARKS_RUN = regex.compile(r"(\p{M}{6})\p{M}++")
 """More marks on one letter than any script has: decoration (Z̷a̷l̷g̷o)."""
 _OVERLAYS = regex.compile(r"[\u0334-\u0338\u0489\u20d0-\u20df\u20e1-\u20f0]")
@@ -85,15 +87,20 @@ def clean(text: str) -> str:
         text = html.unescape(text)
     if "<" in text:
         text = _TAGS.sub(" ", text)
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", _ENDLESS_MARKS.sub(r"\1", text))
     if not text.isascii():
         text = _plain_unicode(text)
     for run, mark in _BOUNDED_RUNS:
         text = run.sub(mark, text)
     text = _CRIES.sub(lambda match: "!" if set(match[0]) == {"!"} else "?", text)
     text = _DOTS.sub(lambda match: ", " if match[1] else ". ", text)
-    text = _SPACES.sub(" ", _INVISIBLE.sub("", text))
+    text = _SPACES.sub(" ", bounded_marks(_INVISIBLE.sub("", text)))
     return _LINES.sub("\n", text).strip()
+
+
+def bounded_marks(text: str) -> str:
+    """Return `text` with no more marks on a letter than any script has."""
+    return _MARKS_RUN.sub(r"\1", text)
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -120,6 +127,5 @@ def _plain_unicode(text: str) -> str:
     text = _BLOCK_LETTERS.sub(lambda match: chr(ord("A") + (ord(match[0]) - 0x1F130) % 32), text)
     text = _SMALL_CAPITAL_WORD.sub(lambda match: match[0].translate(_SMALL_CAPITALS), text)
     text = _OVERLAYS.sub("", text)
-    text = _MARKS_RUN.sub(r"\1", text)
-    text = _SELECTORS.sub("", _EMOJI_JOINERS.sub("", text))
+    text = bounded_marks(_SELECTORS.sub("", _EMOJI_JOINERS.sub("", text)))
     return unicodedata.normalize("NFC", text.translate(_PLAIN))

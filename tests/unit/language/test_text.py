@@ -50,3 +50,12 @@ def test_clean_takes_linear_time_on_long_runs(run):
     started = time.process_time()
     clean(run * (100_000 // len(run)))
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("between", ["", "\u200d", "\u00ad"])
+def test_a_letter_keeps_few_of_its_marks(between):
+    assert len(clean("o" + f"\u0327{between}" * 5000)) <= 7
+
+
+def test_the_marks_of_a_script_stay():
+    assert clean("a\u0301\u0327 بِّ कि्") == "á\u0327 بِّ कि्"

@@ -229,3 +229,9 @@ def test_front_end_is_shared_by_threads(urdu):
     expected = [urdu.phonemise([urdu.normalise(text)]) for text in texts]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda text: urdu.phonemise([urdu.normalise(text)]), texts)) == expected
+
+
+@pytest.mark.parametrize("text", ["اً" * 300, "بِ" * 300, "\u0650" * 3, "شہ" + "ۂ" * 300])
+def test_endings_without_end_are_spelled(urdu, text):
+    assert DEVANAGARI.fullmatch(to_devanagari(text) or " ")
+    assert urdu.phonemise([urdu.normalise(text)])

@@ -1,6 +1,7 @@
 """Adds short vowels to unvowelled Arabic by text2tashkeel's bundled model, and keeps the writer's marks."""
 
 import os
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -71,11 +72,7 @@ def _prefer(own: str, guessed: str) -> str:
 
 def _clusters(word: str) -> list[tuple[str, str]]:
     """Split a word into letters, each with its marks."""
-    clusters: list[tuple[str, str]] = []
-    for char in word.replace("ـ", ""):
-        if char in MARKS and clusters:
-            letter, marks = clusters[-1]
-            clusters[-1] = (letter, marks + char)
-        else:
-            clusters.append((char, ""))
-    return clusters
+    return [(cluster[1], cluster[2]) for cluster in _CLUSTER.finditer(word.replace("ـ", ""))]
+
+
+_CLUSTER = re.compile(rf"(.)([{''.join(MARKS)}]*)", re.DOTALL)

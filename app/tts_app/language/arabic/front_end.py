@@ -24,6 +24,7 @@ from tts_app.language.arabic.phonemes import (
 )
 from tts_app.language.arabic.words import FEMININE_PLURALS
 from tts_app.language.base import FrontEnd
+from tts_app.language.text import bounded_marks
 
 Phones = tuple[str, ...]
 
@@ -119,6 +120,7 @@ class ArabicFrontEnd:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
         words = semiotics.normalise(_COUNTED.sub(self._agree, text), self.verbaliser)
         words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
+        words = bounded_marks(words)
         words = _JOINED.sub(_join, _FOREIGN.sub(" ", words))
         if not self._dialect.colloquial:
             words = _GOVERNED.sub(lambda match: " ".join(map(oblique, match[0].split(" "))), words)

@@ -60,11 +60,12 @@ def spell(word: str) -> str:
     if len(plain) > 3 and plain.endswith("e") and plain[-2] not in _VOWELS:
         plain = plain[:-1]
     plain = re.sub(r"c(?=[eiy])", "s", re.sub(r"([^aeiouy])\1", r"\1", plain))
-    written = ""
-    while plain:
-        chunk, letters = next((c, said) for c, said in _CHUNKS if plain.startswith(c))
+    written: list[str] = []
+    at = 0
+    while at < len(plain):
+        chunk, letters = next((c, said) for c, said in _CHUNKS if plain.startswith(c, at))
         if chunk[0] in _VOWELS and not written:
             letters = "أ" + letters if letters[0] != "ِ" else "إ" + letters
-        written += letters
-        plain = plain[len(chunk) :]
-    return written
+        written.append(letters)
+        at += len(chunk)
+    return "".join(written)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tts_app.language.base import TIE
+from tts_app.language.text import bounded_marks
 
 FATHA, DAMMA, KASRA, SHADDA, SUKUN = "\u064e", "\u064f", "\u0650", "\u0651", "\u0652"
 FATHATAN, DAMMATAN, KASRATAN, DAGGER = "\u064b", "\u064c", "\u064d", "\u0670"
@@ -89,7 +90,7 @@ class Sounds:
 def letters(word: str) -> list[Letter]:
     """Split a vowelled word into letters with their marks; unknown characters are dropped."""
     found: list[Letter] = []
-    for char in unicodedata.normalize("NFC", word):
+    for char in unicodedata.normalize("NFC", bounded_marks(word)):
         if char in MARKS and found:
             last = found[-1]
             if char == SHADDA:

@@ -15,6 +15,8 @@ _BEFORE_VERBS = word_set(
 )
 _HAVING = word_set("have has had having i've we've you've they've been be was were is are being he's she's")
 _ADVERBS = word_set("just really not also now only ever even still")
+_MOST_ADVERBS = 16
+"""Most adverbs between a word and the one that decides on it: what is longer is no sentence."""
 _AFTER_LIVE = word_set(
     "in at on here there with by like your life the up out near well happily alone to as it"
 )
@@ -27,7 +29,7 @@ def use_of(words: Sequence[str], index: int) -> str:
     """
     word = words[index]
     back = index - 1
-    while back >= 0 and words[back] in _ADVERBS:
+    while back >= max(0, index - _MOST_ADVERBS) and words[back] in _ADVERBS:
         back -= 1
     before = words[back] if back >= 0 else ""
     after = words[index + 1] if index + 1 < len(words) else ""

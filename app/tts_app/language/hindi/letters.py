@@ -149,8 +149,15 @@ def _english() -> dict[str, str]:
     return words
 
 
+@lru_cache(maxsize=1)
+def _longest_word() -> int:
+    return max(map(len, [*WORDS, *_english()]))
+
+
 def _in_two(word: str) -> str | None:
     """Return two words that were written as one (`tajhotel`), one after the other, or None."""
+    if len(word) > 2 * _longest_word():
+        return None
     best, first, second = 0, "", ""
     for at in range(_LEAST_PART, len(word) - _LEAST_PART + 1):
         parts = word[:at], word[at:]

@@ -26,6 +26,8 @@ ZABAR, ZER, PESH, SHADDA, SUKUN, TANWIN, DAGGER = (
     "\N{ARABIC LETTER SUPERSCRIPT ALEF}",
 )
 _MARKS = frozenset((ZABAR, ZER, PESH, SHADDA, SUKUN, TANWIN, DAGGER))
+_LONGEST_WORD = 100
+"""Most characters of a word whose endings are looked for: they are taken off one by one."""
 _SHORT_MARKS = frozenset((ZABAR, ZER, PESH, SUKUN))
 _VIRAMA, _NUKTA = "\N{DEVANAGARI SIGN VIRAMA}", "\N{DEVANAGARI SIGN NUKTA}"
 
@@ -114,10 +116,12 @@ def _spelled(word: str) -> str:
     known = CARDINALS_SPOKEN.get(word) or LEXICON.get(word)
     if known:
         return known
-    if word.endswith((ZER, "ۂ")) and len(word) > 2:  # the izafat, which joins two nouns: hukumat-e-Pakistan
+    may_end = len(word) <= _LONGEST_WORD
+    # The izafat joins two nouns: hukumat-e-Pakistan.
+    if may_end and word.endswith((ZER, "ۂ")) and len(word) > 2:
         stem = _spelled(word[:-1] + "ہ" if word.endswith("ۂ") else word[:-1])
-        return stem + VOWELS["e"][stem[-1] not in _SIGNS]
-    if word.endswith((f"ا{TANWIN}", f"{TANWIN}ا")):
+        return stem + VOWELS["e"][stem[-1] not in _SIGNS] if stem else ""
+    if may_end and word.endswith((f"ا{TANWIN}", f"{TANWIN}ا")):
         return f"{_spelled(word[:-2])}न"
     bare = "".join(letter for letter in word if letter not in _MARKS)
     known = LEXICON.get(bare)
@@ -331,16 +335,14 @@ class _Speller:
 
 
 def _letters(word: str) -> list[_Letter]:
-    letters: list[_Letter] = []
-    for character in word:
-        if character in _MARKS:
-            if letters:
-                letters[-1] = letters[-1]._replace(marks=letters[-1].marks + character)
-        elif character == "ھ" and letters:
-            letters[-1] = letters[-1]._replace(aspirated=True)
-        else:
-            letters.append(_Letter(character, False, ""))
-    return letters
+    return [
+        _Letter(cluster[1], "ھ" in cluster[2], cluster[2].replace("ھ", ""))
+        for cluster in _CLUSTER.finditer(word.lstrip("".join(_MARKS)))
+    ]
+
+
+_CLUSTER = regex.compile(rf"(.)([ھ{''.join(_MARKS)}]*+)", regex.DOTALL)
+"""A letter, and its marks and ھ."""
 
 
 _URDU_CONSONANTS = {

@@ -1,0 +1,124 @@
+"""No text costs more than its length: twice as much text takes about twice the time, whatever it is.
+
+Ratios of CPU time are measured, not seconds, so that these tests hold on a busy machine too.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from endless import PIECES, endless
+
+from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.engines.base import Capabilities
+from tts_app.language import base, front_end
+from tts_app.language.english.front_end import English
+from tts_app.language.english.lexicon import Lexicon
+from tts_app.language.espeak import Espeak
+from tts_app.language.split import Sentences, split
+from tts_app.language.urdu import script
+from tts_app.manifests import load_voice_models
+from tts_app.speech import TextError, Utterance, plan
+
+LOCALES = ["en-US", "ar-SA", "es-ES", "hi-IN", "ur-PK", "fr-FR"]
+MOST = 3.0
+"""Time for twice as much text, in times for the text: 2 is linear, 4 is quadratic."""
+ENOUGH = 0.01
+"""Seconds from which a measurement says something."""
+SHORTEST = 2000
+LONGEST = 100_000
+"""Characters of the longest text that a caller may send."""
+WORDS = [
+    *("one letter", "capitals", "adverbs", "a compound", "accents", "tashkeel", "tashkeel to be sorted"),
+    *("tatweel and marks", "tanwin", "izafat", "kasra", "conjuncts", "nasal signs", "Arabic", "Hindi"),
+    *("Urdu", "one Urdu word", "mixed scripts", "apostrophes in a word", "commas"),
+]
+PIECES_OF_SPEECH = {**PIECES, "commas": "a, "}
+
+
+def growth(work: Callable[[str], object], piece: str) -> float:
+    """Return how much longer `work` takes for twice as much of `piece`: the best of three."""
+    work(piece)  # what is read or made once
+    first = seconds(work, endless(piece, SHORTEST))
+    length = min(LONGEST // 2, max(SHORTEST, int(SHORTEST * ENOUGH / first)))
+    once = twice = float("inf")
+    for _ in range(3):
+        once = min(once, seconds(work, endless(piece, length)))
+        twice = min(twice, seconds(work, endless(piece, 2 * length)))
+        if twice < MOST * once:
+            break
+    return twice / once
+
+
+def seconds(work: Callable[[str], object], text: str) -> float:
+    began = time.thread_time()
+    work(text)
+    return time.thread_time() - began
+
+
+def slow(work: Callable[[str], object], names: list[str]) -> dict[str, float]:
+    """Return the growth of the pieces whose time grows faster than they do."""
+    found = {name: round(growth(work, PIECES_OF_SPEECH[name]), 1) for name in names}
+    return {name: ratio for name, ratio in found.items() if ratio >= MOST}
+
+
+@pytest.fixture
+def without_espeak(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """espeak-ng answers with what it is asked: its own time is not this process's, and waiting is uneven."""
+    monkeypatch.setattr(Espeak, "_ask", lambda _self, clauses: list(clauses))
+    script._heard.cache_clear()
+    yield
+    script._heard.cache_clear()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_normalise(locale: str) -> None:
+    assert slow(front_end(locale).normalise, list(PIECES)) == {}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.usefixtures("without_espeak")
+def test_phonemise(locale: str) -> None:
+    front: base.FrontEnd = front_end(locale)
+    if locale == "en-US":
+        front = English(locale, Lexicon(british=False))  # which would remember what was not espeak-ng's
+    assert slow(lambda text: front.phonemise([text]), WORDS) == {}
+
+
+def test_split() -> None:
+    assert slow(lambda text: split(text, 36, 140), list(PIECES)) == {}
+
+
+def test_a_text_that_is_being_written() -> None:
+    def write(text: str) -> None:
+        sentences = Sentences()
+        for start in range(0, len(text), 4):
+            sentences.push(text[start : start + 4])
+        sentences.end()
+
+    assert slow(write, list(PIECES)) == {}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_plan(locale: str) -> None:
+    capabilities = Capabilities(sample_rate=24_000, takes="text", max_input=510, speeds=(0.5, 2.0))
+    voice = voice_of(locale)
+
+    def planned(text: str) -> None:
+        try:
+            for _ in plan(Utterance(text, voice), capabilities):
+                pass
+        except TextError:
+            pass  # it was read to its end to know that
+
+    names = (
+        list(PIECES) if locale == "en-US" else ["joined emoji", "marks to be sorted", "digits", "one letter"]
+    )
+    assert slow(planned, names) == {}
+
+
+def voice_of(locale: str) -> CatalogueVoice:
+    """A voice of `locale`, whether the embedded model has one or not."""
+    voice = Catalogue(load_voice_models()).find("female_en-US")
+    return replace(voice, voice=voice.voice.model_copy(update={"locale": locale}))
