@@ -1,4 +1,4 @@
-"""Routes whose work is given up when the caller leaves before there is an answer.
+"""Routes, or parts of them, whose work is given up when the caller leaves before there is an answer.
 
 Behind Ray Serve's proxy, Serve cancels the work. Where the gateway listens itself, nothing does: uvicorn
 reports a disconnect only to code that asks, and only streamed answers ask, once they are being sent.
@@ -6,7 +6,7 @@ reports a disconnect only to code that asks, and only streamed answers ask, once
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -15,6 +15,12 @@ from starlette.responses import Response
 
 _LEFT = 499
 """Status in the log of a request whose caller left, the same as of Serve's proxy; it is never sent."""
+
+T = TypeVar("T")
+
+
+class CallerLeftError(Exception):
+    """The caller left before there was an answer."""
 
 
 class CancelOnDisconnect(APIRoute):
@@ -29,15 +35,26 @@ class CancelOnDisconnect(APIRoute):
                 return await handler(request)
             try:
                 await request.body()  # after it, only a disconnect can be received
-            except ClientDisconnect:
-                return Response(status_code=_LEFT)
-            return await _unless_left(handler(request), request)
+                return await unless_left(handler(request), request)
+            except (ClientDisconnect, CallerLeftError):
+                return left_response()
 
         return handle
 
 
-async def _unless_left(work: Coroutine[Any, Any, Response], request: Request) -> Response:
-    """Return the answer of `work`, or a substitute if it was cancelled because the caller left."""
+def left_response() -> Response:
+    """Return what stands for an answer in the log of a request whose caller left."""
+    return Response(status_code=_LEFT)
+
+
+async def unless_left(work: Coroutine[Any, Any, T], request: Request) -> T:
+    """Return the result of `work`, which is cancelled if the caller leaves; the body must have been read.
+
+    Raises:
+        CallerLeftError: the caller left.
+    """
+    if request.app.state.context.proxied:
+        return await work
     task = asyncio.current_task()
     left = False
 
@@ -56,6 +73,6 @@ async def _unless_left(work: Coroutine[Any, Any, Response], request: Request) ->
         # Others cancel too, as uvicorn does when it stops: their cancellation must go through.
         if not (left and task and task.uncancel() == 0):
             raise
-        return Response(status_code=_LEFT)
+        raise CallerLeftError from None
     finally:
         watching.cancel()

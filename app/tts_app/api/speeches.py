@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.disconnect import CallerLeftError, left_response, unless_left
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
 from tts_app.api.ranges import byte_range
@@ -44,10 +45,13 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
 )
 async def create_speech(
     body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)], request: Request, playground: Playground
-) -> JSONResponse:
+) -> Response:
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
     voice = _voice(body, playground)
-    await _check_text(body, voice, playground)
+    try:
+        await unless_left(_check_text(body, voice, playground), request)
+    except CallerLeftError:
+        return left_response()
     speech = Speech(
         id=f"speech_{secrets.token_hex(12)}",
         status=Status.QUEUED.value,

@@ -1,7 +1,7 @@
 """Admission: who may use a model now, who waits, and who is refused at once and may come back later.
 
-Each model has one bounded first-come queue. A slot is released however its holder ends: done, failed, or
-cancelled because the caller left, whether while speaking or while still waiting.
+Each model has one bounded first-come queue, and so have the checks of texts. A slot is released however its
+holder ends: done, failed, or cancelled because the caller left, whether in the slot or still waiting for it.
 """
 
 import asyncio
@@ -30,7 +30,16 @@ class OverloadedError(Exception):
 class Admission:
     """Lets `slots` holders in at a time, and at most `queue` more wait. For one event loop."""
 
-    def __init__(self, slots: int, queue: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        slots: int,
+        queue: int,
+        *,
+        full: str = "Too many requests are waiting for this model.",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`full` is what callers are told who find the queue full."""
+        self._full = full
         self._slots = slots
         self._queue = queue
         self._clock = clock
@@ -70,7 +79,7 @@ class Admission:
         """
         if self._held >= self._slots or self._waiters:
             if self._bounded >= self._queue:
-                raise OverloadedError("Too many requests are waiting for this model.", self.retry_after)
+                raise OverloadedError(self._full, self.retry_after)
             self._bounded += 1
             try:
                 await self._wait()

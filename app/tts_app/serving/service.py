@@ -1,6 +1,5 @@
 """Speaking an utterance as a service: catalogue, admission, engine and pipeline brought together."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
@@ -11,7 +10,7 @@ from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
 from tts_app.engines.base import Segment
 from tts_app.resources import VoiceModel
-from tts_app.serving.admission import OverloadedError
+from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
 from tts_app.speech import Chunk, TextError, Utterance
@@ -26,6 +25,7 @@ class SpeechService:
         self.catalogue = Catalogue([])
         self._metrics = metrics
         self._catalogues: dict[str, Catalogue] = {}
+        self._checks = Admission(speech.PLANNERS, queue, full="Too many texts are waiting to be checked.")
         self.served: ServedModels[VoiceModel, VoiceClient] = ServedModels(
             queue, VoiceClient, metrics.requests
         )
@@ -109,11 +109,17 @@ class SpeechService:
         """Raise what speaking `utterance` would raise at its start, without speaking it.
 
         Raises:
+            OverloadedError: too many texts are waiting to be checked.
             TextError: nothing in the text can be spoken.
             ModelUnavailableError: the model does not answer.
         """
         capabilities = await self._of(utterance).capabilities()
-        await asyncio.to_thread(next, speech.plan(utterance, capabilities))
+        try:
+            async with self._checks.slot():
+                await speech.check(utterance, capabilities)
+        except OverloadedError:
+            self._metrics.requests.rejected(utterance.voice.model)
+            raise
 
     def voice(self, model: str, name: str) -> CatalogueVoice:
         """Return the voice `name` of `model`.

@@ -141,6 +141,11 @@ def plan(utterance: Utterance, _capabilities: Capabilities) -> Iterator[Segment]
         yield Segment(word, "", utterance.voice.voice.locale, utterance.voice.voice.speaker or "")
 
 
+async def check(utterance: Utterance, capabilities: Capabilities) -> None:
+    """Something can be spoken, or that is an error."""
+    next(plan(utterance, capabilities))
+
+
 async def speak(
     utterance: Utterance, capabilities: Capabilities, synthesise: Any, texts: AsyncIterator[str] | None = None
 ) -> AsyncIterator[Chunk]:
@@ -222,7 +227,7 @@ Start = Callable[..., Any]
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     """Start APIs that share a database and an audio store."""
     for module in (speech, service_module.speech):
-        monkeypatch.setattr(module, "plan", plan)
+        monkeypatch.setattr(module, "check", check)
         monkeypatch.setattr(module, "speak", speak)
     async with AsyncExitStack() as stack:
 

@@ -11,6 +11,9 @@ import pytest
 
 from tts_app.api.app import create_app
 from tts_app.api.listener import Address, listening
+from tts_app.serving import service
+from tts_app.speech import PLANNERS
+from tts_app.storage.speeches import Speeches
 
 CHAT = {"model": "writer", "messages": [{"role": "user", "content": "Hello"}]}
 SPOKEN = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
@@ -106,3 +109,30 @@ async def test_a_durable_speech_is_made_whether_its_caller_stays_or_not(
     await asyncio.sleep(0.05)
     api.model.gate.set()
     await until(lambda: api.model.spoken == ["one", "two"])
+
+
+async def test_the_check_of_a_durable_speech_is_given_up_and_nothing_is_accepted(
+    api: Any, client: httpx.AsyncClient, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO)
+    running = 0
+
+    async def check(*_: Any) -> None:
+        nonlocal running
+        running += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(service.speech, "check", check)
+    asked = {"text": "one two", "language": "en"}
+    callers = [asyncio.create_task(client.post("/v1/speech", json=asked)) for _ in range(PLANNERS + 1)]
+    await until(lambda: running == PLANNERS)
+    for caller in callers:
+        caller.cancel()
+    await asyncio.wait(callers)
+    await until(lambda: len(requests(caplog)) == len(callers))
+    assert running == 0
+    assert {line["status"] for line in requests(caplog)} == {499}
+    assert await asyncio.to_thread(Speeches(api.context.database).count_unfinished) == 0

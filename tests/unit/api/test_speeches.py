@@ -13,13 +13,15 @@ from sqlalchemy.exc import OperationalError
 
 from tts_app.backoff import Backoff
 from tts_app.resources import VoiceModel
-from tts_app.serving import durable
+from tts_app.serving import durable, service
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.speech import PLANNERS
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.speeches import Speeches
 
 PATH = "/v1/speech"
 BODY = {"text": "one two three", "language": "en"}
+SPOKEN = {"input": "one two", "voice": "alloy"}
 AUDIO = b"one@heart;two@heart;three@heart;"
 
 
@@ -386,3 +388,45 @@ async def test_a_long_text_leaves_room_for_callers(start: Any) -> None:
         answer = await api.client.post("/v1/audio/speech", json={"input": "hi", "voice": "alloy"})
         assert answer.status_code in (200, 429)
     assert api.load[0] <= 2
+
+
+class HeldChecks:
+    """Checks of texts that take as long as a test wants."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.gate = asyncio.Event()
+        self.running = 0
+        patch.setattr(service.speech, "check", self.check)
+
+    async def check(self, *_: Any) -> None:
+        self.running += 1
+        try:
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+
+
+async def test_too_many_checks_are_refused_and_leave_everything_else_alone(
+    api: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    before = await made(api)
+    checks = HeldChecks(monkeypatch)
+    served = PLANNERS + api.context.settings.queue
+    callers = [asyncio.create_task(api.client.post(PATH, json=BODY)) for _ in range(served)]
+    await until(lambda: checks.running == PLANNERS)
+    refused = await api.client.post(PATH, json=BODY)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 600
+    assert refused.json()["error"]["message"] == "Too many texts are waiting to be checked."
+    assert (await api.client.get(f"{PATH}/{before['id']}")).json()["status"] == "done"
+    assert (await api.client.post("/v1/audio/speech", json=SPOKEN)).status_code == 200
+    assert checks.running == PLANNERS
+    checks.gate.set()
+    assert {answer.status_code for answer in await asyncio.gather(*callers)} == {202}
+
+
+async def test_a_failed_check_frees_its_place(api: Any) -> None:
+    silent = {**BODY, "text": "..."}
+    answers = [await api.client.post(PATH, json=silent) for _ in range(PLANNERS + 3)]
+    assert {answer.json()["error"]["code"] for answer in answers} == {"nothing_to_speak"}
+    assert (await api.client.post(PATH, json=BODY)).status_code == 202
