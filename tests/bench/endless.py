@@ -1,5 +1,14 @@
 """Texts made to be slow to read: one short piece repeated, as an attacker or a broken program sends them."""
 
+from dataclasses import replace
+
+from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.manifests import load_voice_models
+
+LOCALES = ("en-US", "ar-SA", "es-ES", "hi-IN", "ur-PK", "fr-FR")
+"""One of each front-end; espeak-ng reads the last."""
+LONGEST = 100_000
+"""Characters of the longest text that a caller may send."""
 PIECES: dict[str, str] = {
     # pictures and invisible characters
     "joined emoji": "👩\u200d",
@@ -75,6 +84,7 @@ PIECES: dict[str, str] = {
     "at": "@",
     "hashtags": "#a",
     "brackets": "(",
+    "square brackets": "[",
     "emphasis": "**",
     "code": "`",
     "links": "[](",
@@ -101,3 +111,9 @@ PIECES: dict[str, str] = {
 def endless(piece: str, length: int) -> str:
     """Return `length` characters of `piece`, again and again."""
     return (piece * (length // len(piece) + 1))[:length]
+
+
+def voice_of(locale: str) -> CatalogueVoice:
+    """Return a voice of `locale`, whether the embedded model has one or not."""
+    voice = Catalogue(load_voice_models()).find("female_en-US")
+    return replace(voice, voice=voice.voice.model_copy(update={"locale": locale}))

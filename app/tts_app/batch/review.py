@@ -18,7 +18,7 @@ _LONGEST_WORD = 40
 """Most letters of a word: hashtags are long, and what a failing model repeats is longer."""
 _SCRIPT_SHARE = 0.75
 """Smallest share of a text's letters that must be of its language; the rest are names and hashtags."""
-_PLACEHOLDER = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]+>|\bX{2,}\b|\bTBD\b|\blorem\b", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]+>|\bX{2,}\b|\bTBD\b|\blorem\b", re.IGNORECASE)
 _SPOKEN = regex.compile(r"[\p{L}\p{M}\p{N}]")
 
 

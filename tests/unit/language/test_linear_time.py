@@ -5,12 +5,11 @@ Ratios of CPU time are measured, not seconds, so that these tests hold on a busy
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
-from endless import PIECES, endless
+from endless import LOCALES, LONGEST, PIECES, endless, voice_of
 
-from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.batch.review import text_faults
 from tts_app.engines.base import Capabilities
 from tts_app.language import base, front_end
 from tts_app.language.english.front_end import English
@@ -18,17 +17,13 @@ from tts_app.language.english.lexicon import Lexicon
 from tts_app.language.espeak import Espeak
 from tts_app.language.split import Sentences, split
 from tts_app.language.urdu import script
-from tts_app.manifests import load_voice_models
 from tts_app.speech import TextError, Utterance, plan
 
-LOCALES = ["en-US", "ar-SA", "es-ES", "hi-IN", "ur-PK", "fr-FR"]
 MOST = 3.0
 """Time for twice as much text, in times for the text: 2 is linear, 4 is quadratic."""
 ENOUGH = 0.01
 """Seconds from which a measurement says something."""
 SHORTEST = 2000
-LONGEST = 100_000
-"""Characters of the longest text that a caller may send."""
 WORDS = [
     *("one letter", "capitals", "adverbs", "a compound", "accents", "tashkeel", "tashkeel to be sorted"),
     *("tatweel and marks", "tanwin", "izafat", "kasra", "conjuncts", "nasal signs", "Arabic", "Hindi"),
@@ -100,6 +95,10 @@ def test_a_text_that_is_being_written() -> None:
     assert slow(write, list(PIECES)) == {}
 
 
+def test_the_review_of_a_post() -> None:
+    assert slow(lambda text: list(text_faults("en", f"a {text}")), list(PIECES)) == {}
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 def test_plan(locale: str) -> None:
     capabilities = Capabilities(sample_rate=24_000, takes="text", max_input=510, speeds=(0.5, 2.0))
@@ -116,9 +115,3 @@ def test_plan(locale: str) -> None:
         list(PIECES) if locale == "en-US" else ["joined emoji", "marks to be sorted", "digits", "one letter"]
     )
     assert slow(planned, names) == {}
-
-
-def voice_of(locale: str) -> CatalogueVoice:
-    """A voice of `locale`, whether the embedded model has one or not."""
-    voice = Catalogue(load_voice_models()).find("female_en-US")
-    return replace(voice, voice=voice.voice.model_copy(update={"locale": locale}))
