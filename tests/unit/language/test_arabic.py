@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tts_app.language.arabic import diacritise as vowels
 from tts_app.language.arabic import latin
 from tts_app.language.arabic.diacritise import bare, diacritise, vowelled
 from tts_app.language.arabic.dialects import LEXICONS
@@ -183,3 +184,13 @@ def test_normalise_takes_time_linear_in_the_text(front_ends):
     started = time.perf_counter()
     front_end.normalise("ب" * 20_000 + " و " * 5_000 + "1 " * 2_000)
     assert time.perf_counter() - started < 60
+
+
+def test_the_model_is_not_asked_for_the_vowels_of_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(vowels._model(), "diacritize", lambda text: asked.append(text) or text)
+    numbers = make_front_end("ar-SA").normalise("12 345 7").split()
+    assert diacritise(numbers) == numbers
+    assert asked == []
+    assert diacritise([*numbers, "كتاب"])[:-1] == numbers
+    assert len(asked) == 1

@@ -45,8 +45,11 @@ def diacritise(words: list[str]) -> list[str]:
     """Return the words of one sentence with their vowels.
 
     The model sees the sentence without marks. Words that are `vowelled` are returned as written, and the
-    writer's single marks (a shadda, a tanwin) take priority over the model's.
+    writer's single marks (a shadda, a tanwin) take priority over the model's. Where all are `vowelled`, as
+    in a row of numbers, the model is not asked.
     """
+    if all(map(vowelled, words)):
+        return words
     found = str(_model().diacritize(" ".join(bare(word) for word in words))).split(" ")
     if len(found) != len(words):
         raise ValueError("the words of a sentence must be neither empty nor hold spaces")
