@@ -98,6 +98,10 @@ bench-door: setup ## attack the listener, and measure what others wait; writes d
 bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main~1); writes docs/benchmarks-commits.md
 	$(PY) tests/bench/commits.py --commit $(COMMIT)
 
+.PHONY: bench-planning
+bench-planning: setup ## measure what reading a text costs that is made to be slow to read; writes docs/benchmarks-planning.md
+	$(PY) tests/bench/planning.py
+
 .PHONY: bench-posts
 bench-posts: setup ## render all 1,800 files of the sample job and examine them (hours; goes on where it was); writes docs/benchmarks-posts.md
 	$(PY) tests/bench/whole_set.py

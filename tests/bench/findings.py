@@ -143,7 +143,7 @@ def render(findings: Findings) -> str:
         "and machine, taken in turns in one run. No subject speaks a text twice: no cache can help.\n\n"
         "Other pages: [batches](benchmarks-batch.md), [the whole set of posts](benchmarks-posts.md), "
         "[the operator](benchmarks-operator.md), [text](benchmarks-text.md), "
-        "[text on a GPU](benchmarks-gpu.md).",
+        "[text on a GPU](benchmarks-gpu.md), [planning](benchmarks-planning.md).",
         section("Targets", _target_rows(findings)),
         section("Conditions", [["", ""], *([name, value] for name, value in findings.conditions.items())]),
         section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE),
