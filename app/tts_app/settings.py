@@ -6,9 +6,9 @@ import re
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tts_app.files import private_folder
@@ -120,24 +120,6 @@ class Settings(BaseSettings):
     """File of the settings that only the gateway knows, `api_key` and `database_url`, as JSON: the embedded
     playground writes it for its gateway; not meant to be set otherwise."""
 
-    @field_validator("api_key")
-    @classmethod
-    def _long_key(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < _SHORTEST_KEY:
-            raise ValueError(
-                f"a key needs at least {_SHORTEST_KEY} characters: `openssl rand -hex 32` makes one"
-            )
-        return key
-
-    @model_validator(mode="after")
-    def _no_empty_key(self) -> Self:
-        """Refuse a key that is empty: a Secret without content must not open the API."""
-        if os.environ.get("TTSP_API_KEY") == "":
-            raise ValueError(
-                "TTSP_API_KEY is empty: set a key of at least 16 characters, or unset the variable"
-            )
-        return self
-
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,6 +150,19 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """`state_dir` with `~` expanded."""
         return self.state_dir.expanduser()
+
+    @property
+    def key_fault(self) -> str:
+        """What is wrong with `api_key` for a server; empty if it is none or right."""
+        if os.environ.get("TTSP_API_KEY") == "":  # a Secret without content must not open the API
+            return (
+                f"TTSP_API_KEY is empty: give it at least {_SHORTEST_KEY} characters, or unset the variable."
+            )
+        if self.api_key is not None and len(self.api_key.get_secret_value()) < _SHORTEST_KEY:
+            return (
+                f"TTSP_API_KEY needs at least {_SHORTEST_KEY} characters: `openssl rand -hex 32` makes one."
+            )
+        return ""
 
     def key_pepper(self) -> bytes:
         """Return the secret with which keys are hashed.
@@ -212,9 +207,11 @@ def gateway_settings() -> Settings:
     """Return the settings of the environment, with those that only the gateway may know.
 
     Raises:
-        ValueError: their file cannot be read. Without it the API would need no key.
+        ValueError: their file cannot be read, without which the API would need no key, or the key is no good.
     """
     settings = Settings()
+    if settings.key_fault:
+        raise ValueError(settings.key_fault)
     if settings.gateway_file is None:
         return settings
     try:

@@ -53,6 +53,8 @@ class Playground:
     """An embedded Ray with Serve. A context manager: leaving it stops every process."""
 
     def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
+        if settings.key_fault:
+            raise ServingError(settings.key_fault)
         host = settings.host
         if not is_loopback(host) and settings.api_key is None and not settings.key_required:
             raise ServingError(

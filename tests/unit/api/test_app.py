@@ -13,7 +13,8 @@ from tts_app.api.app import limits_of, rules_of
 from tts_app.api.callers import Callers
 from tts_app.api.listener import Address
 from tts_app.loopback import is_loopback
-from tts_app.settings import Settings
+from tts_app.serving.embedded import Playground, ServingError
+from tts_app.settings import Settings, gateway_settings
 
 Start = Callable[..., Awaitable[Any]]
 SECRET = "a-secret-of-16-ch"
@@ -53,14 +54,30 @@ def test_limits_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TTSP_CORS_ORIGINS", "app.example"),
         ("TTSP_CORS_ORIGINS", "https://app.example/"),
         ("TTSP_MAX_CONNECTIONS", "0"),
-        ("TTSP_API_KEY", "short"),
-        ("TTSP_API_KEY", ""),
     ],
 )
 def test_settings_refuse(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValidationError, match=f"(?i){variable.removeprefix('TTSP_')}"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [("", "is empty"), ("15-characters-x", "at least 16"), ("16-characters-xy", ""), (None, "")],
+)
+def test_server_refuses_a_short_key(key: str | None, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TTSP_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("TTSP_API_KEY", key)
+    if not says:
+        Playground(Settings())
+        assert gateway_settings().key_fault == ""
+        return
+    with pytest.raises(ServingError, match=says):
+        Playground(Settings())
+    with pytest.raises(ValueError, match=says):
+        gateway_settings()
 
 
 def test_settings_export_lists(monkeypatch: pytest.MonkeyPatch) -> None:
