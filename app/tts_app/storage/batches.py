@@ -209,7 +209,7 @@ class Batches:
         if not storable(batch_id):
             return None
         ended = [status.value for status in BatchStatus if status.final]
-        with self._database.session() as session:
+        with self._database.forgetting() as session:
             return session.scalar(
                 delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
             )

@@ -1,6 +1,7 @@
 """The database of the metadata: SQLite in a file, or PostgreSQL. Opening it brings its tables up to date."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,21 @@ class Database:
         """Yield a session whose transaction is committed at the end; objects that it returned stay usable."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def forgetting(self) -> Iterator[Session]:
+        """Yield a session, as `session` does, whose deleted and replaced texts are in no file afterwards.
+
+        SQLite keeps them in its write-ahead log until that is written to the database, where `secure_delete`
+        overwrites them. PostgreSQL keeps them until it vacuums, and in its own log and backups.
+        """
+        with self.session() as session:
+            yield session
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                busy, _pages, _moved = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            if busy:  # somebody read for longer than busy_timeout; the next one that forgets takes it along
+                log("texts stay in the write-ahead log for now", level=logging.WARNING)
 
     def close(self) -> None:
         """Close the connections."""

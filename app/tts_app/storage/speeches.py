@@ -133,13 +133,14 @@ class Speeches:
         """Remove a speech and return it; None if there was none."""
         if not storable(speech_id):
             return None
-        with self._database.session() as session:
+        with self._database.forgetting() as session:
             return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
 
     def _change(self, speech_id: str, publish: Callable[[], None] | None = None, **values: Any) -> bool:
         """Change a speech that is open, in one statement, so atomically."""
         change = update(Speech).where(Speech.id == speech_id, _open())
-        with self._database.session() as session:
+        database = self._database
+        with database.forgetting() if "text" in values else database.session() as session:
             changed = session.scalar(change.values(**values).returning(Speech.id)) is not None
             if changed and publish is not None:
                 publish()

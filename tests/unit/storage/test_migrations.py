@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from tts_app.settings import Settings
+from tts_app.storage import api_keys  # noqa: F401 - its table is part of the metadata
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches

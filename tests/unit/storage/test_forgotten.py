@@ -1,0 +1,82 @@
+"""Texts of deleted and ended things are in no file of a SQLite database, while it is in use."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tts_app.storage.batches import Batch, Batches, BatchStatus
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speech, Speeches, Status
+
+CANARY = "Platypus confidential zebra"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'metadata.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def found_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if CANARY.encode() in path.read_bytes()]
+
+
+def nothing() -> None:
+    """Publish nothing."""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(
+            lambda table: table.done("speech_1", finished=2, seconds=1, size=1, sha256="s", publish=nothing),
+            id="done",
+        ),
+        pytest.param(lambda table: table.failed("speech_1", finished=2.0, error="no"), id="failed"),
+        pytest.param(lambda table: table.delete("speech_1"), id="deleted"),
+    ],
+)
+def test_speech_that_ended_leaves_no_text(
+    database: Database, tmp_path: Path, end: Callable[[Speeches], object]
+) -> None:
+    speeches = Speeches(database)
+    for number in range(20):  # the rows fill pages, some of which are freed
+        speeches.add(
+            Speech(
+                id=f"speech_{number}",
+                status=Status.QUEUED.value,
+                created=float(number),
+                model="kokoro",
+                voice="female_en-US",
+                locale="en-US",
+                format="mp3",
+                speed=1.0,
+                text=(CANARY if number == 1 else "other ") * 300,
+                characters=1,
+                text_hash="h",
+            )
+        )
+    assert found_in(tmp_path)
+    assert end(speeches)
+    assert found_in(tmp_path) == []
+    assert (tmp_path / "metadata.sqlite-wal").exists(), "the database is in use"
+
+
+def test_deleted_batch_leaves_neither_texts_nor_key(database: Database, tmp_path: Path) -> None:
+    batches = Batches(database)
+    batches.add(
+        Batch(
+            id="batch_1",
+            status=BatchStatus.QUEUED.value,
+            created=1.0,
+            idempotency_key=CANARY,
+            request_hash="h",
+            job=f'{{"posts": {{"inline": [{{"id": 1, "text": {{"en": "{CANARY * 200}"}}}}]}}}}',
+        )
+    )
+    batches.finish("batch_1", BatchStatus.CANCELLED, finished=2.0)
+    assert found_in(tmp_path)
+    assert batches.delete_ended("batch_1") is not None
+    assert found_in(tmp_path) == []
