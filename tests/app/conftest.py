@@ -89,7 +89,7 @@ class Playground(RunningPlayground):
         self.output = folder / "output.txt"
         self.process: subprocess.Popen[bytes]
         self._port = port
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "TTSP_STATE_DIR": str(folder / "state"),
             "TTSP_AUDIO_OUTPUT": str(folder / "audio-output"),
             "TTSP_LOG_LEVEL": "DEBUG",
@@ -107,7 +107,7 @@ class Playground(RunningPlayground):
         command = [sys.executable, "-m", "tts_app.cli", "serve", "--port", str(self._port)]
         with self.output.open("ab") as file:
             self.process = subprocess.Popen(
-                command, stdout=file, stderr=file, env=self._environment, start_new_session=True
+                command, stdout=file, stderr=file, env=self.environment, start_new_session=True
             )
         deadline = time.monotonic() + START
         while time.monotonic() < deadline:

@@ -1,0 +1,76 @@
+"""Keys on a running playground: made beside it by `ttsp keys`, used, rotated and revoked over HTTP."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENCE = 60.0
+"""Seconds to wait on a busy machine; tests/unit/security/test_keys.py has the limit of 5."""
+
+
+@pytest.fixture(scope="module")
+def keyed(starting: Any) -> Iterator[Any]:
+    """A playground that asks for keys of its database."""
+    with starting("keys", TTSP_KEY_REQUIRED="true") as started:
+        yield started
+
+
+@pytest.fixture
+def ttsp(keyed: Any) -> Callable[..., str]:
+    """Run `ttsp keys` where the playground's database is; return what it prints."""
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "tts_app.cli", "keys", *arguments]
+        return subprocess.run(
+            command, env=keyed.environment, check=True, capture_output=True, text=True, timeout=60
+        ).stdout.strip()
+
+    return run
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_keys_open_what_their_scopes_say(keyed: Any, ttsp: Callable[..., str]) -> None:
+    admin = ttsp("create", "platform team", "--scopes", "admin")
+    speech = {"input": "A key opens a door.", "voice": "alloy"}
+    with httpx.Client(base_url=keyed.url, timeout=60) as client:
+        assert client.post("/v1/audio/speech", json=speech).status_code == 401
+        refused = client.post("/v1/audio/speech", json=speech, headers=bearer(admin))
+        assert refused.json()["error"]["code"] == "insufficient_scope"
+        body = {"name": "site", "tenant": "hotel", "scopes": ["speak"]}
+        made = client.post("/v1/keys", json=body, headers=bearer(admin)).json()
+        spoken = client.post("/v1/audio/speech", json=speech, headers=bearer(made["key"]))
+        assert spoken.status_code == 200
+        assert spoken.content[:3] in (b"ID3", b"\xff\xf3\x84")
+        assert client.get("/v1/keys", headers=bearer(made["key"])).status_code == 403
+        assert made["id"] in ttsp("list")
+        assert client.delete(f"/v1/keys/{made['id']}", headers=bearer(admin)).status_code == 204
+        deadline = time.monotonic() + PATIENCE
+        while client.get("/v1/models", headers=bearer(made["key"])).status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def test_keys_revoked_on_the_command_line_are_refused(keyed: Any, ttsp: Callable[..., str]) -> None:
+    key = ttsp("create", "site")
+    with httpx.Client(base_url=keyed.url, timeout=60) as client:
+        assert client.get("/v1/models", headers=bearer(key)).status_code == 200
+        ttsp("revoke", key.split("_")[1])
+        deadline = time.monotonic() + PATIENCE
+        while client.get("/v1/models", headers=bearer(key)).status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def test_keys_are_in_no_log_and_no_file(keyed: Any, ttsp: Callable[..., str]) -> None:
+    secret = ttsp("create", "site").split("_", 2)[2]
+    for path in (keyed.folder / "state").rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
