@@ -39,7 +39,7 @@ class Phase(Enum):
     ANSWERING = "answering"
     """The request is complete, its answer is not."""
     STALLED = "stalled"
-    """The answer cannot be sent on: the caller does not read."""
+    """An answer, or the end of the last one, cannot be sent on: the caller does not read."""
 
 
 class Full(Enum):
@@ -128,6 +128,11 @@ class Connections(Generic[Connection]):
             caller.idle.pop(connection, None)
         elif connection not in self._idle:
             self._now_idle(connection, caller)
+
+    def renew(self, connection: Connection) -> None:
+        """Let a connection's time in its phase begin again; one that is not there is ignored."""
+        if (entry := self._entries.get(connection)) is not None:
+            entry.since = self._clock()
 
     def phase(self, connection: Connection) -> Phase | None:
         """Return what a connection is doing; None if it is not there."""

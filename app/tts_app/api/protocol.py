@@ -1,10 +1,15 @@
 """HTTP/1.1 as uvicorn and httptools read it, within limits. uvicorn has none for this parser."""
 
 import asyncio
+import struct
+import termios
+from contextlib import suppress
+from fcntl import ioctl
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Full, Limits, Phase
@@ -19,6 +24,8 @@ _UNREAD = 262_144
 """Bytes that are read and dropped after an early answer, so that the caller can read it."""
 _LINGER = 2.0
 """Seconds in which a refused caller can read the answer: TCP drops it if we close at once (RFC 9112, 9.6)."""
+_READ = 49_152
+"""Bytes that a caller must read within `send_seconds`: those between the two marks of uvloop's buffer."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -32,8 +39,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._callers = callers
         self._refused = False
+        self._running: RequestResponseCycle | None = None
+        self._reading = Phase.WAITING
+        self._unsent = 0
         self._start_head()
-        self._received = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection in, or say that there is no room."""
@@ -45,8 +54,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.refuse(_no_room(full))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell the request that runs."""
         self._connections.leave(self)
+        self._end_requests()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -54,24 +64,28 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             self._drop(len(data))
             return
-        if self._connections.phase(self) is Phase.WAITING:
-            self._connections.enter(self, Phase.HEADERS)
         for start in range(0, len(data), _SLICE):
             if self._refused or self.transport.is_closing():
                 return
             piece = data[start : start + _SLICE]
             self._silent += len(piece)
             super().data_received(piece)
+            self._note()  # a request that is no HTTP has been answered, and the connection closed
             if self._is_over:
                 self.refuse(self._too_large())
+            elif self._is_upgrade_with_body:
+                self.refuse(_upgrade())
             elif len(self.pipeline) > _PIPELINED:
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Begin to count anew."""
+        """Begin to count anew, unless the connection is about to be refused."""
         super().on_message_begin()
+        if self._is_refusable:
+            return
         self._start_head()
-        self._received = False
+        self._reading = Phase.HEADERS
+        self._note()
 
     def on_url(self, url: bytes) -> None:
         """Count the address."""
@@ -79,19 +93,27 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, or a trailer; those over the limit are not kept."""
+        """Count a header, or a trailer; those over the limit are not kept.
+
+        Nor are trailers: the request's headers have been checked already (RFC 9110, 6.5.1).
+        """
         self._count(len(name) + len(value) + 4)
         self._lines += 1
-        if not self._is_over:
+        if not self._is_over and not self._started:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the request begin, unless it is over a limit."""
         self._silent = 0
-        if not self._is_over:
-            self._started = True
-            super().on_headers_complete()
-            self._connections.enter(self, Phase.BODY)
+        # The parser takes what follows a request for an upgrade for another protocol, its body too.
+        if self.parser.should_upgrade() and _has_body(self.headers):
+            self._is_upgrade_with_body = True
+        if self._is_refusable:
+            return
+        self._started = True
+        self._reading = Phase.BODY
+        super().on_headers_complete()
+        self._note()
 
     def on_body(self, body: bytes) -> None:
         """Pass a piece of the body on; drop it if the answer is complete."""
@@ -106,43 +128,48 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the caller has said everything."""
         self._silent = 0
-        self._received = True
         if not self._started:
             return
+        self._reading = Phase.WAITING
         super().on_message_complete()
-        done = self.cycle.response_complete
-        self._connections.enter(self, Phase.WAITING if done else Phase.ANSWERING)
+        self._note()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Go on with the next request, or wait for it."""
         super().on_response_complete()
-        if self._received and self.cycle.response_complete:
-            self._connections.enter(self, Phase.WAITING)
+        self._note()
 
     def pause_writing(self) -> None:
         """Note that the caller does not read."""
         super().pause_writing()
-        self._connections.enter(self, Phase.STALLED)
+        self._note()
 
     def resume_writing(self) -> None:
         """Note that the caller reads again."""
         super().resume_writing()
-        if self._connections.phase(self) is Phase.STALLED:
-            self._connections.enter(self, Phase.ANSWERING)
+        self._note()
 
     def close(self) -> None:
-        """End an idle connection."""
+        """End an idle connection; the caller has a moment to read the rest of its last answer."""
+        if self.transport.is_closing():
+            self.transport.abort()
+            return
+        unsent = self.transport.get_write_buffer_size()
         self.transport.close()
+        if unsent:  # it is sent first, and nobody need ever read it
+            self.loop.call_later(_LINGER, self.transport.abort)
 
     def expire(self, phase: Phase) -> None:
         """End a connection that has spent too long in `phase`."""
         match phase:
             case Phase.HEADERS:
                 self.refuse(_too_slow("headers", self._limits.header_seconds))
+            case Phase.BODY if self._is_answered:
+                self.close()
             case Phase.BODY:
                 self.refuse(_too_slow("body", self._limits.body_seconds))
             case Phase.STALLED:
-                self.transport.abort()
+                self._expect_reading()
             case _:
                 self.close()
 
@@ -152,19 +179,68 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         log("connection refused", status=error.status, code=error.code)
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
-            if cycle.response_started:
-                self.transport.abort()
-                return
+        self._end_requests()
+        if not self._is_answered and self._running is not None and self._running.response_started:
+            self.transport.abort()
+            return
         self.transport.write(_raw(error))
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.loop.call_later(_LINGER, self.transport.abort)
         else:
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def followed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.loop.call_soon(self._note)  # if it fails, uvicorn closes the connection
+
+        self._running = cycle
+        super()._start_asgi_task(cycle, followed)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a server may ignore Upgrade (RFC 9110, 7.8), and a log line helps only who attacks."""
+
+    def _end_requests(self) -> None:
+        """Tell the request that runs that its caller is gone: uvicorn tells only the last that arrived."""
+        self.pipeline.clear()
+        for cycle in (self._running, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _note(self) -> None:
+        """Record the phase in which the connection is now."""
+        before, phase = self._connections.phase(self), self._phase
+        if before is None:
+            return
+        if phase is Phase.STALLED and before is not phase:
+            self._unsent = _unread(self.transport)
+        self._connections.enter(self, phase)
+
+    @property
+    def _phase(self) -> Phase:
+        if self.flow.write_paused or self.transport.is_closing():
+            return Phase.STALLED
+        if self._is_answered:
+            return self._reading
+        arrives = self._reading is Phase.BODY and self._running is self.cycle
+        return Phase.BODY if arrives else Phase.ANSWERING
+
+    @property
+    def _is_answered(self) -> bool:
+        return self._running is None or self._running.response_complete
+
+    def _expect_reading(self) -> None:
+        """End the connection of a caller that has read next to nothing of a long answer."""
+        unsent = _unread(self.transport)
+        if self._unsent - unsent < _READ:
+            self.transport.abort()
+            return
+        self._unsent = unsent
+        self._connections.renew(self)
 
     def _drop(self, size: int) -> None:
         """Count bytes that nobody reads, and end the connection of a caller that sends too many."""
@@ -174,7 +250,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start_head(self) -> None:
         self._head = self._lines = self._silent = self._unread = 0
-        self._started = False
+        self._started = self._is_upgrade_with_body = False
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -184,6 +260,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_over(self) -> bool:
         size = self._head + self._silent
         return size > self._limits.header_bytes or self._lines > self._limits.header_lines
+
+    @property
+    def _is_refusable(self) -> bool:
+        return self._is_over or self._is_upgrade_with_body
 
     def _too_large(self) -> ApiError:
         limits = self._limits
@@ -203,6 +283,30 @@ def _no_room(full: Full) -> ApiError:
 
 def _too_slow(part: str, seconds: float) -> ApiError:
     return ApiError(408, f"The request's {part} did not arrive within {seconds:g} seconds.")
+
+
+def _upgrade() -> ApiError:
+    message = (
+        "This server speaks HTTP/1.1 only, and a request with a body cannot ask for another protocol: "
+        "send it without `Upgrade`."
+    )
+    return ApiError(400, message, code="upgrade_with_body")
+
+
+def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 \t"))
+        for name, value in headers
+    )
+
+
+def _unread(transport: asyncio.Transport) -> int:
+    """Return the bytes that the caller has not taken yet, here and in the kernel, which takes megabytes."""
+    unread = transport.get_write_buffer_size()
+    with suppress(OSError):  # not every system counts the kernel's
+        queued = ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        unread += struct.unpack("i", queued)[0]
+    return unread
 
 
 def _raw(error: ApiError) -> bytes:

@@ -96,3 +96,17 @@ def test_connections_count_time_from_the_start_of_a_phase() -> None:
     assert not list(connections.overdue())
     clock.now = 26
     assert list(connections.overdue()) == [("a", Phase.HEADERS)]
+
+
+def test_connections_begin_their_time_again() -> None:
+    clock = Clock()
+    connections, _ = make(clock, send_seconds=10)
+    connections.join("a", "x")
+    connections.enter("a", Phase.STALLED)
+    clock.now = 9
+    connections.renew("a")
+    connections.renew("b")  # it is not there: nothing happens
+    clock.now = 18
+    assert list(connections.overdue()) == []
+    clock.now = 20
+    assert list(connections.overdue()) == [("a", Phase.STALLED)]

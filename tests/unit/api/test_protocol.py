@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +22,10 @@ from tts_app.api.listener import Address, listening
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
+LARGE = 16 << 20
+"""Bytes of an answer that the buffers of two sockets do not take."""
+
+
 class App:
     """Answers `/` at once, `/held` when `gate` is open, `/early` before it reads, `/flood` with no end."""
 
@@ -32,6 +37,8 @@ class App:
                 Route("/", self.answer, methods=["GET", "POST"]),
                 Route("/held", self.held),
                 Route("/flood", self.flood),
+                Route("/large", self.large),
+                Route("/trailer", self.trailer, methods=["POST"]),
             ]
         )
 
@@ -47,6 +54,13 @@ class App:
     async def held(self, _request: Request) -> Response:
         await self.gate.wait()
         return PlainTextResponse("held")
+
+    async def large(self, _request: Request) -> Response:
+        return Response(bytes(LARGE))
+
+    async def trailer(self, request: Request) -> Response:
+        await request.body()
+        return PlainTextResponse(request.headers.get("x-late", "none"))
 
     async def flood(self, _request: Request) -> Response:
         async def blocks() -> AsyncIterator[bytes]:
@@ -84,17 +98,40 @@ class Client:
             return True
 
 
+class SlowReader:
+    """A raw connection that reads when it is told to, through a small buffer."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+
+    async def send(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self.socket, data)
+
+    async def read(self) -> int:
+        """Read what is there, or wait for it; return its bytes, 0 at the end."""
+        return len(await asyncio.get_running_loop().sock_recv(self.socket, 1 << 20))
+
+
 class Listener:
     def __init__(self, app: App, port: int) -> None:
         self.app = app
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
         self._open: list[asyncio.StreamWriter] = []
+        self._slow: list[socket.socket] = []
 
     async def connect(self, source: str = "127.0.0.1") -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(source, 0))
         self._open.append(writer)
         return Client(reader, writer)
+
+    def connect_slowly(self) -> SlowReader:
+        reader = SlowReader(self._port)
+        self._slow.append(reader.socket)
+        return reader
 
     async def others_are_served(self) -> None:
         async with httpx.AsyncClient() as client:
@@ -103,6 +140,12 @@ class Listener:
     def close(self) -> None:
         for writer in self._open:
             writer.close()
+        for slow in self._slow:
+            slow.close()
+
+
+def open_files() -> int:
+    return psutil.Process().num_fds()
 
 
 @asynccontextmanager
@@ -301,3 +344,115 @@ async def test_listener_leaves_no_socket_of_a_caller_that_resets() -> None:
         sock = socket.create_connection(("127.0.0.1", int(here.url.rsplit(":", 1)[1])))
         sock.close()
         await here.others_are_served()
+
+
+async def test_listener_lets_nobody_hold_a_connection_with_the_beginning_of_a_second_request() -> None:
+    async with listener(Limits(header_seconds=0.5, per_address=1)) as here:
+        held = await here.connect()
+        await held.send(GET + b"\r\nGET /")
+        assert await held.answer() == (200, b"0 bytes")
+        await held.send(b"x")
+        assert (await held.answer())[0] == 408
+        held = await here.connect()
+        await held.send(GET + b"\r\nGET /")
+        assert await held.answer() == (200, b"0 bytes")
+        await held.send(b"x")
+        await here.others_are_served()  # it makes room
+
+
+async def test_listener_answers_before_it_ends_the_beginning_of_a_second_request() -> None:
+    async with listener(Limits(header_seconds=0.3, body_seconds=0.3)) as here:
+        one = await here.connect()
+        await one.send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        await one.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        await asyncio.sleep(2.5)
+        here.app.gate.set()
+        assert await one.answer() == (200, b"held")
+        assert (await one.answer())[0] == 408
+
+
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+async def test_listener_keeps_no_connection_whose_answer_is_not_read(header: bytes) -> None:
+    """The answer is complete for the application; its last megabytes wait for a caller who never reads."""
+    async with listener(Limits(send_seconds=0.5, idle_seconds=1)) as here:
+        slow = here.connect_slowly()
+        await asyncio.sleep(0.2)
+        before = open_files()
+        await slow.send(b"GET /large HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n")
+        deadline = asyncio.get_running_loop().time() + 20
+        while open_files() >= before:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.1)
+
+
+async def test_listener_lets_a_caller_read_slowly() -> None:
+    async with listener(Limits(send_seconds=0.5)) as here:
+        slow = here.connect_slowly()
+        await slow.send(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        began, read = asyncio.get_running_loop().time(), 0
+        while size := await slow.read():
+            read += size
+            if asyncio.get_running_loop().time() - began < 4:
+                await asyncio.sleep(0.02)
+        assert read > LARGE
+
+
+async def test_listener_refuses_headers_that_are_too_large_whatever_follows() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"GET /held HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 150 + b"\r\n" + GET + b"\r\n")
+        assert (await one.answer())[0] == 431
+        assert await one.is_closed()
+
+
+async def test_listener_tells_the_first_of_several_requests_that_its_caller_left() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n" + GET + b"\r\n")
+        await one.reader.readexactly(1 << 20)
+        one.writer.transport.abort()
+        await asyncio.wait_for(here.app.flooded.wait(), 20)
+
+
+async def test_listener_takes_no_trailer_for_a_header() -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        head = b"POST /trailer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await one.send(head + b"0\r\nX-Late: yes\r\n\r\n")
+        assert await one.answer() == (200, b"none")
+
+
+async def test_listener_says_nothing_more_to_a_caller_who_has_been_answered() -> None:
+    async with listener(Limits(body_seconds=0.5)) as here:
+        one = await here.connect()
+        await one.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert await one.answer() == (401, b"no")
+        assert await one.is_closed()
+
+
+UPGRADES = [
+    pytest.param(b"Connection: Upgrade\r\nUpgrade: websocket\r\n", id="websocket"),
+    pytest.param(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n", id="h2c"),
+]
+
+
+@pytest.mark.parametrize("headers", UPGRADES)
+async def test_listener_ignores_that_another_protocol_is_asked_for(headers: bytes) -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        for _ in range(2):
+            await one.send(GET + headers + b"\r\n")
+            assert await one.answer() == (200, b"0 bytes")
+
+
+@pytest.mark.parametrize("headers", UPGRADES)
+@pytest.mark.parametrize("length", [b"Content-Length: 27\r\n", b"Transfer-Encoding: chunked\r\n"])
+async def test_listener_takes_no_body_for_a_request(headers: bytes, length: bytes) -> None:
+    async with listener(Limits()) as here:
+        one = await here.connect()
+        await one.send(b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + length + b"\r\n")
+        await asyncio.sleep(0.1)
+        await one.send(b"GET / HTTP/1.1\r\nHost: y\r\n\r\n")
+        status, body = await one.answer()
+        assert (status, code(body)) == (400, "upgrade_with_body")
+        assert await one.is_closed()
