@@ -28,6 +28,10 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """Names, separated by commas in an environment variable."""
 
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
+"""A name, an IPv4 address, or an IPv6 address without brackets: a Host header without its port."""
+
+
 class Settings(BaseSettings):
     """What can be configured where the playground runs. The replicas read the same variables."""
 
@@ -126,6 +130,15 @@ class Settings(BaseSettings):
         for name in names:
             ip_network(name, strict=False)  # raises a ValueError that says what it is not
         return names
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names as they are compared; refuse what is no name of a host."""
+        for name in names:
+            if name != "*" and not _HOST.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a host: write it as tts.example, without a port")
+        return tuple(name.lower() for name in names)
 
     @field_validator("cors_origins")
     @classmethod

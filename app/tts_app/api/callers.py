@@ -21,7 +21,7 @@ class Callers:
 
         `forwarded` is the request's X-Forwarded-For; it counts only if `peer` is trusted.
         """
-        hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+        hops = [_without_port(hop.strip()) for hop in forwarded.split(",") if hop.strip()]
         address = peer
         while hops and self.is_trusted(address):
             address = hops.pop()
@@ -44,6 +44,13 @@ def networks(names: Sequence[str]) -> tuple[Network, ...]:
         ValueError: one of them is neither a network nor an address.
     """
     return tuple(ip_network(name, strict=False) for name in names)
+
+
+def _without_port(hop: str) -> str:
+    """Return the address of `hop`: some proxies add the caller's port, and its connections have many."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _grouped(address: str) -> str:

@@ -22,6 +22,8 @@ ANY = "*"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _DOCS = ("/docs", "/openapi.json")
+_HEALTH = "/healthz"
+"""Answered whatever the Host: load balancers send an address, or none. It says nothing."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -59,7 +61,8 @@ class Door:
             return
         headers = Headers(scope=scope)
         try:
-            _check_host(headers.get("host", ""), self._rules.hosts)
+            if scope["path"] != _HEALTH:
+                _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
             principal = await self._principal(headers)
@@ -117,7 +120,10 @@ def _check_host(given: str, allowed: Collection[str]) -> None:
     """
     if ANY in allowed:
         return
-    name = urlsplit(f"//{given}").hostname if given and not set(given) & set("/@?#\\") else None
+    try:
+        name = urlsplit(f"//{given}").hostname if given and not set(given) & set("/@?#\\") else None
+    except ValueError:  # brackets without an address between them
+        name = None
     if name not in allowed:
         raise ApiError(
             421,
@@ -130,16 +136,16 @@ def _check_host(given: str, allowed: Collection[str]) -> None:
 def _check_origin(headers: Headers, allowed: Collection[str]) -> None:
     """Refuse a change that another site's page asks for.
 
-    Browsers say where a request comes from in Origin and Sec-Fetch-Site; other clients send neither.
+    Browsers say where a request comes from in Origin and Sec-Fetch-Site; other clients send neither. No page
+    can change them. Where a proxy in front changes Host, only Sec-Fetch-Site tells that the page is ours.
 
     Raises:
         ApiError: 403.
     """
-    origin = headers.get("origin")
-    if origin is not None:
-        foreign = not _same(origin, headers.get("host", ""))
-    else:
-        foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+    if site == "same-origin":
+        return
+    foreign = site != "none" if origin is None else not _same(origin, headers.get("host", ""))
     if foreign and ANY not in allowed and origin not in allowed:
         raise ApiError(
             403,

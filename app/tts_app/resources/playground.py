@@ -128,7 +128,9 @@ class ApiKeyRef(Resource):
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
-HostPattern = Annotated[str, StringConstraints(pattern=r"^([*]|[a-z0-9.:-]+)$", max_length=253)]
+HostPattern = Annotated[
+    str, StringConstraints(pattern=r"^([*]|[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*)$", max_length=253)
+]
 Origin = Annotated[
     str, StringConstraints(pattern=r"^([*]|[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+)$", max_length=253)
 ]

@@ -30,6 +30,7 @@ KEY = {"Authorization": f"Bearer {SECRET}"}
         ("127.0.0.1", "tts.example, localhost", ("tts.example", "localhost")),
         (None, "", ("*",)),
         (None, "tts.example", ("tts.example",)),
+        (None, "TTS.Example,FD00::1", ("tts.example", "fd00::1")),
     ],
 )
 def test_rules_of_hosts(
@@ -51,6 +52,9 @@ def test_limits_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ("variable", "value"),
     [
         ("TTSP_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("TTSP_ALLOWED_HOSTS", "tts.example:8000"),
+        ("TTSP_ALLOWED_HOSTS", "https://tts.example"),
+        ("TTSP_ALLOWED_HOSTS", "[::1]"),
         ("TTSP_CORS_ORIGINS", "app.example"),
         ("TTSP_CORS_ORIGINS", "https://app.example/"),
         ("TTSP_MAX_CONNECTIONS", "0"),
