@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated
@@ -21,6 +21,7 @@ from tts_app.api.resolve import by_description, by_name, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
 from tts_app.api.scopes import need
 from tts_app.api.sse import event
+from tts_app.api.streams import kept_alive
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
@@ -32,6 +33,8 @@ from tts_app.telemetry.logs import log
 router = APIRouter(prefix="/v1/speech", tags=["durable speech"])
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+_SILENCE = 15.0
+"""Seconds without news of a speech after which its followers get a sign of life."""
 _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "description": "No such speech."}}
 
 
@@ -148,9 +151,8 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
 async def get_events(speech_id: str, playground: Playground) -> StreamingResponse:
     """Send an event `speech` now and after each change, until it is done or failed."""
     await _find(speech_id, playground)
-    return StreamingResponse(
-        _events(speech_id, playground), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    events = kept_alive(_events(speech_id, playground), _SILENCE)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 @router.delete(
@@ -167,7 +169,7 @@ async def delete_speech(speech_id: str, playground: Playground) -> Response:
     return Response(status_code=204)
 
 
-async def _events(speech_id: str, playground: Context) -> AsyncIterator[bytes]:
+async def _events(speech_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
     async with aclosing(playground.durable.follow(speech_id)) as states:
         async for speech in states:
             data = _answer(speech, playground).model_dump()

@@ -86,6 +86,15 @@ async def test_without_it_is_accepted_and_can_be_followed(api: Any) -> None:
     assert (await api.client.get(f"{address}/audio")).content == AUDIO
 
 
+async def test_a_follower_gets_a_sign_of_life(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_app.api.speeches._SILENCE", 0.01)
+    api.model.gate.clear()
+    address = (await api.client.post(PATH, json=BODY)).headers["location"]
+    asyncio.get_running_loop().call_later(0.3, api.model.gate.set)
+    events = await api.client.get(f"{address}/events")
+    assert ": nothing new\n\n" in events.text
+
+
 async def test_a_wait_that_is_too_short_is_202(api: Any) -> None:
     api.model.gate.clear()
     answer = await api.client.post(PATH, json=BODY, headers={"prefer": "wait=0"})
