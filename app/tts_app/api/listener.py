@@ -6,6 +6,7 @@ Thousands of streams cannot go through it. Here a chunk is a write to a socket
 """
 
 import asyncio
+import logging
 import resource
 import socket
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Limits
 from tts_app.api.protocol import GuardedProtocol
+from tts_app.telemetry.logs import log
 
 GRACE = 8
 """Seconds in which requests may end by themselves: less than Serve gives a replica to stop."""
@@ -27,6 +29,9 @@ _SOCKETS = 16
 """Since 1.45, libuv accepts one connection per socket in each turn of the event loop. While the loop writes
 to thousands of streams it turns ten times a second, so there are several sockets to accept from."""
 _BACKLOG = 4096
+_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the kernel probes, seconds between probes, and their number. Where an answer is
+silent for long, a caller that is gone is found in two minutes, and routers do not forget the connection."""
 _SWEEP = 1.0
 """Seconds between two looks at which connections have taken too long."""
 _FILES_FOR_CONNECTIONS = 0.75
@@ -88,7 +93,11 @@ async def _sweep(connections: Connections[GuardedProtocol]) -> None:
     while True:
         await asyncio.sleep(_SWEEP)
         for connection, phase in connections.overdue():
-            connection.expire(phase)
+            try:
+                connection.expire(phase)
+            except Exception as error:  # noqa: BLE001 - the timers of the others must go on
+                log("connection not ended", level=logging.ERROR, error=error, phase=phase.value)
+                connection.transport.abort()
 
 
 def _within_files(limits: Limits) -> Limits:
@@ -111,6 +120,7 @@ def _listen(address: Address) -> list[socket.socket]:
             sockets.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _keep_alive(listener)
             listener.bind((address.host, address.port))
             listener.listen(_BACKLOG)  # now: until the server runs, callers wait and are not refused
     except OSError:
@@ -118,3 +128,11 @@ def _listen(address: Address) -> list[socket.socket]:
             listener.close()
         raise
     return sockets
+
+
+def _keep_alive(listener: socket.socket) -> None:
+    """Let the kernel probe silent connections; those that `listener` accepts inherit it."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:  # macOS lacks one of them
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)

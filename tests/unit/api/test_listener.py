@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from cluster.process import free_port
 from tts_app.api.listener import Address, listening
+from tts_app.api.protocol import GuardedProtocol
 
 
 def answering(gate: asyncio.Event) -> Starlette:
@@ -55,3 +56,24 @@ async def test_a_port_that_another_program_has_is_an_error() -> None:
         with pytest.raises(OSError, match="in use"):
             async with listening(answering(asyncio.Event()), address):
                 pass
+
+
+async def test_it_probes_silent_connections() -> None:
+    probed: list[int] = []
+
+    class Looked(GuardedProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            sock = transport.get_extra_info("socket")
+            probed.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            super().connection_made(transport)
+
+    gate, port = asyncio.Event(), free_port("127.0.0.1")
+    gate.set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tts_app.api.listener.GuardedProtocol", Looked)
+        async with (
+            listening(answering(gate), Address(host="127.0.0.1", port=port)),
+            httpx.AsyncClient() as client,
+        ):
+            await client.get(f"http://127.0.0.1:{port}")
+    assert probed == [1]

@@ -18,6 +18,7 @@ from cluster.process import free_port
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
 from tts_app.api.listener import Address, listening
+from tts_app.api.protocol import GuardedProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -456,3 +457,20 @@ async def test_listener_takes_no_body_for_a_request(headers: bytes, length: byte
         status, body = await one.answer()
         assert (status, code(body)) == (400, "upgrade_with_body")
         assert await one.is_closed()
+
+
+async def test_listener_ends_the_connections_after_one_that_cannot_be_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_self: GuardedProtocol, _error: Exception) -> None:
+        raise OSError("broken")
+
+    async with listener(Limits(header_seconds=0.3)) as here:
+        with monkeypatch.context() as patch:
+            patch.setattr(GuardedProtocol, "refuse", broken)
+            first = await here.connect()
+            await first.send(GET)
+            assert await first.is_closed()
+        second = await here.connect()
+        await second.send(GET)
+        assert (await second.answer())[0] == 408
