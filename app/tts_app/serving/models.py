@@ -48,6 +48,7 @@ class ServedModels(Generic[Resource, Client]):
         self._connect = connect
         self._metrics = metrics
         self._served: dict[str, Served[Resource, Client]] = {}
+        self._asking: asyncio.Task[dict[str, str]] | None = None
 
     @property
     def resources(self) -> list[Resource]:
@@ -71,6 +72,7 @@ class ServedModels(Generic[Resource, Client]):
             if name not in models or models[name].client is not old.client:
                 old.client.close()
         self._served = models
+        self._asking = None  # it does not ask the models that are new
 
     def find(self, name: str) -> Served[Resource, Client]:
         """Return a model.
@@ -89,8 +91,13 @@ class ServedModels(Generic[Resource, Client]):
         """Ask every model whether it answers; return the reason for each that does not.
 
         For a model that may scale to zero, Serve is asked instead: a question to the model would start it,
-        and keep it running.
+        and keep it running. Those who ask meanwhile get the same answer: they may be anybody.
         """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(within))
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self, within: float) -> dict[str, str]:
         names = list(self._served)
         answers = await asyncio.gather(
             *(

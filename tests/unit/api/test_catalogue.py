@@ -86,6 +86,29 @@ async def test_a_model_that_comes_while_the_others_are_asked_is_not_called_ready
     assert sorted((await api.client.get("/readyz")).json()["models"]) == ["kokoro", "second", "writer"]
 
 
+async def test_models_are_asked_once_for_all_who_ask_at_the_same_time(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they are ready is told to everybody, also to one who asks a thousand times a second."""
+    probe, gate, asked = api.model.probe, asyncio.Event(), 0
+
+    async def counted(within: float | None) -> Any:
+        nonlocal asked
+        asked += 1
+        await gate.wait()
+        return await probe(within)
+
+    monkeypatch.setattr(api.model, "probe", counted)
+    asking = [asyncio.create_task(api.client.get("/readyz")) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    asking[0].cancel()  # one who leaves takes the answer from nobody
+    gate.set()
+    assert {(await one).status_code for one in asking[1:]} == {200}
+    assert asked == 1
+    assert (await api.client.get("/readyz")).status_code == 200
+    assert asked == 2
+
+
 async def test_a_new_catalogue_is_taken_up_while_a_request_runs(api: Any, until: Any) -> None:
     from tts_app.catalogue import CatalogueVoice
 
