@@ -180,3 +180,45 @@ async def test_head_is_answered_wherever_get_is(start: Start) -> None:
         assert (head.status_code, head.content) == (200, b""), path
         assert head.headers["content-length"] == get.headers["content-length"], path
     assert (await api.client.head("/v1/audio/speech")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models",
+        "/V1/models",
+        "//v1/models",
+        "/v1//models",
+        "/v1%2fmodels",
+        "/%761/models",
+        "/./v1/models",
+        "/x/../v1/models",
+        "/v1/models/",
+        "/v1/models%00",
+        "/v1;/models",
+        "/docs/",
+        "/docs%2f",
+        "/%64ocs",
+        "/openapi.json/",
+        "/static-offline-docs/../openapi.json",
+        "/static-offline-docs/%2e%2e/v1/models",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "TRACE"])
+async def test_no_spelling_of_a_path_passes_the_door(path: str, method: str, start: Start) -> None:
+    api = await start(api_key="secret")
+    url = api.client.base_url.copy_with(raw_path=path.encode())
+    assert (await api.client.request(method, url)).status_code in (401, 404, 405)
+
+
+async def test_without_the_key_there_is_health_alone(start: Start) -> None:
+    api = await start(api_key="secret")
+    paths = (await api.client.get("/openapi.json", headers=KEY)).json()["paths"]
+    asked = {
+        (path, method): (await api.client.request(method, path)).status_code
+        for path, methods in paths.items()
+        for method in methods
+    }
+    public = {path for (path, _), status in asked.items() if status != 401}
+    assert public == {"/healthz", "/readyz"}
+    assert len(asked) > 15
