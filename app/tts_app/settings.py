@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     idle_timeout: Annotated[float, Field(gt=0)] = 75.0
     """Seconds after which a connection without a request is closed."""
     send_timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds in which a caller must read 48 KiB of an answer that waits for it; else the connection is closed."""
+    """Seconds in which a caller must read 48 KiB of an answer that waits; else the connection is closed."""
 
     audio_output: str = "audio-output"
     """Folder, or fsspec URL, where durable speeches are saved."""
