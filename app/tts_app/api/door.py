@@ -23,7 +23,7 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _DOCS = ("/docs", "/openapi.json")
 _HEALTH = "/healthz"
-"""Answered whatever the Host: load balancers send an address, or none. It says nothing."""
+"""Answered whatever the headers: load balancers send an address as Host, or none. It says nothing."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -59,10 +59,12 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] == _HEALTH:
+            await self._app(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         try:
-            if scope["path"] != _HEALTH:
-                _check_host(headers.get("host", ""), self._rules.hosts)
+            _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
             principal = await self._principal(headers)

@@ -58,4 +58,4 @@ def principal_of(scope: AsgiScope) -> Principal:
 
 def caller_is_known(scope: AsgiScope) -> bool:
     """Return whether it is known whose request it is."""
-    return scope[_PRINCIPAL] is not None
+    return scope.get(_PRINCIPAL) is not None

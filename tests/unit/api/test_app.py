@@ -206,13 +206,13 @@ async def test_head_is_answered_wherever_get_is(start: Start) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "TRACE"])
 async def test_no_spelling_of_a_path_passes_the_door(path: str, method: str, start: Start) -> None:
-    api = await start(api_key="secret")
+    api = await start(api_key=SECRET)
     url = api.client.base_url.copy_with(raw_path=path.encode())
     assert (await api.client.request(method, url)).status_code in (401, 404, 405)
 
 
 async def test_without_the_key_there_is_health_alone(start: Start) -> None:
-    api = await start(api_key="secret")
+    api = await start(api_key=SECRET)
     paths = (await api.client.get("/openapi.json", headers=KEY)).json()["paths"]
     asked = {
         (path, method): (await api.client.request(method, path)).status_code
