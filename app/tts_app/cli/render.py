@@ -11,6 +11,9 @@ from tts_app.manifests import ManifestError, embedded_posts
 
 _EXIT_CODES = {"Succeeded": 0, "PartiallyFailed": FAILED, "Failed": FAILED, "Stopped": INTERRUPTED}
 
+_OPERATOR = "Set by the operator"
+"""Heading, in the help, of options that only jobs on a cluster have."""
+
 
 def render(
     file: Annotated[
@@ -63,21 +66,31 @@ def render(
         typer.Option(min=0.05, max=1, help="Share of the machine to use at most. Default: 0.8."),
     ] = None,
     speaker: Annotated[
-        str, typer.Option(help="engine: load the models; service: call the replicas of a running service.")
+        str,
+        typer.Option(
+            help="engine: load the models; service: call the replicas of a running service.",
+            rich_help_panel=_OPERATOR,
+        ),
     ] = "engine",
     place: Annotated[
         list[str] | None,
-        typer.Option(help="MODEL=RESOURCE: the Ray resource of a model's nodes, repeatable."),
+        typer.Option(
+            help="MODEL=RESOURCE: the Ray resource of a model's nodes, repeatable.", rich_help_panel=_OPERATOR
+        ),
     ] = None,
     uid: Annotated[
         str,
-        typer.Option(help="Identifies the job: what failed in an earlier job of its name is retried."),
+        typer.Option(
+            help="Identifies the job: what failed in an earlier job of its name is retried.",
+            rich_help_panel=_OPERATOR,
+        ),
     ] = "",
     goes_on: Annotated[
         bool,
         typer.Option(
             "--goes-on",
-            help="For the operator: the batch was started before, so wait for an output that is missing.",
+            help="The batch was started before, so wait for an output that is missing.",
+            rich_help_panel=_OPERATOR,
         ),
     ] = False,
     config_maps: Annotated[

@@ -108,8 +108,8 @@ class CustomResource(Resource):
     columns: ClassVar[tuple[Column, ...]]
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "metadata.name must be a DNS-1035 label of at most 47 characters: small letters, digits and '-', "
-            "beginning with a letter and not ending with '-'",
+            "metadata.name must be a DNS-1035 label of at most 47 characters: lowercase letters, digits and "
+            "'-', beginning with a letter and not ending with '-'",
             cel=f"self.metadata.name.matches('{_DNS_LABEL}')",
         ),
     )
