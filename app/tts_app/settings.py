@@ -15,6 +15,7 @@ from tts_app.files import private_folder
 from tts_app.telemetry.logs import secret
 
 _SHORTEST_KEY = 16
+_DEFAULT_PORT = re.compile(r"^(http(?=:.*:80$)|https(?=:.*:443$))(.*):\d+$")
 
 
 def _listed(value: object) -> object:
@@ -143,11 +144,11 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse what no browser sends as an Origin."""
+        """Return the origins as browsers send them; refuse what is no origin."""
         for origin in origins:
-            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin):
+            if origin != "*" and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+", origin):
                 raise ValueError(f"{origin!r} is no origin: write it as https://app.example, without a path")
-        return origins
+        return tuple(_DEFAULT_PORT.sub(r"\1\2", origin.lower()) for origin in origins)
 
     @field_validator("database_url")
     @classmethod
@@ -171,9 +172,11 @@ class Settings(BaseSettings):
             return (
                 f"TTSP_API_KEY is empty: give it at least {_SHORTEST_KEY} characters, or unset the variable."
             )
-        if self.api_key is not None and len(self.api_key.get_secret_value()) < _SHORTEST_KEY:
+        key = self.api_key.get_secret_value() if self.api_key is not None else None
+        if key is not None and (len(key) < _SHORTEST_KEY or not re.fullmatch(r"[!-~]+", key)):
             return (
-                f"TTSP_API_KEY needs at least {_SHORTEST_KEY} characters: `openssl rand -hex 32` makes one."
+                f"TTSP_API_KEY needs at least {_SHORTEST_KEY} characters, ASCII without spaces, as a header "
+                "carries them: `openssl rand -hex 32` makes one."
             )
         return ""
 

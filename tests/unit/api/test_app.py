@@ -68,7 +68,13 @@ def test_settings_refuse(variable: str, value: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [("", "is empty"), ("15-characters-x", "at least 16"), ("16-characters-xy", ""), (None, "")],
+    [
+        ("", "is empty"),
+        ("15-characters-x", "at least 16"),
+        ("a schlüssel of 16", "ASCII"),
+        ("16-characters-xy", ""),
+        (None, ""),
+    ],
 )
 def test_server_refuses_a_short_key(key: str | None, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TTSP_API_KEY", raising=False)
@@ -82,6 +88,18 @@ def test_server_refuses_a_short_key(key: str | None, says: str, monkeypatch: pyt
         Playground(Settings())
     with pytest.raises(ValueError, match=says):
         gateway_settings()
+
+
+def test_settings_have_origins_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "https://App.Example:443, http://a.example:80, http://a.example:443, https://[::1]:8443, *"
+    monkeypatch.setenv("TTSP_CORS_ORIGINS", given)
+    assert Settings().cors_origins == (
+        "https://app.example",
+        "http://a.example",
+        "http://a.example:443",
+        "https://[::1]:8443",
+        "*",
+    )
 
 
 def test_settings_export_lists(monkeypatch: pytest.MonkeyPatch) -> None:
