@@ -202,7 +202,7 @@ PARTS: dict[str, Part] = {
 def _run(plan: Plan, output: Any, models: Any, options: Options, reported: list[Progress]) -> Outcome:
     from tts_app.batch.run import run  # after Ray has started, as it reads its environment when imported
 
-    return asyncio.run(run(plan, output, models, options, tell=reported.append))
+    return asyncio.run(run(plan, output, models, options, report=reported.append))
 
 
 def _ledger_alone(plan: Plan, folder: Path) -> tuple[int, float]:

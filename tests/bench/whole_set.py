@@ -191,7 +191,7 @@ def _run(plan: Plan, output: Output, models: Sequence[VoiceModel], seconds: floa
         asyncio.get_running_loop().call_later(seconds, driver.stop)
 
     options = Options("hospitality-100", utilisation=1)
-    return asyncio.run(run(plan, output, models, options, tell=lambda _: None, started=started))
+    return asyncio.run(run(plan, output, models, options, report=lambda _: None, started=started))
 
 
 @dataclass(slots=True)
