@@ -112,10 +112,9 @@ def measured_by(work: Work, unit: str) -> Callable[[Findings, argparse.Namespace
                 for turn in ("before", "now") if number % 2 else ("now", "before"):
                     waiting = servers["now" if turn == "before" else "before"]
                     with waiting.standing_still():
-                        over_http(
-                            servers[turn].url, bodies_of(-number, 1, 4), 1
-                        )  # who stood still is slow at first
-                        found[turn] = work(servers[turn].url, number)
+                        url = servers[turn].url
+                        over_http(url, bodies_of(-number, 1, 4), 1)  # a resumed server is slow at first
+                        found[turn] = work(url, number)
                 if not number:
                     continue  # the first round warms up
                 shares.append(found["now"] / found["before"])

@@ -58,7 +58,11 @@ class ApiKeys:
 
     def revoke(self, key_id: str, now: float) -> bool:
         """Revoke a key. False: there is none, or it was revoked before."""
-        return self._change(key_id, revoked=now)
+        if not storable(key_id):
+            return False
+        change = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked.is_(None)).values(revoked=now)
+        with self._database.session() as session:
+            return session.scalar(change.returning(ApiKey.id)) is not None
 
     def rotate(self, key_id: str, successor: ApiKey, expires: float) -> bool:
         """Store the successor of a key, which ends at `expires` or sooner. False: it is none, or revoked."""
@@ -69,10 +73,3 @@ class ApiKeys:
             old.expires = expires if old.expires is None else min(expires, old.expires)
             session.add(successor)
         return True
-
-    def _change(self, key_id: str, **values: float) -> bool:
-        if not storable(key_id):
-            return False
-        change = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked.is_(None)).values(**values)
-        with self._database.session() as session:
-            return session.scalar(change.returning(ApiKey.id)) is not None
