@@ -7,9 +7,12 @@ from tiers.table import TIERS
 
 
 def failures(results: Sequence[Result], strict: bool) -> list[str]:
-    """Return a line for each failed command; tiers that only prepare count only if `strict`."""
+    """Return a line for each failed test and command; tiers that only prepare count only if `strict`.
+
+    The last lines of a run are often all that is kept of it: they name the tests.
+    """
     counted = [result for result in results if strict or not TIERS[result.tier].prepares]
-    return [f"{result.tier}: {line}" for result in counted for line in result.failed]
+    return [f"{result.tier}: {line}" for result in counted for line in (*result.failures, *result.failed)]
 
 
 def table(results: Sequence[Result]) -> str:

@@ -15,6 +15,7 @@ from tiers.table import STAGES, Stages, Tier
 _PORTS = range(20_000, 30_000)
 """The lanes of a stage divide these: `cluster.process.free_port` reads TTSP_TEST_PORTS."""
 _SUMMARY = re.compile(r"^=+ (\d.*) in [\d.]+s.*=+$", re.MULTILINE)
+_FAILURE = re.compile(r"^(?:FAILED|ERROR) .+$", re.MULTILINE)
 _POLL = 0.2
 
 
@@ -31,6 +32,8 @@ class Result:
     """Seconds of processor time of its processes, except those that were not waited for."""
     tests: str
     """pytest's own summary; empty if the tier ran no pytest, or pytest did not finish."""
+    failures: tuple[str, ...] = ()
+    """pytest's line for each test that failed."""
 
 
 class Run:
@@ -97,8 +100,12 @@ class Run:
             if status != 0:
                 failed.append(f"{' '.join(line)} (exit status {status})")
         wall = time.monotonic() - begin
-        summaries = _SUMMARY.findall(log.read_text(encoding="utf-8", errors="replace"))
-        result = Result(tier.name, tuple(failed), wall, cpu, summaries[-1] if summaries else "")
+        output = log.read_text(encoding="utf-8", errors="replace")
+        summaries = _SUMMARY.findall(output)
+        failures = tuple(_FAILURE.findall(output)) if failed else ()
+        result = Result(
+            tier.name, tuple(failed), wall, cpu, summaries[-1] if summaries else "", failures=failures
+        )
         word = "failed" if failed else "passed"
         self._say(tier.name, f"{word} after {wall:.0f} s, {cpu:.0f} s of processor time")
         return result

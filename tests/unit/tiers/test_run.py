@@ -90,6 +90,14 @@ def test_run_with_everything_wants_all_trials_and_measures_coverage(tmp_path: Pa
     assert "coverage" not in tier.lines(False)[-1]
 
 
+def test_failures_name_the_tests_that_failed(tmp_path: Path) -> None:
+    output = "FAILED tests/unit/test_a.py::test_b - assert 1 == 2\n=== 1 failed in 1.00s ==="
+    results = run(tmp_path, (((Tier("unit", (says(output, 1),)),),),))
+    named, command = failures(results, strict=True)
+    assert named == "unit: FAILED tests/unit/test_a.py::test_b - assert 1 == 2"
+    assert command.endswith("(exit status 1)")
+
+
 def test_failures_ignore_preparing_tiers_unless_strict() -> None:
     (prepares,) = (tier.name for tier in TIERS.values() if tier.name == "images" and tier.prepares)
     results = [Result(prepares, ("build (exit status 1)",), 1, 1, ""), Result("unit", (), 60, 30, "2 passed")]
