@@ -56,10 +56,11 @@ class Playground:
         if settings.key_fault:
             raise ServingError(settings.key_fault)
         host = settings.host
-        if not is_loopback(host) and settings.api_key is None and not settings.key_required:
+        if not is_loopback(host) and not settings.asks_for_key:
             raise ServingError(
                 f"{host} is reachable from other machines, so a key is needed: "
-                "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or listen on 127.0.0.1."
+                "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or TTSP_OIDC_ISSUER "
+                "for tokens of an identity provider, or listen on 127.0.0.1."
             )
         self._host = host
         self._port = settings.port
