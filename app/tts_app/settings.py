@@ -43,6 +43,8 @@ def _private(url: str) -> str:
     return url
 
 
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""A file; Ray's processes run in other folders."""
 Url = Annotated[str, AfterValidator(_private)]
 """An address of the identity provider."""
 
@@ -73,6 +75,12 @@ class Settings(BaseSettings):
     key_pepper_file: Path | None = None
     """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
     `state_dir`, which is made."""
+
+    tls_cert: File | None = None
+    """File of the certificate with which the gateway speaks TLS: in PEM, with those of its issuers after it.
+    Read again when it changes."""
+    tls_key: File | None = None
+    """File of its private key, in PEM, without a password; required with `tls_cert`."""
 
     oidc_issuer: Url | None = None
     """Address of the identity provider (OpenID Connect) whose tokens count, exactly as its tokens have it in
@@ -206,6 +214,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 "TTSP_OIDC_ISSUER and TTSP_OIDC_AUDIENCE are needed both, or neither: the first says whose "
                 "tokens count, the second which of them are for this service"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_certificate(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(
+                "TTSP_TLS_CERT and TTSP_TLS_KEY are needed both, or neither: a certificate and its key"
             )
         return self
 
