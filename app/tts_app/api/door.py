@@ -14,6 +14,7 @@ from tts_app.api.errors import ApiError, error_response
 from tts_app.api.scopes import admit
 from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
+from tts_app.security.key_file import KeyFileError
 from tts_app.security.principal import Principal
 from tts_app.security.provider import ProviderAwayError
 from tts_app.security.tokens import TokenError
@@ -82,7 +83,8 @@ class Door:
         """Return who calls, None if that is not known, and what is wrong with the token if there is one.
 
         Raises:
-            ApiError: 503, the database of the keys or the identity provider does not answer.
+            ApiError: 503, the database or the file of the keys cannot be read, or the identity provider does
+                not answer.
         """
         scheme, _, given = headers.get("authorization", "").partition(" ")
         key = given.strip() if scheme.lower() == "bearer" else None
@@ -90,11 +92,17 @@ class Door:
             return await self._authenticator.principal(key), ""
         except TokenError as error:
             return None, str(error)
-        except ProviderAwayError:
-            raise _away("The identity provider does not answer, without whose keys no token counts") from None
         except AWAY as error:
             log("database away", error=error)
-            raise _away("The database does not answer, which knows the keys") from None
+            message = "The database does not answer, which knows the keys: try again later."
+        except KeyFileError as error:
+            log("keys unreadable", level=logging.ERROR, error=error)
+            message = "The keys cannot be read. The service's log has the reason."
+        except ProviderAwayError:
+            message = (
+                "The identity provider does not answer, without whose keys no token counts: try again later."
+            )
+        raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"})
 
     async def _refuse(self, scope: Scope, headers: Headers, reason: str) -> None:
         """Raise what a caller without the right key or token gets, later if it has sent many wrong ones."""
@@ -115,10 +123,6 @@ class Door:
             raise ApiError(429, message, code="too_many_wrong_keys", headers={"Retry-After": "10"})
         await asyncio.sleep(wait)
         raise _wrong_token(reason) if reason else missing
-
-
-def _away(what: str) -> ApiError:
-    return ApiError(503, f"{what}: try again later.", code="unavailable", headers={"Retry-After": "5"})
 
 
 def _wrong_token(reason: str) -> ApiError:

@@ -55,8 +55,9 @@ class Playground:
     """An embedded Ray with Serve. A context manager: leaving it stops every process."""
 
     def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
-        if settings.key_fault:
-            raise ServingError(settings.key_fault)
+        fault = settings.key_fault or settings.profile_fault()
+        if fault:
+            raise ServingError(fault)
         host = settings.host
         if not is_loopback(host) and not settings.asks_for_key:
             raise ServingError(
