@@ -65,6 +65,7 @@ def environment(facts):
         ({}, [Problem.NO_KEY]),
         (API_KEY, []),
         ({"security": {"keysSecret": "keys"}}, []),
+        ({"security": {"oidc": {"issuer": "https://a.example", "audience": "b"}}}, []),
         ({"security": {"profile": "development"}}, []),
         (API_KEY | {"ray": {"auth": "none"}}, []),
         (API_KEY | {"ray": {"auth": "none"}, "networkPolicy": {"enabled": False}}, [Problem.RAY_OPEN]),
