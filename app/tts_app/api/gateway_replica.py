@@ -1,6 +1,7 @@
 """The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
+from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
@@ -26,7 +28,7 @@ from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
-from tts_app.telemetry.logs import Fingerprint, set_up
+from tts_app.telemetry.logs import Fingerprint, log, set_up
 from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
 
@@ -38,6 +40,8 @@ class Gateway:
         self._address = Address.model_validate(listens) if listens else None
         settings = gateway_settings(proxied=self._address is None)
         set_up("gateway", settings.log_level, settings.log_dir)
+        if settings.profile == "regulated":
+            log("not encrypted at rest", level=logging.WARNING, detail=UNENCRYPTED)
         self._service = SpeechService(settings.queue, SpeechMetrics())
         self._text = TextService(settings.queue, TextMetrics())
         store = AudioStore(settings.audio_output)
