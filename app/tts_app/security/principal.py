@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-DEFAULT_TENANT = "default"
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class Scope(StrEnum):
@@ -34,6 +34,11 @@ class Principal:
     scopes: frozenset[Scope]
     expires: float | None = None
     """Seconds since the epoch; None: never."""
+
+    @property
+    def administers(self) -> str | None:
+        """The tenant whose keys an administrator manages; None: those of all, as the default tenant's do."""
+        return None if self.tenant == DEFAULT_TENANT else self.tenant
 
     def may(self, wanted: Iterable[Scope]) -> bool:
         """Whether the caller has one of the scopes that are wanted."""
