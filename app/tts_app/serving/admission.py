@@ -8,7 +8,6 @@ because the caller left, whether in the slot or still waiting for it.
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,8 +63,9 @@ class Admission:
         self._clock = clock
         self._held = 0
         self._waiters: FairQueue[_Waiter] = FairQueue(weights)
-        self._bounded: Counter[str] = Counter()
+        self._bounded: dict[str, int] = {}
         """How many of each tenant wait that count against the bound."""
+        self._all_bounded = 0
         self._service = _FIRST_GUESS
 
     @property
@@ -81,7 +81,7 @@ class Admission:
     @property
     def retry_after(self) -> int:
         """Seconds after which one more request is likely to find room, from the measured service time."""
-        rounds = (self._bounded.total() + 1) / max(1, self._slots)
+        rounds = (self._all_bounded + 1) / max(1, self._slots)
         return min(_LONGEST, max(1, math.ceil(self._service * rounds)))
 
     def resize(self, slots: int, queue: int) -> None:
@@ -99,7 +99,7 @@ class Admission:
                 somebody comes of a tenant that has fewer waiting.
         """
         if self._held >= self._slots or self._waiters:
-            if self._bounded.total() >= self._queue:
+            if self._all_bounded >= self._queue:
                 self._make_room(tenant)
             await self._wait(tenant, bounded=True)
         else:
@@ -134,7 +134,7 @@ class Admission:
         """
 
         def share(name: str, more: int = 0) -> float:
-            return (self._bounded[name] + more) / self._waiters.weight(name)
+            return (self._bounded.get(name, 0) + more) / self._waiters.weight(name)
 
         error = OverloadedError(self._full, self.retry_after)
         most = max(self._bounded, key=share, default=tenant)
@@ -170,8 +170,11 @@ class Admission:
 
     def _count(self, waiter: _Waiter, change: int) -> None:
         if waiter.bounded:
-            self._bounded[waiter.tenant] += change
-            if not self._bounded[waiter.tenant]:
+            self._all_bounded += change
+            left = self._bounded.get(waiter.tenant, 0) + change
+            if left:
+                self._bounded[waiter.tenant] = left
+            else:
                 del self._bounded[waiter.tenant]
 
     def _release(self) -> None:

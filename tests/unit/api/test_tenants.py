@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import event
 
 from tts_app.api.app import ROUTERS
+from tts_app.batch.hosted import HostedBatches
 from tts_app.security.principal import Scope
 from tts_app.storage.database import Database
 
@@ -237,7 +238,52 @@ async def test_flood_of_one_tenant_leaves_room_for_another(start: Start, until: 
     assert api.load == (0, 0)
 
 
-async def test_full_queue_of_durable_speeches_takes_another_tenant_s(still: Any, start: Start) -> None:
+async def test_stored_speeches_of_tenants_are_made_in_turn(start: Start, until: Any) -> None:
+    api = await start(key_required=True, durable_workers=1)
+    flood, hotel = Tenant(api, "flood"), Tenant(api, "hotel")
+    api.model.gate.clear()
+    made = [(await flood.ask("POST", "/v1/speech", {**SPEECH, "text": f"flood{n}"})).json() for n in range(4)]
+    made.append((await hotel.ask("POST", "/v1/speech", {**SPEECH, "text": "hotel"})).json())
+    await until(lambda: made[0]["id"] in api.context.durable._progress)
+    api.model.gate.set()
+    await until(lambda: len(api.model.spoken) == 5)
+    assert api.model.spoken.index("hotel") <= 2, "one is being made, and one had its turn before"
+
+
+async def test_batches_of_tenants_are_rendered_in_turn(
+    still: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    """Simulated: a batch is rendered by noting it."""
+    flood, hotel = Tenant(still, "flood"), Tenant(still, "hotel")
+    for tenant in (flood, flood, flood, hotel, hotel):
+        assert (await tenant.ask("POST", "/v1/batches", BATCH)).status_code == 202
+    rendered: list[str] = []
+
+    async def note(_self: HostedBatches, tenant: str, _batch_id: str) -> None:
+        rendered.append(tenant)
+
+    monkeypatch.setattr(HostedBatches, "_attempt", note)
+    still.context.batches._task = asyncio.create_task(still.context.batches._work())
+    await until(lambda: len(rendered) == 5)
+    assert rendered == ["flood", "hotel", "flood", "hotel", "flood"]
+
+
+async def test_batches_of_all_tenants_are_taken_up_after_a_restart(
+    still: Any, start: Start, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    """Simulated: a batch is rendered by noting it."""
+    ids = {(name, (await Tenant(still, name).ids())["batch_id"]) for name in ("hotel", "clinic", "default")}
+    taken: set[tuple[str, str]] = set()
+
+    async def note(_self: HostedBatches, tenant: str, batch_id: str) -> None:
+        taken.add((tenant, batch_id))
+
+    monkeypatch.setattr(HostedBatches, "_attempt", note)
+    await start(key_required=True)
+    await until(lambda: taken == ids)
+
+
+async def test_full_queue_of_stored_speeches_takes_another_tenant_s(start: Start) -> None:
     api = await start(key_required=True, durable_queue=3)
     await api.context.durable.stop()
     flood, hotel = Tenant(api, "flood"), Tenant(api, "hotel")
