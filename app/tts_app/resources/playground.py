@@ -78,6 +78,9 @@ class Ray(Resource):
     """Ray's head pod."""
     auth: Literal["token", "none"] = "token"
     """Whether Ray's own ports require a token, which the operator creates and keeps in a Secret."""
+    tls_secret: ObjectName | None = None
+    """Secret of a certificate authority (tls.crt, tls.key): each pod makes a certificate, and Ray's processes
+    talk by TLS."""
 
 
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]

@@ -37,6 +37,7 @@ def _posture(playground: Playground) -> Posture:
         ray_closed=spec.ray.auth == "token" or spec.network_policy.enabled,
         ingress_encrypted=spec.ingress is None or spec.ingress.tls_secret is not None,
         tls=spec.ingress is not None or spec.route is not None,
+        ray_encrypted=spec.ray.tls_secret is not None,
     )
 
 
