@@ -42,8 +42,8 @@ class Gateway:
         set_up("gateway", settings.log_level, settings.log_dir)
         if settings.profile == "regulated":
             log("not encrypted at rest", level=logging.WARNING, detail=UNENCRYPTED)
-        self._service = SpeechService(settings.queue, SpeechMetrics())
-        self._text = TextService(settings.queue, TextMetrics())
+        self._service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
+        self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         store = AudioStore(settings.audio_output)
         database = Database(settings.database)
         self._durable = DurableSpeeches(
@@ -52,6 +52,7 @@ class Gateway:
             store,
             workers=settings.durable_workers,
             limit=settings.durable_queue,
+            weights=settings.weights,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)

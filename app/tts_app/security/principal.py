@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-DEFAULT_TENANT = "default"
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class Scope(StrEnum):
@@ -36,6 +36,11 @@ class Principal:
     """Seconds since the epoch; None: never."""
     no_admin: str = ""
     """Why the scope `admin` was taken away, a sentence; empty if it was not."""
+
+    @property
+    def administers(self) -> str | None:
+        """The tenant whose keys an administrator manages; None: those of all, as the default tenant's do."""
+        return None if self.tenant == DEFAULT_TENANT else self.tenant
 
     def may(self, wanted: Iterable[Scope]) -> bool:
         """Whether the caller has one of the scopes that are wanted."""
