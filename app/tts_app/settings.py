@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tts_app.files import private_folder
 from tts_app.loopback import is_private_url
 from tts_app.profiles import Posture, Problem, Profile, problems
+from tts_app.security.quotas import Quotas, parse_limits, parse_quotas
 from tts_app.telemetry.logs import secret
 from tts_app.tenants import is_tenant
 
@@ -159,6 +160,14 @@ class Settings(BaseSettings):
     """Durable speeches that may be unfinished at a time; one more is answered 429."""
     tenant_weights: Names = ()
     """Turns of tenants that do not have one where others have one, as `hotel=3,clinic=2`."""
+    quotas: str = ""
+    """What each tenant may use, as `requests=600/minute,characters=1000000/day,streams=32`
+    (docs/quotas.md). When empty, as much as it likes."""
+    quotas_file: File | None = None
+    """File of exceptions in JSON: `{"tenants": {"hotel": "requests=6000/minute"}, "keys": {...}}`."""
+    quota_store: SecretStr | None = None
+    """URL of a Redis or Valkey in which all gateways count together: `redis://host`. When unset, each counts
+    for itself."""
     durable_workers: Annotated[int, Field(ge=1, le=1000)] = 2
     """Durable speeches that are processed at a time."""
     max_input: Annotated[int, Field(ge=1)] = 4096
@@ -186,7 +195,7 @@ class Settings(BaseSettings):
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of each node's CPU, GPU, disk and network above which batches add no load."""
     gateway_file: Path | None = None
-    """File of the settings that only the gateway knows, `api_key` and `database_url`, as JSON: the embedded
+    """File of the settings that only the gateway knows, as `api_key`, in JSON: the embedded
     playground writes it for its gateway; not meant to be set otherwise."""
 
     @field_validator("trusted_proxies")
@@ -204,6 +213,19 @@ class Settings(BaseSettings):
             if not (is_tenant(tenant) and re.fullmatch("[1-9][0-9]{0,3}", turns)):
                 raise ValueError(f"{weight!r} is no weight of a tenant: write it as hotel=3, from 1 to 9999")
         return weights
+
+    @field_validator("quotas")
+    @classmethod
+    def _known_quotas(cls, text: str) -> str:
+        parse_limits(text)  # raises a ValueError that says what is wrong
+        return text
+
+    @field_validator("quota_store")
+    @classmethod
+    def _known_store(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not re.match(r"(redis|valkey)s?://[^/]", url.get_secret_value()):
+            raise ValueError("it must be the URL of a Redis or Valkey: redis://host, or rediss:// with TLS")
+        return url
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -302,6 +324,20 @@ class Settings(BaseSettings):
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
         return f"For the profile {self.profile}, {'; '.join(lacking)}." if lacking else ""
 
+    def all_quotas(self) -> Quotas:
+        """Return the quotas of all tenants and keys.
+
+        Raises:
+            ValueError: the file of exceptions cannot be read, or is wrong.
+        """
+        if self.quotas_file is None:
+            return parse_quotas(self.quotas)
+        try:
+            return parse_quotas(self.quotas, self.quotas_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ValueError(f"TTSP_QUOTAS_FILE, {self.quotas_file}, cannot be used: {reason}") from None
+
     def key_pepper(self) -> bytes:
         """Return the secret with which keys are hashed.
 
@@ -326,6 +362,7 @@ class Settings(BaseSettings):
         known = {
             "api_key": self.api_key and self.api_key.get_secret_value(),
             "database_url": self.database_url,
+            "quota_store": self.quota_store and self.quota_store.get_secret_value(),
         }
         private_folder(self.state)
         descriptor, path = tempfile.mkstemp(prefix="gateway-", suffix=".json", dir=self.state.absolute())

@@ -8,7 +8,18 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from tts_app.api import batches, catalogue, errors, keys, openai_speech, openai_text, pages, speeches, system
+from tts_app.api import (
+    batches,
+    catalogue,
+    errors,
+    keys,
+    openai_speech,
+    openai_text,
+    pages,
+    speeches,
+    system,
+    usage,
+)
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
 from tts_app.api.deps import Context
@@ -16,6 +27,7 @@ from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
 from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
+from tts_app.api.quotas import RATES, RequestQuota
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
@@ -31,7 +43,7 @@ _DESCRIPTION = (
 ROUTERS = (
     *(
         part.router
-        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, system, pages)
+        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, usage, system, pages)
     ),
     system.placeholders,
 )
@@ -47,6 +59,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await context.metering.start()
         await context.durable.start()
         await context.batches.start()
         try:
@@ -55,6 +68,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         finally:
             await context.batches.stop()
             await context.durable.stop()
+            await context.metering.stop()
             await asyncio.to_thread(context.database.close)
 
     # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.
@@ -71,6 +85,8 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     # The last one that is added is the first that a request meets.
+    if context.metering.guard.limits:
+        app.add_middleware(RequestQuota, guard=context.metering.guard)
     app.add_middleware(Door, rules=rules_of(settings, address, callers), authenticator=context.authenticator)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
@@ -86,7 +102,15 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     return app
 
 
-_EXPOSED = ("Location", "Retry-After", "X-Request-ID", "Content-Range", "Content-Disposition", "ETag")
+_EXPOSED = (
+    *(f"X-RateLimit-{part}-{name}" for name in RATES.values() for part in ("Limit", "Remaining", "Reset")),
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+    "Content-Range",
+    "Content-Disposition",
+    "ETag",
+)
 """Headers that scripts of other sites may read, beside those that every script may."""
 
 

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
+from tts_app.api.meter import Metered
 from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.api.scopes import need
 from tts_app.api.sse import event
@@ -151,6 +152,7 @@ async def create_batch(
     body: Annotated[BatchRequest, Body(openapi_examples=BATCH)],
     tenant: Tenant,
     playground: Playground,
+    meter: Metered,
     key: _Key = None,
 ) -> JSONResponse:
     """Accept a batch. All posts are looked at first: every fault is listed, and then nothing is rendered.
@@ -167,7 +169,8 @@ async def create_batch(
         job=job,
     )
     try:
-        kept = await playground.batches.submit(tenant, batch)
+        async with meter.accepting_batch(batch) as allow:
+            kept = await playground.batches.submit(tenant, batch, allow)
     except PlanError as error:
         raise _faults(error) from None
     except IdempotencyConflictError:
@@ -323,16 +326,17 @@ async def cancel_batch(batch_id: str, tenant: Tenant, playground: Playground) ->
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Retry failed items",
 )
-async def retry_batch(batch_id: str, tenant: Tenant, playground: Playground) -> BatchAnswer:
+async def retry_batch(batch_id: str, tenant: Tenant, playground: Playground, meter: Metered) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
     batch = await _find(tenant, batch_id, playground)
-    if not await playground.batches.retry(batch):
-        now = await _find(tenant, batch_id, playground)
-        if now.status == BatchStatus.SUCCEEDED:
-            raise ApiError(
-                409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
-            )
-        raise ApiError(409, f"The batch has not ended: it is {now.status}.")
+    async with meter.reopening(batch):
+        if not await playground.batches.retry(batch):
+            now = await _find(tenant, batch_id, playground)
+            if now.status == BatchStatus.SUCCEEDED:
+                raise ApiError(
+                    409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
+                )
+            raise ApiError(409, f"The batch has not ended: it is {now.status}.")
     return _answer(await _find(tenant, batch_id, playground), playground)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
+from tts_app.api.metering import Metering
 from tts_app.api.scopes import principal_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.security.authenticator import Authenticator
@@ -40,6 +41,7 @@ class Context:
     keys: ApiKeys
     issuer: Issuer
     authenticator: Authenticator
+    metering: Metering
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
 

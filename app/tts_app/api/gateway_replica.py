@@ -11,6 +11,7 @@ from ray import serve
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
+from tts_app.api.metering import metering_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
@@ -46,6 +47,7 @@ class Gateway:
         self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         store = AudioStore(settings.audio_output)
         database = Database(settings.database)
+        metering = metering_of(settings, database)
         self._durable = DurableSpeeches(
             self._service,
             Speeches(database),
@@ -53,9 +55,12 @@ class Gateway:
             workers=settings.durable_workers,
             limit=settings.durable_queue,
             weights=settings.weights,
+            ended=metering.speech_ended,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
-        batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
+        batches = HostedBatches(
+            lambda: self._service.models, Batches(database), settings, ran=metering.batch_ran
+        )
         keys, pepper = ApiKeys(database), settings.key_pepper()
         known = KeyFile(settings.keys_file, keys) if settings.keys_file else keys
         self._context = Context(
@@ -76,6 +81,7 @@ class Gateway:
                 key_required=settings.asks_for_key,
                 provider=provider_of(settings),
             ),
+            metering,
             proxied=self._address is None,
         )
 

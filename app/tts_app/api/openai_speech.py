@@ -11,6 +11,7 @@ from tts_app.api.deps import Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
+from tts_app.api.meter import Metered
 from tts_app.api.resolve import by_name, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.scopes import need
@@ -35,14 +36,17 @@ router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies
     summary="Create speech",
 )
 async def create_speech(
-    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)], tenant: Tenant, playground: Playground
+    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)],
+    tenant: Tenant,
+    playground: Playground,
+    meter: Metered,
 ) -> StreamingResponse:
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
     _check(request, playground)
     voice = by_name(voices_of(playground.service, request.model), request.voice)
     utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
-    chunks = await PrimedStream.prime(playground.service.speak(tenant, utterance))
+    chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
     audio = (chunk.data async for chunk in chunks)

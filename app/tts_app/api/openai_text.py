@@ -13,6 +13,7 @@ from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
+from tts_app.api.meter import Metered
 from tts_app.api.resolve import by_name, voices_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.scopes import need, require
@@ -51,6 +52,7 @@ async def create_chat(
     http: Request,
     tenant: Tenant,
     playground: Playground,
+    meter: Metered,
 ) -> Response:
     """Write the next message, and speak it while it is written where `modalities` has `audio`."""
     model = writer_of(playground, request.model)
@@ -69,15 +71,18 @@ async def create_chat(
         require(http.scope, Scope.SPEAK)
         voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
-        both = await PrimedStream.prime(
-            write_and_speak(tenant, playground.text, playground.service, model, engine_request, utterance)
+        spoken = write_and_speak(
+            tenant, playground.text, playground.service, model, engine_request, utterance
         )
+        both = await PrimedStream.prime(meter.written(model, engine_request, spoken, voice))
         if request.stream:
             return ClosingStream(
                 both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
             )
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
-    deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
+    deltas = await PrimedStream.prime(
+        meter.written(model, engine_request, playground.text.write(tenant, model, engine_request))
+    )
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, chat, request.with_usage, playground)), _EVENTS
@@ -96,6 +101,7 @@ async def create_completion(
     request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)],
     tenant: Tenant,
     playground: Playground,
+    meter: Metered,
 ) -> Response:
     """Write how the prompt goes on."""
     model = writer_of(playground, request.model)
@@ -104,7 +110,9 @@ async def create_completion(
     text = request.prompt
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
-    deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
+    deltas = await PrimedStream.prime(
+        meter.written(model, engine_request, playground.text.write(tenant, model, engine_request))
+    )
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, completion, request.with_usage, playground)), _EVENTS

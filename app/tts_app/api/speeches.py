@@ -16,6 +16,7 @@ from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CallerLeftError, left_response, unless_left
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
+from tts_app.api.meter import Metered
 from tts_app.api.ranges import byte_range
 from tts_app.api.resolve import by_description, by_name, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
@@ -51,6 +52,7 @@ async def create_speech(
     request: Request,
     tenant: Tenant,
     playground: Playground,
+    meter: Metered,
 ) -> Response:
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
     voice = _voice(body, playground)
@@ -72,7 +74,8 @@ async def create_speech(
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
     )
-    await playground.durable.submit(tenant, speech)
+    async with meter.accepting(speech, Utterance(body.text, voice, body.options)):
+        await playground.durable.submit(tenant, speech)
     log(
         "durable speech",
         speech=speech.id,

@@ -52,7 +52,10 @@ async def readyz(request: Request, playground: Playground) -> JSONResponse:
         for name, (running, waiting) in served.load().items()
         if name in asked  # a model that was added meanwhile has not been asked
     }
-    return JSONResponse({"status": "ready", "models": details} if known else {"status": "ready"})
+    if not known:
+        return JSONResponse({"status": "ready"})
+    quotas = playground.metering.guard.state
+    return JSONResponse({"status": "ready", "models": details} | ({"quotas": quotas} if quotas else {}))
 
 
 @placeholders.api_route("/v1/images/{path:path}", methods=_EVERY_METHOD, include_in_schema=False)

@@ -239,8 +239,8 @@ class Driver:
         if isinstance(result, Spoken):
             done = _done(item, result, self._plan.secret)
             await self._committer.commit(done)
-            self.progress.done += 1
-            self.progress.seconds += result.seconds
+            voice = item.voice
+            self.progress.add(voice.model, voice.id, len(item.text), result.seconds)
             for duplicate in feed.spoken(done):
                 await self._copy(done, duplicate)
             feed.settled(item)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ from tts_app.backoff import Backoff
 from tts_app.batch.driver import Driver
 from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
-from tts_app.batch.outcome import Outcome, Progress, State
+from tts_app.batch.outcome import Outcome, Progress, Spoken, State
 from tts_app.batch.plan import Plan, PlanError
 from tts_app.batch.posts import Fault
 from tts_app.batch.prepare import prepare
@@ -39,6 +39,18 @@ _STATUSES: dict[State, BatchStatus] = {
 }
 
 
+Ran = Callable[[Batch, Mapping[tuple[str, str], Spoken]], None]
+"""Is told when a run of a batch is over, and what it has spoken, by model and voice."""
+
+
+def _nobody(_batch: Batch, _spoken: Mapping[tuple[str, str], Spoken]) -> None:
+    """Nobody wants to know."""
+
+
+def _anything(_plan: Plan) -> None:
+    """Every plan is allowed."""
+
+
 class HostedBatches:
     """Accepts, renders, follows and cancels batches; tenants take turns. For one event loop."""
 
@@ -49,11 +61,13 @@ class HostedBatches:
         settings: Settings,
         waits: Waits = DEFAULT_WAITS,
         database_retry: Backoff = RETRY,
+        ran: Ran = _nobody,
     ) -> None:
         self._models = models
         self._waits = waits
         self._recorded = partial(recorded, backoff=database_retry)
         self._batches = batches
+        self._ran = ran
         self._settings = settings
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._task: asyncio.Task[None] | None = None
@@ -77,8 +91,10 @@ class HostedBatches:
         """Return the address of the batch's output."""
         return f"{objects_of(tenant, self._settings.audio_output).rstrip('/')}/batches/{batch_id}"
 
-    async def submit(self, tenant: str, batch: Batch) -> Batch:
+    async def submit(self, tenant: str, batch: Batch, allow: Callable[[Plan], None] = _anything) -> Batch:
         """Accept a batch, after checking all of it; return it, or the one that had its key before.
+
+        `allow` is called in a thread with the plan of a new batch: what it raises refuses the batch.
 
         Raises:
             PlanError: something is wrong; all faults are listed.
@@ -86,7 +102,7 @@ class HostedBatches:
         """
         batch.tenant = tenant
         try:
-            kept = await asyncio.to_thread(self._accept, batch)
+            kept = await asyncio.to_thread(self._accept, batch, allow)
         except AWAY:
             self._queue.put_nowait(
                 (tenant, batch.id)
@@ -113,6 +129,8 @@ class HostedBatches:
         ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED)
         if self._running is not None and self._running[0] == batch.id:
             self._running[1].stop()
+        elif ended:
+            self._ran(batch, {})
         self._notify(batch.id)
         return ended
 
@@ -185,7 +203,7 @@ class HostedBatches:
                 return
             await changed.wait()
 
-    def _accept(self, batch: Batch) -> Batch:
+    def _accept(self, batch: Batch, allow: Callable[[Plan], None]) -> Batch:
         """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
         before = self._batches.repeated(batch.tenant, batch)  # even if its models have changed since
         if before is not None:
@@ -196,6 +214,7 @@ class HostedBatches:
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
+            allow(plan)
             kept = self._batches.add(batch.tenant, batch)  # of two at the same time it stores one
             return kept
         finally:
@@ -277,6 +296,7 @@ class HostedBatches:
         counts: dict[str, Any] = outcome.progress.counts
         log("batch ended", batch=batch.id, outcome=outcome.state, **counts)
         await self._recorded(partial(self._save, batch, outcome.progress))
+        await self._save_size(batch)
         if self._running is not None and self._running[1].stopped:
             return  # it was cancelled or removed, and that is recorded; by now it may be queued again
         await self._end(batch, _STATUSES[outcome.state], outcome.message or None)
@@ -322,6 +342,8 @@ class HostedBatches:
             )
         finally:
             await asyncio.gather(*saving)
+            if (last := self._progress.get(batch.id)) is not None:
+                self._ran(batch, last.spoken)
 
     async def _save_meanwhile(self, batch: Batch, progress: Progress) -> None:
         """Save the progress of a batch, unless the database is away: the next save comes soon."""
@@ -329,6 +351,18 @@ class HostedBatches:
             await asyncio.to_thread(self._save, batch, progress)
         except AWAY as error:
             log("batch progress not saved", batch=batch.id, error=error)
+
+    async def _save_size(self, batch: Batch) -> None:
+        """Save how much audio of a batch is stored; if its output cannot be read, that stays unknown."""
+
+        def save() -> None:
+            size = sum(record["bytes"] for _, record in self._items(batch).finished())
+            self._batches.sized(batch.tenant, batch.id, size)
+
+        try:
+            await self._recorded(save)
+        except OSError as error:
+            log("batch size not known", batch=batch.id, error=error)
 
     async def _end(self, batch: Batch, status: BatchStatus, message: str | None) -> None:
         await self._recorded(partial(self._finish, batch, status, message))

@@ -3,7 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tts_app.amounts import Amounts
+
 State = Literal["Succeeded", "PartiallyFailed", "Failed", "Stopped"]
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What a voice has spoken."""
+
+    items: int = 0
+    amounts: Amounts = field(default_factory=Amounts)
 
 
 @dataclass(slots=True)
@@ -24,6 +34,16 @@ class Progress:
     """What the batch waits for."""
     seconds: float = 0.0
     """Audio that this run has made."""
+    spoken: dict[tuple[str, str], Spoken] = field(default_factory=dict)
+    """What this run has made, by model and voice."""
+
+    def add(self, model: str, voice: str, characters: int, seconds: float) -> None:
+        """Count an item that this run has spoken."""
+        self.done += 1
+        self.seconds += seconds
+        spoken = self.spoken.setdefault((model, voice), Spoken())
+        spoken.items += 1
+        spoken.amounts.add(Amounts(characters, seconds))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
 from tts_app.cli.serve import serve
+from tts_app.cli.usage import usage
 from tts_app.cli.voices import say, voices
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (say, voices, chat, serve, render):
+for command in (say, voices, chat, serve, render, usage):
     app.command()(command)
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")

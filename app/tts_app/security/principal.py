@@ -36,6 +36,8 @@ class Principal:
     """Seconds since the epoch; None: never."""
     no_admin: str = ""
     """Why the scope `admin` was taken away, a sentence; empty if it was not."""
+    key: str = ""
+    """Id of the key; empty: it is none of `ttsp keys`."""
 
     @property
     def administers(self) -> str | None:

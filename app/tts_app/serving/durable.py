@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import partial
@@ -38,6 +38,14 @@ class Progress:
     bytes: int = 0
 
 
+Ended = Callable[[Speech, float, bool], None]
+"""Is told of a speech that is done, failed or deleted: how many seconds were made, whether that is all."""
+
+
+def _nobody(_speech: Speech, _seconds: float, _whole: bool) -> None:
+    """Nobody wants to know."""
+
+
 class DurableSpeeches:
     """Accepts, makes, follows and removes durable speeches. For one event loop.
 
@@ -57,6 +65,7 @@ class DurableSpeeches:
         workers: int,
         limit: int,
         weights: Mapping[str, int] = NO_WEIGHTS,
+        ended: Ended = _nobody,
         model_retry: Backoff = _MODEL_RETRY,
         database_retry: Backoff = RETRY,
     ) -> None:
@@ -66,6 +75,7 @@ class DurableSpeeches:
         self._workers = workers
         self._limit = limit
         self._weights = weights
+        self._ended = ended
         self._model_retry = model_retry
         self._recorded = partial(recorded, backoff=database_retry)
         self._queue: FairAsyncQueue[tuple[str, int]] = FairAsyncQueue(weights)
@@ -143,9 +153,12 @@ class DurableSpeeches:
         speech = await asyncio.to_thread(self._speeches.delete, tenant, speech_id)
         if speech is None:
             return False
+        made = self._progress.get(speech_id, Progress())
         if (task := self._making.get(speech_id)) is not None:
             task.cancel()
             await asyncio.wait([task])
+        if not Status(speech.status).final:
+            self._ended(speech, made.seconds, False)
         await asyncio.to_thread(self._store.delete, speech.tenant, file_name(speech))
         self._notify(speech_id)
         return True
@@ -228,6 +241,8 @@ class DurableSpeeches:
                 publish=file.publish,
             )
         )
+        if kept:
+            self._ended(speech, seconds, True)
         if not kept and await self._recorded(partial(self._speeches.get, speech.tenant, speech.id)) is None:
             await asyncio.to_thread(self._store.delete, speech.tenant, file_name(speech))
         else:
@@ -243,7 +258,8 @@ class DurableSpeeches:
     async def _fail(self, speech: Speech, reason: str, error: Exception) -> None:
         log("durable speech failed", speech=speech.id, error=error)
         end = partial(self._speeches.failed, finished=time.time(), error=reason)
-        await self._recorded(partial(end, speech.tenant, speech.id))
+        if await self._recorded(partial(end, speech.tenant, speech.id)):
+            self._ended(speech, self._progress.get(speech.id, Progress()).seconds, False)
         await asyncio.to_thread(self._store.delete_unfinished, speech.tenant, file_name(speech))
 
     def _notify(self, speech_id: str) -> None:

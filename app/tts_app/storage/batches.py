@@ -7,7 +7,19 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, Text, UniqueConstraint, delete, false, func, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Text,
+    UniqueConstraint,
+    delete,
+    false,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -78,6 +90,8 @@ class Batch(Base):
     """Items whose audio existed before."""
     retry_failed: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether its next run retries what failed in earlier ones."""
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the audio that is stored; None before its first run is over, or if an earlier version ran it."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
 
@@ -174,6 +188,22 @@ class Batches:
         query = query.order_by(Batch.created, Batch.id)
         with self._database.session() as session:
             return [(tenant, batch_id) for tenant, batch_id in session.execute(query)]
+
+    def count_open(self, tenant: str) -> int:
+        """Return how many batches have not ended."""
+        query = select(func.count()).where(Batch.tenant == tenant, Batch.status.in_(_OPEN))
+        with self._database.session() as session:
+            return session.execute(query).scalar_one()
+
+    def stored_bytes(self, tenant: str) -> int:
+        """Return how many bytes of audio the batches have, as far as that is known."""
+        query = select(func.sum(Batch.bytes)).where(Batch.tenant == tenant)
+        with self._database.session() as session:
+            return int(session.execute(query).scalar_one() or 0)
+
+    def sized(self, tenant: str, batch_id: str, size: int) -> bool:
+        """Record the bytes of the audio. False: it is deleted."""
+        return self._change(tenant, batch_id, None, bytes=size)
 
     def running(self, tenant: str, batch_id: str, *, started: float) -> bool:
         """Record that a batch runs, first or again. False: it is final or deleted, and must not run."""

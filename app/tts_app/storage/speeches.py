@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, delete, func, select, update
+from sqlalchemy import JSON, Index, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.database import Base, Database, storable
@@ -30,6 +30,7 @@ class Speech(Base):
     """A durable speech. Its text is kept only until it was spoken."""
 
     __tablename__ = "speeches"
+    __table_args__ = (Index("ix_speeches_tenant_bytes", "tenant", "bytes"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant: Mapped[str] = mapped_column(server_default=DEFAULT_TENANT)
@@ -98,6 +99,12 @@ class Speeches:
         query = select(Speech.tenant, func.count()).where(_open()).group_by(Speech.tenant)
         with self._database.session() as session:
             return {tenant: count for tenant, count in session.execute(query)}  # noqa: C416 - rows, not pairs
+
+    def stored_bytes(self, tenant: str) -> int:
+        """Return how many bytes of audio the speeches have."""
+        query = select(func.sum(Speech.bytes)).where(Speech.tenant == tenant)
+        with self._database.session() as session:
+            return int(session.execute(query).scalar_one() or 0)
 
     def running(self, tenant: str, speech_id: str) -> bool:
         """Record that a speech is being made. False: it is final or deleted, and must not be."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.api.metering import metering_of
 from tts_app.audio.samples import Audio
 from tts_app.backoff import Backoff
 from tts_app.batch.hosted import HostedBatches
@@ -295,6 +296,7 @@ async def _api(
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
     database, database_retry = Database(settings.database), Backoff(0.01, 0.02)
+    metering = metering_of(settings, database)
     durable = DurableSpeeches(
         service,
         Speeches(database),
@@ -304,9 +306,12 @@ async def _api(
         weights=settings.weights,
         model_retry=model_retry,
         database_retry=database_retry,
+        ended=metering.speech_ended,
     )
     waits = Waits(output_probe=Backoff(0.02, 0.02))
-    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_retry)
+    batches = HostedBatches(
+        lambda: service.models, Batches(database), settings, waits, database_retry, metering.batch_ran
+    )
     keys = ApiKeys(database)
     authenticator = Authenticator(
         keys,
@@ -327,6 +332,7 @@ async def _api(
         keys,
         Issuer(keys, b"pepper"),
         authenticator,
+        metering,
     )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -44,6 +44,7 @@ MADE_AND_LISTED = {
     ("GET", "/v1/batches"),
     ("POST", "/v1/keys"),
     ("GET", "/v1/keys"),
+    ("GET", "/v1/usage"),
 }
 """Routes that name no thing, and make or list things of the caller's tenant: each has a test below."""
 OF_A_THING = [route for route in ROUTES if route not in SHARED and "{" in route[1]]

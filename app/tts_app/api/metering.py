@@ -1,0 +1,154 @@
+"""What all meters share: quotas, usage, and what is held for speeches and batches made in the background."""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+
+from tts_app.amounts import Amounts
+from tts_app.api.errors import ApiError
+from tts_app.api.quota_counts import Counts
+from tts_app.api.quotas import QuotaGuard, Reservation, exceeded
+from tts_app.api.usage_recorder import UsageRecorder
+from tts_app.batch.outcome import Spoken
+from tts_app.security.principal import Principal
+from tts_app.security.quotas import Measure, Quotas, Stock
+from tts_app.settings import Settings
+from tts_app.storage.batches import Batch, Batches
+from tts_app.storage.database import Database
+from tts_app.storage.speeches import Speech, Speeches
+from tts_app.storage.usage import Usages
+
+_BATCH_RETRY = 30
+"""Seconds of Retry-After when a tenant has as many batches as it may: nobody knows when one ends."""
+_LOST = ""
+"""The caller of what was accepted before a restart."""
+
+
+def measured(amounts: Amounts) -> Mapping[Measure, int]:
+    """Return amounts as rates count them."""
+    return {
+        Measure.CHARACTERS: amounts.characters,
+        Measure.AUDIO_SECONDS: math.ceil(amounts.audio_seconds),
+        Measure.TOKENS: amounts.prompt_tokens + amounts.completion_tokens,
+    }
+
+
+class Metering:
+    """Quotas and usage of a gateway. For one event loop."""
+
+    def __init__(
+        self, quotas: Quotas, guard: QuotaGuard, usage: UsageRecorder, speeches: Speeches, batches: Batches
+    ) -> None:
+        self._quotas = quotas
+        self.guard = guard
+        self._usage = usage
+        self._speeches = speeches
+        self._batches = batches
+        self._held: dict[str, tuple[Principal, Reservation]] = {}
+        """By the id of the speech or batch."""
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def start(self) -> None:
+        """Store usage from now on."""
+        await self._usage.start()
+
+    async def stop(self) -> None:
+        """Settle what is left to settle, and store the rest of the usage."""
+        await self.guard.stop()
+        await self._usage.stop()
+
+    def record(self, caller: Principal, model: str, voice: str, took: Amounts, requests: int = 1) -> None:
+        """Record what a request took."""
+        self._usage.record(caller.tenant, caller.key or caller.subject, model, voice, took, requests)
+
+    @contextmanager
+    def holding(self, thing: str, caller: Principal, reservation: Reservation) -> Iterator[None]:
+        """Hold a reservation until the speech or batch has ended; if the block fails, give it back."""
+        self._held[thing] = caller, reservation
+        try:
+            yield
+        except BaseException:
+            self._settle(thing, Amounts())
+            raise
+
+    def speech_ended(self, speech: Speech, seconds: float, whole: bool) -> None:
+        """Settle and record a speech that was made, or of which `seconds` were."""
+        took = Amounts(speech.characters if whole else 0, seconds)
+        caller = self._settle(speech.id, took)
+        self._usage.record(speech.tenant, caller, speech.model, speech.voice, took)
+
+    def batch_ran(self, batch: Batch, spoken: Mapping[tuple[str, str], Spoken]) -> None:
+        """Settle and record a run of a batch: the items and amounts by model and voice."""
+        total = Amounts()
+        for by_voice in spoken.values():
+            total.add(by_voice.amounts)
+        caller = self._settle(batch.id, total)
+        for (model, voice), by_voice in spoken.items():
+            self._usage.record(batch.tenant, caller, model, voice, by_voice.amounts, by_voice.items)
+
+    def _settle(self, thing: str, took: Amounts) -> str:
+        """Settle what is held for a speech or batch; return whose it is."""
+        held = self._held.pop(thing, None)
+        if held is None:
+            return _LOST
+        caller, reservation = held
+        self.guard.settle(reservation, measured(took))
+        return caller.key or caller.subject
+
+    def batch_lock(self, caller: Principal) -> AbstractAsyncContextManager[object]:
+        """Let a tenant whose batches are limited add them one at a time, so that each is counted."""
+        if Stock.BATCHES not in self._quotas.of_tenant(caller.tenant).stocks:
+            return nullcontext()
+        return self._locks[caller.tenant]
+
+    async def check_batches(self, caller: Principal) -> None:
+        """Refuse a batch of a tenant that has as many as it may.
+
+        Raises:
+            ApiError: 429.
+        """
+        most = self._quotas.of_tenant(caller.tenant).stocks.get(Stock.BATCHES)
+        if most is None:
+            return
+        if await asyncio.to_thread(self._batches.count_open, caller.tenant) >= most:
+            message = f"Your tenant has {most} batches that have not ended, as many as it may have at a time."
+            raise exceeded(message, _BATCH_RETRY)
+
+    async def check_stored(self, caller: Principal) -> None:
+        """Refuse to make a file of a tenant that stores as much as it may.
+
+        Raises:
+            ApiError: 429, without Retry-After: time alone frees nothing.
+        """
+        most = self._quotas.of_tenant(caller.tenant).stocks.get(Stock.STORED_BYTES)
+        if most is None:
+            return
+        stored = sum(
+            await asyncio.gather(
+                asyncio.to_thread(self._speeches.stored_bytes, caller.tenant),
+                asyncio.to_thread(self._batches.stored_bytes, caller.tenant),
+            )
+        )
+        if stored >= most:
+            raise ApiError(
+                429,
+                f"Your tenant stores {stored} bytes of audio, and {most} are allowed: "
+                "delete speeches or batches.",
+                code="insufficient_quota",
+                headers={"x-should-retry": "false"},
+            )
+
+
+def metering_of(settings: Settings, database: Database) -> Metering:
+    """Return the quotas and the usage that the settings ask for.
+
+    Raises:
+        ValueError: the file of quotas cannot be read, or is wrong.
+    """
+    quotas = settings.all_quotas()
+    store = settings.quota_store.get_secret_value() if settings.quota_store else ""
+    guard = QuotaGuard(quotas, Counts(store))
+    recorder = UsageRecorder(Usages(database))
+    return Metering(quotas, guard, recorder, Speeches(database), Batches(database))
