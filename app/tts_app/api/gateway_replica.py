@@ -1,6 +1,7 @@
 """The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.batch.hosted import HostedBatches
+from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
 from tts_app.security.key_file import KeyFile
+from tts_app.security.provider import provider_of
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
@@ -25,7 +28,7 @@ from tts_app.storage.audio import AudioStore
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
-from tts_app.telemetry.logs import Fingerprint, set_up
+from tts_app.telemetry.logs import Fingerprint, log, set_up
 from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
 
@@ -37,6 +40,8 @@ class Gateway:
         self._address = Address.model_validate(listens) if listens else None
         settings = gateway_settings(proxied=self._address is None)
         set_up("gateway", settings.log_level, settings.log_dir)
+        if settings.profile == "regulated":
+            log("not encrypted at rest", level=logging.WARNING, detail=UNENCRYPTED)
         self._service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
         self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         store = AudioStore(settings.audio_output)
@@ -69,6 +74,7 @@ class Gateway:
                 pepper,
                 api_key=settings.api_key.get_secret_value() if settings.api_key else None,
                 key_required=settings.asks_for_key,
+                provider=provider_of(settings),
             ),
             proxied=self._address is None,
         )

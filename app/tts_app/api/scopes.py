@@ -35,12 +35,12 @@ def require(scope: AsgiScope, *scopes: Scope) -> None:
     Raises:
         ApiError: 403, with the scopes that would do.
     """
-    if not principal_of(scope).may(scopes):
-        raise ApiError(
-            403,
-            f"This key may not do that: it needs the scope {' or '.join(scopes)}.",
-            code="insufficient_scope",
-        )
+    principal = principal_of(scope)
+    if not principal.may(scopes):
+        message = f"You may not do that: it needs the scope {' or '.join(scopes)}."
+        if Scope.ADMIN in scopes and principal.no_admin:
+            message = f"{message} {principal.no_admin}"
+        raise ApiError(403, message, code="insufficient_scope")
 
 
 def admit(scope: AsgiScope, principal: Principal | None) -> None:
