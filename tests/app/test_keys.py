@@ -74,3 +74,27 @@ def test_keys_are_in_no_log_and_no_file(keyed: Any, ttsp: Callable[..., str]) ->
     for path in (keyed.folder / "state").rglob("*"):
         if path.is_file():
             assert secret.encode() not in path.read_bytes(), path
+
+
+def test_tenants_share_a_playground_and_nothing_of_their_own(keyed: Any, ttsp: Callable[..., str]) -> None:
+    hotel, clinic = (bearer(ttsp("create", "site", "--tenant", tenant)) for tenant in ("hotel", "clinic"))
+    said = "Write one short sentence about the sea, the beach and the breakfast."
+    chat = {"messages": [{"role": "user", "content": said}], "max_tokens": 2}
+    speech = {"text": "Breakfast is served from seven.", "language": "en"}
+    with httpx.Client(base_url=keyed.url, timeout=120) as client:
+        stored = client.post("/v1/speech", json=speech, headers=hotel | {"Prefer": "wait=60"}).json()
+        path = stored["links"]["audio"]
+        assert client.get(path, headers=hotel).status_code == 200
+        assert client.get(path, headers=clinic).status_code == 404
+        assert len(list((keyed.folder / "audio-output" / "tenants" / "hotel").glob("speech_*.mp3"))) == 1
+        models = client.get("/v1/models", headers=hotel).json()["data"]
+        chat["model"] = next(model["id"] for model in models if "text" in model["capabilities"])
+
+        def cached(headers: dict[str, str]) -> int:
+            answer = client.post("/v1/chat/completions", json=chat, headers=headers).json()
+            tokens: int = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+            return tokens
+
+        assert cached(hotel) == 0
+        assert cached(hotel) > 0, "its own prompt is used again"
+        assert [cached(clinic), cached(hotel), cached(clinic)] == [0, 0, 0]

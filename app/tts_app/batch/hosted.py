@@ -90,9 +90,8 @@ class HostedBatches:
         try:
             kept = await asyncio.to_thread(self._accept, batch)
         except AWAY:
-            self._queue.put_nowait(
-                (tenant, batch.id)
-            )  # it may be stored: the connection can break after that
+            # It may be stored: the connection can break after that.
+            self._queue.put_nowait((tenant, batch.id))
             raise
         if kept.id == batch.id:
             self._queue.put_nowait((tenant, batch.id))
