@@ -28,7 +28,10 @@ async def test_it_answers_at_its_address_and_nowhere_else(host: str) -> None:
     gate, port = asyncio.Event(), free_port("127.0.0.1")
     gate.set()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    async with listening(answering(gate), Address(host=host, port=port)), httpx.AsyncClient(timeout=30) as client:
+    async with (
+        listening(answering(gate), Address(host=host, port=port)),
+        httpx.AsyncClient(timeout=30) as client,
+    ):
         answers = await asyncio.gather(*(client.get(url) for _ in range(50)))
         assert {answer.text for answer in answers} == {"here"}
         assert "server" not in answers[0].headers
