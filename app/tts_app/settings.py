@@ -56,6 +56,15 @@ class Settings(BaseSettings):
     """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
     `state_dir`, which is made."""
 
+    audit: bool = False
+    """Whether it is recorded in the database who did what: without a row nothing is done."""
+    audit_key_file: Path | None = None
+    """File of the secret of the audit's MACs, the same for all replicas; when unset, `audit-key` in
+    `state_dir`, which is made."""
+    audit_anchor: str = ""
+    """Folder, or fsspec URL, outside the database's reach, where the heads of the audit's chains are kept: at
+    most one a minute for each replica. When empty, none are."""
+
     allowed_hosts: Names = ()
     """Names in the Host header that are this service's; `*` allows every name. When empty,
     loopback's own names are allowed where the API listens on loopback, and every name elsewhere."""
@@ -189,6 +198,17 @@ class Settings(BaseSettings):
         if self.key_pepper_file is None:
             return secret(self.state / "key-pepper").encode()
         return self.key_pepper_file.read_bytes().strip()
+
+    def audit_key(self, *, make: bool = True) -> bytes:
+        """Return the secret of the audit's MACs; `make` one where there is none and none is named.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        own = self.state / "audit-key"
+        if self.audit_key_file is None and (make or own.exists()):
+            return secret(own).encode()
+        return (self.audit_key_file or own).read_bytes().strip()
 
     @property
     def database(self) -> str:
