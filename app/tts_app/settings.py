@@ -12,9 +12,17 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tts_app.files import private_folder
+from tts_app.profiles import Posture, Problem, Profile, problems
 from tts_app.telemetry.logs import secret
 
 _SHORTEST_KEY = 16
+_REMEDIES = {
+    Problem.NO_KEY: "callers need no key: set TTSP_API_KEY, TTSP_KEYS_FILE, or TTSP_KEY_REQUIRED=true",
+    Problem.NO_TLS: "callers may come without TLS: set TTSP_TLS_CERT and TTSP_TLS_KEY",
+    Problem.NO_OIDC: "people have no identity: set TTSP_OIDC_ISSUER and TTSP_OIDC_AUDIENCE",
+    Problem.NO_AUDIT: "acts leave no record: set TTSP_AUDIT=true",
+}
+"""What a service that is configured by settings can lack, and what to set."""
 _DEFAULT_PORT = re.compile(r"^(http(?=:.*:80$)|https(?=:.*:443$))(.*):\d+$")
 
 
@@ -48,10 +56,15 @@ class Settings(BaseSettings):
     """Address that the API listens on. Beyond loopback an `api_key` is required."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port that the API listens on."""
+    profile: Profile = "development"
+    """What it must have before it serves: `development` nothing, `standard` a key, `regulated` more
+    (docs/security.md)."""
     api_key: SecretStr | None = None
     """Bearer token that `/v1` requires, of at least 16 characters. When it is unset, none is required."""
     key_required: bool = False
     """Whether `/v1` requires a key also when `api_key` is unset: keys are in the database (`ttsp keys`)."""
+    keys_file: Path | None = None
+    """File of hashed keys, made by `ttsp keys secret`; then `/v1` requires a key."""
     key_pepper_file: Path | None = None
     """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
     `state_dir`, which is made."""
@@ -189,6 +202,21 @@ class Settings(BaseSettings):
             )
         return ""
 
+    @property
+    def asks_for_key(self) -> bool:
+        """Whether every caller needs a key."""
+        return self.api_key is not None or self.keys_file is not None or self.key_required
+
+    def profile_fault(self, *, proxied: bool = False) -> str:
+        """Return what is missing for `profile`; empty if nothing is.
+
+        `proxied`: whether it is a gateway of a cluster. TLS, Ray and the lifetime of keys are the cluster's
+        then, and the operator has checked them.
+        """
+        posture = Posture(key=self.asks_for_key, tls=proxied, ray_encrypted=True)
+        lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
+        return f"For the profile {self.profile}, {'; '.join(lacking)}." if lacking else ""
+
     def key_pepper(self) -> bytes:
         """Return the secret with which keys are hashed.
 
@@ -239,15 +267,24 @@ class Settings(BaseSettings):
         return Path(path)
 
 
-def gateway_settings() -> Settings:
+def gateway_settings(*, proxied: bool) -> Settings:
     """Return the settings of the environment, with those that only the gateway may know.
 
+    `proxied`: whether Serve's proxies listen for it.
+
     Raises:
-        ValueError: their file cannot be read, without which the API would need no key, or the key is no good.
+        ValueError: their file cannot be read, without which the API would need no key; the key is no good; or
+            something is missing for the profile.
     """
-    settings = Settings()
-    if settings.key_fault:
-        raise ValueError(settings.key_fault)
+    settings = _whole(Settings())
+    fault = settings.key_fault or settings.profile_fault(proxied=proxied)
+    if fault:
+        raise ValueError(fault)
+    return settings
+
+
+def _whole(settings: Settings) -> Settings:
+    """Return the settings with those of their file, if they name one. Raises ValueError."""
     if settings.gateway_file is None:
         return settings
     try:

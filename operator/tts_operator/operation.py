@@ -49,6 +49,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
                 settings.ray_version,
                 settings.kuberay_namespace,
                 settings.monitoring_namespace,
+                settings.profile,
             ),
             settings.poll_seconds,
             settings.resync_seconds,

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tts_app import __version__
+from tts_app.profiles import Profile
 from tts_app.resources.engines import default_images
 
 
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     ray_version: str = "2.60.0"
     """Version of Ray in those images."""
 
+    profile: Profile = "standard"
+    """Security profile of services whose Playground names none."""
     kuberay_namespace: Annotated[str, Field(min_length=1)] = "kuberay"
     """Namespace of KubeRay's operator: its pod there alone reaches the dashboards of Ray clusters."""
     monitoring_namespace: str = ""

@@ -222,7 +222,9 @@ def run_pods(api: Api, *groups: str) -> None:
 
 def reconciler(kube: Kube, now: Callable[[], datetime]) -> Reconciler:
     """Return a reconciler of services that runs in the test's own process and reads the API server."""
-    defaults = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay")
+    defaults = Defaults(
+        "registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay", profile="development"
+    )
     policy = Policy(defaults, poll_seconds=5, resync_seconds=300)
     return Reconciler(kube, LiveReader(kube), policy, now, StatusWriter(kube, now, "tests"))
 
@@ -240,6 +242,7 @@ class Operator:
             "TTSP_OPERATOR_LEADER_ELECTION": "false",
             "TTSP_OPERATOR_POLL_SECONDS": "0.5",
             "TTSP_OPERATOR_RESYNC_SECONDS": "3",
+            "TTSP_OPERATOR_PROFILE": "development",
             **{f"TTSP_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | Fork | None = None

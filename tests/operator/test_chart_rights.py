@@ -397,19 +397,22 @@ def test_chart_roles_let_editors_edit_and_viewers_view_the_kinds(
         binding = (f"--clusterrole={role}", f"--serviceaccount={api.namespace}:{role}")
         control_plane.kubectl("create", "rolebinding", role, *binding, "-n", api.namespace)
 
-    def may(role: str) -> list[bool]:
+    def may(role: str, *kinds: str) -> set[bool]:
         user = f"system:serviceaccount:{api.namespace}:{role}"
-        asked = [
-            Question(verb, f"{kind}.{OURS}", api.namespace)
-            for verb in ("list", "create", "patch", "delete")
-            for kind in ("voicemodels", "textmodels", "ttsjobs", "playgrounds")
-        ]
-        return list(answers(control_plane, user, asked).values())
+        verbs = [kind.split(" ") for kind in kinds]
+        asked = [Question(verb, f"{kind}.{OURS}", api.namespace) for verb, kind in verbs]
+        return set(answers(control_plane, user, asked).values())
 
-    reads, no_writes = [True] * 4, [False] * 12
+    models = ("voicemodels", "textmodels", "ttsjobs")
+    reads = [f"list {kind}" for kind in (*models, "playgrounds")]
+    changes = [f"{verb} {kind}" for verb in ("create", "patch", "delete") for kind in models]
+    settings = [f"{verb} playgrounds" for verb in ("create", "patch", "delete")]
     # A controller puts the rules together.
-    eventually(lambda: may("view") == reads + no_writes, "rights of those who view")
-    eventually(lambda: all(may("edit")) and all(may("admin")), "rights of those who edit")
+    eventually(lambda: may("view", *reads) == {True}, "rights of those who view")
+    eventually(lambda: may("edit", *reads, *changes) == {True}, "rights of those who edit")
+    eventually(lambda: may("admin", *reads, *changes, *settings) == {True}, "rights of administrators")
+    assert may("view", *changes, *settings) == {False}
+    assert may("edit", *settings) == {False}
 
 
 def test_chart_service_account_token_is_mounted_by_the_operator_only(helm: Helm) -> None:

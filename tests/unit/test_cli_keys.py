@@ -1,9 +1,11 @@
 """`ttsp keys`: keys made where the database is."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from tts_app.cli import app
@@ -73,3 +75,32 @@ def test_key_pepper_is_kept_and_private(tmp_path: Path) -> None:
     other = tmp_path / "pepper"
     other.write_text("from a Secret\n")
     assert Settings(key_pepper_file=other).key_pepper() == b"from a Secret"
+
+
+def test_keys_secret_prints_a_manifest_and_the_key_beside_it(tmp_path: Path) -> None:
+    code, text, said = ttsp("secret", "platform team", "--scopes", "admin")
+    assert code == 0
+    (key,) = re.findall(r"ttsp_[0-9a-f]{16}_[\w-]{43}", said)
+    assert key not in text
+    manifest = yaml.safe_load(text)
+    assert (manifest["kind"], manifest["metadata"]) == ("Secret", {"name": "api-keys"})
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    code, more, _ = ttsp("secret", "site", "--add-to", str(file))
+    assert code == 0
+    names = [record["name"] for record in json.loads(yaml.safe_load(more)["stringData"]["keys.json"])]
+    assert names == ["platform team", "site"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("site", "--scopes", "fly"), "There is no scope 'fly'"),
+        (("", "--scopes", "speak"), "name: "),
+        (("site", "--tenant", "Hotel Bar"), "tenant: "),
+    ],
+)
+def test_keys_secret_says_what_is_wrong(arguments: tuple[str, ...], reason: str) -> None:
+    code, text, said = ttsp("secret", *arguments)
+    assert (code, text) == (2, "")
+    assert reason in said

@@ -40,7 +40,7 @@ def test_export_writes_secrets_where_only_the_owner_reads(exported: Path, tmp_pa
 
 
 def test_gateway_settings_have_the_secrets_that_were_exported(exported: Path) -> None:
-    settings = gateway_settings()
+    settings = gateway_settings(proxied=False)
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "hush-key-of-16-ch"
     assert (settings.database, settings.queue) == (URL, 7)
@@ -49,7 +49,7 @@ def test_gateway_settings_have_the_secrets_that_were_exported(exported: Path) ->
 
 def test_gateway_settings_without_secrets(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Settings(state_dir=tmp_path / "state").export()
-    settings = gateway_settings()
+    settings = gateway_settings(proxied=False)
     assert settings.api_key is None
     assert settings.database == f"sqlite:///{tmp_path}/state/metadata.sqlite"
 
@@ -58,7 +58,7 @@ def test_gateway_settings_without_secrets(environment: pytest.MonkeyPatch, tmp_p
 def test_gateway_settings_refuse_to_go_on_without_their_file(exported: Path, damage) -> None:
     damage(exported)
     with pytest.raises(ValueError, match=r"TTSP_GATEWAY_FILE, .* cannot be read") as refused:
-        gateway_settings()
+        gateway_settings(proxied=False)
     assert "hush" not in str(refused.value)
 
 
@@ -66,7 +66,7 @@ def test_gateway_settings_on_a_cluster_are_those_of_the_heads_environment(
     environment: pytest.MonkeyPatch,
 ) -> None:
     environment.setenv("TTSP_API_KEY", "hush-key-of-16-ch")
-    key = gateway_settings().api_key
+    key = gateway_settings(proxied=False).api_key
     assert key is not None
     assert key.get_secret_value() == "hush-key-of-16-ch"
 
@@ -77,3 +77,31 @@ def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
     first = Settings(state_dir=tmp_path / "state", api_key="one-of-16-letters").export()
     assert first != Settings(state_dir=tmp_path / "state", api_key="two-of-16-letters").export()
     assert "one" in first.read_text()
+
+
+@pytest.mark.parametrize(
+    ("profile", "more", "proxied", "missing"),
+    [
+        ("development", {}, False, []),
+        ("standard", {}, False, ["TTSP_API_KEY"]),
+        ("standard", {"api_key": "k" * 16}, False, []),
+        ("standard", {"key_required": True}, False, []),
+        ("standard", {"keys_file": "keys.json"}, False, []),
+        ("regulated", {}, False, ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
+        ("regulated", {"api_key": "k" * 16}, True, ["TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
+    ],
+)
+def test_profile_fault_names_what_to_set(profile, more, proxied, missing) -> None:
+    fault = Settings(profile=profile, **more).profile_fault(proxied=proxied)
+    assert bool(fault) == bool(missing)
+    names = ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT"]
+    assert [name for name in names if name in fault] == missing
+
+
+def test_gateway_settings_refuse_what_the_profile_lacks(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("TTSP_STATE_DIR", str(tmp_path))
+    environment.setenv("TTSP_PROFILE", "standard")
+    with pytest.raises(ValueError, match="For the profile standard, callers need no key: set TTSP_API_KEY"):
+        gateway_settings(proxied=True)

@@ -14,6 +14,7 @@ from tts_app.api.errors import ApiError, error_response
 from tts_app.api.scopes import admit
 from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
+from tts_app.security.key_file import KeyFileError
 from tts_app.security.principal import Principal
 from tts_app.storage.database import AWAY
 from tts_app.telemetry.logs import log
@@ -80,7 +81,7 @@ class Door:
         """Return who calls; None if that is not known.
 
         Raises:
-            ApiError: 503, the database of the keys does not answer.
+            ApiError: 503, the database or the file of the keys cannot be read.
         """
         scheme, _, given = headers.get("authorization", "").partition(" ")
         try:
@@ -88,7 +89,10 @@ class Door:
         except AWAY as error:
             log("database away", error=error)
             message = "The database does not answer, which knows the keys: try again later."
-            raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"}) from None
+        except KeyFileError as error:
+            log("keys unreadable", level=logging.ERROR, error=error)
+            message = "The keys cannot be read. The service's log has the reason."
+        raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"})
 
     async def _refuse_key(self, scope: Scope, headers: Headers) -> None:
         """Raise what a caller without the right key gets, later if the caller has sent many wrong ones."""

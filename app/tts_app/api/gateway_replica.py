@@ -14,6 +14,7 @@ from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
+from tts_app.security.key_file import KeyFile
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
@@ -34,7 +35,7 @@ class Gateway:
     def __init__(self, listens: Mapping[str, Any]) -> None:
         """`listens`: where it listens itself, the fields of `Address`; empty where Serve's proxies listen."""
         self._address = Address.model_validate(listens) if listens else None
-        settings = gateway_settings()
+        settings = gateway_settings(proxied=self._address is None)
         set_up("gateway", settings.log_level, settings.log_dir)
         self._service = SpeechService(settings.queue, SpeechMetrics())
         self._text = TextService(settings.queue, TextMetrics())
@@ -50,6 +51,7 @@ class Gateway:
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
         keys, pepper = ApiKeys(database), settings.key_pepper()
+        known = KeyFile(settings.keys_file, keys) if settings.keys_file else keys
         self._context = Context(
             settings,
             self._service,
@@ -62,10 +64,10 @@ class Gateway:
             keys,
             Issuer(keys, pepper),
             Authenticator(
-                keys,
+                known,
                 pepper,
                 api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-                key_required=settings.key_required,
+                key_required=settings.asks_for_key,
             ),
             proxied=self._address is None,
         )

@@ -4,6 +4,7 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,33 +17,60 @@ if TYPE_CHECKING:
     from tts_app.storage.api_keys import ApiKey, ApiKeys
 
 keys_app = typer.Typer(
-    help="Manage callers' keys in the database of TTSP_DATABASE_URL or TTSP_STATE_DIR.", no_args_is_help=True
+    help="Manage callers' keys, in the database of TTSP_DATABASE_URL or TTSP_STATE_DIR, or in a Secret.",
+    no_args_is_help=True,
 )
 KeyId = Annotated[str, typer.Argument(help="The key's id: the part between the underscores.")]
+Scopes = Annotated[
+    str,
+    typer.Option(help=f"What it may do, separated by commas: {', '.join(Scope)}. Default: all but admin."),
+]
+Days = Annotated[float, typer.Option(min=0, help="Days until it expires; 0: never.")]
 
 
 @keys_app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     tenant: Annotated[str, typer.Option(help="Whose it is.")] = DEFAULT_TENANT,
-    scopes: Annotated[
-        str,
-        typer.Option(
-            help=f"What it may do, separated by commas: {', '.join(Scope)}. Default: all but admin."
-        ),
-    ] = "",
-    days: Annotated[float, typer.Option(min=0, help="Days until it expires; 0: never.")] = 90,
+    scopes: Scopes = "",
+    days: Days = 90,
 ) -> None:
     """Make a key and print it. It cannot be printed again."""
     from tts_app.security.issuing import DAY
 
-    try:
-        chosen = scopes_of(part.strip() for part in scopes.split(",")) if scopes else ALL_BUT_ADMIN
-    except ValueError as error:
-        fail(str(error), WRONG_USAGE)
+    chosen = _scopes(scopes)
     with _issuer() as (issuer, _keys):
         key, record = issuer.create(tenant, name, chosen, days * DAY or None, getpass.getuser())
     _print_new(key.text, record)
+
+
+@keys_app.command("secret")
+def secret(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    tenant: Annotated[str, typer.Option(help="Whose it is.")] = DEFAULT_TENANT,
+    scopes: Scopes = "",
+    days: Days = 90,
+    called: Annotated[str, typer.Option("--secret", help="Name of the Secret.")] = "api-keys",
+    add_to: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File of a Secret whose keys to keep.")
+    ] = None,
+) -> None:
+    """Print a Kubernetes Secret with a new key's hash, for a Playground's `security.keysSecret`.
+
+    The key itself is printed to standard error. Nothing is stored.
+    """
+    from tts_app.security.issuing import DAY
+    from tts_app.security.key_secret import KeySecret
+
+    chosen = _scopes(scopes)
+    try:
+        before = KeySecret.parse(add_to.read_text(encoding="utf-8")) if add_to else KeySecret.new(called)
+        key, made = before.with_key(tenant, name, chosen, days * DAY or None, getpass.getuser())
+    except ValueError as error:
+        fail(f"{add_to}: {error}" if add_to else str(error), WRONG_USAGE)
+    typer.echo(made.text(), nl=False)
+    err.print(f"The key is {key.text}", highlight=False, soft_wrap=True)
+    err.print("Keep it now: the Secret has only its hash.")
 
 
 @keys_app.command("list")
@@ -75,6 +103,14 @@ def revoke(key_id: KeyId) -> None:
         if not issuer.revoke(key_id):
             fail(f"There is no key {key_id!r} that is not revoked: `ttsp keys list` shows all.", WRONG_USAGE)
     err.print(f"{key_id} is revoked.")
+
+
+def _scopes(names: str) -> frozenset[Scope]:
+    """Return the scopes of an option's text. Exits where one is none."""
+    try:
+        return scopes_of(part.strip() for part in names.split(",")) if names else ALL_BUT_ADMIN
+    except ValueError as error:
+        fail(str(error), WRONG_USAGE)
 
 
 @contextmanager

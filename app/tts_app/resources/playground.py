@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from tts_app.profiles import Profile
 from tts_app.resources.base import Column, CustomResource, ObjectKey, ObjectName, Resource
 from tts_app.resources.engines import ENGINES
 from tts_app.resources.quantities import Bytes, Compute
@@ -156,8 +157,12 @@ class Security(Resource):
         ),
     )
 
+    profile: Profile | None = None
+    """What the service must have before it runs; default: the operator's, which is `standard`: a key."""
     api_key: ApiKeyRef | None = None
-    """The bearer token that /v1 asks for; default: none, and the NetworkPolicy alone decides who calls."""
+    """One bearer token for all callers of /v1."""
+    keys_secret: ObjectName | None = None
+    """Secret of hashed keys, one for each caller, and their pepper: `ttsp keys secret` makes it."""
     allowed_hosts: Annotated[list[HostPattern], Field(max_length=32)] = []
     """Names in the Host header that are this service's; default: every name."""
     cors_origins: Annotated[list[Origin], Field(max_length=32)] = []

@@ -53,10 +53,11 @@ class Playground:
     """An embedded Ray with Serve. A context manager: leaving it stops every process."""
 
     def __init__(self, settings: Settings, progress: Progress = lambda _step: None) -> None:
-        if settings.key_fault:
-            raise ServingError(settings.key_fault)
+        fault = settings.key_fault or settings.profile_fault()
+        if fault:
+            raise ServingError(fault)
         host = settings.host
-        if not is_loopback(host) and settings.api_key is None and not settings.key_required:
+        if not is_loopback(host) and not settings.asks_for_key:
             raise ServingError(
                 f"{host} is reachable from other machines, so a key is needed: "
                 "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or listen on 127.0.0.1."

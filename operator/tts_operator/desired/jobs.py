@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tts_app.profiles import Problem, Profile
 from tts_app.resources import Model, Playground, TTSJob, VoiceModel
 from tts_app.resources.tts_job import Ephemeral
 from tts_operator.desired.claims import cache_claim_of
@@ -29,6 +30,7 @@ from tts_operator.desired.ray_service import (
     worker_group,
     worker_template,
 )
+from tts_operator.desired.security import explained, lacking
 from tts_operator.objects import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -71,6 +73,20 @@ class JobInputs:
     attempt: int
     resumes: bool = False
     """Whether an earlier driver of the job has read its output."""
+
+
+def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str, str] | None:
+    """Return the reason why a job may not run with this security profile, and the remedy; None if it may."""
+    if profile == "regulated" and not job.spec.posts.uri:
+        text = (
+            "For the profile regulated, texts must not be in Kubernetes' objects, from where they get into "
+            "etcd, its backups and Git: give the posts by `posts.uri`."
+        )
+        return "PostsInResource", text
+    found = lacking(playground, profile)
+    if job.spec.ephemeral is not None and Problem.RAY_OPEN in found:
+        return "Insecure", explained([Problem.RAY_OPEN], profile)
+    return None
 
 
 def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:

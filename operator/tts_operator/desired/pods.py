@@ -51,6 +51,15 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretMount:
+    """A Secret, mounted as a folder of files that change when it does."""
+
+    volume: str
+    secret: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodTemplate:
     """What differs between the pods of this project; each has one container."""
 
@@ -64,6 +73,7 @@ class PodTemplate:
     labels: Mapping[str, str]
     mounts: Sequence[Mount] = ()
     files: Sequence[File] = ()
+    secrets: Sequence[SecretMount] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
     """Port numbers by name."""
     environment: Sequence[Mapping[str, Any]] = ()
@@ -101,6 +111,7 @@ class PodTemplate:
                 *({"name": name, "emptyDir": {}} for name in _SCRATCH),
                 *{mount.name: _volume(mount) for mount in self.mounts}.values(),
                 *({"name": file.volume, "configMap": {"name": file.config_map}} for file in self.files),
+                *map(_secret_volume, self.secrets),
             ],
         }
         if self.run_once:
@@ -133,6 +144,7 @@ class PodTemplate:
                 *({"name": name, "mountPath": path} for name, path in _SCRATCH.items()),
                 *map(_volume_mount, self.mounts),
                 *map(_file_mount, self.files),
+                *({"name": s.volume, "mountPath": s.path, "readOnly": True} for s in self.secrets),
             ],
         }
         if self.command:
@@ -203,6 +215,10 @@ def _volume(mount: Mount) -> dict[str, Any]:
 def _volume_mount(mount: Mount) -> dict[str, Any]:
     read_only = {"readOnly": True} if mount.read_only else {}
     return {"name": mount.name, "mountPath": mount.path, **read_only}
+
+
+def _secret_volume(mount: SecretMount) -> dict[str, Any]:
+    return {"name": mount.volume, "secret": {"secretName": mount.secret, "defaultMode": 0o440}}
 
 
 def _file_mount(file: File) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tts_app.profiles import Profile
 from tts_app.resources import Model, Playground, TextModel
 from tts_app.serve_config import GATEWAY, TEXT_GRACE, serve_config
 from tts_operator.desired.groups import claims_of, downloads, group_of, in_order, nodes_of
@@ -20,10 +21,12 @@ from tts_operator.desired.pods import (
     STATE_PATH,
     Mount,
     PodTemplate,
+    SecretMount,
     head_resources,
     secret_variable,
     worker_resources,
 )
+from tts_operator.desired.security import lacking, profile_of, with_problems
 from tts_operator.objects import RAY_SERVICE, Manifest, labels, manifest
 
 HEAD = "head"
@@ -33,6 +36,7 @@ HEAD_SLOTS = 100
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
+_KEYS_PATH = "/etc/tts-playground/keys"
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
 """A driver that should stop first ends its current items; by default Ray kills it after three seconds."""
 _HEAD_PORTS = {
@@ -70,6 +74,8 @@ class Defaults:
     kuberay_namespace: str
     monitoring_namespace: str = ""
     """Empty: whoever may call a service may read its metrics too."""
+    profile: Profile = "standard"
+    """Of services whose Playground names none."""
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
@@ -96,8 +102,13 @@ def ray_service(
         # Batches name the claim, as every `pvc://` address does.
         Mount("audio", audio_claim, f"{CLAIMS_PATH}/{audio_claim}"),
     ]
-    environment = [OFFLINE, *_gateway_secrets(playground), *_gateway_rules(playground)]
-    head = head_group(head_template(playground, defaults, volumes, environment))
+    environment = [
+        OFFLINE,
+        *_gateway_secrets(playground),
+        *_gateway_rules(playground),
+        *_gateway_profile(playground, defaults.profile),
+    ]
+    head = head_group(head_template(playground, defaults, volumes, environment, _gateway_keys(playground)))
     images = engine_images(playground, defaults)
     wanted = {
         group_of(model): worker_group(
@@ -118,7 +129,8 @@ def ray_service(
         ),
         "rayClusterConfig": cluster,
     }
-    return manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
+    made = manifest(RAY_SERVICE, playground.name, playground.name, {"spec": spec})
+    return with_problems(made, lacking(playground, defaults.profile))
 
 
 def gateway_image(playground: Playground, defaults: Defaults) -> str:
@@ -145,6 +157,7 @@ def head_template(
     defaults: Defaults,
     volumes: Sequence[Mount],
     environment: Sequence[Mapping[str, Any]],
+    secrets: Sequence[SecretMount] = (),
 ) -> PodTemplate:
     """Return the pod of a cluster's head, where the gateway and the drivers of batches run."""
     return PodTemplate(
@@ -154,6 +167,7 @@ def head_template(
         head_resources(playground.spec.ray.head.resources, playground.spec.gateway.resources),
         labels(playground.name),
         mounts=volumes,
+        secrets=secrets,
         ports=_HEAD_PORTS,
         environment=[_STOP_WAIT, *environment],
     )
@@ -191,7 +205,24 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
         variables.append(secret_variable("TTSP_DATABASE_URL", reference.name, reference.key))
     if key is not None:
         variables.append(secret_variable("TTSP_API_KEY", key.name, key.key))
+    if playground.spec.security.keys_secret is not None:
+        variables.append({"name": "TTSP_KEYS_FILE", "value": f"{_KEYS_PATH}/keys.json"})
+        variables.append({"name": "TTSP_KEY_PEPPER_FILE", "value": f"{_KEYS_PATH}/pepper"})
     return variables
+
+
+def _gateway_keys(playground: Playground) -> list[SecretMount]:
+    """Return where the hashed keys are mounted: as files, which change when the Secret does."""
+    secret = playground.spec.security.keys_secret
+    return [] if secret is None else [SecretMount("keys", secret, _KEYS_PATH)]
+
+
+def _gateway_profile(playground: Playground, default: Profile) -> list[dict[str, Any]]:
+    """Return the gateway's profile; nothing where the service goes on without what it asks for."""
+    profile = profile_of(playground, default)
+    if profile == "development" or lacking(playground, default):
+        return []
+    return [{"name": "TTSP_PROFILE", "value": profile}]
 
 
 def _gateway_rules(playground: Playground) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ MESSAGE_LENGTH = 4096
 class Condition:
     """One condition, without the fields that depend on time."""
 
-    type: Literal["Ready", "Progressing", "Degraded", "Complete"]
+    type: Literal["Ready", "Progressing", "Degraded", "Complete", "Insecure", "EncryptedAtRest"]
     status: bool
     reason: str
     """One CamelCase word."""

@@ -33,15 +33,16 @@ def event_of(
 def _of_service(before: Mapping[str, Any], after: Mapping[str, Any]) -> Notice | None:
     """Return the news about a model or a Playground.
 
-    News are, in order of priority: a fault, its end, that the resource became ready or is ready no more, and
-    that a cluster is being replaced. If there are several at once, the first counts.
+    News are, in order of priority: a fault, its end, that the service goes on although it is insecure, that
+    the resource became ready or is ready no more, and that a cluster is being replaced. If there are several
+    at once, the first counts.
     """
     known = {c["type"]: (c["status"], c["reason"]) for c in before.get("conditions", ())}
     new = {c["type"]: c for c in after["conditions"] if _is_news(c, *known.get(c["type"], ("False", "")))}
-    condition = new.get("Degraded") or new.get("Ready") or new.get("Progressing")
+    condition = new.get("Degraded") or new.get("Insecure") or new.get("Ready") or new.get("Progressing")
     if condition is None:
         return None
-    bad = condition["type"] == "Degraded" and condition["status"] == "True"
+    bad = condition["type"] in ("Degraded", "Insecure") and condition["status"] == "True"
     return Notice(condition["reason"], condition["message"], bad)
 
 

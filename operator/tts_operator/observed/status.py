@@ -35,6 +35,10 @@ class Observation:
     """The progress of the files of each model that waits for them, by the model's name."""
     previously_ready: frozenset[str] = frozenset()
     """Applications whose current resources were Ready already."""
+    blocked: Cause | None = None
+    """Why nothing of the service is changed until its Playground is."""
+    insecure: str = ""
+    """What its security profile asks for and the service goes on without; empty if nothing."""
 
     @property
     def url(self) -> str:
@@ -47,7 +51,12 @@ def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], 
     model = verdict.model
     if model is None:
         return {"readyReplicas": 0}, _refused(Cause(verdict.reason, verdict.message))
-    return _model_fields(model, facts), _model_conditions(model, verdict, facts)
+    return _model_fields(model, facts), (*_model_conditions(model, verdict, facts), *_insecure(facts))
+
+
+def _insecure(facts: Observation) -> Sequence[Condition]:
+    """Return the condition of a service that goes on although it is insecure; none if it is secure."""
+    return (Condition("Insecure", True, "GoesOn", facts.insecure),) if facts.insecure else ()
 
 
 def _model_fields(model: Model, facts: Observation) -> dict[str, Any]:
@@ -71,6 +80,8 @@ def _model_fields(model: Model, facts: Observation) -> dict[str, Any]:
 def _model_conditions(model: Model, verdict: Verdict, facts: Observation) -> Sequence[Condition]:
     """Return the conditions of a model."""
     application = facts.ray.application(model.name)
+    if facts.blocked is not None and not application.healthy:
+        return _refused(facts.blocked)
     load = facts.loads.get(model.name)
     if load is not None:
         return _loading(model, load, application, facts)
@@ -134,6 +145,8 @@ def service_status(
         status |= {"rayService": facts.name, "url": facts.url}
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
+    if facts.blocked is not None:
+        return status, _refused(facts.blocked)
     gateway = facts.ray.application(GATEWAY)
     found = problems(facts.pods, facts.logs, _groups(served))
     if not facts.ray.exists and not served:
@@ -146,7 +159,8 @@ def service_status(
         and facts.ray.is_healthy(GATEWAY, facts.previously_ready)
         and _has_head(facts)
     )
-    return status, _serving(ready, _stage(gateway, facts), _fault(gateway, facts, found), facts)
+    state = _serving(ready, _stage(gateway, facts), _fault(gateway, facts, found), facts)
+    return status, (*state, *_insecure(facts))
 
 
 def _serves(model: Model, facts: Observation) -> bool:
@@ -189,7 +203,7 @@ def _loading(model: Model, load: Load, application: Application, facts: Observat
         text += " Until all is there the model is served as it was before."
     stage = Cause("Downloading", text)
     found = problems(facts.pods, facts.logs, frozenset({load_name(model)}))
-    fault = facts.failure or _of_pods(found)
+    fault = facts.blocked or facts.failure or _of_pods(found)
     if fault is None and load.failure:
         again = f"in {RETRY_SECONDS // 60} minutes" if load.given_up else "soon"
         said = f"{model.spec.source.uri} could not be fetched, and is tried again {again}: {load.failure}"
@@ -216,7 +230,7 @@ def _replacement(facts: Observation) -> Cause | None:
 
 def _fault(application: Application, facts: Observation, found: Sequence[Problem]) -> Cause | None:
     """Return the fault nearest to the cause; None when none is known."""
-    fault = facts.failure or _of_pods(found)
+    fault = facts.blocked or facts.failure or _of_pods(found)
     if fault is None and application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
         reason = "ApplicationFailed" if application.status == "DEPLOY_FAILED" else "ApplicationUnhealthy"
         fault = Cause(reason, application.message or f"Serve says {application.status}.")

@@ -18,10 +18,12 @@ from tts_operator.desired.jobs import (
     job_children,
     needed,
     too_large,
+    too_open,
     unusable,
 )
 from tts_operator.desired.loading import admit
 from tts_operator.desired.ray_service import DASHBOARD_PORT, engine_images
+from tts_operator.desired.security import profile_of
 from tts_operator.desired.selection import explain, select, served, written
 from tts_operator.objects import RAY_JOB, TTS_JOB, JobKey, Manifest, Ref, rfc3339
 from tts_operator.observed.conditions import Cause, latest_change
@@ -49,6 +51,8 @@ RUNNING_POLL = 3.0
 """Seconds after which to look again at a running job: its progress is in a log, which is not watched."""
 LONGEST_WAIT = 30.0
 """Most seconds after which to look again at a waiting job."""
+_FINAL = ("LocalFiles", "PostsInResource")
+"""Faults that only another job mends; with the others, somebody may still change the Playground."""
 CALM_SHARE = 0.5
 """Look again at a waiting job after this share of the time since its last change."""
 
@@ -366,9 +370,10 @@ def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobI
         playground = playground_of(service.key, service.playground)
     except ValidationError as error:
         raise _blocked(facts, "InvalidPlayground", f"Playground {name}: {explain(error)}") from error
-    fault = unusable(job, audio_claim_of(playground))
+    profile = profile_of(playground, policy.defaults.profile)
+    fault = too_open(job, playground, profile) or unusable(job, audio_claim_of(playground))
     if fault is not None:
-        final = fault[0] == "LocalFiles"  # this cannot change; a Playground may still name the claim
+        final = fault[0] in _FINAL
         raise _BlockedError(_state(facts, "Failed" if final else "Pending", *fault, is_error=True))
     models = _models(facts, job, service, engine_images(playground, policy.defaults))
     cluster = ""

@@ -13,6 +13,7 @@ from tts_app.serve_config import GATEWAY
 from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images
+from tts_operator.desired.security import explained, lacking, profile_of, unaccepted
 from tts_operator.desired.selection import Verdict, explain, select, served
 from tts_operator.objects import (
     JOB,
@@ -153,9 +154,14 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     serve = [model for model in serve if model.spec.engine in images]
     groups = worker_groups(facts.ray_service)
     wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
+    profile = profile_of(playground, policy.defaults.profile)
+    found = lacking(playground, policy.defaults.profile) if wanted else []
+    if refused := unaccepted(found, facts.ray_service):
+        return _observe(facts, verdicts, (), Cause("Insecure", explained(refused, profile)), now, policy)
     apply = [m for m in wanted if _is_to_be_applied(m, facts.child(ref_of(m)))]
     changes = _changes(apply, facts)
-    observed = _observe(facts, verdicts, pending, None, now, policy, changes)
+    insecure = explained(found, profile) if found else ""
+    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure)
     return replace(
         observed,
         apply=apply,
@@ -210,11 +216,13 @@ def _observe(
     now: datetime,
     policy: Policy,
     changes: Sequence[str] = (),
+    insecure: str = "",
 ) -> ServicePlan:
     """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
 
     `pending` are the models whose files are not fetched yet, `fault` is what is wrong with the Playground,
-    `changes` are those that make a new cluster and are not applied yet.
+    `changes` are those that make a new cluster and are not applied yet, `insecure` is what the service
+    goes on without.
     """
     patches, shrinks = _rescale(facts, now)
     observation = Observation(
@@ -223,7 +231,7 @@ def _observe(
         read_service(facts.ray_service, now),
         facts.pods,
         facts.logs,
-        fault or facts.refusal,
+        facts.refusal,
         facts.applied_changes or changes,
         {
             model.name: loads.read_load(
@@ -232,6 +240,8 @@ def _observe(
             for model in pending
         },
         facts.previously_ready,
+        fault,
+        insecure,
     )
     statuses = [StatusUpdate(m, *model_status(verdicts[ref_of(m)], observation)) for m in facts.models]
     if facts.playground is not None:

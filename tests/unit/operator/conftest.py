@@ -109,7 +109,11 @@ def pod() -> Callable[..., Manifest]:
 def defaults() -> Defaults:
     """Return defaults with an image of every engine."""
     return Defaults(
-        "registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0", "kuberay"
+        "registry/app:1",
+        {engine: f"registry/{engine}:1" for engine in ENGINES},
+        "2.60.0",
+        "kuberay",
+        profile="development",
     )
 
 

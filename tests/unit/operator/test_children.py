@@ -9,7 +9,9 @@ from tts_operator.desired.ray_service import Defaults
 from tts_operator.objects import CLAIM, RAY_SERVICE, SERVICE_LABEL
 from tts_operator.observed.ray import disruptive_changes, worker_groups
 
-DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay")
+DEFAULTS = Defaults(
+    "registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay", profile="development"
+)
 
 
 OUTSIDE = {"source": {"uri": "hf://a/b", "revision": "c"}, "quantization": "none"}

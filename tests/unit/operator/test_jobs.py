@@ -36,7 +36,9 @@ from tts_operator.reconcile.jobs import JobReconciler
 from tts_operator.reconcile.read import LiveReader
 from tts_operator.reconcile.statuses import StatusWriter
 
-DEFAULTS = Defaults("registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay")
+DEFAULTS = Defaults(
+    "registry/app:1", {"kokoro": "registry/kokoro:1"}, "2.60.0", "kuberay", profile="development"
+)
 INLINE = {"inline": [{"id": 1, "text": {"en": "Hello", "ar": "مرحبا"}}]}
 
 

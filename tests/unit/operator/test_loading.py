@@ -14,7 +14,11 @@ from tts_operator.observed.ray import Application, ServedModels, Service
 from tts_operator.observed.status import Observation, model_status
 
 DEFAULTS = Defaults(
-    "registry/app:1", {"kokoro": "registry/kokoro:1", "llamacpp": "registry/llamacpp:1"}, "2.60.0", "kuberay"
+    "registry/app:1",
+    {"kokoro": "registry/kokoro:1", "llamacpp": "registry/llamacpp:1"},
+    "2.60.0",
+    "kuberay",
+    profile="development",
 )
 
 

@@ -36,7 +36,7 @@ METADATA = ["169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.0.1"]
 
 
 def defaults(monitoring=""):
-    return Defaults("app:1", {}, "2.60.0", "kuberay", monitoring)
+    return Defaults("app:1", {}, "2.60.0", "kuberay", monitoring, "development")
 
 
 @pytest.fixture

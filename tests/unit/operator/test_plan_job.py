@@ -175,3 +175,28 @@ def test_plan_looks_again(plan, facts, job, child, again):
 def test_plan_reports_a_refusal(plan, facts):
     found = plan(facts(refusal=Cause("InvalidChild", "no room")))
     assert (said(found), found.acts) == (("Pending", "InvalidChild"), False)
+
+
+@pytest.mark.parametrize(
+    ("profile", "posts", "spec", "expected"),
+    [
+        ("regulated", {"inline": [{"id": 1, "text": {"en": "Hello"}}]}, {}, ("Failed", "PostsInResource")),
+        ("regulated", {"configMapRef": {"name": "posts"}}, {}, ("Failed", "PostsInResource")),
+        ("regulated", {"uri": "pvc://playground-audio/posts.jsonl"}, {}, ("Pending", "Starting")),
+        ("standard", {"inline": [{"id": 1, "text": {"en": "Hello"}}]}, {}, ("Pending", "Starting")),
+        (
+            "standard",
+            {"uri": "s3://a/b.jsonl"},
+            {"ephemeral": {"copyOf": "playground"}},
+            ("Pending", "Insecure"),
+        ),
+    ],
+)
+def test_plan_refuses_a_job_that_its_profile_does_not_allow(
+    plan, facts, service, profile, posts, spec, expected
+):
+    own = {"security": {"profile": profile}, "ray": {"auth": "none"}, "networkPolicy": {"enabled": False}}
+    playground = {"metadata": {"name": "playground", "generation": 1}, "spec": own}
+    service = replace(service, playground=playground)
+    job = resource(posts=posts, **spec)
+    assert said(plan(replace(facts(job), service=service))) == expected

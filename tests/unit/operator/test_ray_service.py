@@ -15,7 +15,11 @@ from tts_operator.observed.ray import disruptive_changes, worker_groups
 from tts_operator.observed.scaling import Pods, is_shrinking, rescale
 
 DEFAULTS = Defaults(
-    "registry/app:1", {engine: f"registry/{engine}:1" for engine in ENGINES}, "2.60.0", "kuberay"
+    "registry/app:1",
+    {engine: f"registry/{engine}:1" for engine in ENGINES},
+    "2.60.0",
+    "kuberay",
+    profile="development",
 )
 
 

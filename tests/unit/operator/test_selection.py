@@ -70,7 +70,7 @@ def test_select_serves_a_locale_that_espeak_reads(voice_model):
 @pytest.fixture
 def live(playground):
     images = {"kokoro": "registry/kokoro:1", "vllm": "registry/vllm:1"}
-    defaults = Defaults("registry/app:1", images, "2.60.0", "kuberay")
+    defaults = Defaults("registry/app:1", images, "2.60.0", "kuberay", profile="development")
     return lambda *models: ServedModels(ray_service(playground(), models, defaults, "audio", "cache"))
 
 

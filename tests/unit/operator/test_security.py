@@ -1,0 +1,163 @@
+"""Security profiles of services: what a new one needs, and how one that runs goes on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from tts_app.manifests import samples_folder
+from tts_app.profiles import Problem
+from tts_app.resources import Playground
+from tts_operator.desired.security import PROBLEMS_ANNOTATION, lacking, unaccepted
+from tts_operator.objects import RAY_SERVICE, Key, Ref, ref_of
+from tts_operator.observed.events import event_of
+from tts_operator.plan.service import ServiceFacts, plan_service
+
+NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
+KEY = Key("speech", "playground")
+API_KEY = {"security": {"apiKey": {"name": "api-key"}}}
+
+
+@pytest.fixture
+def plan(policy):
+    standard = replace(policy, defaults=replace(policy.defaults, profile="standard"))
+    return lambda facts: plan_service(facts, NOW, standard)
+
+
+def resource(**spec):
+    return {
+        "apiVersion": "ttsplayground.dev/v1alpha1",
+        "kind": "Playground",
+        "metadata": {"name": "playground", "uid": "uid-playground", "generation": 1},
+        "spec": spec,
+    }
+
+
+def applied(plan, facts):
+    """Return facts with the children that the plan applies."""
+    made = {ref_of(m): {**m, "metadata": {**m["metadata"], "generation": 1}} for m in plan(facts).apply}
+    return replace(facts, ray_service=made.pop(Ref(RAY_SERVICE, "playground")), children=made)
+
+
+def of_an_older_operator(facts):
+    """Return facts whose RayService says nothing of problems."""
+    metadata = facts.ray_service["metadata"]
+    annotations = {k: v for k, v in metadata["annotations"].items() if k != PROBLEMS_ANNOTATION}
+    return replace(
+        facts, ray_service={**facts.ray_service, "metadata": {**metadata, "annotations": annotations}}
+    )
+
+
+def conditions(plan, name):
+    (update,) = [update for update in plan.statuses if update.ref.name == name]
+    return {condition.type: condition for condition in update.conditions}
+
+
+def environment(facts):
+    head = facts.ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    return {variable["name"]: variable.get("value") for variable in head["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ({}, [Problem.NO_KEY]),
+        (API_KEY, []),
+        ({"security": {"keysSecret": "keys"}}, []),
+        ({"security": {"profile": "development"}}, []),
+        (API_KEY | {"ray": {"auth": "none"}}, []),
+        (API_KEY | {"ray": {"auth": "none"}, "networkPolicy": {"enabled": False}}, [Problem.RAY_OPEN]),
+        (API_KEY | {"ingress": {"host": "a.example"}}, [Problem.INGRESS_IN_CLEAR]),
+        (API_KEY | {"ingress": {"host": "a.example", "tlsSecret": "tls"}}, []),
+    ],
+)
+def test_lacking_names_what_a_standard_service_needs(spec, found, playground):
+    assert lacking(playground(**spec), "standard") == found
+
+
+def test_plan_of_a_new_service_without_a_key_makes_nothing_and_says_what_to_set(plan, voice_model):
+    found = plan(ServiceFacts(KEY, models=[voice_model()], playground=resource()))
+    assert not found.changes_children
+    for name in ("kokoro", "playground"):
+        ready = conditions(found, name)["Ready"]
+        assert (ready.status, ready.reason) == (False, "Insecure")
+        assert "security.apiKey" in ready.message
+        assert not conditions(found, name)["Progressing"].status
+
+
+def test_plan_of_a_service_without_a_playground_is_insecure_too(plan, voice_model):
+    found = plan(ServiceFacts(KEY, models=[voice_model()]))
+    assert not found.changes_children
+    assert conditions(found, "kokoro")["Ready"].reason == "Insecure"
+
+
+def test_plan_of_a_service_with_a_key_sets_the_gateways_profile(plan, voice_model):
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY)))
+    assert environment(facts)["TTSP_PROFILE"] == "standard"
+    assert "Insecure" not in conditions(plan(facts), "playground")
+
+
+def test_plan_lets_a_keyless_service_of_an_older_operator_go_on_as_insecure(plan, policy, voice_model):
+    before = ServiceFacts(KEY, models=[voice_model()], playground=resource())
+    older = of_an_older_operator(applied(lambda facts: plan_service(facts, NOW, policy), before))
+    found = plan(older)
+    assert [made["kind"] for made in found.apply] == ["RayService"]  # to say what it goes on with
+    assert found.delete == []
+    for name in ("kokoro", "playground"):
+        insecure = conditions(found, name)["Insecure"]
+        assert insecure.status
+        assert "security.apiKey" in insecure.message
+    (update,) = [update for update in found.statuses if update.ref.name == "playground"]
+    event = event_of(update.resource, {"conditions": []}, update.after(NOW), "2026-01-01T00:00:00Z", "a")
+    assert event is not None
+    assert (event["type"], event["reason"]) == ("Warning", "GoesOn")
+    now = replace(older, ray_service=applied(plan, older).ray_service)
+    assert "TTSP_PROFILE" not in environment(now)
+    changed = replace(now, models=[voice_model(), voice_model("other", avatars=[("en-GB", "male")])])
+    assert plan(changed).apply  # it still takes models
+
+
+def test_plan_takes_no_key_away_from_a_service_that_has_one(plan, voice_model):
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY)))
+    for keyless in (resource(), None):
+        found = plan(replace(facts, playground=keyless))
+        assert not found.changes_children
+        assert conditions(found, "kokoro")["Degraded"].reason == "Insecure"
+    assert conditions(plan(replace(facts, playground=resource())), "playground")["Ready"].reason == "Insecure"
+
+
+def test_plan_removes_a_keyless_service_with_its_last_model(plan, policy, voice_model):
+    before = ServiceFacts(KEY, models=[voice_model()])
+    facts = applied(lambda facts: plan_service(facts, NOW, policy), before)
+    assert Ref(RAY_SERVICE, "playground") in plan(replace(facts, models=[])).delete
+
+
+def test_unaccepted_are_the_problems_that_a_service_did_not_have():
+    problems = [Problem.NO_KEY, Problem.RAY_OPEN]
+    live = {"metadata": {"annotations": {PROBLEMS_ANNOTATION: "RayOpen"}}}
+    assert unaccepted(problems, live) == [Problem.NO_KEY]
+    assert unaccepted(problems, None) == problems
+    assert unaccepted(problems, {"metadata": {}}) == []
+
+
+def test_hashed_keys_are_mounted_as_files_of_the_head(plan, voice_model):
+    spec = {"security": {"keysSecret": "api-keys"}}
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**spec)))
+    head = facts.ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    assert {"name": "keys", "secret": {"secretName": "api-keys", "defaultMode": 0o440}} in head["volumes"]
+    assert environment(facts)["TTSP_KEYS_FILE"] == "/etc/tts-playground/keys/keys.json"
+    (workers,) = facts.ray_service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert "keys" not in {volume["name"] for volume in workers["template"]["spec"]["volumes"]}
+
+
+@pytest.mark.parametrize("path", sorted(samples_folder().glob("*.yaml")), ids=lambda path: path.stem)
+def test_sample_runs_as_written_or_says_what_it_needs(path):
+    text = path.read_text(encoding="utf-8")
+    documents = list(yaml.safe_load_all(text))
+    for document in documents:
+        if document["kind"] == "Playground":
+            sample = Playground.model_validate(document)
+            assert lacking(sample, "standard") == []
+            key = sample.spec.security.api_key
+            assert key is None or f"kubectl create secret generic {key.name} --from-literal={key.key}" in text
