@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from cluster import network
 from cluster.control_plane import CommandError, ControlPlane
 from cluster.kind import KindCluster
 from tts_app.resources import Source
+from tts_app.security.key_secret import KeySecret
+from tts_app.security.principal import Scope
 from tts_app.sources import fetch
 
 ROOT = Path(__file__).parents[2]
@@ -543,6 +546,45 @@ def test_service_is_removed_with_its_last_model_and_its_audio_stays(speech: Spee
     speech.kubectl("delete", "voicemodel", "kokoro")
     speech.kubectl("wait", "--for=delete", "rayservice/playground", f"--timeout={PATIENCE:.0f}s")
     assert speech.get("pvc", "playground-audio")["status"]["phase"] == "Bound"
+
+
+def test_service_knows_the_callers_of_a_secret_of_keys(installed: ControlPlane) -> None:
+    """Profile standard, a gateway without models: a key is known until it is removed from the Secret."""
+    place = ("-n", "guarded")
+    installed.kubectl("create", "namespace", "guarded")
+
+    def ask(key: str) -> str:
+        """Return the status of the answer to a request with a key, from within the head."""
+        pods = json.loads(
+            installed.kubectl(*place, "get", "pods", "-l", "ray.io/node-type=head", "-o", "json")
+        )
+        program = (
+            "import urllib.request as u, urllib.error as e\n"
+            f"r = u.Request('http://127.0.0.1:8000/v1/models', headers={{'Authorization': 'Bearer {key}'}})\n"
+            "try: print(u.urlopen(r, timeout=20).status)\nexcept e.HTTPError as error: print(error.code)"
+        )
+        name = pods["items"][0]["metadata"]["name"]
+        return installed.kubectl(*place, "exec", name, "--", "python", "-c", program).strip()
+
+    sample = next(yaml.safe_load_all((SAMPLES / "laptop.yaml").read_text(encoding="utf-8")))
+    sample["spec"] |= {"security": {"keysSecret": "api-keys"}, "whenEmpty": "KeepGateway"}
+    (key, secret), (_, other) = (
+        KeySecret.new("api-keys").with_key("default", name, [Scope.READ], None, "e2e") for name in ("a", "b")
+    )
+    installed.kubectl(*place, "apply", "-f", "-", input=secret.text())
+    installed.kubectl(*place, "apply", "-f", "-", input=yaml.safe_dump(sample))
+    installed.kubectl(
+        *place, "wait", "playground/playground", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s"
+    )
+    assert ask(key.text) == "200"
+    assert ask(key.text[:-1]) == "401"
+    other = replace(other, pepper=secret.pepper)
+    installed.kubectl(*place, "apply", "-f", "-", input=other.text())
+    deadline = time.monotonic() + PATIENCE  # the kubelet looks at Secrets about once a minute
+    while ask(key.text) != "401":
+        assert time.monotonic() < deadline, "the key is known although the Secret does not have it any more"
+        time.sleep(2)
+    installed.kubectl("delete", "namespace", "guarded", "--wait=false")
 
 
 def test_helm_test_succeeds(installed: ControlPlane) -> None:
