@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         `proxied`: whether it is a gateway of a cluster. TLS, Ray and the lifetime of keys are the cluster's
         then, and the operator has checked them.
         """
-        posture = Posture(key=self.asks_for_key, tls=proxied, ray_encrypted=True)
+        posture = Posture(key=self.asks_for_key, tls=proxied, audit=self.audit, ray_encrypted=True)
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
         return f"For the profile {self.profile}, {'; '.join(lacking)}." if lacking else ""
 

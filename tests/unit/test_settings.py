@@ -89,6 +89,7 @@ def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
         ("standard", {"keys_file": "keys.json"}, False, []),
         ("regulated", {}, False, ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
         ("regulated", {"api_key": "k" * 16}, True, ["TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
+        ("regulated", {"api_key": "k" * 16, "audit": True}, True, ["TTSP_OIDC_ISSUER"]),
     ],
 )
 def test_profile_fault_names_what_to_set(profile, more, proxied, missing) -> None:

@@ -8,7 +8,18 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from tts_app.api import batches, catalogue, errors, keys, openai_speech, openai_text, pages, speeches, system
+from tts_app.api import (
+    audit,
+    batches,
+    catalogue,
+    errors,
+    keys,
+    openai_speech,
+    openai_text,
+    pages,
+    speeches,
+    system,
+)
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
 from tts_app.api.deps import Context
@@ -16,6 +27,7 @@ from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
 from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
+from tts_app.api.scopes import ScopeError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
@@ -30,7 +42,7 @@ _DESCRIPTION = (
 ROUTERS = (
     *(
         part.router
-        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, system, pages)
+        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, audit, system, pages)
     ),
     system.placeholders,
 )
@@ -45,6 +57,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await context.recording.start()
         await context.durable.start()
         await context.batches.start()
         try:
@@ -53,6 +66,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         finally:
             await context.batches.stop()
             await context.durable.stop()
+            await context.recording.stop()
             await asyncio.to_thread(context.database.close)
 
     # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.
@@ -66,10 +80,16 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
+    app.add_exception_handler(ScopeError, context.recording.refuse)
     for router in ROUTERS:
         app.include_router(router)
     # The last one that is added is the first that a request meets.
-    app.add_middleware(Door, rules=rules_of(settings, address, callers), authenticator=context.authenticator)
+    app.add_middleware(
+        Door,
+        rules=rules_of(settings, address, callers),
+        authenticator=context.authenticator,
+        on_wrong_key=context.recording.wrong_key,
+    )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
     app.add_middleware(RequestContext, max_body=settings.max_body, proxied=context.proxied)

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -148,7 +148,10 @@ class ItemQuery(BaseModel):
     summary="Create batch",
 )
 async def create_batch(
-    body: Annotated[BatchRequest, Body(openapi_examples=BATCH)], playground: Playground, key: _Key = None
+    body: Annotated[BatchRequest, Body(openapi_examples=BATCH)],
+    request: Request,
+    playground: Playground,
+    key: _Key = None,
 ) -> JSONResponse:
     """Accept a batch. All posts are looked at first: every fault is listed, and then nothing is rendered.
 
@@ -164,7 +167,7 @@ async def create_batch(
         job=job,
     )
     try:
-        kept = await playground.batches.submit(batch)
+        kept = await playground.batches.submit(batch, playground.recording.act(request))
     except PlanError as error:
         raise _faults(error) from None
     except IdempotencyConflictError:
@@ -251,7 +254,7 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Download archive of audio",
 )
-async def get_archive(batch_id: str, playground: Playground) -> Response:
+async def get_archive(batch_id: str, request: Request, playground: Playground) -> Response:
     """Send a zip of the files that are done, and a manifest; the batch must have ended."""
     batch = await _find(batch_id, playground)
     if not BatchStatus(batch.status).final:
@@ -264,6 +267,7 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
         raise _unavailable(error, "read") from error
     if blocks is None:
         raise ApiError(409, "The batch has no audio.", code="empty")
+    await playground.recording.write(request, batch.id, blocks)
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
     return StreamingResponse(blocks, 200, headers, "application/zip")
 
@@ -275,13 +279,13 @@ async def get_archive(batch_id: str, playground: Playground) -> Response:
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Delete batch and its files",
 )
-async def delete_batch(batch_id: str, playground: Playground) -> Response:
+async def delete_batch(batch_id: str, request: Request, playground: Playground) -> Response:
     """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
     batch = await _find(batch_id, playground)
     deleted = False
     try:
         with suppress(LockedError):
-            deleted = await playground.batches.delete(batch)
+            deleted = await playground.batches.delete(batch, playground.recording.act(request))
     except OutputError as error:
         raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:
@@ -301,10 +305,11 @@ async def delete_batch(batch_id: str, playground: Playground) -> Response:
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Cancel batch",
 )
-async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+async def cancel_batch(batch_id: str, request: Request, playground: Playground) -> BatchAnswer:
     """End the batch after the items in hand. What is done stays."""
     batch = await _find(batch_id, playground)
-    if not await playground.batches.cancel(batch_id) and batch.status != BatchStatus.CANCELLED:
+    act = playground.recording.act(request)
+    if not await playground.batches.cancel(batch_id, act) and batch.status != BatchStatus.CANCELLED:
         raise ApiError(409, f"The batch has ended already: it is {batch.status}.", code="ended")
     return _answer(await _find(batch_id, playground), playground)
 
@@ -317,10 +322,10 @@ async def cancel_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Retry failed items",
 )
-async def retry_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+async def retry_batch(batch_id: str, request: Request, playground: Playground) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
     await _find(batch_id, playground)
-    if not await playground.batches.retry(batch_id):
+    if not await playground.batches.retry(batch_id, playground.recording.act(request)):
         now = await _find(batch_id, playground)
         if now.status == BatchStatus.SUCCEEDED:
             raise ApiError(

@@ -10,6 +10,7 @@ from ray import serve
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
+from tts_app.api.recording import recording_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
@@ -22,6 +23,7 @@ from tts_app.serving.writing import TextService
 from tts_app.settings import gateway_settings
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
@@ -69,6 +71,8 @@ class Gateway:
                 api_key=settings.api_key.get_secret_value() if settings.api_key else None,
                 key_required=settings.asks_for_key,
             ),
+            AuditRows(database),
+            recording_of(settings, database),
             proxied=self._address is None,
         )
 

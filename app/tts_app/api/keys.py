@@ -83,7 +83,13 @@ async def create_key(
     lasts = None if body.days is None else body.days * DAY
     by = principal_of(request.scope).subject
     key, record = await asyncio.to_thread(
-        playground.issuer.create, body.tenant, body.name, body.scopes, lasts, by
+        playground.issuer.create,
+        body.tenant,
+        body.name,
+        body.scopes,
+        lasts,
+        by,
+        playground.recording.act(request),
     )
     log("key created", key=key.id, tenant=body.tenant, scopes=record.scopes, by=by)
     return NewKeyAnswer(**_fields(record), key=key.text)
@@ -108,7 +114,9 @@ async def rotate_key(
 ) -> NewKeyAnswer:
     """Make a successor with the same rights; the old key is valid for some hours more."""
     by = principal_of(request.scope).subject
-    rotated = await asyncio.to_thread(playground.issuer.rotate, key_id, by, body.overlap_hours * 3600)
+    rotated = await asyncio.to_thread(
+        playground.issuer.rotate, key_id, by, body.overlap_hours * 3600, playground.recording.act(request)
+    )
     if rotated is None:
         raise _no_such(key_id)
     key, record = rotated
@@ -119,7 +127,7 @@ async def rotate_key(
 @router.delete("/{key_id}", status_code=204, responses=_UNKNOWN, summary="Revoke key")
 async def revoke_key(key_id: str, request: Request, playground: Playground) -> Response:
     """Revoke a key: within 5 seconds it is refused. Its record is kept."""
-    if not await asyncio.to_thread(playground.issuer.revoke, key_id):
+    if not await asyncio.to_thread(playground.issuer.revoke, key_id, playground.recording.act(request)):
         raise _no_such(key_id)
     log("key revoked", key=key_id, by=principal_of(request.scope).subject)
     return Response(status_code=204)

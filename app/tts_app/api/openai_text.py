@@ -69,12 +69,14 @@ async def create_chat(
         both = await PrimedStream.prime(
             write_and_speak(playground.text, playground.service, model, engine_request, utterance)
         )
+        await playground.recording.write(http, model, both)
         if request.stream:
             return ClosingStream(
                 both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
             )
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
     deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, chat, request.with_usage, playground)), _EVENTS
@@ -90,7 +92,9 @@ async def create_chat(
     summary="Create completion",
 )
 async def create_completion(
-    request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)], playground: Playground
+    request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)],
+    http: Request,
+    playground: Playground,
 ) -> Response:
     """Write how the prompt goes on."""
     model = writer_of(playground, request.model)
@@ -100,6 +104,7 @@ async def create_completion(
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
     deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, completion, request.with_usage, playground)), _EVENTS

@@ -13,6 +13,13 @@ CATALOGUE = (Scope.SPEAK, Scope.TEXT, Scope.READ, Scope.BATCH, Scope.CLONE)
 """Whoever may do something with a model may see which there are."""
 
 
+class ScopeError(ApiError):
+    """The caller has none of the scopes that are wanted. It is recorded in the audit (`recording`)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(403, message, code="insufficient_scope")
+
+
 class Needs:
     """Refuses callers who have none of `scopes`. A route's dependency."""
 
@@ -33,14 +40,10 @@ def require(scope: AsgiScope, *scopes: Scope) -> None:
     """Refuse the caller of a request that has none of `scopes`.
 
     Raises:
-        ApiError: 403, with the scopes that would do.
+        ScopeError: with the scopes that would do.
     """
     if not principal_of(scope).may(scopes):
-        raise ApiError(
-            403,
-            f"This key may not do that: it needs the scope {' or '.join(scopes)}.",
-            code="insufficient_scope",
-        )
+        raise ScopeError(f"This key may not do that: it needs the scope {' or '.join(scopes)}.")
 
 
 def admit(scope: AsgiScope, principal: Principal | None) -> None:

@@ -69,7 +69,7 @@ async def create_speech(
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
     )
-    await playground.durable.submit(speech)
+    await playground.durable.submit(speech, playground.recording.act(request))
     log(
         "durable speech",
         speech=speech.id,
@@ -137,6 +137,7 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{speech.bytes}"
     headers["Content-Length"] = str(end - start)
     media_type = FORMATS[speech.format].media_type
+    await playground.recording.write(request, speech.id)
     blocks = playground.store.read(file_name(speech), start, end)
     return StreamingResponse(blocks, status, headers, media_type)
 
@@ -162,9 +163,9 @@ async def get_events(speech_id: str, playground: Playground) -> StreamingRespons
     responses=_UNKNOWN,
     summary="Delete speech",
 )
-async def delete_speech(speech_id: str, playground: Playground) -> Response:
+async def delete_speech(speech_id: str, request: Request, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
-    if not await playground.durable.delete(speech_id):
+    if not await playground.durable.delete(speech_id, playground.recording.act(request)):
         raise _no_such(speech_id)
     return Response(status_code=204)
 

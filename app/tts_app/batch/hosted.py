@@ -22,6 +22,7 @@ from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
@@ -75,15 +76,16 @@ class HostedBatches:
         """Return the address of the batch's output."""
         return f"{self._settings.audio_output.rstrip('/')}/batches/{batch_id}"
 
-    async def submit(self, batch: Batch) -> Batch:
+    async def submit(self, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Accept a batch, after checking all of it; return it, or the one that had its key before.
 
         Raises:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
+            AuditError: it cannot be recorded.
         """
         try:
-            kept = await asyncio.to_thread(self._accept, batch)
+            kept = await asyncio.to_thread(self._accept, batch, act)
         except AWAY:
             self._queue.put_nowait(batch.id)  # it may be stored: the connection can break after that
             raise
@@ -103,21 +105,21 @@ class HostedBatches:
         """Return the progress of a batch that is being rendered."""
         return self._progress.get(batch_id)
 
-    async def cancel(self, batch_id: str) -> bool:
+    async def cancel(self, batch_id: str, act: Act = UNRECORDED) -> bool:
         """End a batch after the items in progress; its files stay. False: it had ended before."""
-        ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED)
+        ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED, act=act)
         if self._running is not None and self._running[0] == batch_id:
             self._running[1].stop()
         self._notify(batch_id)
         return ended
 
-    async def retry(self, batch_id: str) -> bool:
+    async def retry(self, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Render again what failed, or what was not done when it was cancelled.
 
         False: it has not ended, or has succeeded.
         """
         try:
-            reopened = await asyncio.to_thread(self._batches.reopen, batch_id)
+            reopened = await asyncio.to_thread(self._batches.reopen, batch_id, act)
         except AWAY:
             self._queue.put_nowait(batch_id)  # it may be reopened all the same
             raise
@@ -127,24 +129,25 @@ class HostedBatches:
         self._notify(batch_id)
         return True
 
-    async def delete(self, batch: Batch) -> bool:
+    async def delete(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Remove an ended batch: its record, texts included, and its files. False: it has not ended.
 
         Raises:
             LockedError: the last items are still being spoken.
             OutputError, OSError: its files cannot be removed; the batch stays.
+            AuditError: it cannot be recorded; the batch stays.
         """
 
         def remove() -> bool:
             output = open_output(self.output_of(batch.id))
             with output.lock():
-                removed = self._batches.delete_ended(batch.id)
+                removed = self._batches.delete_ended(batch.id, act)
                 if removed is None:
                     return False
                 try:
                     output.remove_all()
                 except OSError:
-                    self._batches.restore(removed)
+                    self._batches.restore(removed, act)
                     raise
             return True
 
@@ -180,7 +183,7 @@ class HostedBatches:
                 return
             await changed.wait()
 
-    def _accept(self, batch: Batch) -> Batch:
+    def _accept(self, batch: Batch, act: Act) -> Batch:
         """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
         before = self._batches.repeated(batch)  # even if its models have changed since
         if before is not None:
@@ -191,7 +194,7 @@ class HostedBatches:
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
-            kept = self._batches.add(batch)  # of two at the same time it stores one
+            kept = self._batches.add(batch, act)  # of two at the same time it stores one
             return kept
         finally:
             if kept is not batch:
@@ -329,8 +332,10 @@ class HostedBatches:
         if progress.known:
             self._batches.progress(batch_id, **progress.counts)
 
-    def _finish(self, batch_id: str, status: BatchStatus, message: str | None = None) -> bool:
-        return self._batches.finish(batch_id, status, finished=time.time(), message=message)
+    def _finish(
+        self, batch_id: str, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
+    ) -> bool:
+        return self._batches.finish(batch_id, status, finished=time.time(), message=message, act=act)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

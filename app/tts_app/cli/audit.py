@@ -1,6 +1,9 @@
 """`ttsp audit`: whether the audit is whole, and who did what."""
 
+import getpass
 import json
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +16,10 @@ from tts_app.cli.console import FAILED, WRONG_USAGE, err, fail, settings_of
 
 if TYPE_CHECKING:
     from tts_app.security.audit import Row
+    from tts_app.settings import Settings
+    from tts_app.storage.acts import Act
     from tts_app.storage.audit import AuditRows
+    from tts_app.storage.database import Database
 
 audit_app = typer.Typer(
     help="Read the audit in the database of TTSP_DATABASE_URL or TTSP_STATE_DIR.", no_args_is_help=True
@@ -84,6 +90,30 @@ def query(
     with _rows() as rows:
         for row in rows.find(wanted):
             typer.echo(json.dumps(_record(row)) if as_json else _line(row))
+
+
+@contextmanager
+def audited(settings: "Settings", database: "Database", action: str) -> Iterator["Act"]:
+    """Yield the act of a command that changes keys; it is recorded where TTSP_AUDIT says so, and anchored."""
+    from tts_app.security.audit import Entry, chain_key
+    from tts_app.storage.acts import UNRECORDED
+    from tts_app.storage.anchors import Anchors
+    from tts_app.storage.audit import AuditLog
+
+    if not settings.audit:
+        yield UNRECORDED
+        return
+    audit = AuditLog(database, chain_key(settings.audit_key()))
+    yield audit.act(
+        Entry("", f"cli:{getpass.getuser()}", action, "key", "", "done", socket.gethostname(), "")
+    )
+    if settings.audit_anchor and audit.head is not None:
+        try:
+            Anchors(settings.audit_anchor).add(audit.head, time.time_ns() // 1000)
+        except OSError as error:
+            err.print(
+                f"The audit's row is not anchored: {error.strerror or error}.", style="red", markup=False
+            )
 
 
 @contextmanager

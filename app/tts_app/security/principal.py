@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tts_app.security.audit import key_subject
+
 DEFAULT_TENANT = "default"
 
 
@@ -34,6 +36,13 @@ class Principal:
     scopes: frozenset[Scope]
     expires: float | None = None
     """Seconds since the epoch; None: never."""
+    key: str = ""
+    """Id of the key; empty: it is none of `ttsp keys`."""
+
+    @property
+    def audited_as(self) -> str:
+        """Who it is in the audit, which holds ids and not the names of keys: somebody wrote those."""
+        return key_subject(self.key) if self.key else self.subject
 
     def may(self, wanted: Iterable[Scope]) -> bool:
         """Whether the caller has one of the scopes that are wanted."""

@@ -15,6 +15,7 @@ from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import SpeechOptions, TextError, Utterance
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
@@ -82,16 +83,17 @@ class DurableSpeeches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def submit(self, speech: Speech) -> None:
+    async def submit(self, speech: Speech, act: Act = UNRECORDED) -> None:
         """Accept a speech.
 
         Raises:
             OverloadedError: too many are unfinished.
+            AuditError: it cannot be recorded.
         """
         if await asyncio.to_thread(self._speeches.count_unfinished) >= self._limit:
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
         try:
-            await asyncio.to_thread(self._speeches.add, speech)
+            await asyncio.to_thread(self._speeches.add, speech, act)
         except AWAY:
             self._queue.put_nowait((speech.id, 0))  # it may be stored: the connection can break after that
             raise
@@ -131,9 +133,13 @@ class DurableSpeeches:
                 return
             await changed.wait()
 
-    async def delete(self, speech_id: str) -> bool:
-        """Remove a speech and its file, stopping its making. False: there is none."""
-        speech = await asyncio.to_thread(self._speeches.delete, speech_id)
+    async def delete(self, speech_id: str, act: Act = UNRECORDED) -> bool:
+        """Remove a speech and its file, stopping its making. False: there is none.
+
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        speech = await asyncio.to_thread(self._speeches.delete, speech_id, act)
         if speech is None:
             return False
         if (task := self._making.get(speech_id)) is not None:

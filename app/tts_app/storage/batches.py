@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Index, Text, UniqueConstraint, delete, false, func,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 
 
@@ -105,20 +106,24 @@ class Page:
 
 
 class Batches:
-    """The table of batches. Blocking: call it in a thread."""
+    """The table of batches. Blocking: call it in a thread.
+
+    What takes an act raises AuditError, and does nothing, where the audit's row cannot be written.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, batch: Batch) -> Batch:
+    def add(self, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
             IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
         try:
-            with self._database.session() as session:
+            with act, self._database.session() as session:
                 session.add(batch)
+                act.record(session, batch.id)
         except IntegrityError:
             # Of requests at the same time the constraint lets only the first one store its batch.
             found = self.repeated(batch)
@@ -181,16 +186,22 @@ class Batches:
         return self._change(batch_id, None, total=total, done=done, failed=failed, skipped=skipped)
 
     def finish(
-        self, batch_id: str, status: BatchStatus, *, finished: float, message: str | None = None
+        self,
+        batch_id: str,
+        status: BatchStatus,
+        *,
+        finished: float,
+        message: str | None = None,
+        act: Act = UNRECORDED,
     ) -> bool:
         """Record how a batch ended, also by cancellation. False: it is final already, or deleted."""
         if not status.final:
             raise ValueError(f"a batch cannot end as {status.value}")
         return self._change(
-            batch_id, _OPEN, status=status.value, finished=finished, retry_failed=False, message=message
+            batch_id, _OPEN, act, status=status.value, finished=finished, retry_failed=False, message=message
         )
 
-    def reopen(self, batch_id: str) -> bool:
+    def reopen(self, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
         False: it is open, succeeded or deleted.
@@ -198,26 +209,30 @@ class Batches:
         return self._change(
             batch_id,
             _REOPENED,
+            act,
             status=BatchStatus.QUEUED.value,
             finished=None,
             retry_failed=True,
             message=None,
         )
 
-    def delete_ended(self, batch_id: str) -> Batch | None:
+    def delete_ended(self, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
         """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
         ended = [status.value for status in BatchStatus if status.final]
-        with self._database.forgetting() as session:
-            return session.scalar(
-                delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
-            )
+        removal = delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
+        with act, self._database.forgetting() as session:
+            removed = session.scalar(removal)
+            if removed is not None:
+                act.record(session, batch_id)
+        return removed
 
-    def restore(self, batch: Batch) -> None:
+    def restore(self, batch: Batch, act: Act = UNRECORDED) -> None:
         """Store a removed batch again."""
-        with self._database.session() as session:
+        with act, self._database.session() as session:
             session.merge(batch)
+            act.record(session, batch.id, "undone")
 
     def _by_key(self, key: str | None) -> Batch | None:
         if key is None:
@@ -225,13 +240,18 @@ class Batches:
         with self._database.session() as session:
             return session.scalar(select(Batch).where(Batch.idempotency_key == key))
 
-    def _change(self, batch_id: str, allowed: Sequence[str] | None, **values: Any) -> bool:
+    def _change(
+        self, batch_id: str, allowed: Sequence[str] | None, act: Act = UNRECORDED, **values: Any
+    ) -> bool:
         """Change a batch whose status is in `allowed` (None: any), in one statement, so atomically."""
         change = update(Batch).where(Batch.id == batch_id)
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))
-        with self._database.session() as session:
-            return session.scalar(change.values(**values).returning(Batch.id)) is not None
+        with act, self._database.session() as session:
+            changed = session.scalar(change.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
 
 
 def _cursor(batch: Batch) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 
 
@@ -69,10 +70,11 @@ class Speeches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, speech: Speech) -> None:
-        """Store a new speech."""
-        with self._database.session() as session:
+    def add(self, speech: Speech, act: Act = UNRECORDED) -> None:
+        """Store a new speech. Raises AuditError."""
+        with act, self._database.session() as session:
             session.add(speech)
+            act.record(session, speech.id)
 
     def get(self, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""
@@ -129,12 +131,15 @@ class Speeches:
         """Record why a speech cannot be made and forget its text. False: it was final or deleted before."""
         return self._change(speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None)
 
-    def delete(self, speech_id: str) -> Speech | None:
-        """Remove a speech and return it; None if there was none."""
+    def delete(self, speech_id: str, act: Act = UNRECORDED) -> Speech | None:
+        """Remove a speech and return it; None if there was none. Raises AuditError."""
         if not storable(speech_id):
             return None
-        with self._database.forgetting() as session:
-            return session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
+        with act, self._database.forgetting() as session:
+            removed = session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
+            if removed is not None:
+                act.record(session, speech_id)
+        return removed
 
     def _change(self, speech_id: str, publish: Callable[[], None] | None = None, **values: Any) -> bool:
         """Change a speech that is open, in one statement, so atomically."""

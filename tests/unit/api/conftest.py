@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
+from tts_app.api.recording import recording_of
 from tts_app.audio.samples import Audio
 from tts_app.backoff import Backoff
 from tts_app.batch.hosted import HostedBatches
@@ -35,6 +36,7 @@ from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
@@ -324,6 +326,8 @@ async def _api(
         keys,
         Issuer(keys, b"pepper"),
         authenticator,
+        AuditRows(database),
+        recording_of(settings, database),
     )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
