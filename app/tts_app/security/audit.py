@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Literal
 
@@ -114,7 +114,8 @@ def is_sound(row: Row, key: bytes) -> bool:
 
 def following(head: Head, entry: Entry, time: int, key: bytes) -> Row:
     """Return the row of `entry` that comes after `head`, at `time` in microseconds."""
-    row = Row(writer=head.writer, seq=head.seq + 1, time=time, **asdict(entry), prev=head.mac, mac="")
+    said = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+    row = Row(writer=head.writer, seq=head.seq + 1, time=time, **said, prev=head.mac, mac="")
     return replace(row, mac=mac_of(row, key))
 
 

@@ -5,12 +5,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, Column, Index, Select, String, Table, insert, select, tuple_
+from sqlalchemy import BigInteger, Column, Connection, Index, Select, String, Table, insert, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -94,36 +94,39 @@ class AuditLog:
             AuditError: they cannot be written.
         """
         try:
-            with _Writing(self) as writing, self._database.session() as session:
-                writing.add(session, entries)
+            with _Writing(self) as writing, self._database.engine.begin() as connection:
+                writing.add(connection, entries)
         except SQLAlchemyError as error:
             raise _unwritten() from error
 
-    def insert(self, session: Session, head: Head | None, entries: Sequence[Entry]) -> Head:
-        """Write rows after `head` in the transaction of `session`, and return the new head. For acts."""
-        session.flush()  # a fault of what is recorded is not a fault of the audit
+    def insert(self, connection: Connection, head: Head | None, entries: Sequence[Entry]) -> Head:
+        """Write rows after `head` in the transaction of `connection`, and return the new head.
+
+        Raises:
+            AuditError: they cannot be written.
+        """
         new: list[Row] = []
         try:
-            head = head or self._last(session)
+            head = head or self._last(connection)
             if head is None:
-                new.append(self._first(session))
+                new.append(self._first(connection))
                 head = head_of(new[0])
             for entry in entries:
                 new.append(following(head, entry, self._clock(), self._key))
                 head = head_of(new[-1])
-            session.execute(insert(AUDIT), [asdict(row) for row in new])
+            connection.execute(insert(AUDIT), [_values(row) for row in new])
         except SQLAlchemyError as error:
             raise _unwritten() from error
         return head
 
-    def _last(self, session: Session) -> Head | None:
+    def _last(self, connection: Connection) -> Head | None:
         """Return the last row of this chain that is in the database; None: there is none."""
         ours = select(AUDIT).where(AUDIT.c.writer == self._writer)
-        return next(map(head_of, _rows(session, ours.order_by(AUDIT.c.seq.desc()).limit(1))), None)
+        return next(map(head_of, _rows(connection, ours.order_by(AUDIT.c.seq.desc()).limit(1))), None)
 
-    def _first(self, session: Session) -> Row:
+    def _first(self, connection: Connection) -> Row:
         """Return the first row of this chain, which continues the newest row of another."""
-        newest = next(_rows(session, _newest_first().limit(1)), None)
+        newest = next(_rows(connection, _newest_first().limit(1)), None)
         if newest is not None and not is_sound(newest, self._key):
             log(
                 "the newest row of the audit was edited, or this gateway has another audit key",
@@ -142,9 +145,9 @@ class _Writing:
         self._audit = audit
         self._head: Head | None = None
 
-    def add(self, session: Session, entries: Sequence[Entry]) -> None:
+    def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Write rows. Raises AuditError."""
-        self._head = self._audit.insert(session, self._head, entries)
+        self._head = self._audit.insert(connection, self._head, entries)
 
     def __enter__(self) -> Self:
         self._audit.lock.acquire()
@@ -168,7 +171,8 @@ class _Act(_Writing):
 
     def record(self, session: Session, object_id: str, outcome: str = "done") -> None:
         """Write a row. Raises AuditError."""
-        self.add(session, [replace(self._entry, object_id=object_id, outcome=outcome)])
+        session.flush()  # a fault of what is recorded is not a fault of the audit
+        self.add(session.connection(), [replace(self._entry, object_id=object_id, outcome=outcome)])
 
 
 class AuditRows:
@@ -211,9 +215,13 @@ def _conditions(wanted: Filter) -> Iterator[Any]:
         yield AUDIT.c.time < wanted.end
 
 
-def _rows(session: Session, query: Select[Any]) -> Iterator[Row]:
-    found = session.execute(query.execution_options(yield_per=_READ_AT_ONCE))
+def _rows(connection: Connection | Session, query: Select[Any]) -> Iterator[Row]:
+    found = connection.execute(query.execution_options(yield_per=_READ_AT_ONCE))
     return (Row(*row) for row in found)
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
 def _unwritten() -> AuditError:

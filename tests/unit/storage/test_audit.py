@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from tts_app.security.audit import (
@@ -132,18 +133,15 @@ def test_audit_goes_on_after_a_commit_of_which_nobody_knows_whether_it_was_made(
 ) -> None:
     audit = AuditLog(database, KEY)
     audit.append([ENTRY])
-    session = database.session
+    begin = database.engine.begin
 
-    class Broken:
-        def __enter__(self) -> object:
-            self._session = session()
-            return self._session.__enter__()
+    @contextmanager
+    def broken() -> Iterator[Connection]:
+        with begin() as connection:
+            yield connection
+        raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
 
-        def __exit__(self, *error: object) -> None:
-            self._session.__exit__(*error)  # type: ignore[arg-type]
-            raise OperationalError("COMMIT", {}, ConnectionError("it broke"))
-
-    monkeypatch.setattr(database, "session", Broken)
+    monkeypatch.setattr(database.engine, "begin", broken)
     with pytest.raises(AuditError):
         audit.append([ENTRY])
     monkeypatch.undo()
