@@ -66,7 +66,7 @@ def verify_chains(
 def query(
     key: Annotated[str | None, typer.Option(help="Id of the key that was used.")] = None,
     subject: Annotated[
-        str | None, typer.Option(help="Who it was, where it was no key: `api-key`, `anonymous` ...")
+        str | None, typer.Option(help="Who it was, where it was no key: api-key, cli:root ...")
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="From this time on: 2026-11-30T10:00.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Before this time. Times are in UTC.")] = None,

@@ -30,7 +30,7 @@ class Entry:
     tenant: str
     """Empty: not known."""
     subject: str
-    """`key:<id>`, or another name of who it is."""
+    """`key:<id>`, `user:<sub of a token>`, `cli:<user>`, `api-key`, `anonymous`, or `ttsp` itself."""
     action: str
     object_kind: str
     object_id: str

@@ -42,7 +42,9 @@ class Principal:
     @property
     def audited_as(self) -> str:
         """Who it is in the audit, which holds ids and not the names of keys: somebody wrote those."""
-        return key_subject(self.key) if self.key else self.subject
+        if self.key:
+            return key_subject(self.key)
+        return self.subject if self in (ANONYMOUS, API_KEY) else f"user:{self.subject}"
 
     def may(self, wanted: Iterable[Scope]) -> bool:
         """Whether the caller has one of the scopes that are wanted."""
