@@ -85,6 +85,14 @@ def test_keys_are_not_changed_without_a_row(state: Path) -> None:
     assert "revoked" not in listed
 
 
+def test_keys_are_not_changed_where_the_anchors_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSP_AUDIT_ANCHOR", "nowhere://anchors")
+    code, _, said = ttsp("keys", "create", "the site")
+    assert code == 2
+    assert "TTSP_AUDIT_ANCHOR, 'nowhere://anchors', is neither a folder nor the address of a store" in said
+    assert ttsp("keys", "list") == (0, "", "")
+
+
 def test_keys_leave_no_row_without_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TTSP_AUDIT")
     ttsp("keys", "create", "the site")

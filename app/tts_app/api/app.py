@@ -31,6 +31,7 @@ from tts_app.api.scopes import ScopeError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
+from tts_app.storage.acts import AuditError
 
 _DESCRIPTION = (
     "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
@@ -81,6 +82,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     app.state.context = context
     errors.install(app)
     app.add_exception_handler(ScopeError, context.recording.refuse)
+    app.add_exception_handler(AuditError, context.recording.unwritten)
     for router in ROUTERS:
         app.include_router(router)
     # The last one that is added is the first that a request meets.

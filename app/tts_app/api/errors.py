@@ -130,7 +130,6 @@ def install(app: FastAPI) -> None:
         EngineError,
         RequestValidationError,
         HTTPException,
-        AuditError,
         *AWAY,
     ):
         app.add_exception_handler(kind, handle)

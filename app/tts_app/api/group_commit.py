@@ -1,13 +1,11 @@
 """Rows of the audit that belong to no transaction: those that come at the same time are written in one."""
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from tts_app.security.audit import Entry
 from tts_app.storage.acts import AuditError
 from tts_app.storage.audit import AuditLog
-from tts_app.telemetry.logs import log
 
 
 class GroupCommit:
@@ -48,7 +46,6 @@ class GroupCommit:
             try:
                 await loop.run_in_executor(self._thread, self._audit.append, [entry for entry, _ in rows])
             except Exception as error:  # noqa: BLE001 - all who wait must hear of it
-                log("audit not written", level=logging.ERROR, error=error, rows=len(rows))
                 failed = error
             for _, written in rows:
                 if written.done():  # its caller has left
@@ -56,5 +53,7 @@ class GroupCommit:
                 if failed is None:
                     written.set_result(None)
                 else:
-                    written.set_exception(AuditError(str(failed)))
+                    unwritten = AuditError(str(failed))
+                    unwritten.__cause__ = failed
+                    written.set_exception(unwritten)
         self._writing = None

@@ -23,6 +23,7 @@ from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import AuditLog
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import log, request_id
+from tts_app.telemetry.metrics import AuditMetrics
 
 ACTIONS = {
     "POST /v1/audio/speech": ("speech.stream", "voice"),
@@ -75,6 +76,7 @@ class Recording:
         self._rows = GroupCommit(audit) if audit is not None else None
         self._callers = callers or Callers()
         self._anchors = anchors
+        self._metrics = AuditMetrics()
         self._wrong_keys: Counter[str] = Counter()
         self._anchored: Head | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -123,7 +125,13 @@ class Recording:
             try:
                 await self._rows.append(self._entry_of(request.scope, REFUSED, "route", route, "refused"))
             except AuditError as unwritten:
-                return await handle(request, unwritten)
+                return await self.unwritten(request, unwritten)
+        return await handle(request, error)
+
+    async def unwritten(self, request: Request, error: Exception) -> JSONResponse:
+        """Answer a request that could not be recorded with `error`, which says so."""
+        self._metrics.unwritten()
+        log("audit not written", level=logging.ERROR, error=error.__cause__ or error)
         return await handle(request, error)
 
     def wrong_key(self, address: str) -> None:
@@ -173,6 +181,7 @@ class Recording:
         try:
             await asyncio.to_thread(self._anchors.add, head, time.time_ns() // 1000)
         except OSError as error:
+            self._metrics.unanchored()
             log("audit not anchored", level=logging.ERROR, error=error, row=head.seq)
         else:
             self._anchored = head

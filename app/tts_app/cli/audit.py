@@ -94,26 +94,31 @@ def query(
 
 @contextmanager
 def audited(settings: "Settings", database: "Database", action: str) -> Iterator["Act"]:
-    """Yield the act of a command that changes keys; it is recorded where TTSP_AUDIT says so, and anchored."""
+    """Yield the act of a command that changes keys; it is recorded where TTSP_AUDIT says so, and anchored.
+
+    `action` is empty where nothing is changed.
+    """
     from tts_app.security.audit import Entry, chain_key
     from tts_app.storage.acts import UNRECORDED
-    from tts_app.storage.anchors import Anchors
+    from tts_app.storage.anchors import AnchorError, Anchors
     from tts_app.storage.audit import AuditLog
 
-    if not settings.audit:
+    if not settings.audit or not action:
         yield UNRECORDED
         return
-    audit = AuditLog(database, chain_key(settings.audit_key()))
-    yield audit.act(
-        Entry("", f"cli:{getpass.getuser()}", action, "key", "", "done", socket.gethostname(), "")
-    )
-    if settings.audit_anchor and audit.head is not None:
+    try:
+        anchors = Anchors(settings.audit_anchor) if settings.audit_anchor else None
+        audit = AuditLog(database, chain_key(settings.audit_key()))
+    except (AnchorError, OSError) as error:
+        fail(str(error), WRONG_USAGE)
+    who, host = f"cli:{getpass.getuser()}", socket.gethostname()
+    yield audit.act(Entry("", who, action, "key", "", "done", host, ""))
+    if anchors is not None and audit.head is not None:
         try:
-            Anchors(settings.audit_anchor).add(audit.head, time.time_ns() // 1000)
+            anchors.add(audit.head, time.time_ns() // 1000)
         except OSError as error:
-            err.print(
-                f"The audit's row is not anchored: {error.strerror or error}.", style="red", markup=False
-            )
+            reason = error.strerror or error
+            err.print(f"The row of the audit is not anchored: {reason}.", style="red", markup=False)
 
 
 @contextmanager

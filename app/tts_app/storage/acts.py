@@ -13,8 +13,8 @@ class AuditError(Exception):
 class Act(Protocol):
     """Something that a caller does to the database.
 
-    A context manager around the transaction: the rows of one writer are written one after the other, so
-    entering it waits until no other act of this process is in its transaction.
+    A context manager around the transaction (`Database.session`): the rows of one writer are written one
+    after the other, so entering it waits until no other act of this process is in its transaction.
     """
 
     def record(self, session: Session, object_id: str, outcome: str = "done") -> None:

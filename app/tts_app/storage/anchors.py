@@ -17,7 +17,7 @@ _OBJECT = re.compile(r"(\d+)-([0-9a-f]{64})\.json")
 
 
 class AnchorError(Exception):
-    """The anchors cannot be read; the message says where and why."""
+    """The anchors cannot be used; the message says where and why."""
 
 
 class Anchors:
@@ -27,7 +27,13 @@ class Anchors:
     """
 
     def __init__(self, url: str) -> None:
-        fs, root = url_to_fs(url)
+        """Raises AnchorError: no such store is known here."""
+        try:
+            fs, root = url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise AnchorError(
+                f"TTSP_AUDIT_ANCHOR, {url!r}, is neither a folder nor the address of a store: {error}."
+            ) from error
         self._folder = Path(root) if isinstance(fs, LocalFileSystem) else None
         self._objects = Objects(url)
 

@@ -45,7 +45,7 @@ class ApiKeys:
 
     def add(self, key: ApiKey, act: Act = UNRECORDED) -> None:
         """Store a new key."""
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             session.add(key)
             act.record(session, key.id)
 
@@ -66,7 +66,7 @@ class ApiKeys:
         if not storable(key_id):
             return False
         change = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked.is_(None)).values(revoked=now)
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             revoked = session.scalar(change.returning(ApiKey.id)) is not None
             if revoked:
                 act.record(session, key_id)
@@ -74,7 +74,7 @@ class ApiKeys:
 
     def rotate(self, key_id: str, successor: ApiKey, expires: float, act: Act = UNRECORDED) -> bool:
         """Store the successor of a key, which ends at `expires` or sooner. False: it is none, or revoked."""
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             old = session.scalar(select(ApiKey).where(ApiKey.id == key_id).with_for_update())
             if old is None or old.revoked is not None:
                 return False

@@ -121,7 +121,7 @@ class Batches:
             IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
         try:
-            with act, self._database.session() as session:
+            with self._database.session(act) as session:
                 session.add(batch)
                 act.record(session, batch.id)
         except IntegrityError:
@@ -222,7 +222,7 @@ class Batches:
             return None
         ended = [status.value for status in BatchStatus if status.final]
         removal = delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
-        with act, self._database.forgetting() as session:
+        with self._database.forgetting(act) as session:
             removed = session.scalar(removal)
             if removed is not None:
                 act.record(session, batch_id)
@@ -230,7 +230,7 @@ class Batches:
 
     def restore(self, batch: Batch, act: Act = UNRECORDED) -> None:
         """Store a removed batch again."""
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             session.merge(batch)
             act.record(session, batch.id, "undone")
 
@@ -247,7 +247,7 @@ class Batches:
         change = update(Batch).where(Batch.id == batch_id)
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             changed = session.scalar(change.values(**values).returning(Batch.id)) is not None
             if changed:
                 act.record(session, batch_id)

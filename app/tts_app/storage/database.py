@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from tts_app.backoff import Backoff
 from tts_app.files import private_file, private_folder
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.telemetry.logs import log
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
@@ -76,19 +77,22 @@ class Database:
             ) from error
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Yield a session whose transaction is committed at the end; objects that it returned stay usable."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def session(self, act: Act = UNRECORDED) -> Iterator[Session]:
+        """Yield a session whose transaction is committed at the end; objects that it returned stay usable.
+
+        `act` is what is done in it: it records itself when it has had an effect.
+        """
+        with act, Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
-    def forgetting(self) -> Iterator[Session]:
+    def forgetting(self, act: Act = UNRECORDED) -> Iterator[Session]:
         """Yield a session, as `session` does, whose deleted and replaced texts are in no file afterwards.
 
         SQLite keeps them in its write-ahead log until that is written to the database, where `secure_delete`
         overwrites them. PostgreSQL keeps them until it vacuums, and in its own log and backups.
         """
-        with self.session() as session:
+        with self.session(act) as session:
             yield session
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
@@ -111,7 +115,11 @@ class Database:
                 raise DatabaseError(f"There is no role {role!r}: CREATE ROLE makes it.")
             schema = quoted(str(connection.scalar(text("SELECT current_schema()"))))
             connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {named}")
-            for table in inspect(connection).get_table_names():
+            ours = text(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tableowner = "
+                "(SELECT relowner::regrole::text FROM pg_class WHERE oid = 'audit'::regclass)"
+            )
+            for table in connection.scalars(ours).all():
                 rights = _RIGHTS.get(table, "SELECT, INSERT, UPDATE, DELETE")
                 connection.exec_driver_sql(f"REVOKE ALL ON {table} FROM {named}")
                 connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {named}")

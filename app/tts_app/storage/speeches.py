@@ -72,7 +72,7 @@ class Speeches:
 
     def add(self, speech: Speech, act: Act = UNRECORDED) -> None:
         """Store a new speech. Raises AuditError."""
-        with act, self._database.session() as session:
+        with self._database.session(act) as session:
             session.add(speech)
             act.record(session, speech.id)
 
@@ -135,7 +135,7 @@ class Speeches:
         """Remove a speech and return it; None if there was none. Raises AuditError."""
         if not storable(speech_id):
             return None
-        with act, self._database.forgetting() as session:
+        with self._database.forgetting(act) as session:
             removed = session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
             if removed is not None:
                 act.record(session, speech_id)

@@ -253,16 +253,16 @@ async def api(start: Start) -> Api:
 class Outage:
     """A database that is away while it is `on`; how often it was asked meanwhile."""
 
-    session: Callable[[], Any]
+    session: Callable[..., Any]
     on: bool = False
     asked: int = 0
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
+    def begin(self, *given: Any) -> Iterator[Session]:
         if self.on:
             self.asked += 1
             raise OperationalError("SELECT", {}, ConnectionError("it is away"))
-        with self.session() as session:
+        with self.session(*given) as session:
             yield session
 
 

@@ -1,6 +1,7 @@
 """What the API records in the audit; without a row nothing is done."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -417,6 +418,22 @@ async def test_chain_is_whole_after_many_requests_at_once(start: Start) -> None:
     assert {answer.status_code for answer in answers} == {200, 202}
     assert len(rows(api)) == 120
     assert faults(api) == []
+
+
+async def test_what_is_not_recorded_or_anchored_is_logged(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(recording, "_ANCHOR_EVERY", 0.01)
+    monkeypatch.setattr(recording, "log", lambda event, *, level, **_: told.append((event, level)))
+    (tmp_path / "file").touch()
+    api = await start(audit=True, audit_anchor=str(tmp_path / "file" / "anchors"))
+    with no_audit(api):
+        assert (await api.client.post("/v1/audio/speech", json=SPOKEN)).status_code == 503
+        assert (await api.client.post("/v1/speech", json=SPEECH)).status_code == 503
+    assert told == [("audit not written", logging.ERROR)] * 2
+    assert (await api.client.post("/v1/audio/speech", json=SPOKEN)).status_code == 200
+    await until(lambda: told[-1] == ("audit not anchored", logging.ERROR))
 
 
 async def test_rows_of_callers_who_leave_are_written_all_the_same(start: Start, until: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from tts_app.security.audit import (
@@ -27,6 +27,7 @@ from tts_app.storage.acts import AuditError
 from tts_app.storage.anchors import AnchorError, Anchors
 from tts_app.storage.api_keys import ApiKey, ApiKeys
 from tts_app.storage.audit import AuditLog, AuditRows, Filter
+from tts_app.storage.batches import Batch, Batches, BatchStatus
 from tts_app.storage.database import Database, DatabaseError
 
 KEY = chain_key(b"secret")
@@ -94,6 +95,27 @@ def test_act_and_its_row_are_stored_together(database: Database) -> None:
     assert [(row.action, row.object_kind, row.object_id) for row in rows_of(database)[1:]] == [
         ("key.create", "key", "1")
     ]
+
+
+def test_others_need_not_wait_while_a_deleted_text_is_overwritten(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'm.sqlite'}")
+    audit = AuditLog(database, KEY)
+    batches = Batches(database)
+    batches.add(
+        Batch(id="batch_1", status=BatchStatus.QUEUED.value, created=1.0, request_hash="h", job="{}"),
+        audit.act(ENTRY),
+    )
+    batches.finish("batch_1", BatchStatus.CANCELLED, finished=2.0, act=audit.act(ENTRY))
+    held: dict[str, bool] = {}
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        held[statement.split("(", maxsplit=1)[0].strip()] = audit.lock.locked()
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    assert batches.delete_ended("batch_1", audit.act(ENTRY)) is not None
+    assert held["INSERT INTO audit"] is True
+    assert held["PRAGMA wal_checkpoint"] is False
+    database.close()
 
 
 def test_act_that_has_no_effect_leaves_no_row(database: Database) -> None:
@@ -232,11 +254,9 @@ def test_rows_that_changed_places_are_found(database: Database) -> None:
 def test_sqlite_refuses_to_change_rows(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'm.sqlite'}")
     AuditLog(database, KEY).append([ENTRY])
-    for statement in ("UPDATE audit SET subject = 'x'", "DELETE FROM audit"):
-        with (
-            pytest.raises(IntegrityError, match="neither changed nor removed"),
-            database.session() as session,
-        ):
+    for statement in (*CHANGES, "INSERT OR REPLACE INTO audit SELECT * FROM audit"):
+        refused = pytest.raises(IntegrityError, match="neither changed nor removed")
+        with refused, database.session() as session:
             session.execute(text(statement))
     assert faults(database) == []
     database.close()
@@ -331,6 +351,19 @@ def test_postgres_service_role_adds_rows_and_changes_none(roles: tuple[str, str]
     assert [row.seq for row in rows_of(service)] == [1, 2, 3]
     assert faults(service) == []
     service.close()
+    owner.close()
+
+
+def test_postgres_grant_leaves_tables_of_others_alone(roles: tuple[str, str]) -> None:
+    owner_url, service_url = roles
+    owner = Database(owner_url)
+    with psycopg.connect(owner_url.replace(f"{make_url(owner_url).username}@", "ttsp@")) as server:
+        server.execute("CREATE TABLE public.others (id int)")
+    owner.grant(make_url(service_url).username or "")
+    with psycopg.connect(service_url) as server:
+        query = "SELECT has_table_privilege(%s, 'SELECT')"
+        found = {name: server.execute(query, [name]).fetchone() for name in ("others", "speeches", "audit")}
+    assert found == {"others": (False,), "speeches": (True,), "audit": (True,)}
     owner.close()
 
 

@@ -38,6 +38,12 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "
                 "BEGIN SELECT RAISE(ABORT, 'rows of the audit are neither changed nor removed'); END"
             )
+        # INSERT OR REPLACE removes a row without that trigger.
+        op.execute(
+            "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+            "WHEN EXISTS (SELECT 1 FROM audit WHERE writer = NEW.writer AND seq = NEW.seq) "
+            "BEGIN SELECT RAISE(ABORT, 'rows of the audit are neither changed nor removed'); END"
+        )
 
 
 def downgrade() -> None:
