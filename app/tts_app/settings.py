@@ -6,12 +6,13 @@ import re
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tts_app.files import private_folder
+from tts_app.loopback import is_private_url
 from tts_app.profiles import Posture, Problem, Profile, problems
 from tts_app.telemetry.logs import secret
 
@@ -35,6 +36,30 @@ def _listed(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 """Names, separated by commas in an environment variable."""
+
+Claim = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
+"""A claim of a token, or a value of one: ASCII without spaces and quotes, as a header can repeat it."""
+
+
+def _rooted(place: str) -> str:
+    """Return a folder as an absolute one, as `File` does; an address as it is."""
+    return str(Path(place).expanduser().absolute()) if place and "://" not in place else place
+
+
+def _private(url: str) -> str:
+    """Refuse an address that others can read or change on its way."""
+    if not is_private_url(url) or re.search(r"[?#@\s]", url):
+        raise ValueError(
+            "it must be an https address, as https://login.example (http on loopback only), without a user, "
+            "a query or a fragment"
+        )
+    return url
+
+
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""A file; Ray's processes run in other folders."""
+Url = Annotated[str, AfterValidator(_private)]
+"""An address of the identity provider."""
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
@@ -71,12 +96,38 @@ class Settings(BaseSettings):
 
     audit: bool = False
     """Whether it is recorded in the database who did what: without a row nothing is done."""
-    audit_key_file: Path | None = None
+    audit_key_file: File | None = None
     """File of the secret of the audit's MACs, the same for all replicas; when unset, `audit-key` in
     `state_dir`, which is made."""
-    audit_anchor: str = ""
+    audit_anchor: Annotated[str, AfterValidator(_rooted)] = ""
     """Folder, or fsspec URL, outside the database's reach, where the heads of the audit's chains are kept: at
     most one a minute for each replica. When empty, none are."""
+    tls_cert: File | None = None
+    """File of the certificate with which the gateway speaks TLS: in PEM, with those of its issuers after it.
+    Read again when it changes."""
+    tls_key: File | None = None
+    """File of its private key, in PEM, without a password; required with `tls_cert`."""
+
+    oidc_issuer: Url | None = None
+    """Address of the identity provider (OpenID Connect) whose tokens count, exactly as its tokens have it in
+    `iss`. With it, `/v1` requires a key or a token."""
+    oidc_audience: Annotated[str, Field(min_length=1)] | None = None
+    """What tokens for this service have in `aud`; required with `oidc_issuer`."""
+    oidc_jwks_url: Url | None = None
+    """Where the provider's signing keys are; when unset, the provider is asked (discovery)."""
+    oidc_tenant_claim: Claim = "tenant"
+    """Claim of a token that names the tenant; a token without it is refused."""
+    oidc_scope_claim: Claim = "scope"
+    """Claim that has the scopes: a text, with spaces between them, or a list."""
+    oidc_scope_prefix: Claim | None = None
+    """What our scopes begin with in that claim, as `tts:`; others are left out. When unset, nothing."""
+    oidc_mfa_claim: Claim = "amr"
+    """Claim that says how the caller proved who it is; the scope `admin` counts only if it has one of
+    `oidc_mfa_values`."""
+    oidc_mfa_values: Annotated[tuple[Claim, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (
+        "mfa",
+    )
+    """Values of that claim, a text or a list, that stand for a second factor."""
 
     allowed_hosts: Names = ()
     """Names in the Host header that are this service's; `*` allows every name. When empty,
@@ -182,6 +233,24 @@ class Settings(BaseSettings):
             )
         return url
 
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        """Refuse half an identity provider: a service that should ask for tokens must not be open."""
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError(
+                "TTSP_OIDC_ISSUER and TTSP_OIDC_AUDIENCE are needed both, or neither: the first says whose "
+                "tokens count, the second which of them are for this service"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_certificate(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(
+                "TTSP_TLS_CERT and TTSP_TLS_KEY are needed both, or neither: a certificate and its key"
+            )
+        return self
+
     @property
     def state(self) -> Path:
         """`state_dir` with `~` expanded."""
@@ -189,10 +258,14 @@ class Settings(BaseSettings):
 
     @property
     def key_fault(self) -> str:
-        """What is wrong with `api_key` for a server; empty if it is none or right."""
+        """What is wrong, for a server, with what asks for keys or tokens; empty if nothing is."""
         if os.environ.get("TTSP_API_KEY") == "":  # a Secret without content must not open the API
             return (
                 f"TTSP_API_KEY is empty: give it at least {_SHORTEST_KEY} characters, or unset the variable."
+            )
+        if os.environ.get("TTSP_OIDC_ISSUER") == "":
+            return (
+                "TTSP_OIDC_ISSUER is empty: give it the identity provider's address, or unset the variable."
             )
         key = self.api_key.get_secret_value() if self.api_key is not None else None
         if key is not None and (len(key) < _SHORTEST_KEY or not re.fullmatch(r"[!-~]+", key)):
@@ -204,8 +277,9 @@ class Settings(BaseSettings):
 
     @property
     def asks_for_key(self) -> bool:
-        """Whether every caller needs a key."""
-        return self.api_key is not None or self.keys_file is not None or self.key_required
+        """Whether every caller needs a key or a token."""
+        given = (self.api_key, self.keys_file, self.oidc_issuer)
+        return self.key_required or any(one is not None for one in given)
 
     def profile_fault(self, *, proxied: bool = False) -> str:
         """Return what is missing for `profile`; empty if nothing is.
@@ -213,7 +287,13 @@ class Settings(BaseSettings):
         `proxied`: whether it is a gateway of a cluster. TLS, Ray and the lifetime of keys are the cluster's
         then, and the operator has checked them.
         """
-        posture = Posture(key=self.asks_for_key, tls=proxied, audit=self.audit, ray_encrypted=True)
+        posture = Posture(
+            key=self.asks_for_key,
+            tls=proxied or self.tls_cert is not None,
+            oidc=self.oidc_issuer is not None,
+            audit=self.audit,
+            ray_encrypted=True,
+        )
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
         return f"For the profile {self.profile}, {'; '.join(lacking)}." if lacking else ""
 

@@ -88,7 +88,7 @@ def test_locale_without_phonemes_works_in_tags_drafts_and_plans(locale: str, tmp
             "output": {"uri": "file:///nowhere"},
         }
     )
-    found = plan_batch(job, [model(locale)], tmp_path)
+    found = plan_batch(job, [model(locale)], tmp_path, secret=b"")
     assert [item.file for item in found] == [
         f"post_01_female_{locale}.mp3",
         f"post_01_male_{locale}.mp3",

@@ -29,6 +29,7 @@ from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
 from tts_app.api.scopes import ScopeError
 from tts_app.api.security_headers import SecurityHeaders
+from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
 from tts_app.storage.acts import AuditError
@@ -55,6 +56,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     settings = context.settings
     callers = Callers(networks(settings.trusted_proxies))
     limits = limits_of(settings)
+    certificate = certificate_of(settings) if address else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +64,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         await context.durable.start()
         await context.batches.start()
         try:
-            async with listening(app, address, limits, callers) if address else nullcontext():
+            async with listening(app, address, limits, callers, certificate) if address else nullcontext():
                 yield
         finally:
             await context.batches.stop()

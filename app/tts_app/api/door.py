@@ -16,6 +16,8 @@ from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.key_file import KeyFileError
 from tts_app.security.principal import Principal
+from tts_app.security.provider import ProviderAwayError
+from tts_app.security.tokens import TokenError
 from tts_app.storage.database import AWAY
 from tts_app.telemetry.logs import log
 
@@ -71,37 +73,46 @@ class Door:
             _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
-            principal = await self._principal(headers)
+            principal, reason = await self._principal(headers)
             admit(scope, principal)
             if principal is None and _asks_for_key(scope["path"]):
-                await self._refuse_key(scope, headers)
+                await self._refuse(scope, headers, reason)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _principal(self, headers: Headers) -> Principal | None:
-        """Return who calls; None if that is not known.
+    async def _principal(self, headers: Headers) -> tuple[Principal | None, str]:
+        """Return who calls, None if that is not known, and what is wrong with the token if there is one.
 
         Raises:
-            ApiError: 503, the database or the file of the keys cannot be read.
+            ApiError: 503, the database or the file of the keys cannot be read, or the identity provider does
+                not answer.
         """
         scheme, _, given = headers.get("authorization", "").partition(" ")
+        key = given.strip() if scheme.lower() == "bearer" else None
         try:
-            return await self._authenticator.principal(given.strip() if scheme.lower() == "bearer" else None)
+            return await self._authenticator.principal(key), ""
+        except TokenError as error:
+            return None, str(error)
         except AWAY as error:
             log("database away", error=error)
             message = "The database does not answer, which knows the keys: try again later."
         except KeyFileError as error:
             log("keys unreadable", level=logging.ERROR, error=error)
             message = "The keys cannot be read. The service's log has the reason."
+        except ProviderAwayError:
+            message = (
+                "The identity provider does not answer, without whose keys no token counts: try again later."
+            )
         raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"})
 
-    async def _refuse_key(self, scope: Scope, headers: Headers) -> None:
-        """Raise what a caller without the right key gets, later if the caller has sent many wrong ones."""
+    async def _refuse(self, scope: Scope, headers: Headers, reason: str) -> None:
+        """Raise what a caller without the right key or token gets, later if it has sent many wrong ones."""
+        wanted = self._authenticator.wants
         missing = ApiError(
             401,
-            "This API asks for a key: send it as `Authorization: Bearer <key>`.",
+            f"This API asks for {wanted}: send it as `Authorization: Bearer <{wanted.removeprefix('a ')}>`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
         if "authorization" not in headers:
@@ -110,12 +121,18 @@ class Door:
         address = self._rules.callers.of(peer, ",".join(headers.getlist("x-forwarded-for")))
         self._on_wrong_key(address)
         wait = self._wrong_keys.delay(address)
-        log("wrong key", level=logging.WARNING, address=address, delay=wait)
+        log("wrong key", level=logging.WARNING, address=address, delay=wait, reason=reason)
         if wait is None:
             message = "Too many wrong keys came from this address: try again later."
             raise ApiError(429, message, code="too_many_wrong_keys", headers={"Retry-After": "10"})
         await asyncio.sleep(wait)
-        raise missing
+        raise _wrong_token(reason) if reason else missing
+
+
+def _wrong_token(reason: str) -> ApiError:
+    """Return the refusal of a token, as RFC 6750 has it."""
+    challenge = f'Bearer error="invalid_token", error_description="{reason}"'
+    return ApiError(401, reason, code="invalid_token", headers={"WWW-Authenticate": challenge})
 
 
 def _asks_for_key(path: str) -> bool:

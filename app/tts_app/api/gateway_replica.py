@@ -16,6 +16,7 @@ from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
 from tts_app.security.key_file import KeyFile
+from tts_app.security.provider import provider_of
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
@@ -70,6 +71,7 @@ class Gateway:
                 pepper,
                 api_key=settings.api_key.get_secret_value() if settings.api_key else None,
                 key_required=settings.asks_for_key,
+                provider=provider_of(settings),
             ),
             AuditRows(database),
             recording_of(settings, database),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import uvicorn
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,8 @@ from starlette.types import ASGIApp
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Limits
 from tts_app.api.protocol import GuardedProtocol
+from tts_app.api.tls import Handshake, SecuredProtocol, accepting
+from tts_app.certificates import Certificate
 from tts_app.telemetry.logs import log
 
 GRACE = 8
@@ -49,18 +52,24 @@ class Address(BaseModel):
 
 @asynccontextmanager
 async def listening(
-    app: ASGIApp, address: Address, limits: Limits | None = None, callers: Callers | None = None
+    app: ASGIApp,
+    address: Address,
+    limits: Limits | None = None,
+    callers: Callers | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[None]:
     """Answer requests at `address` with `app` inside the context, in this event loop.
 
-    On exit, requests get `GRACE` seconds to end. `limits` and `callers` have defaults.
+    On exit, requests get `GRACE` seconds to end. `limits` and `callers` have defaults. With a `certificate`
+    it speaks TLS.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     limits = _within_files(limits or Limits())
-    connections: Connections[GuardedProtocol] = Connections(limits, GuardedProtocol.close)
-    protocol = partial(GuardedProtocol, connections=connections, limits=limits, callers=callers or Callers())
+    callers = callers or Callers()
+    connections: Connections[GuardedProtocol | Handshake] = Connections(limits, lambda one: one.close())
+    guards: dict[str, Any] = {"connections": connections, "limits": limits, "callers": callers}
     sockets = _listen(address)
     config = uvicorn.Config(
         app,
@@ -68,7 +77,7 @@ async def listening(
         log_config=None,
         log_level="warning",
         access_log=False,
-        http=protocol,  # type: ignore[arg-type] # a class with some of its arguments
+        http=partial(GuardedProtocol, **guards),  # type: ignore[arg-type] # a class with some of its arguments
         ws="none",
         proxy_headers=False,
         server_header=False,
@@ -77,10 +86,16 @@ async def listening(
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=sockets))
+    serving = asyncio.create_task(server.serve(sockets=sockets if certificate is None else []))
     sweeping = asyncio.create_task(_sweep(connections))
     try:
-        yield
+        if certificate is None:
+            yield
+        else:
+            ours = {"config": config, "server_state": server.server_state, "app_state": {}, **guards}
+            make = partial(SecuredProtocol, **ours)
+            async with accepting(sockets, make, certificate, connections, limits, callers):
+                yield
     finally:
         server.should_exit = True
         await serving
@@ -89,7 +104,7 @@ async def listening(
             await sweeping
 
 
-async def _sweep(connections: Connections[GuardedProtocol]) -> None:
+async def _sweep(connections: Connections[GuardedProtocol | Handshake]) -> None:
     while True:
         await asyncio.sleep(_SWEEP)
         for connection, phase in connections.overdue():
@@ -97,7 +112,7 @@ async def _sweep(connections: Connections[GuardedProtocol]) -> None:
                 connection.expire(phase)
             except Exception as error:  # noqa: BLE001 - the timers of the others must go on
                 log("connection not ended", level=logging.ERROR, error=error, phase=phase.value)
-                connection.transport.abort()
+                connection.abort()
 
 
 def _within_files(limits: Limits) -> Limits:

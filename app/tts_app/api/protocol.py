@@ -22,7 +22,7 @@ _PIPELINED = 32
 """Requests that may follow each other in a connection before the first of them is answered."""
 _UNREAD = 262_144
 """Bytes that are read and dropped after an early answer, so that the caller can read it."""
-_LINGER = 2.0
+LINGER = 2.0
 """Seconds in which a refused caller can read the answer: TCP drops it if we close at once (RFC 9112, 9.6)."""
 _READ = 49_152
 """Bytes that a caller must read within `send_seconds`: those between the two marks of uvloop's buffer."""
@@ -32,7 +32,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """A connection of a caller that may be anybody."""
 
     def __init__(
-        self, *, connections: "Connections[GuardedProtocol]", limits: Limits, callers: Callers, **uvicorn: Any
+        self, *, connections: Connections[Any], limits: Limits, callers: Callers, **uvicorn: Any
     ) -> None:
         super().__init__(**uvicorn)
         self._connections = connections
@@ -157,7 +157,11 @@ class GuardedProtocol(HttpToolsProtocol):
         unsent = self.transport.get_write_buffer_size()
         self.transport.close()
         if unsent:  # it is sent first, and nobody need ever read it
-            self.loop.call_later(_LINGER, self.transport.abort)
+            self.loop.call_later(LINGER, self.transport.abort)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
 
     def expire(self, phase: Phase) -> None:
         """End a connection that has spent too long in `phase`."""
@@ -186,9 +190,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(_raw(error))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-            self.loop.call_later(_LINGER, self.transport.abort)
-        else:
+        else:  # with TLS, which says goodbye to the caller first
             self.transport.close()
+        self.loop.call_later(LINGER, self.transport.abort)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         async def followed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -42,8 +42,12 @@ def require(scope: AsgiScope, *scopes: Scope) -> None:
     Raises:
         ScopeError: with the scopes that would do.
     """
-    if not principal_of(scope).may(scopes):
-        raise ScopeError(f"This key may not do that: it needs the scope {' or '.join(scopes)}.")
+    principal = principal_of(scope)
+    if not principal.may(scopes):
+        message = f"You may not do that: it needs the scope {' or '.join(scopes)}."
+        if Scope.ADMIN in scopes and principal.no_admin:
+            message = f"{message} {principal.no_admin}"
+        raise ScopeError(message)
 
 
 def admit(scope: AsgiScope, principal: Principal | None) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from tts_app.batch.commit import GroupCommit
 from tts_app.batch.feed import LOOK_AGAIN, Feed
-from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
+from tts_app.batch.hashes import text_mac
+from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Item, Plan
@@ -97,6 +98,7 @@ class Driver:
             OutputLostError: the ledger cannot be read or closed.
             LockedError: another driver has taken over the output.
         """
+        await self.retry_output.do(self._ledger.key_hashes)
         await self.retry_output.do(self._ledger.load)
         outcome = await self._render()
         await self.retry_output.do(self._ledger.close)
@@ -235,7 +237,7 @@ class Driver:
     async def _settle(self, item: Item, result: Spoken | Fault) -> None:
         feed = self._feed
         if isinstance(result, Spoken):
-            done = _done(item, result)
+            done = _done(item, result, self._plan.secret)
             await self._committer.commit(done)
             self.progress.done += 1
             self.progress.seconds += result.seconds
@@ -277,7 +279,7 @@ class Driver:
             self._feed.again(duplicate, "output", 0.0)
             return
         await self.retry_output.do(partial(self._output.put, duplicate.file, data))
-        await self._committer.commit(_done(duplicate, original))
+        await self._committer.commit(_done(duplicate, original, self._plan.secret))
         self.progress.done += 1
         self._feed.settled(duplicate)
 
@@ -307,7 +309,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _done(item: Item, spoken: Spoken | Done) -> Done:
+def _done(item: Item, spoken: Spoken | Done, secret: bytes) -> Done:
     return Done(
         file=item.file,
         key=item.key,
@@ -317,5 +319,5 @@ def _done(item: Item, spoken: Spoken | Done) -> Done:
         post=item.post,
         avatar=item.voice.id,
         model=item.voice.model,
-        text_sha256=text_hash(item.text),
+        text_hmac=text_mac(secret, item.text),
     )

@@ -9,10 +9,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from tts_app.batch.hashes import start_of
 from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Progress
-from tts_app.batch.plan import Item, Plan, start_of
+from tts_app.batch.plan import Item, Plan
 
 FAILURES_REPORTED = 10
 LOOK_AGAIN = 0.1

@@ -46,7 +46,8 @@ class Items:
             OSError: they cannot be read.
         """
         self._spec = spec
-        self._last = {record["file"]: (line, record) for line, record in read_records(output)}
+        secret = output.secret(make=False)
+        self._last = {record["file"]: (line, record) for line, record in read_records(output, secret)}
         self._avatars = avatars or _named(record for _, record in self._last.values())
         self._sizes = _sizes(output)
 

@@ -4,13 +4,14 @@ import hashlib
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from tts_app.batch.plan import Item, Plan, start_of
+from tts_app.batch.hashes import MARK, start_of, with_keyed_hashes
+from tts_app.batch.plan import Item, Plan
 from tts_app.batch.spool import spool
 from tts_app.storage.output import Output, Segment
 
@@ -22,12 +23,14 @@ class Done:
     file: str
     key: str
     sha256: str
+    """Of the audio."""
     bytes: int
     seconds: float
     post: int
     avatar: str
     model: str
-    text_sha256: str
+    text_hmac: str
+    """Keyed hash of the text (`tts_app.batch.hashes`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,23 @@ class Ledger:
         self._shared = plan.shared_keys()
         self._originals: dict[str, Done] = {}
 
+    def key_hashes(self) -> None:
+        """Write the records of an earlier version again, with keyed hashes: only for the holder of the lock.
+
+        Raises:
+            OSError: the ledger cannot be read or written; then it is as it was.
+            SpoolError: the folder for temporary files cannot be written.
+        """
+        if not all(_has_keyed_hashes(next(segment, b"")) for segment in self._output.segments()):
+            with spool() as lines:
+                lines.writelines(line for line, _ in read_records(self._output, self._plan.secret))
+                lines.seek(0)
+                self._output.replace_segments(lines)
+
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
         self._present = self._marks()
-        for _, record in read_records(self._output):
+        for _, record in read_records(self._output, self._plan.secret):
             number = self._plan.number(record["post"], record["avatar"], record["file"])
             if number is None:
                 continue
@@ -125,7 +141,7 @@ class Ledger:
         """Add records; they are durable when this returns. Raises OSError."""
         if self._segment is None:
             self._segment = self._output.new_segment()
-        self._segment.append([_line(record) for record in records])
+        self._segment.append([_line(asdict(record)) for record in records])
 
     def close(self) -> None:
         """End the segment that this driver wrote."""
@@ -145,7 +161,7 @@ class Ledger:
         present = self._marks()
         last = array("q", [-1]) * len(self._plan.keys)
         with spool() as lines:
-            for line, record in read_records(self._output):
+            for line, record in read_records(self._output, self._plan.secret):
                 number = self._plan.number(record["post"], record["avatar"], record["file"])
                 if number is None:
                     continue
@@ -175,34 +191,30 @@ class Ledger:
         self._files[number] = _mark(file, size)
 
 
-def read_records(output: Output) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def read_records(output: Output, secret: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Yield the ledger's lines and records, oldest first, as far as they can be read. Raises OSError.
 
-    A driver that was killed may have left half a line at its segment's end.
+    All have keyed hashes with this `secret`, those of an earlier version too. A driver that was killed may
+    have left half a line at its segment's end.
     """
     for segment in output.segments():
         for line in segment:
             record = _record(line)
             if record is not None:
-                yield line, record
+                known = with_keyed_hashes(secret, record)
+                yield (line if known is record else _line(known)), known
 
 
-def text_hash(text: str) -> str:
-    """Return the hash of a text, as the manifest has it."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _line(record: Done | Failed) -> bytes:
-    line = json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"))
+def _line(record: Mapping[str, Any]) -> bytes:
+    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     return (
         line.encode(errors="backslashreplace") + b"\n"
     )  # half a surrogate pair in a message becomes a JSON escape
 
 
-_FIELDS: dict[Literal["done", "failed"], set[str]] = {
-    "done": set(Done.__dataclass_fields__),
-    "failed": set(Failed.__dataclass_fields__),
-}
+_DONE = set(Done.__dataclass_fields__)
+_FIELDS = (_DONE, set(Failed.__dataclass_fields__), _DONE - {"text_hmac"} | {"text_sha256"})
+"""The fields of a record; the last are those of an earlier version."""
 
 
 _USED: dict[str, type] = {"file": str, "key": str, "post": int, "avatar": str, "bytes": int}
@@ -216,13 +228,19 @@ def _record(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line)
         whole = (
             isinstance(record, dict)
-            and set(record) in _FIELDS.values()
+            and set(record) in _FIELDS
             and all(isinstance(record.get(field, kind()), kind) for field, kind in _USED.items())
             and start_of(record["key"]) > 0
         )
     except (ValueError, RecursionError):
         return None
     return record if whole else None
+
+
+def _has_keyed_hashes(line: bytes) -> bool:
+    """Return whether a segment's first line is no record of an earlier version: one driver wrote them all."""
+    record = _record(line)
+    return record is None or record["key"].startswith(MARK)
 
 
 def _is_in(marks: "array[int]", mark: int) -> bool:

@@ -15,6 +15,7 @@ import regex
 
 from tts_app import speech
 from tts_app.audio.formats import FORMATS
+from tts_app.batch.hashes import keyed, start_of
 from tts_app.batch.names import file_name
 from tts_app.batch.posts import Fault, PostsError, read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice
@@ -45,7 +46,7 @@ class Item:
     text: str
     file: str
     key: str
-    """SHA-256 of everything that the audio depends on."""
+    """Keyed hash of everything that the audio depends on."""
 
 
 @dataclass(slots=True)
@@ -58,6 +59,8 @@ class Plan:
     _records: IO[bytes]
     """The posts as they were read: a line of JSON each, `[id, [text or null for each voice]]`."""
     _seeds: Sequence["hashlib._Hash"]
+    secret: bytes = field(repr=False)
+    """Of the keyed hashes: the output's."""
     posts: dict[int, int] = field(default_factory=dict)
     """Number of each post by its id."""
     keys: "array[int]" = field(default_factory=lambda: array("Q"))
@@ -82,7 +85,7 @@ class Plan:
             for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
                 if text is not None:
                     name = file_name(self.template, post, voice.id, extension)
-                    yield Item(number, post, voice, text, name, _key(seed, text))
+                    yield Item(number, post, voice, text, name, self._key(seed, text))
                 number += 1
 
     def _lines(self) -> Iterator[bytes]:
@@ -116,11 +119,16 @@ class Plan:
         self.posts[post] = len(self.posts)
         self._records.write(json.dumps([post, texts], ensure_ascii=False).encode() + b"\n")
         for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
-            self.keys.append(0 if text is None else start_of(_key(seed, text)))
+            self.keys.append(0 if text is None else start_of(self._key(seed, text)))
             if text is not None:
                 self.total += 1
                 self.characters += len(text)
                 self.seconds += len(text) / characters_per_second(voice.voice.locale)
+
+    def _key(self, seed: "hashlib._Hash", text: str) -> str:
+        plain = seed.copy()
+        plain.update(text.encode())
+        return keyed(self.secret, plain.hexdigest())
 
     def close(self) -> None:
         """Forget the posts."""
@@ -128,9 +136,16 @@ class Plan:
 
 
 def plan_batch(
-    spec: TTSJobSpec, models: Sequence[VoiceModel], config_maps: Path, avatars: Sequence[str] = ()
+    spec: TTSJobSpec,
+    models: Sequence[VoiceModel],
+    config_maps: Path,
+    avatars: Sequence[str] = (),
+    *,
+    secret: bytes,
 ) -> Plan:
     """Return the plan of a TTSJob for the avatars that `models` offer, or for `avatars` alone.
+
+    `secret` is that of the output's keyed hashes.
 
     Raises:
         PlanError: something is wrong; all faults are listed, every post was looked at.
@@ -139,7 +154,7 @@ def plan_batch(
     voices = _voices(spec, Catalogue(models), avatars, faults)
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
     records = _records()
-    plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds)
+    plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds, secret)
     try:
         for post in read_posts(spec.posts, config_maps):
             if isinstance(post, Fault):
@@ -179,11 +194,6 @@ def text_for(texts: Mapping[str, str], locale: str) -> str | None:
     while locale and not texts.get(locale):
         locale = locale.rpartition("-")[0]
     return texts.get(locale)
-
-
-def start_of(key: str) -> int:
-    """Return the first 64 bits of a key: enough to tell the items of a batch apart, in less memory."""
-    return int(key[:16], 16) or 1
 
 
 def _voices(
@@ -237,9 +247,3 @@ def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "
 
 _OF_VOICE = {"speaker", "reference", "description", "gain", "parameters"}
 _OF_MODEL = {"engine", "source", "quantization", "parameters"}
-
-
-def _key(seed: "hashlib._Hash", text: str) -> str:
-    key = seed.copy()
-    key.update(text.encode())
-    return key.hexdigest()

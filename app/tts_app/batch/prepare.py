@@ -7,7 +7,7 @@ from tts_app.batch.plan import Plan, PlanError, plan_batch
 from tts_app.batch.posts import Fault
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
-from tts_app.storage.output import LEASE_SECONDS, Output, OutputError, open_output
+from tts_app.storage.output import LEASE_SECONDS, Output, OutputError, describe, open_output
 
 
 def prepare(
@@ -29,14 +29,18 @@ def prepare(
     """
     faults: list[Fault] = []
     output: Output | None = None
+    secret = b""
     try:
         output = open_output(spec.output.uri, lease_seconds, private)
         if touch:
             output.prepare()
+        secret = output.secret(make=touch)
     except OutputError as error:
         faults.append(Fault("output", str(error)))
+    except OSError as error:
+        faults.append(Fault("output", f"{spec.output.uri}: {describe(error)}"))
     try:
-        plan = plan_batch(spec, models, config_maps, avatars)
+        plan = plan_batch(spec, models, config_maps, avatars, secret=secret)
     except PlanError as error:
         raise PlanError([*error.faults, *faults]) from None
     if output is None or faults:

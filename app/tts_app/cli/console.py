@@ -54,7 +54,13 @@ def settings_of(**given: Any) -> "Settings":
     try:
         return Settings(**given)
     except ValidationError as error:
-        faults = "; ".join(f"TTSP_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            # A fault of several settings together has no place, and names them itself.
+            f"TTSP_{str(e['loc'][0]).upper()}: {e['msg']}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
+            for e in error.errors()
+        )
         fail(f"A setting is not valid. {faults}.", WRONG_USAGE)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,12 +20,19 @@ def serve(
         str | None, typer.Option(help="Address to listen on; beyond loopback TTSP_API_KEY must be set.")
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate in PEM: the API speaks TLS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key of the certificate, in PEM.")
+    ] = None,
 ) -> None:
     """Start the playground on an embedded Ray. Ctrl-C stops it."""
     from tts_app.serving.embedded import serve as serve_embedded
     from tts_app.serving.embedded_ray import ServingError
 
-    settings = settings_of(**{k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    given = {"host": host, "port": port, "tls_cert": tls_cert, "tls_key": tls_key}
+    settings = settings_of(**{name: value for name, value in given.items() if value is not None})
     models = models_of(file)
     fetch_files(models)
     with reported():

@@ -78,6 +78,9 @@ class Ray(Resource):
     """Ray's head pod."""
     auth: Literal["token", "none"] = "token"
     """Whether Ray's own ports require a token, which the operator creates and keeps in a Secret."""
+    tls_secret: ObjectName | None = None
+    """Secret of a certificate authority (tls.crt, tls.key): each pod makes a certificate, and Ray's processes
+    talk by TLS."""
 
 
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]
@@ -146,6 +149,37 @@ def _is_network(name: str) -> bool:
     return True
 
 
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+ProviderUrl = Annotated[
+    str,
+    StringConstraints(pattern=rf"^https://[A-Za-z0-9.-]+(:{_PORT})?(/[^\s?#@]*)?$", max_length=512),
+]
+Claim = Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]{1,200}$")]
+MfaValue = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,200}$")]
+"""A value without a comma: commas separate them in the gateway's environment."""
+
+
+class Oidc(Resource):
+    """An identity provider (OpenID Connect) whose tokens count."""
+
+    issuer: ProviderUrl
+    """The provider's https address, exactly as its tokens have it in `iss`; the head must reach its port."""
+    audience: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    """What tokens for this service have in `aud`."""
+    jwks_url: ProviderUrl | None = None
+    """Where the provider's signing keys are; default: the provider is asked (discovery)."""
+    tenant_claim: Claim = "tenant"
+    """Claim that names the tenant; a token without it is refused."""
+    scope_claim: Claim = "scope"
+    """Claim that has the scopes: a text, with spaces between them, or a list."""
+    scope_prefix: Claim | None = None
+    """What the service's scopes begin with in that claim, such as tts:; default: nothing."""
+    mfa_claim: Claim = "amr"
+    """Claim that must have one of `mfaValues` for the scope admin to count."""
+    mfa_values: Annotated[list[MfaValue], Field(min_length=1, max_length=16)] = ["mfa"]
+    """Values of that claim that stand for a second factor."""
+
+
 class Security(Resource):
     """Who may call the API."""
 
@@ -163,6 +197,8 @@ class Security(Resource):
     """One bearer token for all callers of /v1."""
     keys_secret: ObjectName | None = None
     """Secret of hashed keys, one for each caller, and their pepper: `ttsp keys secret` makes it."""
+    oidc: Oidc | None = None
+    """The identity provider whose tokens count, beside keys; with it, /v1 asks for a key or a token."""
     allowed_hosts: Annotated[list[HostPattern], Field(max_length=32)] = []
     """Names in the Host header that are this service's; default: every name."""
     cors_origins: Annotated[list[Origin], Field(max_length=32)] = []

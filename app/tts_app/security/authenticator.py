@@ -1,4 +1,4 @@
-"""Finds out who calls, by the key that a request carries."""
+"""Finds out who calls, by the key or token that a request carries."""
 
 import asyncio
 import hashlib
@@ -8,8 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
-from tts_app.security.keys import parse_key
+from tts_app.security.keys import PREFIX, parse_key
 from tts_app.security.principal import ANONYMOUS, API_KEY, Principal, Scope
+from tts_app.security.provider import IdentityProvider
 from tts_app.storage.api_keys import ApiKey
 
 _REMEMBERED = 4.0
@@ -26,7 +27,10 @@ class Records(Protocol):
 
 
 class Authenticator:
-    """Knows callers by the key of `TTSP_API_KEY`, and by keys in the database. For one event loop."""
+    """Knows callers by the key of `TTSP_API_KEY`, keys in the database, and tokens of an identity provider.
+
+    For one event loop.
+    """
 
     def __init__(
         self,
@@ -35,20 +39,29 @@ class Authenticator:
         *,
         api_key: str | None = None,
         key_required: bool = False,
+        provider: IdentityProvider | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`key_required`: whether callers need a key even if there is no `api_key`."""
+        """`key_required`: whether callers need a key even if there is neither `api_key` nor `provider`."""
         self._records = records
         self._pepper = pepper
         self._api_key = api_key
-        self._key_required = key_required or api_key is not None
+        self._provider = provider
+        self._key_required = key_required or api_key is not None or provider is not None
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
+
+    @property
+    def wants(self) -> str:
+        """What callers must send."""
+        return "a key" if self._provider is None else "a key or token"
 
     async def principal(self, key: str | None) -> Principal | None:
         """Return who has `key`, or who calls without one; None if a key is needed and this is none.
 
         Raises:
+            TokenError: it is no key but a token, and not right.
+            ProviderAwayError: it is a token, and the keys of the identity provider cannot be had.
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
         found = await self._find(key) if key else None
@@ -59,6 +72,8 @@ class Authenticator:
     async def _find(self, text: str) -> Principal | None:
         if self._api_key is not None and hmac.compare_digest(text.encode(), self._api_key.encode()):
             return API_KEY
+        if self._provider is not None and not text.startswith(PREFIX):
+            return await self._provider.principal(text)
         key = parse_key(text)
         if key is None:
             return None
@@ -82,4 +97,4 @@ class Authenticator:
 def _principal(record: ApiKey) -> Principal:
     """Return who has a key; scopes of a newer version, which this one does not know, are left out."""
     known = frozenset(Scope(name) for name in record.scopes if name in set(Scope))
-    return Principal(record.tenant, f"{record.name} ({record.id})", known, record.expires, record.id)
+    return Principal(record.tenant, f"{record.name} ({record.id})", known, record.expires, key=record.id)

@@ -10,7 +10,9 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-_FORM = re.compile(r"ttsp_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+PREFIX = "ttsp_"
+"""How every key begins, and no token of an identity provider."""
+_FORM = re.compile(PREFIX + r"([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Key:
     @property
     def text(self) -> str:
         """The key as callers send it."""
-        return f"ttsp_{self.id}_{self.secret}"
+        return f"{PREFIX}{self.id}_{self.secret}"
 
     def digest(self, pepper: bytes) -> str:
         """Return the hash that is stored, 64 hexadecimal digits: HMAC-SHA256 (RFC 2104)."""

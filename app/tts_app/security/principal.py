@@ -32,10 +32,12 @@ class Principal:
 
     tenant: str
     subject: str
-    """Who it is: the name of the key."""
+    """Who it is: the name of the key, or the `sub` of the token."""
     scopes: frozenset[Scope]
     expires: float | None = None
     """Seconds since the epoch; None: never."""
+    no_admin: str = ""
+    """Why the scope `admin` was taken away, a sentence; empty if it was not."""
     key: str = ""
     """Id of the key; empty: it is none of `ttsp keys`."""
 

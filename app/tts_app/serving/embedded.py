@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from tts_app.certificates import CertificateError, certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serve_config import serve_config
@@ -35,7 +36,8 @@ def serve(
     thread.
 
     Raises:
-        ServingError: the port is taken, a key is missing, or a model does not start.
+        ServingError: the port is taken, a key is missing, the certificate is not right, or a model does not
+            start.
     """
     stopping = threading.Event()
     with _stop_signals(stopping) as listen, Playground(settings, progress) as playground:
@@ -60,8 +62,14 @@ class Playground:
         if not is_loopback(host) and not settings.asks_for_key:
             raise ServingError(
                 f"{host} is reachable from other machines, so a key is needed: "
-                "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or listen on 127.0.0.1."
+                "set TTSP_API_KEY, or TTSP_KEY_REQUIRED=true for keys of `ttsp keys`, or TTSP_OIDC_ISSUER "
+                "for tokens of an identity provider, or listen on 127.0.0.1."
             )
+        try:
+            certificate = certificate_of(settings)
+        except CertificateError as error:
+            raise ServingError(str(error)) from None
+        self._scheme = "http" if certificate is None else "https"
         self._host = host
         self._port = settings.port
         self._settings = settings
@@ -73,7 +81,7 @@ class Playground:
     def url(self) -> str:
         """Address of the API."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self._host, self._host)  # noqa: S104
-        return f"http://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
 
     def start(self, stopping: threading.Event | None = None) -> bool:
         """Start Ray, its processes on loopback only. False: `stopping` was set meanwhile.

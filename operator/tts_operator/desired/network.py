@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from tts_app.resources import Playground
-from tts_app.resources.playground import Peer
+from tts_app.resources.playground import Oidc, Peer
 from tts_operator.desired.loading import CONTAINER
 from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT, Defaults
 from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
@@ -84,13 +85,13 @@ def loader_policy(playground: Playground) -> dict[str, Any]:
 
 def database_policy(playground: Playground, port: int) -> dict[str, Any]:
     """Return the body of the NetworkPolicy that lets the head, where the gateway runs, reach its database."""
-    return {
-        "spec": {
-            "podSelector": {"matchLabels": _head_of(playground.name)},
-            "policyTypes": ["Egress"],
-            "egress": [_outside(port)],
-        }
-    }
+    return _head_policy(playground, port)
+
+
+def provider_policy(playground: Playground, oidc: Oidc) -> dict[str, Any]:
+    """Return the body of the NetworkPolicy that lets the head reach the identity provider, for its keys."""
+    addresses = [oidc.issuer, *([oidc.jwks_url] if oidc.jwks_url else [])]
+    return _head_policy(playground, *sorted({urlsplit(address).port or 443 for address in addresses}))
 
 
 def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: Defaults) -> dict[str, Any]:
@@ -114,6 +115,16 @@ def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: 
                 {"from": [_pods_of(defaults.kuberay_namespace, KUBERAY)], "ports": [_DASHBOARD]},
             ],
             "egress": egress,
+        }
+    }
+
+
+def _head_policy(playground: Playground, *ports: int) -> dict[str, Any]:
+    return {
+        "spec": {
+            "podSelector": {"matchLabels": _head_of(playground.name)},
+            "policyTypes": ["Egress"],
+            "egress": [_outside(*ports)],
         }
     }
 

@@ -22,6 +22,16 @@ STATE_PATH = "/state"
 AUDIO_PATH = "/audio-output"
 CLAIMS_PATH = "/claims"
 """Where the claims of `pvc://` addresses are mounted, each by its name."""
+_RAY_PODS = ("ray-head", "ray-worker")
+_AUTHORITY_PATH = "/etc/tts-playground/ray-authority"
+_RAY_TLS_PATH = "/etc/tts-playground/ray-tls"
+_RAY_TLS_MOUNT = {"name": "ray-tls", "mountPath": _RAY_TLS_PATH, "readOnly": True}
+_RAY_TLS = (
+    {"name": "RAY_USE_TLS", "value": "1"},
+    {"name": "RAY_TLS_SERVER_CERT", "value": f"{_RAY_TLS_PATH}/tls.crt"},
+    {"name": "RAY_TLS_SERVER_KEY", "value": f"{_RAY_TLS_PATH}/tls.key"},
+    {"name": "RAY_TLS_CA_CERT", "value": f"{_RAY_TLS_PATH}/ca.crt"},
+)
 _SCRATCH = {"tmp": "/tmp"}  # noqa: S108 - a mount: the rest of the file system is read-only
 
 
@@ -114,6 +124,12 @@ class PodTemplate:
                 *map(_secret_volume, self.secrets),
             ],
         }
+        if self._authority:
+            spec["initContainers"] = [self._ray_certificate()]
+            spec["volumes"] += [
+                {"name": "ray-authority", "secret": {"secretName": self._authority, "defaultMode": 0o440}},
+                {"name": "ray-tls", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            ]
         if self.run_once:
             spec["restartPolicy"] = "Never"
         if tied:
@@ -123,9 +139,29 @@ class PodTemplate:
             "spec": spec | _images(playground) | _scheduling(playground),
         }
 
-    def _container(self) -> dict[str, Any]:
-        container: dict[str, Any] = {
-            "name": self.container,
+    @property
+    def _authority(self) -> str:
+        """The Secret of the certificate authority of Ray's processes; empty where they talk in clear."""
+        return (self.playground.spec.ray.tls_secret or "") if self.container in _RAY_PODS else ""
+
+    def _ray_certificate(self) -> dict[str, Any]:
+        """Return the init container that makes the pod's certificate; it alone has the authority's key."""
+        program = ["python", "-m", "tts_app.security.ray_certificate", _AUTHORITY_PATH, _RAY_TLS_PATH]
+        return {
+            **self._program("ray-certificate"),
+            "command": program,
+            "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+            "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+            "volumeMounts": [
+                {"name": "ray-authority", "mountPath": _AUTHORITY_PATH, "readOnly": True},
+                {"name": "ray-tls", "mountPath": _RAY_TLS_PATH},
+            ],
+        }
+
+    def _program(self, name: str) -> dict[str, Any]:
+        """Return a container of the pod's image, without what differs between its containers."""
+        return {
+            "name": name,
             "image": self.image,
             "imagePullPolicy": self.playground.spec.images.pull_policy,
             "securityContext": {
@@ -135,8 +171,17 @@ class PodTemplate:
                 "runAsNonRoot": True,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+        }
+
+    def _container(self) -> dict[str, Any]:
+        container: dict[str, Any] = {
+            **self._program(self.container),
             "resources": {name: dict(amounts) for name, amounts in self.resources.items()},
-            "env": [*_environment(), *map(dict, self.environment)],
+            "env": [
+                *_environment(),
+                *(_RAY_TLS if self._authority else ()),
+                *map(dict, self.environment),
+            ],
             "ports": [
                 {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in self.ports.items()
             ],
@@ -145,6 +190,7 @@ class PodTemplate:
                 *map(_volume_mount, self.mounts),
                 *map(_file_mount, self.files),
                 *({"name": s.volume, "mountPath": s.path, "readOnly": True} for s in self.secrets),
+                *([_RAY_TLS_MOUNT] if self._authority else ()),
             ],
         }
         if self.command:

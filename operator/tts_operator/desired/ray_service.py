@@ -232,7 +232,13 @@ def _gateway_rules(playground: Playground) -> list[dict[str, Any]]:
         "TTSP_CORS_ORIGINS": security.cors_origins,
         "TTSP_TRUSTED_PROXIES": security.trusted_proxies,
     }
-    return [{"name": name, "value": ",".join(names)} for name, names in rules.items() if names]
+    given = {name: ",".join(names) for name, names in rules.items() if names}
+    if security.oidc is not None:
+        given |= {
+            f"TTSP_OIDC_{name.upper()}": ",".join(value) if isinstance(value, list) else value
+            for name, value in security.oidc.model_dump(exclude_none=True).items()
+        }
+    return [{"name": name, "value": value} for name, value in given.items()]
 
 
 def worker_template(

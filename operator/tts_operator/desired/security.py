@@ -10,7 +10,10 @@ from tts_operator.objects import GROUP, Manifest
 PROBLEMS_ANNOTATION = f"{GROUP}/security-problems"
 """On a RayService: the problems that it was applied with. It may go on with these, but not with others."""
 _REMEDIES = {
-    Problem.NO_KEY: "callers need no key: name a Secret in `security.apiKey` or `security.keysSecret`",
+    Problem.NO_KEY: (
+        "callers need no key: name a Secret in `security.apiKey` or `security.keysSecret`, "
+        "or set `security.oidc`"
+    ),
     Problem.RAY_OPEN: "everybody reaches Ray's ports: leave `ray.auth` at token, or enable `networkPolicy`",
     Problem.INGRESS_IN_CLEAR: "the Ingress has no TLS: name a certificate in `ingress.tlsSecret`",
     Problem.NO_TLS: "callers come without TLS: use `ingress` with `tlsSecret`, or `route`",
@@ -32,11 +35,14 @@ def lacking(playground: Playground, default: Profile) -> list[Problem]:
 
 def _posture(playground: Playground) -> Posture:
     spec = playground.spec
+    given = (spec.security.api_key, spec.security.keys_secret, spec.security.oidc)
     return Posture(
-        key=spec.security.api_key is not None or spec.security.keys_secret is not None,
+        key=any(one is not None for one in given),
         ray_closed=spec.ray.auth == "token" or spec.network_policy.enabled,
         ingress_encrypted=spec.ingress is None or spec.ingress.tls_secret is not None,
         tls=spec.ingress is not None or spec.route is not None,
+        oidc=spec.security.oidc is not None,
+        ray_encrypted=spec.ray.tls_secret is not None,
     )
 
 

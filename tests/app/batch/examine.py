@@ -9,6 +9,9 @@ from typing import Any
 import av
 import numpy as np
 
+from tts_app.batch.hashes import text_mac
+from tts_app.storage.output.base import SECRET
+
 _LANGUAGES = {"en": "eng", "es": "spa", "hi": "hin", "ur": "urd", "ar": "ara"}
 """ISO 639-2 codes, which ID3's TLAN frame holds."""
 _SILENCE = 0.01
@@ -35,6 +38,7 @@ def faults(
     `records` are the manifest's, or as many of it as there are; `texts` are what they must say, by file name.
     `others` are files that may be there, too.
     """
+    secret = (folder / SECRET).read_bytes()
     listed = {record["file"] for record in records}
     there = {path.name for path in folder.glob("*.mp3")}
     found = [f"{name}: missing" for name in sorted(texts.keys() - there)]
@@ -42,16 +46,16 @@ def faults(
     found += [f"{name}: not in the manifest" for name in sorted(texts.keys() - listed)]
     for record in records:
         if record["file"] in texts.keys() & there:
-            reported = _faults(folder / record["file"], record, texts[record["file"]])
+            reported = _faults(folder / record["file"], record, texts[record["file"]], secret)
             found += [f"{record['file']}: {fault}" for fault in reported]
     return found
 
 
-def _faults(path: Path, record: Mapping[str, Any], text: str) -> Iterator[str]:
+def _faults(path: Path, record: Mapping[str, Any], text: str, secret: bytes) -> Iterator[str]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != record["sha256"]:
         yield "its checksum is not the manifest's"
-    if hashlib.sha256(text.encode()).hexdigest() != record["text_sha256"]:
+    if text_mac(secret, text) != record["text_hmac"]:
         yield "the manifest tells of another text"
     try:
         with av.open(path) as audio:

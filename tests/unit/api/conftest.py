@@ -26,6 +26,7 @@ from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
+from tts_app.security.provider import provider_of
 from tts_app.serving import service as service_module
 from tts_app.serving import writing as writing_module
 from tts_app.serving.client import ModelUnavailableError
@@ -313,6 +314,7 @@ async def _api(
         b"pepper",
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         key_required=settings.key_required,
+        provider=provider_of(settings),
     )
     context = Context(
         settings,

@@ -57,7 +57,7 @@ def make_plan(make_model: MakeModel, tmp_path: Path) -> Iterator[MakePlan]:
         output = {"uri": "file:///nowhere", **spec.pop("output", {})}
         source = {"uri": uri} if uri else {"inline": list(posts)}
         whole = TTSJobSpec.model_validate({"posts": source, "output": output, **spec})
-        made.append(plan_batch(whole, models or [make_model()], tmp_path / "config-maps"))
+        made.append(plan_batch(whole, models or [make_model()], tmp_path / "config-maps", secret=b"k" * 32))
         return made[-1]
 
     yield make

@@ -56,7 +56,7 @@ def sample_plan() -> Iterator[Callable[[str], tuple[Plan, list[VoiceModel]]]]:
         spec["posts"] = {"uri": embedded_posts().as_uri()}
         spoken = {voice.locale for model in models for voice in model.spec.voices}
         spec["avatars"] = {"locales": sorted(locale for locale in spoken if locale.startswith(language))}
-        made.append(plan_batch(TTSJobSpec.model_validate(spec), models, Path("none")))
+        made.append(plan_batch(TTSJobSpec.model_validate(spec), models, Path("none"), secret=b""))
         return made[-1], models
 
     yield make

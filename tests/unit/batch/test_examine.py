@@ -10,8 +10,11 @@ from examine import faults, manifest
 
 from tts_app.audio.encode import Encoder, completed
 from tts_app.audio.tags import speech_tags
+from tts_app.batch.hashes import text_mac
+from tts_app.storage.output.base import SECRET
 
 TEXT = "Breakfast is ready."
+KEY = b"k" * 32
 
 
 def put(folder: Path, samples: np.ndarray, avatar: str = "female_en-US", locale: str = "en-US") -> None:
@@ -24,8 +27,10 @@ def put(folder: Path, samples: np.ndarray, avatar: str = "female_en-US", locale:
         "sha256": hashlib.sha256(data).hexdigest(),
         "seconds": len(samples) / 24000,
         "avatar": "female_en-US",
-        "text_sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
+        "text_hmac": text_mac(KEY, TEXT),
     }
+    (folder / SECRET).parent.mkdir()
+    (folder / SECRET).write_bytes(KEY)
     (folder / "manifest.jsonl").write_text(json.dumps(record) + "\n")
 
 

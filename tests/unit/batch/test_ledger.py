@@ -1,14 +1,16 @@
 """The ledger: of what a killed driver or a changed job left, nothing is lost and nothing is believed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
+from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.plan import Item, Plan
 from tts_app.storage.output import Output, open_output
 
@@ -42,7 +44,7 @@ def done(item: Item, **changes: Any) -> Done:
         "post": item.post,
         "avatar": item.voice.id,
         "model": item.voice.model,
-        "text_sha256": text_hash(item.text),
+        "text_hmac": "hmac:0",
     }
     return Done(**record | changes)
 
@@ -367,3 +369,51 @@ def test_ledger_keeps_messages_of_any_characters(output: Output, plan: Plan) -> 
     found = load(output, plan).failure(item)
     assert found is not None
     assert found.message == message
+
+
+def of_before(record: Done) -> bytes:
+    """Return the line of a record as a version with plain hashes wrote it: with this one's MACs as hashes."""
+    known = asdict(record)
+    known["text_sha256"] = hashlib.sha256(known.pop("text_hmac").encode()).hexdigest()
+    return json.dumps(known).encode() + b"\n"
+
+
+@pytest.mark.parametrize("output", ["folder", "s3"], indirect=True)
+def test_ledger_takes_records_with_plain_hashes_once_and_writes_them_anew(
+    output: Output, make_plan: MakePlan
+) -> None:
+    plan = make_plan(POSTS)
+    plain = {item.number: plain_key(plan, item) for item in plan}
+    segment = output.new_segment()
+    for item in plan:
+        output.put(item.file, audio(item))
+        segment.append([of_before(done(item, key=plain[item.number]))])
+    segment.append([of_before(done(next(iter(plan)), post=99, file="of another plan", key="ab" * 32))])
+    segment.close()
+    unchanged = Ledger(output, plan)
+    unchanged.load()
+    assert unchanged.count() == plan.total
+    assert b"text_sha256" in ledger_bytes(output), "who only looks changes nothing"
+    ledger = Ledger(output, plan)
+    ledger.key_hashes()
+    ledger.load()
+    assert all(ledger.has(item) for item in plan)
+    now = ledger_bytes(output)
+    assert now.count(b"text_hmac") == plan.total + 1
+    for secret in (b"text_sha256", *(key.encode() for key in plain.values())):
+        assert secret not in now
+    ledger.key_hashes()
+    assert ledger_bytes(output) == now
+    ledger.commit([done(next(iter(plan)))])
+    assert ledger_bytes(output).startswith(now)
+
+
+def plain_key(plan: Plan, item: Item) -> str:
+    """Return the item's key as a version with plain hashes had it."""
+    seed = plan._seeds[[voice.id for voice in plan.voices].index(item.voice.id)].copy()
+    seed.update(item.text.encode())
+    return seed.hexdigest()
+
+
+def ledger_bytes(output: Output) -> bytes:
+    return b"".join(line for segment in output.segments() for line in segment)

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from tts_app.batch.ledger import Done, Failed, Ledger, text_hash
+from tts_app.batch.hashes import text_mac
+from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Item, Plan
 from tts_app.batch.report import ARCHIVE, MANIFEST, SUMMARY, write_report
 from tts_app.storage.output import Output, open_output
 
 MakePlan = Callable[..., Plan]
+KEY = b"k" * 32
 POSTS = [{"id": post, "text": {"en": f"Hello {post}.", "es": f"Hola {post}, ¿qué tal?"}} for post in (7, 1)]
 
 
@@ -33,7 +35,7 @@ def done(item: Item) -> Done:
         post=item.post,
         avatar=item.voice.id,
         model=item.voice.model,
-        text_sha256=text_hash(item.text),
+        text_hmac=text_mac(KEY, item.text),
     )
 
 
@@ -81,7 +83,7 @@ def test_manifest_has_a_line_per_file_in_plan_order(output: Output, make_plan: M
         "post": 7,
         "avatar": "female_en-US",
         "model": "kokoro",
-        "text_sha256": text_hash("Hello 7."),
+        "text_hmac": text_mac(KEY, "Hello 7."),
     }
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tts_app.settings import Settings
 from tts_operator.desired.children import CHILDREN, children
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.loading import load_name
@@ -227,6 +228,40 @@ def test_head_has_the_rules_of_the_door(build, model):
     assert environment["TTSP_CORS_ORIGINS"] == "https://a.example,https://b.example"
     assert environment["TTSP_TRUSTED_PROXIES"] == "10.0.0.0/8"
     assert "TTSP_ALLOWED_HOSTS" not in environment
+
+
+def test_head_has_the_identity_provider(build, model):
+    oidc = {"issuer": "https://login.example", "audience": "speech", "mfaValues": ["mfa", "hwk"]}
+    found = build([model()], security={"oidc": oidc})
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+    (container,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry["value"] for entry in container["env"] if "_OIDC_" in entry["name"]}
+    assert environment == {
+        "TTSP_OIDC_ISSUER": "https://login.example",
+        "TTSP_OIDC_AUDIENCE": "speech",
+        "TTSP_OIDC_TENANT_CLAIM": "tenant",
+        "TTSP_OIDC_SCOPE_CLAIM": "scope",
+        "TTSP_OIDC_MFA_CLAIM": "amr",
+        "TTSP_OIDC_MFA_VALUES": "mfa,hwk",
+    }
+    (worker,) = cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    assert not [entry for entry in worker["env"] if "_OIDC_" in entry["name"]]
+    fields = {f"TTSP_{name.upper()}" for name in Settings.model_fields}
+    assert set(environment) <= fields, "the gateway reads what the operator writes"
+
+
+def test_provider_policy_is_for_the_ports_of_the_provider(build, model):
+    def ports(**more):
+        oidc = {"issuer": "https://login.example:8443/a", "audience": "speech", **more}
+        found = build([model()], security={"oidc": oidc})
+        (policy,) = [one for one in found if one["metadata"]["name"].endswith("-oidc")]
+        assert policy["spec"]["podSelector"]["matchLabels"]["ray.io/node-type"] == "head"
+        (rule,) = policy["spec"]["egress"]
+        return [port["port"] for port in rule["ports"]]
+
+    assert ports() == [8443]
+    assert ports(jwksUrl="https://keys.example/keys") == [443, 8443]
+    assert not [one for one in build([model()]) if one["metadata"]["name"].endswith("-oidc")]
 
 
 def test_head_alone_has_secrets(build, model):

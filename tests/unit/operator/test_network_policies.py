@@ -3,6 +3,7 @@
 import pytest
 from network_policies import Network, Outside, Pod, selects
 
+from tts_app.resources.playground import Oidc
 from tts_operator.desired.network import (
     KUBERAY,
     SUBMITTER,
@@ -10,6 +11,7 @@ from tts_operator.desired.network import (
     job_policy,
     loader_policy,
     network_policy,
+    provider_policy,
 )
 from tts_operator.desired.ray_service import Defaults
 from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
@@ -49,6 +51,7 @@ def service(playground):
             network_policy(made, defaults(monitoring)),
             loader_policy(made),
             database_policy(made, 5432),
+            provider_policy(made, Oidc(issuer="https://login.example:8443", audience="speech")),
         ]
         return Network(NAMESPACES, [("speech", body["spec"]) for body in bodies])
 
@@ -115,16 +118,17 @@ def test_service_lets_a_worker_reach_nothing_outside_but_dns(service, address, p
     assert service().allows(WORKER, Outside(address), 53, "UDP")
 
 
-@pytest.mark.parametrize(("pod", "port"), [(LOADER, 443), (LOADER, 80), (HEAD, 5432)])
+@pytest.mark.parametrize(("pod", "port"), [(LOADER, 443), (LOADER, 80), (HEAD, 5432), (HEAD, 8443)])
 def test_egress_that_is_open_is_shut_to_where_clouds_serve_credentials(service, pod, port):
     network = service(outsidePorts=[443, 80])
     assert network.allows(pod, Outside("203.0.113.1"), port)
     assert not any(network.allows(pod, Outside(address), port) for address in METADATA)
 
 
-def test_egress_of_the_head_is_to_the_port_of_its_database_alone(service):
+def test_egress_of_the_head_is_to_the_ports_of_its_database_and_provider_alone(service):
     assert not service().allows(HEAD, Outside("203.0.113.1"), 443)
     assert not service().allows(WORKER, Outside("203.0.113.1"), 5432)
+    assert not service().allows(WORKER, Outside("203.0.113.1"), 8443)
 
 
 def test_job_lets_kuberay_and_its_own_pods_in():

@@ -65,6 +65,7 @@ def environment(facts):
         ({}, [Problem.NO_KEY]),
         (API_KEY, []),
         ({"security": {"keysSecret": "keys"}}, []),
+        ({"security": {"oidc": {"issuer": "https://a.example", "audience": "b"}}}, []),
         ({"security": {"profile": "development"}}, []),
         (API_KEY | {"ray": {"auth": "none"}}, []),
         (API_KEY | {"ray": {"auth": "none"}, "networkPolicy": {"enabled": False}}, [Problem.RAY_OPEN]),
@@ -161,3 +162,24 @@ def test_sample_runs_as_written_or_says_what_it_needs(path):
             assert lacking(sample, "standard") == []
             key = sample.spec.security.api_key
             assert key is None or f"kubectl create secret generic {key.name} --from-literal={key.key}" in text
+
+
+def test_pods_of_a_service_with_an_authority_make_a_certificate_each(plan, voice_model):
+    spec = API_KEY | {"ray": {"tlsSecret": "ray-ca"}}
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**spec)))
+    cluster = facts.ray_service["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        (container,), (init,) = pod["containers"], pod["initContainers"]
+        mounts = {mount["name"] for mount in container["volumeMounts"]}
+        assert "ray-tls" in mounts
+        assert "ray-authority" not in mounts, "only the init container signs"
+        assert {mount["name"] for mount in init["volumeMounts"]} == {"ray-authority", "ray-tls"}
+        assert init["securityContext"] == container["securityContext"]
+        assert {"name": "RAY_USE_TLS", "value": "1"} in container["env"]
+
+
+def test_pods_without_an_authority_have_no_init_container(plan, voice_model):
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY)))
+    cluster = facts.ray_service["spec"]["rayClusterConfig"]
+    assert "initContainers" not in cluster["headGroupSpec"]["template"]["spec"]

@@ -86,6 +86,15 @@ GOOD = {
             "database": {"secretRef": {"name": "database"}},
         },
         security={
+            "oidc": {
+                "issuer": "https://login.example:8443/realms/a",
+                "audience": "https://speech.example",
+                "jwksUrl": "https://login.example/keys",
+                "tenantClaim": "https://speech.example/tenant",
+                "scopePrefix": "tts:",
+                "mfaClaim": "acr",
+                "mfaValues": ["phr", "urn:example:loa3"],
+            },
             "allowedHosts": ["speech.example.com", "localhost"],
             "corsOrigins": ["https://app.example", "http://[::1]:3000", "*"],
             "trustedProxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],

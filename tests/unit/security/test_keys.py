@@ -99,7 +99,7 @@ async def test_authenticator_knows_a_key(issuer: Issuer, keys: ApiKeys, clock: C
     asked = Authenticator(keys, PEPPER, key_required=True, clock=clock)
     subject = f"site ({key.id})"
     assert await asked.principal(key.text) == Principal(
-        "hotel", subject, frozenset({Scope.SPEAK}), clock.now + DAY, key.id
+        "hotel", subject, frozenset({Scope.SPEAK}), clock.now + DAY, key=key.id
     )
     for wrong in (None, "", "x", new_key().text, Key(key.id, "a" * 43).text):
         assert await asked.principal(wrong) is None

@@ -1,6 +1,7 @@
 """The output of a batch: whole files or none, one driver at a time, and a ledger that loses nothing."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -804,3 +805,46 @@ def test_object_output_raises_when_the_store_goes_away_during_a_read(
 def test_output_prepare_refuses_a_missing_bucket(s3_bucket: str) -> None:
     with pytest.raises(OutputError, match=r"no-such-bucket/x cannot be written"):
         open_output("s3://no-such-bucket/x").prepare()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return (
+        str(tmp_path / "out") if request.param == "folder" else f"{request.getfixturevalue('s3_bucket')}/out"
+    )
+
+
+def test_output_has_one_secret(place: str) -> None:
+    passing = open_output(place).secret(make=False)
+    assert passing != open_output(place).secret(make=False), "it is not kept"
+    made = open_output(place)
+    made.prepare()
+    secret = made.secret(make=True)
+    assert len(secret) == 32
+    assert open_output(place).secret(make=True) == open_output(place).secret(make=False) == secret
+
+
+def test_output_secret_is_its_owners_only(tmp_path: Path) -> None:
+    made = open_output(str(tmp_path / "out"))
+    made.prepare()
+    made.secret(make=True)
+    path = tmp_path / "out" / ".ttsp" / "hashes.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(b"short")
+    with pytest.raises(OSError, match="5 bytes instead of 32"):
+        made.secret(make=True)
+
+
+def test_output_replaces_its_segments(place: str) -> None:
+    made = open_output(place)
+    made.prepare()
+    for line in (b"one\n", b"two\n"):
+        segment = made.new_segment()
+        segment.append([line])
+        segment.close()
+    made.replace_segments(io.BytesIO(b"ONE\nTWO\n"))
+    assert [list(segment) for segment in made.segments()] == [[b"ONE\n", b"TWO\n"]]
+    segment = made.new_segment()
+    segment.append([b"three\n"])
+    segment.close()
+    assert [list(segment) for segment in made.segments()] == [[b"ONE\n", b"TWO\n"], [b"three\n"]]

@@ -4,12 +4,14 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 PRIVATE = ".ttsp"
 """Folder of what is not audio."""
 LEDGER = f"{PRIVATE}/ledger"
 PROBE = f"{PRIVATE}/probe"
+SECRET = f"{PRIVATE}/hashes.key"
+SECRET_BYTES = 32
 
 
 class OutputError(Exception):
@@ -73,6 +75,23 @@ class Output(Protocol):
         """Start a segment that comes after all others."""
         ...
 
+    def replace_segments(self, lines: IO[bytes]) -> None:
+        """Replace all segments by one that has these lines: only for the holder of the lock. Raises OSError.
+
+        The lines are durable before the others are removed.
+        """
+        ...
+
+    def secret(self, *, make: bool) -> bytes:
+        """Return the secret of the output's keyed hashes, which only its owner may read.
+
+        If there is none yet, make one; with `make` false, return one that is not kept.
+
+        Raises:
+            OSError: it cannot be read or written, or is none.
+        """
+        ...
+
     def lock(self) -> AbstractContextManager[None]:
         """Return a context manager that holds the output for one driver. Entering raises LockedError."""
         ...
@@ -86,6 +105,17 @@ def number_of(path: str) -> int:
     """Return the number in the name of a lease or of a ledger segment; 0 for any other file."""
     number = path.rpartition("/")[2].partition(".")[0].partition("-")[0]
     return int(number) if number.isdecimal() else 0
+
+
+def checked_secret(found: bytes) -> bytes:
+    """Return the secret of keyed hashes that was found. Raises OSError: it is none."""
+    if len(found) != SECRET_BYTES:
+        reason = (
+            f"{SECRET} has {len(found)} bytes instead of {SECRET_BYTES}. Restore it, or remove it: then the "
+            "batch is rendered again"
+        )
+        raise OSError(errno.EINVAL, reason)
+    return found
 
 
 def describe(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
@@ -16,8 +16,11 @@ from tts_app.storage.output.base import (
     LEDGER,
     PRIVATE,
     PROBE,
+    SECRET,
+    SECRET_BYTES,
     LockedError,
     OutputError,
+    checked_secret,
     describe,
     number_of,
 )
@@ -116,6 +119,26 @@ class FolderOutput:
         numbers = [number_of(path.name) for path in (self._folder / LEDGER).glob("*.jsonl")]
         return _FileSegment(self._folder, f"{max(numbers, default=0) + 1:08d}.jsonl")
 
+    def replace_segments(self, lines: IO[bytes]) -> None:
+        """Write one segment whole, and then remove the others."""
+        before = list((self._folder / LEDGER).glob("*.jsonl"))
+        last = max((number_of(path.name) for path in before), default=0)
+        with self._whole(f"{LEDGER}/{last + 1:08d}.jsonl") as file:
+            shutil.copyfileobj(lines, file, _BLOCK)
+        _sync_folder(self._folder / LEDGER)
+        for path in before:
+            path.unlink()
+
+    def secret(self, *, make: bool) -> bytes:
+        """Return the secret of the folder, in a file that only its owner can read."""
+        path = self._folder / SECRET
+        if make and not path.exists():
+            _create_private(path, secrets.token_bytes(SECRET_BYTES))
+        try:
+            return checked_secret(path.read_bytes())
+        except FileNotFoundError:
+            return secrets.token_bytes(SECRET_BYTES)
+
     def _tidy(self) -> None:
         """Remove half-written files: only the holder of the lock may."""
         for left in (self._folder / _TMP).iterdir():
@@ -188,6 +211,18 @@ def _open(path: Path, mode: Literal["wb", "ab"], folder: Path) -> BinaryIO:
     """Open a new file of the output in `folder`: its owner's only where the folder is."""
     access = _access(folder)
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, access))
+
+
+def _create_private(path: Path, data: bytes) -> None:
+    """Write a file of its owner only, whole, unless another process has just made it."""
+    beside = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
+    beside.touch(mode=PRIVATE_FILE, exist_ok=False)
+    try:
+        beside.write_bytes(data)
+        with suppress(FileExistsError):
+            path.hardlink_to(beside)
+    finally:
+        beside.unlink()
 
 
 def _access(folder: Path) -> int:

@@ -4,9 +4,18 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from tts_app.storage.output.base import LEDGER, PROBE, OutputError, describe, number_of
+from tts_app.storage.output.base import (
+    LEDGER,
+    PROBE,
+    SECRET,
+    SECRET_BYTES,
+    OutputError,
+    checked_secret,
+    describe,
+    number_of,
+)
 from tts_app.storage.output.lease import LEASE_SECONDS, Lease
 from tts_app.storage.output.objects import Objects
 
@@ -75,6 +84,25 @@ class ObjectOutput:
         """Start a segment that comes after all others."""
         number = max(map(number_of, self.objects.names(LEDGER, ".jsonl")), default=0) + 1
         return _ObjectSegment(self.objects, self.lease, number, self._driver, self._roll_up)
+
+    def replace_segments(self, lines: IO[bytes]) -> None:
+        """Put one segment, and then remove the others."""
+        before = self.objects.names(LEDGER, ".jsonl")
+        number = max(map(number_of, before), default=0) + 1
+        self.lease.check()
+        self.objects.put(f"{LEDGER}/{number:08d}-{self._driver}.jsonl", lines.read())
+        for name in before:
+            self.objects.remove(f"{LEDGER}/{name}")
+
+    def secret(self, *, make: bool) -> bytes:
+        """Return the secret of the prefix, in an object of it: whoever may read the prefix can read it."""
+        if make:
+            with suppress(FileExistsError):
+                self.objects.create(SECRET, secrets.token_bytes(SECRET_BYTES))
+        try:
+            return checked_secret(self.objects.read(SECRET))
+        except FileNotFoundError:
+            return secrets.token_bytes(SECRET_BYTES)
 
     def remove_all(self) -> None:
         """Remove every object of the prefix."""
