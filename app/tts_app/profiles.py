@@ -8,6 +8,12 @@ Profile = Literal["development", "standard", "regulated"]
 """`development`: a laptop or a test. `standard`: on a network. `regulated`: with sensitive texts."""
 
 
+UNENCRYPTED = (
+    "Stored audio and texts are not encrypted by the service: encrypt its volumes and its database yourself."
+)
+"""What a regulated service is told until the service encrypts them; it does not keep it from serving."""
+
+
 class Problem(StrEnum):
     """What a service lacks for its profile. The values are kept on clusters: they must not change."""
 

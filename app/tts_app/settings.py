@@ -4,6 +4,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +16,7 @@ from tts_app.files import private_folder
 from tts_app.loopback import is_private_url
 from tts_app.profiles import Posture, Problem, Profile, problems
 from tts_app.telemetry.logs import secret
+from tts_app.tenants import is_tenant
 
 _SHORTEST_KEY = 16
 _REMEDIES = {
@@ -168,6 +170,8 @@ class Settings(BaseSettings):
     """Requests that may wait for a model; one more is answered 429."""
     durable_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Durable speeches that may be unfinished at a time; one more is answered 429."""
+    tenant_weights: Names = ()
+    """Turns of tenants that do not have one where others have one, as `hotel=3,clinic=2`."""
     durable_workers: Annotated[int, Field(ge=1, le=1000)] = 2
     """Durable speeches that are processed at a time."""
     max_input: Annotated[int, Field(ge=1)] = 4096
@@ -204,6 +208,15 @@ class Settings(BaseSettings):
         for name in names:
             ip_network(name, strict=False)  # raises a ValueError that says what it is not
         return names
+
+    @field_validator("tenant_weights")
+    @classmethod
+    def _weights(cls, weights: tuple[str, ...]) -> tuple[str, ...]:
+        for weight in weights:
+            tenant, _, turns = weight.partition("=")
+            if not (is_tenant(tenant) and re.fullmatch("[1-9][0-9]{0,3}", turns)):
+                raise ValueError(f"{weight!r} is no weight of a tenant: write it as hotel=3, from 1 to 9999")
+        return weights
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -255,6 +268,12 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """`state_dir` with `~` expanded."""
         return self.state_dir.expanduser()
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        """How many turns a tenant has where another has one; of those in `tenant_weights`."""
+        parts = (weight.partition("=") for weight in self.tenant_weights)
+        return {tenant: int(turns) for tenant, _, turns in parts}
 
     @property
     def key_fault(self) -> str:

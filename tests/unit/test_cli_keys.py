@@ -67,6 +67,13 @@ def test_keys_create_refuses_an_unknown_scope() -> None:
     assert ttsp("list")[1] == ""
 
 
+def test_keys_create_refuses_what_is_no_tenant() -> None:
+    code, _, said = ttsp("create", "x", "--tenant", "../hotel")
+    assert code == 2
+    assert "'../hotel' is no name of a tenant: it has up to 63" in said
+    assert ttsp("list")[1] == ""
+
+
 def test_key_pepper_is_kept_and_private(tmp_path: Path) -> None:
     pepper = Settings().key_pepper()
     assert len(pepper) == 64

@@ -43,7 +43,7 @@ def test_seen_by_nobody_is_what_is_open(shared: Path) -> None:
 
 def test_audio_of_speeches_is_private_before_it_is_finished_and_after(shared: Path) -> None:
     store = AudioStore(str(shared / "audio"))
-    with store.write("a.mp3") as file:
+    with store.write("default", "a.mp3") as file:
         file.push(b"one")
         check(shared / "audio")
         file.finish()

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tts_app.settings import Settings, gateway_settings
 
@@ -124,3 +125,20 @@ def test_gateway_settings_refuse_what_the_profile_lacks(
     environment.setenv("TTSP_PROFILE", "standard")
     with pytest.raises(ValueError, match="For the profile standard, callers need no key: set TTSP_API_KEY"):
         gateway_settings(proxied=True)
+
+
+def test_tenant_weights_are_read_and_handed_on(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("TTSP_STATE_DIR", str(tmp_path))
+    assert Settings().weights == {}
+    environment.setenv("TTSP_TENANT_WEIGHTS", "hotel=3, clinic-2=12")
+    assert Settings().weights == {"hotel": 3, "clinic-2": 12}
+    Settings().export()
+    assert Settings().weights == {"hotel": 3, "clinic-2": 12}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["hotel", "hotel=", "hotel=0", "hotel=-1", "hotel=1.5", "Hotel=2", "=2", "a=b=2"]
+)
+def test_tenant_weights_refuse_what_is_none(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="write it as hotel=3, from 1 to 9999"):
+        Settings(tenant_weights=wrong)

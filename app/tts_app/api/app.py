@@ -27,7 +27,7 @@ from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
 from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
-from tts_app.api.scopes import ScopeError
+from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
@@ -83,7 +83,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
-    app.add_exception_handler(ScopeError, context.recording.refuse)
+    app.add_exception_handler(NotAllowedError, context.recording.refuse)
     app.add_exception_handler(AuditError, context.recording.unwritten)
     for router in ROUTERS:
         app.include_router(router)

@@ -13,10 +13,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from tts_app.api.deps import Context, Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ERRORS
-from tts_app.api.scopes import need, principal_of
+from tts_app.api.scopes import NotAllowedError, need, principal_of
 from tts_app.security.audit import Row, key_subject
-from tts_app.security.principal import DEFAULT_TENANT, Scope
+from tts_app.security.principal import Scope
 from tts_app.storage.audit import Filter, Place
+from tts_app.tenants import DEFAULT_TENANT
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -97,7 +98,7 @@ def _filter(query: AuditQuery, caller: str) -> Filter:
         )
     if caller != DEFAULT_TENANT and query.tenant not in (None, caller):
         message = f"You see what tenant {caller!r} did; leave 'tenant' out."
-        raise ApiError(403, message, param="tenant", code="foreign_tenant")
+        raise NotAllowedError(message, param="tenant", code="foreign_tenant")
     return Filter(
         tenant=query.tenant if caller == DEFAULT_TENANT else caller,
         subject=query.subject if query.key is None else key_subject(query.key),

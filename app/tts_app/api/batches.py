@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
 from tts_app.api.schemas import ERRORS, ErrorAnswer
@@ -150,6 +150,7 @@ class ItemQuery(BaseModel):
 async def create_batch(
     body: Annotated[BatchRequest, Body(openapi_examples=BATCH)],
     request: Request,
+    tenant: Tenant,
     playground: Playground,
     key: _Key = None,
 ) -> JSONResponse:
@@ -167,7 +168,7 @@ async def create_batch(
         job=job,
     )
     try:
-        kept = await playground.batches.submit(batch, playground.recording.act(request))
+        kept = await playground.batches.submit(tenant, batch, playground.recording.act(request))
     except PlanError as error:
         raise _faults(error) from None
     except IdempotencyConflictError:
@@ -189,13 +190,14 @@ async def create_batch(
     summary="List batches",
 )
 async def list_batches(
+    tenant: Tenant,
     playground: Playground,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> BatchPage:
     """List batches, newest first; `cursor` is the `next` of the page before."""
     try:
-        page = await playground.batches.page(limit, cursor)
+        page = await playground.batches.page(tenant, limit, cursor)
     except UnknownCursorError as error:
         raise ApiError(400, str(error), param="cursor", code="unknown_cursor") from None
     data = [_answer(batch, playground) for batch in page.batches]
@@ -209,9 +211,9 @@ async def list_batches(
     responses=_UNKNOWN,
     summary="Get status",
 )
-async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
+async def get_batch(batch_id: str, tenant: Tenant, playground: Playground) -> BatchAnswer:
     """Return the status of a batch."""
-    return _answer(await _find(batch_id, playground), playground)
+    return _answer(await _find(tenant, batch_id, playground), playground)
 
 
 @router.get(
@@ -221,9 +223,11 @@ async def get_batch(batch_id: str, playground: Playground) -> BatchAnswer:
     responses={**_UNKNOWN, **_UNAVAILABLE},
     summary="List items",
 )
-async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playground: Playground) -> ItemPage:
+async def get_items(
+    batch_id: str, query: Annotated[ItemQuery, Query()], tenant: Tenant, playground: Playground
+) -> ItemPage:
     """List the items, filtered, a page at a time."""
-    batch = await _find(batch_id, playground)
+    batch = await _find(tenant, batch_id, playground)
     wanted = Filter(query.status, query.locale, query.gender, query.post)
     try:
         found = await playground.batches.items(batch, wanted, query.after, query.limit + 1)
@@ -240,10 +244,10 @@ async def get_items(batch_id: str, query: Annotated[ItemQuery, Query()], playgro
     responses=_UNKNOWN,
     summary="Stream progress",
 )
-async def get_events(batch_id: str, playground: Playground) -> StreamingResponse:
+async def get_events(batch_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
     """Send an event `batch` now and after each change, until the batch has ended."""
-    await _find(batch_id, playground)
-    events = kept_alive(_events(batch_id, playground), _SILENCE)
+    await _find(tenant, batch_id, playground)
+    events = kept_alive(_events(tenant, batch_id, playground), _SILENCE)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
@@ -254,9 +258,9 @@ async def get_events(batch_id: str, playground: Playground) -> StreamingResponse
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Download archive of audio",
 )
-async def get_archive(batch_id: str, request: Request, playground: Playground) -> Response:
+async def get_archive(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Send a zip of the files that are done, and a manifest; the batch must have ended."""
-    batch = await _find(batch_id, playground)
+    batch = await _find(tenant, batch_id, playground)
     if not BatchStatus(batch.status).final:
         raise ApiError(409, f"The batch is {batch.status}; ask again when it has ended.")
     try:
@@ -279,9 +283,9 @@ async def get_archive(batch_id: str, request: Request, playground: Playground) -
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Delete batch and its files",
 )
-async def delete_batch(batch_id: str, request: Request, playground: Playground) -> Response:
+async def delete_batch(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
-    batch = await _find(batch_id, playground)
+    batch = await _find(tenant, batch_id, playground)
     deleted = False
     try:
         with suppress(LockedError):
@@ -291,7 +295,7 @@ async def delete_batch(batch_id: str, request: Request, playground: Playground) 
     except OSError as error:
         raise _unavailable(error, "removed") from error
     if not deleted:
-        now = await _find(batch_id, playground)  # another caller may have removed it meanwhile
+        now = await _find(tenant, batch_id, playground)  # another caller may have removed it meanwhile
         if BatchStatus(now.status).final:
             raise ApiError(409, "Its last items are still being spoken; ask again in some seconds.")
         raise ApiError(409, f"The batch has not ended: it is {now.status}. POST {batch_id}/cancel first.")
@@ -305,13 +309,15 @@ async def delete_batch(batch_id: str, request: Request, playground: Playground) 
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Cancel batch",
 )
-async def cancel_batch(batch_id: str, request: Request, playground: Playground) -> BatchAnswer:
+async def cancel_batch(
+    batch_id: str, request: Request, tenant: Tenant, playground: Playground
+) -> BatchAnswer:
     """End the batch after the items in hand. What is done stays."""
-    batch = await _find(batch_id, playground)
+    batch = await _find(tenant, batch_id, playground)
     act = playground.recording.act(request)
-    if not await playground.batches.cancel(batch_id, act) and batch.status != BatchStatus.CANCELLED:
+    if not await playground.batches.cancel(batch, act) and batch.status != BatchStatus.CANCELLED:
         raise ApiError(409, f"The batch has ended already: it is {batch.status}.", code="ended")
-    return _answer(await _find(batch_id, playground), playground)
+    return _answer(await _find(tenant, batch_id, playground), playground)
 
 
 @router.post(
@@ -322,21 +328,21 @@ async def cancel_batch(batch_id: str, request: Request, playground: Playground) 
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Retry failed items",
 )
-async def retry_batch(batch_id: str, request: Request, playground: Playground) -> BatchAnswer:
+async def retry_batch(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
-    await _find(batch_id, playground)
-    if not await playground.batches.retry(batch_id, playground.recording.act(request)):
-        now = await _find(batch_id, playground)
+    batch = await _find(tenant, batch_id, playground)
+    if not await playground.batches.retry(batch, playground.recording.act(request)):
+        now = await _find(tenant, batch_id, playground)
         if now.status == BatchStatus.SUCCEEDED:
             raise ApiError(
                 409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
             )
         raise ApiError(409, f"The batch has not ended: it is {now.status}.")
-    return _answer(await _find(batch_id, playground), playground)
+    return _answer(await _find(tenant, batch_id, playground), playground)
 
 
-async def _events(batch_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
-    async with aclosing(playground.batches.follow(batch_id)) as states:
+async def _events(tenant: str, batch_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
+    async with aclosing(playground.batches.follow(tenant, batch_id)) as states:
         async for batch in states:
             data = _answer(batch, playground).model_dump()
             yield event(data, "batch")
@@ -373,8 +379,8 @@ def _unavailable(error: OSError, what: str) -> ApiError:
     return ApiError(503, message, code="output_unavailable")
 
 
-async def _find(batch_id: str, playground: Context) -> Batch:
-    batch = await playground.batches.get(batch_id)
+async def _find(tenant: str, batch_id: str, playground: Context) -> Batch:
+    batch = await playground.batches.get(tenant, batch_id)
     if batch is None:
         raise ApiError(404, f"There is no batch {batch_id[:60]!r}.", param="id", code="unknown_batch")
     return batch
@@ -385,7 +391,7 @@ def _moment(when: datetime) -> str:
 
 
 def _answer(batch: Batch, playground: Context) -> BatchAnswer:
-    progress = playground.batches.progress(batch.id)
+    progress = playground.batches.progress(batch)
     now = progress if progress and progress.known else batch
     through = now.done + now.failed
     address = f"/v1/batches/{batch.id}"

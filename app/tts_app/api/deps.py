@@ -11,9 +11,11 @@ from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
 from tts_app.api.recording import Recording
+from tts_app.api.scopes import principal_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
+from tts_app.security.principal import Principal
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
@@ -52,6 +54,21 @@ async def _context(request: Request) -> Context:
 
 
 Playground = Annotated[Context, Depends(_context)]
+
+
+async def _caller(request: Request) -> Principal:
+    return principal_of(request.scope)
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+async def _tenant(request: Request) -> str:
+    return principal_of(request.scope).tenant
+
+
+Tenant = Annotated[str, Depends(_tenant)]
+"""Whose request it is: routes reach what is stored through it."""
 
 
 async def json_only(request: Request) -> None:

@@ -99,7 +99,7 @@ class Door:
             log("database away", error=error)
             message = "The database does not answer, which knows the keys: try again later."
         except KeyFileError as error:
-            log("keys unreadable", level=logging.ERROR, error=error)
+            log("keys unreadable", level=logging.ERROR, reason=str(error))
             message = "The keys cannot be read. The service's log has the reason."
         except ProviderAwayError:
             message = (

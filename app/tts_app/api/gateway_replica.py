@@ -1,6 +1,7 @@
 """The gateway deployment: the API as Ray Serve runs it, with the catalogue that `user_config` brings."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.api.recording import recording_of
 from tts_app.batch.hosted import HostedBatches
+from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
@@ -28,7 +30,7 @@ from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
-from tts_app.telemetry.logs import Fingerprint, set_up
+from tts_app.telemetry.logs import Fingerprint, log, set_up
 from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
 
 
@@ -40,8 +42,10 @@ class Gateway:
         self._address = Address.model_validate(listens) if listens else None
         settings = gateway_settings(proxied=self._address is None)
         set_up("gateway", settings.log_level, settings.log_dir)
-        self._service = SpeechService(settings.queue, SpeechMetrics())
-        self._text = TextService(settings.queue, TextMetrics())
+        if settings.profile == "regulated":
+            log("not encrypted at rest", level=logging.WARNING, detail=UNENCRYPTED)
+        self._service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
+        self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         store = AudioStore(settings.audio_output)
         database = Database(settings.database)
         self._durable = DurableSpeeches(
@@ -50,6 +54,7 @@ class Gateway:
             store,
             workers=settings.durable_workers,
             limit=settings.durable_queue,
+            weights=settings.weights,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         batches = HostedBatches(lambda: self._service.models, Batches(database), settings)

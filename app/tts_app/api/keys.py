@@ -1,4 +1,5 @@
-"""`/v1/keys`: keys of callers, for administrators."""
+"""`/v1/keys`: keys of callers, for administrators: those of the default tenant see and change the keys of all
+tenants, others those of their own."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,19 +9,20 @@ from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from tts_app.api.deps import Playground, json_only
+from tts_app.api.deps import Caller, Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ERRORS, ErrorAnswer
-from tts_app.api.scopes import need, principal_of
+from tts_app.api.scopes import NotAllowedError, need
 from tts_app.security.issuing import DAY
-from tts_app.security.principal import DEFAULT_TENANT, Scope
+from tts_app.security.principal import Scope
 from tts_app.storage.api_keys import ApiKey
 from tts_app.telemetry.logs import log
+from tts_app.tenants import TENANT_NAME
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[need(Scope.ADMIN)])
 
 _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "description": "No such key."}}
-Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+TenantName = Annotated[str, StringConstraints(pattern=TENANT_NAME)]
 """The name of a tenant: a DNS label."""
 KeyName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -32,8 +34,8 @@ class KeyRequest(BaseModel):
 
     name: KeyName
     """What it is for."""
-    tenant: Tenant = DEFAULT_TENANT
-    """Whose it is."""
+    tenant: TenantName | None = None
+    """Whose it is; default: the caller's tenant."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     """What it may do."""
     days: Annotated[float, Field(gt=0, le=3650)] | None = 90
@@ -70,35 +72,41 @@ class NewKeyAnswer(KeyAnswer):
 
 
 class KeysAnswer(BaseModel):
-    """All keys."""
+    """Keys."""
 
     data: list[KeyAnswer]
 
 
 @router.post("", status_code=201, dependencies=[Depends(json_only)], responses=ERRORS, summary="Create key")
 async def create_key(
-    body: Annotated[KeyRequest, Body()], request: Request, playground: Playground
+    body: Annotated[KeyRequest, Body()], request: Request, caller: Caller, playground: Playground
 ) -> NewKeyAnswer:
     """Make a key. It is shown once: only its hash is stored."""
+    tenant = body.tenant or caller.tenant
+    if caller.administers not in (None, tenant):
+        raise NotAllowedError(
+            f"This key makes keys of the tenant {caller.administers!r} only: leave 'tenant' out.",
+            param="tenant",
+            code="foreign_tenant",
+        )
     lasts = None if body.days is None else body.days * DAY
-    by = principal_of(request.scope).subject
     key, record = await asyncio.to_thread(
         playground.issuer.create,
-        body.tenant,
+        tenant,
         body.name,
         body.scopes,
         lasts,
-        by,
+        caller.subject,
         playground.recording.act(request),
     )
-    log("key created", key=key.id, tenant=body.tenant, scopes=record.scopes, by=by)
+    log("key created", key=key.id, tenant=tenant, scopes=record.scopes, by=caller.subject)
     return NewKeyAnswer(**_fields(record), key=key.text)
 
 
 @router.get("", summary="List keys")
-async def list_keys(playground: Playground) -> KeysAnswer:
-    """Return all keys, oldest first, those that have ended too."""
-    records = await asyncio.to_thread(playground.keys.list)
+async def list_keys(caller: Caller, playground: Playground) -> KeysAnswer:
+    """Return the keys that the caller administers, oldest first, those that have ended too."""
+    records = await asyncio.to_thread(playground.keys.list, caller.administers)
     return KeysAnswer(data=[KeyAnswer(**_fields(record)) for record in records])
 
 
@@ -110,26 +118,31 @@ async def list_keys(playground: Playground) -> KeysAnswer:
     summary="Rotate key",
 )
 async def rotate_key(
-    key_id: str, body: Annotated[RotateRequest, Body()], request: Request, playground: Playground
+    key_id: str,
+    body: Annotated[RotateRequest, Body()],
+    request: Request,
+    caller: Caller,
+    playground: Playground,
 ) -> NewKeyAnswer:
     """Make a successor with the same rights; the old key is valid for some hours more."""
-    by = principal_of(request.scope).subject
+    overlap, act = body.overlap_hours * 3600, playground.recording.act(request)
     rotated = await asyncio.to_thread(
-        playground.issuer.rotate, key_id, by, body.overlap_hours * 3600, playground.recording.act(request)
+        playground.issuer.rotate, caller.administers, key_id, caller.subject, overlap, act
     )
     if rotated is None:
         raise _no_such(key_id)
     key, record = rotated
-    log("key rotated", key=key_id, successor=key.id, by=by)
+    log("key rotated", key=key_id, successor=key.id, by=caller.subject)
     return NewKeyAnswer(**_fields(record), key=key.text)
 
 
 @router.delete("/{key_id}", status_code=204, responses=_UNKNOWN, summary="Revoke key")
-async def revoke_key(key_id: str, request: Request, playground: Playground) -> Response:
+async def revoke_key(key_id: str, request: Request, caller: Caller, playground: Playground) -> Response:
     """Revoke a key: within 5 seconds it is refused. Its record is kept."""
-    if not await asyncio.to_thread(playground.issuer.revoke, key_id, playground.recording.act(request)):
+    act = playground.recording.act(request)
+    if not await asyncio.to_thread(playground.issuer.revoke, caller.administers, key_id, act):
         raise _no_such(key_id)
-    log("key revoked", key=key_id, by=principal_of(request.scope).subject)
+    log("key revoked", key=key_id, by=caller.subject)
     return Response(status_code=204)
 
 

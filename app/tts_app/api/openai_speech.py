@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import StreamingResponse
 
-from tts_app.api.deps import Playground, json_only
+from tts_app.api.deps import Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
@@ -35,14 +35,17 @@ router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies
     summary="Create speech",
 )
 async def create_speech(
-    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)], http: Request, playground: Playground
+    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)],
+    http: Request,
+    tenant: Tenant,
+    playground: Playground,
 ) -> StreamingResponse:
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
     _check(request, playground)
     voice = by_name(voices_of(playground.service, request.model), request.voice)
     utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
-    chunks = await PrimedStream.prime(playground.service.speak(utterance))
+    chunks = await PrimedStream.prime(playground.service.speak(tenant, utterance))
     await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")

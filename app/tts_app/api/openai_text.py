@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
@@ -47,7 +47,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Create chat completion",
 )
 async def create_chat(
-    request: Annotated[ChatRequest, Body(openapi_examples=CHAT)], http: Request, playground: Playground
+    request: Annotated[ChatRequest, Body(openapi_examples=CHAT)],
+    http: Request,
+    tenant: Tenant,
+    playground: Playground,
 ) -> Response:
     """Write the next message, and speak it while it is written where `modalities` has `audio`."""
     model = writer_of(playground, request.model)
@@ -67,7 +70,7 @@ async def create_chat(
         voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
         both = await PrimedStream.prime(
-            write_and_speak(playground.text, playground.service, model, engine_request, utterance)
+            write_and_speak(tenant, playground.text, playground.service, model, engine_request, utterance)
         )
         await playground.recording.write(http, model, both)
         if request.stream:
@@ -75,7 +78,7 @@ async def create_chat(
                 both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
             )
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
-    deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
+    deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
     await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
@@ -94,6 +97,7 @@ async def create_chat(
 async def create_completion(
     request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)],
     http: Request,
+    tenant: Tenant,
     playground: Playground,
 ) -> Response:
     """Write how the prompt goes on."""
@@ -103,7 +107,7 @@ async def create_completion(
     text = request.prompt
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
-    deltas = await PrimedStream.prime(playground.text.write(model, engine_request))
+    deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
     await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(

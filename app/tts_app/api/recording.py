@@ -45,7 +45,7 @@ ACTIONS = {
 """The routes that are audited, each with its action and the kind of its object. The others only say what
 there is and how far it has come."""
 WRONG_KEY = "login.failed"
-REFUSED = "scope.refused"
+REFUSED = "access.refused"
 _TICK = 1.0
 """Seconds between two rows about the wrong keys of one address."""
 _ANCHOR_EVERY = 60.0
@@ -119,7 +119,7 @@ class Recording:
             raise
 
     async def refuse(self, request: Request, error: Exception) -> JSONResponse:
-        """Answer a request with `error`, which is that its caller lacks a scope, and record it."""
+        """Answer a request with `error`, which says that its caller may not do that, and record it."""
         if self._rows is not None:
             route = _route(request.scope)
             try:

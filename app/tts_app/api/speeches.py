@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tts_app.api.deps import Context, Playground, json_only
+from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CallerLeftError, left_response, unless_left
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
@@ -47,12 +47,15 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
     summary="Create stored speech",
 )
 async def create_speech(
-    body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)], request: Request, playground: Playground
+    body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)],
+    request: Request,
+    tenant: Tenant,
+    playground: Playground,
 ) -> Response:
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
     voice = _voice(body, playground)
     try:
-        await unless_left(_check_text(body, voice, playground), request)
+        await unless_left(_check_text(tenant, body, voice, playground), request)
     except CallerLeftError:
         return left_response()
     speech = Speech(
@@ -69,7 +72,7 @@ async def create_speech(
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
     )
-    await playground.durable.submit(speech, playground.recording.act(request))
+    await playground.durable.submit(tenant, speech, playground.recording.act(request))
     log(
         "durable speech",
         speech=speech.id,
@@ -81,7 +84,7 @@ async def create_speech(
     wait = _preferred_wait(request, playground.settings.max_wait)
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:g}"
-        speech = await playground.durable.wait(speech.id, wait) or speech
+        speech = await playground.durable.wait(tenant, speech.id, wait) or speech
     status = 201 if speech.status == Status.DONE else 202
     return JSONResponse(_answer(speech, playground).model_dump(), status, headers)
 
@@ -93,9 +96,9 @@ async def create_speech(
     responses=_UNKNOWN,
     summary="Get status",
 )
-async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
+async def get_speech(speech_id: str, tenant: Tenant, playground: Playground) -> SpeechAnswer:
     """Return the status of a speech."""
-    return _answer(await _find(speech_id, playground), playground)
+    return _answer(await _find(tenant, speech_id, playground), playground)
 
 
 @router.get(
@@ -110,14 +113,14 @@ async def get_speech(speech_id: str, playground: Playground) -> SpeechAnswer:
     },
     summary="Download audio",
 )
-async def get_audio(speech_id: str, request: Request, playground: Playground) -> Response:
+async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Send the audio, or the part of it that `Range` asks for."""
-    speech = await _find(speech_id, playground)
+    speech = await _find(tenant, speech_id, playground)
     if speech.status != Status.DONE or speech.bytes is None:
         failed = speech.status == Status.FAILED
         reason = f"has failed: {speech.error}" if failed else f"is {speech.status}; ask again later."
         raise ApiError(409, f"The speech {reason}", code="failed" if failed else "not_ready")
-    if not await asyncio.to_thread(playground.store.exists, file_name(speech)):
+    if not await asyncio.to_thread(playground.store.exists, tenant, file_name(speech)):
         raise ApiError(404, "The speech's file is gone from the audio store.", param="id", code="file_gone")
     headers = {
         "Accept-Ranges": "bytes",
@@ -138,7 +141,7 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
     headers["Content-Length"] = str(end - start)
     media_type = FORMATS[speech.format].media_type
     await playground.recording.write(request, speech.id)
-    blocks = playground.store.read(file_name(speech), start, end)
+    blocks = playground.store.read(tenant, file_name(speech), start, end)
     return StreamingResponse(blocks, status, headers, media_type)
 
 
@@ -149,10 +152,10 @@ async def get_audio(speech_id: str, request: Request, playground: Playground) ->
     responses=_UNKNOWN,
     summary="Stream progress",
 )
-async def get_events(speech_id: str, playground: Playground) -> StreamingResponse:
+async def get_events(speech_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
     """Send an event `speech` now and after each change, until it is done or failed."""
-    await _find(speech_id, playground)
-    events = kept_alive(_events(speech_id, playground), _SILENCE)
+    await _find(tenant, speech_id, playground)
+    events = kept_alive(_events(tenant, speech_id, playground), _SILENCE)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
@@ -163,15 +166,16 @@ async def get_events(speech_id: str, playground: Playground) -> StreamingRespons
     responses=_UNKNOWN,
     summary="Delete speech",
 )
-async def delete_speech(speech_id: str, request: Request, playground: Playground) -> Response:
+async def delete_speech(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
-    if not await playground.durable.delete(speech_id, playground.recording.act(request)):
+    act = playground.recording.act(request)
+    if not await playground.durable.delete(tenant, speech_id, act):
         raise _no_such(speech_id)
     return Response(status_code=204)
 
 
-async def _events(speech_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
-    async with aclosing(playground.durable.follow(speech_id)) as states:
+async def _events(tenant: str, speech_id: str, playground: Context) -> AsyncGenerator[bytes, None]:
+    async with aclosing(playground.durable.follow(tenant, speech_id)) as states:
         async for speech in states:
             data = _answer(speech, playground).model_dump()
             yield event(data, "speech")
@@ -192,13 +196,13 @@ def _voice(body: DurableRequest, playground: Context) -> CatalogueVoice:
     return by_name(catalogue, body.voice)
 
 
-async def _check_text(body: DurableRequest, voice: CatalogueVoice, playground: Context) -> None:
+async def _check_text(tenant: str, body: DurableRequest, voice: CatalogueVoice, playground: Context) -> None:
     limit = playground.settings.max_text
     if len(body.text) > limit:
         message = f"Parameter 'text' has {len(body.text)} characters, and {limit} are allowed."
         raise ApiError(400, message, param="text", code="text_too_long")
     try:
-        await playground.service.check(Utterance(body.text, voice, body.options))
+        await playground.service.check(tenant, Utterance(body.text, voice, body.options))
     except TextError as error:
         raise ApiError(400, str(error), param="text", code="nothing_to_speak") from None
 
@@ -209,8 +213,8 @@ def _preferred_wait(request: Request, longest: float) -> float | None:
     return None if found is None else min(float(found[1]), longest)
 
 
-async def _find(speech_id: str, playground: Context) -> Speech:
-    speech = await playground.durable.get(speech_id)
+async def _find(tenant: str, speech_id: str, playground: Context) -> Speech:
+    speech = await playground.durable.get(tenant, speech_id)
     if speech is None:
         raise _no_such(speech_id)
     return speech
@@ -225,7 +229,7 @@ def _tags(header: str | None) -> set[str]:
 
 
 def _answer(speech: Speech, playground: Context) -> SpeechAnswer:
-    progress = playground.durable.progress(speech.id)
+    progress = playground.durable.progress(speech)
     finished = speech.finished_at
     seconds = progress.seconds if progress and speech.seconds is None else speech.seconds
     size = progress.bytes if progress and speech.bytes is None else speech.bytes

@@ -16,7 +16,12 @@ _AHEAD = 64
 
 
 async def write_and_speak(
-    writer: TextService, speaker: SpeechService, model: str, request: TextRequest, utterance: Utterance
+    tenant: str,
+    writer: TextService,
+    speaker: SpeechService,
+    model: str,
+    request: TextRequest,
+    utterance: Utterance,
 ) -> AsyncGenerator[Delta | Chunk, None]:
     """Yield what `model` writes, and its audio in the voice of `utterance`, each as soon as it is made.
 
@@ -26,7 +31,7 @@ async def write_and_speak(
     Raises:
         What TextService.write and SpeechService.speak raise.
     """
-    both = _Both(writer, speaker, model, request, utterance)
+    both = _Both(tenant, writer, speaker, model, request, utterance)
     task = asyncio.create_task(both.run())
     try:
         while (item := await both.made.get()) is not None:
@@ -42,6 +47,7 @@ class _Both:
 
     def __init__(
         self,
+        tenant: str,
         writer: TextService,
         speaker: SpeechService,
         model: str,
@@ -50,6 +56,7 @@ class _Both:
     ) -> None:
         self.made: asyncio.Queue[Delta | Chunk | None] = asyncio.Queue(_AHEAD)
         """What was made, in order; None at the end, also after a failure."""
+        self._tenant = tenant
         self._writer = writer
         self._speaker = speaker
         self._model = model
@@ -81,7 +88,7 @@ class _Both:
     async def _write(self) -> None:
         await self._admitted.wait()
         sentences = Sentences()
-        async with aclosing(self._writer.write(self._model, self._request)) as deltas:
+        async with aclosing(self._writer.write(self._tenant, self._model, self._request)) as deltas:
             async for delta in deltas:
                 for sentence in sentences.push(delta.text):
                     self._sentences.put_nowait(sentence)
@@ -96,6 +103,6 @@ class _Both:
             yield sentence
 
     async def _speak(self) -> None:
-        async with aclosing(self._speaker.speak(self._utterance, self._texts())) as chunks:
+        async with aclosing(self._speaker.speak(self._tenant, self._utterance, self._texts())) as chunks:
             async for chunk in chunks:
                 await self.made.put(chunk)

@@ -19,6 +19,7 @@ from tts_app.batch.prepare import prepare
 from tts_app.batch.report import archive_blocks
 from tts_app.batch.run import run
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
+from tts_app.fair_queue import FairAsyncQueue
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
@@ -27,6 +28,7 @@ from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry.logs import log
+from tts_app.tenants import objects_of
 
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger has it anyway."""
@@ -39,7 +41,7 @@ _STATUSES: dict[State, BatchStatus] = {
 
 
 class HostedBatches:
-    """Accepts, renders, follows and cancels batches. For one event loop."""
+    """Accepts, renders, follows and cancels batches; tenants take turns. For one event loop."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class HostedBatches:
         self._recorded = partial(recorded, backoff=database_retry)
         self._batches = batches
         self._settings = settings
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._task: asyncio.Task[None] | None = None
         self._running: tuple[str, Driver] | None = None
         self._progress: dict[str, Progress] = {}
@@ -62,8 +64,8 @@ class HostedBatches:
 
     async def start(self) -> None:
         """Resume what an earlier run left unfinished."""
-        for batch_id in await asyncio.to_thread(self._batches.unfinished):
-            self._queue.put_nowait(batch_id)
+        for tenant, batch_id in await asyncio.to_thread(self._batches.unfinished):
+            self._queue.put_nowait((tenant, batch_id))
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
@@ -72,11 +74,11 @@ class HostedBatches:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def output_of(self, batch_id: str) -> str:
+    def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
-        return f"{self._settings.audio_output.rstrip('/')}/batches/{batch_id}"
+        return f"{objects_of(tenant, self._settings.audio_output).rstrip('/')}/batches/{batch_id}"
 
-    async def submit(self, batch: Batch, act: Act = UNRECORDED) -> Batch:
+    async def submit(self, tenant: str, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Accept a batch, after checking all of it; return it, or the one that had its key before.
 
         Raises:
@@ -84,49 +86,52 @@ class HostedBatches:
             IdempotencyConflictError: its key was used for another request.
             AuditError: it cannot be recorded.
         """
+        batch.tenant = tenant
         try:
             kept = await asyncio.to_thread(self._accept, batch, act)
         except AWAY:
-            self._queue.put_nowait(batch.id)  # it may be stored: the connection can break after that
+            self._queue.put_nowait(
+                (tenant, batch.id)
+            )  # it may be stored: the connection can break after that
             raise
         if kept.id == batch.id:
-            self._queue.put_nowait(batch.id)
+            self._queue.put_nowait((tenant, batch.id))
         return kept
 
-    async def get(self, batch_id: str) -> Batch | None:
+    async def get(self, tenant: str, batch_id: str) -> Batch | None:
         """Return a batch, or None."""
-        return await asyncio.to_thread(self._batches.get, batch_id)
+        return await asyncio.to_thread(self._batches.get, tenant, batch_id)
 
-    async def page(self, limit: int, cursor: str | None) -> Page:
+    async def page(self, tenant: str, limit: int, cursor: str | None) -> Page:
         """Return batches, newest first. Raises UnknownCursorError."""
-        return await asyncio.to_thread(self._batches.list, limit, cursor)
+        return await asyncio.to_thread(self._batches.list, tenant, limit, cursor)
 
-    def progress(self, batch_id: str) -> Progress | None:
+    def progress(self, batch: Batch) -> Progress | None:
         """Return the progress of a batch that is being rendered."""
-        return self._progress.get(batch_id)
+        return self._progress.get(batch.id)
 
-    async def cancel(self, batch_id: str, act: Act = UNRECORDED) -> bool:
+    async def cancel(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """End a batch after the items in progress; its files stay. False: it had ended before."""
-        ended = await asyncio.to_thread(self._finish, batch_id, BatchStatus.CANCELLED, act=act)
-        if self._running is not None and self._running[0] == batch_id:
+        ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED, act=act)
+        if self._running is not None and self._running[0] == batch.id:
             self._running[1].stop()
-        self._notify(batch_id)
+        self._notify(batch.id)
         return ended
 
-    async def retry(self, batch_id: str, act: Act = UNRECORDED) -> bool:
+    async def retry(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Render again what failed, or what was not done when it was cancelled.
 
         False: it has not ended, or has succeeded.
         """
         try:
-            reopened = await asyncio.to_thread(self._batches.reopen, batch_id, act)
+            reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id, act)
         except AWAY:
-            self._queue.put_nowait(batch_id)  # it may be reopened all the same
+            self._queue.put_nowait((batch.tenant, batch.id))  # it may be reopened all the same
             raise
         if not reopened:
             return False
-        self._queue.put_nowait(batch_id)
-        self._notify(batch_id)
+        self._queue.put_nowait((batch.tenant, batch.id))
+        self._notify(batch.id)
         return True
 
     async def delete(self, batch: Batch, act: Act = UNRECORDED) -> bool:
@@ -139,9 +144,9 @@ class HostedBatches:
         """
 
         def remove() -> bool:
-            output = open_output(self.output_of(batch.id))
+            output = self._output(batch)
             with output.lock():
-                removed = self._batches.delete_ended(batch.id, act)
+                removed = self._batches.delete_ended(batch.tenant, batch.id, act)
                 if removed is None:
                     return False
                 try:
@@ -170,11 +175,11 @@ class HostedBatches:
         blocks = await asyncio.to_thread(self._archive, batch)
         return None if blocks is None else _in_threads(blocks)
 
-    async def follow(self, batch_id: str) -> AsyncGenerator[Batch, None]:
+    async def follow(self, tenant: str, batch_id: str) -> AsyncGenerator[Batch, None]:
         """Yield the batch now and after each change, until it has ended."""
         while True:
             changed = self._changed.setdefault(batch_id, asyncio.Event())
-            batch = await self.get(batch_id)
+            batch = await self.get(tenant, batch_id)
             if batch is None:
                 return
             yield batch
@@ -185,7 +190,7 @@ class HostedBatches:
 
     def _accept(self, batch: Batch, act: Act) -> Batch:
         """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
-        before = self._batches.repeated(batch)  # even if its models have changed since
+        before = self._batches.repeated(batch.tenant, batch)  # even if its models have changed since
         if before is not None:
             return before
         kept: Batch | None = None
@@ -194,11 +199,11 @@ class HostedBatches:
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
-            kept = self._batches.add(batch, act)  # of two at the same time it stores one
+            kept = self._batches.add(batch.tenant, batch, act)  # of two at the same time it stores one
             return kept
         finally:
             if kept is not batch:
-                _discard(open_output(self.output_of(batch.id)))
+                _discard(self._output(batch))
 
     def _checked(self, batch: Batch) -> tuple[Plan, Output]:
         """Return a new batch's plan and output. Raises PlanError, which names no place of the server."""
@@ -216,11 +221,11 @@ class HostedBatches:
         finished = self._items(batch).finished()
         if (first := next(finished, None)) is None:
             return None
-        blocks = archive_blocks(open_output(self.output_of(batch.id)), chain([first], finished))
+        blocks = archive_blocks(self._output(batch), chain([first], finished))
         return chain([next(blocks)], blocks)
 
     def _items(self, batch: Batch) -> Items:
-        return Items(self._spec(batch), batch.avatars or (), open_output(self.output_of(batch.id)))
+        return Items(self._spec(batch), batch.avatars or (), self._output(batch))
 
     def _prepare(self, batch: Batch, touch: bool) -> tuple[Plan, Output]:
         config_maps = self._settings.state / "config-maps"
@@ -230,16 +235,19 @@ class HostedBatches:
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
-        output = open_output(self.output_of(batch.id))
+        output = self._output(batch)
         return TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": output.url}})
+
+    def _output(self, batch: Batch) -> Output:
+        return open_output(self.output_of(batch.tenant, batch.id))
 
     async def _work(self) -> None:
         while not self._models():  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
-            batch_id = await self._queue.get()
+            tenant, batch_id = await self._queue.get()
             try:
-                await self._attempt(batch_id)
+                await self._attempt(tenant, batch_id)
             except Exception as error:  # noqa: BLE001 - the others continue; the next start resumes this one
                 log("batch left open", batch=batch_id, error=error)
             finally:
@@ -247,34 +255,34 @@ class HostedBatches:
                 self._progress.pop(batch_id, None)
                 self._notify(batch_id)
 
-    async def _attempt(self, batch_id: str) -> None:
-        try:
-            await self._render(batch_id)
-        except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
-            log("batch crashed", batch=batch_id, error=error)
-            await self._end(batch_id, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
-
-    async def _render(self, batch_id: str) -> None:
-        batch = await self._recorded(partial(self._batches.get, batch_id))
+    async def _attempt(self, tenant: str, batch_id: str) -> None:
+        batch = await self._recorded(partial(self._batches.get, tenant, batch_id))
         if batch is None or BatchStatus(batch.status).final:
             return
+        try:
+            await self._render(batch)
+        except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
+            log("batch crashed", batch=batch_id, error=error)
+            await self._end(batch, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
+
+    async def _render(self, batch: Batch) -> None:
         try:
             # Its output could be written when it was accepted: if it is away now, wait for it.
             plan, output = await asyncio.to_thread(self._prepare, batch, touch=False)
         except PlanError as error:  # a model that it needs was removed
-            await self._end(batch_id, BatchStatus.FAILED, str(error))
+            await self._end(batch, BatchStatus.FAILED, str(error))
             return
-        log("batch", batch=batch_id, items=plan.total)
+        log("batch", batch=batch.id, items=plan.total)
         try:
             outcome = await self._run(batch, plan, output)
         finally:
             plan.close()
         counts: dict[str, Any] = outcome.progress.counts
-        log("batch ended", batch=batch_id, outcome=outcome.state, **counts)
-        await self._recorded(partial(self._save, batch_id, outcome.progress))
+        log("batch ended", batch=batch.id, outcome=outcome.state, **counts)
+        await self._recorded(partial(self._save, batch, outcome.progress))
         if self._running is not None and self._running[1].stopped:
             return  # it was cancelled or removed, and that is recorded; by now it may be queued again
-        await self._end(batch_id, _STATUSES[outcome.state], outcome.message or None)
+        await self._end(batch, _STATUSES[outcome.state], outcome.message or None)
 
     async def _run(self, batch: Batch, plan: Plan, output: Output) -> Outcome:
         spec = self._spec(batch)
@@ -294,13 +302,14 @@ class HostedBatches:
             self._notify(batch.id)
             if time.monotonic() - saved >= _SAVE_SECONDS:
                 saved = time.monotonic()
-                saving.append(asyncio.create_task(self._save_meanwhile(batch.id, progress)))
+                saving.append(asyncio.create_task(self._save_meanwhile(batch, progress)))
 
         def started(driver: Driver) -> None:
             self._running = (batch.id, driver)
 
         def wanted() -> Awaitable[bool]:
-            return self._recorded(partial(self._batches.running, batch.id, started=time.time()))
+            running = partial(self._batches.running, started=time.time())
+            return self._recorded(partial(running, batch.tenant, batch.id))
 
         saving: list[asyncio.Task[None]] = []
         try:
@@ -317,25 +326,26 @@ class HostedBatches:
         finally:
             await asyncio.gather(*saving)
 
-    async def _save_meanwhile(self, batch_id: str, progress: Progress) -> None:
+    async def _save_meanwhile(self, batch: Batch, progress: Progress) -> None:
         """Save the progress of a batch, unless the database is away: the next save comes soon."""
         try:
-            await asyncio.to_thread(self._save, batch_id, progress)
+            await asyncio.to_thread(self._save, batch, progress)
         except AWAY as error:
-            log("batch progress not saved", batch=batch_id, error=error)
+            log("batch progress not saved", batch=batch.id, error=error)
 
-    async def _end(self, batch_id: str, status: BatchStatus, message: str | None) -> None:
-        await self._recorded(partial(self._finish, batch_id, status, message))
+    async def _end(self, batch: Batch, status: BatchStatus, message: str | None) -> None:
+        await self._recorded(partial(self._finish, batch, status, message))
 
-    def _save(self, batch_id: str, progress: Progress) -> None:
+    def _save(self, batch: Batch, progress: Progress) -> None:
         """Save the counts once they are known; until then those of an earlier run stay."""
         if progress.known:
-            self._batches.progress(batch_id, **progress.counts)
+            self._batches.progress(batch.tenant, batch.id, **progress.counts)
 
     def _finish(
-        self, batch_id: str, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
+        self, batch: Batch, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
     ) -> bool:
-        return self._batches.finish(batch_id, status, finished=time.time(), message=message, act=act)
+        finish = partial(self._batches.finish, finished=time.time(), message=message, act=act)
+        return finish(batch.tenant, batch.id, status)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tts_app.cli.console import FAILED, WRONG_USAGE, err, fail
-from tts_app.security.principal import ALL_BUT_ADMIN, DEFAULT_TENANT, Scope, scopes_of
+from tts_app.security.principal import ALL_BUT_ADMIN, Scope, scopes_of
+from tts_app.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from tts_app.security.issuing import Issuer
@@ -41,7 +42,10 @@ def create(
 
     chosen = _scopes(scopes)
     with _issuer("key.create") as (issuer, _keys, act):
-        key, record = issuer.create(tenant, name, chosen, days * DAY or None, getpass.getuser(), act)
+        try:
+            key, record = issuer.create(tenant, name, chosen, days * DAY or None, getpass.getuser(), act)
+        except ValueError as error:
+            fail(str(error), WRONG_USAGE)
     _print_new(key.text, record)
 
 
@@ -78,7 +82,7 @@ def secret(
 def list_keys() -> None:
     """List all keys, those that have ended too."""
     with _issuer() as (_, keys, _act):
-        for record in keys.list():
+        for record in keys.list(None):
             state = f"revoked {_day(record.revoked)}" if record.revoked else f"until {_day(record.expires)}"
             typer.echo(f"{record.id}  {record.tenant}  {record.name}  {','.join(record.scopes)}  {state}")
 
@@ -90,7 +94,7 @@ def rotate(
 ) -> None:
     """Make a successor of a key with the same rights, and print it."""
     with _issuer("key.rotate") as (issuer, _keys, act):
-        rotated = issuer.rotate(key_id, getpass.getuser(), overlap * 3600, act)
+        rotated = issuer.rotate(None, key_id, getpass.getuser(), overlap * 3600, act)
     if rotated is None:
         fail(f"There is no key {key_id!r} that is not revoked: `ttsp keys list` shows all.", WRONG_USAGE)
     key, record = rotated
@@ -101,7 +105,7 @@ def rotate(
 def revoke(key_id: KeyId) -> None:
     """Revoke a key: every replica refuses it within 5 seconds."""
     with _issuer("key.revoke") as (issuer, _keys, act):
-        if not issuer.revoke(key_id, act):
+        if not issuer.revoke(None, key_id, act):
             fail(f"There is no key {key_id!r} that is not revoked: `ttsp keys list` shows all.", WRONG_USAGE)
     err.print(f"{key_id} is revoked.")
 

@@ -54,6 +54,9 @@ class TextRequest:
     """JSON schema that the answer follows; an empty one means any JSON object."""
     tools: tuple[Mapping[str, Any], ...] = ()
     tool_choice: str | Mapping[str, Any] | None = None
+    tenant: str | None = None
+    """Whose it is: nothing that an engine kept of one tenant's requests serves another's. None: nobody's in
+    particular, as in a program for one user."""
 
 
 @dataclass(frozen=True, slots=True)

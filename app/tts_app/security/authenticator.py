@@ -12,6 +12,7 @@ from tts_app.security.keys import PREFIX, parse_key
 from tts_app.security.principal import ANONYMOUS, API_KEY, Principal, Scope
 from tts_app.security.provider import IdentityProvider
 from tts_app.storage.api_keys import ApiKey
+from tts_app.tenants import is_tenant
 
 _REMEMBERED = 4.0
 """Seconds for which an answer of the database counts: a key that is revoked is refused within 5."""
@@ -84,7 +85,8 @@ class Authenticator:
             record = await asyncio.to_thread(self._records.get, key.id)
             principal = None
             if record is not None and hmac.compare_digest(record.digest, key.digest(self._pepper)):
-                principal = _principal(record) if record.is_valid(now) else None
+                valid = record.is_valid(now) and is_tenant(record.tenant)
+                principal = _principal(record) if valid else None
             self._known[name] = (now + _REMEMBERED, principal)
             if len(self._known) > _KEYS:
                 self._known.popitem(last=False)

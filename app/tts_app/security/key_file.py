@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from tts_app.security.authenticator import Records
 from tts_app.security.principal import Scope
 from tts_app.storage.api_keys import ApiKey
+from tts_app.tenants import TENANT_NAME
 
 
 class KeyRecord(BaseModel):
@@ -19,7 +20,7 @@ class KeyRecord(BaseModel):
 
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     """The part of the key between the underscores."""
-    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    tenant: Annotated[str, StringConstraints(pattern=TENANT_NAME)]
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     """What it is for."""
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

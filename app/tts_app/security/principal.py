@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tts_app.security.audit import key_subject
-
-DEFAULT_TENANT = "default"
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class Scope(StrEnum):
@@ -47,6 +46,11 @@ class Principal:
         if self.key:
             return key_subject(self.key)
         return self.subject if self in (ANONYMOUS, API_KEY) else f"user:{self.subject}"
+
+    @property
+    def administers(self) -> str | None:
+        """The tenant whose keys an administrator manages; None: those of all, as the default tenant's do."""
+        return None if self.tenant == DEFAULT_TENANT else self.tenant
 
     def may(self, wanted: Iterable[Scope]) -> bool:
         """Whether the caller has one of the scopes that are wanted."""

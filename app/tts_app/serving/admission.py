@@ -1,15 +1,18 @@
 """Admission: who may use a model now, who waits, and who is refused at once and may come back later.
 
-Each model has one bounded first-come queue, and so have the checks of texts. A slot is released however its
-holder ends: done, failed, or cancelled because the caller left, whether in the slot or still waiting for it.
+Each model has one bounded queue, and so have the checks of texts. Tenants take turns in it; within a tenant
+the first who came is the first served. A slot is released however its holder ends: done, failed, or cancelled
+because the caller left, whether in the slot or still waiting for it.
 """
 
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tts_app.fair_queue import NO_WEIGHTS, FairQueue
 
 _FIRST_GUESS = 2.0
 """Seconds that a request is assumed to take until one was measured."""
@@ -19,7 +22,7 @@ _LONGEST = 600
 
 
 class OverloadedError(Exception):
-    """The queue is full."""
+    """The queue is full, and the caller's tenant has at least as many in it as any other."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -27,14 +30,29 @@ class OverloadedError(Exception):
         """Seconds after which there is likely to be room; at least 1."""
 
 
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Somebody in the queue."""
+
+    tenant: str
+    bounded: bool
+    """Whether it counts against the bound of the queue, and may be refused while it waits."""
+    turn: asyncio.Future[None]
+
+
 class Admission:
-    """Lets `slots` holders in at a time, and at most `queue` more wait. For one event loop."""
+    """Lets `slots` holders in at a time, and at most `queue` more wait. For one event loop.
+
+    Somebody who comes when the queue is full is refused, unless another tenant has more waiting: then the
+    newest request of the tenant that has most is refused in its place. By "more" weights count.
+    """
 
     def __init__(
         self,
         slots: int,
         queue: int,
         *,
+        weights: Mapping[str, int] = NO_WEIGHTS,
         full: str = "Too many requests are waiting for this model.",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -44,8 +62,10 @@ class Admission:
         self._queue = queue
         self._clock = clock
         self._held = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._bounded = 0
+        self._waiters: FairQueue[_Waiter] = FairQueue(weights)
+        self._bounded: dict[str, int] = {}
+        """How many of each tenant wait that count against the bound."""
+        self._all_bounded = 0
         self._service = _FIRST_GUESS
 
     @property
@@ -56,12 +76,12 @@ class Admission:
     @property
     def waiting(self) -> int:
         """Requests in the queue, background work included."""
-        return sum(not waiter.done() for waiter in self._waiters)
+        return sum(not waiter.turn.done() for waiter in self._waiters)
 
     @property
     def retry_after(self) -> int:
         """Seconds after which one more request is likely to find room, from the measured service time."""
-        rounds = (self._bounded + 1) / max(1, self._slots)
+        rounds = (self._all_bounded + 1) / max(1, self._slots)
         return min(_LONGEST, max(1, math.ceil(self._service * rounds)))
 
     def resize(self, slots: int, queue: int) -> None:
@@ -71,20 +91,17 @@ class Admission:
         self._hand_out()
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self, tenant: str) -> AsyncIterator[None]:
         """Hold a slot, waiting for one if need be.
 
         Raises:
-            OverloadedError: as many as `queue` are waiting already.
+            OverloadedError: as many as `queue` are waiting. It is raised at once, or while this waits: when
+                somebody comes of a tenant that has fewer waiting.
         """
         if self._held >= self._slots or self._waiters:
-            if self._bounded >= self._queue:
-                raise OverloadedError(self._full, self.retry_after)
-            self._bounded += 1
-            try:
-                await self._wait()
-            finally:
-                self._bounded -= 1
+            if self._all_bounded >= self._queue:
+                self._make_room(tenant)
+            await self._wait(tenant, bounded=True)
         else:
             self._held += 1
         started = self._clock()
@@ -95,13 +112,13 @@ class Admission:
             self._release()
 
     @asynccontextmanager
-    async def background(self) -> AsyncIterator[None]:
+    async def background(self, tenant: str) -> AsyncIterator[None]:
         """Hold a slot for a short piece of background work, waiting in the same queue however long it is.
 
         Callers must bound their number themselves. Background work never makes `slot` refuse a caller.
         """
         if self._held >= self._slots or self._waiters:
-            await self._wait()
+            await self._wait(tenant, bounded=False)
         else:
             self._held += 1
         try:
@@ -109,19 +126,56 @@ class Admission:
         finally:
             self._release()
 
-    async def _wait(self) -> None:
-        """Wait until a slot is handed over to this caller."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(turn)
+    def _make_room(self, tenant: str) -> None:
+        """Refuse the newest who waits of the tenant that has most waiting.
+
+        Raises:
+            OverloadedError: that is `tenant`, whose next request this is.
+        """
+
+        def share(name: str, more: int = 0) -> float:
+            return (self._bounded.get(name, 0) + more) / self._waiters.weight(name)
+
+        error = OverloadedError(self._full, self.retry_after)
+        most = max(self._bounded, key=share, default=tenant)
+        if share(most) <= share(tenant, 1):
+            raise error
+        refused = next(waiter for waiter in self._waiters.newest_first(most) if waiter.bounded)
+        self._remove(refused)
+        if not refused.turn.done():  # else it has just left
+            refused.turn.set_exception(error)
+
+    async def _wait(self, tenant: str, bounded: bool) -> None:
+        """Wait until a slot is handed over to this caller.
+
+        Raises:
+            OverloadedError: it was refused in place of another tenant's.
+        """
+        waiter = _Waiter(tenant, bounded, asyncio.get_running_loop().create_future())
+        self._waiters.put(tenant, waiter)
+        self._count(waiter, 1)
         try:
-            await turn
+            await waiter.turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if waiter.turn.cancelled():
+                self._remove(waiter)
+            elif waiter.turn.exception() is None:
                 self._release()  # it was handed over just when the caller left
-            else:
-                with suppress(ValueError):  # `_hand_out` has skipped it already
-                    self._waiters.remove(turn)
             raise
+
+    def _remove(self, waiter: _Waiter) -> None:
+        """Take a waiter out of the queue, unless `_hand_out` or `_make_room` has."""
+        if self._waiters.remove(waiter.tenant, waiter):
+            self._count(waiter, -1)
+
+    def _count(self, waiter: _Waiter, change: int) -> None:
+        if waiter.bounded:
+            self._all_bounded += change
+            left = self._bounded.get(waiter.tenant, 0) + change
+            if left:
+                self._bounded[waiter.tenant] = left
+            else:
+                del self._bounded[waiter.tenant]
 
     def _release(self) -> None:
         self._held -= 1
@@ -129,7 +183,8 @@ class Admission:
 
     def _hand_out(self) -> None:
         while self._held < self._slots and self._waiters:
-            turn = self._waiters.popleft()
-            if not turn.done():
+            waiter = self._waiters.take()
+            self._count(waiter, -1)
+            if not waiter.turn.done():
                 self._held += 1
-                turn.set_result(None)
+                waiter.turn.set_result(None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import partial
@@ -11,6 +11,7 @@ from tts_app.audio.formats import FORMATS
 from tts_app.backoff import Backoff
 from tts_app.catalogue import UnknownVoiceError
 from tts_app.engines.base import EngineError
+from tts_app.fair_queue import NO_WEIGHTS, FairAsyncQueue, may_add
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
@@ -41,6 +42,8 @@ class Progress:
 class DurableSpeeches:
     """Accepts, makes, follows and removes durable speeches. For one event loop.
 
+    Tenants take turns at being served, and none can take all of `limit`.
+
     Several gateways may share a database and a store for a while, as in an upgrade. Each that starts resumes
     everything unfinished, so a speech may be made twice. The first to end it decides, even if it failed
     there; the other's work is dropped.
@@ -54,6 +57,7 @@ class DurableSpeeches:
         *,
         workers: int,
         limit: int,
+        weights: Mapping[str, int] = NO_WEIGHTS,
         model_retry: Backoff = _MODEL_RETRY,
         database_retry: Backoff = RETRY,
     ) -> None:
@@ -62,10 +66,11 @@ class DurableSpeeches:
         self._store = store
         self._workers = workers
         self._limit = limit
+        self._weights = weights
         self._model_retry = model_retry
         self._recorded = partial(recorded, backoff=database_retry)
-        self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-        """Speeches to be made, each with how often its model did not answer."""
+        self._queue: FairAsyncQueue[tuple[str, int]] = FairAsyncQueue(weights)
+        """Speeches to be made: of whom, which, and how often its model did not answer."""
         self._tasks: list[asyncio.Task[None]] = []
         self._making: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -73,8 +78,8 @@ class DurableSpeeches:
 
     async def start(self) -> None:
         """Queue what an earlier run left unfinished, and start the workers."""
-        for speech_id in await asyncio.to_thread(self._speeches.unfinished):
-            self._queue.put_nowait((speech_id, 0))
+        for tenant, speech_id in await asyncio.to_thread(self._speeches.unfinished):
+            self._queue.put_nowait((tenant, (speech_id, 0)))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
@@ -83,47 +88,49 @@ class DurableSpeeches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def submit(self, speech: Speech, act: Act = UNRECORDED) -> None:
+    async def submit(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
         """Accept a speech.
 
         Raises:
-            OverloadedError: too many are unfinished.
+            OverloadedError: too many are unfinished, and the tenant has its share of them.
             AuditError: it cannot be recorded.
         """
-        if await asyncio.to_thread(self._speeches.count_unfinished) >= self._limit:
+        unfinished = await asyncio.to_thread(self._speeches.count_unfinished)
+        if not may_add(unfinished, tenant, self._limit, self._weights):
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
         try:
-            await asyncio.to_thread(self._speeches.add, speech, act)
+            await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
-            self._queue.put_nowait((speech.id, 0))  # it may be stored: the connection can break after that
+            # It may be stored: the connection can break after that.
+            self._queue.put_nowait((tenant, (speech.id, 0)))
             raise
-        self._queue.put_nowait((speech.id, 0))
+        self._queue.put_nowait((tenant, (speech.id, 0)))
 
-    async def get(self, speech_id: str) -> Speech | None:
+    async def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, or None."""
-        return await asyncio.to_thread(self._speeches.get, speech_id)
+        return await asyncio.to_thread(self._speeches.get, tenant, speech_id)
 
-    def progress(self, speech_id: str) -> Progress | None:
+    def progress(self, speech: Speech) -> Progress | None:
         """Return how far a speech that is being made has come."""
-        return self._progress.get(speech_id)
+        return self._progress.get(speech.id)
 
-    async def wait(self, speech_id: str, within: float) -> Speech | None:
+    async def wait(self, tenant: str, speech_id: str, within: float) -> Speech | None:
         """Return the speech when it is final, or as it is after `within` seconds; None if it was deleted."""
         last: Speech | None = None
         try:
-            async with asyncio.timeout(within), aclosing(self.follow(speech_id)) as states:
+            async with asyncio.timeout(within), aclosing(self.follow(tenant, speech_id)) as states:
                 async for speech in states:
                     last = speech
         except TimeoutError:
-            last = await self.get(speech_id)
+            last = await self.get(tenant, speech_id)
         return last
 
-    async def follow(self, speech_id: str) -> AsyncGenerator[Speech, None]:
+    async def follow(self, tenant: str, speech_id: str) -> AsyncGenerator[Speech, None]:
         """Yield the speech now and after each change, until it is final or deleted."""
         while True:
             # Taken before the state is read, so that no change falls between the two.
             changed = self._changed.setdefault(speech_id, asyncio.Event())
-            speech = await self.get(speech_id)
+            speech = await self.get(tenant, speech_id)
             if speech is None:
                 self._changed.pop(speech_id, None)
                 return
@@ -133,19 +140,19 @@ class DurableSpeeches:
                 return
             await changed.wait()
 
-    async def delete(self, speech_id: str, act: Act = UNRECORDED) -> bool:
+    async def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> bool:
         """Remove a speech and its file, stopping its making. False: there is none.
 
         Raises:
             AuditError: it cannot be recorded.
         """
-        speech = await asyncio.to_thread(self._speeches.delete, speech_id, act)
+        speech = await asyncio.to_thread(self._speeches.delete, tenant, speech_id, act)
         if speech is None:
             return False
         if (task := self._making.get(speech_id)) is not None:
             task.cancel()
             await asyncio.wait([task])
-        await asyncio.to_thread(self._store.delete, file_name(speech))
+        await asyncio.to_thread(self._store.delete, speech.tenant, file_name(speech))
         self._notify(speech_id)
         return True
 
@@ -153,8 +160,8 @@ class DurableSpeeches:
         while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
-            speech_id, tries = await self._queue.get()
-            task = asyncio.create_task(self._make(speech_id, tries))
+            tenant, (speech_id, tries) = await self._queue.get()
+            task = asyncio.create_task(self._make(tenant, speech_id, tries))
             self._making[speech_id] = task
             try:
                 await asyncio.wait([task])
@@ -166,19 +173,19 @@ class DurableSpeeches:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log("durable speech crashed", speech=speech_id, error=error)
 
-    async def _make(self, speech_id: str, tries: int) -> None:
+    async def _make(self, tenant: str, speech_id: str, tries: int) -> None:
         """Make one speech and record how it ended; if its model does not answer, queue it again for later."""
-        speech = await self._recorded(partial(self._speeches.get, speech_id))
+        speech = await self._recorded(partial(self._speeches.get, tenant, speech_id))
         if speech is None or speech.text is None:
             return
-        if not await self._recorded(partial(self._speeches.running, speech_id)):
+        if not await self._recorded(partial(self._speeches.running, tenant, speech_id)):
             return
         self._notify(speech_id)
         try:
             await self._render(speech, speech.text)
         except ModelUnavailableError as error:
             if tries < _MODEL_RETRIES:
-                self._make_later(speech_id, tries, error)
+                self._make_later(speech, tries, error)
             else:
                 await self._fail(speech, str(error), error)
         except (TextError, EngineError, UnknownVoiceError, UnknownModelError) as error:
@@ -186,11 +193,11 @@ class DurableSpeeches:
         except Exception as error:  # noqa: BLE001 - one bad speech must not stop the worker
             await self._fail(speech, "The speech could not be made.", error)
 
-    def _make_later(self, speech_id: str, tries: int, error: ModelUnavailableError) -> None:
+    def _make_later(self, speech: Speech, tries: int, error: ModelUnavailableError) -> None:
         """Queue a speech again after a pause, during which the workers make speeches of other models."""
         pause = self._model_retry.after(tries + 1)
-        log("durable speech waits for its model", speech=speech_id, seconds=pause, error=error)
-        again = (speech_id, tries + 1)
+        log("durable speech waits for its model", speech=speech.id, seconds=pause, error=error)
+        again = (speech.tenant, (speech.id, tries + 1))
         asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)
 
     async def _render(self, speech: Speech, text: str) -> None:
@@ -198,14 +205,14 @@ class DurableSpeeches:
         voice = self._service.voice(speech.model, speech.voice)
         utterance = Utterance(text, voice, _options_of(speech))
         progress = self._progress[speech.id] = Progress()
-        starting = asyncio.create_task(asyncio.to_thread(self._store.write, file_name(speech)))
+        starting = asyncio.create_task(asyncio.to_thread(self._store.write, speech.tenant, file_name(speech)))
         try:
             file = await asyncio.shield(starting)
         except asyncio.CancelledError:
             with await starting:  # a thread cannot be stopped: remove the file that it makes
                 raise
         with file:
-            async with aclosing(self._service.speak_in_background(utterance)) as chunks:
+            async with aclosing(self._service.speak_in_background(speech.tenant, utterance)) as chunks:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.push, chunk.data)
                     progress.seconds += chunk.seconds
@@ -218,6 +225,7 @@ class DurableSpeeches:
         kept = await self._recorded(
             partial(
                 self._speeches.done,
+                speech.tenant,
                 speech.id,
                 finished=time.time(),
                 seconds=round(seconds, 3),
@@ -226,10 +234,10 @@ class DurableSpeeches:
                 publish=file.publish,
             )
         )
-        if not kept and await self._recorded(partial(self._speeches.get, speech.id)) is None:
-            await asyncio.to_thread(self._store.delete, file_name(speech))
+        if not kept and await self._recorded(partial(self._speeches.get, speech.tenant, speech.id)) is None:
+            await asyncio.to_thread(self._store.delete, speech.tenant, file_name(speech))
         else:
-            await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
+            await asyncio.to_thread(self._store.delete_unfinished, speech.tenant, file_name(speech))
         log(
             "durable speech done",
             speech=speech.id,
@@ -240,8 +248,9 @@ class DurableSpeeches:
 
     async def _fail(self, speech: Speech, reason: str, error: Exception) -> None:
         log("durable speech failed", speech=speech.id, error=error)
-        await self._recorded(partial(self._speeches.failed, speech.id, finished=time.time(), error=reason))
-        await asyncio.to_thread(self._store.delete_unfinished, file_name(speech))
+        end = partial(self._speeches.failed, finished=time.time(), error=reason)
+        await self._recorded(partial(end, speech.tenant, speech.id))
+        await asyncio.to_thread(self._store.delete_unfinished, speech.tenant, file_name(speech))
 
     def _notify(self, speech_id: str) -> None:
         if (changed := self._changed.pop(speech_id, None)) is not None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelClient
@@ -43,8 +44,15 @@ class Served(Generic[Resource, Client]):
 class ServedModels(Generic[Resource, Client]):
     """Models by name, each with its client and its queue of callers. For one event loop."""
 
-    def __init__(self, queue: int, connect: Callable[[str], Client], metrics: RequestMetrics) -> None:
+    def __init__(
+        self,
+        queue: int,
+        connect: Callable[[str], Client],
+        metrics: RequestMetrics,
+        weights: Mapping[str, int] = NO_WEIGHTS,
+    ) -> None:
         self._queue = queue
+        self._weights = weights
         self._connect = connect
         self._metrics = metrics
         self._served: dict[str, Served[Resource, Client]] = {}
@@ -61,7 +69,7 @@ class ServedModels(Generic[Resource, Client]):
         for resource in sorted(resources, key=lambda model: model.name):
             known = self._served.get(resource.name)
             slots = _slots(resource)
-            admission = known.admission if known else Admission(slots, self._queue)
+            admission = known.admission if known else Admission(slots, self._queue, weights=self._weights)
             if known is None or _served_otherwise(known.resource, resource):
                 client = self._connect(resource.name)
             else:
@@ -120,7 +128,7 @@ class ServedModels(Generic[Resource, Client]):
 
     @asynccontextmanager
     async def admitted(
-        self, served: Served[Resource, Client], labels: Mapping[str, str]
+        self, tenant: str, served: Served[Resource, Client], labels: Mapping[str, str]
     ) -> AsyncIterator[None]:
         """Hold one of the model's slots; if the request does not succeed, record why under `labels`.
 
@@ -129,7 +137,7 @@ class ServedModels(Generic[Resource, Client]):
         """
         name = served.resource.name
         try:
-            async with served.admission.slot():
+            async with served.admission.slot(tenant):
                 self._record_load(served)
                 yield
         except OverloadedError:

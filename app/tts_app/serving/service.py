@@ -1,7 +1,7 @@
 """Speaking an utterance as a service: catalogue, admission, engine and pipeline brought together."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
 
@@ -9,6 +9,7 @@ from tts_app import speech
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
 from tts_app.engines.base import Segment
+from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
@@ -21,13 +22,15 @@ from tts_app.telemetry.metrics import SpeechMetrics
 class SpeechService:
     """What the API and the durable runner speak with. For one event loop."""
 
-    def __init__(self, queue: int, metrics: SpeechMetrics) -> None:
+    def __init__(self, queue: int, metrics: SpeechMetrics, weights: Mapping[str, int] = NO_WEIGHTS) -> None:
         self.catalogue = Catalogue([])
         self._metrics = metrics
         self._catalogues: dict[str, Catalogue] = {}
-        self._checks = Admission(speech.PLANNERS, queue, full="Too many texts are waiting to be checked.")
+        self._checks = Admission(
+            speech.PLANNERS, queue, weights=weights, full="Too many texts are waiting to be checked."
+        )
         self.served: ServedModels[VoiceModel, VoiceClient] = ServedModels(
-            queue, VoiceClient, metrics.requests
+            queue, VoiceClient, metrics.requests, weights
         )
 
     @property
@@ -51,9 +54,9 @@ class SpeechService:
         return self._catalogues[self.served.find(model).resource.name]
 
     async def speak(
-        self, utterance: Utterance, texts: AsyncIterator[str] | None = None
+        self, tenant: str, utterance: Utterance, texts: AsyncIterator[str] | None = None
     ) -> AsyncGenerator[Chunk, None]:
-        """Speak `utterance` for a caller who waits; the slot is free when this ends or is closed.
+        """Speak `utterance` for a caller of `tenant` who waits; the slot is free when this ends or is closed.
 
         With `texts`, they are spoken in place of the utterance's text; the first of them is asked for once
         the slot is held. If nothing in them can be spoken, there is no chunk.
@@ -67,7 +70,7 @@ class SpeechService:
         model = self._of(utterance)
         started = time.monotonic()
         first = True
-        async with self.served.admitted(model, {"voice": voice, "locale": locale}):
+        async with self.served.admitted(tenant, model, {"voice": voice, "locale": locale}):
             capabilities = await model.capabilities()
             synthesise = partial(model.client.synthesise, within=PATIENCE)
             spoken = speech.speak(utterance, capabilities, synthesise, texts=texts)
@@ -85,7 +88,7 @@ class SpeechService:
                 return
         self._metrics.finished(voice, locale, time.monotonic() - started)
 
-    async def speak_in_background(self, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
+    async def speak_in_background(self, tenant: str, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 
         So an hour of speech never keeps a slot for an hour.
@@ -95,7 +98,7 @@ class SpeechService:
         started = time.monotonic()
 
         async def synthesise(segment: Segment) -> Audio:
-            async with model.admission.background():
+            async with model.admission.background(tenant):
                 return await model.client.synthesise(segment)
 
         capabilities = await model.client.capabilities()
@@ -105,7 +108,7 @@ class SpeechService:
                 yield chunk
         self._metrics.finished(voice, locale, time.monotonic() - started)
 
-    async def check(self, utterance: Utterance) -> None:
+    async def check(self, tenant: str, utterance: Utterance) -> None:
         """Raise what speaking `utterance` would raise at its start, without speaking it.
 
         Raises:
@@ -115,7 +118,7 @@ class SpeechService:
         """
         capabilities = await self._of(utterance).capabilities()
         try:
-            async with self._checks.slot():
+            async with self._checks.slot(tenant):
                 await speech.check(utterance, capabilities)
         except OverloadedError:
             self._metrics.requests.rejected(utterance.voice.model)

@@ -1,10 +1,12 @@
 """Writing as a service: the text models, their admission, and what is recorded about an answer."""
 
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
+from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import TextModel
 from tts_app.serving.models import ServedModels
 from tts_app.serving.text_client import TextClient
@@ -15,9 +17,11 @@ from tts_app.telemetry.metrics import TextMetrics
 class TextService:
     """What the API writes with. For one event loop."""
 
-    def __init__(self, queue: int, metrics: TextMetrics) -> None:
+    def __init__(self, queue: int, metrics: TextMetrics, weights: Mapping[str, int] = NO_WEIGHTS) -> None:
         self._metrics = metrics
-        self.served: ServedModels[TextModel, TextClient] = ServedModels(queue, TextClient, metrics.requests)
+        self.served: ServedModels[TextModel, TextClient] = ServedModels(
+            queue, TextClient, metrics.requests, weights
+        )
 
     @property
     def models(self) -> list[TextModel]:
@@ -39,8 +43,10 @@ class TextService:
         capabilities: TextCapabilities = await self.served.find(model).capabilities()
         return capabilities
 
-    async def write(self, model: str, request: TextRequest) -> AsyncGenerator[Delta, None]:
-        """Write for a caller who waits; the slot is free, and the engine stops, when this ends or is closed.
+    async def write(self, tenant: str, model: str, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        """Write for a caller of `tenant` who waits.
+
+        When this ends or is closed, the slot is free and the engine stops.
 
         Raises:
             UnknownModelError: no such model.
@@ -55,8 +61,8 @@ class TextService:
         usage: Usage | None = None
         try:
             async with (
-                self.served.admitted(served, {"model": model}),
-                aclosing(served.client.write(request)) as deltas,
+                self.served.admitted(tenant, served, {"model": model}),
+                aclosing(served.client.write(replace(request, tenant=tenant))) as deltas,
             ):
                 async for delta in deltas:
                     if first is None:

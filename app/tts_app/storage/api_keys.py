@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import JSON, select, update
+from sqlalchemy import JSON, ColumnElement, select, true, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
@@ -50,22 +50,24 @@ class ApiKeys:
             act.record(session, key.id)
 
     def get(self, key_id: str) -> ApiKey | None:
-        """Return a key, detached, or None."""
+        """Return a key of any tenant, detached, or None."""
         if not storable(key_id):
             return None
         with self._database.session() as session:
             return session.get(ApiKey, key_id)
 
-    def list(self) -> Sequence[ApiKey]:
-        """Return all keys, oldest first."""
+    def list(self, tenant: str | None) -> Sequence[ApiKey]:
+        """Return the keys of a tenant, or of all for None, oldest first."""
+        query = select(ApiKey).where(_of(tenant)).order_by(ApiKey.created, ApiKey.id)
         with self._database.session() as session:
-            return session.scalars(select(ApiKey).order_by(ApiKey.created, ApiKey.id)).all()
+            return session.scalars(query).all()
 
-    def revoke(self, key_id: str, now: float, act: Act = UNRECORDED) -> bool:
-        """Revoke a key. False: there is none, or it was revoked before."""
+    def revoke(self, tenant: str | None, key_id: str, now: float, act: Act = UNRECORDED) -> bool:
+        """Revoke a key of a tenant, or of any for None. False: there is none, or it was revoked before."""
         if not storable(key_id):
             return False
-        change = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked.is_(None)).values(revoked=now)
+        change = update(ApiKey).where(ApiKey.id == key_id, _of(tenant), ApiKey.revoked.is_(None))
+        change = change.values(revoked=now)
         with self._database.session(act) as session:
             revoked = session.scalar(change.returning(ApiKey.id)) is not None
             if revoked:
@@ -83,3 +85,7 @@ class ApiKeys:
             for rotated in (key_id, successor.id):
                 act.record(session, rotated)
         return True
+
+
+def _of(tenant: str | None) -> ColumnElement[bool]:
+    return true() if tenant is None else ApiKey.tenant == tenant

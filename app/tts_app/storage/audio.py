@@ -14,70 +14,83 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from tts_app.files import private_file, private_folder
+from tts_app.tenants import DEFAULT_TENANT, objects_of
 
 _BLOCK = 256 << 10
 
 
 class AudioStore:
-    """A folder of audio files, on a disk its owner's only. Blocking: call it in a thread."""
+    """The tenants' folders of audio files, on a disk their owner's only. Blocking: call it in a thread.
+
+    Those of the tenant `default` are at the address itself, others in `tenants/<tenant>`.
+    """
 
     def __init__(self, url: str) -> None:
         self._fs, self._root = url_to_fs(url)
-        # Unfinished files have their own, small folder: to search all finished files would take long.
-        self._parts = f"{self._root}/.unfinished"
-        if isinstance(self._fs, LocalFileSystem) and Path(self._parts).is_dir():  # an older version made it
-            for folder in (self._parts, self._root):
+        parts = _parts(self._folder(DEFAULT_TENANT))
+        if isinstance(self._fs, LocalFileSystem) and Path(parts).is_dir():  # an older version made it
+            for folder in (parts, self._root):
                 private_folder(Path(folder))
 
-    def write(self, name: str) -> "AudioFile":
+    def write(self, tenant: str, name: str) -> "AudioFile":
         """Start the file `name`: it appears, whole, only when the AudioFile is published.
 
         Others may write the same `name` at the same time: each writes its own file until one is published.
         """
-        part = f"{self._parts}/{name}.{secrets.token_hex(4)}"
+        folder = self._folder(tenant)
+        parts = _parts(folder)
+        part = f"{parts}/{name}.{secrets.token_hex(4)}"
         if isinstance(self._fs, LocalFileSystem):
-            private_folder(Path(self._parts))
+            private_folder(Path(parts))
             private_file(Path(part))
         else:
-            self._fs.makedirs(self._parts, exist_ok=True)
-        return AudioFile(self._fs, part, f"{self._root}/{name}")
+            self._fs.makedirs(parts, exist_ok=True)
+        return AudioFile(self._fs, part, f"{folder}/{name}")
 
-    def exists(self, name: str) -> bool:
+    def exists(self, tenant: str, name: str) -> bool:
         """Return whether the file exists."""
-        return bool(self._fs.exists(f"{self._root}/{name}"))
+        return bool(self._fs.exists(f"{self._folder(tenant)}/{name}"))
 
-    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
+    def read(self, tenant: str, name: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from `start` up to, but without, `end`.
 
         Raises:
             FileNotFoundError: there is no such file.
         """
-        with self._fs.open(f"{self._root}/{name}", "rb") as file:
+        with self._fs.open(f"{self._folder(tenant)}/{name}", "rb") as file:
             file.seek(start)
             left = end - start
             while left > 0 and (block := file.read(min(_BLOCK, left))):
                 left -= len(block)
                 yield block
 
-    def delete(self, name: str) -> None:
+    def delete(self, tenant: str, name: str) -> None:
         """Remove the file, finished or not, if it exists."""
-        self._remove(f"{self._root}/{name}")
-        self.delete_unfinished(name)
+        self._remove(f"{self._folder(tenant)}/{name}")
+        self.delete_unfinished(tenant, name)
 
-    def delete_unfinished(self, name: str) -> None:
+    def delete_unfinished(self, tenant: str, name: str) -> None:
         """Remove unfinished files of this name: those that a crash left, and those of writers that lost."""
         try:
-            parts = self._fs.ls(self._parts, detail=False)
+            parts = self._fs.ls(_parts(self._folder(tenant)), detail=False)
         except FileNotFoundError:
             return
         for path in parts:
             if path.rpartition("/")[2].startswith(f"{name}."):
                 self._remove(path)
 
+    def _folder(self, tenant: str) -> str:
+        return objects_of(tenant, self._root)
+
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):  # its writer may remove it at the same time
             if self._fs.exists(path):
                 self._fs.rm_file(path)
+
+
+def _parts(folder: str) -> str:
+    """Return the small folder of unfinished files: to search all finished files would take long."""
+    return f"{folder}/.unfinished"
 
 
 class AudioFile:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class BatchStatus(StrEnum):
@@ -49,12 +50,13 @@ class Batch(Base):
 
     __tablename__ = "batches"
     __table_args__ = (
-        UniqueConstraint("idempotency_key", name="uq_batches_idempotency_key"),
-        Index("ix_batches_created_id", "created", "id"),
+        UniqueConstraint("tenant", "idempotency_key", name="uq_batches_tenant_idempotency_key"),
+        Index("ix_batches_tenant_created_id", "tenant", "created", "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     """`batch_` and hexadecimal digits."""
+    tenant: Mapped[str] = mapped_column(server_default=DEFAULT_TENANT)
     status: Mapped[str] = mapped_column(index=True)
     created: Mapped[float]
     """Seconds since the epoch."""
@@ -62,7 +64,7 @@ class Batch(Base):
     """When it first ran."""
     finished: Mapped[float | None]
     idempotency_key: Mapped[str | None]
-    """The caller's name for the request: a second request with it makes no second batch."""
+    """The tenant's name for the request: a second request with it makes no second batch."""
     request_hash: Mapped[str]
     """Hash of the request's body: distinguishes a repeated request from another one with the same key."""
     job: Mapped[str] = mapped_column(Text)
@@ -108,57 +110,59 @@ class Page:
 class Batches:
     """The table of batches. Blocking: call it in a thread.
 
-    What takes an act raises AuditError, and does nothing, where the audit's row cannot be written.
+    Every method is about one tenant's batches, but those that say that they are about all.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, batch: Batch, act: Act = UNRECORDED) -> Batch:
+    def add(self, tenant: str, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
             IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
+        batch.tenant = tenant
         try:
             with self._database.session(act) as session:
                 session.add(batch)
                 act.record(session, batch.id)
         except IntegrityError:
             # Of requests at the same time the constraint lets only the first one store its batch.
-            found = self.repeated(batch)
+            found = self.repeated(tenant, batch)
             if found is None:
                 raise
             return found
         return batch
 
-    def repeated(self, batch: Batch) -> Batch | None:
+    def repeated(self, tenant: str, batch: Batch) -> Batch | None:
         """Return the batch that the same request made before; None if it is the first with its key.
 
         Raises:
             IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
-        found = self._by_key(batch.idempotency_key)
+        found = self._by_key(tenant, batch.idempotency_key)
         if found is not None and found.request_hash != batch.request_hash:
             raise IdempotencyConflictError(
                 "The idempotency key was used for another request: take a new one."
             )
         return found
 
-    def get(self, batch_id: str) -> Batch | None:
+    def get(self, tenant: str, batch_id: str) -> Batch | None:
         """Return a batch, detached, or None."""
         if not storable(batch_id):
             return None
         with self._database.session() as session:
-            return session.get(Batch, batch_id)
+            return session.scalar(select(Batch).where(*_the_one(tenant, batch_id)))
 
-    def list(self, limit: int, cursor: str | None = None) -> Page:
+    def list(self, tenant: str, limit: int, cursor: str | None = None) -> Page:
         """Return at most `limit` batches, newest first; with `cursor`, those after the page that gave it.
 
         Raises:
             UnknownCursorError: no page gave that cursor.
         """
-        query = select(Batch).order_by(Batch.created.desc(), Batch.id.desc()).limit(limit + 1)
+        query = select(Batch).where(Batch.tenant == tenant)
+        query = query.order_by(Batch.created.desc(), Batch.id.desc()).limit(limit + 1)
         if cursor is not None:
             query = query.where(tuple_(Batch.created, Batch.id) < tuple_(*_position(cursor)))
         with self._database.session() as session:
@@ -166,27 +170,33 @@ class Batches:
         more = len(found) > limit
         return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
 
-    def unfinished(self) -> Sequence[str]:
-        """Return the ids of the batches that are not final, oldest first."""
-        query = select(Batch.id).where(Batch.status.in_(_OPEN)).order_by(Batch.created, Batch.id)
+    def unfinished(self) -> Sequence[tuple[str, str]]:
+        """Return the tenants and ids of the batches of all tenants that are not final, oldest first."""
+        query = select(Batch.tenant, Batch.id).where(Batch.status.in_(_OPEN))
+        query = query.order_by(Batch.created, Batch.id)
         with self._database.session() as session:
-            return session.scalars(query).all()
+            return [(tenant, batch_id) for tenant, batch_id in session.execute(query)]
 
-    def running(self, batch_id: str, *, started: float) -> bool:
+    def running(self, tenant: str, batch_id: str, *, started: float) -> bool:
         """Record that a batch runs, first or again. False: it is final or deleted, and must not run."""
         return self._change(
+            tenant,
             batch_id,
             _OPEN,
             status=BatchStatus.RUNNING.value,
             started=func.coalesce(Batch.started, started),
         )
 
-    def progress(self, batch_id: str, *, total: int, done: int, failed: int, skipped: int) -> bool:
+    def progress(
+        self, tenant: str, batch_id: str, *, total: int, done: int, failed: int, skipped: int
+    ) -> bool:
         """Record the item counts; for a final batch too, as they may come late. False: it is deleted."""
-        return self._change(batch_id, None, total=total, done=done, failed=failed, skipped=skipped)
+        counts = {"total": total, "done": done, "failed": failed, "skipped": skipped}
+        return self._change(tenant, batch_id, None, UNRECORDED, **counts)
 
     def finish(
         self,
+        tenant: str,
         batch_id: str,
         status: BatchStatus,
         *,
@@ -198,15 +208,23 @@ class Batches:
         if not status.final:
             raise ValueError(f"a batch cannot end as {status.value}")
         return self._change(
-            batch_id, _OPEN, act, status=status.value, finished=finished, retry_failed=False, message=message
+            tenant,
+            batch_id,
+            _OPEN,
+            act,
+            status=status.value,
+            finished=finished,
+            retry_failed=False,
+            message=message,
         )
 
-    def reopen(self, batch_id: str, act: Act = UNRECORDED) -> bool:
+    def reopen(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
         False: it is open, succeeded or deleted.
         """
         return self._change(
+            tenant,
             batch_id,
             _REOPENED,
             act,
@@ -216,12 +234,12 @@ class Batches:
             message=None,
         )
 
-    def delete_ended(self, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
+    def delete_ended(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
         """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
         ended = [status.value for status in BatchStatus if status.final]
-        removal = delete(Batch).where(Batch.id == batch_id, Batch.status.in_(ended)).returning(Batch)
+        removal = delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(ended)).returning(Batch)
         with self._database.forgetting(act) as session:
             removed = session.scalar(removal)
             if removed is not None:
@@ -229,22 +247,27 @@ class Batches:
         return removed
 
     def restore(self, batch: Batch, act: Act = UNRECORDED) -> None:
-        """Store a removed batch again."""
+        """Store a removed batch again, as its tenant's."""
         with self._database.session(act) as session:
             session.merge(batch)
             act.record(session, batch.id, "undone")
 
-    def _by_key(self, key: str | None) -> Batch | None:
+    def _by_key(self, tenant: str, key: str | None) -> Batch | None:
         if key is None:
             return None
         with self._database.session() as session:
-            return session.scalar(select(Batch).where(Batch.idempotency_key == key))
+            return session.scalar(select(Batch).where(Batch.tenant == tenant, Batch.idempotency_key == key))
 
     def _change(
-        self, batch_id: str, allowed: Sequence[str] | None, act: Act = UNRECORDED, **values: Any
+        self,
+        tenant: str,
+        batch_id: str,
+        allowed: Sequence[str] | None,
+        act: Act = UNRECORDED,
+        **values: Any,
     ) -> bool:
         """Change a batch whose status is in `allowed` (None: any), in one statement, so atomically."""
-        change = update(Batch).where(Batch.id == batch_id)
+        change = update(Batch).where(*_the_one(tenant, batch_id))
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))
         with self._database.session(act) as session:
@@ -252,6 +275,11 @@ class Batches:
             if changed:
                 act.record(session, batch_id)
         return changed
+
+
+def _the_one(tenant: str, batch_id: str) -> tuple[Any, Any]:
+    """Return the conditions of the batch: another tenant's is found as little as one that does not exist."""
+    return Batch.id == batch_id, Batch.tenant == tenant
 
 
 def _cursor(batch: Batch) -> str:

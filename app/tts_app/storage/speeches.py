@@ -1,6 +1,6 @@
 """Metadata of durable speeches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class Status(StrEnum):
@@ -32,6 +33,7 @@ class Speech(Base):
     __tablename__ = "speeches"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(server_default=DEFAULT_TENANT)
     status: Mapped[str] = mapped_column(index=True)
     created: Mapped[float]
     """Seconds since the epoch."""
@@ -65,41 +67,47 @@ class Speech(Base):
 
 
 class Speeches:
-    """The table of speeches. Blocking: call it in a thread."""
+    """The table of speeches. Blocking: call it in a thread.
+
+    Every method is about one tenant's speeches, but those that say that they are about all.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, speech: Speech, act: Act = UNRECORDED) -> None:
+    def add(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
         """Store a new speech. Raises AuditError."""
+        speech.tenant = tenant
         with self._database.session(act) as session:
             session.add(speech)
             act.record(session, speech.id)
 
-    def get(self, speech_id: str) -> Speech | None:
+    def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""
         if not storable(speech_id):
             return None
         with self._database.session() as session:
-            return session.get(Speech, speech_id)
+            return session.scalar(select(Speech).where(*_the_one(tenant, speech_id)))
 
-    def unfinished(self) -> Sequence[str]:
-        """Return the ids of the speeches that are not final, oldest first."""
-        query = select(Speech.id).where(_open()).order_by(Speech.created, Speech.id)
+    def unfinished(self) -> Sequence[tuple[str, str]]:
+        """Return the tenants and ids of the speeches of all tenants that are not final, oldest first."""
+        query = select(Speech.tenant, Speech.id).where(_open()).order_by(Speech.created, Speech.id)
         with self._database.session() as session:
-            return session.scalars(query).all()
+            return [(tenant, speech_id) for tenant, speech_id in session.execute(query)]
 
-    def count_unfinished(self) -> int:
-        """Return how many speeches are not final."""
+    def count_unfinished(self) -> Mapping[str, int]:
+        """Return how many speeches are not final, of each tenant that has such."""
+        query = select(Speech.tenant, func.count()).where(_open()).group_by(Speech.tenant)
         with self._database.session() as session:
-            return session.scalar(select(func.count()).select_from(Speech).where(_open())) or 0
+            return {tenant: count for tenant, count in session.execute(query)}  # noqa: C416 - rows, not pairs
 
-    def running(self, speech_id: str) -> bool:
+    def running(self, tenant: str, speech_id: str) -> bool:
         """Record that a speech is being made. False: it is final or deleted, and must not be."""
-        return self._change(speech_id, status=Status.RUNNING.value)
+        return self._change(tenant, speech_id, status=Status.RUNNING.value)
 
     def done(
         self,
+        tenant: str,
         speech_id: str,
         *,
         finished: float,
@@ -117,6 +125,7 @@ class Speeches:
             OSError: it cannot be published; the speech stays open.
         """
         return self._change(
+            tenant,
             speech_id,
             publish,
             status=Status.DONE.value,
@@ -127,29 +136,39 @@ class Speeches:
             text=None,
         )
 
-    def failed(self, speech_id: str, *, finished: float, error: str) -> bool:
+    def failed(self, tenant: str, speech_id: str, *, finished: float, error: str) -> bool:
         """Record why a speech cannot be made and forget its text. False: it was final or deleted before."""
-        return self._change(speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None)
+        return self._change(
+            tenant, speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None
+        )
 
-    def delete(self, speech_id: str, act: Act = UNRECORDED) -> Speech | None:
+    def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> Speech | None:
         """Remove a speech and return it; None if there was none. Raises AuditError."""
         if not storable(speech_id):
             return None
+        removal = delete(Speech).where(*_the_one(tenant, speech_id)).returning(Speech)
         with self._database.forgetting(act) as session:
-            removed = session.scalar(delete(Speech).where(Speech.id == speech_id).returning(Speech))
+            removed = session.scalar(removal)
             if removed is not None:
                 act.record(session, speech_id)
         return removed
 
-    def _change(self, speech_id: str, publish: Callable[[], None] | None = None, **values: Any) -> bool:
+    def _change(
+        self, tenant: str, speech_id: str, publish: Callable[[], None] | None = None, **values: Any
+    ) -> bool:
         """Change a speech that is open, in one statement, so atomically."""
-        change = update(Speech).where(Speech.id == speech_id, _open())
+        change = update(Speech).where(*_the_one(tenant, speech_id), _open())
         database = self._database
         with database.forgetting() if "text" in values else database.session() as session:
             changed = session.scalar(change.values(**values).returning(Speech.id)) is not None
             if changed and publish is not None:
                 publish()
         return changed
+
+
+def _the_one(tenant: str, speech_id: str) -> tuple[Any, Any]:
+    """Return the conditions of the speech: another tenant's is found as little as one that does not exist."""
+    return Speech.id == speech_id, Speech.tenant == tenant
 
 
 def _open() -> Any:

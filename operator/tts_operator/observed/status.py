@@ -39,6 +39,8 @@ class Observation:
     """Why nothing of the service is changed until its Playground is."""
     insecure: str = ""
     """What its security profile asks for and the service goes on without; empty if nothing."""
+    unencrypted: str = ""
+    """What is stored in clear although its security profile names it; empty if nothing."""
 
     @property
     def url(self) -> str:
@@ -160,7 +162,14 @@ def service_status(
         and _has_head(facts)
     )
     state = _serving(ready, _stage(gateway, facts), _fault(gateway, facts, found), facts)
-    return status, (*state, *_insecure(facts))
+    return status, (*state, *_insecure(facts), *_encrypted(facts))
+
+
+def _encrypted(facts: Observation) -> Sequence[Condition]:
+    """Return the condition that warns of what is stored in clear; none if the profile asks for nothing."""
+    if not facts.unencrypted:
+        return ()
+    return (Condition("EncryptedAtRest", False, "NotEncrypted", facts.unencrypted),)
 
 
 def _serves(model: Model, facts: Observation) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import Metadata, Model, Playground
 from tts_app.resources.engines import ENGINES
 from tts_app.serve_config import GATEWAY
@@ -161,7 +162,8 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     apply = [m for m in wanted if _is_to_be_applied(m, facts.child(ref_of(m)))]
     changes = _changes(apply, facts)
     insecure = explained(found, profile) if found else ""
-    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure)
+    unencrypted = UNENCRYPTED if profile == "regulated" else ""
+    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure, unencrypted)
     return replace(
         observed,
         apply=apply,
@@ -217,12 +219,13 @@ def _observe(
     policy: Policy,
     changes: Sequence[str] = (),
     insecure: str = "",
+    unencrypted: str = "",
 ) -> ServicePlan:
     """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
 
     `pending` are the models whose files are not fetched yet, `fault` is what is wrong with the Playground,
     `changes` are those that make a new cluster and are not applied yet, `insecure` is what the service
-    goes on without.
+    goes on without, `unencrypted` what it stores in clear.
     """
     patches, shrinks = _rescale(facts, now)
     observation = Observation(
@@ -242,6 +245,7 @@ def _observe(
         facts.previously_ready,
         fault,
         insecure,
+        unencrypted,
     )
     statuses = [StatusUpdate(m, *model_status(verdicts[ref_of(m)], observation)) for m in facts.models]
     if facts.playground is not None:

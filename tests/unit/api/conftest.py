@@ -290,9 +290,9 @@ async def _api(
     patch.setattr(service_module, "VoiceClient", lambda _name: model)
     writer = SimulatedWriter()
     patch.setattr(writing_module, "TextClient", lambda _name: writer)
-    text = TextService(settings.queue, TextMetrics())
+    text = TextService(settings.queue, TextMetrics(), settings.weights)
     text.reconfigure([WRITER])
-    service = SpeechService(settings.queue, SpeechMetrics())
+    service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
     if reported:
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
@@ -303,6 +303,7 @@ async def _api(
         store,
         workers=settings.durable_workers,
         limit=settings.durable_queue,
+        weights=settings.weights,
         model_retry=model_retry,
         database_retry=database_retry,
     )

@@ -18,10 +18,11 @@ from tts_app.api.app import ROUTERS
 from tts_app.api.recording import ACTIONS, REFUSED, WRONG_KEY
 from tts_app.batch import driver
 from tts_app.security.audit import BEGIN, Row, chain_key, verify
-from tts_app.security.principal import ALL_BUT_ADMIN, DEFAULT_TENANT, Scope
+from tts_app.security.principal import ALL_BUT_ADMIN, Scope
 from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import Filter
 from tts_app.storage.output import FolderOutput
+from tts_app.tenants import DEFAULT_TENANT
 
 Start = Callable[..., Awaitable[Any]]
 DOCS = Path(__file__).parents[3] / "docs" / "security.md"
@@ -252,7 +253,7 @@ async def test_nothing_is_done_that_cannot_be_recorded(start: Start, tmp_path: P
     assert await ended(api, speech["links"]["self"], headers) == "done"
     batch = (await client.post("/v1/batches", json=BATCH, headers=headers)).json()
     assert await ended(api, batch["links"]["self"], headers) == "succeeded"
-    keys = [key.id for key in api.context.keys.list()]
+    keys = [key.id for key in api.context.keys.list(None)]
     before = told(api)
     paths = [
         ("POST", "/v1/audio/speech", SPOKEN),
@@ -280,7 +281,7 @@ async def test_nothing_is_done_that_cannot_be_recorded(start: Start, tmp_path: P
         assert (await client.get(speech["links"]["self"], headers=headers)).json()["status"] == "done"
         assert (await client.get(batch["links"]["self"], headers=headers)).status_code == 200
         assert len((await client.get("/v1/batches", headers=headers)).json()["data"]) == 1
-        assert [(key.id, key.revoked) for key in api.context.keys.list()] == [(key, None) for key in keys]
+        assert [(key.id, key.revoked) for key in api.context.keys.list(None)] == [(key, None) for key in keys]
     assert (api.load, api.text_load) == ((0, 0), (0, 0))
     assert told(api) == before
     assert (await client.get(speech["links"]["audio"], headers=headers)).status_code == 200
@@ -308,7 +309,7 @@ async def test_a_batch_that_is_restored_is_recorded_as_undone(
     assert (await api.client.get(batch["links"]["self"])).status_code == 200
 
 
-async def test_refused_scopes_are_recorded_by_route(start: Start) -> None:
+async def test_refusals_are_recorded_by_route(start: Start) -> None:
     api = await start(audit=True, key_required=True)
     reader = key_of(api, scopes=[Scope.READ])
     text = key_of(api, scopes=[Scope.TEXT])
@@ -320,6 +321,17 @@ async def test_refused_scopes_are_recorded_by_route(start: Start) -> None:
         (REFUSED, "route", "DELETE /v1/speech/{speech_id}", "refused"),
         (REFUSED, "route", "POST /v1/chat/completions", "refused"),
     ]
+    admin = key_of(api, "hotel", [Scope.ADMIN, Scope.AUDIT])
+    body = {"name": CANARY, "scopes": ["read"], "tenant": "clinic"}
+    answer = await api.client.post("/v1/keys", json=body, headers=bearer(admin.text))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_tenant")
+    answer = await api.client.get("/v1/audit", params={"tenant": "clinic"}, headers=bearer(admin.text))
+    assert answer.status_code == 403
+    assert told(api)[2:] == [
+        (REFUSED, "route", "POST /v1/keys", "refused"),
+        (REFUSED, "route", "GET /v1/audit", "refused"),
+    ]
+    assert not any(CANARY in str(row) for row in rows(api))
     with no_audit(api):
         answer = await api.client.delete("/v1/speech/x", headers=bearer(reader.text))
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "audit_unavailable")

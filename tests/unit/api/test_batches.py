@@ -200,11 +200,11 @@ async def test_what_another_gateway_cancels_is_not_rendered_by_this_one(
     batch = (await api.client.post(PATH, json=BODY)).json()
     await ended(api, batch)
     asked, path = pool.asked, batch["links"]["self"]
-    with open_output(api.context.batches.output_of(batch["id"])).lock():
+    with open_output(api.context.batches.output_of("default", batch["id"])).lock():
         await api.client.post(f"{path}/retry")
-        await until(lambda: api.context.batches.progress(batch["id"]) is not None)
+        await until(lambda: batch["id"] in api.context.batches._progress)
         records = api.context.batches._batches
-        await asyncio.to_thread(records.finish, batch["id"], BatchStatus.CANCELLED, finished=1.0)
+        await asyncio.to_thread(records.finish, "default", batch["id"], BatchStatus.CANCELLED, finished=1.0)
     await until(lambda: api.context.batches._running is None)
     assert pool.asked == asked
     assert (await ended(api, batch))["status"] == "cancelled"
@@ -264,9 +264,9 @@ async def test_one_that_is_cancelled_before_it_began_again_keeps_its_counts(
     batch = (await api.client.post(PATH, json=BODY)).json()
     before = (await ended(api, batch))["counts"]
     path = batch["links"]["self"]
-    with open_output(api.context.batches.output_of(batch["id"])).lock():
+    with open_output(api.context.batches.output_of("default", batch["id"])).lock():
         await api.client.post(f"{path}/retry")
-        await until(lambda: api.context.batches.progress(batch["id"]) is not None)
+        await until(lambda: batch["id"] in api.context.batches._progress)
         waiting = (await api.client.get(path)).json()
         assert "another driver" in waiting["waiting"]
         await api.client.post(f"{path}/cancel")
@@ -344,7 +344,7 @@ async def test_a_batch_whose_end_cannot_be_recorded_does_not_stop_the_others(
 ) -> None:
     refused: list[BatchStatus] = []
 
-    def refuse(_: Batches, _id: str, status: BatchStatus, **__: Any) -> bool:
+    def refuse(_: Batches, _tenant: str, _id: str, status: BatchStatus, **__: Any) -> bool:
         refused.append(status)
         raise ProgrammingError("UPDATE", {}, ValueError("no such column"))
 

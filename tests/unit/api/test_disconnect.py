@@ -135,4 +135,4 @@ async def test_the_check_of_a_durable_speech_is_given_up_and_nothing_is_accepted
     await until(lambda: len(requests(caplog)) == len(callers))
     assert running == 0
     assert {line["status"] for line in requests(caplog)} == {499}
-    assert await asyncio.to_thread(Speeches(api.context.database).count_unfinished) == 0
+    assert await asyncio.to_thread(Speeches(api.context.database).count_unfinished) == {}

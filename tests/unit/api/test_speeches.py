@@ -50,7 +50,7 @@ async def left_unfinished(start: Any, until: Any) -> tuple[str, list[VoiceModel]
     first = await start()
     first.model.gate.clear()
     address = (await first.client.post(PATH, json=BODY)).headers["location"]
-    await until(lambda: first.context.durable.progress(address.split("/")[-1]) is not None)
+    await until(lambda: address.split("/")[-1] in first.context.durable._progress)
     await first.context.durable.stop()
     return address, first.context.service.models
 
@@ -178,7 +178,7 @@ async def test_conditions_of_a_range_and_head(api: Any) -> None:
 async def test_delete_stops_the_making_and_leaves_nothing(api: Any, tmp_path: Path, until: Any) -> None:
     api.model.gate.clear()
     address = (await api.client.post(PATH, json=BODY)).headers["location"]
-    await until(lambda: api.context.durable.progress(address.split("/")[-1]) is not None)
+    await until(lambda: address.split("/")[-1] in api.context.durable._progress)
     assert (await api.client.delete(address)).status_code == 204
     assert (await api.client.get(address)).status_code == 404
     assert (await api.client.delete(address)).status_code == 404
@@ -196,10 +196,10 @@ async def test_a_file_that_is_just_being_started_is_removed_too(
     """A thread does not stop with the task that waits for it."""
     write, begun, go = AudioStore.write, threading.Event(), threading.Event()
 
-    def slow(store: AudioStore, name: str) -> AudioFile:
+    def slow(store: AudioStore, tenant: str, name: str) -> AudioFile:
         begun.set()
         assert go.wait(60)
-        return write(store, name)
+        return write(store, tenant, name)
 
     monkeypatch.setattr(AudioStore, "write", slow)
     address = (await api.client.post(PATH, json=BODY)).headers["location"]
@@ -236,7 +236,7 @@ async def test_of_two_gateways_that_make_a_speech_the_first_decides(
     first.model.gate.clear()
     address = (await first.client.post(PATH, json=BODY)).headers["location"]
     speech_id = address.split("/")[-1]
-    await until(lambda: first.context.durable.progress(speech_id) is not None)
+    await until(lambda: speech_id in first.context.durable._progress)
     second = await start(reported=False)
     other = first.context.service.models[0].written()
     other["spec"]["voices"] = [{"locale": "en-US", "gender": "female", "speaker": "someone"}]
@@ -245,7 +245,7 @@ async def test_of_two_gateways_that_make_a_speech_the_first_decides(
     assert speech["status"] == "done"
     audio = (await second.client.get(f"{address}/audio")).content
     first.model.gate.set()
-    await until(lambda: first.context.durable.progress(speech_id) is None)
+    await until(lambda: speech_id not in first.context.durable._progress)
     assert first.model.spoken == ["one", "two", "three"]
     assert await ended(first, address) == speech
     (file,) = files(tmp_path)
@@ -332,7 +332,7 @@ async def test_that_a_speech_failed_is_recorded_when_the_database_is_back(
 ) -> None:
     api.model.gate.clear()
     address = (await api.client.post(PATH, json=BODY)).headers["location"]
-    await until(lambda: api.context.durable.progress(address.split("/")[-1]) is not None)
+    await until(lambda: address.split("/")[-1] in api.context.durable._progress)
     api.model.error = RuntimeError("simulated")
     outage.on = True
     api.model.gate.set()
@@ -366,12 +366,12 @@ async def test_one_whose_connection_broke_at_its_end_is_done(
     done = Speeches.done
     broken: list[str] = []
 
-    def break_once(self: Speeches, speech_id: str, **given: Any) -> bool:
+    def break_once(self: Speeches, tenant: str, speech_id: str, **given: Any) -> bool:
         if broken:
-            return done(self, speech_id, **given)
+            return done(self, tenant, speech_id, **given)
         broken.append(speech_id)
         if stored:
-            done(self, speech_id, **given)
+            done(self, tenant, speech_id, **given)
         else:
             given["publish"]()
         raise OperationalError("COMMIT", {}, ConnectionError("it broke"))

@@ -113,6 +113,19 @@ async def test_llamacpp_does_not_read_a_prompt_again(engine: LlamaCppEngine) -> 
     assert usage.cached == usage.prompt - 1
 
 
+async def test_llamacpp_uses_no_prompt_of_another_tenant(smollm: Path) -> None:
+    engine = LlamaCppEngine.load(smollm, "none", 512, 2, ONE_CORE)
+
+    async def cached(tenant: str | None) -> int:
+        usage = (await written(engine, replace(SEA, tenant=tenant)))[-1].usage
+        assert usage is not None
+        return usage.cached
+
+    assert [await cached("hotel"), await cached("hotel")] == [0, 37], "it uses its own"
+    assert [await cached(tenant) for tenant in ("clinic", "hotel", "hotel", "clinic", None)] == [0] * 5
+    engine.close()
+
+
 async def test_llamacpp_ends_by_itself_when_a_schema_is_filled(engine: LlamaCppEngine) -> None:
     schema = {
         "type": "object",

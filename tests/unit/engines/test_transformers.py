@@ -15,6 +15,7 @@ import tiny_model
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.generation.continuous_batching import ContinuousBatchingManager
+from transformers.generation.continuous_batching.cache import PagedAttentionCache
 from trials import ALL
 
 from tts_app.engines.registry import text_engine
@@ -392,6 +393,27 @@ def test_batching_goes_on_when_a_caller_leaves_while_a_step_is_prepared(
     batch.update_batch()
     assert {name: len(tokens) for name, tokens in written.items()} == {"stays": 1}
     assert list(batch.scheduler.active_requests) == ["stays"]
+
+
+async def test_transformers_shares_no_prompt_between_tenants(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, shared = PagedAttentionCache.search_prefix_match, list[int]()
+
+    def note(cache: Any, *given: Any) -> int:
+        shared.append(search(cache, *given))
+        return shared[-1]
+
+    monkeypatch.setattr(PagedAttentionCache, "search_prefix_match", note)
+    engine = TransformersEngine.load(folder, "none", 256, 3, {"threads": 1})
+    hotel = TextRequest(prompt="the sea is vast " * 40, max_tokens=2, temperature=0, tenant="hotel")
+    plain = [text(await written(engine, hotel)) for _ in range(2)]
+    assert shared[-1] >= PAGE, "a tenant uses what was kept of its own"
+    shared.clear()
+    others = [replace(hotel, tenant="clinic"), hotel, replace(hotel, tenant="clinic"), hotel]
+    assert [text(await written(engine, request)) for request in others] == plain * 2
+    assert not any(shared)
+    engine.close()
 
 
 async def test_transformers_keeps_nothing_of_a_stopped_answer(folder: Path) -> None:

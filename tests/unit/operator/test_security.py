@@ -99,6 +99,27 @@ def test_plan_of_a_service_with_a_key_sets_the_gateways_profile(plan, voice_mode
     assert "Insecure" not in conditions(plan(facts), "playground")
 
 
+def test_plan_warns_a_regulated_service_of_what_it_stores_in_clear(policy, voice_model):
+    regulated = replace(policy, defaults=replace(policy.defaults, profile="regulated"))
+    oidc = {"issuer": "https://login.example", "audience": "tts"}
+    spec = {
+        "security": {"oidc": oidc},
+        "ray": {"tlsSecret": "ray-ca"},
+        "ingress": {"host": "a.example", "tlsSecret": "tls"},
+    }
+    assert lacking(Playground.model_validate(resource(**spec)), "regulated") == [Problem.NO_AUDIT]
+    facts = of_an_older_operator(
+        applied(
+            lambda facts: plan_service(facts, NOW, policy),
+            ServiceFacts(KEY, models=[voice_model()], playground=resource(**spec)),
+        )
+    )
+    found = conditions(plan_service(facts, NOW, regulated), "playground")
+    assert not found["EncryptedAtRest"].status
+    assert "encrypt its volumes and its database" in found["EncryptedAtRest"].message
+    assert "security.audit" in found["Insecure"].message
+
+
 def test_plan_lets_a_keyless_service_of_an_older_operator_go_on_as_insecure(plan, policy, voice_model):
     before = ServiceFacts(KEY, models=[voice_model()], playground=resource())
     older = of_an_older_operator(applied(lambda facts: plan_service(facts, NOW, policy), before))

@@ -123,8 +123,8 @@ async def test_authenticator_refuses_a_revoked_key_within_five_seconds(
     replicas = [Authenticator(keys, PEPPER, key_required=True, clock=clock) for _ in range(2)]
     for replica in replicas:
         assert await replica.principal(key.text) is not None
-    assert issuer.revoke(key.id)
-    assert not issuer.revoke(key.id)
+    assert issuer.revoke(None, key.id)
+    assert not issuer.revoke(None, key.id)
     clock.now += 5
     for replica in replicas:
         assert await replica.principal(key.text) is None
@@ -132,7 +132,7 @@ async def test_authenticator_refuses_a_revoked_key_within_five_seconds(
 
 async def test_issuer_rotates_with_an_overlap(issuer: Issuer, keys: ApiKeys, clock: Clock) -> None:
     old, _ = issuer.create("hotel", "site", [Scope.SPEAK, Scope.READ], 10 * DAY, "me")
-    rotated = issuer.rotate(old.id, "you", overlap=60)
+    rotated = issuer.rotate(None, old.id, "you", overlap=60)
     assert rotated is not None
     new, record = rotated
     assert (record.tenant, record.name, record.created_by) == ("hotel", "site", "you")
@@ -146,16 +146,16 @@ async def test_issuer_rotates_with_an_overlap(issuer: Issuer, keys: ApiKeys, clo
 
 
 def test_issuer_does_not_rotate_what_is_gone(issuer: Issuer) -> None:
-    assert issuer.rotate("0" * 16, "me") is None
-    assert issuer.rotate("no\0id", "me") is None
+    assert issuer.rotate(None, "0" * 16, "me") is None
+    assert issuer.rotate(None, "no\0id", "me") is None
     key, _ = issuer.create("default", "x", [Scope.SPEAK], None, "me")
-    issuer.revoke(key.id)
-    assert issuer.rotate(key.id, "me") is None
+    issuer.revoke(None, key.id)
+    assert issuer.rotate(None, key.id, "me") is None
 
 
 def test_issuer_does_not_prolong_a_key_by_rotation(issuer: Issuer, keys: ApiKeys, clock: Clock) -> None:
     key, _ = issuer.create("default", "x", [Scope.SPEAK], 30, "me")
-    issuer.rotate(key.id, "me", overlap=DAY)
+    issuer.rotate(None, key.id, "me", overlap=DAY)
     record = keys.get(key.id)
     assert record is not None
     assert record.expires == clock.now + 30
@@ -223,3 +223,28 @@ async def test_authenticator_leaves_out_scopes_that_it_does_not_know(keys: ApiKe
     found = await Authenticator(keys, PEPPER, key_required=True, clock=clock).principal(key.text)
     assert found is not None
     assert found.scopes == {Scope.SPEAK}
+
+
+@pytest.mark.parametrize("tenant", ["", "Hotel", "../hotel", "a/b", "a" * 64])
+async def test_issuer_and_authenticator_refuse_what_is_no_tenant(
+    issuer: Issuer, keys: ApiKeys, clock: Clock, tenant: str
+) -> None:
+    with pytest.raises(ValueError, match="is no name of a tenant"):
+        issuer.create(tenant, "x", [Scope.SPEAK], None, "me")
+    assert keys.list(None) == []
+    key = new_key()
+    record = ApiKey(id=key.id, tenant=tenant, name="x", digest=key.digest(PEPPER), scopes=["speak"],
+                    created=clock.now, created_by="me")  # fmt: skip
+    await asyncio.to_thread(keys.add, record)
+    assert await Authenticator(keys, PEPPER, key_required=True, clock=clock).principal(key.text) is None
+
+
+def test_issuer_changes_no_key_of_another_tenant(issuer: Issuer, keys: ApiKeys) -> None:
+    key, _ = issuer.create("hotel", "x", [Scope.SPEAK], None, "me")
+    assert issuer.rotate("clinic", key.id, "me") is None
+    assert not issuer.revoke("clinic", key.id)
+    assert (
+        [record.id for record in keys.list("hotel")] == [record.id for record in keys.list(None)] == [key.id]
+    )
+    assert keys.list("clinic") == []
+    assert issuer.revoke("hotel", key.id)

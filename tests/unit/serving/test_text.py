@@ -344,7 +344,7 @@ async def test_text_service_gets_the_slot_of_a_refused_caller_back(
     async with asyncio.timeout(5):
         for _ in range(2):
             with pytest.raises(ModelUnavailableError):
-                await anext(service.write("m", TextRequest(prompt="x")))
+                await anext(service.write("hotel", "m", TextRequest(prompt="x")))
     assert service.served.load() == {"m": (0, 0)}
 
 

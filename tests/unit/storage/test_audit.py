@@ -102,17 +102,18 @@ def test_others_need_not_wait_while_a_deleted_text_is_overwritten(tmp_path: Path
     audit = AuditLog(database, KEY)
     batches = Batches(database)
     batches.add(
+        "hotel",
         Batch(id="batch_1", status=BatchStatus.QUEUED.value, created=1.0, request_hash="h", job="{}"),
         audit.act(ENTRY),
     )
-    batches.finish("batch_1", BatchStatus.CANCELLED, finished=2.0, act=audit.act(ENTRY))
+    batches.finish("hotel", "batch_1", BatchStatus.CANCELLED, finished=2.0, act=audit.act(ENTRY))
     held: dict[str, bool] = {}
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         held[statement.split("(", maxsplit=1)[0].strip()] = audit.lock.locked()
 
     event.listen(database.engine, "before_cursor_execute", note)
-    assert batches.delete_ended("batch_1", audit.act(ENTRY)) is not None
+    assert batches.delete_ended("hotel", "batch_1", audit.act(ENTRY)) is not None
     assert held["INSERT INTO audit"] is True
     assert held["PRAGMA wal_checkpoint"] is False
     database.close()
@@ -120,7 +121,7 @@ def test_others_need_not_wait_while_a_deleted_text_is_overwritten(tmp_path: Path
 
 def test_act_that_has_no_effect_leaves_no_row(database: Database) -> None:
     audit = AuditLog(database, KEY)
-    assert not ApiKeys(database).revoke("unknown", 1.0, audit.act(ENTRY))
+    assert not ApiKeys(database).revoke(None, "unknown", 1.0, audit.act(ENTRY))
     assert rows_of(database) == []
 
 
@@ -131,7 +132,7 @@ def test_act_is_rolled_back_when_its_row_cannot_be_written(database: Database) -
         connection.execute(text("ALTER TABLE audit RENAME TO away"))
     with pytest.raises(AuditError, match="nothing was done"):
         ApiKeys(database).add(key("1"), audit.act(ENTRY))
-    assert ApiKeys(database).list() == []
+    assert ApiKeys(database).list(None) == []
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO audit"))
     ApiKeys(database).add(key("1"), audit.act(ENTRY))
@@ -184,7 +185,7 @@ def test_audit_is_not_written_on_a_full_disk(tmp_path: Path) -> None:
             audit.append([ENTRY] * 10)
     with pytest.raises(AuditError):
         ApiKeys(database).add(key("1"), audit.act(replace(ENTRY, address="x" * 50_000)))
-    assert ApiKeys(database).list() == []
+    assert ApiKeys(database).list(None) == []
     assert faults(database) == []
     database.close()
 
@@ -336,7 +337,7 @@ def test_postgres_service_role_adds_rows_and_changes_none(roles: tuple[str, str]
     assert not service.may_change_audit()
     audit, keys = AuditLog(service, KEY), ApiKeys(service)
     keys.add(key("1"), audit.act(ENTRY))
-    assert keys.revoke("1", 2.0, audit.act(ENTRY))
+    assert keys.revoke(None, "1", 2.0, audit.act(ENTRY))
     for statement in (
         "UPDATE audit SET subject = 'x'",
         "DELETE FROM audit",

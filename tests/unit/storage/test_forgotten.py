@@ -31,11 +31,13 @@ def nothing() -> None:
     "end",
     [
         pytest.param(
-            lambda table: table.done("speech_1", finished=2, seconds=1, size=1, sha256="s", publish=nothing),
+            lambda table: table.done(
+                "hotel", "speech_1", finished=2, seconds=1, size=1, sha256="s", publish=nothing
+            ),
             id="done",
         ),
-        pytest.param(lambda table: table.failed("speech_1", finished=2.0, error="no"), id="failed"),
-        pytest.param(lambda table: table.delete("speech_1"), id="deleted"),
+        pytest.param(lambda table: table.failed("hotel", "speech_1", finished=2.0, error="no"), id="failed"),
+        pytest.param(lambda table: table.delete("hotel", "speech_1"), id="deleted"),
     ],
 )
 def test_speech_that_ended_leaves_no_text(
@@ -44,6 +46,7 @@ def test_speech_that_ended_leaves_no_text(
     speeches = Speeches(database)
     for number in range(20):  # the rows fill pages, some of which are freed
         speeches.add(
+            "hotel",
             Speech(
                 id=f"speech_{number}",
                 status=Status.QUEUED.value,
@@ -56,7 +59,7 @@ def test_speech_that_ended_leaves_no_text(
                 text=(CANARY if number == 1 else "other ") * 300,
                 characters=1,
                 text_hash="h",
-            )
+            ),
         )
     assert found_in(tmp_path)
     assert end(speeches)
@@ -67,6 +70,7 @@ def test_speech_that_ended_leaves_no_text(
 def test_deleted_batch_leaves_neither_texts_nor_key(database: Database, tmp_path: Path) -> None:
     batches = Batches(database)
     batches.add(
+        "hotel",
         Batch(
             id="batch_1",
             status=BatchStatus.QUEUED.value,
@@ -74,9 +78,9 @@ def test_deleted_batch_leaves_neither_texts_nor_key(database: Database, tmp_path
             idempotency_key=CANARY,
             request_hash="h",
             job=f'{{"posts": {{"inline": [{{"id": 1, "text": {{"en": "{CANARY * 200}"}}}}]}}}}',
-        )
+        ),
     )
-    batches.finish("batch_1", BatchStatus.CANCELLED, finished=2.0)
+    batches.finish("hotel", "batch_1", BatchStatus.CANCELLED, finished=2.0)
     assert found_in(tmp_path)
-    assert batches.delete_ended("batch_1") is not None
+    assert batches.delete_ended("hotel", "batch_1") is not None
     assert found_in(tmp_path) == []

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from tts_app.settings import Settings
 from tts_app.storage import api_keys, audit  # noqa: F401 - their tables are part of the metadata
-from tts_app.storage.batches import Batches
+from tts_app.storage.batches import Batch, Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0008"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 
 
 @pytest.fixture
@@ -30,6 +30,12 @@ def engine(url: str) -> Iterator[Engine]:
     opened = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     yield opened
     opened.dispose()
+
+
+def batch_of(batch_id: str, key: str) -> Batch:
+    return Batch(
+        id=batch_id, status="queued", created=2.5, idempotency_key=key, request_hash="h", job="{}", avatars=[]
+    )
 
 
 def heads(connection: Connection) -> tuple[str, ...]:
@@ -59,6 +65,7 @@ def test_migrations_go_up_and_down_through_every_revision(engine: Engine) -> Non
         "0004": {"alembic_version", "speeches", "batches"},
         "0005": {"alembic_version", "speeches", "batches"},
         "0006": {"alembic_version", "speeches", "batches", "api_keys"},
+        "0007": {"alembic_version", "speeches", "batches", "api_keys"},
         "0008": {"alembic_version", "speeches", "batches", "api_keys", "audit"},
     }
     with engine.begin() as connection:
@@ -83,7 +90,7 @@ def test_database_from_before_migrations_is_taken_over_with_its_rows(engine: Eng
             )
         )
     database = Database(url)
-    found = Speeches(database).get("speech_1")
+    found = Speeches(database).get("default", "speech_1")
     assert found is not None
     assert (found.created, found.characters) == (1.5, 3)
     assert Batches(database).unfinished() == []
@@ -103,7 +110,7 @@ def test_database_of_revision_1_is_upgraded_and_keeps_its_rows(engine: Engine, u
             )
         )
     database = Database(url)
-    assert isinstance(Speeches(database).get("speech_1"), Speech)
+    assert isinstance(Speeches(database).get("default", "speech_1"), Speech)
     database.close()
 
 
@@ -117,10 +124,51 @@ def test_database_of_revision_2_is_upgraded_and_keeps_its_batches(engine: Engine
             )
         )
     database = Database(url)
-    found = Batches(database).get("batch_1")
+    found = Batches(database).get("default", "batch_1")
     assert found is not None
     assert (found.job, found.failed, found.retry_failed, found.avatars) == ("{}", 1, False, None)
     database.close()
+
+
+def test_database_of_revision_6_gives_its_rows_to_the_default_tenant(engine: Engine, url: str) -> None:
+    with engine.begin() as connection:
+        command.upgrade(migrations(connection), "0006")
+        connection.execute(
+            text(
+                "INSERT INTO speeches (id, status, created, model, voice, locale, format, speed, characters, "
+                "text_hash) VALUES ('speech_1', 'queued', 1.5, 'kokoro', 'v', 'en-US', 'mp3', 1, 3, 'h')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO batches (id, status, created, request_hash, job, total, done, failed, skipped, "
+                "idempotency_key, avatars) VALUES ('batch_1', 'queued', 1.5, 'h', '{}', 2, 1, 1, 0, 'key', "
+                "'[\"female_en-US\"]')"
+            )
+        )
+    database = Database(url)
+    batches, speeches = Batches(database), Speeches(database)
+    assert speeches.unfinished() == [("default", "speech_1")]
+    assert batches.unfinished() == [("default", "batch_1")]
+    repeated = batch_of("batch_2", "key")
+    assert batches.add("default", repeated).id == "batch_1"
+    assert batches.add("hotel", repeated).id == "batch_2"
+    found = batches.get("default", "batch_1")
+    assert found is not None
+    assert (found.avatars, found.retry_failed, found.done) == (["female_en-US"], False, 1)
+    database.close()
+
+
+def test_gateway_of_an_earlier_version_still_stores_into_the_database(database: Database) -> None:
+    """It names no tenant."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO speeches (id, status, created, model, voice, locale, format, speed, characters, "
+                "text_hash) VALUES ('speech_1', 'queued', 1.5, 'kokoro', 'v', 'en-US', 'mp3', 1, 3, 'h')"
+            )
+        )
+    assert Speeches(database).get("default", "speech_1") is not None
 
 
 def test_database_of_a_newer_version_is_refused_and_left_alone(engine: Engine, url: str) -> None:

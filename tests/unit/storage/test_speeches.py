@@ -11,6 +11,8 @@ import pytest
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speech, Speeches, Status
 
+TENANT = "hotel"
+
 
 @pytest.fixture
 def speeches(database: Database) -> Speeches:
@@ -38,13 +40,15 @@ def speech(number: int, status: Status = Status.QUEUED) -> Speech:
 
 
 def test_speeches_keeps_a_speech_from_queued_to_done(speeches: Speeches) -> None:
-    speeches.add(speech(1))
-    speeches.running("speech_1")
-    found = speeches.get("speech_1")
+    speeches.add(TENANT, speech(1))
+    speeches.running(TENANT, "speech_1")
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.text) == ("running", "secret text")
-    assert speeches.done("speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s", publish=nothing)
-    found = speeches.get("speech_1")
+    assert speeches.done(
+        TENANT, "speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s", publish=nothing
+    )
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.text, found.seconds, found.bytes) == ("done", None, 1.5, 10)
     assert found.finished_at is not None
@@ -54,9 +58,9 @@ def test_speeches_keeps_a_speech_from_queued_to_done(speeches: Speeches) -> None
 def test_speeches_forgets_the_text_of_a_failed_speech(
     speeches: Speeches, database: Database, url: str, tmp_path: Path
 ) -> None:
-    speeches.add(speech(1))
-    speeches.failed("speech_1", finished=2000.0, error="no")
-    found = speeches.get("speech_1")
+    speeches.add(TENANT, speech(1))
+    speeches.failed(TENANT, "speech_1", finished=2000.0, error="no")
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.text, found.error) == ("failed", None, "no")
     if url.startswith("sqlite"):
@@ -66,25 +70,27 @@ def test_speeches_forgets_the_text_of_a_failed_speech(
 
 def test_speeches_lists_unfinished_ones_oldest_first(speeches: Speeches) -> None:
     for number, status in ((3, Status.QUEUED), (1, Status.RUNNING), (2, Status.DONE), (0, Status.FAILED)):
-        speeches.add(speech(number, status))
-    assert speeches.unfinished() == ["speech_1", "speech_3"]
-    assert speeches.count_unfinished() == 2
+        speeches.add(TENANT, speech(number, status))
+    assert speeches.unfinished() == [(TENANT, "speech_1"), (TENANT, "speech_3")]
+    assert speeches.count_unfinished() == {TENANT: 2}
 
 
 def test_speeches_returns_none_for_a_missing_speech(speeches: Speeches) -> None:
     for missing in ("speech_1", "speech_\0"):
-        assert speeches.get(missing) is None
-        assert speeches.delete(missing) is None
+        assert speeches.get(TENANT, missing) is None
+        assert speeches.delete(TENANT, missing) is None
 
 
 def test_speeches_done_is_false_for_a_deleted_speech(speeches: Speeches) -> None:
-    speeches.add(speech(1))
-    removed = speeches.delete("speech_1")
+    speeches.add(TENANT, speech(1))
+    removed = speeches.delete(TENANT, "speech_1")
     assert removed is not None
     assert removed.voice == "female_en-US"
-    assert speeches.delete("speech_1") is None
-    assert not speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=nothing)
-    assert speeches.get("speech_1") is None
+    assert speeches.delete(TENANT, "speech_1") is None
+    assert not speeches.done(
+        TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=nothing
+    )
+    assert speeches.get(TENANT, "speech_1") is None
 
 
 @pytest.mark.parametrize("ended", ["done", "failed"])
@@ -93,6 +99,7 @@ def test_speeches_does_not_change_an_ended_speech(speeches: Speeches, ended: str
 
     def done(name: str, finished: float) -> bool:
         return speeches.done(
+            TENANT,
             "speech_1",
             finished=finished,
             seconds=1.0,
@@ -101,12 +108,16 @@ def test_speeches_does_not_change_an_ended_speech(speeches: Speeches, ended: str
             publish=lambda: published.append(name),
         )
 
-    speeches.add(speech(1))
-    assert done("first", 1.0) if ended == "done" else speeches.failed("speech_1", finished=1.0, error="no")
-    assert not speeches.running("speech_1")
-    assert not speeches.failed("speech_1", finished=2.0, error="later")
+    speeches.add(TENANT, speech(1))
+    assert (
+        done("first", 1.0)
+        if ended == "done"
+        else speeches.failed(TENANT, "speech_1", finished=1.0, error="no")
+    )
+    assert not speeches.running(TENANT, "speech_1")
+    assert not speeches.failed(TENANT, "speech_1", finished=2.0, error="later")
     assert not done("later", 2.0)
-    found = speeches.get("speech_1")
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.finished) == (ended, 1.0)
     assert (found.sha256, found.error) == (("first", None) if ended == "done" else (None, "no"))
@@ -119,7 +130,9 @@ def test_speeches_publishes_once_for_two_who_made_a_speech(speeches: Speeches) -
     at_it, both = Event(), Event()
 
     def done(name: str, publish: Callable[[], None]) -> bool:
-        return speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256=name, publish=publish)
+        return speeches.done(
+            TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256=name, publish=publish
+        )
 
     def first() -> None:
         at_it.set()
@@ -131,13 +144,13 @@ def test_speeches_publishes_once_for_two_who_made_a_speech(speeches: Speeches) -
         both.set()
         return kept
 
-    speeches.add(speech(1))
+    speeches.add(TENANT, speech(1))
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(done, "first", first)
         assert at_it.wait(10)
         other = pool.submit(second)
         assert (one.result(), other.result(), published) == (True, False, ["first"])
-    found = speeches.get("speech_1")
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert found.sha256 == "first"
 
@@ -146,24 +159,42 @@ def test_speeches_keeps_a_speech_open_that_cannot_be_published(speeches: Speeche
     def refuse() -> None:
         raise OSError("simulated")
 
-    speeches.add(speech(1))
+    speeches.add(TENANT, speech(1))
     with pytest.raises(OSError, match="simulated"):
-        speeches.done("speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=refuse)
-    found = speeches.get("speech_1")
+        speeches.done(TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=refuse)
+    found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.text) == ("queued", "secret text")
 
 
 def test_speeches_accepts_writes_of_many_threads(speeches: Speeches) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: speeches.add(speech(number)), range(64)))
-        list(pool.map(lambda number: speeches.running(f"speech_{number}"), range(64)))
-    assert speeches.count_unfinished() == 64
+        list(pool.map(lambda number: speeches.add(TENANT, speech(number)), range(64)))
+        list(pool.map(lambda number: speeches.running(TENANT, f"speech_{number}"), range(64)))
+    assert speeches.count_unfinished() == {TENANT: 64}
+
+
+def test_speeches_of_another_tenant_are_not_there(speeches: Speeches) -> None:
+    speeches.add(TENANT, speech(1))
+    speeches.add("clinic", speech(2))
+    for tenant in ("clinic", "default", ""):
+        assert speeches.get(tenant, "speech_1") is None
+        assert not speeches.running(tenant, "speech_1")
+        assert not speeches.done(
+            tenant, "speech_1", finished=2.0, seconds=1.0, size=1, sha256="s", publish=pytest.fail
+        )
+        assert not speeches.failed(tenant, "speech_1", finished=2.0, error="no")
+        assert speeches.delete(tenant, "speech_1") is None
+    found = speeches.get(TENANT, "speech_1")
+    assert found is not None
+    assert (found.status, found.text) == ("queued", "secret text")
+    assert speeches.unfinished() == [(TENANT, "speech_1"), ("clinic", "speech_2")]
+    assert speeches.count_unfinished() == {TENANT: 1, "clinic": 1}
 
 
 def test_database_on_sqlite_is_private_and_has_a_write_ahead_log(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'state' / 'metadata.sqlite'}")
-    Speeches(database).add(speech(1))
+    Speeches(database).add(TENANT, speech(1))
     file = tmp_path / "state" / "metadata.sqlite"
     assert file.stat().st_mode & 0o077 == 0
     with sqlite3.connect(file) as opened:

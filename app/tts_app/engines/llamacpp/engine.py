@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from tts_app.engines.llamacpp.reuse import PromptReuse
 from tts_app.engines.llamacpp.server import LlamaCppServer, start_server
 from tts_app.engines.openai_wire import body_of, chat_logprobs, delta_of
 from tts_app.engines.slots import Slots
@@ -49,6 +50,7 @@ class LlamaCppEngine:
         self._slots = Slots(slots)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llamacpp")
         self._running: set[_Answer] = set()
+        self._reuse = PromptReuse()
         self._capabilities = TextCapabilities(
             context_length=started.context_length,
             slots=slots,
@@ -101,11 +103,16 @@ class LlamaCppEngine:
             EngineStoppedError: the engine was closed, or broke.
         """
         body = self._body(request)
-        await self._slots.take(request.n)
+        answer = _Answer(request)
+        body["cache_prompt"] = await self._reuse.enter(answer, request.tenant)
+        try:
+            await self._slots.take(request.n)
+        except BaseException:
+            self._reuse.begun(answer)
+            raise
         if self._server is None:
             self._slots.give(request.n)
             raise EngineStoppedError(_CLOSED)
-        answer = _Answer(request)
         handle = (
             self._server.handle_completions
             if request.messages is None
@@ -117,6 +124,7 @@ class LlamaCppEngine:
         try:
             while not answer.ended:
                 await answer.changed()
+                self._reuse.begun(answer)
                 for delta in answer.take():
                     yield delta
         finally:
@@ -137,6 +145,7 @@ class LlamaCppEngine:
 
     def _end(self, answer: "_Answer", slots: int) -> None:
         self._running.discard(answer)
+        self._reuse.begun(answer)
         self._slots.give(slots)
         answer.wake()
 

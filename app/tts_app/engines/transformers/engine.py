@@ -33,6 +33,7 @@ from tts_app.engines.transformers.writing import (
     Stop,
     Task,
     TokenBatch,
+    batch_name,
     broken,
     can_batch,
     is_plain,
@@ -145,7 +146,8 @@ class TransformersEngine:
         loaded, task, done = self._open(), writing.task, partial(self._slots.give, 1)
         if self._batch is None or not is_plain(task.request):
             return write_alone(self._threads, loaded, task, index, writing.put, done)
-        return write_in_batch(self._batch, f"{next(self._names)}", loaded, task, index, writing.put, done)
+        name = batch_name(task.request, next(self._names))
+        return write_in_batch(self._batch, name, loaded, task, index, writing.put, done)
 
     def _prepare(self, loaded: LoadedModel, request: TextRequest) -> Task:
         """Check the request and read its prompt. Blocking."""

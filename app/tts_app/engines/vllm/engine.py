@@ -259,6 +259,8 @@ def body_for_vllm(request: TextRequest, model: str) -> dict[str, Any]:
         # So that each chunk has the number of tokens so far.
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     }
+    if request.tenant is not None:
+        body["cache_salt"] = request.tenant  # the cache of prompts is shared only where this is the same
     if request.messages is None:
         body.setdefault("max_tokens", None)  # vLLM's default for completions is 16
     return body

@@ -27,7 +27,8 @@ class LlamaCppParameters(Parameters):
     cache_type_v: CacheType = "f16"
     """How the values of the cache are stored."""
     cache_ram_mib: Annotated[int, Field(ge=0)] = 0
-    """Memory for prompts of earlier conversations, beside the slots, in MiB."""
+    """Memory for prompts of earlier conversations, beside the slots, in MiB. Keep 0 for a model of several
+    tenants: the time of an answer may show that another's prompt was alike."""
     chat_template: str | None = None
     """Jinja template of a conversation, instead of the model's own."""
     top_k: Annotated[int, Field(ge=0)] = 40
