@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     """Turns of tenants that do not have one where others have one, as `hotel=3,clinic=2`."""
     durable_workers: Annotated[int, Field(ge=1, le=1000)] = 2
     """Durable speeches that are processed at a time."""
+    batch_text_ttl: Annotated[float, Field(ge=0)] = 7 * 86_400.0
+    """Seconds after a batch's end for which its texts are kept, and it can be retried. A request may give its
+    own `text_ttl`."""
     max_input: Annotated[int, Field(ge=1)] = 4096
     """Characters that `POST /v1/audio/speech` takes."""
     max_text: Annotated[int, Field(ge=1)] = 100_000

@@ -97,3 +97,29 @@ def test_audit_says_what_a_key_touched(keyed: Any, ttsp: Callable[..., str]) -> 
     assert {row["address"] for row in rows} == {"127.0.0.1"}
     assert "platypus" not in ttsp("audit", "query", "--json")
     ttsp("audit", "verify")
+
+
+def test_tenants_share_a_playground_and_nothing_of_their_own(keyed: Any, ttsp: Callable[..., str]) -> None:
+    hotel, clinic = (
+        bearer(ttsp("keys", "create", "site", "--tenant", tenant)) for tenant in ("hotel", "clinic")
+    )
+    said = "Write one short sentence about the sea, the beach and the breakfast."
+    chat = {"messages": [{"role": "user", "content": said}], "max_tokens": 2}
+    speech = {"text": "Breakfast is served from seven.", "language": "en"}
+    with httpx.Client(base_url=keyed.url, timeout=120) as client:
+        stored = client.post("/v1/speech", json=speech, headers=hotel | {"Prefer": "wait=60"}).json()
+        path = stored["links"]["audio"]
+        assert client.get(path, headers=hotel).status_code == 200
+        assert client.get(path, headers=clinic).status_code == 404
+        assert len(list((keyed.folder / "audio-output" / "tenants" / "hotel").glob("speech_*.mp3"))) == 1
+        models = client.get("/v1/models", headers=hotel).json()["data"]
+        chat["model"] = next(model["id"] for model in models if "text" in model["capabilities"])
+
+        def cached(headers: dict[str, str]) -> int:
+            answer = client.post("/v1/chat/completions", json=chat, headers=headers).json()
+            tokens: int = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+            return tokens
+
+        assert cached(hotel) == 0
+        assert cached(hotel) > 0, "its own prompt is used again"
+        assert [cached(clinic), cached(hotel), cached(clinic)] == [0, 0, 0]

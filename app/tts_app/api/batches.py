@@ -67,6 +67,8 @@ class BatchRequest(Resource):
     """How often an item that failed is tried again."""
     parallelism: Annotated[int, Field(ge=1, le=64)] = 8
     """Items that are spoken at a time, at most."""
+    text_ttl: Annotated[float, Field(ge=0, le=10 * 366 * 86_400)] | None = None
+    """Seconds after its end for which its texts are kept, and it can be retried; default: the service's."""
 
 
 class BatchCounts(BaseModel):
@@ -166,6 +168,7 @@ async def create_batch(
         idempotency_key=key,
         request_hash=hashlib.sha256(job.encode()).hexdigest(),
         job=job,
+        text_ttl=body.text_ttl,
     )
     try:
         kept = await playground.batches.submit(tenant, batch, playground.recording.act(request))
@@ -337,6 +340,12 @@ async def retry_batch(batch_id: str, request: Request, tenant: Tenant, playgroun
             raise ApiError(
                 409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
             )
+        if now.texts_gone:
+            raise ApiError(
+                409,
+                "The batch's texts are forgotten, some time after its end (text_ttl): make a new batch.",
+                code="texts_forgotten",
+            )
         raise ApiError(409, f"The batch has not ended: it is {now.status}.")
     return _answer(await _find(tenant, batch_id, playground), playground)
 
@@ -354,7 +363,7 @@ def _job(body: BatchRequest) -> str:
     Raises:
         RequestValidationError: the body is not valid in a TTSJob.
     """
-    spec = body.model_dump(mode="json", by_alias=True, exclude_none=True)
+    spec = body.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"text_ttl"})
     spec["posts"] = {"inline": spec["posts"]}
     try:
         TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": "file:///nowhere-yet"}})

@@ -33,6 +33,8 @@ from tts_app.tenants import objects_of
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger has it anyway."""
 _LOOK_AGAIN = 0.2
+_FORGET_SECONDS = 10.0
+"""How often texts are forgotten whose time has come."""
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -57,7 +59,7 @@ class HostedBatches:
         self._batches = batches
         self._settings = settings
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
@@ -66,13 +68,13 @@ class HostedBatches:
         """Resume what an earlier run left unfinished."""
         for tenant, batch_id in await asyncio.to_thread(self._batches.unfinished):
             self._queue.put_nowait((tenant, batch_id))
-        self._task = asyncio.create_task(self._work())
+        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._forget_texts())]
 
     async def stop(self) -> None:
         """Stop rendering; the next start resumes what is not done."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
@@ -90,9 +92,8 @@ class HostedBatches:
         try:
             kept = await asyncio.to_thread(self._accept, batch, act)
         except AWAY:
-            self._queue.put_nowait(
-                (tenant, batch.id)
-            )  # it may be stored: the connection can break after that
+            # It may be stored: the connection can break after that.
+            self._queue.put_nowait((tenant, batch.id))
             raise
         if kept.id == batch.id:
             self._queue.put_nowait((tenant, batch.id))
@@ -121,7 +122,7 @@ class HostedBatches:
     async def retry(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Render again what failed, or what was not done when it was cancelled.
 
-        False: it has not ended, or has succeeded.
+        False: it has not ended, has succeeded, or its texts are forgotten.
         """
         try:
             reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id, act)
@@ -254,6 +255,14 @@ class HostedBatches:
                 self._running = None
                 self._progress.pop(batch_id, None)
                 self._notify(batch_id)
+
+    async def _forget_texts(self) -> None:
+        """Forget the texts of ended batches when their time has come."""
+        while True:
+            forget = partial(self._batches.forget_texts, time.time(), self._settings.batch_text_ttl)
+            if forgotten := await self._recorded(forget):
+                log("batch texts forgotten", batches=forgotten)
+            await asyncio.sleep(_FORGET_SECONDS)
 
     async def _attempt(self, tenant: str, batch_id: str) -> None:
         batch = await self._recorded(partial(self._batches.get, tenant, batch_id))

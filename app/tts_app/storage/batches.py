@@ -1,5 +1,6 @@
 """Metadata of the API's batches. Their items are in the ledger beside the audio."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 from tts_app.tenants import DEFAULT_TENANT
+
+_FORGOTTEN = "-"
+"""What stands for a text that is forgotten: a post has none that is empty."""
+_FORGOTTEN_AT_ONCE = 100
+"""Batches whose texts are forgotten in one transaction."""
 
 
 class BatchStatus(StrEnum):
@@ -34,6 +40,7 @@ class BatchStatus(StrEnum):
 
 _CURSOR = re.compile(r"([0-9]+\.[0-9]+)~(batch_[0-9a-f]+)")
 _OPEN = [status.value for status in BatchStatus if not status.final]
+_ENDED = [status.value for status in BatchStatus if status.final]
 _REOPENED = [BatchStatus.PARTIALLY_FAILED.value, BatchStatus.FAILED.value, BatchStatus.CANCELLED.value]
 
 
@@ -81,6 +88,10 @@ class Batch(Base):
     """Whether its next run retries what failed in earlier ones."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
+    text_ttl: Mapped[float | None]
+    """Seconds after its end for which its texts are kept; None: as long as the setting says."""
+    texts_gone: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether they are forgotten: then it can be listed, heard and deleted, but not retried."""
 
     @property
     def created_at(self) -> datetime:
@@ -221,25 +232,48 @@ class Batches:
     def reopen(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
-        False: it is open, succeeded or deleted.
+        False: it is open, succeeded or deleted, or its texts are gone.
         """
-        return self._change(
-            tenant,
-            batch_id,
-            _REOPENED,
-            act,
-            status=BatchStatus.QUEUED.value,
-            finished=None,
-            retry_failed=True,
-            message=None,
+        reopened = update(Batch).where(
+            *_the_one(tenant, batch_id), Batch.status.in_(_REOPENED), Batch.texts_gone.is_(False)
         )
+        values = {"status": BatchStatus.QUEUED.value, "finished": None, "retry_failed": True, "message": None}
+        with self._database.session(act) as session:
+            changed = session.scalar(reopened.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
+
+    def forget_texts(self, now: float, text_ttl: float) -> int:
+        """Forget the texts of the batches of all tenants whose time has come; return of how many.
+
+        `text_ttl` counts for batches that have none of their own, in seconds after their end. What the posts
+        are called, and in which languages they were, stays: it says which items there are.
+        """
+        is_due = (
+            Batch.status.in_(_ENDED),
+            Batch.texts_gone.is_(False),
+            Batch.finished + func.coalesce(Batch.text_ttl, text_ttl) <= now,
+        )
+        forgotten = 0
+        while True:
+            with self._database.session() as session:
+                due = session.execute(
+                    select(Batch.id, Batch.job).where(*is_due).limit(_FORGOTTEN_AT_ONCE)
+                ).all()
+            if not due:
+                return forgotten
+            with self._database.forgetting() as session:
+                for batch_id, job in due:  # a batch that was reopened meanwhile is not due any more
+                    forget = update(Batch).where(Batch.id == batch_id, *is_due)
+                    session.execute(forget.values(job=_without_texts(job), texts_gone=True))
+            forgotten += len(due)
 
     def delete_ended(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
         """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
-        ended = [status.value for status in BatchStatus if status.final]
-        removal = delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(ended)).returning(Batch)
+        removal = delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(_ENDED)).returning(Batch)
         with self._database.forgetting(act) as session:
             removed = session.scalar(removal)
             if removed is not None:
@@ -275,6 +309,14 @@ class Batches:
             if changed:
                 act.record(session, batch_id)
         return changed
+
+
+def _without_texts(job: str) -> str:
+    """Return the spec of a job whose posts have no texts, but still their ids and languages."""
+    spec = json.loads(job)
+    for post in spec["posts"]["inline"]:
+        post["text"] = dict.fromkeys(post["text"], _FORGOTTEN)
+    return json.dumps(spec)
 
 
 def _the_one(tenant: str, batch_id: str) -> tuple[Any, Any]:

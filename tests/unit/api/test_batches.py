@@ -7,8 +7,10 @@ import io
 import json
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,22 @@ async def test_of_one_that_succeeded_there_is_nothing_to_retry(api: Any) -> None
     answer = await api.client.post(f"{batch['links']['self']}/retry")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "nothing_failed")
     assert answer.json()["error"]["message"].startswith("Nothing of the batch has failed")
+
+
+async def test_one_whose_texts_are_forgotten_is_heard_but_not_retried(
+    api: Any, pool: Pool, until: Any
+) -> None:
+    pool.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY | {"text_ttl": 0})).json()
+    await until(lambda: pool.asked == 4)
+    await api.client.post(f"{batch['links']['self']}/cancel")
+    pool.gate.set()
+    forget = partial(Batches(api.context.database).forget_texts, now=time.time(), text_ttl=1e9)
+    assert await asyncio.to_thread(forget) == 1
+    answer = await api.client.post(f"{batch['links']['self']}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "texts_forgotten")
+    items = (await api.client.get(batch["links"]["items"])).json()["data"]
+    assert len(items) == 4
 
 
 async def test_one_that_runs_cannot_be_retried(api: Any, pool: Pool, until: Any) -> None:
