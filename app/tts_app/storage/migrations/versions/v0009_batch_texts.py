@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the columns; batches of before have the setting's time."""
-    op.add_column("batches", sa.Column("text_ttl", sa.Float(), nullable=True))
+    op.add_column("batches", sa.Column("text_ttl", sa.Double(), nullable=True))
     op.add_column("batches", sa.Column("texts_gone", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
