@@ -43,6 +43,11 @@ Claim = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
 """A claim of a token, or a value of one: ASCII without spaces and quotes, as a header can repeat it."""
 
 
+def _rooted(place: str) -> str:
+    """Return a folder as an absolute one, as `File` does; an address as it is."""
+    return str(Path(place).expanduser().absolute()) if place and "://" not in place else place
+
+
 def _private(url: str) -> str:
     """Refuse an address that others can read or change on its way."""
     if not is_private_url(url) or re.search(r"[?#@\s]", url):
@@ -91,6 +96,14 @@ class Settings(BaseSettings):
     """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
     `state_dir`, which is made."""
 
+    audit: bool = False
+    """Whether it is recorded in the database who did what: without a row nothing is done."""
+    audit_key_file: File | None = None
+    """File of the secret of the audit's MACs, the same for all replicas; when unset, `audit-key` in
+    `state_dir`, which is made."""
+    audit_anchor: Annotated[str, AfterValidator(_rooted)] = ""
+    """Folder, or fsspec URL, outside the database's reach, where the heads of the audit's chains are kept: at
+    most one a minute for each replica. When empty, none are."""
     tls_cert: File | None = None
     """File of the certificate with which the gateway speaks TLS: in PEM, with those of its issuers after it.
     Read again when it changes."""
@@ -300,6 +313,7 @@ class Settings(BaseSettings):
             key=self.asks_for_key,
             tls=proxied or self.tls_cert is not None,
             oidc=self.oidc_issuer is not None,
+            audit=self.audit,
             ray_encrypted=True,
         )
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
@@ -314,6 +328,17 @@ class Settings(BaseSettings):
         if self.key_pepper_file is None:
             return secret(self.state / "key-pepper").encode()
         return self.key_pepper_file.read_bytes().strip()
+
+    def audit_key(self, *, make: bool = True) -> bytes:
+        """Return the secret of the audit's MACs; `make` one where there is none and none is named.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        own = self.state / "audit-key"
+        if self.audit_key_file is None and (make or own.exists()):
+            return secret(own).encode()
+        return (self.audit_key_file or own).read_bytes().strip()
 
     @property
     def database(self) -> str:

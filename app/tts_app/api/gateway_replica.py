@@ -11,6 +11,7 @@ from ray import serve
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
+from tts_app.api.recording import recording_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
@@ -25,6 +26,7 @@ from tts_app.serving.writing import TextService
 from tts_app.settings import gateway_settings
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
@@ -76,6 +78,8 @@ class Gateway:
                 key_required=settings.asks_for_key,
                 provider=provider_of(settings),
             ),
+            AuditRows(database),
+            recording_of(settings, database),
             proxied=self._address is None,
         )
 

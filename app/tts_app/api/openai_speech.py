@@ -4,7 +4,7 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import StreamingResponse
 
 from tts_app.api.deps import Playground, Tenant, json_only
@@ -35,7 +35,10 @@ router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies
     summary="Create speech",
 )
 async def create_speech(
-    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)], tenant: Tenant, playground: Playground
+    request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)],
+    http: Request,
+    tenant: Tenant,
+    playground: Playground,
 ) -> StreamingResponse:
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
     _check(request, playground)
@@ -43,6 +46,7 @@ async def create_speech(
     utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(playground.service.speak(tenant, utterance))
+    await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
     audio = (chunk.data async for chunk in chunks)

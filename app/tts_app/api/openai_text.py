@@ -72,12 +72,14 @@ async def create_chat(
         both = await PrimedStream.prime(
             write_and_speak(tenant, playground.text, playground.service, model, engine_request, utterance)
         )
+        await playground.recording.write(http, model, both)
         if request.stream:
             return ClosingStream(
                 both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
             )
         return JSONResponse(await _spoken(both, chat, utterance.options.format))
     deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, chat, request.with_usage, playground)), _EVENTS
@@ -94,6 +96,7 @@ async def create_chat(
 )
 async def create_completion(
     request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)],
+    http: Request,
     tenant: Tenant,
     playground: Playground,
 ) -> Response:
@@ -105,6 +108,7 @@ async def create_completion(
     log("completion", model=model, characters=len(text), text=playground.fingerprint(text))
     completion = Completion(model, request.with_usage)
     deltas = await PrimedStream.prime(playground.text.write(tenant, model, engine_request))
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, completion, request.with_usage, playground)), _EVENTS

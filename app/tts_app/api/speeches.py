@@ -75,7 +75,7 @@ async def create_speech(
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
     )
-    await playground.durable.submit(tenant, speech)
+    await playground.durable.submit(tenant, speech, playground.recording.act(request))
     log(
         "durable speech",
         speech=speech.id,
@@ -156,6 +156,7 @@ async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground
             "The speech's file is not what was stored: restore it, or delete the speech and order it again."
         )
         raise ApiError(503, message, param="id", code="file_damaged") from None
+    await playground.recording.write(request, speech.id)
     return StreamingResponse(chain([first], blocks), status, headers, media_type)
 
 
@@ -180,9 +181,10 @@ async def get_events(speech_id: str, tenant: Tenant, playground: Playground) -> 
     responses=_UNKNOWN,
     summary="Delete speech",
 )
-async def delete_speech(speech_id: str, tenant: Tenant, playground: Playground) -> Response:
+async def delete_speech(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
-    if not await playground.durable.delete(tenant, speech_id):
+    act = playground.recording.act(request)
+    if not await playground.durable.delete(tenant, speech_id, act):
         raise _no_such(speech_id)
     return Response(status_code=204)
 

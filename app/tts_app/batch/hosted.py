@@ -23,6 +23,7 @@ from tts_app.fair_queue import FairAsyncQueue
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
@@ -79,16 +80,17 @@ class HostedBatches:
         """Return the address of the batch's output."""
         return f"{objects_of(tenant, self._settings.audio_output).rstrip('/')}/batches/{batch_id}"
 
-    async def submit(self, tenant: str, batch: Batch) -> Batch:
+    async def submit(self, tenant: str, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Accept a batch, after checking all of it; return it, or the one that had its key before.
 
         Raises:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
+            AuditError: it cannot be recorded.
         """
         batch.tenant = tenant
         try:
-            kept = await asyncio.to_thread(self._accept, batch)
+            kept = await asyncio.to_thread(self._accept, batch, act)
         except AWAY:
             # It may be stored: the connection can break after that.
             self._queue.put_nowait((tenant, batch.id))
@@ -109,21 +111,21 @@ class HostedBatches:
         """Return the progress of a batch that is being rendered."""
         return self._progress.get(batch.id)
 
-    async def cancel(self, batch: Batch) -> bool:
+    async def cancel(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """End a batch after the items in progress; its files stay. False: it had ended before."""
-        ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED)
+        ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED, act=act)
         if self._running is not None and self._running[0] == batch.id:
             self._running[1].stop()
         self._notify(batch.id)
         return ended
 
-    async def retry(self, batch: Batch) -> bool:
+    async def retry(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Render again what failed, or what was not done when it was cancelled.
 
         False: it has not ended, has succeeded, or its texts are forgotten.
         """
         try:
-            reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id)
+            reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id, act)
         except AWAY:
             self._queue.put_nowait((batch.tenant, batch.id))  # it may be reopened all the same
             raise
@@ -133,24 +135,25 @@ class HostedBatches:
         self._notify(batch.id)
         return True
 
-    async def delete(self, batch: Batch) -> bool:
+    async def delete(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Remove an ended batch: its record, texts included, and its files. False: it has not ended.
 
         Raises:
             LockedError: the last items are still being spoken.
             OutputError, OSError: its files cannot be removed; the batch stays.
+            AuditError: it cannot be recorded; the batch stays.
         """
 
         def remove() -> bool:
             output = self._output(batch)
             with output.lock():
-                removed = self._batches.delete_ended(batch.tenant, batch.id)
+                removed = self._batches.delete_ended(batch.tenant, batch.id, act)
                 if removed is None:
                     return False
                 try:
                     output.remove_all()
                 except OSError:
-                    self._batches.restore(removed)
+                    self._batches.restore(removed, act)
                     raise
             return True
 
@@ -186,7 +189,7 @@ class HostedBatches:
                 return
             await changed.wait()
 
-    def _accept(self, batch: Batch) -> Batch:
+    def _accept(self, batch: Batch, act: Act) -> Batch:
         """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
         before = self._batches.repeated(batch.tenant, batch)  # even if its models have changed since
         if before is not None:
@@ -197,7 +200,7 @@ class HostedBatches:
             batch.total = plan.total
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
-            kept = self._batches.add(batch.tenant, batch)  # of two at the same time it stores one
+            kept = self._batches.add(batch.tenant, batch, act)  # of two at the same time it stores one
             return kept
         finally:
             if kept is not batch:
@@ -347,8 +350,11 @@ class HostedBatches:
         if progress.known:
             self._batches.progress(batch.tenant, batch.id, **progress.counts)
 
-    def _finish(self, batch: Batch, status: BatchStatus, message: str | None = None) -> bool:
-        return self._batches.finish(batch.tenant, batch.id, status, finished=time.time(), message=message)
+    def _finish(
+        self, batch: Batch, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
+    ) -> bool:
+        finish = partial(self._batches.finish, finished=time.time(), message=message, act=act)
+        return finish(batch.tenant, batch.id, status)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

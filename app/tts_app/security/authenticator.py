@@ -99,4 +99,4 @@ class Authenticator:
 def _principal(record: ApiKey) -> Principal:
     """Return who has a key; scopes of a newer version, which this one does not know, are left out."""
     known = frozenset(Scope(name) for name in record.scopes if name in set(Scope))
-    return Principal(record.tenant, f"{record.name} ({record.id})", known, record.expires)
+    return Principal(record.tenant, f"{record.name} ({record.id})", known, record.expires, key=record.id)

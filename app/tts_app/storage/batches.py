@@ -12,6 +12,7 @@ from sqlalchemy import JSON, Index, Text, UniqueConstraint, delete, false, func,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 from tts_app.tenants import DEFAULT_TENANT
 
@@ -126,7 +127,7 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, batch: Batch) -> Batch:
+    def add(self, tenant: str, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
@@ -134,8 +135,9 @@ class Batches:
         """
         batch.tenant = tenant
         try:
-            with self._database.session() as session:
+            with self._database.session(act) as session:
                 session.add(batch)
+                act.record(session, batch.id)
         except IntegrityError:
             # Of requests at the same time the constraint lets only the first one store its batch.
             found = self.repeated(tenant, batch)
@@ -201,10 +203,17 @@ class Batches:
     ) -> bool:
         """Record the item counts; for a final batch too, as they may come late. False: it is deleted."""
         counts = {"total": total, "done": done, "failed": failed, "skipped": skipped}
-        return self._change(tenant, batch_id, None, **counts)
+        return self._change(tenant, batch_id, None, UNRECORDED, **counts)
 
     def finish(
-        self, tenant: str, batch_id: str, status: BatchStatus, *, finished: float, message: str | None = None
+        self,
+        tenant: str,
+        batch_id: str,
+        status: BatchStatus,
+        *,
+        finished: float,
+        message: str | None = None,
+        act: Act = UNRECORDED,
     ) -> bool:
         """Record how a batch ended, also by cancellation. False: it is final already, or deleted."""
         if not status.final:
@@ -213,13 +222,14 @@ class Batches:
             tenant,
             batch_id,
             _OPEN,
+            act,
             status=status.value,
             finished=finished,
             retry_failed=False,
             message=message,
         )
 
-    def reopen(self, tenant: str, batch_id: str) -> bool:
+    def reopen(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
         False: it is open, succeeded or deleted, or its texts are gone.
@@ -228,8 +238,11 @@ class Batches:
             *_the_one(tenant, batch_id), Batch.status.in_(_REOPENED), Batch.texts_gone.is_(False)
         )
         values = {"status": BatchStatus.QUEUED.value, "finished": None, "retry_failed": True, "message": None}
-        with self._database.session() as session:
-            return session.scalar(reopened.values(**values).returning(Batch.id)) is not None
+        with self._database.session(act) as session:
+            changed = session.scalar(reopened.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
 
     def forget_texts(self, now: float, text_ttl: float) -> int:
         """Forget the texts of the batches of all tenants whose time has come; return of how many.
@@ -256,19 +269,22 @@ class Batches:
                     session.execute(forget.values(job=_without_texts(job), texts_gone=True))
             forgotten += len(due)
 
-    def delete_ended(self, tenant: str, batch_id: str) -> Batch | None:
+    def delete_ended(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
         """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
-        with self._database.forgetting() as session:
-            return session.scalar(
-                delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(_ENDED)).returning(Batch)
-            )
+        removal = delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(_ENDED)).returning(Batch)
+        with self._database.forgetting(act) as session:
+            removed = session.scalar(removal)
+            if removed is not None:
+                act.record(session, batch_id)
+        return removed
 
-    def restore(self, batch: Batch) -> None:
+    def restore(self, batch: Batch, act: Act = UNRECORDED) -> None:
         """Store a removed batch again, as its tenant's."""
-        with self._database.session() as session:
+        with self._database.session(act) as session:
             session.merge(batch)
+            act.record(session, batch.id, "undone")
 
     def _by_key(self, tenant: str, key: str | None) -> Batch | None:
         if key is None:
@@ -276,13 +292,23 @@ class Batches:
         with self._database.session() as session:
             return session.scalar(select(Batch).where(Batch.tenant == tenant, Batch.idempotency_key == key))
 
-    def _change(self, tenant: str, batch_id: str, allowed: Sequence[str] | None, **values: Any) -> bool:
+    def _change(
+        self,
+        tenant: str,
+        batch_id: str,
+        allowed: Sequence[str] | None,
+        act: Act = UNRECORDED,
+        **values: Any,
+    ) -> bool:
         """Change a batch whose status is in `allowed` (None: any), in one statement, so atomically."""
         change = update(Batch).where(*_the_one(tenant, batch_id))
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))
-        with self._database.session() as session:
-            return session.scalar(change.values(**values).returning(Batch.id)) is not None
+        with self._database.session(act) as session:
+            changed = session.scalar(change.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
 
 
 def _without_texts(job: str) -> str:

@@ -352,7 +352,7 @@ async def test_one_that_was_stored_before_the_connection_broke_is_made(
 
     with monkeypatch.context() as patch:
         patch.setattr(Speeches, "add", break_after)
-        assert (await api.client.post(PATH, json=BODY)).status_code == 500
+        assert (await api.client.post(PATH, json=BODY)).status_code == 503
     with sqlite3.connect(tmp_path / "metadata.sqlite") as database:
         ((speech_id,),) = database.execute("select id from speeches")
     assert (await ended(api, f"{PATH}/{speech_id}"))["status"] == "done"
