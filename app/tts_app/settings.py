@@ -19,6 +19,7 @@ from tts_app.telemetry.logs import secret
 from tts_app.tenants import is_tenant
 
 _SHORTEST_KEY = 16
+_SHORTEST_SECRET = 32
 _REMEDIES = {
     Problem.NO_KEY: "callers need no key: set TTSP_API_KEY, TTSP_KEYS_FILE, or TTSP_KEY_REQUIRED=true",
     Problem.NO_TLS: "callers may come without TLS: set TTSP_TLS_CERT and TTSP_TLS_KEY",
@@ -334,11 +335,18 @@ class Settings(BaseSettings):
 
         Raises:
             OSError: it cannot be read.
+            ValueError: it is too short.
         """
         own = self.state / "audit-key"
         if self.audit_key_file is None and (make or own.exists()):
             return secret(own).encode()
-        return (self.audit_key_file or own).read_bytes().strip()
+        found = (self.audit_key_file or own).read_bytes().strip()
+        if len(found) < _SHORTEST_SECRET:
+            raise ValueError(
+                f"TTSP_AUDIT_KEY_FILE has {len(found)} characters, and {_SHORTEST_SECRET} are needed: "
+                "`openssl rand -hex 32` makes them."
+            )
+        return found
 
     @property
     def database(self) -> str:
