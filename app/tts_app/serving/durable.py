@@ -231,6 +231,7 @@ class DurableSpeeches:
                 seconds=round(seconds, 3),
                 size=file.size,
                 sha256=file.sha256,
+                frames=file.frames,
                 publish=file.publish,
             )
         )

@@ -27,6 +27,10 @@ class Status(StrEnum):
         return self in (Status.DONE, Status.FAILED)
 
 
+Blob = bytes
+"""The type, which `Speech.bytes` hides within the class."""
+
+
 class Speech(Base):
     """A durable speech. Its text is kept only until it was spoken."""
 
@@ -53,6 +57,8 @@ class Speech(Base):
     seconds: Mapped[float | None]
     bytes: Mapped[int | None]
     sha256: Mapped[str | None]
+    frames: Mapped[Blob | None]
+    """Digests of the file's frames (`tts_app.storage.audio`); None if an earlier version stored it."""
     error: Mapped[str | None]
 
     @property
@@ -114,6 +120,7 @@ class Speeches:
         seconds: float,
         size: int,
         sha256: str,
+        frames: Blob,
         publish: Callable[[], None],
     ) -> bool:
         """Record that a speech is done and forget its text; `publish` puts its file in place.
@@ -133,6 +140,7 @@ class Speeches:
             seconds=seconds,
             bytes=size,
             sha256=sha256,
+            frames=frames,
             text=None,
         )
 

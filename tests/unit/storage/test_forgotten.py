@@ -34,7 +34,7 @@ def nothing() -> None:
     [
         pytest.param(
             lambda table: table.done(
-                "hotel", "speech_1", finished=2, seconds=1, size=1, sha256="s", publish=nothing
+                "hotel", "speech_1", finished=2, seconds=1, size=1, sha256="s", frames=b"", publish=nothing
             ),
             id="done",
         ),
