@@ -207,7 +207,10 @@ def recording_of(settings: Settings, database: Database) -> Recording:
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(seconds)
-        await work()
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - the next turn comes all the same
+            log("audit turn crashed", level=logging.ERROR, error=error)
 
 
 def _route(scope: AsgiScope) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fsspec.core import url_to_fs
@@ -46,7 +47,8 @@ class Anchors:
         record = {"writer": head.writer, "seq": head.seq, "mac": head.mac, "time": time}
         line = (json.dumps(record) + "\n").encode("ascii")
         if self._folder is None:
-            self._objects.create(f"{head.writer}/{head.seq:012d}-{head.mac}.json", line)
+            with suppress(FileExistsError):  # an earlier try had put it, and its answer was lost
+                self._objects.create(f"{head.writer}/{head.seq:012d}-{head.mac}.json", line)
         else:
             private_folder(self._folder)
             _append(self._folder / f"{head.writer}.jsonl", line)

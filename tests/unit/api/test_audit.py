@@ -17,7 +17,7 @@ from tts_app.api import recording
 from tts_app.api.app import ROUTERS
 from tts_app.api.recording import ACTIONS, REFUSED, WRONG_KEY
 from tts_app.batch import driver
-from tts_app.security.audit import BEGIN, Row, chain_key, verify
+from tts_app.security.audit import BEGIN, Head, Row, chain_key, verify
 from tts_app.security.principal import ALL_BUT_ADMIN, Scope
 from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import Filter
@@ -446,6 +446,26 @@ async def test_what_is_not_recorded_or_anchored_is_logged(
     assert told == [("audit not written", logging.ERROR)] * 2
     assert (await api.client.post("/v1/audio/speech", json=SPOKEN)).status_code == 200
     await until(lambda: told[-1] == ("audit not anchored", logging.ERROR))
+
+
+async def test_heads_are_anchored_after_a_turn_that_crashed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    add = Anchors.add
+    crashed: list[Head] = []
+
+    def crash_once(self: Anchors, head: Head, time: int) -> None:
+        if not crashed:
+            crashed.append(head)
+            raise RuntimeError("simulated")
+        add(self, head, time)
+
+    monkeypatch.setattr(recording, "_ANCHOR_EVERY", 0.01)
+    monkeypatch.setattr(Anchors, "add", crash_once)
+    api = await start(audit=True, audit_anchor=str(tmp_path / "anchors"))
+    await api.client.post("/v1/audio/speech", json=SPOKEN)
+    await until(lambda: (tmp_path / "anchors").exists() and _anchored(str(tmp_path / "anchors")) == 2)
+    assert [head.seq for head in crashed] == [2]
 
 
 async def test_rows_of_callers_who_leave_are_written_all_the_same(start: Start, until: Any) -> None:

@@ -309,8 +309,8 @@ def test_anchors_in_an_object_store_are_an_object_each() -> None:
     for head in heads:
         anchors.add(head, 1)
     assert list(anchors.heads()) == heads
-    with pytest.raises(FileExistsError):
-        anchors.add(heads[0], 2)
+    anchors.add(heads[0], 2)  # again: the answer of the first time was lost
+    assert list(anchors.heads()) == heads
 
 
 @pytest.fixture
