@@ -100,7 +100,7 @@ bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main
 
 .PHONY: bench-audit
 bench-audit: setup ## measure what the audit costs a request; writes docs/benchmarks-audit.md
-	$(PY) tests/bench/audit.py
+	$(PY) tests/bench/audit_cost.py
 
 .PHONY: bench-planning
 bench-planning: setup ## measure what reading a text costs that is made to be slow to read; writes docs/benchmarks-planning.md
