@@ -98,6 +98,10 @@ bench-door: setup ## attack the listener, and measure what others wait; writes d
 bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main~1); writes docs/benchmarks-commits.md
 	$(PY) tests/bench/commits.py --commit $(COMMIT)
 
+.PHONY: bench-audit
+bench-audit: setup ## measure what the audit costs a request; writes docs/benchmarks-audit.md
+	$(PY) tests/bench/audit_cost.py
+
 .PHONY: bench-planning
 bench-planning: setup ## measure what reading a text costs that is made to be slow to read; writes docs/benchmarks-planning.md
 	$(PY) tests/bench/planning.py

@@ -15,11 +15,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tts_app.files import private_folder
 from tts_app.loopback import is_private_url
 from tts_app.profiles import Posture, Problem, Profile, problems
-from tts_app.security.quotas import Quotas, parse_limits, parse_quotas
+from tts_app.quotas import Quotas, parse_limits, parse_quotas
 from tts_app.telemetry.logs import secret
 from tts_app.tenants import is_tenant
 
 _SHORTEST_KEY = 16
+_SHORTEST_SECRET = 32
 _REMEDIES = {
     Problem.NO_KEY: "callers need no key: set TTSP_API_KEY, TTSP_KEYS_FILE, or TTSP_KEY_REQUIRED=true",
     Problem.NO_TLS: "callers may come without TLS: set TTSP_TLS_CERT and TTSP_TLS_KEY",
@@ -42,6 +43,11 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 Claim = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
 """A claim of a token, or a value of one: ASCII without spaces and quotes, as a header can repeat it."""
+
+
+def _rooted(place: str) -> str:
+    """Return a folder as an absolute one, as `File` does; an address as it is."""
+    return str(Path(place).expanduser().absolute()) if place and "://" not in place else place
 
 
 def _private(url: str) -> str:
@@ -92,6 +98,14 @@ class Settings(BaseSettings):
     """File of the secret with which keys are hashed, the same for all replicas; when unset, `key-pepper` in
     `state_dir`, which is made."""
 
+    audit: bool = False
+    """Whether it is recorded in the database who did what: without a row nothing is done."""
+    audit_key_file: File | None = None
+    """File of the secret of the audit's MACs, the same for all replicas; when unset, `audit-key` in
+    `state_dir`, which is made."""
+    audit_anchor: Annotated[str, AfterValidator(_rooted)] = ""
+    """Folder, or fsspec URL, outside the database's reach, where the heads of the audit's chains are kept: at
+    most one a minute for each replica. When empty, none are."""
     tls_cert: File | None = None
     """File of the certificate with which the gateway speaks TLS: in PEM, with those of its issuers after it.
     Read again when it changes."""
@@ -170,6 +184,9 @@ class Settings(BaseSettings):
     for itself."""
     durable_workers: Annotated[int, Field(ge=1, le=1000)] = 2
     """Durable speeches that are processed at a time."""
+    batch_text_ttl: Annotated[float, Field(ge=0)] = 7 * 86_400.0
+    """Seconds after a batch's end for which its texts are kept, and it can be retried. A request may give its
+    own `text_ttl`."""
     max_input: Annotated[int, Field(ge=1)] = 4096
     """Characters that `POST /v1/audio/speech` takes."""
     max_text: Annotated[int, Field(ge=1)] = 100_000
@@ -319,6 +336,7 @@ class Settings(BaseSettings):
             key=self.asks_for_key,
             tls=proxied or self.tls_cert is not None,
             oidc=self.oidc_issuer is not None,
+            audit=self.audit,
             ray_encrypted=True,
         )
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
@@ -347,6 +365,24 @@ class Settings(BaseSettings):
         if self.key_pepper_file is None:
             return secret(self.state / "key-pepper").encode()
         return self.key_pepper_file.read_bytes().strip()
+
+    def audit_key(self, *, make: bool = True) -> bytes:
+        """Return the secret of the audit's MACs; `make` one where there is none and none is named.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is too short.
+        """
+        own = self.state / "audit-key"
+        if self.audit_key_file is None and (make or own.exists()):
+            return secret(own).encode()
+        found = (self.audit_key_file or own).read_bytes().strip()
+        if len(found) < _SHORTEST_SECRET:
+            raise ValueError(
+                f"TTSP_AUDIT_KEY_FILE has {len(found)} characters, and {_SHORTEST_SECRET} are needed: "
+                "`openssl rand -hex 32` makes them."
+            )
+        return found
 
     @property
     def database(self) -> str:

@@ -144,7 +144,8 @@ def render(findings: Findings) -> str:
         "Other pages: [batches](benchmarks-batch.md), [the whole set of posts](benchmarks-posts.md), "
         "[the operator](benchmarks-operator.md), [text](benchmarks-text.md), "
         "[text on a GPU](benchmarks-gpu.md), [planning](benchmarks-planning.md), "
-        "[attacks on the door](benchmarks-door.md), [speed beside another commit](benchmarks-commits.md).",
+        "[attacks on the door](benchmarks-door.md), [the audit](benchmarks-audit.md), "
+        "[speed beside another commit](benchmarks-commits.md).",
         section("Targets", _target_rows(findings)),
         section("Conditions", [["", ""], *([name, value] for name, value in findings.conditions.items())]),
         section("Throughput", _throughput_rows(findings), _THROUGHPUT_NOTE),

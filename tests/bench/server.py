@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -22,11 +22,14 @@ STOP_SECONDS = 60.0
 class Server:
     """`ttsp serve`, with more arguments where some are given; ready when entered.
 
-    `root` is the checkout whose `.venv` runs it; this one by default.
+    `root` is the checkout whose `.venv` runs it; this one by default. `settings` are environment variables.
     """
 
-    def __init__(self, *arguments: str, root: Path | None = None) -> None:
+    def __init__(
+        self, *arguments: str, root: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._arguments = arguments
+        self._settings = settings or {}
         self._python = str(root / ".venv" / "bin" / "python") if root else sys.executable
 
     def __enter__(self) -> Self:
@@ -38,6 +41,7 @@ class Server:
             "TTSP_STATE_DIR": str(state / "state"),
             "TTSP_AUDIO_OUTPUT": str(state / "audio"),
             "TTSP_METRICS_PORT": str(metrics),
+            **self._settings,
         }
         command = [self._python, "-m", "tts_app.cli", "serve", "--port", str(port), *self._arguments]
         self._output = state / "output.txt"

@@ -80,6 +80,21 @@ def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
     assert "one" in first.read_text()
 
 
+def test_audit_anchor_may_be_a_folder_or_an_address(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings().audit_anchor == ""
+    assert Settings(audit_anchor="anchors").audit_anchor == str(tmp_path / "anchors")
+    assert Settings(audit_anchor="s3://bucket/anchors").audit_anchor == "s3://bucket/anchors"
+
+
+PEOPLE = {
+    "oidc_issuer": "https://a.example",
+    "oidc_audience": "b",
+    "tls_cert": "tls.crt",
+    "tls_key": "tls.key",
+}
+
+
 @pytest.mark.parametrize(
     ("profile", "more", "proxied", "missing"),
     [
@@ -90,18 +105,10 @@ def test_two_playgrounds_of_one_state_folder_keep_their_own_keys(
         ("standard", {"keys_file": "keys.json"}, False, []),
         ("regulated", {}, False, ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
         ("regulated", {"api_key": "k" * 16}, True, ["TTSP_OIDC_ISSUER", "TTSP_AUDIT"]),
+        ("regulated", {"api_key": "k" * 16, "audit": True}, True, ["TTSP_OIDC_ISSUER"]),
         ("standard", {"oidc_issuer": "https://a.example", "oidc_audience": "b"}, False, []),
-        (
-            "regulated",
-            {
-                "oidc_issuer": "https://a.example",
-                "oidc_audience": "b",
-                "tls_cert": "tls.crt",
-                "tls_key": "tls.key",
-            },
-            False,
-            ["TTSP_AUDIT"],
-        ),
+        ("regulated", PEOPLE, False, ["TTSP_AUDIT"]),
+        ("regulated", {**PEOPLE, "audit": True}, False, []),
     ],
 )
 def test_profile_fault_names_what_to_set(profile, more, proxied, missing) -> None:

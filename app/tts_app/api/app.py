@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from tts_app.api import (
+    audit,
     batches,
     catalogue,
     errors,
@@ -28,10 +29,12 @@ from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
 from tts_app.api.quotas import RATES, RequestQuota
+from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
+from tts_app.storage.acts import AuditError
 
 _DESCRIPTION = (
     "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
@@ -43,7 +46,18 @@ _DESCRIPTION = (
 ROUTERS = (
     *(
         part.router
-        for part in (openai_speech, openai_text, speeches, batches, catalogue, keys, usage, system, pages)
+        for part in (
+            openai_speech,
+            openai_text,
+            speeches,
+            batches,
+            catalogue,
+            keys,
+            usage,
+            audit,
+            system,
+            pages,
+        )
     ),
     system.placeholders,
 )
@@ -59,6 +73,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await context.recording.start()
         await context.metering.start()
         await context.durable.start()
         await context.batches.start()
@@ -69,6 +84,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             await context.batches.stop()
             await context.durable.stop()
             await context.metering.stop()
+            await context.recording.stop()
             await asyncio.to_thread(context.database.close)
 
     # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.
@@ -82,12 +98,19 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
+    app.add_exception_handler(NotAllowedError, context.recording.refuse)
+    app.add_exception_handler(AuditError, context.recording.unwritten)
     for router in ROUTERS:
         app.include_router(router)
     # The last one that is added is the first that a request meets.
     if context.metering.guard.limits:
         app.add_middleware(RequestQuota, guard=context.metering.guard)
-    app.add_middleware(Door, rules=rules_of(settings, address, callers), authenticator=context.authenticator)
+    app.add_middleware(
+        Door,
+        rules=rules_of(settings, address, callers),
+        authenticator=context.authenticator,
+        on_wrong_key=context.recording.wrong_key,
+    )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
     app.add_middleware(RequestContext, max_body=settings.max_body, proxied=context.proxied)

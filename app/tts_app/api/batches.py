@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -68,6 +68,8 @@ class BatchRequest(Resource):
     """How often an item that failed is tried again."""
     parallelism: Annotated[int, Field(ge=1, le=64)] = 8
     """Items that are spoken at a time, at most."""
+    text_ttl: Annotated[float, Field(ge=0, le=10 * 366 * 86_400)] | None = None
+    """Seconds after its end for which its texts are kept, and it can be retried; default: the service's."""
 
 
 class BatchCounts(BaseModel):
@@ -150,6 +152,7 @@ class ItemQuery(BaseModel):
 )
 async def create_batch(
     body: Annotated[BatchRequest, Body(openapi_examples=BATCH)],
+    request: Request,
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
@@ -167,10 +170,11 @@ async def create_batch(
         idempotency_key=key,
         request_hash=hashlib.sha256(job.encode()).hexdigest(),
         job=job,
+        text_ttl=body.text_ttl,
     )
     try:
         async with meter.accepting_batch(batch) as allow:
-            kept = await playground.batches.submit(tenant, batch, allow)
+            kept = await playground.batches.submit(tenant, batch, playground.recording.act(request), allow)
     except PlanError as error:
         raise _faults(error) from None
     except IdempotencyConflictError:
@@ -260,7 +264,7 @@ async def get_events(batch_id: str, tenant: Tenant, playground: Playground) -> S
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Download archive of audio",
 )
-async def get_archive(batch_id: str, tenant: Tenant, playground: Playground) -> Response:
+async def get_archive(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Send a zip of the files that are done, and a manifest; the batch must have ended."""
     batch = await _find(tenant, batch_id, playground)
     if not BatchStatus(batch.status).final:
@@ -273,6 +277,7 @@ async def get_archive(batch_id: str, tenant: Tenant, playground: Playground) -> 
         raise _unavailable(error, "read") from error
     if blocks is None:
         raise ApiError(409, "The batch has no audio.", code="empty")
+    await playground.recording.write(request, batch.id, blocks)
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.zip"'}
     return StreamingResponse(blocks, 200, headers, "application/zip")
 
@@ -284,13 +289,13 @@ async def get_archive(batch_id: str, tenant: Tenant, playground: Playground) -> 
     responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
     summary="Delete batch and its files",
 )
-async def delete_batch(batch_id: str, tenant: Tenant, playground: Playground) -> Response:
+async def delete_batch(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Remove an ended batch: its texts, its record and its audio. One that runs must be cancelled before."""
     batch = await _find(tenant, batch_id, playground)
     deleted = False
     try:
         with suppress(LockedError):
-            deleted = await playground.batches.delete(batch)
+            deleted = await playground.batches.delete(batch, playground.recording.act(request))
     except OutputError as error:
         raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:
@@ -310,10 +315,13 @@ async def delete_batch(batch_id: str, tenant: Tenant, playground: Playground) ->
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Cancel batch",
 )
-async def cancel_batch(batch_id: str, tenant: Tenant, playground: Playground) -> BatchAnswer:
+async def cancel_batch(
+    batch_id: str, request: Request, tenant: Tenant, playground: Playground
+) -> BatchAnswer:
     """End the batch after the items in hand. What is done stays."""
     batch = await _find(tenant, batch_id, playground)
-    if not await playground.batches.cancel(batch) and batch.status != BatchStatus.CANCELLED:
+    act = playground.recording.act(request)
+    if not await playground.batches.cancel(batch, act) and batch.status != BatchStatus.CANCELLED:
         raise ApiError(409, f"The batch has ended already: it is {batch.status}.", code="ended")
     return _answer(await _find(tenant, batch_id, playground), playground)
 
@@ -326,15 +334,23 @@ async def cancel_batch(batch_id: str, tenant: Tenant, playground: Playground) ->
     responses={**_UNKNOWN, **_CONFLICT},
     summary="Retry failed items",
 )
-async def retry_batch(batch_id: str, tenant: Tenant, playground: Playground, meter: Metered) -> BatchAnswer:
+async def retry_batch(
+    batch_id: str, request: Request, tenant: Tenant, playground: Playground, meter: Metered
+) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
     batch = await _find(tenant, batch_id, playground)
     async with meter.reopening(batch):
-        if not await playground.batches.retry(batch):
+        if not await playground.batches.retry(batch, playground.recording.act(request)):
             now = await _find(tenant, batch_id, playground)
             if now.status == BatchStatus.SUCCEEDED:
                 raise ApiError(
                     409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
+                )
+            if now.texts_gone:
+                raise ApiError(
+                    409,
+                    "The batch's texts are forgotten, some time after its end (text_ttl): make a new batch.",
+                    code="texts_forgotten",
                 )
             raise ApiError(409, f"The batch has not ended: it is {now.status}.")
     return _answer(await _find(tenant, batch_id, playground), playground)
@@ -353,7 +369,7 @@ def _job(body: BatchRequest) -> str:
     Raises:
         RequestValidationError: the body is not valid in a TTSJob.
     """
-    spec = body.model_dump(mode="json", by_alias=True, exclude_none=True)
+    spec = body.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"text_ttl"})
     spec["posts"] = {"inline": spec["posts"]}
     try:
         TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": "file:///nowhere-yet"}})

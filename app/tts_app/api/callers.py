@@ -17,7 +17,11 @@ class Callers:
     trusted: Sequence[Network] = ()
 
     def of(self, peer: str, forwarded: str = "") -> str:
-        """Return the caller behind `peer`: the last address in `forwarded` that is no trusted proxy.
+        """Return the name of the caller at the `address`: of IPv6, its network."""
+        return _grouped(self.address(peer, forwarded))
+
+    def address(self, peer: str, forwarded: str = "") -> str:
+        """Return the address behind `peer`: the last one in `forwarded` that is no trusted proxy.
 
         `forwarded` is the request's X-Forwarded-For; it counts only if `peer` is trusted.
         """
@@ -25,7 +29,7 @@ class Callers:
         address = peer
         while hops and self.is_trusted(address):
             address = hops.pop()
-        return _grouped(address)
+        return address
 
     def is_trusted(self, address: str) -> bool:
         """Whether `address` is a trusted proxy."""

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
 from tts_app.api.metering import Metering
+from tts_app.api.recording import Recording
 from tts_app.api.scopes import principal_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.security.authenticator import Authenticator
@@ -22,6 +23,7 @@ from tts_app.serving.writing import TextService
 from tts_app.settings import Settings
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
 
@@ -42,6 +44,8 @@ class Context:
     issuer: Issuer
     authenticator: Authenticator
     metering: Metering
+    audit: AuditRows
+    recording: Recording
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -51,11 +51,14 @@ class Door:
         rules: Rules,
         authenticator: Authenticator,
         wrong_keys: WrongKeys | None = None,
+        on_wrong_key: Callable[[str], None] = lambda _address: None,
     ) -> None:
+        """Call `on_wrong_key` with the address that a wrong key comes from."""
         self._app = app
         self._rules = rules
         self._authenticator = authenticator
         self._wrong_keys = wrong_keys or WrongKeys()
+        self._on_wrong_key = on_wrong_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -116,6 +119,7 @@ class Door:
             raise missing
         peer = scope["client"][0] if scope.get("client") else ""
         address = self._rules.callers.of(peer, ",".join(headers.getlist("x-forwarded-for")))
+        self._on_wrong_key(address)
         wait = self._wrong_keys.delay(address)
         log("wrong key", level=logging.WARNING, address=address, delay=wait, reason=reason)
         if wait is None:

@@ -15,10 +15,13 @@ from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
+from tts_app.storage.acts import AuditError
+from tts_app.storage.database import AWAY
 from tts_app.telemetry.logs import request_id
 
 _STARTING_RETRY = 5
 """Seconds of Retry-After when a model does not answer."""
+_LATER = {"Retry-After": "5"}
 _CODES = {
     400: "invalid_request",
     401: "invalid_api_key",
@@ -101,8 +104,18 @@ def as_api_error(error: Exception) -> ApiError | None:
         case HTTPException():
             known = _from_http(error)
         case _:
-            return None
+            return _unavailable(error)
     return known
+
+
+def _unavailable(error: Exception) -> ApiError | None:
+    """Return what a caller gets while database or audit cannot be used; None: that is not the error."""
+    if isinstance(error, AuditError):
+        return ApiError(503, str(error), code="audit_unavailable", headers=_LATER)
+    if isinstance(error, AWAY):
+        message = "The database does not answer: try again later. What you asked for may have been done."
+        return ApiError(503, message, code="unavailable", headers=_LATER)
+    return None
 
 
 def install(app: FastAPI) -> None:
@@ -117,11 +130,13 @@ def install(app: FastAPI) -> None:
         EngineError,
         RequestValidationError,
         HTTPException,
+        *AWAY,
     ):
-        app.add_exception_handler(kind, _handle)
+        app.add_exception_handler(kind, handle)
 
 
-async def _handle(_request: Request, error: Exception) -> JSONResponse:
+async def handle(_request: Request, error: Exception) -> JSONResponse:
+    """Return the answer of an expected exception; raise any other."""
     known = as_api_error(error)
     if known is None:
         raise error

@@ -12,6 +12,7 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.api.metering import metering_of
+from tts_app.api.recording import recording_of
 from tts_app.batch.hosted import HostedBatches
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
@@ -26,6 +27,7 @@ from tts_app.serving.writing import TextService
 from tts_app.settings import gateway_settings
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
@@ -82,6 +84,8 @@ class Gateway:
                 provider=provider_of(settings),
             ),
             metering,
+            AuditRows(database),
+            recording_of(settings, database),
             proxied=self._address is None,
         )
 

@@ -5,14 +5,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from tts_app.api.deps import Caller, Playground, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ERRORS, ErrorAnswer
-from tts_app.api.scopes import need
+from tts_app.api.scopes import NotAllowedError, need
 from tts_app.security.issuing import DAY
 from tts_app.security.principal import Scope
 from tts_app.storage.api_keys import ApiKey
@@ -79,20 +79,25 @@ class KeysAnswer(BaseModel):
 
 @router.post("", status_code=201, dependencies=[Depends(json_only)], responses=ERRORS, summary="Create key")
 async def create_key(
-    body: Annotated[KeyRequest, Body()], caller: Caller, playground: Playground
+    body: Annotated[KeyRequest, Body()], request: Request, caller: Caller, playground: Playground
 ) -> NewKeyAnswer:
     """Make a key. It is shown once: only its hash is stored."""
     tenant = body.tenant or caller.tenant
     if caller.administers not in (None, tenant):
-        raise ApiError(
-            403,
+        raise NotAllowedError(
             f"This key makes keys of the tenant {caller.administers!r} only: leave 'tenant' out.",
             param="tenant",
             code="foreign_tenant",
         )
     lasts = None if body.days is None else body.days * DAY
     key, record = await asyncio.to_thread(
-        playground.issuer.create, tenant, body.name, body.scopes, lasts, caller.subject
+        playground.issuer.create,
+        tenant,
+        body.name,
+        body.scopes,
+        lasts,
+        caller.subject,
+        playground.recording.act(request),
     )
     log("key created", key=key.id, tenant=tenant, scopes=record.scopes, by=caller.subject)
     return NewKeyAnswer(**_fields(record), key=key.text)
@@ -113,12 +118,16 @@ async def list_keys(caller: Caller, playground: Playground) -> KeysAnswer:
     summary="Rotate key",
 )
 async def rotate_key(
-    key_id: str, body: Annotated[RotateRequest, Body()], caller: Caller, playground: Playground
+    key_id: str,
+    body: Annotated[RotateRequest, Body()],
+    request: Request,
+    caller: Caller,
+    playground: Playground,
 ) -> NewKeyAnswer:
     """Make a successor with the same rights; the old key is valid for some hours more."""
-    overlap = body.overlap_hours * 3600
+    overlap, act = body.overlap_hours * 3600, playground.recording.act(request)
     rotated = await asyncio.to_thread(
-        playground.issuer.rotate, caller.administers, key_id, caller.subject, overlap
+        playground.issuer.rotate, caller.administers, key_id, caller.subject, overlap, act
     )
     if rotated is None:
         raise _no_such(key_id)
@@ -128,9 +137,10 @@ async def rotate_key(
 
 
 @router.delete("/{key_id}", status_code=204, responses=_UNKNOWN, summary="Revoke key")
-async def revoke_key(key_id: str, caller: Caller, playground: Playground) -> Response:
+async def revoke_key(key_id: str, request: Request, caller: Caller, playground: Playground) -> Response:
     """Revoke a key: within 5 seconds it is refused. Its record is kept."""
-    if not await asyncio.to_thread(playground.issuer.revoke, caller.administers, key_id):
+    act = playground.recording.act(request)
+    if not await asyncio.to_thread(playground.issuer.revoke, caller.administers, key_id, act):
         raise _no_such(key_id)
     log("key revoked", key=key_id, by=caller.subject)
     return Response(status_code=204)

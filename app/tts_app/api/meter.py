@@ -19,9 +19,9 @@ from tts_app.api.quotas import Reservation, Seen, seen_by
 from tts_app.batch.plan import Plan
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.text import Delta, TextRequest, Usage
+from tts_app.quotas import Measure
 from tts_app.resources.locales import characters_per_second
 from tts_app.security.principal import Principal
-from tts_app.security.quotas import Measure
 from tts_app.speech import Chunk, Utterance
 from tts_app.storage.batches import Batch
 from tts_app.storage.speeches import Speech

@@ -12,8 +12,8 @@ from tts_app.api.quota_counts import Counts
 from tts_app.api.quotas import QuotaGuard, Reservation, exceeded
 from tts_app.api.usage_recorder import UsageRecorder
 from tts_app.batch.outcome import Spoken
+from tts_app.quotas import Measure, Quotas, Stock
 from tts_app.security.principal import Principal
-from tts_app.security.quotas import Measure, Quotas, Stock
 from tts_app.settings import Settings
 from tts_app.storage.batches import Batch, Batches
 from tts_app.storage.database import Database

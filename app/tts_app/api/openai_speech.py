@@ -4,7 +4,7 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import StreamingResponse
 
 from tts_app.api.deps import Playground, Tenant, json_only
@@ -37,6 +37,7 @@ router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies
 )
 async def create_speech(
     request: Annotated[SpeechRequest, Body(openapi_examples=SPEECH)],
+    http: Request,
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
@@ -47,6 +48,7 @@ async def create_speech(
     utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
+    await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
     audio = (chunk.data async for chunk in chunks)

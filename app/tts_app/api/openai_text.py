@@ -75,6 +75,7 @@ async def create_chat(
             tenant, playground.text, playground.service, model, engine_request, utterance
         )
         both = await PrimedStream.prime(meter.written(model, engine_request, spoken, voice))
+        await playground.recording.write(http, model, both)
         if request.stream:
             return ClosingStream(
                 both, _error_as_event(_spoken_events(both, chat, request.with_usage)), _EVENTS
@@ -83,6 +84,7 @@ async def create_chat(
     deltas = await PrimedStream.prime(
         meter.written(model, engine_request, playground.text.write(tenant, model, engine_request))
     )
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, chat, request.with_usage, playground)), _EVENTS
@@ -99,6 +101,7 @@ async def create_chat(
 )
 async def create_completion(
     request: Annotated[CompletionRequest, Body(openapi_examples=COMPLETION)],
+    http: Request,
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
@@ -113,6 +116,7 @@ async def create_completion(
     deltas = await PrimedStream.prime(
         meter.written(model, engine_request, playground.text.write(tenant, model, engine_request))
     )
+    await playground.recording.write(http, model, deltas)
     if request.stream:
         return ClosingStream(
             deltas, _error_as_event(_events(deltas, completion, request.with_usage, playground)), _EVENTS

@@ -10,7 +10,7 @@ from typing import Any
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import StorageError
 
-from tts_app.security.quotas import Rate, Use
+from tts_app.quotas import Rate, Use
 from tts_app.telemetry.logs import log
 
 _PATIENCE = 1.0

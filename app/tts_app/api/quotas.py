@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tts_app.api.errors import ApiError, error_response
 from tts_app.api.quota_counts import Charge, Counts
 from tts_app.api.scopes import caller_is_known, principal_of
+from tts_app.quotas import Limits, Measure, Quotas, Stock, Use
 from tts_app.security.principal import Principal
-from tts_app.security.quotas import Limits, Measure, Quotas, Stock, Use
 
 _SEEN = "tts_app.quotas"
 RATES = {measure: measure.replace("_", "-") for measure in Measure}

@@ -13,6 +13,13 @@ CATALOGUE = (Scope.SPEAK, Scope.TEXT, Scope.READ, Scope.BATCH, Scope.CLONE)
 """Whoever may do something with a model may see which there are."""
 
 
+class NotAllowedError(ApiError):
+    """The caller's key or token does not allow that: 403. The audit records it (`recording`)."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "insufficient_scope") -> None:
+        super().__init__(403, message, param=param, code=code)
+
+
 class Needs:
     """Refuses callers who have none of `scopes`. A route's dependency."""
 
@@ -33,14 +40,14 @@ def require(scope: AsgiScope, *scopes: Scope) -> None:
     """Refuse the caller of a request that has none of `scopes`.
 
     Raises:
-        ApiError: 403, with the scopes that would do.
+        NotAllowedError: with the scopes that would do.
     """
     principal = principal_of(scope)
     if not principal.may(scopes):
         message = f"You may not do that: it needs the scope {' or '.join(scopes)}."
         if Scope.ADMIN in scopes and principal.no_admin:
             message = f"{message} {principal.no_admin}"
-        raise ApiError(403, message, code="insufficient_scope")
+        raise NotAllowedError(message)
 
 
 def admit(scope: AsgiScope, principal: Principal | None) -> None:

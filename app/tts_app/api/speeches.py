@@ -1,12 +1,14 @@
 """`/v1/speech`: durable speeches, made in the background and kept."""
 
 import asyncio
+import logging
 import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
@@ -28,6 +30,7 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
 from tts_app.serving.durable import file_name
 from tts_app.speech import TextError, Utterance
+from tts_app.storage.audio import DamagedError, Stored
 from tts_app.storage.speeches import Speech, Status
 from tts_app.telemetry.logs import log
 
@@ -75,7 +78,7 @@ async def create_speech(
         text_hash=playground.fingerprint(body.text),
     )
     async with meter.accepting(speech, Utterance(body.text, voice, body.options)):
-        await playground.durable.submit(tenant, speech)
+        await playground.durable.submit(tenant, speech, playground.recording.act(request))
     log(
         "durable speech",
         speech=speech.id,
@@ -112,6 +115,7 @@ async def get_speech(speech_id: str, tenant: Tenant, playground: Playground) -> 
         **_UNKNOWN,
         206: {"description": "The part that `Range` asked for."},
         409: {"model": ErrorAnswer, "description": "Not done yet, or failed."},
+        503: {"model": ErrorAnswer, "description": "The file is damaged."},
         416: {"model": ErrorAnswer, "description": "The file is shorter than that."},
     },
     summary="Download audio",
@@ -124,7 +128,7 @@ async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground
         reason = f"has failed: {speech.error}" if failed else f"is {speech.status}; ask again later."
         raise ApiError(409, f"The speech {reason}", code="failed" if failed else "not_ready")
     if not await asyncio.to_thread(playground.store.exists, tenant, file_name(speech)):
-        raise ApiError(404, "The speech's file is gone from the audio store.", param="id", code="file_gone")
+        raise _gone()
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": f'"{speech.sha256}"',
@@ -143,8 +147,20 @@ async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{speech.bytes}"
     headers["Content-Length"] = str(end - start)
     media_type = FORMATS[speech.format].media_type
-    blocks = playground.store.read(tenant, file_name(speech), start, end)
-    return StreamingResponse(blocks, status, headers, media_type)
+    stored = Stored(speech.bytes, str(speech.sha256), speech.frames)
+    blocks = playground.store.read(tenant, file_name(speech), stored, start, end)
+    try:
+        first = await asyncio.to_thread(next, blocks, b"")
+    except FileNotFoundError:
+        raise _gone() from None
+    except DamagedError as error:
+        log("audio damaged", level=logging.ERROR, speech=speech.id, error=error)
+        message = (
+            "The speech's file is not what was stored: restore it, or delete the speech and order it again."
+        )
+        raise ApiError(503, message, param="id", code="file_damaged") from None
+    await playground.recording.write(request, speech.id)
+    return StreamingResponse(chain([first], blocks), status, headers, media_type)
 
 
 @router.get(
@@ -168,9 +184,10 @@ async def get_events(speech_id: str, tenant: Tenant, playground: Playground) -> 
     responses=_UNKNOWN,
     summary="Delete speech",
 )
-async def delete_speech(speech_id: str, tenant: Tenant, playground: Playground) -> Response:
+async def delete_speech(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
-    if not await playground.durable.delete(tenant, speech_id):
+    act = playground.recording.act(request)
+    if not await playground.durable.delete(tenant, speech_id, act):
         raise _no_such(speech_id)
     return Response(status_code=204)
 
@@ -219,6 +236,11 @@ async def _find(tenant: str, speech_id: str, playground: Context) -> Speech:
     if speech is None:
         raise _no_such(speech_id)
     return speech
+
+
+def _gone() -> ApiError:
+    message = "The speech's file is gone from the audio store."
+    return ApiError(404, message, param="id", code="file_gone")
 
 
 def _no_such(speech_id: str) -> ApiError:

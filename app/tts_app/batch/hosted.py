@@ -23,6 +23,7 @@ from tts_app.fair_queue import FairAsyncQueue
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.settings import Settings
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
@@ -32,6 +33,8 @@ from tts_app.tenants import objects_of
 _SAVE_SECONDS = 5.0
 """Progress is saved at most this often: the ledger has it anyway."""
 _LOOK_AGAIN = 0.2
+_FORGET_SECONDS = 10.0
+"""How often texts are forgotten whose time has come."""
 _STATUSES: dict[State, BatchStatus] = {
     "Succeeded": BatchStatus.SUCCEEDED,
     "PartiallyFailed": BatchStatus.PARTIALLY_FAILED,
@@ -70,7 +73,7 @@ class HostedBatches:
         self._ran = ran
         self._settings = settings
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
@@ -79,19 +82,25 @@ class HostedBatches:
         """Resume what an earlier run left unfinished."""
         for tenant, batch_id in await asyncio.to_thread(self._batches.unfinished):
             self._queue.put_nowait((tenant, batch_id))
-        self._task = asyncio.create_task(self._work())
+        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._forget_texts())]
 
     async def stop(self) -> None:
         """Stop rendering; the next start resumes what is not done."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
         return f"{objects_of(tenant, self._settings.audio_output).rstrip('/')}/batches/{batch_id}"
 
-    async def submit(self, tenant: str, batch: Batch, allow: Callable[[Plan], None] = _anything) -> Batch:
+    async def submit(
+        self,
+        tenant: str,
+        batch: Batch,
+        act: Act = UNRECORDED,
+        allow: Callable[[Plan], None] = _anything,
+    ) -> Batch:
         """Accept a batch, after checking all of it; return it, or the one that had its key before.
 
         `allow` is called in a thread with the plan of a new batch: what it raises refuses the batch.
@@ -99,14 +108,14 @@ class HostedBatches:
         Raises:
             PlanError: something is wrong; all faults are listed.
             IdempotencyConflictError: its key was used for another request.
+            AuditError: it cannot be recorded.
         """
         batch.tenant = tenant
         try:
-            kept = await asyncio.to_thread(self._accept, batch, allow)
+            kept = await asyncio.to_thread(self._accept, batch, act, allow)
         except AWAY:
-            self._queue.put_nowait(
-                (tenant, batch.id)
-            )  # it may be stored: the connection can break after that
+            # It may be stored: the connection can break after that.
+            self._queue.put_nowait((tenant, batch.id))
             raise
         if kept.id == batch.id:
             self._queue.put_nowait((tenant, batch.id))
@@ -124,9 +133,9 @@ class HostedBatches:
         """Return the progress of a batch that is being rendered."""
         return self._progress.get(batch.id)
 
-    async def cancel(self, batch: Batch) -> bool:
+    async def cancel(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """End a batch after the items in progress; its files stay. False: it had ended before."""
-        ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED)
+        ended = await asyncio.to_thread(self._finish, batch, BatchStatus.CANCELLED, act=act)
         if self._running is not None and self._running[0] == batch.id:
             self._running[1].stop()
         elif ended:
@@ -134,13 +143,13 @@ class HostedBatches:
         self._notify(batch.id)
         return ended
 
-    async def retry(self, batch: Batch) -> bool:
+    async def retry(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Render again what failed, or what was not done when it was cancelled.
 
-        False: it has not ended, or has succeeded.
+        False: it has not ended, has succeeded, or its texts are forgotten.
         """
         try:
-            reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id)
+            reopened = await asyncio.to_thread(self._batches.reopen, batch.tenant, batch.id, act)
         except AWAY:
             self._queue.put_nowait((batch.tenant, batch.id))  # it may be reopened all the same
             raise
@@ -150,24 +159,25 @@ class HostedBatches:
         self._notify(batch.id)
         return True
 
-    async def delete(self, batch: Batch) -> bool:
+    async def delete(self, batch: Batch, act: Act = UNRECORDED) -> bool:
         """Remove an ended batch: its record, texts included, and its files. False: it has not ended.
 
         Raises:
             LockedError: the last items are still being spoken.
             OutputError, OSError: its files cannot be removed; the batch stays.
+            AuditError: it cannot be recorded; the batch stays.
         """
 
         def remove() -> bool:
             output = self._output(batch)
             with output.lock():
-                removed = self._batches.delete_ended(batch.tenant, batch.id)
+                removed = self._batches.delete_ended(batch.tenant, batch.id, act)
                 if removed is None:
                     return False
                 try:
                     output.remove_all()
                 except OSError:
-                    self._batches.restore(removed)
+                    self._batches.restore(removed, act)
                     raise
             return True
 
@@ -203,7 +213,7 @@ class HostedBatches:
                 return
             await changed.wait()
 
-    def _accept(self, batch: Batch, allow: Callable[[Plan], None]) -> Batch:
+    def _accept(self, batch: Batch, act: Act, allow: Callable[[Plan], None]) -> Batch:
         """Store the batch, unless its request is repeated; if it is not stored, leave no folder. Blocking."""
         before = self._batches.repeated(batch.tenant, batch)  # even if its models have changed since
         if before is not None:
@@ -215,7 +225,7 @@ class HostedBatches:
             batch.avatars = [voice.id for voice in plan.voices]
             plan.close()
             allow(plan)
-            kept = self._batches.add(batch.tenant, batch)  # of two at the same time it stores one
+            kept = self._batches.add(batch.tenant, batch, act)  # of two at the same time it stores one
             return kept
         finally:
             if kept is not batch:
@@ -270,6 +280,14 @@ class HostedBatches:
                 self._running = None
                 self._progress.pop(batch_id, None)
                 self._notify(batch_id)
+
+    async def _forget_texts(self) -> None:
+        """Forget the texts of ended batches when their time has come."""
+        while True:
+            forget = partial(self._batches.forget_texts, time.time(), self._settings.batch_text_ttl)
+            if forgotten := await self._recorded(forget):
+                log("batch texts forgotten", batches=forgotten)
+            await asyncio.sleep(_FORGET_SECONDS)
 
     async def _attempt(self, tenant: str, batch_id: str) -> None:
         batch = await self._recorded(partial(self._batches.get, tenant, batch_id))
@@ -372,8 +390,11 @@ class HostedBatches:
         if progress.known:
             self._batches.progress(batch.tenant, batch.id, **progress.counts)
 
-    def _finish(self, batch: Batch, status: BatchStatus, message: str | None = None) -> bool:
-        return self._batches.finish(batch.tenant, batch.id, status, finished=time.time(), message=message)
+    def _finish(
+        self, batch: Batch, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
+    ) -> bool:
+        finish = partial(self._batches.finish, finished=time.time(), message=message, act=act)
+        return finish(batch.tenant, batch.id, status)
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

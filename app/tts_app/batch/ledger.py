@@ -61,16 +61,19 @@ class Ledger:
         self._done, self._files = array("Q", bytes(8 * size)), array("Q", bytes(8 * size))
         self._failed: dict[int, Failed] = {}
         self._present = array("Q")
-        self._shared = plan.shared_keys()
+        self._shared: set[int] = set()
         self._originals: dict[str, Done] = {}
 
     def key_hashes(self) -> None:
-        """Write the records of an earlier version again, with keyed hashes: only for the holder of the lock.
+        """Have the plan use the output's secret; write records of an earlier version with keyed hashes.
+
+        Only for the holder of the lock.
 
         Raises:
-            OSError: the ledger cannot be read or written; then it is as it was.
+            OSError: secret or ledger cannot be read or written; then the ledger is as it was.
             SpoolError: the folder for temporary files cannot be written.
         """
+        self._plan.use_secret(self._output.secret(make=True))
         if not all(_has_keyed_hashes(next(segment, b"")) for segment in self._output.segments()):
             with spool() as lines:
                 lines.writelines(line for line, _ in read_records(self._output, self._plan.secret))
@@ -80,6 +83,7 @@ class Ledger:
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
         self._present = self._marks()
+        self._shared = self._plan.shared_keys()
         for _, record in read_records(self._output, self._plan.secret):
             number = self._plan.number(record["post"], record["avatar"], record["file"])
             if number is None:

@@ -130,6 +130,14 @@ class Plan:
         plain.update(text.encode())
         return keyed(self.secret, plain.hexdigest())
 
+    def use_secret(self, secret: bytes) -> None:
+        """Compute the keys anew if the output has another secret than was known before."""
+        if secret == self.secret:
+            return
+        self.secret = secret
+        for item in self:
+            self.keys[item.number] = start_of(item.key)
+
     def close(self) -> None:
         """Forget the posts."""
         self._records.close()

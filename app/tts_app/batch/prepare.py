@@ -38,7 +38,8 @@ def prepare(
     except OutputError as error:
         faults.append(Fault("output", str(error)))
     except OSError as error:
-        faults.append(Fault("output", f"{spec.output.uri}: {describe(error)}"))
+        if touch:  # else it may be back when the driver asks again
+            faults.append(Fault("output", f"{spec.output.uri}: {describe(error)}"))
     try:
         plan = plan_batch(spec, models, config_maps, avatars, secret=secret)
     except PlanError as error:

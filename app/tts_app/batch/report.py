@@ -1,10 +1,12 @@
 """What a batch writes beside its audio: a manifest, a summary and, on request, an archive."""
 
+import errno
+import hashlib
 import io
 import json
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,10 +90,24 @@ def _members(
     """Yield the name and the content of each audio file, then of the manifest."""
     with spool() as manifest:
         for line, record in finished:
+            _check(output, record)
             manifest.write(line)
             yield record["file"], output.open(record["file"])
         manifest.seek(0)
         yield MANIFEST, manifest
+
+
+def _check(output: Output, record: Mapping[str, Any]) -> None:
+    """Raise OSError if a file is not what was rendered."""
+    digest = hashlib.sha256()
+    with output.open(record["file"]) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    if digest.hexdigest() != record["sha256"]:
+        reason = (
+            f"{record['file']} is not what was rendered: restore it, or remove it and run the batch again"
+        )
+        raise OSError(errno.EIO, reason)
 
 
 class _Sink(io.RawIOBase):

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from tts_app import __version__
+from tts_app.cli.audit import audit_app
 from tts_app.cli.chat import chat
 from tts_app.cli.console import INTERRUPTED
+from tts_app.cli.database import database_app
 from tts_app.cli.keys import keys_app
 from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
@@ -31,6 +33,8 @@ for command in (say, voices, chat, serve, render, usage):
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
+app.add_typer(audit_app, name="audit")
+app.add_typer(database_app, name="database")
 
 
 @app.callback(invoke_without_command=True)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts_app.cli.console import WRONG_USAGE, err, fail
+from tts_app.cli.console import FAILED, WRONG_USAGE, err, fail
 from tts_app.security.principal import ALL_BUT_ADMIN, Scope, scopes_of
 from tts_app.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from tts_app.security.issuing import Issuer
+    from tts_app.storage.acts import Act
     from tts_app.storage.api_keys import ApiKey, ApiKeys
 
 keys_app = typer.Typer(
@@ -40,9 +41,9 @@ def create(
     from tts_app.security.issuing import DAY
 
     chosen = _scopes(scopes)
-    with _issuer() as (issuer, _keys):
+    with _issuer("key.create") as (issuer, _keys, act):
         try:
-            key, record = issuer.create(tenant, name, chosen, days * DAY or None, getpass.getuser())
+            key, record = issuer.create(tenant, name, chosen, days * DAY or None, getpass.getuser(), act)
         except ValueError as error:
             fail(str(error), WRONG_USAGE)
     _print_new(key.text, record)
@@ -80,7 +81,7 @@ def secret(
 @keys_app.command("list")
 def list_keys() -> None:
     """List all keys, those that have ended too."""
-    with _issuer() as (_, keys):
+    with _issuer() as (_, keys, _act):
         for record in keys.list(None):
             state = f"revoked {_day(record.revoked)}" if record.revoked else f"until {_day(record.expires)}"
             typer.echo(f"{record.id}  {record.tenant}  {record.name}  {','.join(record.scopes)}  {state}")
@@ -92,8 +93,8 @@ def rotate(
     overlap: Annotated[float, typer.Option(min=0, help="Hours for which the old key is still valid.")] = 24,
 ) -> None:
     """Make a successor of a key with the same rights, and print it."""
-    with _issuer() as (issuer, _keys):
-        rotated = issuer.rotate(None, key_id, getpass.getuser(), overlap * 3600)
+    with _issuer("key.rotate") as (issuer, _keys, act):
+        rotated = issuer.rotate(None, key_id, getpass.getuser(), overlap * 3600, act)
     if rotated is None:
         fail(f"There is no key {key_id!r} that is not revoked: `ttsp keys list` shows all.", WRONG_USAGE)
     key, record = rotated
@@ -103,8 +104,8 @@ def rotate(
 @keys_app.command("revoke")
 def revoke(key_id: KeyId) -> None:
     """Revoke a key: every replica refuses it within 5 seconds."""
-    with _issuer() as (issuer, _keys):
-        if not issuer.revoke(None, key_id):
+    with _issuer("key.revoke") as (issuer, _keys, act):
+        if not issuer.revoke(None, key_id, act):
             fail(f"There is no key {key_id!r} that is not revoked: `ttsp keys list` shows all.", WRONG_USAGE)
     err.print(f"{key_id} is revoked.")
 
@@ -118,9 +119,12 @@ def _scopes(names: str) -> frozenset[Scope]:
 
 
 @contextmanager
-def _issuer() -> Iterator[tuple["Issuer", "ApiKeys"]]:
+def _issuer(action: str = "") -> Iterator[tuple["Issuer", "ApiKeys", "Act"]]:
+    """Yield what issues keys, the keys, and the act of a command that does `action`."""
+    from tts_app.cli.audit import audited
     from tts_app.security.issuing import Issuer
     from tts_app.settings import Settings
+    from tts_app.storage.acts import AuditError
     from tts_app.storage.api_keys import ApiKeys
     from tts_app.storage.database import Database, DatabaseError
 
@@ -131,7 +135,10 @@ def _issuer() -> Iterator[tuple["Issuer", "ApiKeys"]]:
         fail(str(error), WRONG_USAGE)
     try:
         keys = ApiKeys(database)
-        yield Issuer(keys, settings.key_pepper()), keys
+        with audited(settings, database, action) as act:
+            yield Issuer(keys, settings.key_pepper()), keys, act
+    except AuditError as error:
+        fail(str(error), FAILED)
     finally:
         database.close()
 

@@ -180,6 +180,13 @@ class Oidc(Resource):
     """Values of that claim that stand for a second factor."""
 
 
+class Audit(Resource):
+    """The record of who did what."""
+
+    key_secret: ObjectName
+    """Secret whose key `key` protects the record: at least 32 random characters, kept for ever."""
+
+
 class Security(Resource):
     """Who may call the API."""
 
@@ -199,6 +206,8 @@ class Security(Resource):
     """Secret of hashed keys, one for each caller, and their pepper: `ttsp keys secret` makes it."""
     oidc: Oidc | None = None
     """The identity provider whose tokens count, beside keys; with it, /v1 asks for a key or a token."""
+    audit: Audit | None = None
+    """Whether acts leave a record in the database, and whose secret protects it; default: they leave none."""
     allowed_hosts: Annotated[list[HostPattern], Field(max_length=32)] = []
     """Names in the Host header that are this service's; default: every name."""
     cors_origins: Annotated[list[Origin], Field(max_length=32)] = []
@@ -346,6 +355,15 @@ class Scheduling(Resource):
 
 class PlaygroundSpec(Resource):
     """What the service needs; everything has a default."""
+
+    rules = (
+        Rule(
+            "security.audit needs storage.database: the record would go with the pod",
+            cel="!has(self.security) || !has(self.security.audit) || "
+            "(has(self.storage) && has(self.storage.database))",
+            holds=lambda spec: spec.security.audit is None or spec.storage.database is not None,
+        ),
+    )
 
     images: Images = Images()
     """Images that the service's pods run."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from tts_app.security.keys import Key, new_key
 from tts_app.security.principal import Scope
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.api_keys import ApiKey, ApiKeys
 from tts_app.tenants import is_tenant
 
@@ -14,7 +15,10 @@ OVERLAP = DAY
 
 
 class Issuer:
-    """Issues keys. Blocking: call it in a thread."""
+    """Issues keys. Blocking: call it in a thread.
+
+    All raise AuditError, and do nothing, where the audit's row cannot be written.
+    """
 
     def __init__(self, keys: ApiKeys, pepper: bytes, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
@@ -22,7 +26,13 @@ class Issuer:
         self._clock = clock
 
     def create(
-        self, tenant: str, name: str, scopes: Iterable[Scope], lasts: float | None, by: str
+        self,
+        tenant: str,
+        name: str,
+        scopes: Iterable[Scope],
+        lasts: float | None,
+        by: str,
+        act: Act = UNRECORDED,
     ) -> tuple[Key, ApiKey]:
         """Make a key that is valid for `lasts` seconds, or for ever; return it with its record.
 
@@ -37,11 +47,16 @@ class Issuer:
                 "hyphens, as 'hotel-1'."
             )
         key, record = self._new(tenant, name, sorted(scopes), lasts, by)
-        self._keys.add(record)
+        self._keys.add(record, act)
         return key, record
 
     def rotate(
-        self, tenant: str | None, key_id: str, by: str, overlap: float = OVERLAP
+        self,
+        tenant: str | None,
+        key_id: str,
+        by: str,
+        overlap: float = OVERLAP,
+        act: Act = UNRECORDED,
     ) -> tuple[Key, ApiKey] | None:
         """Make a successor with the same rights; the old key is valid for `overlap` seconds more.
 
@@ -52,15 +67,15 @@ class Issuer:
             return None
         lasts = None if old.expires is None else old.expires - old.created
         key, record = self._new(old.tenant, old.name, old.scopes, lasts, by)
-        rotated = self._keys.rotate(key_id, record, self._clock() + overlap)
+        rotated = self._keys.rotate(key_id, record, self._clock() + overlap, act)
         return (key, record) if rotated else None
 
-    def revoke(self, tenant: str | None, key_id: str) -> bool:
+    def revoke(self, tenant: str | None, key_id: str, act: Act = UNRECORDED) -> bool:
         """Revoke a key, within seconds on every replica.
 
         False: `tenant` has no such key (None: no tenant has), or it was revoked before.
         """
-        return self._keys.revoke(tenant, key_id, self._clock())
+        return self._keys.revoke(tenant, key_id, self._clock(), act)
 
     def _new(
         self, tenant: str, name: str, scopes: Iterable[str], lasts: float | None, by: str

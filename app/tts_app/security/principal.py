@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tts_app.security.audit import key_subject
 from tts_app.tenants import DEFAULT_TENANT
 
 
@@ -38,6 +39,13 @@ class Principal:
     """Why the scope `admin` was taken away, a sentence; empty if it was not."""
     key: str = ""
     """Id of the key; empty: it is none of `ttsp keys`."""
+
+    @property
+    def audited_as(self) -> str:
+        """Who it is in the audit, which holds ids and not the names of keys: somebody wrote those."""
+        if self.key:
+            return key_subject(self.key)
+        return self.subject if self in (ANONYMOUS, API_KEY) else f"user:{self.subject}"
 
     @property
     def administers(self) -> str | None:

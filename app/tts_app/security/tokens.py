@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tts_app.security.principal import Principal, Scope
+from tts_app.tenants import is_tenant
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 SigningKeys = Mapping[tuple[str, str], PublicKey]
@@ -31,7 +32,6 @@ _ALGORITHMS = frozenset(algorithm for kind in _KINDS.values() for algorithm in k
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 _SUBJECT = re.compile(r"[ -~]{1,255}")
 """OpenID Connect Core 1.0, 2: at most 255 ASCII characters."""
-_TENANT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LATEST = 1 << 40
 """The latest end of a token, in seconds since the epoch: no sum overflows."""
 
@@ -149,7 +149,7 @@ def principal_of(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
         raise TokenError("The token's claim sub is not 1 to 255 printable ASCII characters.")
     if tenant is None:
         raise TokenError(f"The token has no claim {rules.tenant_claim}, which names the tenant.")
-    if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+    if not isinstance(tenant, str) or not is_tenant(tenant):
         raise TokenError(
             f"The token's claim {rules.tenant_claim} is no tenant: up to 63 of a-z, 0-9 and -, "
             "none of them at either end a -."

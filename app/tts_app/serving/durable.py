@@ -16,6 +16,7 @@ from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import SpeechOptions, TextError, Utterance
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
@@ -97,17 +98,18 @@ class DurableSpeeches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def submit(self, tenant: str, speech: Speech) -> None:
+    async def submit(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
         """Accept a speech.
 
         Raises:
             OverloadedError: too many are unfinished, and the tenant has its share of them.
+            AuditError: it cannot be recorded.
         """
         unfinished = await asyncio.to_thread(self._speeches.count_unfinished)
         if not may_add(unfinished, tenant, self._limit, self._weights):
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
         try:
-            await asyncio.to_thread(self._speeches.add, tenant, speech)
+            await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
             # It may be stored: the connection can break after that.
             self._queue.put_nowait((tenant, (speech.id, 0)))
@@ -148,9 +150,13 @@ class DurableSpeeches:
                 return
             await changed.wait()
 
-    async def delete(self, tenant: str, speech_id: str) -> bool:
-        """Remove a speech and its file, stopping its making. False: there is none."""
-        speech = await asyncio.to_thread(self._speeches.delete, tenant, speech_id)
+    async def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> bool:
+        """Remove a speech and its file, stopping its making. False: there is none.
+
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        speech = await asyncio.to_thread(self._speeches.delete, tenant, speech_id, act)
         if speech is None:
             return False
         made = self._progress.get(speech_id, Progress())
@@ -238,6 +244,7 @@ class DurableSpeeches:
                 seconds=round(seconds, 3),
                 size=file.size,
                 sha256=file.sha256,
+                frames=file.frames,
                 publish=file.publish,
             )
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import JSON, ColumnElement, select, true, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 
 
@@ -34,15 +35,19 @@ class ApiKey(Base):
 
 
 class ApiKeys:
-    """The table of keys. Blocking: call it in a thread."""
+    """The table of keys. Blocking: call it in a thread.
+
+    Changes raise AuditError, and do nothing, where the audit's row cannot be written.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key: ApiKey) -> None:
+    def add(self, key: ApiKey, act: Act = UNRECORDED) -> None:
         """Store a new key."""
-        with self._database.session() as session:
+        with self._database.session(act) as session:
             session.add(key)
+            act.record(session, key.id)
 
     def get(self, key_id: str) -> ApiKey | None:
         """Return a key of any tenant, detached, or None."""
@@ -57,23 +62,28 @@ class ApiKeys:
         with self._database.session() as session:
             return session.scalars(query).all()
 
-    def revoke(self, tenant: str | None, key_id: str, now: float) -> bool:
+    def revoke(self, tenant: str | None, key_id: str, now: float, act: Act = UNRECORDED) -> bool:
         """Revoke a key of a tenant, or of any for None. False: there is none, or it was revoked before."""
         if not storable(key_id):
             return False
         change = update(ApiKey).where(ApiKey.id == key_id, _of(tenant), ApiKey.revoked.is_(None))
         change = change.values(revoked=now)
-        with self._database.session() as session:
-            return session.scalar(change.returning(ApiKey.id)) is not None
+        with self._database.session(act) as session:
+            revoked = session.scalar(change.returning(ApiKey.id)) is not None
+            if revoked:
+                act.record(session, key_id)
+        return revoked
 
-    def rotate(self, key_id: str, successor: ApiKey, expires: float) -> bool:
+    def rotate(self, key_id: str, successor: ApiKey, expires: float, act: Act = UNRECORDED) -> bool:
         """Store the successor of a key, which ends at `expires` or sooner. False: it is none, or revoked."""
-        with self._database.session() as session:
+        with self._database.session(act) as session:
             old = session.scalar(select(ApiKey).where(ApiKey.id == key_id).with_for_update())
             if old is None or old.revoked is not None:
                 return False
             old.expires = expires if old.expires is None else min(expires, old.expires)
             session.add(successor)
+            for rotated in (key_id, successor.id):
+                act.record(session, rotated)
         return True
 
 

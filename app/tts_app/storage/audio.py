@@ -5,10 +5,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -16,7 +17,25 @@ from fsspec.implementations.local import LocalFileSystem
 from tts_app.files import private_file, private_folder
 from tts_app.tenants import DEFAULT_TENANT, objects_of
 
-_BLOCK = 256 << 10
+FRAME = 64 << 10
+"""Bytes of a file that have a digest of their own: each is checked before it is sent."""
+_DIGEST = hashlib.sha256().digest_size
+
+
+class DamagedError(Exception):
+    """A stored file is not what was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of a stored file."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of all of it."""
+    frames: bytes | None
+    """SHA-256 of each frame, one after another; None if an earlier version stored the file."""
 
 
 class AudioStore:
@@ -51,18 +70,25 @@ class AudioStore:
         """Return whether the file exists."""
         return bool(self._fs.exists(f"{self._folder(tenant)}/{name}"))
 
-    def read(self, tenant: str, name: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` up to, but without, `end`.
+    def read(self, tenant: str, name: str, stored: Stored, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to, but without, `end`, all of them checked before.
+
+        A file without digests of frames is read whole first, to be checked.
 
         Raises:
             FileNotFoundError: there is no such file.
+            DamagedError: it is not what was stored. Later pieces may raise it too.
         """
         with self._fs.open(f"{self._folder(tenant)}/{name}", "rb") as file:
-            file.seek(start)
-            left = end - start
-            while left > 0 and (block := file.read(min(_BLOCK, left))):
-                left -= len(block)
-                yield block
+            if stored.frames is None:
+                _check_whole(file, stored)
+            for number in range(start // FRAME, -(-end // FRAME)):
+                place = number * FRAME
+                file.seek(place)
+                frame = file.read(min(FRAME, stored.size - place))
+                if stored.frames is not None:
+                    _check_frame(frame, stored.frames[number * _DIGEST : (number + 1) * _DIGEST])
+                yield frame[max(0, start - place) : end - place]
 
     def delete(self, tenant: str, name: str) -> None:
         """Remove the file, finished or not, if it exists."""
@@ -88,6 +114,19 @@ class AudioStore:
                 self._fs.rm_file(path)
 
 
+def _check_frame(frame: bytes, digest: bytes) -> None:
+    if hashlib.sha256(frame).digest() != digest:
+        raise DamagedError("a frame of the file has another digest than what was stored")
+
+
+def _check_whole(file: IO[bytes], stored: Stored) -> None:
+    whole = hashlib.sha256()
+    while block := file.read(FRAME):
+        whole.update(block)
+    if whole.hexdigest() != stored.sha256:
+        raise DamagedError("the file has another digest than what was stored")
+
+
 def _parts(folder: str) -> str:
     """Return the small folder of unfinished files: to search all finished files would take long."""
     return f"{folder}/.unfinished"
@@ -107,6 +146,8 @@ class AudioFile:
         self._file = fs.open(temporary, "wb")
         self._lock = Lock()
         self._hash = hashlib.sha256()
+        self._frame = hashlib.sha256()
+        self._frames = b""
         self._published = False
         self.size = 0
         """Bytes written."""
@@ -116,12 +157,25 @@ class AudioFile:
         """SHA-256 of what was written."""
         return self._hash.hexdigest()
 
+    @property
+    def frames(self) -> bytes:
+        """SHA-256 of each frame of what was written, one after another; the last frame may be short."""
+        return self._frames + (self._frame.digest() if self.size % FRAME else b"")
+
     def push(self, data: bytes) -> None:
         """Append `data`."""
         with self._lock:
             self._file.write(data)
             self._hash.update(data)
-            self.size += len(data)
+            rest = memoryview(data)
+            while rest:
+                piece = rest[: FRAME - self.size % FRAME]
+                self._frame.update(piece)
+                self.size += len(piece)
+                rest = rest[len(piece) :]
+                if self.size % FRAME == 0:
+                    self._frames += self._frame.digest()
+                    self._frame = hashlib.sha256()
 
     def finish(self) -> None:
         """Flush everything to the disk."""

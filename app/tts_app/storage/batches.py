@@ -1,5 +1,6 @@
 """Metadata of the API's batches. Their items are in the ledger beside the audio."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 from tts_app.tenants import DEFAULT_TENANT
+
+_FORGOTTEN = "-"
+"""What stands for a text that is forgotten: a post has none that is empty."""
+_FORGOTTEN_AT_ONCE = 100
+"""Batches whose texts are forgotten in one transaction."""
 
 
 class BatchStatus(StrEnum):
@@ -45,6 +52,7 @@ class BatchStatus(StrEnum):
 
 _CURSOR = re.compile(r"([0-9]+\.[0-9]+)~(batch_[0-9a-f]+)")
 _OPEN = [status.value for status in BatchStatus if not status.final]
+_ENDED = [status.value for status in BatchStatus if status.final]
 _REOPENED = [BatchStatus.PARTIALLY_FAILED.value, BatchStatus.FAILED.value, BatchStatus.CANCELLED.value]
 
 
@@ -94,6 +102,10 @@ class Batch(Base):
     """Of the audio that is stored; None before its first run is over, or if an earlier version ran it."""
     message: Mapped[str | None] = mapped_column(Text)
     """Why it failed as a whole."""
+    text_ttl: Mapped[float | None]
+    """Seconds after its end for which its texts are kept; None: as long as the setting says."""
+    texts_gone: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether they are forgotten: then it can be listed, heard and deleted, but not retried."""
 
     @property
     def created_at(self) -> datetime:
@@ -129,7 +141,7 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, batch: Batch) -> Batch:
+    def add(self, tenant: str, batch: Batch, act: Act = UNRECORDED) -> Batch:
         """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
@@ -137,8 +149,9 @@ class Batches:
         """
         batch.tenant = tenant
         try:
-            with self._database.session() as session:
+            with self._database.session(act) as session:
                 session.add(batch)
+                act.record(session, batch.id)
         except IntegrityError:
             # Of requests at the same time the constraint lets only the first one store its batch.
             found = self.repeated(tenant, batch)
@@ -220,10 +233,17 @@ class Batches:
     ) -> bool:
         """Record the item counts; for a final batch too, as they may come late. False: it is deleted."""
         counts = {"total": total, "done": done, "failed": failed, "skipped": skipped}
-        return self._change(tenant, batch_id, None, **counts)
+        return self._change(tenant, batch_id, None, UNRECORDED, **counts)
 
     def finish(
-        self, tenant: str, batch_id: str, status: BatchStatus, *, finished: float, message: str | None = None
+        self,
+        tenant: str,
+        batch_id: str,
+        status: BatchStatus,
+        *,
+        finished: float,
+        message: str | None = None,
+        act: Act = UNRECORDED,
     ) -> bool:
         """Record how a batch ended, also by cancellation. False: it is final already, or deleted."""
         if not status.final:
@@ -232,41 +252,69 @@ class Batches:
             tenant,
             batch_id,
             _OPEN,
+            act,
             status=status.value,
             finished=finished,
             retry_failed=False,
             message=message,
         )
 
-    def reopen(self, tenant: str, batch_id: str) -> bool:
+    def reopen(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> bool:
         """Queue an ended batch again; until it ends, its runs render what is missing and what failed.
 
-        False: it is open, succeeded or deleted.
+        False: it is open, succeeded or deleted, or its texts are gone.
         """
-        return self._change(
-            tenant,
-            batch_id,
-            _REOPENED,
-            status=BatchStatus.QUEUED.value,
-            finished=None,
-            retry_failed=True,
-            message=None,
+        reopened = update(Batch).where(
+            *_the_one(tenant, batch_id), Batch.status.in_(_REOPENED), Batch.texts_gone.is_(False)
         )
+        values = {"status": BatchStatus.QUEUED.value, "finished": None, "retry_failed": True, "message": None}
+        with self._database.session(act) as session:
+            changed = session.scalar(reopened.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
 
-    def delete_ended(self, tenant: str, batch_id: str) -> Batch | None:
+    def forget_texts(self, now: float, text_ttl: float) -> int:
+        """Forget the texts of the batches of all tenants whose time has come; return of how many.
+
+        `text_ttl` counts for batches that have none of their own, in seconds after their end. What the posts
+        are called, and in which languages they were, stays: it says which items there are.
+        """
+        is_due = (
+            Batch.status.in_(_ENDED),
+            Batch.texts_gone.is_(False),
+            Batch.finished + func.coalesce(Batch.text_ttl, text_ttl) <= now,
+        )
+        forgotten = 0
+        while True:
+            with self._database.session() as session:
+                due = session.execute(
+                    select(Batch.id, Batch.job).where(*is_due).limit(_FORGOTTEN_AT_ONCE)
+                ).all()
+            if not due:
+                return forgotten
+            with self._database.forgetting() as session:
+                for batch_id, job in due:  # a batch that was reopened meanwhile is not due any more
+                    forget = update(Batch).where(Batch.id == batch_id, *is_due)
+                    session.execute(forget.values(job=_without_texts(job), texts_gone=True))
+            forgotten += len(due)
+
+    def delete_ended(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
         """Remove a batch that is final, and return it; None if there is no such batch."""
         if not storable(batch_id):
             return None
-        ended = [status.value for status in BatchStatus if status.final]
-        with self._database.forgetting() as session:
-            return session.scalar(
-                delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(ended)).returning(Batch)
-            )
+        removal = delete(Batch).where(*_the_one(tenant, batch_id), Batch.status.in_(_ENDED)).returning(Batch)
+        with self._database.forgetting(act) as session:
+            removed = session.scalar(removal)
+            if removed is not None:
+                act.record(session, batch_id)
+        return removed
 
-    def restore(self, batch: Batch) -> None:
+    def restore(self, batch: Batch, act: Act = UNRECORDED) -> None:
         """Store a removed batch again, as its tenant's."""
-        with self._database.session() as session:
+        with self._database.session(act) as session:
             session.merge(batch)
+            act.record(session, batch.id, "undone")
 
     def _by_key(self, tenant: str, key: str | None) -> Batch | None:
         if key is None:
@@ -274,13 +322,31 @@ class Batches:
         with self._database.session() as session:
             return session.scalar(select(Batch).where(Batch.tenant == tenant, Batch.idempotency_key == key))
 
-    def _change(self, tenant: str, batch_id: str, allowed: Sequence[str] | None, **values: Any) -> bool:
+    def _change(
+        self,
+        tenant: str,
+        batch_id: str,
+        allowed: Sequence[str] | None,
+        act: Act = UNRECORDED,
+        **values: Any,
+    ) -> bool:
         """Change a batch whose status is in `allowed` (None: any), in one statement, so atomically."""
         change = update(Batch).where(*_the_one(tenant, batch_id))
         if allowed is not None:
             change = change.where(Batch.status.in_(allowed))
-        with self._database.session() as session:
-            return session.scalar(change.values(**values).returning(Batch.id)) is not None
+        with self._database.session(act) as session:
+            changed = session.scalar(change.values(**values).returning(Batch.id)) is not None
+            if changed:
+                act.record(session, batch_id)
+        return changed
+
+
+def _without_texts(job: str) -> str:
+    """Return the spec of a job whose posts have no texts, but still their ids and languages."""
+    spec = json.loads(job)
+    for post in spec["posts"]["inline"]:
+        post["text"] = dict.fromkeys(post["text"], _FORGOTTEN)
+    return json.dumps(spec)
 
 
 def _the_one(tenant: str, batch_id: str) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from tts_app.backoff import Backoff
 from tts_app.files import private_file, private_folder
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.telemetry.logs import log
 
 _FORMS = "It is sqlite:////folder/file.sqlite or postgresql://user:password@host/name."
@@ -27,6 +28,10 @@ _BEFORE_MIGRATIONS = "0001"
 """Revision of the tables that versions without migrations made."""
 _UPGRADE_LOCK = int.from_bytes(b"ttsp")
 """Key of the advisory lock that upgraders of a PostgreSQL database take."""
+_NOT_ALLOWED = "42501"
+"""PostgreSQL's code of a refusal: insufficient_privilege."""
+_RIGHTS = {"audit": "SELECT, INSERT", "alembic_version": "SELECT"}
+"""What the service's role may do with these tables; it reads and writes all others."""
 _Answer = TypeVar("_Answer")
 
 
@@ -45,7 +50,8 @@ class Database:
         """Open the database, or make it, and upgrade it.
 
         Raises:
-            DatabaseError: the URL is wrong, a driver is missing, or a newer version made the database.
+            DatabaseError: the URL is wrong, a driver is missing, a newer version made the database, or an
+                older one did and the URL's role may not upgrade it.
         """
         parsed = _parse(url)
         if parsed.get_backend_name() == "sqlite":
@@ -59,29 +65,76 @@ class Database:
             ) from error
         if parsed.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _set_up_sqlite)
-        with self._locked() as connection:
-            _upgrade(connection)
+        try:
+            with self._locked() as connection:
+                _upgrade(connection)
+        except exc.ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", "") != _NOT_ALLOWED:
+                raise
+            raise DatabaseError(
+                "The database is not at the revision of this version, and its role may not change tables: "
+                "run `ttsp database migrate` as the role that owns them, then start again."
+            ) from error
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Yield a session whose transaction is committed at the end; objects that it returned stay usable."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def session(self, act: Act = UNRECORDED) -> Iterator[Session]:
+        """Yield a session whose transaction is committed at the end; objects that it returned stay usable.
+
+        `act` is what is done in it: it records itself when it has had an effect.
+        """
+        with act, Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
-    def forgetting(self) -> Iterator[Session]:
+    def forgetting(self, act: Act = UNRECORDED) -> Iterator[Session]:
         """Yield a session, as `session` does, whose deleted and replaced texts are in no file afterwards.
 
         SQLite keeps them in its write-ahead log until that is written to the database, where `secure_delete`
         overwrites them. PostgreSQL keeps them until it vacuums, and in its own log and backups.
         """
-        with self.session() as session:
+        with self.session(act) as session:
             yield session
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
                 busy, _pages, _moved = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             if busy:  # somebody read for longer than busy_timeout; the next one that forgets takes it along
                 log("texts stay in the write-ahead log for now", level=logging.WARNING)
+
+    def grant(self, role: str) -> None:
+        """Let a role of PostgreSQL do what the service does: of the audit, read and add rows only.
+
+        Raises:
+            DatabaseError: this is SQLite, there is no such role, or it can change the audit all the same.
+        """
+        if self.engine.dialect.name == "sqlite":
+            raise DatabaseError("SQLite has no roles: rights are those of the file.")
+        quoted = self.engine.dialect.identifier_preparer.quote
+        named = quoted(role)
+        with self._locked() as connection:
+            if not connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": role}):
+                raise DatabaseError(f"There is no role {role!r}: CREATE ROLE makes it.")
+            schema = quoted(str(connection.scalar(text("SELECT current_schema()"))))
+            connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {named}")
+            ours = text(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tableowner = "
+                "(SELECT relowner::regrole::text FROM pg_class WHERE oid = 'audit'::regclass)"
+            )
+            for table in connection.scalars(ours).all():
+                rights = _RIGHTS.get(table, "SELECT, INSERT, UPDATE, DELETE")
+                connection.exec_driver_sql(f"REVOKE ALL ON {table} FROM {named}")
+                connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {named}")
+            if _may_change_audit(connection, role):
+                raise DatabaseError(
+                    f"The role {role!r} can change the audit whatever is granted: it owns the tables, is a "
+                    "superuser, or has the rights of another role. Take another role for the service."
+                )
+
+    def may_change_audit(self) -> bool:
+        """Return whether this database's role has rights to change the audit (PostgreSQL)."""
+        if self.engine.dialect.name == "sqlite":
+            return False
+        with self.engine.connect() as connection:
+            return _may_change_audit(connection, str(connection.scalar(text("SELECT current_user"))))
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,6 +184,18 @@ def migrations(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "tts_app.storage:migrations")
     return config
+
+
+def _may_change_audit(connection: Connection, role: str) -> bool:
+    """Return whether a role of PostgreSQL has the rights to change the audit, or can give them to itself."""
+    found = connection.scalar(
+        text(
+            "SELECT has_table_privilege(:role, 'audit', 'UPDATE, DELETE, TRUNCATE') "
+            "OR pg_has_role(:role, relowner, 'MEMBER') FROM pg_class WHERE oid = 'audit'::regclass"
+        ),
+        {"role": role},
+    )
+    return bool(found)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
 from tts_app.tenants import DEFAULT_TENANT
 
@@ -24,6 +25,10 @@ class Status(StrEnum):
     def final(self) -> bool:
         """Whether nothing more will happen."""
         return self in (Status.DONE, Status.FAILED)
+
+
+Blob = bytes
+"""The type, which `Speech.bytes` hides within the class."""
 
 
 class Speech(Base):
@@ -53,6 +58,8 @@ class Speech(Base):
     seconds: Mapped[float | None]
     bytes: Mapped[int | None]
     sha256: Mapped[str | None]
+    frames: Mapped[Blob | None]
+    """Digests of the file's frames (`tts_app.storage.audio`); None if an earlier version stored it."""
     error: Mapped[str | None]
 
     @property
@@ -75,11 +82,12 @@ class Speeches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, speech: Speech) -> None:
-        """Store a new speech."""
+    def add(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
+        """Store a new speech. Raises AuditError."""
         speech.tenant = tenant
-        with self._database.session() as session:
+        with self._database.session(act) as session:
             session.add(speech)
+            act.record(session, speech.id)
 
     def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""
@@ -119,6 +127,7 @@ class Speeches:
         seconds: float,
         size: int,
         sha256: str,
+        frames: Blob,
         publish: Callable[[], None],
     ) -> bool:
         """Record that a speech is done and forget its text; `publish` puts its file in place.
@@ -138,6 +147,7 @@ class Speeches:
             seconds=seconds,
             bytes=size,
             sha256=sha256,
+            frames=frames,
             text=None,
         )
 
@@ -147,12 +157,16 @@ class Speeches:
             tenant, speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None
         )
 
-    def delete(self, tenant: str, speech_id: str) -> Speech | None:
-        """Remove a speech and return it; None if there was none."""
+    def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> Speech | None:
+        """Remove a speech and return it; None if there was none. Raises AuditError."""
         if not storable(speech_id):
             return None
-        with self._database.forgetting() as session:
-            return session.scalar(delete(Speech).where(*_the_one(tenant, speech_id)).returning(Speech))
+        removal = delete(Speech).where(*_the_one(tenant, speech_id)).returning(Speech)
+        with self._database.forgetting(act) as session:
+            removed = session.scalar(removal)
+            if removed is not None:
+                act.record(session, speech_id)
+        return removed
 
     def _change(
         self, tenant: str, speech_id: str, publish: Callable[[], None] | None = None, **values: Any

@@ -106,6 +106,22 @@ class TextMetrics:
         self._request.observe(seconds, tags={"model": model})
 
 
+class AuditMetrics:
+    """The gateway's figures about the audit. Make one per replica."""
+
+    def __init__(self) -> None:
+        self._unwritten = Counter("ttsp_audit_write_failures", "Requests refused: no row could be written.")
+        self._unanchored = Counter("ttsp_audit_anchor_failures", "Heads of chains that could not be kept.")
+
+    def unwritten(self) -> None:
+        """Record a request that was refused because it could not be recorded."""
+        self._unwritten.inc(1)
+
+    def unanchored(self) -> None:
+        """Record a head that could not be anchored."""
+        self._unanchored.inc(1)
+
+
 class EngineMetrics:
     """A voice replica's figures. Make one per replica."""
 

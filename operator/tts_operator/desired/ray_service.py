@@ -36,6 +36,7 @@ HEAD_SLOTS = 100
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
+_AUDIT_PATH = "/etc/tts-playground/audit"
 _KEYS_PATH = "/etc/tts-playground/keys"
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
 """A driver that should stop first ends its current items; by default Ray kills it after three seconds."""
@@ -108,7 +109,7 @@ def ray_service(
         *_gateway_rules(playground),
         *_gateway_profile(playground, defaults.profile),
     ]
-    head = head_group(head_template(playground, defaults, volumes, environment, _gateway_keys(playground)))
+    head = head_group(head_template(playground, defaults, volumes, environment, _gateway_files(playground)))
     images = engine_images(playground, defaults)
     wanted = {
         group_of(model): worker_group(
@@ -208,13 +209,23 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     if playground.spec.security.keys_secret is not None:
         variables.append({"name": "TTSP_KEYS_FILE", "value": f"{_KEYS_PATH}/keys.json"})
         variables.append({"name": "TTSP_KEY_PEPPER_FILE", "value": f"{_KEYS_PATH}/pepper"})
+    if playground.spec.security.audit is not None:
+        variables.append({"name": "TTSP_AUDIT", "value": "true"})
+        variables.append({"name": "TTSP_AUDIT_KEY_FILE", "value": f"{_AUDIT_PATH}/key"})
+        # On the audio volume: who may change the database cannot change the heads of its chains.
+        variables.append({"name": "TTSP_AUDIT_ANCHOR", "value": f"{AUDIO_PATH}/.audit"})
     return variables
 
 
-def _gateway_keys(playground: Playground) -> list[SecretMount]:
-    """Return where the hashed keys are mounted: as files, which change when the Secret does."""
-    secret = playground.spec.security.keys_secret
-    return [] if secret is None else [SecretMount("keys", secret, _KEYS_PATH)]
+def _gateway_files(playground: Playground) -> list[SecretMount]:
+    """Return where Secrets are mounted as files, which change when the Secret does."""
+    security = playground.spec.security
+    mounts = []
+    if security.keys_secret is not None:
+        mounts.append(SecretMount("keys", security.keys_secret, _KEYS_PATH))
+    if security.audit is not None:
+        mounts.append(SecretMount("audit", security.audit.key_secret, _AUDIT_PATH))
+    return mounts
 
 
 def _gateway_profile(playground: Playground, default: Profile) -> list[dict[str, Any]]:

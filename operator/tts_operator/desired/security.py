@@ -42,6 +42,7 @@ def _posture(playground: Playground) -> Posture:
         ingress_encrypted=spec.ingress is None or spec.ingress.tls_secret is not None,
         tls=spec.ingress is not None or spec.route is not None,
         oidc=spec.security.oidc is not None,
+        audit=spec.security.audit is not None,
         ray_encrypted=spec.ray.tls_secret is not None,
     )
 

@@ -17,6 +17,7 @@ from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.metering import metering_of
+from tts_app.api.recording import recording_of
 from tts_app.audio.samples import Audio
 from tts_app.backoff import Backoff
 from tts_app.batch.hosted import HostedBatches
@@ -37,6 +38,7 @@ from tts_app.settings import Settings
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.storage.api_keys import ApiKeys
 from tts_app.storage.audio import AudioStore
+from tts_app.storage.audit import AuditRows
 from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
@@ -253,16 +255,16 @@ async def api(start: Start) -> Api:
 class Outage:
     """A database that is away while it is `on`; how often it was asked meanwhile."""
 
-    session: Callable[[], Any]
+    session: Callable[..., Any]
     on: bool = False
     asked: int = 0
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
+    def begin(self, *given: Any) -> Iterator[Session]:
         if self.on:
             self.asked += 1
             raise OperationalError("SELECT", {}, ConnectionError("it is away"))
-        with self.session() as session:
+        with self.session(*given) as session:
             yield session
 
 
@@ -333,6 +335,8 @@ async def _api(
         Issuer(keys, b"pepper"),
         authenticator,
         metering,
+        AuditRows(database),
+        recording_of(settings, database),
     )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

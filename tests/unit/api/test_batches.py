@@ -7,19 +7,19 @@ import io
 import json
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_pool import OpenGovernor, Pool
 from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tts_app.batch import driver, hosted
-from tts_app.batch.worker import Fault, Order, Spoken
-from tts_app.batch.worker_pool import PoolSize
 from tts_app.resources import VoiceModel
 from tts_app.storage.batches import Batches, BatchStatus
 from tts_app.storage.output import FolderOutput, open_output
@@ -30,78 +30,6 @@ POSTS = [{"id": number, "text": {"en": text}} for number, text in enumerate(TEXT
 BODY = {"posts": POSTS, "avatars": {"locales": ["en-US"]}, "retries": 0}
 KEY = {"Idempotency-Key": "hotel"}
 GOODBYES = ("female_en-US Goodbye.", "male_en-US Goodbye.")
-
-
-@dataclass
-class Pool:
-    """Stands for the workers: notes what they speak, and can be held up. What is `broken` fails, once."""
-
-    spoken: list[str] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: int = 0
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    def worker(self, model: VoiceModel, _speaker: str, size: PoolSize, output: str) -> "Worker":
-        return Worker(self, model, size, output)
-
-
-@dataclass
-class Worker:
-    pool: Pool
-    model: VoiceModel
-    size: PoolSize
-    output: str
-    chunk: int = 1
-    actor: object = None
-    lost: str = ""
-    is_expected: bool = False
-
-    async def render(self, orders: Sequence[Order], _alone: bool = False) -> list[Spoken | Fault]:
-        self.pool.asked += len(orders)
-        await self.pool.gate.wait()
-        return [self._render(order) for order in orders]
-
-    def expect(self) -> None:
-        self.is_expected = True
-
-    async def start(self) -> None:
-        self.actor = self
-
-    def stop(self) -> None:
-        return
-
-    def _render(self, order: Order) -> Spoken | Fault:
-        what = f"{order.avatar} {order.text}"
-        if what in self.pool.broken:
-            self.pool.broken.remove(what)
-            return Fault(order.number, "item", "EngineRefused", "it refuses")
-        self.pool.spoken.append(what)
-        audio = f"{self.model.spec.source.revision} {what}".encode()
-        open_output(self.output).put(order.file, audio)
-        return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)
-
-
-class OpenGovernor:
-    """However busy the machine is that runs the tests."""
-
-    def __init__(self, *_: float) -> None:
-        self.gate = self
-        self.reason = ""
-
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, *_: object) -> None:
-        return
-
-    async def opened(self) -> None:
-        await asyncio.sleep(0)
-
-    def release(self) -> None:
-        return
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +166,22 @@ async def test_of_one_that_succeeded_there_is_nothing_to_retry(api: Any) -> None
     assert answer.json()["error"]["message"].startswith("Nothing of the batch has failed")
 
 
+async def test_one_whose_texts_are_forgotten_is_heard_but_not_retried(
+    api: Any, pool: Pool, until: Any
+) -> None:
+    pool.gate.clear()
+    batch = (await api.client.post(PATH, json=BODY | {"text_ttl": 0})).json()
+    await until(lambda: pool.asked == 4)
+    await api.client.post(f"{batch['links']['self']}/cancel")
+    pool.gate.set()
+    forget = partial(Batches(api.context.database).forget_texts, now=time.time(), text_ttl=1e9)
+    assert await asyncio.to_thread(forget) == 1
+    answer = await api.client.post(f"{batch['links']['self']}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "texts_forgotten")
+    items = (await api.client.get(batch["links"]["items"])).json()["data"]
+    assert len(items) == 4
+
+
 async def test_one_that_runs_cannot_be_retried(api: Any, pool: Pool, until: Any) -> None:
     pool.gate.clear()
     batch = (await api.client.post(PATH, json=BODY)).json()
@@ -363,7 +307,7 @@ async def test_batches_wait_for_a_database_that_is_away(
     outage.on = True
     pool.gate.set()
     await until(lambda: outage.asked > 5)
-    assert (await api.client.get(first["links"]["self"])).status_code == 500
+    assert (await api.client.get(first["links"]["self"])).status_code == 503
     outage.on = False
     for batch in (first, second):
         whole = await ended(api, batch)
@@ -407,7 +351,7 @@ async def test_one_that_was_stored_before_the_connection_broke_is_taken_up(
     with monkeypatch.context() as patch:
         patch.setattr(Batches, call, break_after)
         path = PATH if call == "add" else f"{batch['links']['self']}/retry"
-        assert (await api.client.post(path, json=BODY)).status_code == 500
+        assert (await api.client.post(path, json=BODY)).status_code == 503
     (batch,) = (await api.client.get(PATH)).json()["data"]
     whole = await ended(api, batch)
     assert whole["status"] == ("partially_failed" if call == "add" else "succeeded")

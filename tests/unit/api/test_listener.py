@@ -28,21 +28,24 @@ async def test_it_answers_at_its_address_and_nowhere_else(host: str) -> None:
     gate, port = asyncio.Event(), free_port("127.0.0.1")
     gate.set()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    async with listening(answering(gate), Address(host=host, port=port)), httpx.AsyncClient() as client:
+    async with (
+        listening(answering(gate), Address(host=host, port=port)),
+        httpx.AsyncClient(timeout=30) as client,
+    ):
         answers = await asyncio.gather(*(client.get(url) for _ in range(50)))
         assert {answer.text for answer in answers} == {"here"}
         assert "server" not in answers[0].headers
         other = "127.0.0.2" if host == "127.0.0.1" else "127.0.0.1"
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://{other}:{port}")
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(url)
 
 
 async def test_a_request_under_way_is_answered_before_it_ends() -> None:
     gate, port = asyncio.Event(), free_port("127.0.0.1")
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         async with listening(answering(gate), Address(host="127.0.0.1", port=port)):
             asked = asyncio.create_task(client.get(f"http://127.0.0.1:{port}"))
             await asyncio.sleep(0.1)
@@ -73,7 +76,7 @@ async def test_it_probes_silent_connections() -> None:
         patch.setattr("tts_app.api.listener.GuardedProtocol", Looked)
         async with (
             listening(answering(gate), Address(host="127.0.0.1", port=port)),
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(timeout=30) as client,
         ):
             await client.get(f"http://127.0.0.1:{port}")
     assert probed == [1]

@@ -135,7 +135,7 @@ class Listener:
         return reader
 
     async def others_are_served(self) -> None:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=30) as client:
             assert (await client.get(self.url, timeout=10)).text == "0 bytes"
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from redis_server import RedisMissingError, RedisServer
 
 from tts_app.api.quota_counts import Counts
-from tts_app.security.quotas import Measure, Rate
+from tts_app.quotas import Measure, Rate
 
 Start = Callable[..., Awaitable[Any]]
 RATE = Rate(Measure.CHARACTERS, 100, 3600)

@@ -352,7 +352,7 @@ async def test_one_that_was_stored_before_the_connection_broke_is_made(
 
     with monkeypatch.context() as patch:
         patch.setattr(Speeches, "add", break_after)
-        assert (await api.client.post(PATH, json=BODY)).status_code == 500
+        assert (await api.client.post(PATH, json=BODY)).status_code == 503
     with sqlite3.connect(tmp_path / "metadata.sqlite") as database:
         ((speech_id,),) = database.execute("select id from speeches")
     assert (await ended(api, f"{PATH}/{speech_id}"))["status"] == "done"
@@ -439,3 +439,20 @@ async def test_a_failed_check_frees_its_place(api: Any) -> None:
     answers = [await api.client.post(PATH, json=silent) for _ in range(PLANNERS + 3)]
     assert {answer.json()["error"]["code"] for answer in answers} == {"nothing_to_speak"}
     assert (await api.client.post(PATH, json=BODY)).status_code == 202
+
+
+def damage(api: Any, speech_id: str) -> None:
+    """Flip the last bit of a speech's file."""
+    (path,) = Path(api.context.settings.audio_output).rglob(f"{speech_id}_*")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+async def test_damaged_audio_is_not_sent(api: Any) -> None:
+    made = (await api.client.post(PATH, json=BODY, headers={"prefer": "wait=20"})).json()
+    address = made["links"]["audio"]
+    whole = (await api.client.get(address)).content
+    damage(api, made["id"])
+    for headers in ({}, {"range": f"bytes={len(whole) - 1}-"}):
+        answer = await api.client.get(address, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "file_damaged")

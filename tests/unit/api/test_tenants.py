@@ -45,8 +45,10 @@ MADE_AND_LISTED = {
     ("POST", "/v1/keys"),
     ("GET", "/v1/keys"),
     ("GET", "/v1/usage"),
+    ("GET", "/v1/audit"),
 }
-"""Routes that name no thing, and make or list things of the caller's tenant: each has a test below."""
+"""Routes that name no thing, and make or list things of the caller's tenant: each has a test below; that of
+the audit is in test_audit.py."""
 OF_A_THING = [route for route in ROUTES if route not in SHARED and "{" in route[1]]
 
 

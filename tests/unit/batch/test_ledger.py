@@ -371,6 +371,27 @@ def test_ledger_keeps_messages_of_any_characters(output: Output, plan: Plan) -> 
     assert found.message == message
 
 
+def test_ledger_uses_the_secret_of_an_output_that_was_away_when_the_plan_was_made(
+    output: Output, make_plan: MakePlan
+) -> None:
+    plan = make_plan(POSTS)
+    secret = output.secret(make=True)
+    assert plan.secret != secret
+    before = list(plan.keys)
+    ledger = Ledger(output, plan)
+    ledger.key_hashes()
+    assert plan.secret == secret
+    assert all(now != then for now, then in zip(plan.keys, before, strict=True))
+    item = next(iter(plan))
+    output.put(item.file, audio(item))
+    ledger.load()
+    ledger.commit([done(item)])
+    ledger.close()
+    again = Ledger(output, plan)
+    again.load()
+    assert again.has(item)
+
+
 def of_before(record: Done) -> bytes:
     """Return the line of a record as a version with plain hashes wrote it: with this one's MACs as hashes."""
     known = asdict(record)

@@ -1,5 +1,6 @@
 """What a batch leaves beside its audio: true, whole, and the same for the same audio."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -13,7 +14,7 @@ from tts_app.batch.hashes import text_mac
 from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Item, Plan
-from tts_app.batch.report import ARCHIVE, MANIFEST, SUMMARY, write_report
+from tts_app.batch.report import ARCHIVE, MANIFEST, SUMMARY, archive_blocks, write_report
 from tts_app.storage.output import Output, open_output
 
 MakePlan = Callable[..., Plan]
@@ -29,7 +30,7 @@ def done(item: Item) -> Done:
     return Done(
         file=item.file,
         key=item.key,
-        sha256="0" * 64,
+        sha256=hashlib.sha256(audio(item)).hexdigest(),
         bytes=len(audio(item)),
         seconds=1.25,
         post=item.post,
@@ -77,7 +78,7 @@ def test_manifest_has_a_line_per_file_in_plan_order(output: Output, make_plan: M
     assert first == {
         "file": "post_07_female_en-US.mp3",
         "key": item.key,
-        "sha256": "0" * 64,
+        "sha256": hashlib.sha256(audio(item)).hexdigest(),
         "bytes": len(audio(item)),
         "seconds": 1.25,
         "post": 7,
@@ -200,6 +201,16 @@ def test_archive_holds_audio_of_any_size(make_plan: MakePlan, tmp_path: Path, si
     output.put(item.file, content)
     ledger = Ledger(output, plan)
     record = {name: getattr(done(item), name) for name in Done.__dataclass_fields__}
-    ledger.commit([Done(**record | {"bytes": size})])
+    ledger.commit([Done(**record | {"bytes": size, "sha256": hashlib.sha256(content).hexdigest()})])
     write_report(output, ledger, Outcome("Succeeded", Progress(1, done=1)), "welcome", True)
     assert members(output)[item.file] == content
+
+
+def test_archive_never_has_a_file_that_is_damaged(output: Output, make_plan: MakePlan) -> None:
+    plan = make_plan(POSTS)
+    first = next(iter(plan))
+    rendered(output, plan, archive=False)
+    output.put(first.file, b"X" + audio(first)[1:])
+    ledger = Ledger(output, plan)
+    with pytest.raises(OSError, match=f"{first.file} is not what was rendered"):
+        list(archive_blocks(output, ledger.finished()))

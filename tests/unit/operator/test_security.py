@@ -108,6 +108,11 @@ def test_plan_warns_a_regulated_service_of_what_it_stores_in_clear(policy, voice
         "ingress": {"host": "a.example", "tlsSecret": "tls"},
     }
     assert lacking(Playground.model_validate(resource(**spec)), "regulated") == [Problem.NO_AUDIT]
+    audited = spec | {
+        "security": {"oidc": oidc, "audit": {"keySecret": "audit"}},
+        "storage": {"database": {"secretRef": {"name": "db"}}},
+    }
+    assert lacking(Playground.model_validate(resource(**audited)), "regulated") == []
     facts = of_an_older_operator(
         applied(
             lambda facts: plan_service(facts, NOW, policy),
@@ -171,6 +176,20 @@ def test_hashed_keys_are_mounted_as_files_of_the_head(plan, voice_model):
     assert environment(facts)["TTSP_KEYS_FILE"] == "/etc/tts-playground/keys/keys.json"
     (workers,) = facts.ray_service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert "keys" not in {volume["name"] for volume in workers["template"]["spec"]["volumes"]}
+
+
+def test_audit_has_its_secret_as_a_file_and_its_heads_on_the_audio_volume(plan, voice_model):
+    spec = {
+        "security": API_KEY["security"] | {"audit": {"keySecret": "audit-key"}},
+        "storage": {"database": {"secretRef": {"name": "db"}}},
+    }
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**spec)))
+    head = facts.ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    assert {"name": "audit", "secret": {"secretName": "audit-key", "defaultMode": 0o440}} in head["volumes"]
+    found = environment(facts)
+    assert found["TTSP_AUDIT"] == "true"
+    assert found["TTSP_AUDIT_KEY_FILE"] == "/etc/tts-playground/audit/key"
+    assert found["TTSP_AUDIT_ANCHOR"] == "/audio-output/.audit"
 
 
 @pytest.mark.parametrize("path", sorted(samples_folder().glob("*.yaml")), ids=lambda path: path.stem)

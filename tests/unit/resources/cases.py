@@ -217,6 +217,11 @@ RULES = [
     ),
     Case("playground", {"spec.security.trustedProxies.0": "proxy.example"}, "addresses or networks"),
     Case("playground", {"spec.security.trustedProxies.0": "10.0.0.300"}, "addresses or networks"),
+    Case(
+        "playground",
+        {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
+        "needs storage.database",
+    ),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
     Case("playground", {"spec.scheduling.tolerations.1.key": None}, TOLERATION),
 ]

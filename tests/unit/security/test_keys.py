@@ -85,12 +85,21 @@ def test_api_keys_hold_no_secret(issuer: Issuer, tmp_path: Path) -> None:
     assert key.secret.encode() not in stored
 
 
+def test_principals_are_told_apart_in_the_audit() -> None:
+    def named(subject: str, key: str = "") -> str:
+        return Principal("hotel", subject, frozenset(), 1.0, key=key).audited_as
+
+    assert (ANONYMOUS.audited_as, API_KEY.audited_as) == ("anonymous", "api-key")
+    assert named("the site (0123)", "0123") == "key:0123"
+    assert (named("api-key"), named("key:0123")) == ("user:api-key", "user:key:0123")
+
+
 async def test_authenticator_knows_a_key(issuer: Issuer, keys: ApiKeys, clock: Clock) -> None:
     key, _ = issuer.create("hotel", "site", [Scope.SPEAK], DAY, "me")
     asked = Authenticator(keys, PEPPER, key_required=True, clock=clock)
     subject = f"site ({key.id})"
     assert await asked.principal(key.text) == Principal(
-        "hotel", subject, frozenset({Scope.SPEAK}), clock.now + DAY
+        "hotel", subject, frozenset({Scope.SPEAK}), clock.now + DAY, key=key.id
     )
     for wrong in (None, "", "x", new_key().text, Key(key.id, "a" * 43).text):
         assert await asked.principal(wrong) is None

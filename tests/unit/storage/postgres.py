@@ -20,9 +20,13 @@ class PostgresMissingError(Exception):
 
 
 class Postgres:
-    """A server while the block lasts. Who may enter the folder of its socket may use it."""
+    """A server while the block lasts. Who may enter the folder of its socket may use it.
 
-    def __init__(self) -> None:
+    If it is `durable`, it waits for the disk as it does in production; tests need not.
+    """
+
+    def __init__(self, durable: bool = False) -> None:
+        self._options = "" if durable else _FAST
         self._programs = _programs()
         self._folder = Path(tempfile.mkdtemp(prefix="ttsp-pg-"))
         self._user: dict[str, Any] = {}
@@ -42,7 +46,7 @@ class Postgres:
 
     def __enter__(self) -> Self:
         self._run("initdb", "-A", "trust", "-U", "ttsp", "-E", "UTF8", "--locale=C", "--no-sync")
-        options = f"{_FAST} -c listen_addresses='' -c unix_socket_directories='{self._folder}'"
+        options = f"{self._options} -c listen_addresses='' -c unix_socket_directories='{self._folder}'"
         self._run("pg_ctl", "start", "-w", "-l", str(self._folder / "log"), "-o", options)
         return self
 

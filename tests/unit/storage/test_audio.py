@@ -4,12 +4,13 @@ import hashlib
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tts_app.files import is_private
-from tts_app.storage.audio import AudioStore
+from tts_app.storage.audio import FRAME, AudioStore, DamagedError, Stored
 
 TENANT = "default"
 
@@ -69,13 +70,66 @@ def test_audio_store_replaces_a_file_written_again(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp3").read_bytes() == b"second"
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(0, 700_000), (1, 2), (300_000, 600_001), (699_999, 700_000), (5, 5)]
-)
-def test_audio_store_reads_a_part(tmp_path: Path, start: int, end: int) -> None:
-    content = bytes(i % 251 for i in range(700_000))
-    (tmp_path / "a.mp3").write_bytes(content)
-    assert b"".join(AudioStore(str(tmp_path)).read(TENANT, "a.mp3", start, end)) == content[start:end]
+SIZE = 10 * FRAME + 44_640
+CONTENT = bytes(i % 251 for i in range(SIZE))
+
+
+def stored_file(store: AudioStore, piece: int, tenant: str = TENANT, content: bytes = CONTENT) -> Stored:
+    """Write the file `a.mp3` in pieces of so many bytes; return what is known of it."""
+    with store.write(tenant, "a.mp3") as file:
+        for start in range(0, len(content), piece):
+            file.push(content[start : start + piece])
+        file.finish()
+        file.publish()
+        return Stored(file.size, file.sha256, file.frames)
+
+
+@pytest.mark.parametrize("piece", [1000, FRAME, 3 * FRAME + 1, SIZE])
+@pytest.mark.parametrize("of_before", [False, True], ids=["frames", "of before"])
+def test_audio_store_reads_a_part(tmp_path: Path, piece: int, of_before: bool) -> None:
+    store = AudioStore(str(tmp_path))
+    stored = stored_file(store, piece)
+    assert stored.frames is not None
+    assert len(stored.frames) == 11 * 32
+    if of_before:
+        stored = replace(stored, frames=None)
+    for start, end in ((0, SIZE), (1, 2), (300_000, 600_001), (SIZE - 1, SIZE), (5, 5), (FRAME, 2 * FRAME)):
+        assert b"".join(store.read(TENANT, "a.mp3", stored, start, end)) == CONTENT[start:end]
+
+
+def test_audio_store_has_a_digest_of_a_whole_last_frame(tmp_path: Path) -> None:
+    stored = stored_file(AudioStore(str(tmp_path)), 1000, content=CONTENT[: 2 * FRAME])
+    assert stored.frames is not None
+    assert len(stored.frames) == 2 * 32
+
+
+@pytest.mark.parametrize("place", [0, FRAME - 1, 3 * FRAME, SIZE - 1])
+@pytest.mark.parametrize("of_before", [False, True], ids=["frames", "of before"])
+def test_audio_store_never_yields_a_flipped_byte(tmp_path: Path, place: int, of_before: bool) -> None:
+    store = AudioStore(str(tmp_path))
+    stored = stored_file(store, 1000)
+    if of_before:
+        stored = replace(stored, frames=None)
+    damaged = bytearray(CONTENT)
+    damaged[place] ^= 1
+    (tmp_path / "a.mp3").write_bytes(damaged)
+    for start, end in ((0, SIZE), (place, place + 1)):
+        read = b""
+        with pytest.raises(DamagedError):
+            for block in store.read(TENANT, "a.mp3", stored, start, end):
+                read += block
+        assert CONTENT[start:end].startswith(read)
+    if not of_before and place >= FRAME:
+        assert b"".join(store.read(TENANT, "a.mp3", stored, 0, FRAME)) == CONTENT[:FRAME]
+
+
+@pytest.mark.parametrize("size", [0, FRAME, SIZE - 1])
+def test_audio_store_never_yields_a_file_that_is_cut_short_as_whole(tmp_path: Path, size: int) -> None:
+    store = AudioStore(str(tmp_path))
+    stored = stored_file(store, 1000)
+    (tmp_path / "a.mp3").write_bytes(CONTENT[:size])
+    with pytest.raises(DamagedError):
+        list(store.read(TENANT, "a.mp3", stored, 0, SIZE))
 
 
 def test_audio_store_does_not_mix_two_writers_of_one_file(tmp_path: Path) -> None:
@@ -110,12 +164,9 @@ def test_audio_store_deletes_leftovers_of_a_crash_with_the_file(tmp_path: Path) 
 
 def test_audio_store_works_on_other_file_systems() -> None:
     store = AudioStore("memory://speeches")
-    with store.write(TENANT, "a.mp3") as file:
-        file.push(b"abc")
-        file.finish()
-        file.publish()
+    stored = stored_file(store, 1, content=b"abc")
     assert store.exists(TENANT, "a.mp3")
-    assert b"".join(store.read(TENANT, "a.mp3", 1, 3)) == b"bc"
+    assert b"".join(store.read(TENANT, "a.mp3", stored, 1, 3)) == b"bc"
     store.delete(TENANT, "a.mp3")
     assert not store.exists(TENANT, "a.mp3")
 
@@ -124,11 +175,8 @@ def test_audio_store_works_on_other_file_systems() -> None:
 def test_audio_store_keeps_the_files_of_tenants_apart(tmp_path: Path, url: str) -> None:
     store = AudioStore(str(tmp_path / "out") if url == "file" else url)
     for tenant in ("default", "hotel", "batches"):
-        with store.write(tenant, "a.mp3") as file:
-            file.push(tenant.encode())
-            file.finish()
-            file.publish()
-        assert b"".join(store.read(tenant, "a.mp3", 0, 99)) == tenant.encode()
+        stored = stored_file(store, 100, tenant, tenant.encode())
+        assert b"".join(store.read(tenant, "a.mp3", stored, 0, len(tenant))) == tenant.encode()
     assert not store.exists("clinic", "a.mp3")
     store.write("hotel", "a.mp3")  # and nobody goes on with it
     store.delete("default", "a.mp3")

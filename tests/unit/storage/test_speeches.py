@@ -46,7 +46,7 @@ def test_speeches_keeps_a_speech_from_queued_to_done(speeches: Speeches) -> None
     assert found is not None
     assert (found.status, found.text) == ("running", "secret text")
     assert speeches.done(
-        TENANT, "speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s", publish=nothing
+        TENANT, "speech_1", finished=2000.0, seconds=1.5, size=10, sha256="s", frames=b"", publish=nothing
     )
     found = speeches.get(TENANT, "speech_1")
     assert found is not None
@@ -88,7 +88,7 @@ def test_speeches_done_is_false_for_a_deleted_speech(speeches: Speeches) -> None
     assert removed.voice == "female_en-US"
     assert speeches.delete(TENANT, "speech_1") is None
     assert not speeches.done(
-        TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=nothing
+        TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", frames=b"", publish=nothing
     )
     assert speeches.get(TENANT, "speech_1") is None
 
@@ -105,6 +105,7 @@ def test_speeches_does_not_change_an_ended_speech(speeches: Speeches, ended: str
             seconds=1.0,
             size=1,
             sha256=name,
+            frames=b"",
             publish=lambda: published.append(name),
         )
 
@@ -131,7 +132,7 @@ def test_speeches_publishes_once_for_two_who_made_a_speech(speeches: Speeches) -
 
     def done(name: str, publish: Callable[[], None]) -> bool:
         return speeches.done(
-            TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256=name, publish=publish
+            TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256=name, frames=b"", publish=publish
         )
 
     def first() -> None:
@@ -161,7 +162,9 @@ def test_speeches_keeps_a_speech_open_that_cannot_be_published(speeches: Speeche
 
     speeches.add(TENANT, speech(1))
     with pytest.raises(OSError, match="simulated"):
-        speeches.done(TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", publish=refuse)
+        speeches.done(
+            TENANT, "speech_1", finished=1.0, seconds=1.0, size=1, sha256="s", frames=b"", publish=refuse
+        )
     found = speeches.get(TENANT, "speech_1")
     assert found is not None
     assert (found.status, found.text) == ("queued", "secret text")
@@ -181,7 +184,7 @@ def test_speeches_of_another_tenant_are_not_there(speeches: Speeches) -> None:
         assert speeches.get(tenant, "speech_1") is None
         assert not speeches.running(tenant, "speech_1")
         assert not speeches.done(
-            tenant, "speech_1", finished=2.0, seconds=1.0, size=1, sha256="s", publish=pytest.fail
+            tenant, "speech_1", finished=2.0, seconds=1.0, size=1, sha256="s", frames=b"", publish=pytest.fail
         )
         assert not speeches.failed(tenant, "speech_1", finished=2.0, error="no")
         assert speeches.delete(tenant, "speech_1") is None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tts_app.security.quotas import Limits, Measure, Rate, Stock, Use, parse_limits, parse_quotas
+from tts_app.quotas import Limits, Measure, Rate, Stock, Use, parse_limits, parse_quotas
 
 HOUR = Rate(Measure.CHARACTERS, 100, 3600)
 KEY = "0123456789abcdef"
