@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tts_app.settings import Settings, gateway_settings
 
 URL = "postgresql://user:hush@host/name"
+STORE = "redis://:hush@store.example"
 
 
 @pytest.fixture
@@ -24,12 +25,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def exported(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     environment.setenv("TTSP_API_KEY", "hush-key-of-16-ch")
     environment.setenv("TTSP_DATABASE_URL", URL)
+    environment.setenv("TTSP_QUOTA_STORE", STORE)
     return Settings(state_dir=tmp_path / "state", queue=7).export()
 
 
 def test_export_puts_no_secret_into_the_environment(exported: Path) -> None:
     assert "TTSP_API_KEY" not in os.environ
     assert "TTSP_DATABASE_URL" not in os.environ
+    assert "TTSP_QUOTA_STORE" not in os.environ
     assert not any("hush" in value for value in os.environ.values())
     assert Settings().queue == 7
 
@@ -44,6 +47,8 @@ def test_gateway_settings_have_the_secrets_that_were_exported(exported: Path) ->
     settings = gateway_settings(proxied=False)
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "hush-key-of-16-ch"
+    assert settings.quota_store is not None
+    assert settings.quota_store.get_secret_value() == STORE
     assert (settings.database, settings.queue) == (URL, 7)
     assert Settings().api_key is None, "a model worker's"
 

@@ -304,6 +304,7 @@ class HostedBatches:
             # Its output could be written when it was accepted: if it is away now, wait for it.
             plan, output = await asyncio.to_thread(self._prepare, batch, touch=False)
         except PlanError as error:  # a model that it needs was removed
+            self._ran(batch, {})
             await self._end(batch, BatchStatus.FAILED, str(error))
             return
         log("batch", batch=batch.id, items=plan.total)
@@ -360,8 +361,7 @@ class HostedBatches:
             )
         finally:
             await asyncio.gather(*saving)
-            if (last := self._progress.get(batch.id)) is not None:
-                self._ran(batch, last.spoken)
+            self._ran(batch, self._running[1].progress.spoken if self._running else {})
 
     async def _save_meanwhile(self, batch: Batch, progress: Progress) -> None:
         """Save the progress of a batch, unless the database is away: the next save comes soon."""

@@ -520,3 +520,27 @@ async def test_where_there_is_no_audio_there_is_no_archive(api: Any, pool: Pool,
     shutil.rmtree(tmp_path / "out" / "batches" / batch["id"])
     assert (await api.client.get(batch["links"]["archive"])).status_code == 409
     assert len(await items(api, batch)) == 4
+
+
+async def test_usage_and_size_of_a_batch_are_recorded_and_its_reservation_is_settled(
+    start: Any, pool: Pool, until: Any
+) -> None:
+    """The second run speaks what failed in the first."""
+    api = await start(quotas="characters=100/day,stored_bytes=1GiB")
+    pool.broken.add("female_en-US Goodbye.")
+    made = (await api.client.post(PATH, json=BODY)).json()
+    assert (await ended(api, made))["status"] == "partially_failed"
+    counts = api.context.metering.guard._counts._local.storage
+    await until(lambda: list(counts.values()) == [3 * len("Welcome.")])  # what failed was given back
+    assert (await api.client.post(f"{PATH}/{made['id']}/retry")).status_code == 202
+    assert (await ended(api, made))["status"] == "succeeded"
+    await api.context.metering._usage.flush()
+    rows = (await api.client.get("/v1/usage")).json()["data"]
+    assert [(row["voice"], row["requests"], row["characters"], row["audio_seconds"]) for row in rows] == [
+        ("female_en-US", 2, 16, 2.0), ("male_en-US", 2, 16, 2.0),
+    ]  # fmt: skip
+    items = (await api.client.get(made["links"]["items"])).json()["data"]
+    stored = Batches(api.context.database).stored_bytes("default")
+    assert stored == sum(item["bytes"] for item in items) > 0
+    assert (await api.client.delete(made["links"]["self"])).status_code == 204
+    assert Batches(api.context.database).stored_bytes("default") == 0
