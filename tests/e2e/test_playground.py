@@ -611,7 +611,7 @@ class Guarded:
 
 
 def test_service_knows_the_callers_of_a_secret_of_keys(installed: ControlPlane) -> None:
-    """A key is known until it is removed from the Secret. Ray's processes talk by TLS, and in no other way."""
+    """A key is known until it is removed from the Secret. Ray's processes talk by TLS only."""
     guarded = Guarded(installed)
     sample = next(yaml.safe_load_all((SAMPLES / "laptop.yaml").read_text(encoding="utf-8")))
     sample["spec"] |= {"security": {"keysSecret": "api-keys"}, "whenEmpty": "KeepGateway"}

@@ -57,7 +57,7 @@ class Gateway:
             weights=settings.weights,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
-        batches = HostedBatches(lambda: self._service.models, Batches(database), settings)
+        batches = HostedBatches(lambda: self._service.models, Batches(database), settings, fingerprint)
         keys, pepper = ApiKeys(database), settings.key_pepper()
         known = KeyFile(settings.keys_file, keys) if settings.keys_file else keys
         self._context = Context(

@@ -50,6 +50,7 @@ class HostedBatches:
         models: Callable[[], Sequence[VoiceModel]],
         batches: Batches,
         settings: Settings,
+        fingerprint: Callable[[str], str],
         waits: Waits = DEFAULT_WAITS,
         database_retry: Backoff = RETRY,
     ) -> None:
@@ -58,6 +59,7 @@ class HostedBatches:
         self._recorded = partial(recorded, backoff=database_retry)
         self._batches = batches
         self._settings = settings
+        self._fingerprint = fingerprint
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
@@ -259,7 +261,9 @@ class HostedBatches:
     async def _forget_texts(self) -> None:
         """Forget the texts of ended batches when their time has come."""
         while True:
-            forget = partial(self._batches.forget_texts, time.time(), self._settings.batch_text_ttl)
+            forget = partial(
+                self._batches.forget_texts, time.time(), self._settings.batch_text_ttl, self._fingerprint
+            )
             if forgotten := await self._recorded(forget):
                 log("batch texts forgotten", batches=forgotten)
             await asyncio.sleep(_FORGET_SECONDS)

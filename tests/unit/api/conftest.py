@@ -308,7 +308,10 @@ async def _api(
         database_retry=database_retry,
     )
     waits = Waits(output_probe=Backoff(0.02, 0.02))
-    batches = HostedBatches(lambda: service.models, Batches(database), settings, waits, database_retry)
+    fingerprint = Fingerprint(b"key")
+    batches = HostedBatches(
+        lambda: service.models, Batches(database), settings, fingerprint, waits, database_retry
+    )
     keys = ApiKeys(database)
     authenticator = Authenticator(
         keys,
@@ -325,7 +328,7 @@ async def _api(
         batches,
         store,
         database,
-        Fingerprint(b"key"),
+        fingerprint,
         keys,
         Issuer(keys, b"pepper"),
         authenticator,
