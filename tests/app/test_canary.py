@@ -98,7 +98,7 @@ def test_words_of_callers_are_gone_once_deleted(watched: Any, temporary: Path) -
         for address in made:
             wait_done(client, address)
         kept = {Path(path).name.partition("-")[0] for path in files_with(WORD, *folders)}
-        assert kept <= {"metadata.sqlite"}, "only the database knows a text, as long as it is needed"
+        assert kept == {"metadata.sqlite"}, "the database alone knows a text, as long as it is needed"
         for address in made:
             assert client.delete(address).status_code in (202, 204)
         deadline = time.monotonic() + PATIENCE

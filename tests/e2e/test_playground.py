@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ import av
 import httpx
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from simulated_hub import COMMIT, REPOSITORY, simulated_hub
 
 from cluster import network
@@ -548,40 +553,83 @@ def test_service_is_removed_with_its_last_model_and_its_audio_stays(speech: Spee
     assert speech.get("pvc", "playground-audio")["status"]["phase"] == "Bound"
 
 
-def test_service_knows_the_callers_of_a_secret_of_keys(installed: ControlPlane) -> None:
-    """Profile standard, a gateway without models: a key is known until it is removed from the Secret."""
-    place = ("-n", "guarded")
-    installed.kubectl("create", "namespace", "guarded")
+def authority(name: str) -> dict[str, Any]:
+    """Return a Secret with a certificate authority that lasts a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    certificate = made.public_bytes(serialization.Encoding.PEM)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name},
+        "stringData": {"tls.crt": certificate.decode(), "tls.key": secret.decode()},
+    }
 
-    def ask(key: str) -> str:
+
+class Guarded:
+    """A service of the profile `standard` in its own namespace: a gateway without models."""
+
+    def __init__(self, cluster: ControlPlane) -> None:
+        self._cluster = cluster
+        cluster.kubectl("create", "namespace", "guarded")
+
+    def kubectl(self, *arguments: str) -> str:
+        return self._cluster.kubectl("-n", "guarded", *arguments)
+
+    def apply(self, text: str) -> None:
+        self._cluster.kubectl("-n", "guarded", "apply", "-f", "-", input=text)
+
+    def run(self, program: str, *environment: str) -> str:
+        """Run a Python program in the head's container; return what it printed."""
+        pods = json.loads(self.kubectl("get", "pods", "-l", "ray.io/node-type=head", "-o", "json"))["items"]
+        command = ("env", *environment, "timeout", "60", "python", "-c", program)
+        return self.kubectl("exec", pods[0]["metadata"]["name"], "--", *command).strip()
+
+    def ask(self, key: str) -> str:
         """Return the status of the answer to a request with a key, from within the head."""
-        pods = json.loads(
-            installed.kubectl(*place, "get", "pods", "-l", "ray.io/node-type=head", "-o", "json")
-        )
-        program = (
+        return self.run(
             "import urllib.request as u, urllib.error as e\n"
             f"r = u.Request('http://127.0.0.1:8000/v1/models', headers={{'Authorization': 'Bearer {key}'}})\n"
             "try: print(u.urlopen(r, timeout=20).status)\nexcept e.HTTPError as error: print(error.code)"
         )
-        name = pods["items"][0]["metadata"]["name"]
-        return installed.kubectl(*place, "exec", name, "--", "python", "-c", program).strip()
 
+
+def test_service_knows_the_callers_of_a_secret_of_keys(installed: ControlPlane) -> None:
+    """A key is known until it is removed from the Secret. Ray's processes talk by TLS only."""
+    guarded = Guarded(installed)
     sample = next(yaml.safe_load_all((SAMPLES / "laptop.yaml").read_text(encoding="utf-8")))
     sample["spec"] |= {"security": {"keysSecret": "api-keys"}, "whenEmpty": "KeepGateway"}
-    (key, secret), (_, other) = (
-        KeySecret.new("api-keys").with_key("default", name, [Scope.READ], None, "e2e") for name in ("a", "b")
-    )
-    installed.kubectl(*place, "apply", "-f", "-", input=secret.text())
-    installed.kubectl(*place, "apply", "-f", "-", input=yaml.safe_dump(sample))
-    installed.kubectl(
-        *place, "wait", "playground/playground", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s"
-    )
-    assert ask(key.text) == "200"
-    assert ask(key.text[:-1]) == "401"
-    other = replace(other, pepper=secret.pepper)
-    installed.kubectl(*place, "apply", "-f", "-", input=other.text())
+    sample["spec"]["ray"]["tlsSecret"] = "ray-ca"
+    key, secret = KeySecret.new("api-keys").with_key("default", "a", [Scope.READ], None, "e2e")
+    guarded.apply(secret.text())
+    guarded.apply(yaml.safe_dump(authority("ray-ca")))
+    guarded.apply(yaml.safe_dump(sample))
+    guarded.kubectl("wait", "playground/playground", "--for=condition=Ready", f"--timeout={PATIENCE:.0f}s")
+    assert guarded.ask(key.text) == "200"
+    assert guarded.ask(key.text[:-1]) == "401"
+    program = "import ray; ray.init('auto', log_to_driver=False); print(len(ray.nodes()))"
+    assert guarded.run(program).endswith("1")
+    with pytest.raises(CommandError):
+        guarded.run(program, "RAY_USE_TLS=0")
+    guarded.apply(replace(secret, records=()).text())
     deadline = time.monotonic() + PATIENCE  # the kubelet looks at Secrets about once a minute
-    while ask(key.text) != "401":
+    while guarded.ask(key.text) != "401":
         assert time.monotonic() < deadline, "the key is known although the Secret does not have it any more"
         time.sleep(2)
     installed.kubectl("delete", "namespace", "guarded", "--wait=false")

@@ -1,6 +1,5 @@
 """`/v1/batches`: posts times avatars, rendered in the background into files with agreed names."""
 
-import hashlib
 import json
 import secrets
 import time
@@ -168,7 +167,7 @@ async def create_batch(
         status=BatchStatus.QUEUED.value,
         created=time.time(),
         idempotency_key=key,
-        request_hash=hashlib.sha256(job.encode()).hexdigest(),
+        request_hash=playground.fingerprint(job),
         job=job,
         text_ttl=body.text_ttl,
     )

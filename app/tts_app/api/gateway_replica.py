@@ -60,9 +60,8 @@ class Gateway:
             ended=metering.speech_ended,
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
-        batches = HostedBatches(
-            lambda: self._service.models, Batches(database), settings, ran=metering.batch_ran
-        )
+        models, ran = (lambda: self._service.models), metering.batch_ran
+        batches = HostedBatches(models, Batches(database), settings, fingerprint, ran=ran)
         keys, pepper = ApiKeys(database), settings.key_pepper()
         known = KeyFile(settings.keys_file, keys) if settings.keys_file else keys
         self._context = Context(

@@ -62,6 +62,7 @@ class HostedBatches:
         models: Callable[[], Sequence[VoiceModel]],
         batches: Batches,
         settings: Settings,
+        fingerprint: Callable[[str], str],
         waits: Waits = DEFAULT_WAITS,
         database_retry: Backoff = RETRY,
         ran: Ran = _nobody,
@@ -72,6 +73,7 @@ class HostedBatches:
         self._batches = batches
         self._ran = ran
         self._settings = settings
+        self._fingerprint = fingerprint
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
@@ -284,7 +286,9 @@ class HostedBatches:
     async def _forget_texts(self) -> None:
         """Forget the texts of ended batches when their time has come."""
         while True:
-            forget = partial(self._batches.forget_texts, time.time(), self._settings.batch_text_ttl)
+            forget = partial(
+                self._batches.forget_texts, time.time(), self._settings.batch_text_ttl, self._fingerprint
+            )
             if forgotten := await self._recorded(forget):
                 log("batch texts forgotten", batches=forgotten)
             await asyncio.sleep(_FORGET_SECONDS)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -85,7 +85,8 @@ class Batch(Base):
     idempotency_key: Mapped[str | None]
     """The tenant's name for the request: a second request with it makes no second batch."""
     request_hash: Mapped[str]
-    """Hash of the request's body: distinguishes a repeated request from another one with the same key."""
+    """Keyed hash of the request's body; a plain one if an earlier version stored it. It distinguishes a
+    repeated request from another one with the same idempotency key, also when the texts are forgotten."""
     job: Mapped[str] = mapped_column(Text)
     """The spec of its TTSJob, in JSON."""
     avatars: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
@@ -167,7 +168,7 @@ class Batches:
             IdempotencyConflictError: the idempotency key is stored with another request's hash.
         """
         found = self._by_key(tenant, batch.idempotency_key)
-        if found is not None and found.request_hash != batch.request_hash:
+        if found is not None and not _is_same_request(found, batch):
             raise IdempotencyConflictError(
                 "The idempotency key was used for another request: take a new one."
             )
@@ -274,11 +275,12 @@ class Batches:
                 act.record(session, batch_id)
         return changed
 
-    def forget_texts(self, now: float, text_ttl: float) -> int:
+    def forget_texts(self, now: float, text_ttl: float, fingerprint: Callable[[str], str]) -> int:
         """Forget the texts of the batches of all tenants whose time has come; return of how many.
 
-        `text_ttl` counts for batches that have none of their own, in seconds after their end. What the posts
-        are called, and in which languages they were, stays: it says which items there are.
+        `fingerprint` makes keyed hashes, which replace plain ones. `text_ttl`, in seconds after the end,
+        counts for batches that have none of their own. What the posts are called, and in which languages they
+        were, stays: it says which items there are.
         """
         is_due = (
             Batch.status.in_(_ENDED),
@@ -296,7 +298,8 @@ class Batches:
             with self._database.forgetting() as session:
                 for batch_id, job in due:  # a batch that was reopened meanwhile is not due any more
                     forget = update(Batch).where(Batch.id == batch_id, *is_due)
-                    session.execute(forget.values(job=_without_texts(job), texts_gone=True))
+                    values = {"job": _without_texts(job), "request_hash": fingerprint(job)}
+                    session.execute(forget.values(**values, texts_gone=True))
             forgotten += len(due)
 
     def delete_ended(self, tenant: str, batch_id: str, act: Act = UNRECORDED) -> Batch | None:
@@ -339,6 +342,11 @@ class Batches:
             if changed:
                 act.record(session, batch_id)
         return changed
+
+
+def _is_same_request(found: Batch, batch: Batch) -> bool:
+    """Compare the bodies too, as long as they are there: the secret of the hashes may have been lost."""
+    return found.request_hash == batch.request_hash or (not found.texts_gone and found.job == batch.job)
 
 
 def _without_texts(job: str) -> str:

@@ -311,8 +311,10 @@ async def _api(
         ended=metering.speech_ended,
     )
     waits = Waits(output_probe=Backoff(0.02, 0.02))
+    fingerprint = Fingerprint(b"key")
+    stored, ran = Batches(database), metering.batch_ran
     batches = HostedBatches(
-        lambda: service.models, Batches(database), settings, waits, database_retry, metering.batch_ran
+        lambda: service.models, stored, settings, fingerprint, waits, database_retry, ran=ran
     )
     keys = ApiKeys(database)
     authenticator = Authenticator(
@@ -330,7 +332,7 @@ async def _api(
         batches,
         store,
         database,
-        Fingerprint(b"key"),
+        fingerprint,
         keys,
         Issuer(keys, b"pepper"),
         authenticator,

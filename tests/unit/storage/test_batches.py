@@ -25,7 +25,11 @@ def batches(database: Database) -> Batches:
 
 
 def batch(
-    number: int, key: str | None = None, request_hash: str = "h", created: float | None = None
+    number: int,
+    key: str | None = None,
+    request_hash: str = "h",
+    created: float | None = None,
+    post: int = 1,
 ) -> Batch:
     return Batch(
         id=f"batch_{number:04x}",
@@ -33,7 +37,7 @@ def batch(
         created=1000.1 + number if created is None else created,
         idempotency_key=key,
         request_hash=request_hash,
-        job='{"posts": {"inline": [{"id": 1, "text": {"ar": "مرحبا"}}]}}',
+        job=f'{{"posts": {{"inline": [{{"id": {post}, "text": {{"ar": "مرحبا"}}}}]}}}}',
     )
 
 
@@ -209,10 +213,20 @@ def test_batches_finds_the_batch_of_a_repeated_request(batches: Batches) -> None
     assert batches.get(TENANT, "batch_0002") is None
 
 
+def test_batches_knows_a_repeated_request_by_its_body_or_by_its_hash(batches: Batches) -> None:
+    batches.add(TENANT, batch(1, "key"))
+    assert batches.add(TENANT, batch(2, "key", "hashed with another secret")).id == "batch_0001"
+    assert batches.finish(TENANT, "batch_0001", BatchStatus.SUCCEEDED, finished=1.0)
+    assert batches.forget_texts(now=2.0, text_ttl=0.0, fingerprint=lambda _job: "keyed") == 1
+    assert batches.add(TENANT, batch(2, "key", "keyed")).id == "batch_0001"
+    with pytest.raises(IdempotencyConflictError):
+        batches.add(TENANT, batch(2, "key", "h"))
+
+
 def test_batches_refuses_a_reused_idempotency_key(batches: Batches) -> None:
     batches.add(TENANT, batch(1, "key"))
     with pytest.raises(IdempotencyConflictError, match="used for another request"):
-        batches.add(TENANT, batch(2, "key", "other"))
+        batches.add(TENANT, batch(2, "key", "other", post=2))
     assert batches.get(TENANT, "batch_0002") is None
 
 

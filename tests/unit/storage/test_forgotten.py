@@ -88,6 +88,10 @@ def test_deleted_batch_leaves_neither_texts_nor_key(database: Database, tmp_path
     assert found_in(tmp_path) == []
 
 
+def hashed(job: str) -> str:
+    return "keyed" if CANARY in job else "?"
+
+
 def ended(number: int, **more: Any) -> Batch:
     """Return a batch that ended at 100 seconds, and can be retried."""
     posts = {"inline": [{"id": number, "text": {"en": CANARY, "es": f"{CANARY} {number}"}}]}
@@ -112,16 +116,17 @@ def test_texts_of_ended_batches_are_forgotten_when_their_time_has_come(
     )
     for tenant, batch in (("hotel", open_), ("hotel", own), ("clinic", later)):
         batches.add(tenant, batch)
-    assert batches.forget_texts(now=99.0, text_ttl=60.0) == 0
-    assert batches.forget_texts(now=100.0, text_ttl=60.0) == 1
+    assert batches.forget_texts(now=99.0, text_ttl=60.0, fingerprint=hashed) == 0
+    assert batches.forget_texts(now=100.0, text_ttl=60.0, fingerprint=hashed) == 1
     assert not batches.reopen("hotel", "batch_2"), "its texts are gone"
-    assert batches.forget_texts(now=160.0, text_ttl=60.0) == 1
+    assert batches.forget_texts(now=160.0, text_ttl=60.0, fingerprint=hashed) == 1
     kept = batches.get("clinic", "batch_3")
     assert kept is not None
     assert json.loads(kept.job)["posts"] == {"inline": [{"id": 3, "text": {"en": "-", "es": "-"}}]}
+    assert kept.request_hash == "keyed"
     assert found_in(tmp_path), "an open batch needs its texts"
     assert batches.finish("hotel", "batch_1", BatchStatus.CANCELLED, finished=200.0)
-    assert batches.forget_texts(now=1e9, text_ttl=60.0) == 1
+    assert batches.forget_texts(now=1e9, text_ttl=60.0, fingerprint=hashed) == 1
     assert found_in(tmp_path) == []
 
 
@@ -129,7 +134,7 @@ def test_texts_of_a_batch_that_is_retried_are_kept(database: Database) -> None:
     batches = Batches(database)
     batches.add("hotel", ended(1))
     assert batches.reopen("hotel", "batch_1")
-    assert batches.forget_texts(now=1e9, text_ttl=0.0) == 0
+    assert batches.forget_texts(now=1e9, text_ttl=0.0, fingerprint=hashed) == 0
 
 
 def test_texts_of_many_batches_are_forgotten_in_several_transactions(
@@ -138,5 +143,5 @@ def test_texts_of_many_batches_are_forgotten_in_several_transactions(
     batches = Batches(database)
     for number in range(250):
         batches.add("hotel", ended(number))
-    assert batches.forget_texts(now=1e9, text_ttl=0.0) == 250
+    assert batches.forget_texts(now=1e9, text_ttl=0.0, fingerprint=hashed) == 250
     assert found_in(tmp_path) == []
