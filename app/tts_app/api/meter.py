@@ -19,7 +19,7 @@ from tts_app.api.quotas import Reservation, Seen, seen_by
 from tts_app.batch.plan import Plan
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.text import Delta, TextRequest, Usage
-from tts_app.quotas import Measure
+from tts_app.quotas import Measure, Stock
 from tts_app.resources.locales import characters_per_second
 from tts_app.security.principal import Principal
 from tts_app.speech import Chunk, Utterance
@@ -117,7 +117,7 @@ class Meter:
         Raises:
             ApiError: 429 or 400 for a quota, before the block.
         """
-        await self.metering.check_stored(self.caller)
+        await self.metering.checked(self.caller, Stock.STORED_BYTES)
         reservation = await self._reserve(measured(Amounts(len(utterance.text), _seconds(utterance))))
         with self.metering.holding(speech.id, self.caller, reservation):
             yield
@@ -136,12 +136,12 @@ class Meter:
         held = ExitStack()
 
         async def reserve(plan: Plan) -> None:
-            await self.metering.check_stored(self.caller)
-            await self.metering.check_batches(self.caller)
             reservation = await self._reserve(measured(Amounts(plan.characters, plan.seconds)))
             held.enter_context(self.metering.holding(batch.id, self.caller, reservation))
 
         def allow(plan: Plan) -> None:
+            # Here and not in the event loop, which would need a second thread while this one waits for it.
+            self.metering.check(self.caller, Stock.BATCHES, Stock.STORED_BYTES)
             asyncio.run_coroutine_threadsafe(reserve(plan), loop).result()
 
         async with self.metering.batch_lock(self.caller):
@@ -156,8 +156,7 @@ class Meter:
             ApiError: 429 for a quota, before the block.
         """
         async with self.metering.batch_lock(self.caller):
-            await self.metering.check_stored(self.caller)
-            await self.metering.check_batches(self.caller)
+            await self.metering.checked(self.caller, Stock.BATCHES, Stock.STORED_BYTES)
             reservation = await self._reserve({Measure.CHARACTERS: 1, Measure.AUDIO_SECONDS: 1})
             with self.metering.holding(batch.id, self.caller, reservation):
                 yield

@@ -103,42 +103,34 @@ class Metering:
             return nullcontext()
         return self._locks[caller.tenant]
 
-    async def check_batches(self, caller: Principal) -> None:
-        """Refuse a batch of a tenant that has as many as it may.
+    async def checked(self, caller: Principal, *stocks: Stock) -> None:
+        """Do as `check`, in a thread if there is anything to check."""
+        if not self._quotas.of_tenant(caller.tenant).stocks.keys().isdisjoint(stocks):
+            await asyncio.to_thread(self.check, caller, *stocks)
+
+    def check(self, caller: Principal, *stocks: Stock) -> None:
+        """Refuse a tenant that has as many batches, or stores as much, as it may. Blocking.
 
         Raises:
-            ApiError: 429.
+            ApiError: 429; without Retry-After if it stores too much, as time alone frees nothing.
         """
-        most = self._quotas.of_tenant(caller.tenant).stocks.get(Stock.BATCHES)
-        if most is None:
-            return
-        if await asyncio.to_thread(self._batches.count_open, caller.tenant) >= most:
-            message = f"Your tenant has {most} batches that have not ended, as many as it may have at a time."
-            raise exceeded(message, _BATCH_RETRY)
-
-    async def check_stored(self, caller: Principal) -> None:
-        """Refuse to make a file of a tenant that stores as much as it may.
-
-        Raises:
-            ApiError: 429, without Retry-After: time alone frees nothing.
-        """
-        most = self._quotas.of_tenant(caller.tenant).stocks.get(Stock.STORED_BYTES)
-        if most is None:
-            return
-        stored = sum(
-            await asyncio.gather(
-                asyncio.to_thread(self._speeches.stored_bytes, caller.tenant),
-                asyncio.to_thread(self._batches.stored_bytes, caller.tenant),
-            )
-        )
-        if stored >= most:
-            raise ApiError(
-                429,
-                f"Your tenant stores {stored} bytes of audio, and {most} are allowed: "
-                "delete speeches or batches.",
-                code="insufficient_quota",
-                headers={"x-should-retry": "false"},
-            )
+        limits = self._quotas.of_tenant(caller.tenant).stocks
+        if Stock.BATCHES in stocks and Stock.BATCHES in limits:
+            most = limits[Stock.BATCHES]
+            if self._batches.count_open(caller.tenant) >= most:
+                message = f"Your tenant has as many batches as it may have at a time: {most}."
+                raise exceeded(message, _BATCH_RETRY)
+        if Stock.STORED_BYTES in stocks and Stock.STORED_BYTES in limits:
+            most = limits[Stock.STORED_BYTES]
+            stored = self._speeches.stored_bytes(caller.tenant) + self._batches.stored_bytes(caller.tenant)
+            if stored >= most:
+                raise ApiError(
+                    429,
+                    f"Your tenant stores {stored} bytes of audio, and {most} are allowed: "
+                    "delete speeches or batches.",
+                    code="insufficient_quota",
+                    headers={"x-should-retry": "false"},
+                )
 
 
 def metering_of(settings: Settings, database: Database) -> Metering:

@@ -96,7 +96,8 @@ class Counts:
     def _lost(self, store: Storage, error: Exception) -> None:
         """Note that the store is away, and begin to look whether it is back."""
         if self._watching is None:
-            log("quota store away", level=logging.WARNING, error=error)
+            cause = type(error.__cause__ or error).__name__
+            log("quota store away", level=logging.WARNING, error=error, cause=cause)
             self._watching = asyncio.create_task(self._watch(store))
 
     async def _watch(self, store: Storage) -> None:

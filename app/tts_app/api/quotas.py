@@ -102,7 +102,7 @@ class QuotaGuard:
             most = limits.stocks.get(Stock.STREAMS)
             if most is not None and self._streams.get(owner, 0) >= most:
                 wait = self._stream_seconds / max(1, most)
-                raise exceeded(f"{name} has {most} streams, as many as it may have at a time.", wait)
+                raise exceeded(f"{name} has as many streams as it may have at a time: {most}.", wait)
             owners.append(owner)
         started = self._clock()
         for owner in owners:
