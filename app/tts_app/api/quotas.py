@@ -121,7 +121,7 @@ class QuotaGuard:
             (name, self._counts.add(owner, rate, wanted[rate.measure]))
             for owner, name, limits in self._limits(caller)
             for rate in limits.rates
-            if rate.measure in wanted
+            if wanted.get(rate.measure)
         ]
         found = await asyncio.gather(*(adding for _, adding in asked))
         refused: list[tuple[float, str, Use, int]] = []
@@ -172,8 +172,8 @@ def _used_up(name: str, use: Use, amount: int, wait: float) -> ApiError:
         what = use.rate.measure.replace("_", " ")
         message = f"This needs {amount} {what}, and {name.lower()} may use {use.rate}: ask for less."
         return ApiError(400, message, code="larger_than_quota")
-    seconds = max(1, math.ceil(wait))
-    message = f"{name} may use {use.rate}, and {use.remaining} are left: try again in {seconds} s."
+    later = _duration(max(1, wait))
+    message = f"{name} may use {use.rate}, and {use.remaining} are left: try again in {later}."
     return exceeded(message, wait)
 
 
