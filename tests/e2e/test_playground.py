@@ -596,7 +596,7 @@ class Guarded:
         self._cluster.kubectl("-n", "guarded", "apply", "-f", "-", input=text)
 
     def run(self, program: str, *environment: str, limit: int = 60) -> str:
-        """Run a Python program in the head's container, for `limit` seconds at most; return what it printed."""
+        """Run a Python program in the head, for `limit` seconds at most; return what it printed."""
         pods = json.loads(self.kubectl("get", "pods", "-l", "ray.io/node-type=head", "-o", "json"))["items"]
         command = ("env", *environment, "timeout", str(limit), "python", "-c", program)
         return self.kubectl("exec", pods[0]["metadata"]["name"], "--", *command).strip()
