@@ -595,10 +595,10 @@ class Guarded:
     def apply(self, text: str) -> None:
         self._cluster.kubectl("-n", "guarded", "apply", "-f", "-", input=text)
 
-    def run(self, program: str, *environment: str) -> str:
-        """Run a Python program in the head's container; return what it printed."""
+    def run(self, program: str, *environment: str, limit: int = 60) -> str:
+        """Run a Python program in the head, for `limit` seconds at most; return what it printed."""
         pods = json.loads(self.kubectl("get", "pods", "-l", "ray.io/node-type=head", "-o", "json"))["items"]
-        command = ("env", *environment, "timeout", "60", "python", "-c", program)
+        command = ("env", *environment, "timeout", str(limit), "python", "-c", program)
         return self.kubectl("exec", pods[0]["metadata"]["name"], "--", *command).strip()
 
     def ask(self, key: str) -> str:
@@ -626,7 +626,7 @@ def test_service_knows_the_callers_of_a_secret_of_keys(installed: ControlPlane) 
     program = "import ray; ray.init('auto', log_to_driver=False); print(len(ray.nodes()))"
     assert guarded.run(program).endswith("1")
     with pytest.raises(CommandError):
-        guarded.run(program, "RAY_USE_TLS=0")
+        guarded.run(program, "RAY_USE_TLS=0", limit=20)
     guarded.apply(replace(secret, records=()).text())
     deadline = time.monotonic() + PATIENCE  # the kubelet looks at Secrets about once a minute
     while guarded.ask(key.text) != "401":

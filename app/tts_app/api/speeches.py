@@ -5,7 +5,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from itertools import chain
@@ -148,13 +148,12 @@ async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground
     headers["Content-Length"] = str(end - start)
     media_type = FORMATS[speech.format].media_type
     stored = Stored(speech.bytes, str(speech.sha256), speech.frames)
-    blocks = playground.store.read(tenant, file_name(speech), stored, start, end)
+    blocks = _told(playground.store.read(tenant, file_name(speech), stored, start, end), speech)
     try:
         first = await asyncio.to_thread(next, blocks, b"")
     except FileNotFoundError:
         raise _gone() from None
-    except DamagedError as error:
-        log("audio damaged", level=logging.ERROR, speech=speech.id, error=error)
+    except DamagedError:
         message = (
             "The speech's file is not what was stored: restore it, or delete the speech and order it again."
         )
@@ -236,6 +235,15 @@ async def _find(tenant: str, speech_id: str, playground: Context) -> Speech:
     if speech is None:
         raise _no_such(speech_id)
     return speech
+
+
+def _told(blocks: Iterator[bytes], speech: Speech) -> Iterator[bytes]:
+    """Yield the blocks; log where the file is not what was stored."""
+    try:
+        yield from blocks
+    except DamagedError as error:
+        log("audio damaged", level=logging.ERROR, speech=speech.id, error=error)
+        raise
 
 
 def _gone() -> ApiError:

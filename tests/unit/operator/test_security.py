@@ -200,6 +200,8 @@ def test_sample_runs_as_written_or_says_what_it_needs(path):
         if document["kind"] == "Playground":
             sample = Playground.model_validate(document)
             assert lacking(sample, "standard") == []
+            if "profile: regulated" in text:
+                assert lacking(sample, "development") == [], "its own profile counts"
             key = sample.spec.security.api_key
             assert key is None or f"kubectl create secret generic {key.name} --from-literal={key.key}" in text
 
