@@ -103,7 +103,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     # The last one that is added is the first that a request meets.
-    if context.metering.guard.limits:
+    if context.metering.guard.has_quotas:
         app.add_middleware(RequestQuota, guard=context.metering.guard)
     app.add_middleware(
         Door,

@@ -49,7 +49,7 @@ class QuotaGuard:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
-    def limits(self) -> bool:
+    def has_quotas(self) -> bool:
         """Whether anybody has a quota."""
         return bool(self._quotas)
 

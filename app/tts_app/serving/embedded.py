@@ -66,6 +66,10 @@ class Playground:
                 "for tokens of an identity provider, or listen on 127.0.0.1."
             )
         try:
+            settings.all_quotas()
+        except ValueError as error:
+            raise ServingError(str(error)) from None
+        try:
             certificate = certificate_of(settings)
         except CertificateError as error:
             raise ServingError(str(error)) from None

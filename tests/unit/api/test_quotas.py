@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from tts_app.security.principal import Scope
+from tts_app.serving.embedded import Playground, ServingError
+from tts_app.settings import Settings
 
 Start = Callable[..., Awaitable[Any]]
 SPEECH = {"input": "one two", "voice": "alloy"}
@@ -266,3 +268,10 @@ async def test_wrong_file_of_quotas_is_refused_at_the_start(start: Start, tmp_pa
     (tmp_path / "wrong.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match=r"cannot be used: it must be an object"):
         await start(quotas_file=tmp_path / "wrong.json")
+
+
+def test_wrong_file_of_quotas_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / "wrong.json").write_text('{"keys": {"site": "streams=1"}}', encoding="utf-8")
+    settings = Settings(quotas_file=tmp_path / "wrong.json", state_dir=tmp_path)
+    with pytest.raises(ServingError, match=r"wrong.json, cannot be used: keys: 'site' is no id of a key"):
+        Playground(settings)
