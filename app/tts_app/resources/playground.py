@@ -11,6 +11,7 @@ from tts_app.resources.engines import ENGINES
 from tts_app.resources.quantities import Bytes, Compute
 from tts_app.resources.rules import Rule, Unique, cel_list, immutable
 from tts_app.resources.status import PlaygroundStatus
+from tts_app.tenants import TENANT_NAME, is_tenant
 
 Image = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)]
 """A container image by tag or digest."""
@@ -225,6 +226,42 @@ class Database(Resource):
     """Port of the URL: the NetworkPolicy lets the head reach it."""
 
 
+class QuotaStore(Resource):
+    """A Redis or Valkey in which all gateways of a service count together."""
+
+    secret_ref: SecretRef
+    """Where its URL is, such as redis://:password@host."""
+    port: PortNumber = 6379
+    """Port of the URL: the NetworkPolicy lets the head reach it."""
+
+
+QuotaText = Annotated[
+    str, StringConstraints(pattern=r"^[a-z_]+=[^,=\s]+(,[a-z_]+=[^,=\s]+)*$", max_length=1024)
+]
+"""Quotas as docs/quotas.md writes them."""
+
+
+class Tenants(Resource):
+    """How tenants share the service."""
+
+    rules = (
+        Rule(
+            "weights are keyed by names of tenants, such as hotel",
+            cel=f"!has(self.weights) || self.weights.all(name, name.matches('{TENANT_NAME}'))",
+            holds=lambda tenants: all(map(is_tenant, tenants.weights)),
+        ),
+    )
+
+    weights: Annotated[dict[str, Annotated[int, Field(ge=1, le=9999)]], Field(max_length=64)] = {}
+    """Turns that a tenant has where others have one; default: one each."""
+    quotas: QuotaText | None = None
+    """What each tenant may use, such as requests=600/minute,streams=32; default: as much as it likes."""
+    exceptions: ObjectName | None = None
+    """ConfigMap whose key `quotas.json` has the quotas of single tenants and keys."""
+    quota_store: QuotaStore | None = None
+    """Where all gateways count together; default: each counts for itself."""
+
+
 class Storage(Resource):
     """Where the service keeps audio, model files and metadata."""
 
@@ -373,6 +410,8 @@ class PlaygroundSpec(Resource):
     """The service's Ray cluster."""
     when_empty: Literal["Remove", "KeepGateway"] = "Remove"
     """Whether the service is removed with its last model, or its API stays and reports that it has none."""
+    tenants: Tenants = Tenants()
+    """How tenants share the service."""
     storage: Storage = Storage()
     """Where the service keeps audio, model files and metadata."""
     network_policy: NetworkPolicy = NetworkPolicy()

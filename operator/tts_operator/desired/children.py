@@ -9,7 +9,13 @@ from tts_app.resources.playground import PlaygroundSpec, Volume
 from tts_operator.desired.claims import audio_claim_of, cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import loader
-from tts_operator.desired.network import database_policy, loader_policy, network_policy, provider_policy
+from tts_operator.desired.network import (
+    database_policy,
+    loader_policy,
+    network_policy,
+    provider_policy,
+    quota_policy,
+)
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, engine_images, ray_service
 from tts_operator.objects import (
     CLAIM,
@@ -125,6 +131,9 @@ def _network_policies(service: _Service) -> Children:
     database = service.spec.storage.database
     if database is not None:
         yield service.child(NETWORK_POLICY, f"{name}-database", database_policy(playground, database.port))
+    store = service.spec.tenants.quota_store
+    if store is not None:
+        yield service.child(NETWORK_POLICY, f"{name}-quotas", quota_policy(playground, store.port))
     oidc = service.spec.security.oidc
     if oidc is not None:
         yield service.child(NETWORK_POLICY, f"{name}-oidc", provider_policy(playground, oidc))

@@ -88,6 +88,11 @@ def database_policy(playground: Playground, port: int) -> dict[str, Any]:
     return _head_policy(playground, port)
 
 
+def quota_policy(playground: Playground, port: int) -> dict[str, Any]:
+    """Return the body of the NetworkPolicy that lets the head reach the store of its quotas."""
+    return _head_policy(playground, port)
+
+
 def provider_policy(playground: Playground, oidc: Oidc) -> dict[str, Any]:
     """Return the body of the NetworkPolicy that lets the head reach the identity provider, for its keys."""
     addresses = [oidc.issuer, *([oidc.jwks_url] if oidc.jwks_url else [])]

@@ -19,6 +19,7 @@ from tts_operator.desired.pods import (
     OBJECT_STORE,
     OFFLINE,
     STATE_PATH,
+    File,
     Mount,
     PodTemplate,
     SecretMount,
@@ -37,6 +38,7 @@ SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _AUDIT_PATH = "/etc/tts-playground/audit"
+_QUOTAS_FILE = "/etc/tts-playground/quotas.json"
 _KEYS_PATH = "/etc/tts-playground/keys"
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
 """A driver that should stop first ends its current items; by default Ray kills it after three seconds."""
@@ -108,8 +110,10 @@ def ray_service(
         *_gateway_secrets(playground),
         *_gateway_rules(playground),
         *_gateway_profile(playground, defaults.profile),
+        *_tenants(playground),
     ]
-    head = head_group(head_template(playground, defaults, volumes, environment, _gateway_files(playground)))
+    template = head_template(playground, defaults, volumes, environment, _gateway_files(playground))
+    head = head_group(replace(template, files=_exceptions(playground)))
     images = engine_images(playground, defaults)
     wanted = {
         group_of(model): worker_group(
@@ -215,6 +219,29 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
         # On the audio volume: who may change the database cannot change the heads of its chains.
         variables.append({"name": "TTSP_AUDIT_ANCHOR", "value": f"{AUDIO_PATH}/.audit"})
     return variables
+
+
+def _tenants(playground: Playground) -> list[dict[str, Any]]:
+    """Return how tenants share the gateway."""
+    tenants = playground.spec.tenants
+    values = {
+        "TTSP_TENANT_WEIGHTS": ",".join(f"{name}={turns}" for name, turns in sorted(tenants.weights.items())),
+        "TTSP_QUOTAS": tenants.quotas,
+        "TTSP_QUOTAS_FILE": _QUOTAS_FILE if tenants.exceptions is not None else None,
+    }
+    variables: list[dict[str, Any]] = [
+        {"name": name, "value": value} for name, value in values.items() if value
+    ]
+    if tenants.quota_store is not None:
+        reference = tenants.quota_store.secret_ref
+        variables.append(secret_variable("TTSP_QUOTA_STORE", reference.name, reference.key))
+    return variables
+
+
+def _exceptions(playground: Playground) -> list[File]:
+    """Return where the exceptions from quotas are mounted."""
+    name = playground.spec.tenants.exceptions
+    return [] if name is None else [File("quotas", name, "quotas.json", _QUOTAS_FILE)]
 
 
 def _gateway_files(playground: Playground) -> list[SecretMount]:

@@ -9,8 +9,9 @@ import yaml
 from tts_app.manifests import samples_folder
 from tts_app.profiles import Problem
 from tts_app.resources import Playground
+from tts_app.settings import Settings
 from tts_operator.desired.security import PROBLEMS_ANNOTATION, lacking, unaccepted
-from tts_operator.objects import RAY_SERVICE, Key, Ref, ref_of
+from tts_operator.objects import NETWORK_POLICY, RAY_SERVICE, Key, Ref, ref_of
 from tts_operator.observed.events import event_of
 from tts_operator.plan.service import ServiceFacts, plan_service
 
@@ -190,6 +191,34 @@ def test_audit_has_its_secret_as_a_file_and_its_heads_on_the_audio_volume(plan, 
     assert found["TTSP_AUDIT"] == "true"
     assert found["TTSP_AUDIT_KEY_FILE"] == "/etc/tts-playground/audit/key"
     assert found["TTSP_AUDIT_ANCHOR"] == "/audio-output/.audit"
+
+
+def test_tenants_of_a_playground_reach_the_gateway(plan, voice_model):
+    tenants = {
+        "weights": {"hotel": 3, "clinic": 2},
+        "quotas": "requests=600/minute",
+        "exceptions": "quotas",
+        "quotaStore": {"secretRef": {"name": "redis"}, "port": 6380},
+    }
+    facts = applied(
+        plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY, tenants=tenants))
+    )
+    found = environment(facts)
+    assert found["TTSP_TENANT_WEIGHTS"] == "clinic=2,hotel=3"
+    assert found["TTSP_QUOTAS"] == "requests=600/minute"
+    assert "TTSP_QUOTA_STORE" in found
+    head = facts.ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    mounted = {mount["mountPath"]: mount["name"] for mount in head["containers"][0]["volumeMounts"]}
+    assert mounted[found["TTSP_QUOTAS_FILE"]] == "quotas"
+    assert {"name": "quotas", "configMap": {"name": "quotas"}} in head["volumes"]
+    policy = facts.children[Ref(NETWORK_POLICY, "playground-quotas")]
+    (egress,) = policy["spec"]["egress"]
+    assert [port["port"] for port in egress["ports"]] == [6380]
+
+
+def test_quotas_of_a_playground_are_read_as_the_gateway_reads_them(playground):
+    text = "requests=10/second,requests=10000/day,stored_bytes=10GiB,batches=none"
+    assert Settings(quotas=text).quotas == playground(tenants={"quotas": text}).spec.tenants.quotas
 
 
 @pytest.mark.parametrize("path", sorted(samples_folder().glob("*.yaml")), ids=lambda path: path.stem)

@@ -85,6 +85,12 @@ GOOD = {
             "cache": {"existingClaim": "cache"},
             "database": {"secretRef": {"name": "database"}},
         },
+        tenants={
+            "weights": {"hotel": 3},
+            "quotas": "requests=600/minute,stored_bytes=10GiB",
+            "exceptions": "quotas",
+            "quotaStore": {"secretRef": {"name": "redis"}},
+        },
         security={
             "oidc": {
                 "issuer": "https://login.example:8443/realms/a",
@@ -222,6 +228,7 @@ RULES = [
         {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
         "needs storage.database",
     ),
+    Case("playground", {"spec.tenants.weights": {"Hotel Bar": 3}}, "names of tenants"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
     Case("playground", {"spec.scheduling.tolerations.1.key": None}, TOLERATION),
 ]
