@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -289,8 +290,11 @@ class HostedBatches:
             forget = partial(
                 self._batches.forget_texts, time.time(), self._settings.batch_text_ttl, self._fingerprint
             )
-            if forgotten := await self._recorded(forget):
-                log("batch texts forgotten", batches=forgotten)
+            try:
+                if forgotten := await self._recorded(forget):
+                    log("batch texts forgotten", batches=forgotten)
+            except Exception as error:  # noqa: BLE001 - it is tried again soon
+                log("batch texts not forgotten", level=logging.ERROR, error=error)
             await asyncio.sleep(_FORGET_SECONDS)
 
     async def _attempt(self, tenant: str, batch_id: str) -> None:

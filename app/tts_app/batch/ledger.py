@@ -70,15 +70,20 @@ class Ledger:
         Only for the holder of the lock.
 
         Raises:
-            OSError: secret or ledger cannot be read or written; then the ledger is as it was.
-            SpoolError: the folder for temporary files cannot be written.
+            OSError: secret or ledger cannot be read or written: it can be tried again.
+            LockedError: another driver has taken over.
         """
         self._plan.use_secret(self._output.secret(make=True))
-        if not all(_has_keyed_hashes(next(segment, b"")) for segment in self._output.segments()):
-            with spool() as lines:
-                lines.writelines(line for line, _ in read_records(self._output, self._plan.secret))
-                lines.seek(0)
-                self._output.replace_segments(lines)
+        if not all(map(_has_keyed_hashes, self._output.segments())):
+            self._output.rewrite_segments(self._with_keyed_hashes)
+
+    def _with_keyed_hashes(self, line: bytes) -> bytes:
+        """Return a line with keyed hashes; nothing for one that cannot be read."""
+        record = _record(line)
+        if record is None:
+            return b""
+        known = with_keyed_hashes(self._plan.secret, record)
+        return line if known is record else _line(known)
 
     def load(self) -> None:
         """Read the ledger and the list of files. Raises OSError."""
@@ -221,7 +226,14 @@ _FIELDS = (_DONE, set(Failed.__dataclass_fields__), _DONE - {"text_hmac"} | {"te
 """The fields of a record; the last are those of an earlier version."""
 
 
-_USED: dict[str, type] = {"file": str, "key": str, "post": int, "avatar": str, "bytes": int}
+_USED: dict[str, type] = {
+    "file": str,
+    "key": str,
+    "post": int,
+    "avatar": str,
+    "bytes": int,
+    "text_sha256": str,
+}
 """The fields that are used, with their types: a record may have been edited by hand."""
 
 
@@ -241,10 +253,11 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if whole else None
 
 
-def _has_keyed_hashes(line: bytes) -> bool:
-    """Return whether a segment's first line is no record of an earlier version: one driver wrote them all."""
-    record = _record(line)
-    return record is None or record["key"].startswith(MARK)
+def _has_keyed_hashes(segment: Iterator[bytes]) -> bool:
+    """Return whether no earlier version wrote a segment: one driver wrote all of it."""
+    records = (record for line in segment if (record := _record(line)) is not None)
+    first = next(records, None)
+    return first is None or first["key"].startswith(MARK)
 
 
 def _is_in(marks: "array[int]", mark: int) -> bool:

@@ -1,9 +1,9 @@
 """What a batch writes beside its audio: a manifest, a summary and, on request, an archive."""
 
-import errno
 import hashlib
 import io
 import json
+import logging
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,10 +14,12 @@ from tts_app.batch.ledger import Ledger
 from tts_app.batch.outcome import Outcome
 from tts_app.batch.spool import spool
 from tts_app.storage.output import Output
+from tts_app.telemetry.logs import log
 
 MANIFEST = "manifest.jsonl"
 SUMMARY = "summary.json"
 ARCHIVE = "audio.zip"
+DAMAGED = "damaged.txt"
 _BLOCK = 1 << 20
 
 
@@ -87,27 +89,32 @@ def archive_blocks(output: Output, finished: Iterable[tuple[bytes, dict[str, Any
 def _members(
     output: Output, finished: Iterable[tuple[bytes, dict[str, Any]]]
 ) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the name and the content of each audio file, then of the manifest."""
+    """Yield the name and the content of each audio file, then of the manifest.
+
+    Files that are not what was rendered are left out: a list of them comes last, if there are any.
+    """
     with spool() as manifest:
+        damaged = []
         for line, record in finished:
-            _check(output, record)
-            manifest.write(line)
-            yield record["file"], output.open(record["file"])
+            if _is_whole(output, record):
+                manifest.write(line)
+                yield record["file"], output.open(record["file"])
+            else:
+                log("audio damaged", level=logging.ERROR, file=record["file"], output=output.url)
+                damaged.append(record["file"])
         manifest.seek(0)
         yield MANIFEST, manifest
+        if damaged:
+            yield DAMAGED, io.BytesIO("".join(f"{name}\n" for name in damaged).encode())
 
 
-def _check(output: Output, record: Mapping[str, Any]) -> None:
-    """Raise OSError if a file is not what was rendered."""
+def _is_whole(output: Output, record: Mapping[str, Any]) -> bool:
+    """Return whether a file is what was rendered. Raises OSError."""
     digest = hashlib.sha256()
     with output.open(record["file"]) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    if digest.hexdigest() != record["sha256"]:
-        reason = (
-            f"{record['file']} is not what was rendered: restore it, or remove it and run the batch again"
-        )
-        raise OSError(errno.EIO, reason)
+    return digest.hexdigest() == str(record["sha256"])
 
 
 class _Sink(io.RawIOBase):

@@ -76,6 +76,8 @@ def secret(
     typer.echo(made.text(), nl=False)
     err.print(f"The key is {key.text}", highlight=False, soft_wrap=True)
     err.print("Keep it now: the Secret has only its hash.")
+    if add_to is None:
+        err.print("It has a new pepper: a gateway that knows an older Secret of that name needs a new pod.")
 
 
 @keys_app.command("list")

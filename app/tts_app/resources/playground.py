@@ -271,6 +271,8 @@ class Storage(Resource):
     """Volume of the model files, fetched once for all replicas."""
     database: Database | None = None
     """Database of durable speeches and batches; default: SQLite in the head pod, which goes with it."""
+    batch_text_ttl_seconds: Annotated[int, Field(ge=0)] | None = None
+    """Seconds after its end for which a batch of the API keeps its texts, to be retried; default: 7 days."""
     credentials_secret: ObjectName | None = None
     """Secret of variables (HF_TOKEN, AWS_ACCESS_KEY_ID ...) for loaders, and `ephemeral` jobs on s3:// or gs://."""
 

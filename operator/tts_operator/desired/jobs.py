@@ -53,6 +53,8 @@ BATCH_FILE = "batch.yaml"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PASSED_ON = (QUEUE_LABEL, "kueue.x-k8s.io/priority-class")
 """Labels that a RayJob with its own cluster copies from its TTSJob."""
+_OF_RAY = (Problem.RAY_OPEN, Problem.RAY_IN_CLEAR)
+"""What a Playground can lack that its jobs' own clusters have too."""
 LARGEST = 1 << 20
 """Most bytes that a ConfigMap can hold."""
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
@@ -83,10 +85,8 @@ def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str
             "etcd, its backups and Git: give the posts by `posts.uri`."
         )
         return "PostsInResource", text
-    found = lacking(playground, profile)
-    if job.spec.ephemeral is not None and Problem.RAY_OPEN in found:
-        return "Insecure", explained([Problem.RAY_OPEN], profile)
-    return None
+    found = [problem for problem in lacking(playground, profile) if problem in _OF_RAY]
+    return ("Insecure", explained(found, profile)) if found and job.spec.ephemeral is not None else None
 
 
 def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:

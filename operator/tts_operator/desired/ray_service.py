@@ -276,6 +276,8 @@ def _gateway_rules(playground: Playground) -> list[dict[str, Any]]:
             f"TTSP_OIDC_{name.upper()}": ",".join(value) if isinstance(value, list) else value
             for name, value in security.oidc.model_dump(exclude_none=True).items()
         }
+    if (seconds := playground.spec.storage.batch_text_ttl_seconds) is not None:
+        given["TTSP_BATCH_TEXT_TTL"] = str(seconds)
     return [{"name": name, "value": value} for name, value in given.items()]
 
 

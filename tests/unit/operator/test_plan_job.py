@@ -14,6 +14,7 @@ from tts_operator.plan.service import ServiceFacts
 
 NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
 CLUSTER = "playground-abcde"
+OWN_CLUSTER = {"ephemeral": {"copyOf": "playground"}}
 COUNTS = {"total": 8, "done": 3, "failed": 0, "skipped": 0, "percent": 37, "summary": "3/8"}
 
 
@@ -183,6 +184,7 @@ def test_plan_reports_a_refusal(plan, facts):
         ("regulated", {"inline": [{"id": 1, "text": {"en": "Hello"}}]}, {}, ("Failed", "PostsInResource")),
         ("regulated", {"configMapRef": {"name": "posts"}}, {}, ("Failed", "PostsInResource")),
         ("regulated", {"uri": "pvc://playground-audio/posts.jsonl"}, {}, ("Pending", "Starting")),
+        ("regulated", {"uri": "s3://a/b.jsonl"}, OWN_CLUSTER, ("Pending", "Insecure")),
         ("standard", {"inline": [{"id": 1, "text": {"en": "Hello"}}]}, {}, ("Pending", "Starting")),
         (
             "standard",

@@ -201,9 +201,15 @@ def test_tenants_of_a_playground_reach_the_gateway(plan, voice_model):
         "quotaStore": {"secretRef": {"name": "redis"}, "port": 6380},
     }
     facts = applied(
-        plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY, tenants=tenants))
+        plan,
+        ServiceFacts(
+            KEY,
+            models=[voice_model()],
+            playground=resource(**API_KEY, tenants=tenants, storage={"batchTextTtlSeconds": 3600}),
+        ),
     )
     found = environment(facts)
+    assert found["TTSP_BATCH_TEXT_TTL"] == "3600"
     assert found["TTSP_TENANT_WEIGHTS"] == "clinic=2,hotel=3"
     assert found["TTSP_QUOTAS"] == "requests=600/minute"
     assert "TTSP_QUOTA_STORE" in found

@@ -1,7 +1,6 @@
 """The output of a batch: whole files or none, one driver at a time, and a ledger that loses nothing."""
 
 import errno
-import io
 import json
 import os
 import signal
@@ -835,16 +834,66 @@ def test_output_secret_is_its_owners_only(tmp_path: Path) -> None:
         made.secret(make=True)
 
 
-def test_output_replaces_its_segments(place: str) -> None:
+def test_output_rewrites_its_segments(place: str) -> None:
     made = open_output(place)
     made.prepare()
     for line in (b"one\n", b"two\n"):
         segment = made.new_segment()
         segment.append([line])
         segment.close()
-    made.replace_segments(io.BytesIO(b"ONE\nTWO\n"))
+    made.rewrite_segments(bytes.upper)
     assert [list(segment) for segment in made.segments()] == [[b"ONE\n", b"TWO\n"]]
     segment = made.new_segment()
     segment.append([b"three\n"])
     segment.close()
     assert [list(segment) for segment in made.segments()] == [[b"ONE\n", b"TWO\n"], [b"three\n"]]
+
+
+def test_output_secret_is_durable_before_anything_relies_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = open_output(str(tmp_path / "out"))
+    made.prepare()
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    made.secret(make=True)
+    assert synced[0].startswith("hashes.key-")
+    assert synced[-1] == ".ttsp"
+
+
+def test_output_makes_its_secret_on_a_file_system_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    made = open_output(str(tmp_path / "out"))
+    made.prepare()
+    secret = made.secret(make=True)
+    assert open_output(str(tmp_path / "out")).secret(make=True) == secret
+    assert [path.name for path in (tmp_path / "out" / ".ttsp").glob("hashes*")] == ["hashes.key"]
+
+
+def test_object_output_keeps_a_segment_that_comes_while_it_rewrites(s3_bucket: str) -> None:
+    made = open_output(f"{s3_bucket}/out")
+    late = open_output(f"{s3_bucket}/out")
+
+    def put(output: Output, line: bytes) -> None:
+        segment = output.new_segment()
+        segment.append([line])
+        segment.close()
+
+    def convert(line: bytes) -> bytes:
+        put(late, b"late\n")
+        return line.upper()
+
+    put(made, b"old\n")
+    made.rewrite_segments(convert)
+    assert {line for segment in made.segments() for line in segment} == {b"OLD\n", b"late\n"}

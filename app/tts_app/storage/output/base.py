@@ -1,10 +1,10 @@
 """The interface of every output of a batch, and where its parts are."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 PRIVATE = ".ttsp"
 """Folder of what is not audio."""
@@ -75,10 +75,14 @@ class Output(Protocol):
         """Start a segment that comes after all others."""
         ...
 
-    def replace_segments(self, lines: IO[bytes]) -> None:
-        """Replace all segments by one that has these lines: only for the holder of the lock. Raises OSError.
+    def rewrite_segments(self, convert: Callable[[bytes], bytes]) -> None:
+        """Replace all segments by one that has what `convert` makes of each line.
 
-        The lines are durable before the others are removed.
+        Only for the holder of the lock. The new lines are durable before the old ones are removed.
+
+        Raises:
+            OSError: the ledger is as it was, or has lines twice.
+            LockedError: another driver has taken over.
         """
         ...
 

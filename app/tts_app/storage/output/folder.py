@@ -4,10 +4,10 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
@@ -27,6 +27,8 @@ from tts_app.storage.output.base import (
 
 _TMP = f"{PRIVATE}/unfinished"
 _BLOCK = 1 << 20
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links answer: FAT, and those of SMB shares and object stores."""
 
 
 class FolderOutput:
@@ -119,12 +121,14 @@ class FolderOutput:
         numbers = [number_of(path.name) for path in (self._folder / LEDGER).glob("*.jsonl")]
         return _FileSegment(self._folder, f"{max(numbers, default=0) + 1:08d}.jsonl")
 
-    def replace_segments(self, lines: IO[bytes]) -> None:
+    def rewrite_segments(self, convert: Callable[[bytes], bytes]) -> None:
         """Write one segment whole, and then remove the others."""
-        before = list((self._folder / LEDGER).glob("*.jsonl"))
+        before = sorted((self._folder / LEDGER).glob("*.jsonl"))
         last = max((number_of(path.name) for path in before), default=0)
         with self._whole(f"{LEDGER}/{last + 1:08d}.jsonl") as file:
-            shutil.copyfileobj(lines, file, _BLOCK)
+            for path in before:
+                with path.open("rb") as lines:
+                    file.writelines(map(convert, lines))
         _sync_folder(self._folder / LEDGER)
         for path in before:
             path.unlink()
@@ -138,6 +142,9 @@ class FolderOutput:
             return checked_secret(path.read_bytes())
         except FileNotFoundError:
             return secrets.token_bytes(SECRET_BYTES)
+        except PermissionError:
+            reason = f"{SECRET} is another user's: run as that user, or let yours read the file"
+            raise OSError(errno.EIO, reason) from None
 
     def _tidy(self) -> None:
         """Remove half-written files: only the holder of the lock may."""
@@ -214,15 +221,28 @@ def _open(path: Path, mode: Literal["wb", "ab"], folder: Path) -> BinaryIO:
 
 
 def _create_private(path: Path, data: bytes) -> None:
-    """Write a file of its owner only, whole, unless another process has just made it."""
+    """Write a file of its owner only, whole and durable, unless another process has just made it."""
     beside = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
-    beside.touch(mode=PRIVATE_FILE, exist_ok=False)
     try:
-        beside.write_bytes(data)
+        _write_private(beside, data)
         with suppress(FileExistsError):
-            path.hardlink_to(beside)
+            try:
+                path.hardlink_to(beside)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                _write_private(path, data)
     finally:
-        beside.unlink()
+        beside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a new file of its owner only, and sync it. Raises FileExistsError, OSError."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE)) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _access(folder: Path) -> int:

@@ -58,6 +58,16 @@ class Lease:
         if self._name and self._is_old(time.time()):
             self._renew()
 
+    def confirm(self) -> None:
+        """Check that the lease is still ours, however young it is, before something is removed.
+
+        Raises:
+            LockedError: another driver has taken over.
+            OSError: the store does not answer.
+        """
+        if self._name:
+            self._renew()
+
     def _take(self) -> str:
         """Return the name of a lease that is ours.
 

@@ -1,10 +1,10 @@
 """An output in an object store: S3, Google Cloud Storage and stores with the same APIs."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from tts_app.storage.output.base import (
     LEDGER,
@@ -78,21 +78,28 @@ class ObjectOutput:
         """Yield the lines of each segment of the ledger, oldest segment first."""
         for name in self.objects.names(LEDGER, ".jsonl"):
             with suppress(FileNotFoundError):  # its driver has just merged it into a later one
-                yield iter(self.read(f"{LEDGER}/{name}").splitlines(keepends=True))
+                yield iter(self._lines(name))
 
     def new_segment(self) -> "_ObjectSegment":
         """Start a segment that comes after all others."""
         number = max(map(number_of, self.objects.names(LEDGER, ".jsonl")), default=0) + 1
         return _ObjectSegment(self.objects, self.lease, number, self._driver, self._roll_up)
 
-    def replace_segments(self, lines: IO[bytes]) -> None:
-        """Put one segment, and then remove the others."""
+    def rewrite_segments(self, convert: Callable[[bytes], bytes]) -> None:
+        """Put one segment, and then remove those that it has: no other one, which may have come meanwhile.
+
+        A segment that is gone meanwhile is an OSError: its driver has merged it into a later one.
+        """
         before = self.objects.names(LEDGER, ".jsonl")
+        lines = [convert(line) for name in before for line in self._lines(name)]
         number = max(map(number_of, before), default=0) + 1
-        self.lease.check()
-        self.objects.put(f"{LEDGER}/{number:08d}-{self._driver}.jsonl", lines.read())
+        self.objects.put(f"{LEDGER}/{number:08d}-{self._driver}.jsonl", b"".join(lines))
+        self.lease.confirm()
         for name in before:
             self.objects.remove(f"{LEDGER}/{name}")
+
+    def _lines(self, name: str) -> list[bytes]:
+        return self.read(f"{LEDGER}/{name}").splitlines(keepends=True)
 
     def secret(self, *, make: bool) -> bytes:
         """Return the secret of the prefix, in an object of it: whoever may read the prefix can read it."""
