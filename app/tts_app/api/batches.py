@@ -21,6 +21,7 @@ from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.api.scopes import need
 from tts_app.api.sse import event
 from tts_app.api.streams import kept_alive
+from tts_app.api.uninterrupted import uninterrupted
 from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
 from tts_app.batch.spool import SpoolError
@@ -171,9 +172,14 @@ async def create_batch(
         job=job,
         text_ttl=body.text_ttl,
     )
-    try:
+    act = playground.recording.act(request)
+
+    async def accept() -> Batch:
         async with meter.accepting_batch(batch) as allow:
-            kept = await playground.batches.submit(tenant, batch, playground.recording.act(request), allow)
+            return await playground.batches.submit(tenant, batch, act, allow)
+
+    try:
+        kept = await uninterrupted(accept())
     except PlanError as error:
         raise _faults(error) from None
     except IdempotencyConflictError:
@@ -294,7 +300,8 @@ async def delete_batch(batch_id: str, request: Request, tenant: Tenant, playgrou
     deleted = False
     try:
         with suppress(LockedError):
-            deleted = await playground.batches.delete(batch, playground.recording.act(request))
+            act = playground.recording.act(request)
+            deleted = await uninterrupted(playground.batches.delete(batch, act))
     except OutputError as error:
         raise ApiError(503, str(error), code="output_unavailable") from error
     except OSError as error:
@@ -320,7 +327,8 @@ async def cancel_batch(
     """End the batch after the items in hand. What is done stays."""
     batch = await _find(tenant, batch_id, playground)
     act = playground.recording.act(request)
-    if not await playground.batches.cancel(batch, act) and batch.status != BatchStatus.CANCELLED:
+    cancelled = await uninterrupted(playground.batches.cancel(batch, act))
+    if not cancelled and batch.status != BatchStatus.CANCELLED:
         raise ApiError(409, f"The batch has ended already: it is {batch.status}.", code="ended")
     return _answer(await _find(tenant, batch_id, playground), playground)
 
@@ -338,20 +346,14 @@ async def retry_batch(
 ) -> BatchAnswer:
     """Render what failed, or was not done when the batch was cancelled. What is done stays."""
     batch = await _find(tenant, batch_id, playground)
-    async with meter.reopening(batch):
-        if not await playground.batches.retry(batch, playground.recording.act(request)):
-            now = await _find(tenant, batch_id, playground)
-            if now.status == BatchStatus.SUCCEEDED:
-                raise ApiError(
-                    409, "Nothing of the batch has failed: there is nothing to render.", code="nothing_failed"
-                )
-            if now.texts_gone:
-                raise ApiError(
-                    409,
-                    "The batch's texts are forgotten, some time after its end (text_ttl): make a new batch.",
-                    code="texts_forgotten",
-                )
-            raise ApiError(409, f"The batch has not ended: it is {now.status}.")
+    act = playground.recording.act(request)
+
+    async def reopen() -> None:
+        async with meter.reopening(batch):
+            if not await playground.batches.retry(batch, act):
+                raise _not_retried(await _find(tenant, batch_id, playground))
+
+    await uninterrupted(reopen())
     return _answer(await _find(tenant, batch_id, playground), playground)
 
 
@@ -386,6 +388,18 @@ def _faults(error: PlanError) -> ApiError:
         param=error.faults[0].where.partition(" ")[0],
         code="invalid_batch",
     )
+
+
+def _not_retried(batch: Batch) -> ApiError:
+    """Return why a batch cannot be retried."""
+    if batch.status == BatchStatus.SUCCEEDED:
+        message, code = "Nothing of the batch has failed: there is nothing to render.", "nothing_failed"
+    elif batch.texts_gone:
+        message = "The batch's texts are forgotten, some time after its end (text_ttl): make a new batch."
+        code = "texts_forgotten"
+    else:
+        return ApiError(409, f"The batch has not ended: it is {batch.status}.")
+    return ApiError(409, message, code=code)
 
 
 def _unavailable(error: OSError, what: str) -> ApiError:

@@ -4,6 +4,7 @@ What it may take is reserved before it is made, and settled with what it took, a
 """
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, aclosing, asynccontextmanager
@@ -16,7 +17,7 @@ from tts_app.amounts import Amounts
 from tts_app.api.deps import Caller, Playground
 from tts_app.api.metering import Metering, measured
 from tts_app.api.quotas import Reservation, Seen, seen_by
-from tts_app.batch.plan import Plan
+from tts_app.batch.plan import Plan, text_for
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.text import Delta, TextRequest, Usage
 from tts_app.quotas import Measure, Stock
@@ -150,14 +151,14 @@ class Meter:
 
     @asynccontextmanager
     async def reopening(self, batch: Batch) -> AsyncIterator[None]:
-        """Let an ended batch be made again; what it takes is charged when it has ended.
+        """Reserve for what an ended batch has not made yet, if the block ends well.
 
         Raises:
             ApiError: 429 for a quota, before the block.
         """
         async with self.metering.batch_lock(self.caller):
             await self.metering.checked(self.caller, Stock.BATCHES, Stock.STORED_BYTES)
-            reservation = await self._reserve({Measure.CHARACTERS: 1, Measure.AUDIO_SECONDS: 1})
+            reservation = await self._reserve(measured(await asyncio.to_thread(_open_part, batch)))
             with self.metering.holding(batch.id, self.caller, reservation):
                 yield
 
@@ -170,6 +171,19 @@ async def _meter(request: Request, caller: Caller, playground: Playground) -> Me
 
 
 Metered = Annotated[Meter, Depends(_meter)]
+
+
+def _open_part(batch: Batch) -> Amounts:
+    """Return an estimate of what an ended batch has not made: the share of its items that are not done."""
+    characters, seconds = 0, 0.0
+    for post in json.loads(batch.job)["posts"]["inline"]:
+        for avatar in batch.avatars or ():
+            locale = avatar.partition("_")[2]
+            if text := text_for(post["text"], locale):
+                characters += len(text)
+                seconds += len(text) / characters_per_second(locale)
+    share = (batch.total - batch.done) / batch.total if batch.total else 1
+    return Amounts(math.ceil(characters * share), seconds * share)
 
 
 def _seconds(utterance: Utterance) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
@@ -46,8 +46,8 @@ class Metering:
         self._usage = usage
         self._speeches = speeches
         self._batches = batches
-        self._held: dict[str, tuple[Principal, Reservation]] = {}
-        """By the id of the speech or batch."""
+        self._held: defaultdict[str, deque[tuple[Principal, Reservation]]] = defaultdict(deque)
+        """By the id of the speech or batch, of each of its runs, oldest first."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
@@ -66,11 +66,15 @@ class Metering:
     @contextmanager
     def holding(self, thing: str, caller: Principal, reservation: Reservation) -> Iterator[None]:
         """Hold a reservation until the speech or batch has ended; if the block fails, give it back."""
-        self._held[thing] = caller, reservation
+        held = caller, reservation
+        self._held[thing].append(held)
         try:
             yield
         except BaseException:
-            self._settle(thing, Amounts())
+            self._held[thing].remove(held)
+            if not self._held[thing]:
+                del self._held[thing]
+            self.guard.settle(reservation, measured(Amounts()))
             raise
 
     def speech_ended(self, speech: Speech, seconds: float, whole: bool) -> None:
@@ -89,11 +93,12 @@ class Metering:
             self._usage.record(batch.tenant, caller, model, voice, by_voice.amounts, by_voice.items)
 
     def _settle(self, thing: str, took: Amounts) -> str:
-        """Settle what is held for a speech or batch; return whose it is."""
-        held = self._held.pop(thing, None)
-        if held is None:
+        """Settle what is held for the oldest run of a speech or batch; return whose it is."""
+        if thing not in self._held:
             return _LOST
-        caller, reservation = held
+        caller, reservation = self._held[thing].popleft()
+        if not self._held[thing]:
+            del self._held[thing]
         self.guard.settle(reservation, measured(took))
         return caller.key or caller.subject
 

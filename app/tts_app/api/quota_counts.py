@@ -108,6 +108,8 @@ class Counts:
                     back = await store.check()
             except _AWAY:
                 back = False
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                return  # the library's check swallows a cancellation
             if back:
                 log("quota store back")
                 self._watching = None

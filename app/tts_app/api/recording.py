@@ -137,8 +137,11 @@ class Recording:
     def wrong_key(self, address: str) -> None:
         """Count a wrong key from an address: a row each second says how many there were."""
         if self._rows is not None:
-            counted = address in self._wrong_keys or len(self._wrong_keys) < _ADDRESSES
-            self._wrong_keys[address if counted else _OTHERS] += 1
+            self._count_wrong_keys(address, 1)
+
+    def _count_wrong_keys(self, address: str, number: int) -> None:
+        known = address in self._wrong_keys or len(self._wrong_keys) < _ADDRESSES
+        self._wrong_keys[address if known else _OTHERS] += number
 
     def _entry(self, scope: AsgiScope, object_id: str = "") -> Entry:
         action, kind = ACTIONS[_route(scope)]
@@ -171,7 +174,8 @@ class Recording:
         try:
             await asyncio.gather(*map(self._rows.append, rows))
         except AuditError:
-            self._wrong_keys += counted
+            for address, number in counted.items():
+                self._count_wrong_keys(address, number)
 
     async def _anchor(self) -> None:
         """Keep the chain's head elsewhere, if it is a new one; if that fails, the next turn tries again."""

@@ -25,6 +25,7 @@ from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswe
 from tts_app.api.scopes import need
 from tts_app.api.sse import event
 from tts_app.api.streams import kept_alive
+from tts_app.api.uninterrupted import uninterrupted
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
@@ -77,8 +78,13 @@ async def create_speech(
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
     )
-    async with meter.accepting(speech, Utterance(body.text, voice, body.options)):
-        await playground.durable.submit(tenant, speech, playground.recording.act(request))
+    act = playground.recording.act(request)
+
+    async def accept() -> None:
+        async with meter.accepting(speech, Utterance(body.text, voice, body.options)):
+            await playground.durable.submit(tenant, speech, act)
+
+    await uninterrupted(accept())
     log(
         "durable speech",
         speech=speech.id,
@@ -186,7 +192,7 @@ async def get_events(speech_id: str, tenant: Tenant, playground: Playground) -> 
 async def delete_speech(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
     """Stop making the speech, if that is in progress, and remove its record and its file."""
     act = playground.recording.act(request)
-    if not await playground.durable.delete(tenant, speech_id, act):
+    if not await uninterrupted(playground.durable.delete(tenant, speech_id, act)):
         raise _no_such(speech_id)
     return Response(status_code=204)
 

@@ -11,7 +11,7 @@ from tts_app.api.deps import Caller, Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.keys import TenantName
 from tts_app.api.schemas import ERRORS
-from tts_app.api.scopes import need
+from tts_app.api.scopes import NotAllowedError, need
 from tts_app.security.principal import Scope
 from tts_app.storage.usage import Usages
 
@@ -65,8 +65,7 @@ async def get_usage(
     """Return what the caller's tenant has used. The newest seconds may be missing."""
     tenant = query.tenant or caller.tenant
     if tenant != caller.tenant and not (Scope.ADMIN in caller.scopes and caller.administers is None):
-        raise ApiError(
-            403,
+        raise NotAllowedError(
             f"You see the usage of your tenant {caller.tenant!r} only: leave 'tenant' out.",
             param="tenant",
             code="foreign_tenant",

@@ -17,7 +17,7 @@ from tts_app.batch.outcome import Outcome, Progress, Spoken, State
 from tts_app.batch.plan import Plan, PlanError
 from tts_app.batch.posts import Fault
 from tts_app.batch.prepare import prepare
-from tts_app.batch.report import archive_blocks
+from tts_app.batch.report import MANIFEST, SUMMARY, archive_blocks
 from tts_app.batch.run import run
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.fair_queue import FairAsyncQueue
@@ -299,12 +299,16 @@ class HostedBatches:
 
     async def _attempt(self, tenant: str, batch_id: str) -> None:
         batch = await self._recorded(partial(self._batches.get, tenant, batch_id))
-        if batch is None or BatchStatus(batch.status).final:
+        if batch is None:
+            return
+        if BatchStatus(batch.status).final:  # another gateway may have cancelled it
+            self._ran(batch, {})
             return
         try:
             await self._render(batch)
         except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
             log("batch crashed", batch=batch_id, error=error)
+            self._ran(batch, {})
             await self._end(batch, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
 
     async def _render(self, batch: Batch) -> None:
@@ -382,7 +386,8 @@ class HostedBatches:
         """Save how much audio of a batch is stored; if its output cannot be read, that stays unknown."""
 
         def save() -> None:
-            size = sum(record["bytes"] for _, record in self._items(batch).finished())
+            reports = (MANIFEST, SUMMARY)
+            size = sum(size for name, size in self._output(batch).sizes() if name not in reports)
             self._batches.sized(batch.tenant, batch.id, size)
 
         try:

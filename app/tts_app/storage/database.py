@@ -117,9 +117,12 @@ class Database:
             connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {named}")
             ours = text(
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tableowner = "
-                "(SELECT relowner::regrole::text FROM pg_class WHERE oid = 'audit'::regclass)"
+                "(SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'audit'::regclass)"
             )
-            for table in connection.scalars(ours).all():
+            tables = connection.scalars(ours).all()
+            if not tables:
+                raise DatabaseError("The tables of this service are not in the current schema.")
+            for table in tables:
                 rights = _RIGHTS.get(table, "SELECT, INSERT, UPDATE, DELETE")
                 connection.exec_driver_sql(f"REVOKE ALL ON {table} FROM {named}")
                 connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {named}")
