@@ -3,14 +3,13 @@
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from certificates import write_certificate
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tts_app.security.ray_certificate import write
 
@@ -20,29 +19,8 @@ def authority(tmp_path: Path) -> Path:
     """A folder with a certificate authority that lasts a day."""
     folder = tmp_path / "authority"
     folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ray")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(pem(key))
+    write_certificate(folder)
     return folder
-
-
-def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def context(purpose: ssl.Purpose, folder: Path) -> ssl.SSLContext:
@@ -90,6 +68,7 @@ def test_certificate_ends_with_its_authority(authority: Path, tmp_path: Path) ->
 
 
 def test_write_refuses_what_cannot_sign(authority: Path, tmp_path: Path) -> None:
-    (authority / "tls.key").write_bytes(pem(ed25519.Ed25519PrivateKey.generate()))
+    key = ed25519.Ed25519PrivateKey.generate()
+    (authority / "tls.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(ValueError, match="no key of RSA or of an elliptic curve"):
         write(authority, tmp_path, "10.1.2.3")
