@@ -806,21 +806,14 @@ def test_output_prepare_refuses_a_missing_bucket(s3_bucket: str) -> None:
         open_output("s3://no-such-bucket/x").prepare()
 
 
-@pytest.fixture(params=["folder", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return (
-        str(tmp_path / "out") if request.param == "folder" else f"{request.getfixturevalue('s3_bucket')}/out"
-    )
-
-
-def test_output_has_one_secret(place: str) -> None:
-    passing = open_output(place).secret(make=False)
-    assert passing != open_output(place).secret(make=False), "it is not kept"
-    made = open_output(place)
+def test_output_has_one_secret(address: str) -> None:
+    passing = open_output(address).secret(make=False)
+    assert passing != open_output(address).secret(make=False), "it is not kept"
+    made = open_output(address)
     made.prepare()
     secret = made.secret(make=True)
     assert len(secret) == 32
-    assert open_output(place).secret(make=True) == open_output(place).secret(make=False) == secret
+    assert open_output(address).secret(make=True) == open_output(address).secret(make=False) == secret
 
 
 def test_output_secret_is_its_owners_only(tmp_path: Path) -> None:
@@ -834,8 +827,8 @@ def test_output_secret_is_its_owners_only(tmp_path: Path) -> None:
         made.secret(make=True)
 
 
-def test_output_rewrites_its_segments(place: str) -> None:
-    made = open_output(place)
+def test_output_rewrites_its_segments(address: str) -> None:
+    made = open_output(address)
     made.prepare()
     for line in (b"one\n", b"two\n"):
         segment = made.new_segment()

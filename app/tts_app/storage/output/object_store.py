@@ -102,14 +102,18 @@ class ObjectOutput:
         return self.read(f"{LEDGER}/{name}").splitlines(keepends=True)
 
     def secret(self, *, make: bool) -> bytes:
-        """Return the secret of the prefix, in an object of it: whoever may read the prefix can read it."""
-        if make:
-            with suppress(FileExistsError):
-                self.objects.create(SECRET, secrets.token_bytes(SECRET_BYTES))
-        try:
+        """Return the secret of the prefix, in an object of it: whoever may read the prefix can read it.
+
+        It is read first: a store that knows no conditional writes would replace it by a new one.
+        """
+        with suppress(FileNotFoundError):
             return checked_secret(self.objects.read(SECRET))
-        except FileNotFoundError:
-            return secrets.token_bytes(SECRET_BYTES)
+        made = secrets.token_bytes(SECRET_BYTES)
+        if not make:
+            return made
+        with suppress(FileExistsError):  # another driver was quicker
+            self.objects.create(SECRET, made)
+        return checked_secret(self.objects.read(SECRET))
 
     def remove_all(self) -> None:
         """Remove every object of the prefix."""
