@@ -37,7 +37,7 @@ async def test_head_is_get_without_a_body() -> None:
     app = HeadAsGet(Starlette(routes=routes))
     async with (
         listening(app, Address(host="127.0.0.1", port=port)),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         answer = await client.head("/page")
         assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "12", b"")

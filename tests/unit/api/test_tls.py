@@ -100,8 +100,8 @@ class Here:
         return reader, writer
 
     async def others_are_served(self) -> None:
-        async with httpx.AsyncClient(verify=self.trusted, trust_env=False) as client:
-            assert (await client.get(self.url, timeout=20)).text == "https 0"
+        async with httpx.AsyncClient(verify=self.trusted, trust_env=False, timeout=30) as client:
+            assert (await client.get(self.url)).text == "https 0"
 
     def close(self) -> None:
         self.gate.set()
@@ -145,7 +145,7 @@ def sockets_in_use() -> int:
 def test_listener_speaks_tls(run: Run, files: Files) -> None:
     async def test() -> None:
         async with listener(files) as here:
-            async with httpx.AsyncClient(verify=here.trusted, trust_env=False) as client:
+            async with httpx.AsyncClient(verify=here.trusted, trust_env=False, timeout=30) as client:
                 answers = await asyncio.gather(*(client.get(here.url) for _ in range(30)))
                 assert {answer.text for answer in answers} == {"https 0"}
                 assert (await client.post(here.url, content=bytes(300_000))).text == "https 300000"

@@ -354,7 +354,7 @@ async def test_provider_takes_the_tokens_of_an_issuer_that_is_not_ours() -> None
     claims = {"tenant": "hotel", "scope": "admin speak", "amr": ["pwd", "mfa"]}
     with run_server_in_thread(user_claims=[User(sub="ada", claims=claims)]) as server:
         url = f"http://localhost:{server.server_port}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
             asked = {
                 "client_id": "speech",
                 "redirect_uri": "https://app.example/done",
