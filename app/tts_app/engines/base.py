@@ -1,9 +1,9 @@
 """What every speech engine offers: the Protocol through which the rest of the app uses engines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from tts_app.audio.samples import Audio
 
@@ -20,6 +20,28 @@ class Capabilities:
     """Longest segment in characters of what it `takes`, without tie bars; `synthesise` refuses more."""
     speeds: tuple[float, float]
     """Tempos that the model itself renders well; the audio stage does those outside."""
+    parallel: bool = True
+    """Whether calls may run side by side, one for each core; else the engine gets one call at a time."""
+    instructions: bool = False
+    """Whether the engine follows a segment's `instructions`."""
+    max_batch: int = 1
+    """Most segments of one call; above 1, the engine is a `BatchingEngine`."""
+    max_frames: float = float("inf")
+    """Most frames of one call, padding included, in the engine's own frames (`Size.frames`)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A recording of a voice that an engine imitates."""
+
+    digest: str
+    """SHA-256 of the sound and the transcript, in hex: engines keep what they compute of a clip by it."""
+    audio: Audio
+    """Mono, 3-30 s, trimmed and levelled."""
+    rate: int
+    """Samples a second."""
+    transcript: str
+    """The words that are spoken in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +54,25 @@ class Segment:
     """Plain IPA, as `language.base.FrontEnd.phonemise` gives it; empty where the engine takes text."""
     locale: str
     speaker: str
-    """The voice's `speaker`, `description` or the local path of its reference clip."""
+    """The voice's `speaker` or `description`; empty where it has a clip."""
     speed: float = 1.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """The voice's own `parameters`."""
+    """The voice's own `parameters`, with those of the request on top."""
+    clip: Clip | None = None
+    """The clip of a voice that is cloned."""
+    instructions: str = ""
+    """How the caller wants it spoken, in words, where the engine follows such."""
+    first: bool = False
+    """Whether it is the first one of an utterance whose caller waits for its sound."""
+
+
+class Size(NamedTuple):
+    """What a segment takes in a batch."""
+
+    frames: float
+    """About how long its audio will be, in the engine's frames. A batch costs its longest one each."""
+    group: Hashable = None
+    """Segments of different groups cannot share a call."""
 
 
 class SpeechEngine(Protocol):
@@ -77,6 +114,40 @@ class SpeechEngine(Protocol):
 
     def close(self) -> None:
         """Release the model. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class BatchingEngine(Protocol):
+    """A SpeechEngine that speaks several segments in one call.
+
+    The audio of a segment does not depend on the segments that share its call, but for rounding.
+    """
+
+    def size(self, segment: Segment) -> Size:
+        """Return what the segment takes in a batch. Raises EngineError: it cannot be spoken."""
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """A SpeechEngine that returns the sound of a segment while it makes it."""
+
+    def stream(self, segment: Segment) -> Iterator[Audio]:
+        """Yield the samples of the segment, piece by piece. Closing the iterator ends the work.
+
+        Raises:
+            EngineError: it cannot be spoken.
+        """
+        ...
+
+
+@runtime_checkable
+class CloningEngine(Protocol):
+    """A SpeechEngine that keeps what it has computed of clips."""
+
+    def forget(self, digest: str) -> None:
+        """Destroy what it has of the clip with that digest, if anything."""
         ...
 
 
