@@ -34,8 +34,8 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
     folder = fetch_model(model, progress)
     engine = speech_engine(spec.engine).load(folder, spec.quantization, spec.parameters)
     for voice in spec.voices:
-        if voice.speaker:
-            engine.check_speaker(voice.speaker)
+        if speaker := voice.speaker or voice.description:
+            engine.check_speaker(speaker)
     return EnginePool(engine, callers)
 
 

@@ -21,7 +21,8 @@ GROUP: Final = "ttsplayground.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = "ttsplayground.dev/v1alpha1"
 
-Quantization = Literal["none", "int8", "fp16", "fp8", "int4", "gptq-int4", "awq-int4"]
+Quantization = Literal["none", "int8", "fp16", "fp8", "int4", "gptq-int4", "awq-int4", "auto"]
+"""`auto`: what fits into the free memory of the GPU, `none` first."""
 
 _DNS_LABEL = r"^[a-z]([-a-z0-9]{0,45}[a-z0-9])?$"
 Name = Annotated[
