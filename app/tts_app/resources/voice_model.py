@@ -148,11 +148,12 @@ class VoiceModelSpec(Resource):
 
     @model_validator(mode="after")
     def _check_parameters(self, info: ValidationInfo) -> Self:
-        """Refuse what the API server cannot: it does not look into `parameters`."""
+        """Refuse what the API server cannot: it knows neither `parameters` nor an engine's languages."""
         engine = ENGINES[self.engine]
         found = engine.parameter_faults(self.parameters)
         for voice in self.voices:
-            found += [f"voice {voice.avatar}: {fault}" for fault in engine.voice_faults(voice.parameters)]
+            wrong = [*engine.locale_faults(voice.locale), *engine.voice_faults(voice.parameters)]
+            found += [f"voice {voice.avatar}: {fault}" for fault in wrong]
         check_parameters(found, info)
         return self
 

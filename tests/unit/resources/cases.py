@@ -44,6 +44,19 @@ GOOD = {
         license=LICENSE,
         voices=[{"locale": "ar-EG", "gender": "male", "speaker": "am_michael"}],
     ),
+    "described": resource(
+        "VoiceModel",
+        "described",
+        engine="omnivoice",
+        source={"uri": "hf://someone/model", "revision": "0123abc"},
+        quantization="auto",
+        license={"spdx": "LicenseRef-CC-BY-NC", "commercialUse": False},
+        voices=[
+            {"locale": "ar-AE", "gender": "female", "description": "female", "parameters": {"seed": 7}},
+            {"locale": "en-AU", "gender": "male", "reference": CLIP},
+        ],
+        resources={"gpu": 1},
+    ),
     "text-on-gpus": resource(
         "TextModel",
         "text-on-gpus",
