@@ -124,8 +124,9 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Se
                     speaker=voice.speaker or voice.description or "",
                     speed=speed,
                     parameters=voice.parameters,
+                    first=utterance.low_latency and not spoken_any and number == 0,
                 )
-                for text, phonemes in _pronounce(portion, front.phonemise, capabilities)
+                for number, (text, phonemes) in enumerate(_pronounce(portion, front.phonemise, capabilities))
             ]
             spoken_any = spoken_any or bool(segments)
             yield segments
