@@ -70,7 +70,9 @@ class EngineSpec:
     speaks: frozenset[str] = frozenset()
     """Languages, and locales of which it speaks no others; empty: it depends on the model's files."""
     voice_parameters: type[Parameters] = Parameters
-    """Schema of a voice's `parameters`."""
+    """Schema of a voice's `parameters`, and of those of a request."""
+    follows_instructions: bool = False
+    """Whether it follows a request's `instructions`: in words, how to speak."""
     audio_per_core: float | None = None
     """Seconds of audio that one core makes a second, measured; None: nobody has measured it."""
 
