@@ -139,8 +139,8 @@ def measure_kokoro(findings: Findings, options: argparse.Namespace) -> None:
     models = cache_folder() / "models" / "kokoro-82m"
     rows = kokoro_batches.measure(models / "fp32", models / "int8", options.rounds)
     findings.note = (
-        f"The real Kokoro-82M on this machine's cores, without a GPU. {len(kokoro_batches.TEXTS)} sentences of "
-        f"about 70 characters; the best of {options.rounds} rounds, in which all take turns."
+        f"The real Kokoro-82M on this machine's cores, without a GPU. {len(kokoro_batches.TEXTS)} sentences "
+        f"of about 70 characters; the best of {options.rounds} rounds, in which all take turns."
     )
     findings.rows = [["How", "Seconds of audio a second"]]
     findings.rows += [[row.way, figure(row.audio_a_second)] for row in rows]

@@ -1,4 +1,4 @@
-"""Seconds of audio a second that Kokoro makes on this machine's cores: in torch by batches, and on onnxruntime.
+"""Seconds of audio a second that Kokoro makes on this machine's cores: in torch by batches, and in ONNX.
 
 What is compared is measured in turns in one process, so the machine's other work falls on all alike.
 """

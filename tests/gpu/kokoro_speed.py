@@ -62,7 +62,10 @@ def main() -> int:
         parser.error("this machine has no GPU that torch can use; try --device cpu --quick")
     report, device = Report(options.report), torch.device(options.device)
     ends = time.monotonic() + SECONDS
-    tell(report, f"\nKokoro-82M's shape, random weights of seed 0, {TOKENS} phonemes of {FRAMES_A_TOKEN} frames")
+    tell(
+        report,
+        f"\nKokoro-82M's shape, random weights of seed 0, {TOKENS} phonemes of {FRAMES_A_TOKEN} frames",
+    )
     tell(report, f"{_name(device)}, torch {torch.__version__}; published for an H100: {PUBLISHED}\n")
     tell(report, "| way | batch | audio seconds a second | ms a call | of the products' limit |")
     tell(report, "|---|---:|---:|---:|---:|")
@@ -75,7 +78,9 @@ def main() -> int:
                 if time.monotonic() > ends:
                     tell(report, f"\nStopped after {SECONDS} s: what is missing was not measured.")
                     return int(not same)
-                seconds = _seconds_a_call(lambda: model.speak(_phrases(batch)), 0.2 if options.quick else CELL)
+                seconds = _seconds_a_call(
+                    lambda: model.speak(_phrases(batch)), 0.2 if options.quick else CELL
+                )
                 audio = batch * _frames() * FRAME / SAMPLE_RATE
                 rate = audio / seconds
                 tell(

@@ -130,7 +130,9 @@ def test_kokoro_torch_fills_a_batch_with_its_first_phrase(engine: KokoroEngine) 
     hello, short, spanish = phrases(engine)
     filled = torch_model._batch([hello, short, spanish, short, hello], pads=True)
     assert filled.tokens.shape == (6, 32)
-    assert filled.lengths.tolist() == [len(p.tokens) + 2 for p in (hello, short, spanish, short, hello, hello)]
+    assert filled.lengths.tolist() == [
+        len(p.tokens) + 2 for p in (hello, short, spanish, short, hello, hello)
+    ]
     assert filled.tokens[5].tolist() == filled.tokens[0].tolist() == filled.tokens[4].tolist()
 
 
@@ -168,9 +170,7 @@ def test_kokoro_torch_loads_a_checkpoint_of_the_hub(
 
 
 @pytest.mark.parametrize("speed", [0.7, 1.6])
-def test_kokoro_torch_follows_the_speed(
-    engine: KokoroEngine, batch: list[Audio], speed: float
-) -> None:
+def test_kokoro_torch_follows_the_speed(engine: KokoroEngine, batch: list[Audio], speed: float) -> None:
     (spoken,) = engine.synthesise([replace(HELLO, speed=speed)])
     assert batch[0].size / spoken.size == pytest.approx(speed, rel=0.12)
 
@@ -242,7 +242,9 @@ def test_with_weights_names_a_weight_of_another_shape(weights: Weights) -> None:
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 326 MiB"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        ),
     ],
     ids=["gpu", "cpu"],
 )
@@ -275,7 +277,9 @@ def test_kokoro_torch_says_that_torch_is_not_installed(
     fp32_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tts_app.engines.kokoro.torch_model", None)
-    with pytest.raises(EngineError, match="The runtime torch of kokoro needs a package that is not installed"):
+    with pytest.raises(
+        EngineError, match="The runtime torch of kokoro needs a package that is not installed"
+    ):
         KokoroEngine.load(fp32_folder, "none", TORCH)
 
 
@@ -313,7 +317,9 @@ def test_find_checkpoint_prefers_a_checkpoint_to_the_graph(release: Path) -> Non
     found = find_checkpoint(release)
     assert (found.model.name, found.config) == ("kokoro.pth", release / "config.json")
     (release / "other.pth").write_bytes(b"")
-    with pytest.raises(EngineError, match=r"several Kokoro checkpoints, and must have one: kokoro\.pth, other"):
+    with pytest.raises(
+        EngineError, match=r"several Kokoro checkpoints, and must have one: kokoro\.pth, other"
+    ):
         find_checkpoint(release)
 
 

@@ -36,7 +36,9 @@ def test_read_weights_folds_the_affine_part_of_instance_norms(tmp_path: Path) ->
     scale, shift, style, x = random(6), random(6), random(2, 3), random(2, 6, 8)
     norm = AdaptiveInstanceNorm(3, 6)
     names = {"norm1.norm.weight": scale, "norm1.norm.bias": shift}
-    torch.save({"d": {**names, **{f"norm1.{k}": v for k, v in norm.state_dict().items()}}}, tmp_path / "a.pth")
+    torch.save(
+        {"d": {**names, **{f"norm1.{k}": v for k, v in norm.state_dict().items()}}}, tmp_path / "a.pth"
+    )
     weights = read_weights(tmp_path / "a.pth")
     assert set(weights) == {"d.norm1.fc.weight", "d.norm1.fc.bias"}
     factor, addend = norm.fc(style)[:, :, None].chunk(2, 1)
@@ -54,7 +56,9 @@ class Code:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a checkpoint", {"bert": Code()}, {"bert": 1}, [1, 2]], ids=lambda c: type(c).__name__
+    "content",
+    [b"", b"not a checkpoint", {"bert": Code()}, {"bert": 1}, [1, 2]],
+    ids=lambda c: type(c).__name__,
 )
 def test_read_weights_refuses_what_is_no_checkpoint(tmp_path: Path, content: object) -> None:
     path = tmp_path / "kokoro.pth"
@@ -62,7 +66,9 @@ def test_read_weights_refuses_what_is_no_checkpoint(tmp_path: Path, content: obj
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(EngineError, match=r"kokoro\.pth cannot be read as weights of Kokoro; is it damaged\?"):
+    with pytest.raises(
+        EngineError, match=r"kokoro\.pth cannot be read as weights of Kokoro; is it damaged\?"
+    ):
         read_weights(path)
 
 

@@ -3,8 +3,7 @@
 import pytest
 
 from tts_app.resources import served_model
-from tts_app.resources.engines import engines_of
-from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines import ENGINES, engines_of
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref

@@ -108,7 +108,7 @@ def hub_names(quantization: str) -> list[str]:
 
 
 def _read_vocabulary(folder: Path) -> dict[str, int]:
-    """Read `vocab.json` or a config.json ({"vocab": ...}), or a tokenizer.json ({"model": {"vocab": ...}})."""
+    """Read vocab.json or config.json ({"vocab": ...}), or tokenizer.json ({"model": {"vocab": ...}})."""
     path = next((p for name in VOCABULARY_NAMES if (p := folder / name).is_file()), None)
     if path is None:
         raise EngineError(f"No vocabulary in {folder}: looked for {', '.join(VOCABULARY_NAMES)}.")
@@ -184,10 +184,8 @@ class Voices:
 
 
 def _voice_paths(folder: Path) -> dict[str, Path]:
-    """Return the file of each voice, by the voice's name; the first of VOICE_SUFFIXES where it has several."""
-    return {
-        path.stem: path for suffix in reversed(VOICE_SUFFIXES) for path in folder.glob(f"*{suffix}")
-    }
+    """Return the file of each voice by its name; of several, that of the first of VOICE_SUFFIXES."""
+    return {path.stem: path for suffix in reversed(VOICE_SUFFIXES) for path in folder.glob(f"*{suffix}")}
 
 
 def _read_figures(path: Path) -> Styles:

@@ -30,7 +30,15 @@ def read_weights(path: Path) -> Weights:
     try:
         read = _from_onnx(path) if path.suffix == ".onnx" else _from_checkpoint(path)
         weights = _plain(read)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         raise EngineError(f"{path} cannot be read as weights of Kokoro; is it damaged? {error}") from error
     if not weights:
         raise EngineError(f"{path} has no weights of Kokoro.")
@@ -156,6 +164,6 @@ def _lstm_weights(part: str, inputs: Tensor, states: Tensor, biases: Tensor) -> 
 
 
 def _gates(weights: Tensor) -> Tensor:
-    """Return the gates in torch's order (input, forget, cell, output); ONNX has input, output, forget, cell."""
+    """Return gates in torch's order: input, forget, cell, output. ONNX has input, output, forget, cell."""
     gate_in, gate_out, gate_forget, gate_cell = weights.chunk(4)
     return torch.cat([gate_in, gate_forget, gate_cell, gate_out])

@@ -22,5 +22,5 @@ def engines_of(task: Task) -> dict[str, EngineSpec]:
 
 
 def default_images(tag: str) -> dict[str, str]:
-    """Return the images that a service uses whose Playground names none, by their names in `images.engines`."""
+    """Return the images of a service whose Playground names none, by their names in `images.engines`."""
     return {name: f"{runtime.image}:{tag}" for name, runtime in IMAGES.items() if runtime.built}

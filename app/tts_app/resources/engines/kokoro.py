@@ -12,7 +12,8 @@ class KokoroParameters(Parameters):
 
     runtime: Literal["auto", "onnxruntime", "torch"] = "auto"
     """What computes: `onnxruntime` one segment a call, `torch` up to 32. `auto` is torch where
-    `resources.gpu` is set and the quantization is `none` or `fp16`, and onnxruntime otherwise."""
+    `resources.gpu` is set and the quantization is `none` or `fp16`, and onnxruntime otherwise. Torch computes
+    `fp16` in float32 where it has no GPU."""
     alphabet: Literal["kokoro", "arabic"] = "kokoro"
     """Sounds that the checkpoint was trained on. `arabic`: it has those of Arabic, so its Arabic is not
     written with the nearest sounds that Kokoro-82M knows."""

@@ -116,7 +116,7 @@ class EngineSpec:
         return others if runtime is self.runtime else {**others, "runtime": runtime.name}
 
     def image_key(self, runtime: Runtime) -> str:
-        """Return the name of a runtime's image in `images.engines`: the engine's; `kokoro-torch` for others."""
+        """Return the name of a runtime's image in `images.engines`: `kokoro`, or `kokoro-torch`."""
         return self.name if runtime is self.runtime else f"{self.name}-{runtime.name}"
 
     @property

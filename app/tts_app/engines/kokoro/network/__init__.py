@@ -1,4 +1,4 @@
-"""Kokoro's network in torch, for batches of phrases of different lengths. Pure: no files, no devices of its own.
+"""Kokoro's network in torch, for batches of phrases of different lengths. Pure: no files, no devices.
 
 Its parts are named as in the published checkpoints. The architecture is that of StyleTTS 2 (Li et al., 2023)
 with the vocoder of iSTFTNet (Kaneko et al., 2022); the text encoder is an ALBERT (Lan et al., 2020) that was

@@ -92,7 +92,8 @@ class AdaptiveLayerNorm(nn.Module):
 class AdaptiveInstanceNorm(nn.Module):
     """Normalises each channel over the sequence, with a scale and a shift that the style gives.
 
-    From "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization" (Huang and Belongie, 2017).
+    From "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization" (Huang and Belongie,
+    2017).
     """
 
     def __init__(self, style: int, channels: int) -> None:

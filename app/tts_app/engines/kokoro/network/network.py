@@ -100,7 +100,9 @@ class Network(nn.Module):
         features: Tensor = self.bert_encoder(self.bert(tokens, inside))
         return features
 
-    def read(self, features: Tensor, tokens: Tensor, lengths: Tensor, style: Tensor, speed: Tensor) -> Reading:
+    def read(
+        self, features: Tensor, tokens: Tensor, lengths: Tensor, style: Tensor, speed: Tensor
+    ) -> Reading:
         """Return how phonemes are spoken. `lengths`, shape (batch,), are on the CPU.
 
         `style` has shape (batch, 2 * style_dim), `speed` shape (batch,).
@@ -171,5 +173,5 @@ def with_weights(settings: NetworkSettings, weights: Mapping[str, Tensor]) -> Ne
                 f"{name} has shape {tuple(weights[name].shape)}, which must be {tuple(expected.shape)}"
             )
     network.load_state_dict({name: weights[name] for name in wanted}, assign=True)
-    return network.requires_grad_(False).eval()
-
+    network.requires_grad_(False).eval()
+    return network

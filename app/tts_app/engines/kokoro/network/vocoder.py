@@ -104,9 +104,9 @@ class Generator(nn.Module):
             for kernel, dilations in zip(block_kernels, block_dilations, strict=True)
         )
         self.conv_post = Convolution(widths[-1], window + 2, 7, padding=3)
-        analysis, synthesis = _fourier(window)
-        self.register_buffer("analysis", analysis, persistent=False)
-        self.register_buffer("synthesis", synthesis, persistent=False)
+        # On the CPU even where weights are made elsewhere: these are no weights.
+        self.register_buffer("window", torch.hann_window(window, device="cpu"), persistent=False)
+        self.register_buffer("synthesis", _inverse_fourier(window).float(), persistent=False)
 
     def forward(self, x: Tensor, style: Tensor, pitch: Tensor, halves: Extent) -> Tensor:
         """Return samples of shape (batch, samples)."""
@@ -137,16 +137,21 @@ class Generator(nn.Module):
         return total / count
 
     def _spectrum(self, hum: Tensor, lengths: Tensor) -> Tensor:
-        """Return magnitudes and phases, shape (batch, window + 2, length), of a signal mirrored at its ends."""
+        """Return magnitudes and phases, (batch, window + 2, length), of a signal mirrored at its ends."""
         edge = self._window // 2
         places = torch.arange(edge, device=hum.device)[None]
         end = lengths[:, None]
         hum = functional.pad(hum, (0, edge))
         hum = hum.scatter(1, end + places, hum.gather(1, end - 2 - places))
         mirrored = torch.cat([hum[:, 1 : edge + 1].flip(1), hum], dim=1)
-        real, imaginary = functional.conv1d(mirrored[:, None], self.analysis, stride=self._hop).chunk(2, 1)
-        # A sum of zeros may be -0, whose angle beside a negative real part is half a turn the other way.
-        return torch.cat([torch.hypot(real, imaginary), torch.atan2(imaginary + 0.0, real)], dim=1)
+        frames = mirrored.unfold(-1, self._window, self._hop) * self.window
+        # Each frame by itself: a convolution rounds by where a frame is in its batch, and the phase of a
+        # silent frame, whose spectrum is rounding alone, would depend on that.
+        spectrum = torch.fft.rfft(frames).transpose(1, 2)
+        inside = extent(lengths // self._hop + 1, spectrum.shape[-1], hum.dtype)
+        # An imaginary part of -0 would turn a negative real part half a turn the other way.
+        phases = torch.atan2(spectrum.imag + 0.0, spectrum.real)
+        return torch.cat([spectrum.abs(), phases], dim=1) * inside.mask
 
     def _waveform(self, x: Tensor, inside: Extent) -> Tensor:
         """Return the signal whose logarithms of magnitudes, and sines of phases, are `x`.
@@ -198,21 +203,14 @@ def _source_convolution(inputs: int, outputs: int, stride: int) -> Convolution:
     return Convolution(inputs, outputs, 2 * stride, stride=stride, padding=(stride + 1) // 2)
 
 
-def _fourier(window: int) -> tuple[Tensor, Tensor]:
-    """Return the kernels of a windowed Fourier transform and of its inverse: (window + 2, 1, window) each.
+def _inverse_fourier(window: int) -> Tensor:
+    """Return the kernels of a windowed inverse Fourier transform: shape (window + 2, 1, window).
 
     The first half of them is of real parts, the second of imaginary ones.
     """
-    # On the CPU even where the network's weights are made elsewhere: these are no weights.
     frequencies = torch.arange(window // 2 + 1, dtype=torch.float64, device="cpu")[:, None]
-    places = torch.arange(window, dtype=torch.float64, device="cpu")
-    # Whole turns are removed first, so that sines of multiples of half a turn are 0 and not 1e-16.
-    turns = frequencies * places % window / window
-    cosines = torch.cos(2 * torch.pi * turns)
-    sines = torch.where(turns * 2 % 1 == 0, 0.0, torch.sin(2 * torch.pi * turns))
-    hann = torch.hann_window(window, dtype=torch.float64, device="cpu")
+    angles = 2 * torch.pi / window * frequencies * torch.arange(window, dtype=torch.float64, device="cpu")
     # All frequencies but the first and the last stand for their mirror images too.
     twice = torch.where((frequencies == 0) | (frequencies == window // 2), 1.0, 2.0) / window
-    analysis = torch.cat([cosines, -sines]) * hann
-    synthesis = torch.cat([cosines * twice, -sines * twice]) * hann
-    return analysis[:, None], synthesis[:, None]
+    hann = torch.hann_window(window, dtype=torch.float64, device="cpu")
+    return (torch.cat([torch.cos(angles) * twice, -torch.sin(angles) * twice]) * hann)[:, None]
