@@ -63,6 +63,8 @@ def read_tensor(path: Path) -> Tensor:
 def _from_checkpoint(path: Path) -> Weights:
     """Read a checkpoint: the weights of each part by the part's name."""
     parts = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(parts, dict) or not all(isinstance(tensors, dict) for tensors in parts.values()):
+        raise ValueError("it must hold the weights of each part, by the part's name")
     return {
         # Parts that were trained on several GPUs have this prefix.
         f"{part}.{name.removeprefix('module.')}": tensor
