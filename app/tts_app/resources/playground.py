@@ -24,7 +24,7 @@ class Images(Resource):
 
     rules = (
         Rule(
-            f"images.engines must be keyed by engines and their runtimes: {', '.join(sorted(IMAGES))}",
+            f"images.engines must be keyed by engines: {', '.join(sorted(IMAGES))}",
             # In Python it is no fault: a Playground that is stored may name an engine of an earlier version.
             cel=f"!has(self.engines) || self.engines.all(engine, engine in {cel_list(IMAGES)})",
         ),
@@ -33,8 +33,8 @@ class Images(Resource):
     gateway: Image | None = None
     """Image of the head, where the gateway runs."""
     engines: Annotated[dict[str, Image], Field(max_length=16)] = {}
-    """Images of the workers by engine, such as kokoro, or by engine and runtime, such as kokoro-torch, where
-    it is not the engine's default one; all must have the head's Ray and Python."""
+    """Images of the workers by engine, such as kokoro, or engine and runtime, such as kokoro-torch; all must
+    have the head's Ray and Python."""
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """When a node pulls an image."""
     pull_secrets: Annotated[list[ObjectName], Field(max_length=16), Unique()] = []

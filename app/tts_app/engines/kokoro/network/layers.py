@@ -106,7 +106,7 @@ class AdaptiveInstanceNorm(nn.Module):
         mean = x.sum(-1, keepdim=True) / extent.lengths
         centred = (x - mean) * extent.mask
         variance = centred.square().sum(-1, keepdim=True) / extent.lengths
-        return centred * ((1 + scale) * torch.rsqrt(variance + _EPSILON)) + shift
+        return torch.addcmul(shift, centred, (1 + scale) * torch.rsqrt(variance + _EPSILON))
 
 
 class StyleBlock(nn.Module):
@@ -169,7 +169,7 @@ class SnakeBlock(nn.Module):
 
 def snake(x: Tensor, alpha: Tensor) -> Tensor:
     """Return x + sin(alpha x)^2 / alpha."""
-    return x + torch.sin(alpha * x).square() / alpha
+    return torch.addcdiv(x, torch.sin(alpha * x).square(), alpha)
 
 
 def _dilated(channels: int, kernel: int, dilation: int) -> Convolution:
