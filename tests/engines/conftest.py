@@ -90,7 +90,7 @@ def fails_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, fail)
-            with pytest.raises(EngineError, match="out of memory. Tried to allocate"):
+            with pytest.raises(EngineError, match=r"out of memory\. Tried to allocate"):
                 call()
 
     return check
