@@ -12,7 +12,7 @@ from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
-from tts_app.api.resolve import by_name, voices_of
+from tts_app.api.resolve import voice_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.scopes import need
 from tts_app.api.sse import event
@@ -44,7 +44,7 @@ async def create_speech(
 ) -> StreamingResponse:
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
     _check(request, playground)
-    voice = by_name(voices_of(playground.service, request.model), request.voice)
+    voice = await voice_of(playground, tenant, request.model, request.voice)
     utterance = Utterance(request.input, voice, request.options)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))

@@ -36,6 +36,9 @@ ObjectKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_l
 """A key in the data of a ConfigMap or Secret."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 """A short text for people."""
+VOICE_ID = r"^voice_[0-9a-f]{24}$"
+VoiceId = Annotated[str, StringConstraints(pattern=VOICE_ID), Field(json_schema_extra={"maxLength": 30})]
+"""The id of a cloned voice."""
 SourceUri = Annotated[str, StringConstraints(pattern=r"^(hf|s3|gs|pvc|file|package)://.+", max_length=2048)]
 """Where model files and clips are read from."""
 StorageUri = Annotated[str, StringConstraints(pattern=r"^(s3|gs|pvc|file)://.+", max_length=2048)]
