@@ -88,7 +88,7 @@ async def _run(
     plan: Plan,
     output: Output,
     report: Callable[[Progress], None],
-    clips: GetClips | None,
+    clips: "GetClips | None",
 ) -> Outcome:
     from tts_app.batch.run import run
 

@@ -178,9 +178,9 @@ class Clones:
         if voice.revoked is not None:
             raise UnknownVoiceError(f"The voice {voice_id!r} was revoked: choose another one.")
         if voice.expires is not None and voice.expires <= time.time():
-            ended = datetime.fromtimestamp(voice.expires, UTC).date().isoformat()
+            last_day = datetime.fromtimestamp(voice.expires - 1, UTC).date().isoformat()
             raise UnknownVoiceError(
-                f"The consent for the voice {voice_id!r} has ended ({ended}): clone it with a new one."
+                f"The consent for the voice {voice_id!r} has ended with {last_day}: clone it with a new one."
             )
         return voice
 

@@ -150,7 +150,8 @@ ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, descriptio
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
 TEMPLATE = "nameTemplate may hold letters, digits"
 HIDDEN = "nameTemplate must not begin with a dot"
-UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
+UNIQUE_NAMES = "nameTemplate needs {post}, and {locale} or {voice}"
+VOICE = "nameTemplate needs {voice} where avatars.voices names cloned voices"
 GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
 TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
 
@@ -214,6 +215,7 @@ RULES = [
     Case("job", {"spec.output.nameTemplate": "{gender}_{locale}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post:03d}_{gender}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post}_{locale}"}, GENDER),
+    Case("job", {"spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]}}, VOICE),
     Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
     Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
     Case(
