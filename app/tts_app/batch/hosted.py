@@ -271,6 +271,7 @@ class HostedBatches:
             batch.avatars or (),
             private=True,
             find_clone=partial(self._find_clone, batch.tenant),
+            commercial=self._settings.commercial,
         )
 
     def _find_clone(self, tenant: str, voice_id: str) -> CatalogueVoice:

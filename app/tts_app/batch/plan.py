@@ -20,6 +20,7 @@ from tts_app.batch.names import file_name, parse_label
 from tts_app.batch.posts import Fault, PostsError, read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import VoiceModel
+from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import characters_per_second
 from tts_app.resources.tts_job import Post, TTSJobSpec
 
@@ -163,17 +164,21 @@ def plan_batch(
     *,
     secret: bytes,
     find_clone: FindClone = no_clones,
+    commercial: bool = False,
 ) -> Plan:
     """Return the plan of a TTSJob for the avatars that `models` offer, or for `avatars` alone.
 
     `avatars` are labels of voices. `secret` is that of the output's keyed hashes. `find_clone` finds the
-    cloned voices that are named.
+    cloned voices that are named. `commercial`: whether the audio is used commercially.
 
     Raises:
         PlanError: something is wrong; all faults are listed, every post was looked at.
     """
     faults: list[Fault] = []
     voices = _voices(spec, Catalogue(models), avatars, find_clone, faults)
+    used = {voice.model for voice in voices}
+    forbidden = (license_fault(model, commercial=commercial) for model in models if model.name in used)
+    faults += [Fault("license", sentence) for sentence in forbidden if sentence]
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
     records = _records()
     plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds, secret)

@@ -57,6 +57,7 @@ def render_batch(
                 touch,
                 lease_seconds=command.lease_seconds,
                 find_clone=clones.find if clones else no_clones,
+                commercial=Settings().commercial,
             )
         except PlanError as error:
             raise BatchError(_faults(error)) from error

@@ -166,6 +166,8 @@ class License(Resource):
     """SPDX identifier of the licence, such as Apache-2.0."""
     commercial_use: bool
     """Whether the licence allows commercial use."""
+    base: Text | None = None
+    """Model that it was made from, with that one's licence, whose conditions it inherits."""
 
 
 class Replicas(Resource):

@@ -180,6 +180,12 @@ class TTSJobSpec(Resource):
             "self.output.nameTemplate.contains('{voice}')",
             holds=lambda spec: not spec.avatars.voices or "{voice}" in spec.output.name_template,
         ),
+        Rule(
+            "avatars.voices are kept by a service: a cluster of the job's own, `ephemeral`, has none",
+            cel="!has(self.ephemeral) || !has(self.avatars) || !has(self.avatars.voices) || "
+            "self.avatars.voices.size() == 0",
+            holds=lambda spec: spec.ephemeral is None or not spec.avatars.voices,
+        ),
         *(immutable(field, _WHY_NOT) for field in ("service", "ephemeral", "posts", "avatars", "output")),
     )
 

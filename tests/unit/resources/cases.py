@@ -219,6 +219,14 @@ RULES = [
     Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
     Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
     Case(
+        "job-of-its-own",
+        {
+            "spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]},
+            "spec.output.nameTemplate": "{post}_{voice}",
+        },
+        "avatars.voices are kept by a service",
+    ),
+    Case(
         "playground",
         {"spec.networkPolicy.allowFrom.0": {}},
         "a peer needs namespaceSelector, podSelector or both",
@@ -229,6 +237,11 @@ RULES = [
         "playground",
         {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
         "needs storage.database",
+    ),
+    Case(
+        "playground",
+        {"spec.security.voices": {"keySecret": "voices"}, "spec.storage.database": None},
+        "security.voices needs storage.database",
     ),
     Case("playground", {"spec.tenants.weights": {"Hotel Bar": 3}}, "names of tenants"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
