@@ -102,6 +102,10 @@ bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main
 bench-audit: setup ## measure what the audit costs a request; writes docs/benchmarks-audit.md
 	$(PY) tests/bench/audit_cost.py
 
+.PHONY: bench-batching
+bench-batching: setup ## measure what batches of many callers' segments bring; writes docs/benchmarks-batching.md
+	$(PY) tests/bench/batching.py
+
 .PHONY: bench-planning
 bench-planning: setup ## measure what reading a text costs that is made to be slow to read; writes docs/benchmarks-planning.md
 	$(PY) tests/bench/planning.py

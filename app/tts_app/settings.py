@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address that the API listens on. Beyond loopback an `api_key` is required."""
+    """Address that the API listens on. Beyond loopback callers must need a key (docs/security.md)."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port that the API listens on."""
     profile: Profile = "development"

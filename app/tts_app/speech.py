@@ -6,12 +6,12 @@ first audio far more than the speed of the model does.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import regex
 
@@ -65,6 +65,10 @@ class SpeechOptions:
     """Tempo, 0.25-4; pitch stays."""
     bitrate: int | None = None
     """Bits a second; None is the format's default."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """The engine's own settings, in place of the voice's of the same names."""
+    instructions: str = ""
+    """How the text is to be spoken, in words; only where the engine follows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,12 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Se
                     locale=voice.locale,
                     speaker="" if clip else voice.speaker or voice.description or "",
                     speed=speed,
-                    parameters=voice.parameters,
+                    parameters={**voice.parameters, **utterance.options.parameters},
+                    instructions=utterance.options.instructions,
+                    first=utterance.low_latency and not spoken_any and number == 0,
                     clip=clip,
                 )
-                for text, phonemes in _pronounce(portion, front.phonemise, capabilities)
+                for number, (text, phonemes) in enumerate(_pronounce(portion, front.phonemise, capabilities))
             ]
             spoken_any = spoken_any or bool(segments)
             yield segments

@@ -33,7 +33,7 @@ CASES: list[tuple[str, str, str, bytes | None, dict[str, str], int, str | None]]
     ("speed NaN", "POST", SPEECH, speech('"speed": NaN'), JSON, 400, "speed"),
     ("speed infinite", "POST", SPEECH, speech('"speed": -Infinity'), JSON, 400, "speed"),
     ("unknown field", "POST", SPEECH, speech('"colour": 1'), JSON, 400, "colour"),
-    ("instructions", "POST", SPEECH, speech('"instructions": "whisper"'), JSON, 400, "instructions"),
+    ("parameters", "POST", SPEECH, speech('"parameters": {"loud": 1}'), JSON, 400, "parameters"),
     ("JSON", "POST", SPEECH, b'{"input": ', JSON, 400, None),
     ("JSON list", "POST", SPEECH, b"[1]", JSON, 400, None),
     ("deep JSON", "POST", SPEECH, b"[" * 50_000, JSON, 400, None),

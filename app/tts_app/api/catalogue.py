@@ -9,6 +9,7 @@ from tts_app.api.errors import ApiError
 from tts_app.api.schemas import VoiceFilter
 from tts_app.api.scopes import CATALOGUE, need
 from tts_app.resources import TextModel, VoiceModel
+from tts_app.resources.engines import ENGINES
 
 router = APIRouter(tags=["catalogue"], dependencies=[need(*CATALOGUE)])
 
@@ -41,7 +42,7 @@ async def list_models(playground: Playground) -> dict[str, Any]:
 
 @router.get("/v1/models/{name}", summary="Get model")
 async def get_model(name: str, playground: Playground) -> dict[str, Any]:
-    """Describe one model."""
+    """Describe one model; for one that speaks, with the JSON schema of each of a request's `parameters`."""
     models = _models(playground)
     for model in models:
         if model.name == name:
@@ -71,4 +72,10 @@ def _model(model: VoiceModel | TextModel) -> dict[str, Any]:
     }
     if isinstance(model, TextModel):
         return described | {"context_length": model.spec.context_length}
-    return described | {"locales": sorted({voice.locale for voice in model.spec.voices})}
+    engine = ENGINES[spec.engine]
+    return described | {
+        "locales": sorted({voice.locale for voice in model.spec.voices}),
+        "clones": engine.clones,
+        "follows_instructions": engine.follows_instructions,
+        "parameters": engine.voice_parameters.model_json_schema()["properties"],
+    }

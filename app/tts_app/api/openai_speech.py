@@ -15,6 +15,7 @@ from tts_app.api.meter import Metered
 from tts_app.api.resolve import voice_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.scopes import need
+from tts_app.api.speech_options import follows, options_of
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.formats import FORMATS
@@ -42,13 +43,23 @@ async def create_speech(
     playground: Playground,
     meter: Metered,
 ) -> StreamingResponse:
-    """Speak up to 4,096 characters; the answer streams while it is made, the first clause first."""
+    """Speak up to 4,096 characters; the answer streams while it is made, the first clause first.
+
+    `x-ignored-parameters` names `instructions` where the model's engine does not follow them.
+    """
     _check(request, playground)
     voice = await voice_of(playground, tenant, request.model, request.voice)
-    utterance = Utterance(request.input, voice, request.options)
+    utterance = Utterance(request.input, voice, options_of(request, voice))
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
     await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
+    answer = _answer(request, chunks)
+    if not follows(request, voice):
+        answer.headers["x-ignored-parameters"] = "instructions"
+    return answer
+
+
+def _answer(request: SpeechRequest, chunks: PrimedStream[Chunk]) -> StreamingResponse:
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
     audio = (chunk.data async for chunk in chunks)
@@ -64,13 +75,6 @@ def _check(request: SpeechRequest, playground: Playground) -> None:
             f"POST /v1/speech takes up to {playground.settings.max_text}.",
             param="input",
             code="text_too_long",
-        )
-    if request.instructions and request.instructions.strip():
-        raise ApiError(
-            400,
-            "No model here follows 'instructions': leave it out.",
-            param="instructions",
-            code="unsupported_parameter",
         )
 
 

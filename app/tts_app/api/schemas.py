@@ -8,11 +8,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     WithJsonSchema,
 )
-
-from tts_app.speech import SpeechOptions
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -68,20 +67,22 @@ VoiceName = Annotated[
 ]
 
 
-class _WithOptions(Strict):
-    """What both requests for speech say of how the text is spoken: fields of `SpeechOptions`."""
+class WithOptions(Strict):
+    """What both requests for speech say of how the text is spoken: see `speech_options`."""
 
     response_format: AudioFormat = "mp3"
     speed: Speed = 1.0
+    instructions: Annotated[
+        Annotated[Text, StringConstraints(max_length=4096)] | None,
+        Field(description="How to speak, in words: for models whose engine follows instructions."),
+    ] = None
+    parameters: Annotated[
+        dict[Word, JsonValue],
+        Field(description="Settings of the model's engine: `/v1/models/{id}` has them.", max_length=64),
+    ] = {}
 
-    @property
-    def options(self) -> SpeechOptions:
-        """The same, for the pipeline; what OpenAI calls `response_format` is its `format`."""
-        same = {name: getattr(self, name) for name in _WithOptions.model_fields if name != "response_format"}
-        return SpeechOptions(format=self.response_format, **same)
 
-
-class SpeechRequest(_WithOptions):
+class SpeechRequest(WithOptions):
     """OpenAI's request for speech."""
 
     model: Annotated[
@@ -92,15 +93,12 @@ class SpeechRequest(_WithOptions):
         VoiceName,
         Field(description="An avatar such as `female_en-US`, or an OpenAI voice such as `nova`."),
     ]
-    instructions: Annotated[
-        Text | None, Field(description="How to speak. No model here follows instructions: leave it empty.")
-    ] = None
     stream_format: Annotated[
         Literal["audio", "sse"], Field(description="The bare audio, or server-sent events that carry it.")
     ] = "audio"
 
 
-class DurableRequest(_WithOptions):
+class DurableRequest(WithOptions):
     """A speech to be made and kept."""
 
     text: Annotated[Text, Field(description="The text to speak.")]

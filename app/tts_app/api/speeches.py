@@ -23,6 +23,7 @@ from tts_app.api.ranges import byte_range
 from tts_app.api.resolve import by_description, voice_of, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
 from tts_app.api.scopes import need
+from tts_app.api.speech_options import follows, options_of
 from tts_app.api.sse import event
 from tts_app.api.streams import kept_alive
 from tts_app.api.uninterrupted import uninterrupted
@@ -30,7 +31,7 @@ from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
 from tts_app.serving.durable import file_name
-from tts_app.speech import TextError, Utterance
+from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import DamagedError, Stored
 from tts_app.storage.speeches import Speech, Status
 from tts_app.telemetry.logs import log
@@ -60,8 +61,9 @@ async def create_speech(
 ) -> Response:
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
     voice = await _voice(tenant, body, playground)
+    utterance = Utterance(body.text, voice, _options(body, voice))
     try:
-        await unless_left(_check_text(tenant, body, voice, playground), request)
+        await unless_left(_check_text(tenant, utterance, playground), request)
     except CallerLeftError:
         return left_response()
     speech = Speech(
@@ -73,7 +75,7 @@ async def create_speech(
         locale=voice.voice.locale,
         format=body.response_format,
         speed=body.speed,
-        options=asdict(body.options),
+        options=asdict(utterance.options),
         text=body.text,
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
@@ -81,7 +83,7 @@ async def create_speech(
     act = playground.recording.act(request)
 
     async def accept() -> None:
-        async with meter.accepting(speech, Utterance(body.text, voice, body.options)):
+        async with meter.accepting(speech, utterance):
             await playground.durable.submit(tenant, speech, act)
 
     await uninterrupted(accept())
@@ -219,13 +221,24 @@ async def _voice(tenant: str, body: DurableRequest, playground: Context) -> Cata
     return await voice_of(playground, tenant, body.model, body.voice)
 
 
-async def _check_text(tenant: str, body: DurableRequest, voice: CatalogueVoice, playground: Context) -> None:
+def _options(body: DurableRequest, voice: CatalogueVoice) -> SpeechOptions:
+    if not follows(body, voice):
+        raise ApiError(
+            400,
+            f"The voice {voice.id} does not follow 'instructions': leave them out.",
+            param="instructions",
+            code="unsupported_parameter",
+        )
+    return options_of(body, voice)
+
+
+async def _check_text(tenant: str, utterance: Utterance, playground: Context) -> None:
     limit = playground.settings.max_text
-    if len(body.text) > limit:
-        message = f"Parameter 'text' has {len(body.text)} characters, and {limit} are allowed."
+    if len(utterance.text) > limit:
+        message = f"Parameter 'text' has {len(utterance.text)} characters, and {limit} are allowed."
         raise ApiError(400, message, param="text", code="text_too_long")
     try:
-        await playground.service.check(tenant, Utterance(body.text, voice, body.options))
+        await playground.service.check(tenant, utterance)
     except TextError as error:
         raise ApiError(400, str(error), param="text", code="nothing_to_speak") from None
 

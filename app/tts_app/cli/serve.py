@@ -17,7 +17,7 @@ from tts_app.resources import TextModel, VoiceModel
 def serve(
     file: ModelFiles = None,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; beyond loopback TTSP_API_KEY must be set.")
+        str | None, typer.Option(help="Address to listen on; beyond loopback callers must need a key.")
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
     tls_cert: Annotated[

@@ -22,8 +22,6 @@ class Capabilities:
     """Tempos that the model itself renders well; the audio stage does those outside."""
     parallel: bool = True
     """Whether calls may run side by side, one for each core; else the engine gets one call at a time."""
-    instructions: bool = False
-    """Whether the engine follows a segment's `instructions`."""
     max_batch: int = 1
     """Most segments of one call; above 1, the engine is a `BatchingEngine`."""
     max_frames: float = float("inf")

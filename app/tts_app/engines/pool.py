@@ -8,11 +8,51 @@ from threading import Lock
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngine
+from tts_app.engines.collector import Collector
 from tts_app.engines.priority import yield_thread
 
 
 class EnginePool:
-    """Runs an engine's blocking calls: side by side under load, on every core for a call that is alone.
+    """Runs an engine's blocking calls: on a CPU several side by side, else one at a time, in batches.
+
+    An engine whose calls may run side by side has a core for each under load, and all cores for one that is
+    alone. Any other has one call at a time, which the `Collector` fills with the segments of many callers.
+    """
+
+    def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
+        self._engine = engine
+        can = engine.capabilities
+        self.callers = can.max_batch if not _runs_on_cores(can) else callers or len(os.sched_getaffinity(0))
+        """Segments that it speaks at a time."""
+        self._lane = _Cores(engine, self.callers) if _runs_on_cores(can) else Collector(engine)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine can do."""
+        return self._engine.capabilities
+
+    async def synthesise(self, segment: Segment, background: bool = False) -> Audio:
+        """Speak a segment; `background` calls yield to all others. One that is cancelled in time never runs.
+
+        Raises:
+            EngineError: the engine cannot speak it, or is closed.
+        """
+        if isinstance(self._lane, Collector):
+            return await asyncio.wrap_future(self._lane.submit(segment, background))
+        return await self._lane.synthesise(segment, background)
+
+    def close(self) -> None:
+        """Cancel the calls that wait, wait for those that run, then release the engine."""
+        self._lane.close()
+        self._engine.close()
+
+
+def _runs_on_cores(can: Capabilities) -> bool:
+    return can.parallel and can.max_batch == 1
+
+
+class _Cores:
+    """Runs an engine's calls side by side under load, and on every core for a call that is alone.
 
     On a CPU Kokoro gives the most speech a second with one thread per call and as many calls as cores. It
     gives the first audio soonest with all cores in one call, at some 15% more work. Nothing runs beside a
@@ -22,24 +62,14 @@ class EnginePool:
     they use only idle cores and delay no other call.
     """
 
-    def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
+    def __init__(self, engine: SpeechEngine, callers: int) -> None:
         self._engine = engine
-        self.callers = callers or len(os.sched_getaffinity(0))
-        self._threads = ThreadPoolExecutor(self.callers, thread_name_prefix="engine")
-        self._background = ThreadPoolExecutor(self.callers, "engine-background", initializer=yield_thread)
-        self._turns = _Turns(self.callers)
+        self._threads = ThreadPoolExecutor(callers, thread_name_prefix="engine")
+        self._background = ThreadPoolExecutor(callers, "engine-background", initializer=yield_thread)
+        self._turns = _Turns(callers)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the engine can do."""
-        return self._engine.capabilities
-
-    async def synthesise(self, segment: Segment, background: bool = False) -> Audio:
-        """Speak a segment. A call that is cancelled before its turn never runs.
-
-        Raises:
-            EngineError: the engine cannot speak it, or is closed.
-        """
+    async def synthesise(self, segment: Segment, background: bool) -> Audio:
+        """Speak a segment. Raises EngineError."""
         if background:
             try:
                 later = self._background.submit(self._speak, segment, False)
@@ -73,11 +103,10 @@ class EnginePool:
         return audio
 
     def close(self) -> None:
-        """Cancel the calls that wait, wait for those that run, then release the engine."""
+        """Cancel the calls that wait, and wait for those that run."""
         self._turns.close()
         self._threads.shutdown(cancel_futures=True)
         self._background.shutdown(cancel_futures=True)
-        self._engine.close()
 
 
 class _Turns:

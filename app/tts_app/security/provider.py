@@ -32,6 +32,8 @@ from tts_app.telemetry.logs import log
 
 _FRESH = 300.0
 """Seconds after which keys are fetched again. Until the new ones are there, the old ones count."""
+_STALE = 2 * _FRESH
+"""Seconds after which callers wait for the new ones: nobody came for a while, and a key may be withdrawn."""
 _KEPT = 3600.0
 """Seconds for which keys count while the provider does not answer."""
 _PAUSE = 10.0
@@ -70,12 +72,12 @@ class ProviderKeys:
         Raises:
             ProviderAwayError: that cannot be known, because the provider does not answer.
         """
-        if self._age > _KEPT:
+        if self._age > _STALE:
             await self._fetched_again()
-            if self._age > _KEPT:
-                raise ProviderAwayError("there are no keys, or they are too old")
         elif self._age > _FRESH:
             self._start()
+        if self._age > _KEPT:
+            raise ProviderAwayError("there are no keys, or they are too old")
         found = find_key(self._keys, key_id, algorithm)
         if found is None:
             await self._fetched_again()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, delete, func, select, update
+from sqlalchemy import JSON, Index, delete, func, null, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
@@ -49,7 +49,8 @@ class Speech(Base):
     format: Mapped[str]
     speed: Mapped[float]
     options: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """The fields of its SpeechOptions; None if a version stored it that knew only format and speed."""
+    """The fields of its SpeechOptions until it was spoken: they may hold a caller's words. None also if a
+    version stored it that knew only format and speed."""
     text: Mapped[str | None]
     """None once the speech is final."""
     characters: Mapped[int]
@@ -130,7 +131,7 @@ class Speeches:
         frames: Blob,
         publish: Callable[[], None],
     ) -> bool:
-        """Record that a speech is done and forget its text; `publish` puts its file in place.
+        """Record that a speech is done and forget its text and options; `publish` puts its file in place.
 
         Both happen in one transaction. So of several gateways that made the speech, only the one whose record
         is kept publishes its file. False: it was final or deleted before, and nothing was published.
@@ -148,13 +149,13 @@ class Speeches:
             bytes=size,
             sha256=sha256,
             frames=frames,
-            text=None,
+            **_FORGOTTEN,
         )
 
     def failed(self, tenant: str, speech_id: str, *, finished: float, error: str) -> bool:
         """Record why a speech cannot be made and forget its text. False: it was final or deleted before."""
         return self._change(
-            tenant, speech_id, status=Status.FAILED.value, finished=finished, error=error, text=None
+            tenant, speech_id, status=Status.FAILED.value, finished=finished, error=error, **_FORGOTTEN
         )
 
     def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> Speech | None:
@@ -179,6 +180,10 @@ class Speeches:
             if changed and publish is not None:
                 publish()
         return changed
+
+
+_FORGOTTEN: dict[str, Any] = {"text": None, "options": null()}
+"""What a speech that is final does not keep."""
 
 
 def _the_one(tenant: str, speech_id: str) -> tuple[Any, Any]:

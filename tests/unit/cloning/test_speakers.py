@@ -49,9 +49,7 @@ def test_same_speaker_is_found_alike() -> None:
 
 @pytest.mark.usefixtures("_encoder")
 def test_consent_of_somebody_else_is_refused() -> None:
-    with pytest.raises(
-        RecordingError, match=r"not spoken by the speaker .* alike to 0\.00"
-    ):
+    with pytest.raises(RecordingError, match=r"not spoken by the speaker .* alike to 0\.00"):
         compare_speakers(tone(110), tone(220), RATE)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tts_app.audio.samples import Audio
-from tts_app.engines.base import EngineError, Segment
+from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.engines.pool import EnginePool
 
 MANY = 10_000
@@ -24,6 +24,7 @@ class Engine:
         self.running = self.most = 0
         self.closed = False
         self._lock = Lock()
+        self.capabilities = Capabilities(24_000, "phonemes", 100, (1.0, 1.0))
 
     def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
         with self._lock:

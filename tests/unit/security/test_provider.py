@@ -113,6 +113,14 @@ async def test_keys_that_are_not_fresh_are_used_while_new_ones_are_fetched(
     assert source.asked == 2
 
 
+async def test_a_withdrawn_key_is_refused_after_a_quiet_time(source: Source, clock: Clock) -> None:
+    keys = ProviderKeys(source, clock)
+    assert await keys.find("first", "ES256") is not None
+    source.issuer.rotate("second")
+    clock.now += 601
+    assert await keys.find("first", "ES256") is None
+
+
 async def test_keys_are_fetched_again_for_an_unknown_id_once_in_ten_seconds(
     source: Source, clock: Clock
 ) -> None:

@@ -68,7 +68,9 @@ class EngineSpec:
     alphabet: str | None = None
     """The phonemes that a speech engine reads; None: it reads text."""
     voice_parameters: type[Parameters] = Parameters
-    """Schema of a voice's `parameters`."""
+    """Schema of a voice's `parameters`, and of those of a request."""
+    follows_instructions: bool = False
+    """Whether it follows a request's `instructions`: in words, how to speak."""
     audio_per_core: float | None = None
     """Seconds of audio that one core makes a second, measured; None: nobody has measured it."""
 
