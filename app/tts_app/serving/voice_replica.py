@@ -91,7 +91,7 @@ class Voice:
             if isinstance(found, MissingClip):
                 return found
             filled.append(found)
-            if found.clip is not None:
+            if segment.clip is not None and segment.clip.audio.size:  # it is kept from now on, for a while
                 asyncio.get_running_loop().call_later(self._clips.lease, self._clips.expire)
         audio = [await self._pool.synthesise(segment, background) for segment in filled]
         seconds = time.perf_counter() - started

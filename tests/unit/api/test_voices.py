@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from simulated_speaker import RATE, encoded, speech
 
+from tts_app.cloning.recordings import RecordingError
+from tts_app.cloning.speakers import Comparison
 from tts_app.resources.engines import ENGINES
 
 Start = Callable[..., Awaitable[Any]]
@@ -30,6 +32,8 @@ def _kokoro_clones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands for an engine that clones: the model of these tests is simulated anyway."""
     cloning = replace(ENGINES["kokoro"], voice_kinds=("speaker", "reference"))
     monkeypatch.setattr("tts_app.api.voices.ENGINES", {**ENGINES, "kokoro": cloning})
+    # Whether speakers are told apart is tested in tests/unit/cloning/test_speakers.py.
+    monkeypatch.setattr("tts_app.cloning.speakers.can_compare", lambda: False)
 
 
 async def post(api: Any, fields: dict[str, Any] = FIELDS, files: dict[str, bytes] = FILES) -> httpx.Response:
@@ -75,10 +79,21 @@ async def test_voice_is_made_shown_and_listed(api: Any) -> None:
 async def test_record_says_whether_the_speakers_were_compared(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts_app.cloning.speakers.can_compare", lambda: False)
     speakers = (await made(api))["speakers"]
     assert (speakers["checked"], speakers["similarity"]) == (False, None)
     assert "tts-playground[clone]" in speakers["reason"]
+    compared = Comparison(True, 0.9)
+    monkeypatch.setattr("tts_app.api.voices.compare_speakers", lambda *_: compared)
+    assert (await made(api))["speakers"] == compared.written()
+
+
+async def test_consent_of_somebody_else_is_refused(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differ(*_: Any) -> Comparison:
+        raise RecordingError("The consent is not spoken by the speaker of the recording.")
+
+    monkeypatch.setattr("tts_app.api.voices.compare_speakers", differ)
+    assert refusal(await post(api)) == (400, "consent_sample", "other_speaker")
+    assert (await api.client.get("/v1/voices")).json()["data"] == []
 
 
 async def test_voice_speaks_in_both_endpoints(api: Any) -> None:
