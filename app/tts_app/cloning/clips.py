@@ -100,6 +100,12 @@ class ClipCache:
         self._kept.pop(digest, None)
         self._forget_engine(digest)
 
+    def spoken(self, clip: Clip) -> None:
+        """Have the engine forget a clip that was dropped while it spoke with it, and may have computed anew."""
+        own = any(clip.digest == one.digest for one in self._own.values())
+        if not own and clip.digest not in self._kept:
+            self._forget_engine(clip.digest)
+
     def expire(self) -> None:
         """Drop the clips whose lease has ended."""
         now = self._clock()

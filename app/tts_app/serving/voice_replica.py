@@ -93,7 +93,11 @@ class Voice:
             filled.append(found)
             if segment.clip is not None and segment.clip.audio.size:  # it is kept from now on, for a while
                 asyncio.get_running_loop().call_later(self._clips.lease, self._clips.expire)
-        audio = [await self._pool.synthesise(segment, background) for segment in filled]
+        try:
+            audio = [await self._pool.synthesise(segment, background) for segment in filled]
+        finally:
+            for clip in (segment.clip for segment in filled if segment.clip is not None):
+                self._clips.spoken(clip)
         seconds = time.perf_counter() - started
         self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))

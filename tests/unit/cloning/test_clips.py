@@ -92,6 +92,19 @@ def test_revoked_clip_is_refused_even_with_its_sound(cache: ClipCache, forgotten
             cache.filled(segment(given))
 
 
+def test_clip_that_was_dropped_while_it_was_spoken_with_is_forgotten_again(
+    cache: ClipCache, forgotten: list[str]
+) -> None:
+    cache.use({"reference": clip("own")})
+    cache.filled(segment(clip("a")))
+    for digest in ("a", "own"):
+        cache.spoken(clip(digest))
+    assert forgotten == []
+    cache.revoke("a")
+    cache.spoken(clip("a"))
+    assert forgotten == ["a", "a"]
+
+
 def test_model_s_own_clips_stay_and_go_with_its_voices(cache: ClipCache, forgotten: list[str]) -> None:
     cache.use({"reference": clip("own")})
     for digest in "abc":
