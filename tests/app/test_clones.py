@@ -45,6 +45,9 @@ def cloning(starting: Any) -> Iterator[httpx.Client]:
         _wait(playground, ["clone", kokoro.name])
         with httpx.Client(base_url=playground.url, timeout=120) as client:
             yield client
+        events = [line["event"] for line in playground.logs("gateway")]
+        assert "voice revoked" in events
+        assert "clip not forgotten everywhere yet" not in events, "each replica was told, and has answered"
 
 
 def _wait(playground: Any, models: list[str]) -> None:

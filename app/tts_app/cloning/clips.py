@@ -101,7 +101,7 @@ class ClipCache:
         self._forget_engine(digest)
 
     def spoken(self, clip: Clip) -> None:
-        """Have the engine forget a clip that was dropped while it spoke with it, and may have computed anew."""
+        """Have the engine forget a clip that was dropped while it spoke with it."""
         own = any(clip.digest == one.digest for one in self._own.values())
         if not own and clip.digest not in self._kept:
             self._forget_engine(clip.digest)
