@@ -1,14 +1,18 @@
 """A voice is cloned, spoken with and revoked on a real Ray; the engine that imitates it is simulated."""
 
 import json
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import simulated_clone
 import simulated_gateway
@@ -38,16 +42,22 @@ def _config(serve: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def cloning(starting: Any) -> Iterator[httpx.Client]:
+def running(starting: Any) -> Iterator[Any]:
+    """A playground with the simulated engine."""
     (kokoro,) = load_voice_models(())
     with starting("clones") as playground:
         playground.apply(_config(playground.config([kokoro, simulated_voice.model("clone")])))
         _wait(playground, ["clone", kokoro.name])
-        with httpx.Client(base_url=playground.url, timeout=120) as client:
-            yield client
+        yield playground
         events = [line["event"] for line in playground.logs("gateway")]
         assert "voice revoked" in events
         assert "clip not forgotten everywhere yet" not in events, "each replica was told, and has answered"
+
+
+@pytest.fixture
+def cloning(running: Any) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.url, timeout=120) as client:
+        yield client
 
 
 def _wait(playground: Any, models: list[str]) -> None:
@@ -106,3 +116,56 @@ def test_recording_that_is_none_is_refused(cloning: httpx.Client) -> None:
     files = {**FILES, "audio_sample": ("clip.wav", b"#EXTM3U\nfile:///etc/passwd\n")}
     answer = cloning.post("/v1/voices", data=FORM, files=files)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "audio_sample")
+
+
+def test_job_on_the_service_speaks_with_a_cloned_voice(
+    running: Any, cloning: httpx.Client, tmp_path: Path
+) -> None:
+    """As a TTSJob's RayJob does: its driver has neither the database nor the key, and asks the gateway."""
+    voice = cloning.post("/v1/voices", data=FORM, files=FILES).json()["id"]
+    job = {
+        "apiVersion": "ttsplayground.dev/v1alpha1",
+        "kind": "TTSJob",
+        "metadata": {"name": "clones"},
+        "spec": {
+            "posts": {"inline": [{"id": 1, "text": {"en": TEXT}}]},
+            "avatars": {"voices": [voice]},
+            "output": {"uri": (tmp_path / "out").as_uri(), "nameTemplate": "{post}_{voice}"},
+            "retries": 0,
+        },
+    }
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    (tmp_path / "model.yaml").write_text(json.dumps(simulated_voice.model("clone").written()))
+
+    done = _render(running, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / f"1_{voice}.mp3").stat().st_size > 1000
+
+    assert cloning.delete(f"/v1/voices/{voice}").status_code == 204
+    refused = _render(running, tmp_path)
+    assert refused.returncode != 0
+    assert "was revoked" in refused.stderr
+
+
+def _render(playground: Any, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the job in `folder` on the playground's Ray."""
+    state = Path(playground.environment["TTSP_STATE_DIR"])
+    environment = {
+        **playground.environment,
+        "TTSP_STATE_DIR": str(folder / "state"),
+        "RAY_ADDRESS": _ray_address(playground),
+        "RAY_AUTH_MODE": "token",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_TOKEN_PATH": str(state / "ray-token"),
+    }
+    command = [sys.executable, "-m", "tts_app.cli", "render", "-f", str(folder), "--speaker", "service"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+
+
+def _ray_address(playground: Any) -> str:
+    """The address of the playground's Ray, as its own processes are told it."""
+    for process in psutil.Process(playground.process.pid).children(recursive=True):
+        for argument in process.cmdline():
+            if argument.startswith("--gcs-address="):
+                return argument.partition("=")[2]
+    raise AssertionError("no process of Ray has its address")

@@ -76,7 +76,7 @@ class SpeechService:
             ModelUnavailableError: the model does not answer.
             TextError: nothing in the utterance's own text can be spoken.
         """
-        voice, locale = utterance.voice.id, utterance.voice.voice.locale
+        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
         started = time.monotonic()
         first = True
@@ -104,7 +104,7 @@ class SpeechService:
 
         So an hour of speech never keeps a slot for an hour.
         """
-        voice, locale = utterance.voice.id, utterance.voice.voice.locale
+        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
         started = time.monotonic()
         clip = self._clip(tenant, utterance)
@@ -153,6 +153,11 @@ class SpeechService:
 
     def _of(self, utterance: Utterance) -> Served[VoiceModel, VoiceClient]:
         return self.served.find(utterance.voice.model)
+
+
+def _metered(voice: CatalogueVoice) -> str:
+    """Return the name of a voice in metrics: cloned ones share one, for there is no bound to their number."""
+    return "cloned" if voice.clone else voice.id
 
 
 __all__ = [
