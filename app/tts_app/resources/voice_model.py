@@ -1,5 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -57,6 +58,11 @@ class VoiceReference(Resource):
     """The words that are spoken in the clip."""
     consent: Consent
     """Proof that the speaker agreed to be cloned; a clip without it is refused."""
+
+    @property
+    def key(self) -> str:
+        """What replicas know the clip by before they have read it: a digest of its address and transcript."""
+        return hashlib.sha256(f"reference\n{self.uri}\n{self.transcript}".encode()).hexdigest()
 
 
 class Measured(Resource):
