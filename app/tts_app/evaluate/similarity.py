@@ -20,6 +20,8 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.evaluate.speaking import Speaks, Spoken
 
 _PACKAGES = ("torch", "resemblyzer")
+_INSTALL = "pip install torch resemblyzer 'setuptools<81'"
+"""resemblyzer imports webrtcvad, which imports pkg_resources: newer setuptools lack that."""
 
 
 class SimilarityError(Exception):
@@ -30,7 +32,7 @@ def check_installed() -> None:
     """Raise SimilarityError where the packages are missing."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise SimilarityError(f"it needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+        raise SimilarityError(f"it needs {' and '.join(missing)}: {_INSTALL}")
 
 
 def read_clip(path: Path) -> tuple[Audio, int]:
@@ -49,10 +51,12 @@ class Encoder:
     """Speaker embeddings, on the CPU. Thread-safe."""
 
     def __init__(self) -> None:
-        """Raise SimilarityError where the packages are missing."""
+        """Raise SimilarityError where the packages are missing or cannot be imported."""
         check_installed()
-        from resemblyzer import VoiceEncoder, preprocess_wav  # noqa: PLC0415 - optional, and takes seconds
-
+        try:
+            from resemblyzer import VoiceEncoder, preprocess_wav  # noqa: PLC0415 - optional, and takes seconds
+        except ImportError as error:
+            raise SimilarityError(f"resemblyzer cannot be imported ({error}): {_INSTALL}") from error
         self._preprocess = preprocess_wav
         self._encoder = VoiceEncoder("cpu", verbose=False)
         self._lock = Lock()

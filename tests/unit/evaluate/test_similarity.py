@@ -1,5 +1,6 @@
 """Comparing with clips. The encoder is simulated: resemblyzer is no dependency of the tests."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.evaluate import similarity
-from tts_app.evaluate.similarity import Comparing, SimilarityError, check_installed, read_clip
+from tts_app.evaluate.similarity import Comparing, Encoder, SimilarityError, check_installed, read_clip
 from tts_app.evaluate.speaking import Spoken
 from tts_app.manifests import load_voice_models
 
@@ -66,8 +67,17 @@ def test_closing_closes_the_speaker() -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarity, "find_spec", lambda name: None)
-    with pytest.raises(SimilarityError, match=r"torch and resemblyzer: pip install torch resemblyzer"):
+    with pytest.raises(
+        SimilarityError, match="it needs torch and resemblyzer: pip install torch resemblyzer"
+    ):
         check_installed()
+
+
+def test_package_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "resemblyzer", None)
+    with pytest.raises(SimilarityError, match="resemblyzer cannot be imported"):
+        Encoder()
 
 
 def test_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
