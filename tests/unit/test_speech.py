@@ -250,3 +250,19 @@ def test_an_endless_sentence_is_planned_in_parts(voice: CatalogueVoice, silent: 
         list(plan(Utterance(text, voice), CAPABILITIES))
     assert "".join(silent.read) == text
     assert max(map(len, silent.read)) <= LONGEST_SENTENCE
+
+
+def test_segments_carry_what_the_request_says_to_the_engine(voice: CatalogueVoice) -> None:
+    options = SpeechOptions(parameters={"speed": 1.25}, instructions="Calmly.")
+    segments = list(plan(Utterance("One sentence. " * 20, voice, options), CAPABILITIES))
+    assert {one.instructions for one in segments} == {"Calmly."}
+    assert [one.parameters["speed"] for one in segments] == [1.25] * len(segments)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_only_the_first_segment_of_a_caller_who_waits_is_marked_first(
+    voice: CatalogueVoice, waits: bool
+) -> None:
+    segments = list(plan(Utterance(LONG, voice, low_latency=waits), CAPABILITIES))
+    assert len(segments) > 2
+    assert [one.first for one in segments] == [waits] + [False] * (len(segments) - 1)

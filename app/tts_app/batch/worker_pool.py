@@ -59,8 +59,9 @@ def pool_size(
     """Return the size of a model's pool; `models` is how many models the batch uses.
 
     A worker that loads the model has a core, or a whole node if `node_resource` names the resource of the
-    model's nodes. Workers that call a service run only the pipeline, and take several items at a time. They
-    run in the pod of the service's gateway, so there are few.
+    model's nodes. There it has an item for each core, and on a GPU as many as a replica has requests: they
+    share the engine's calls. Workers that call a service run only the pipeline, and take several items at a
+    time. They run in the pod of the service's gateway, so there are few.
     """
     if speaker == "service":
         wanted = min(_PIPELINES, -(-parallelism // _ITEMS_A_PIPELINE))
@@ -68,7 +69,9 @@ def pool_size(
         return PoolSize(workers, min(-(-parallelism // workers), _MOST_ITEMS))
     if resource := node_resource.get(model.name):
         nodes = int(ray.cluster_resources().get(resource, 0)) or 1  # type: ignore[no-untyped-call]
-        slots = max(1, int(model.spec.resources.cpus))
+        spec = model.spec
+        of_replica = spec.replicas.target_ongoing_requests if spec.resources.gpus else spec.resources.cpus
+        slots = max(1, int(of_replica))
         return PoolSize(min(nodes, -(-parallelism // slots)), min(slots, parallelism), resource)
     return PoolSize(min(parallelism, len(os.sched_getaffinity(0))), 1)
 

@@ -42,6 +42,8 @@ async def test_models_are_listed_as_openai_lists_them(api: Any) -> None:
     assert (listed["object"], model["object"], model["id"]) == ("list", "model", "kokoro")
     assert model["capabilities"] == ["speech"]
     assert model["locales"] == ["ar-EG", "en-GB", "en-US"]
+    assert (model["clones"], model["follows_instructions"]) == (False, False)
+    assert model["parameters"]["speed"]["exclusiveMinimum"] == 0
     assert (await api.client.get("/v1/models/kokoro")).json() == model
     assert (writer["id"], writer["capabilities"], writer["context_length"]) == ("writer", ["text"], 4096)
     assert (await api.client.get("/v1/models/writer")).json() == writer

@@ -3,12 +3,16 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tts_app.engines.base import EngineError
+from tts_app.resources.engines import ENGINES
 from tts_app.serving.client import PATIENCE
+from tts_app.serving.service import SpeechService
+from tts_app.speech import SpeechOptions, Utterance
 
 PATH = "/v1/audio/speech"
 
@@ -62,6 +66,34 @@ async def test_server_sent_events_carry_the_audio(api: Any) -> None:
     audio = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
     assert audio == b"one@heart;two@heart;"
     assert events[-1]["usage"]["total_tokens"] == len("one two") + len(audio)
+
+
+async def test_instructions_that_no_engine_follows_are_named_as_ignored(api: Any) -> None:
+    answer = await api.client.post(PATH, json=body(instructions="Whisper."))
+    assert answer.status_code == 200
+    assert answer.headers["x-ignored-parameters"] == "instructions"
+    for none in (None, "", " "):
+        answer = await api.client.post(PATH, json=body(instructions=none))
+        assert "x-ignored-parameters" not in answer.headers
+
+
+async def test_instructions_and_parameters_reach_an_engine_that_takes_them(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = {**ENGINES, "kokoro": replace(ENGINES["kokoro"], follows_instructions=True)}
+    monkeypatch.setattr("tts_app.api.speech_options.ENGINES", following)
+    utterances: list[Utterance] = []
+    speak = SpeechService.speak
+
+    def record(service: SpeechService, tenant: str, utterance: Utterance) -> Any:
+        utterances.append(utterance)
+        return speak(service, tenant, utterance)
+
+    monkeypatch.setattr(SpeechService, "speak", record)
+    answer = await api.client.post(PATH, json=body(instructions="Calmly.", parameters={"speed": 1.5}))
+    assert answer.status_code == 200
+    assert "x-ignored-parameters" not in answer.headers
+    assert utterances[0].options == SpeechOptions(parameters={"speed": 1.5}, instructions="Calmly.")
 
 
 async def test_overload_is_told_at_once_with_a_time_to_come_back(api: Any, until: Any) -> None:

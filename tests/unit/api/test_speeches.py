@@ -5,6 +5,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from tts_app.backoff import Backoff
 from tts_app.resources import VoiceModel
+from tts_app.resources.engines import ENGINES
 from tts_app.serving import durable, service
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.speech import PLANNERS
@@ -219,6 +221,16 @@ async def test_the_text_is_forgotten_when_it_was_spoken(api: Any, tmp_path: Path
         )
     assert (text, characters) == (None, 12)
     assert len(text_hash) == 32
+
+
+async def test_instructions_are_forgotten_with_the_text(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = {**ENGINES, "kokoro": replace(ENGINES["kokoro"], follows_instructions=True)}
+    monkeypatch.setattr("tts_app.api.speech_options.ENGINES", following)
+    await made(api, instructions="Like zebras.")
+    with sqlite3.connect(tmp_path / "metadata.sqlite") as database:
+        assert list(database.execute("select options from speeches")) == [(None,)]
 
 
 async def test_what_a_restart_left_unfinished_is_taken_up(start: Any, until: Any) -> None:

@@ -138,6 +138,16 @@ def test_pool_size_on_nodes_of_the_models_own(
     assert pool_size(model, "engine", parallelism, {model.name: "gpus"}, 1) == size
 
 
+def test_pool_size_on_a_gpu_is_what_a_replica_serves_at_a_time(
+    make_model: Callable[..., VoiceModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(
+        resources={"cpu": "4", "gpu": 1}, replicas={"min": 1, "max": 1, "targetOngoingRequests": 32}
+    )
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"gpus": 2.0})
+    assert pool_size(model, "engine", 1024, {model.name: "gpus"}, 1) == PoolSize(2, 32, "gpus")
+
+
 async def test_worker_start_that_times_out_ends_the_actor(
     make_model: Callable[..., VoiceModel], killed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
