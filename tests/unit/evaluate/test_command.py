@@ -67,7 +67,7 @@ def test_evaluate_a_service_that_refuses_exits_with_1(simulated_service: Any) ->
         (["kokoro", "--voices", "female_fr-FR"], "Allowed: female_en-US"),
         (["kokoro", "--voices", "a=female_en-US"], "only a service (--url) has other names"),
         (["kokoro", "--voices", "female_en-US,female_en"], "--voices has female_en-US twice"),
-        (["kokoro", "--sentences", "0"], "not in the range"),
+        (["kokoro", "--sentences", "0"], "greater than or equal to 1"),
         (["m", "--url", "http://127.0.0.1:9"], "Which voices of 'm'?"),
         (["m", "--url", "http://127.0.0.1:9", "--voices", "alloy"], "'alloy' is no avatar"),
         (["m", "--url", "nothing", "--voices", "a=male_en-US"], "'nothing' is no address"),

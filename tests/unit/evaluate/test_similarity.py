@@ -67,9 +67,7 @@ def test_closing_closes_the_speaker() -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarity, "find_spec", lambda name: None)
-    with pytest.raises(
-        SimilarityError, match="torch and resemblyzer: pip install torch"
-    ):
+    with pytest.raises(SimilarityError, match="torch and resemblyzer: pip install torch"):
         check_installed()
 
 
