@@ -58,8 +58,9 @@ def evaluate_model(
         str, typer.Option(help="A running service of OpenAI's /v1/audio/speech, ours or another's.")
     ] = "",
     api_key_env: Annotated[
-        str, typer.Option(help="Environment variable that holds the service's key.")
-    ] = "TTSP_API_KEY",
+        str,
+        typer.Option(help="Environment variable that holds the service's key. Default: no key is sent."),
+    ] = "",
     reference: Annotated[
         Path | None,
         typer.Option(help="The clip that the voices imitate. Default: each voice's own `reference`."),
@@ -75,13 +76,16 @@ def evaluate_model(
         from tts_app.evaluate.patch import to_patch
 
         work = _work(subjects, sentences)
-        speaker = _service(url, api_key_env, model, subjects) if url else _engine(chosen)
+        if url or chosen is None:
+            speaker = _service(url, api_key_env, model, subjects)
+        else:
+            speaker = _engine(chosen)
         try:
             comparing = _comparing(speaker, subjects, reference)
             results = _results(work, comparing or speaker)
         finally:
             speaker.close()
-        found = _judged(subjects, results, comparing, whole=sentences is None)
+        found = _judged(subjects, results, comparing)
         _show(found)
         typer.echo(to_patch(chosen.name if chosen else None, found), nl=False)
 
@@ -169,21 +173,23 @@ def _work(subjects: Sequence[_Subject], most: int | None) -> "list[Work]":
         fail(f"{error.args[0]} Choose others with --voices, or add some: docs/languages.md.", WRONG_USAGE)
 
 
-def _engine(model: VoiceModel | None) -> "Speaks":
+def _engine(model: VoiceModel) -> "Speaks":
     """Return what speaks in this process, its files fetched."""
     from tts_app.evaluate.speaking import Speaker
 
-    models = [model] if model else []
-    fetch_files(models)
-    return Speaker(models)
+    fetch_files([model])
+    return Speaker([model])
 
 
 def _service(url: str, key_variable: str, model: str, subjects: Sequence[_Subject]) -> "Speaks":
     from tts_app.evaluate.service import ServiceError, ServiceSpeaker
 
+    key = os.environ.get(key_variable) if key_variable else None
+    if key_variable and not key:
+        fail(f"--api-key-env: the environment has no {key_variable}, or an empty one.", WRONG_USAGE)
     names = {subject.voice.id: subject.name for subject in subjects}
     try:
-        return ServiceSpeaker(url, os.environ.get(key_variable), model, names)
+        return ServiceSpeaker(url, key, model, names)
     except ServiceError as error:
         fail(str(error), WRONG_USAGE)
 
@@ -238,22 +244,22 @@ def _results(work: "Sequence[Work]", speaker: "Speaks") -> "list[Result]":
 
 
 def _judged(
-    subjects: Sequence[_Subject], results: "Sequence[Result]", comparing: "Comparing | None", whole: bool
+    subjects: Sequence[_Subject], results: "Sequence[Result]", comparing: "Comparing | None"
 ) -> "list[Evaluated]":
-    """Return each voice's figures and what they allow it to be called. `whole`: it spoke all sentences."""
+    """Return each voice's figures, and what they allow it to be called."""
     from tts_app.evaluate.patch import Evaluated
     from tts_app.evaluate.results import judge_voice, summarise
+    from tts_app.evaluate.sentences import load_sentences
 
     approximations = {s.voice.id: s.voice.voice.approximation for s in subjects}
     similarities = comparing.similarities if comparing else {}
-    return [
-        Evaluated(
-            summary,
-            judge_voice(summary, results, approximations[summary.avatar], whole),
-            similarities.get(summary.avatar),
-        )
-        for summary in summarise(results)
-    ]
+    found = []
+    for summary in summarise(results):
+        spoken = sum(result.avatar == summary.avatar for result in results)
+        whole = spoken == len(load_sentences(summary.locale))
+        verdict = judge_voice(summary, results, approximations[summary.avatar], whole)
+        found.append(Evaluated(summary, verdict, similarities.get(summary.avatar)))
+    return found
 
 
 def _show(found: "Sequence[Evaluated]") -> None:

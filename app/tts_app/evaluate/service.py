@@ -96,7 +96,9 @@ class ServiceSpeaker:
                 response = self._client.post("/v1/audio/speech", json=body)
             except httpx.HTTPError as error:
                 reason = error or type(error).__name__
-                raise ServiceError(f"No service answers at {self._client.base_url}: {reason}.") from error
+                raise ServiceError(
+                    f"The service at {self._client.base_url} does not answer: {reason}."
+                ) from error
             if response.is_success:
                 return response
             wait = _wait(response)

@@ -70,6 +70,10 @@ def test_evaluate_a_service_that_refuses_exits_with_1(simulated_service: Any) ->
         (["kokoro", "--sentences", "0"], "greater than or equal to 1"),
         (["m", "--url", "http://127.0.0.1:9"], "Which voices of 'm'?"),
         (["m", "--url", "http://127.0.0.1:9", "--voices", "alloy"], "'alloy' is no avatar"),
+        (
+            ["m", "--url", "http://127.0.0.1:9", "--voices", "a=male_en-US", "--api-key-env", "NO_SUCH_KEY"],
+            "the environment has no NO_SUCH_KEY",
+        ),
         (["m", "--url", "nothing", "--voices", "a=male_en-US"], "'nothing' is no address"),
         (
             ["m", "--url", "http://127.0.0.1:9", "--voices", "a=male_de-DE"],

@@ -132,7 +132,7 @@ def test_answer_that_is_no_speech_is_refused(
 
 def test_address_where_nothing_answers_is_named() -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
-    with pytest.raises(ServiceError, match=f"No service answers at {url}"):
+    with pytest.raises(ServiceError, match=f"The service at {url} does not answer"):
         speaker(url).speak(VOICE, "Hello.")
 
 
