@@ -76,10 +76,7 @@ def evaluate_model(
         from tts_app.evaluate.patch import to_patch
 
         work = _work(subjects, sentences)
-        if url or chosen is None:
-            speaker = _service(url, api_key_env, model, subjects)
-        else:
-            speaker = _engine(chosen)
+        speaker = _engine(chosen) if chosen and not url else _service(url, api_key_env, model, subjects)
         try:
             comparing = _comparing(speaker, subjects, reference)
             results = _results(work, comparing or speaker)
