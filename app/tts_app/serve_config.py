@@ -102,7 +102,7 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
             "engine": spec.engine,
             "source": spec.source.model_dump(mode="json", by_alias=True, exclude_none=True),
             "quantization": spec.quantization,
-            "parameters": dict(sorted(spec.parameters.items())),
+            "parameters": dict(sorted(spec.loaded_parameters.items())),
         },
         "deployments": [
             {

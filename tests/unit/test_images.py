@@ -29,8 +29,11 @@ DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
 TRANSFORMERS = Level(
     "transformers", requirements=("images.txt", "transformers.txt"), on=("dependencies", "project")
 )
+KOKORO_TORCH = Level(
+    "kokoro-torch", requirements=("images.txt", "kokoro-torch.txt"), on=("dependencies", "project")
+)
 VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
-UNBUILT = (TRANSFORMERS, VLLM)
+UNBUILT = (KOKORO_TORCH, TRANSFORMERS, VLLM)
 """Too big to be built here."""
 
 

@@ -32,7 +32,7 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
     """
     spec = model.spec
     folder = fetch_model(model, progress)
-    engine = speech_engine(spec.engine).load(folder, spec.quantization, spec.parameters)
+    engine = speech_engine(spec.engine).load(folder, spec.quantization, spec.loaded_parameters)
     for voice in spec.voices:
         if voice.speaker:
             engine.check_speaker(voice.speaker)

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from tts_app.profiles import Profile
 from tts_app.resources.base import Column, CustomResource, ObjectKey, ObjectName, Resource
-from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines import IMAGES
 from tts_app.resources.quantities import Bytes, Compute
 from tts_app.resources.rules import Rule, Unique, cel_list, immutable
 from tts_app.resources.status import PlaygroundStatus
@@ -24,16 +24,17 @@ class Images(Resource):
 
     rules = (
         Rule(
-            f"images.engines must be keyed by engines: {', '.join(sorted(ENGINES))}",
+            f"images.engines must be keyed by engines: {', '.join(sorted(IMAGES))}",
             # In Python it is no fault: a Playground that is stored may name an engine of an earlier version.
-            cel=f"!has(self.engines) || self.engines.all(engine, engine in {cel_list(ENGINES)})",
+            cel=f"!has(self.engines) || self.engines.all(engine, engine in {cel_list(IMAGES)})",
         ),
     )
 
     gateway: Image | None = None
     """Image of the head, where the gateway runs."""
     engines: Annotated[dict[str, Image], Field(max_length=16)] = {}
-    """Images of the workers by engine, such as kokoro; all must have the head's Ray and Python."""
+    """Images of the workers by engine, such as kokoro, or engine and runtime, such as kokoro-torch; all must
+    have the head's Ray and Python."""
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """When a node pulls an image."""
     pull_secrets: Annotated[list[ObjectName], Field(max_length=16), Unique()] = []

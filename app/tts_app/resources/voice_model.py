@@ -18,6 +18,7 @@ from tts_app.resources.base import (
     Text,
 )
 from tts_app.resources.engines import ENGINES, engines_of
+from tts_app.resources.engines.spec import Runtime
 from tts_app.resources.faults import check_parameters
 from tts_app.resources.locales import Gender, Locale, is_readable
 from tts_app.resources.quantities import Resources
@@ -166,6 +167,22 @@ class VoiceModelSpec(Resource):
     """What each copy asks of its node."""
     parameters: dict[str, JsonValue] = {}
     """The engine's own settings, such as `threads`."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes: by `parameters`, and by whether the model has a GPU."""
+        return ENGINES[self.engine].runtime_of(self.parameters, self.quantization, self.resources.gpus)
+
+    @property
+    def image_key(self) -> str:
+        """The name in `images.engines` of the image that it runs in."""
+        return ENGINES[self.engine].image_key(self.runtime)
+
+    @property
+    def loaded_parameters(self) -> dict[str, JsonValue]:
+        """The engine's settings as it is loaded with them (EngineSpec.loaded_parameters)."""
+        gpus = self.resources.gpus
+        return ENGINES[self.engine].loaded_parameters(self.parameters, self.quantization, gpus)
 
     @property
     def unreadable_locales(self) -> list[str]:

@@ -227,7 +227,7 @@ def _own_cluster(inputs: JobInputs, ephemeral: Ephemeral, defaults: Defaults) ->
     head = head_template(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])
     groups = []
     for model in inputs.models:
-        image = images[model.spec.engine]
+        image = images[model.spec.image_key]
         template = worker_template(playground, model, image, cache if downloads(model) else "", mounts)
         groups.append(worker_group(_copies(model, ephemeral.replicas), replace(template, **own)))
     return ray_cluster(playground, defaults, head_group(replace(head, **own)), groups)

@@ -72,7 +72,7 @@ class Defaults:
 
     gateway_image: str
     engine_images: Mapping[str, str]
-    """By engine; the Playground must name an image that is missing here."""
+    """By their names in `images.engines`; the Playground must name an image that is missing here."""
     ray_version: str
     kuberay_namespace: str
     monitoring_namespace: str = ""
@@ -82,7 +82,7 @@ class Defaults:
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
-    """Return the available images, by engine."""
+    """Return the available images, by their names in `images.engines`."""
     return {**defaults.engine_images, **playground.spec.images.engines}
 
 
@@ -119,7 +119,7 @@ def ray_service(
         group_of(model): worker_group(
             model,
             replace(
-                worker_template(playground, model, images[model.spec.engine], cache_claim),
+                worker_template(playground, model, images[model.spec.image_key], cache_claim),
                 readiness_probe=_PROBE,
             ),
         )

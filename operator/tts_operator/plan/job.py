@@ -404,7 +404,7 @@ def _models(facts: JobFacts, job: TTSJob, service: ServiceFacts, images: Collect
         text = f"Service {service.key.service} has no VoiceModel that speaks for the job."
         raise _blocked(facts, missing, text)
     ready, pending = admit(models, fetched_loads(service.children), previous)
-    voices = [m for m in ready if isinstance(m, VoiceModel) and m.spec.engine in images]
+    voices = [m for m in ready if isinstance(m, VoiceModel) and m.spec.image_key in images]
     lacking = {model.name for model in needed(job, pending)} - {model.name for model in voices}
     if lacking:
         text = f"The files of {', '.join(sorted(lacking))} are still being fetched."

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import Metadata, Model, Playground
-from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines import IMAGES
 from tts_app.serve_config import GATEWAY
 from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
@@ -143,7 +143,7 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     try:
         playground = playground_of(facts.key, facts.playground)
     except ValidationError as error:
-        verdicts = select(facts.models, ENGINES, previous)
+        verdicts = select(facts.models, IMAGES, previous)
         return _observe(facts, verdicts, (), Cause("InvalidPlayground", explain(error)), now, policy)
     images = engine_images(playground, policy.defaults)
     verdicts = select(facts.models, images, previous)
@@ -152,7 +152,7 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
         # All are invalid, perhaps only to this version: do not tear down what runs.
         return _observe(facts, verdicts, (), None, now, policy)
     serve, pending = admit(models, fetched_loads(facts.children), previous)
-    serve = [model for model in serve if model.spec.engine in images]
+    serve = [model for model in serve if model.spec.image_key in images]
     groups = worker_groups(facts.ray_service)
     wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
     profile = profile_of(playground, policy.defaults.profile)

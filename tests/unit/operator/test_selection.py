@@ -3,8 +3,7 @@
 import pytest
 
 from tts_app.resources import served_model
-from tts_app.resources.engines import engines_of
-from tts_app.resources.playground import ENGINES
+from tts_app.resources.engines import ENGINES, engines_of
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
@@ -164,6 +163,15 @@ def test_select_says_where_to_name_a_missing_image(voice_model):
     verdict = select([voice_model()], {"vllm"}, {})[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "ImageMissing")
     assert "images.engines.kokoro" in verdict.message
+
+
+def test_select_says_where_to_name_the_image_of_a_runtime_that_has_none(voice_model):
+    on_gpu = voice_model(quantization="fp16", resources={"gpu": "1"})
+    verdict = select([on_gpu], ENGINES, {})[ref("kokoro")]
+    assert (verdict.model, verdict.reason) == (None, "ImageMissing")
+    assert "name one in images.engines.kokoro-torch of the Playground" in verdict.message
+    assert "or set parameters.runtime: onnxruntime" in verdict.message
+    assert select([on_gpu], {"kokoro-torch"}, {})[ref("kokoro")].model is not None
 
 
 def test_served_sorts_models_of_both_kinds_by_name(voice_model, text_model):

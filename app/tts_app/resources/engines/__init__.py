@@ -12,6 +12,8 @@ from tts_app.resources.engines.spec import EngineSpec, Task
 _SPECS = (kokoro.SPEC, llamacpp.SPEC, transformers.SPEC, vllm.SPEC)
 ENGINES = MappingProxyType({spec.name: spec for spec in _SPECS})
 """By name."""
+IMAGES = MappingProxyType({spec.image_key(runtime): runtime for spec in _SPECS for runtime in spec.runtimes})
+"""The runtime of each name in `images.engines`."""
 
 
 def engines_of(task: Task) -> dict[str, EngineSpec]:
@@ -20,5 +22,5 @@ def engines_of(task: Task) -> dict[str, EngineSpec]:
 
 
 def default_images(tag: str) -> dict[str, str]:
-    """Return the images that a service uses whose Playground names none, by engine."""
-    return {name: f"{spec.runtime.image}:{tag}" for name, spec in ENGINES.items() if spec.runtime.built}
+    """Return the images of a service whose Playground names none, by their names in `images.engines`."""
+    return {name: f"{runtime.image}:{tag}" for name, runtime in IMAGES.items() if runtime.built}
