@@ -68,11 +68,11 @@ def to_run(found: list[Contract], passed: Mapping[str, str], root: Path = ROOT) 
         passed: what each engine's test covered when it last passed, as a hash.
         root: the checkout.
     """
-    ours = _pins(root / REQUIREMENTS / "dev.txt")
+    ours = pins(root / REQUIREMENTS / "dev.txt")
     return [
         contract
         for contract in found
-        if _shares(_pins(root / contract.requirements), ours)
+        if _shares(pins(root / contract.requirements), ours)
         or passed.get(contract.engine) != digest(root, contract.covers)
     ]
 
@@ -81,6 +81,6 @@ def _shares(pins: Mapping[str, str], ours: Mapping[str, str]) -> bool:
     return all(pins.get(name) == ours.get(name) for name in _SHARED)
 
 
-def _pins(requirements: Path) -> dict[str, str]:
+def pins(requirements: Path) -> dict[str, str]:
     """Return the version of each package of a file of requirements."""
     return dict(_PIN.findall(requirements.read_text(encoding="utf-8")))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import kokoro_batches
 import numpy as np
 import paths
 from parts import Findings, Part, measure, options_of
@@ -20,6 +21,7 @@ from tables import figure
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, Segment, Size
 from tts_app.engines.pool import EnginePool
+from tts_app.sources.base import cache_folder
 
 PAGE = paths.ROOT / "docs" / "benchmarks-batching.md"
 ABOUT = (
@@ -39,6 +41,7 @@ def main() -> int:
     """Measure, write the page, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=8.0, help="how long segments arrive at each rate")
+    parser.add_argument("--rounds", type=int, default=3, help="of Kokoro's sentences")
     return measure("Benchmarks of batches", ABOUT, PARTS, options_of(parser, PARTS, PAGE))
 
 
@@ -131,7 +134,22 @@ async def _arriving(most: int, rate: float, seconds: float, findings: Findings) 
     return p95
 
 
-PARTS: dict[str, Part] = {"simulated-gpu": ("Many callers of a simulated GPU", measure_simulated)}
+def measure_kokoro(findings: Findings, options: argparse.Namespace) -> None:
+    """Measure the seconds of audio a second of the real Kokoro on this machine, by batches."""
+    models = cache_folder() / "models" / "kokoro-82m"
+    rows = kokoro_batches.measure(models / "fp32", models / "int8", options.rounds)
+    findings.note = (
+        f"The real Kokoro-82M on this machine's cores, without a GPU. {len(kokoro_batches.TEXTS)} sentences "
+        f"of about 70 characters; the best of {options.rounds} rounds, in which all take turns."
+    )
+    findings.rows = [["How", "Seconds of audio a second"]]
+    findings.rows += [[row.way, figure(row.audio_a_second)] for row in rows]
+
+
+PARTS: dict[str, Part] = {
+    "simulated-gpu": ("Many callers of a simulated GPU", measure_simulated),
+    "kokoro": ("Kokoro in torch on a CPU", measure_kokoro),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

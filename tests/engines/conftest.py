@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import offline
 import pytest
+import torch
 
 from tts_app.engines.base import Clip, EngineError, Segment, SpeechEngine
 
@@ -75,6 +76,22 @@ def batch_is_exact(speaks: Callable[..., list[np.ndarray]]) -> Callable[..., Non
             (alone,) = speaks(engine, segment)
             assert sound.shape == alone.shape
             assert np.abs(sound - alone).max() <= most * np.abs(alone).max()
+
+    return check
+
+
+@pytest.fixture
+def fails_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Check that a call says so when `name` of `owner`, a part of an engine's package, finds no memory."""
+
+    def check(call: Callable[[], Any], owner: Any, name: str) -> None:
+        def fail(*given: Any, **options: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with pytest.raises(EngineError, match=r"out of memory\. Tried to allocate"):
+                call()
 
     return check
 

@@ -236,3 +236,20 @@ def test_text_model_layout_shares_out_gpus(
     found = text_model(engine="vllm", resources={"gpu": gpu}, parameters=parameters).spec.layout
     assert found is not None
     assert (found.tensor_parallel, found.pipeline_parallel) == (tensor, pipeline)
+
+
+@pytest.mark.parametrize(
+    ("spec", "parameters"),
+    [
+        ({"parameters": {"threads": 1}}, {"threads": 1}),
+        ({"parameters": {"runtime": "auto"}, "quantization": "none"}, {}),
+        ({"parameters": {"runtime": "onnxruntime"}, "quantization": "none", "resources": {"gpu": "1"}}, {}),
+        ({"resources": {"gpu": "1"}}, {}),  # int8
+        ({"quantization": "fp16", "resources": {"gpu": "1"}}, {"runtime": "torch"}),
+        ({"parameters": {"runtime": "torch"}, "quantization": "none"}, {"runtime": "torch"}),
+    ],
+)
+def test_a_replica_is_told_its_runtime_where_it_is_not_the_default_one(
+    spec: dict[str, Any], parameters: dict[str, Any]
+) -> None:
+    assert applications(serve_config([model(**spec)]))["kokoro"]["args"]["parameters"] == parameters

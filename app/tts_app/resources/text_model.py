@@ -54,6 +54,11 @@ class TextModelSpec(Resource):
     """The engine's own settings, such as vllm's `tensor_parallel_size`."""
 
     @property
+    def image_key(self) -> str:
+        """The name in `images.engines` of the image that it runs in."""
+        return ENGINES[self.engine].image_key(ENGINES[self.engine].runtime)
+
+    @property
     def layout(self) -> Layout | None:
         """How the GPUs of a replica are shared out, where vllm does that."""
         return layout(self.resources.gpus, self.parameters) if self.engine == "vllm" else None

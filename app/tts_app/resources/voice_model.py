@@ -1,5 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -18,6 +19,7 @@ from tts_app.resources.base import (
     Text,
 )
 from tts_app.resources.engines import ENGINES, engines_of
+from tts_app.resources.engines.spec import Runtime
 from tts_app.resources.faults import check_parameters
 from tts_app.resources.locales import Gender, Locale, is_readable
 from tts_app.resources.quantities import Resources
@@ -56,6 +58,11 @@ class VoiceReference(Resource):
     """The words that are spoken in the clip."""
     consent: Consent
     """Proof that the speaker agreed to be cloned; a clip without it is refused."""
+
+    @property
+    def key(self) -> str:
+        """What replicas know the clip by before they have read it: a digest of its address and transcript."""
+        return hashlib.sha256(f"reference\n{self.uri}\n{self.transcript}".encode()).hexdigest()
 
 
 class Measured(Resource):
@@ -138,6 +145,22 @@ class VoiceModelSpec(Resource):
     """What each copy asks of its node."""
     parameters: dict[str, JsonValue] = {}
     """The engine's own settings, such as `threads`."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes: by `parameters`, and by whether the model has a GPU."""
+        return ENGINES[self.engine].runtime_of(self.parameters, self.quantization, self.resources.gpus)
+
+    @property
+    def image_key(self) -> str:
+        """The name in `images.engines` of the image that it runs in."""
+        return ENGINES[self.engine].image_key(self.runtime)
+
+    @property
+    def loaded_parameters(self) -> dict[str, JsonValue]:
+        """The engine's settings as it is loaded with them (EngineSpec.loaded_parameters)."""
+        gpus = self.resources.gpus
+        return ENGINES[self.engine].loaded_parameters(self.parameters, self.quantization, gpus)
 
     @property
     def unreadable_locales(self) -> list[str]:

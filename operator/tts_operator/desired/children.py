@@ -196,7 +196,7 @@ def _loaders(service: _Service) -> Children:
     # By name: a model that is served as before while it waits for other files needs those other files.
     wanted = {model.name: model for model in service.downloaded}
     for model in wanted.values():
-        yield loader(service.playground, model, images[model.spec.engine], service.cache_claim)
+        yield loader(service.playground, model, images[model.spec.image_key], service.cache_claim)
 
 
 def _ray_services(service: _Service) -> Children:

@@ -40,7 +40,7 @@ def group_of(model: Model) -> str:
     amounts = [resources.cpus, resources.memory_bytes, resources.gpus]
     nodes = nodes_of(model)
     spread = [nodes] if nodes > 1 else []
-    kind = json.dumps([model.spec.engine, *amounts, downloads(model), claims_of(model), *spread])
+    kind = json.dumps([model.spec.image_key, *amounts, downloads(model), claims_of(model), *spread])
     return f"{model.name}-{sha256(kind.encode()).hexdigest()[:6]}"
 
 

@@ -38,6 +38,7 @@ SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _AUDIT_PATH = "/etc/tts-playground/audit"
+_VOICES_PATH = "/etc/tts-playground/voices"
 _QUOTAS_FILE = "/etc/tts-playground/quotas.json"
 _KEYS_PATH = "/etc/tts-playground/keys"
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
@@ -72,17 +73,24 @@ class Defaults:
 
     gateway_image: str
     engine_images: Mapping[str, str]
-    """By engine; the Playground must name an image that is missing here."""
+    """By their names in `images.engines`; the Playground must name an image that is missing here."""
     ray_version: str
     kuberay_namespace: str
     monitoring_namespace: str = ""
     """Empty: whoever may call a service may read its metrics too."""
     profile: Profile = "standard"
     """Of services whose Playground names none."""
+    commercial: bool = False
+    """Of services whose Playground does not say whether they are."""
+
+    def is_commercial(self, playground: Playground) -> bool:
+        """Return whether a service is used commercially."""
+        said = playground.spec.commercial
+        return self.commercial if said is None else said
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
-    """Return the available images, by engine."""
+    """Return the available images, by their names in `images.engines`."""
     return {**defaults.engine_images, **playground.spec.images.engines}
 
 
@@ -119,7 +127,7 @@ def ray_service(
         group_of(model): worker_group(
             model,
             replace(
-                worker_template(playground, model, images[model.spec.engine], cache_claim),
+                worker_template(playground, model, images[model.spec.image_key], cache_claim),
                 readiness_probe=_PROBE,
             ),
         )
@@ -218,6 +226,8 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
         variables.append({"name": "TTSP_AUDIT_KEY_FILE", "value": f"{_AUDIT_PATH}/key"})
         # On the audio volume: who may change the database cannot change the heads of its chains.
         variables.append({"name": "TTSP_AUDIT_ANCHOR", "value": f"{AUDIO_PATH}/.audit"})
+    if playground.spec.security.voices is not None:
+        variables.append({"name": "TTSP_VOICE_KEY_FILE", "value": f"{_VOICES_PATH}/key"})
     return variables
 
 
@@ -252,6 +262,8 @@ def _gateway_files(playground: Playground) -> list[SecretMount]:
         mounts.append(SecretMount("keys", security.keys_secret, _KEYS_PATH))
     if security.audit is not None:
         mounts.append(SecretMount("audit", security.audit.key_secret, _AUDIT_PATH))
+    if security.voices is not None:
+        mounts.append(SecretMount("voices", security.voices.key_secret, _VOICES_PATH))
     return mounts
 
 

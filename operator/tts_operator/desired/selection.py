@@ -7,11 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from tts_app.resources import MODELS, Model, VoiceModel
-from tts_app.resources.engines import engines_of
+from tts_app.resources.engines import ENGINES, engines_of
 from tts_app.resources.engines.spec import Task
 from tts_app.resources.faults import of_parameters
+from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import explain_unreadable
 from tts_operator.objects import Manifest, Ref, ref_of
+
+LICENSE_FORBIDS = "LicenseForbids"
+"""Why a model is not served, however it was served before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,16 @@ class Verdict:
 
 
 def select(
-    manifests: Iterable[Manifest], engines: Collection[str], previous: Mapping[Ref, Model]
+    manifests: Iterable[Manifest],
+    images: Collection[str],
+    previous: Mapping[Ref, Model],
+    *,
+    commercial: bool = False,
 ) -> dict[Ref, Verdict]:
-    """Return a verdict for each model of one service. `engines` are those with an image.
+    """Return a verdict for each model of one service. `images` are the names of the images that
+    there are, as `images.engines` has them.
+
+    `commercial`: whether the service is used commercially.
 
     `previous` are the models as they are served now: a model that is not valid any more stays as it is there.
     If two models offer the same avatar, or have the same name, the older one gets it; at the same age, the
@@ -47,7 +58,7 @@ def select(
     kinds: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
         ref = ref_of(manifest)
-        verdict = verdicts[ref] = _verdict(manifest, engines, previous, owners, kinds)
+        verdict = verdicts[ref] = _verdict(manifest, images, previous, owners, kinds, commercial)
         if verdict.model is not None:
             kinds[ref.name] = ref.kind.name
     return verdicts
@@ -61,10 +72,11 @@ def served(verdicts: Mapping[Ref, Verdict]) -> tuple[Model, ...]:
 
 def _verdict(
     manifest: Manifest,
-    engines: Collection[str],
+    images: Collection[str],
     previous: Mapping[Ref, Model],
     owners: dict[str, str],
     kinds: Mapping[str, str],
+    commercial: bool,
 ) -> Verdict:
     """Return the verdict on a model. `owners` are the models by avatar so far, `kinds` the kinds by name."""
     try:
@@ -74,23 +86,26 @@ def _verdict(
     else:
         unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
         if not unreadable:
-            return _verdict_on(model, engines, owners, kinds)
+            return _verdict_on(model, images, owners, kinds, commercial)
         reason, message = "LocaleUnreadable", explain_unreadable(unreadable)
     before = previous.get(ref_of(manifest))
-    kept = Verdict(None) if before is None else _verdict_on(before, engines, owners, kinds)
+    kept = Verdict(None) if before is None else _verdict_on(before, images, owners, kinds, commercial)
     return replace(kept, reason=reason, message=message)
 
 
 def _verdict_on(
-    model: Model, engines: Collection[str], owners: dict[str, str], kinds: Mapping[str, str]
+    model: Model,
+    images: Collection[str],
+    owners: dict[str, str],
+    kinds: Mapping[str, str],
+    commercial: bool,
 ) -> Verdict:
     """Return the verdict on a model that is valid."""
-    name, engine = model.name, model.spec.engine
-    if engine not in engines:
-        text = (
-            f"There is no image of engine {engine!r}: name one in images.engines.{engine} of the Playground."
-        )
-        return Verdict(None, "ImageMissing", text)
+    name = model.name
+    if forbidden := license_fault(model, commercial=commercial):
+        return Verdict(None, LICENSE_FORBIDS, forbidden)
+    if model.spec.image_key not in images:
+        return Verdict(None, "ImageMissing", _explain_missing(model))
     if name in kinds:
         text = (
             f"A {kinds[name]} of the service is called {name!r} too, and was there before: each model is an "
@@ -98,6 +113,19 @@ def _verdict_on(
         )
         return Verdict(None, "NameTaken", text)
     return _speaks(model, owners) if isinstance(model, VoiceModel) else Verdict(model)
+
+
+def _explain_missing(model: Model) -> str:
+    """Return what to do about an image that there is not."""
+    engine, key = model.spec.engine, model.spec.image_key
+    where = f"name one in images.engines.{key} of the Playground"
+    if key == engine:
+        return f"There is no image of engine {engine!r}: {where}."
+    default = ENGINES[engine].runtime.name
+    return (
+        f"There is no image of engine {engine!r} for what this model runs on, by its parameters and its GPU: "
+        f"{where}, or set parameters.runtime: {default}."
+    )
 
 
 def _reason(manifest: Manifest, error: ValidationError) -> str:

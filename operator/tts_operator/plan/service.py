@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import Metadata, Model, Playground
-from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines import IMAGES
 from tts_app.serve_config import GATEWAY
 from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images
 from tts_operator.desired.security import explained, lacking, profile_of, unaccepted
-from tts_operator.desired.selection import Verdict, explain, select, served
+from tts_operator.desired.selection import LICENSE_FORBIDS, Verdict, explain, select, served
 from tts_operator.objects import (
     JOB,
     RAY_CLUSTER,
@@ -143,16 +143,18 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     try:
         playground = playground_of(facts.key, facts.playground)
     except ValidationError as error:
-        verdicts = select(facts.models, ENGINES, previous)
+        verdicts = select(facts.models, IMAGES, previous)
         return _observe(facts, verdicts, (), Cause("InvalidPlayground", explain(error)), now, policy)
     images = engine_images(playground, policy.defaults)
-    verdicts = select(facts.models, images, previous)
+    commercial = policy.defaults.is_commercial(playground)
+    verdicts = select(facts.models, images, previous, commercial=commercial)
     models = served(verdicts)
-    if facts.models and not models and facts.ray_service is not None:
+    forbidden = any(verdict.reason == LICENSE_FORBIDS for verdict in verdicts.values())
+    if facts.models and not models and facts.ray_service is not None and not forbidden:
         # All are invalid, perhaps only to this version: do not tear down what runs.
         return _observe(facts, verdicts, (), None, now, policy)
     serve, pending = admit(models, fetched_loads(facts.children), previous)
-    serve = [model for model in serve if model.spec.engine in images]
+    serve = [model for model in serve if model.spec.image_key in images]
     groups = worker_groups(facts.ray_service)
     wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
     profile = profile_of(playground, policy.defaults.profile)

@@ -98,7 +98,6 @@ def test_engine_says_what_it_can_do(engine: OmniVoiceEngine) -> None:
     assert isinstance(engine, BatchingEngine)
     assert isinstance(engine, CloningEngine)
     assert engine.capabilities.sample_rate == tiny_omnivoice.RATE
-    assert engine.capabilities.instructions
     engine.check_speaker("Female,  british accent")
     with pytest.raises(EngineError, match="does not know a word of the description"):
         engine.check_speaker("a calm voice")
@@ -245,6 +244,13 @@ def test_load_refuses_a_model_that_is_not_whole(files: Path, tmp_path: Path) -> 
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(EngineError, match="cannot load"):
         OmniVoiceEngine.load(folder, "none", {})
+
+
+def test_lack_of_memory_is_said(
+    files: Path, engine: OmniVoiceEngine, fails_for_lack_of_memory: Callable[..., None]
+) -> None:
+    fails_for_lack_of_memory(lambda: OmniVoiceEngine.load(files, "none", {}), OmniVoice, "__init__")
+    fails_for_lack_of_memory(lambda: engine.synthesise([segment()]), OmniVoice, "forward")
 
 
 def test_closed_engine_says_so(files: Path, is_closed: Callable[..., None]) -> None:

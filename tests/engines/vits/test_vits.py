@@ -169,5 +169,12 @@ def test_checkpoint_of_latin_letters_romanises(
         VitsEngine.load(folder, "none", {})
 
 
+def test_lack_of_memory_is_said(
+    checkpoint: Path, engine: VitsEngine, fails_for_lack_of_memory: Callable[..., None]
+) -> None:
+    fails_for_lack_of_memory(lambda: VitsEngine.load(checkpoint, "none", {}), VitsModel, "to")
+    fails_for_lack_of_memory(lambda: engine.synthesise([segment()]), VitsModel, "forward")
+
+
 def test_closed_engine_says_so(checkpoint: Path, is_closed: Callable[..., None]) -> None:
     is_closed(VitsEngine.load(checkpoint, "none", {}), segment())

@@ -181,6 +181,14 @@ def test_load_refuses_a_model_that_is_not_whole(files: Path, tmp_path: Path) -> 
         VoxCpmEngine.load(folder, "none", {})
 
 
+def test_lack_of_memory_is_said(
+    files: Path, engine: VoxCpmEngine, fails_for_lack_of_memory: Callable[..., None]
+) -> None:
+    fails_for_lack_of_memory(lambda: VoxCpmEngine.load(files, "none", {}), VoxCPM2Model, "__init__")
+    fails_for_lack_of_memory(lambda: engine.synthesise([segment()]), VoxCPM2Model, "_inference")
+    fails_for_lack_of_memory(lambda: list(engine.stream(segment())), VoxCPM2Model, "_inference")
+
+
 def test_closed_engine_says_so(files: Path, is_closed: Callable[..., None]) -> None:
     engine = VoxCpmEngine.load(files, "none", {})
     is_closed(engine, segment())

@@ -29,6 +29,12 @@ def int8_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def fp32_folder() -> Path:
+    """Kokoro's fp32 graph, as `ttsp models fetch --all` fetches it."""
+    return _cached("kokoro-82m/fp32", "model.onnx")
+
+
+@pytest.fixture(scope="session")
 def smollm() -> Path:
     """The embedded language model, as `make setup` fetches it: a folder with one GGUF file."""
     return _cached("smollm2-135m-instruct/q4_1", "model.gguf")

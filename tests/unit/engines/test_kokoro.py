@@ -44,7 +44,7 @@ def test_kokoro_load_refuses_a_damaged_model(release: Path) -> None:
     [
         (
             {"temperature": 1},
-            "kokoro: temperature: Extra inputs are not permitted. It has: threads",
+            "kokoro: temperature: Extra inputs are not permitted. It has: runtime, alphabet, threads",
         ),
         ({"threads": 0}, "threads: Input should be greater than or equal to 1"),
         ({"threads": True}, "threads: Input should be a valid integer"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tts_app.engines.kokoro.alphabet import ARABIC, kokoro_symbols, mapped
+from tts_app.engines.kokoro.alphabet import ARABIC, arabic_symbols, kokoro_symbols, mapped
 from tts_app.language import front_end
 from tts_app.manifests import load_voice_models
 
@@ -56,3 +56,25 @@ def test_kokoro_symbols_of_each_front_end_are_in_the_vocabulary(locale: str) -> 
 
 def test_mapped_replaces_symbols_by_a_given_table() -> None:
     assert mapped("qˈɑlb d͡ʒ", {**ARABIC, "q": "q", "d͡ʒ": "ʒ"}) == "qˈɑlb ʒ"
+
+
+@pytest.mark.parametrize(
+    ("own", "symbols"),
+    [
+        ("ʕħ", "ʕˈajn ħuruːb ʤamal qɑlb ʔana sɑ"),
+        ("", "ˈajn huruːb ʤamal qɑlb ʔana sɑ"),
+        ("ʕħˤ", "ʕˈajn ħuruːb ʤamal qɑlb ʔana sˤɑ"),
+    ],
+)
+def test_arabic_symbols_keeps_what_the_checkpoint_was_trained_on(own: str, symbols: str) -> None:
+    assert arabic_symbols(VOCABULARY | set(own))("ʕˈajn ħuruːb d͡ʒamal qɑlb ʔana sˤɑ") == symbols
+
+
+@pytest.mark.parametrize("locale", [locale for locale in SPOKEN if locale.startswith("ar")])
+def test_arabic_symbols_of_the_front_end_are_in_the_vocabulary(locale: str) -> None:
+    front = front_end(locale)
+    vocabulary = VOCABULARY | {"ʕ", "ħ"}
+    (phonemes,) = front.phonemise([front.normalise("القاهرة قلب ضيوف، مطعم؟ غرفة حلوة على البحر 5 كم")])
+    symbols = arabic_symbols(vocabulary)(phonemes)
+    assert set(symbols) <= vocabulary, set(symbols) - vocabulary
+    assert {"ʕ", "ħ"} <= set(symbols)

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from spectra import spectral_distance
 
 from tts_app.engines.kokoro.graph import REWRITES, rewrite
 
@@ -48,16 +49,6 @@ class Speaker:
             "speed": np.ones(1, np.float32),
         }
         return self._session.run(None, inputs)[0].ravel()
-
-
-def spectral_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean over frames of the root mean square difference of the log spectra, in dB."""
-
-    def log_spectra(audio: np.ndarray) -> np.ndarray:
-        frames = np.lib.stride_tricks.sliding_window_view(audio, 512)[::128] * np.hanning(512)
-        return 20 * np.log10(np.abs(np.fft.rfft(frames)) + 1e-3)
-
-    return float(np.sqrt(((log_spectra(a) - log_spectra(b)) ** 2).mean(axis=1)).mean())
 
 
 @pytest.fixture(scope="module")

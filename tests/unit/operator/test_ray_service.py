@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 import yaml
 
-from tts_app.resources.playground import ENGINES
+from tts_app.resources.engines import IMAGES
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.pods import RAY_MEMORY
 from tts_operator.desired.ray_service import Defaults, ray_service
@@ -16,7 +16,7 @@ from tts_operator.observed.scaling import Pods, is_shrinking, rescale
 
 DEFAULTS = Defaults(
     "registry/app:1",
-    {engine: f"registry/{engine}:1" for engine in ENGINES},
+    {key: f"registry/{key}:1" for key in IMAGES},
     "2.60.0",
     "kuberay",
     profile="development",
@@ -57,6 +57,21 @@ def test_ray_service_gives_each_application_its_own_pods(build, model):
         for app in serve(manifest)["applications"]
     }
     assert asked == {"gateway": {"head": 1}, "a": offered[0], "b": offered[1]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "image"),
+    [
+        ({}, "registry/kokoro:1"),
+        ({"quantization": "none"}, "registry/kokoro:1"),
+        ({"quantization": "none", "resources": {"gpu": "1"}}, "registry/kokoro-torch:1"),
+        ({"quantization": "none", "parameters": {"runtime": "torch"}}, "registry/kokoro-torch:1"),
+    ],
+)
+def test_ray_service_runs_a_model_in_the_image_of_its_runtime(build, model, spec, image):
+    (group,) = build([model(**spec)])["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    (container,) = group["template"]["spec"]["containers"]
+    assert container["image"] == image
 
 
 def test_ray_service_appends_the_group_of_a_new_model(build, model):

@@ -154,7 +154,7 @@ async def test_reconcile_says_which_parameter_is_not_allowed_and_keeps_the_model
     assert "apply RayService" not in written
     ready = one.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("False", "ParameterNotAllowed")
-    assert "parameters.plugin: Extra inputs are not permitted; kokoro has: threads" in ready["message"]
+    assert "parameters.plugin: Extra inputs are not permitted; kokoro has: runtime" in ready["message"]
 
 
 async def test_reconcile_of_an_invalid_playground_is_degraded_and_looks_again(world, voice_model):

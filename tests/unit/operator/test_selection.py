@@ -3,8 +3,7 @@
 import pytest
 
 from tts_app.resources import served_model
-from tts_app.resources.engines import engines_of
-from tts_app.resources.playground import ENGINES
+from tts_app.resources.engines import ENGINES, engines_of
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
 from tts_operator.objects import TEXT_MODEL, VOICE_MODEL, Ref
@@ -65,6 +64,38 @@ def test_select_serves_a_locale_that_espeak_reads(voice_model):
     verdict = select([voice_model("french", avatars=[("fr-fr", "female")])], ENGINES, None)[ref("french")]
     assert verdict.model is not None
     assert [voice.avatar for voice in verdict.model.spec.voices] == ["female_fr-FR"]
+
+
+NOT_FOR_SALE = {
+    "license": {"spdx": "CC-BY-NC-4.0", "commercialUse": False, "base": "OmniVoice (CC-BY-NC-4.0)"}
+}
+
+
+def test_select_refuses_a_licence_that_forbids_commercial_use(voice_model):
+    manifests = [voice_model("paid"), voice_model("free", avatars=[("ar-SA", "male")], **NOT_FOR_SALE)]
+    verdicts = select(manifests, ENGINES, {}, commercial=True)
+    assert [model.name for model in served(verdicts)] == ["paid"]
+    refused = verdicts[ref("free")]
+    assert refused.reason == "LicenseForbids"
+    assert refused.message.startswith(
+        "The model 'free' may not be used commercially by its licence, CC-BY-NC-4.0, as it is made from "
+        "OmniVoice (CC-BY-NC-4.0)"
+    )
+    assert len(served(select(manifests, ENGINES, {}))) == 2, "where nothing is earned it may"
+
+
+def test_select_refuses_a_voice_whose_own_licence_forbids_commercial_use(voice_model):
+    manifest = voice_model("mixed")
+    manifest["spec"]["voices"][0]["license"] = {"spdx": "CC-BY-NC-4.0", "commercialUse": False}
+    verdict = select([manifest], ENGINES, {}, commercial=True)[ref("mixed")]
+    assert (verdict.model, verdict.reason) == (None, "LicenseForbids")
+    assert "The voice female_en-US of the model 'mixed'" in verdict.message
+
+
+def test_select_takes_a_model_out_whose_licence_is_corrected(voice_model, model, live):
+    corrected = voice_model("kokoro", **NOT_FOR_SALE)
+    verdict = select([corrected], ENGINES, live(model("kokoro")), commercial=True)[ref("kokoro")]
+    assert (verdict.model, verdict.reason) == (None, "LicenseForbids"), "it is not served as before"
 
 
 @pytest.fixture
@@ -164,6 +195,15 @@ def test_select_says_where_to_name_a_missing_image(voice_model):
     verdict = select([voice_model()], {"vllm"}, {})[ref("kokoro")]
     assert (verdict.model, verdict.reason) == (None, "ImageMissing")
     assert "images.engines.kokoro" in verdict.message
+
+
+def test_select_says_where_to_name_the_image_of_a_runtime_that_has_none(voice_model):
+    on_gpu = voice_model(quantization="fp16", resources={"gpu": "1"})
+    verdict = select([on_gpu], ENGINES, {})[ref("kokoro")]
+    assert (verdict.model, verdict.reason) == (None, "ImageMissing")
+    assert "name one in images.engines.kokoro-torch of the Playground" in verdict.message
+    assert "or set parameters.runtime: onnxruntime" in verdict.message
+    assert select([on_gpu], {"kokoro-torch"}, {})[ref("kokoro")].model is not None
 
 
 def test_served_sorts_models_of_both_kinds_by_name(voice_model, text_model):

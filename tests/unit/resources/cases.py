@@ -163,7 +163,8 @@ ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, descriptio
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
 TEMPLATE = "nameTemplate may hold letters, digits"
 HIDDEN = "nameTemplate must not begin with a dot"
-UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
+UNIQUE_NAMES = "nameTemplate needs {post}, and {locale} or {voice}"
+VOICE = "nameTemplate needs {voice} where avatars.voices names cloned voices"
 GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
 TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
 
@@ -227,8 +228,17 @@ RULES = [
     Case("job", {"spec.output.nameTemplate": "{gender}_{locale}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post:03d}_{gender}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post}_{locale}"}, GENDER),
+    Case("job", {"spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]}}, VOICE),
     Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
     Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
+    Case(
+        "job-of-its-own",
+        {
+            "spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]},
+            "spec.output.nameTemplate": "{post}_{voice}",
+        },
+        "avatars.voices are kept by a service",
+    ),
     Case(
         "playground",
         {"spec.networkPolicy.allowFrom.0": {}},
@@ -240,6 +250,11 @@ RULES = [
         "playground",
         {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
         "needs storage.database",
+    ),
+    Case(
+        "playground",
+        {"spec.security.voices": {"keySecret": "voices"}, "spec.storage.database": None},
+        "security.voices needs storage.database",
     ),
     Case("playground", {"spec.tenants.weights": {"Hotel Bar": 3}}, "names of tenants"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),

@@ -9,7 +9,7 @@ import pytest
 from tts_app.engines.registry import ADAPTERS
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.resources.crd import definition
-from tts_app.resources.engines import ENGINES, default_images, engines_of
+from tts_app.resources.engines import ENGINES, IMAGES, default_images, engines_of
 from tts_app.resources.engines.spec import EngineSpec, Parameters
 from tts_operator.settings import Settings
 
@@ -49,11 +49,14 @@ def test_default_images_are_those_that_are_built() -> None:
     assert Settings().engine_images.keys() == default_images("1.2.3").keys()
 
 
+KOKORO = "runtime, alphabet, threads, cuda_graphs"
+
+
 def test_parameter_faults_name_each_wrong_parameter_and_the_known_ones() -> None:
     found = ENGINES["kokoro"].parameter_faults({"threads": "two", "heads": 1})
     assert found == [
-        "parameters.threads: Input should be a valid integer; kokoro has: threads",
-        "parameters.heads: Extra inputs are not permitted; kokoro has: threads",
+        f"parameters.threads: Input should be a valid integer; kokoro has: {KOKORO}",
+        f"parameters.heads: Extra inputs are not permitted; kokoro has: {KOKORO}",
     ]
 
 
@@ -185,3 +188,36 @@ def test_voice_faults_of_an_engine_without_voice_parameters() -> None:
     found = ENGINES["llamacpp"].voice_faults({"speed": 1})
     assert Parameters.model_fields == {}
     assert found == ["parameters.speed: Extra inputs are not permitted; a voice of llamacpp has: none"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "quantization", "gpus", "runtime"),
+    [
+        ({}, "none", 0, "onnxruntime"),
+        ({}, "none", 1, "torch"),
+        ({"runtime": "auto"}, "fp16", 0.5, "torch"),
+        ({}, "int8", 1, "onnxruntime"),
+        ({"runtime": "onnxruntime"}, "none", 1, "onnxruntime"),
+        ({"runtime": "torch"}, "none", 0, "torch"),
+    ],
+)
+def test_kokoro_runs_in_torch_where_it_has_a_gpu_or_says_so(
+    parameters: dict[str, Any], quantization: str, gpus: float, runtime: str
+) -> None:
+    kokoro = ENGINES["kokoro"]
+    assert kokoro.runtime_of(parameters, quantization, gpus).name == runtime
+    loaded = kokoro.loaded_parameters({"threads": 2, **parameters}, quantization, gpus)
+    assert loaded == ({"threads": 2, "runtime": "torch"} if runtime == "torch" else {"threads": 2})
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_each_runtime_has_a_name_of_its_own_among_the_images(engine: EngineSpec) -> None:
+    keys = [engine.image_key(runtime) for runtime in engine.runtimes]
+    assert keys[0] == engine.name
+    assert [IMAGES[key] for key in keys] == list(engine.runtimes)
+
+
+def test_an_engine_with_one_runtime_has_it_on_gpus_too() -> None:
+    transformers = ENGINES["transformers"]
+    assert transformers.runtime_of({}, "none", 2) is transformers.runtime
+    assert transformers.loaded_parameters({"threads": 2}, "none", 2) == {"threads": 2}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.contracts import ROOT, Contract, contracts, to_run
+from engines.contracts import REQUIREMENTS, ROOT, Contract, contracts, pins, to_run
 from tiers.digest import digest
 
 OURS = "torch==2.15.0 \\\n    --hash=sha256:00\ntransformers==5.24.0 ; python_version > '3'\n"
@@ -40,6 +40,12 @@ def test_contracts_are_the_engines_with_tests(checkout: Path) -> None:
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.engine)
 def test_contract_has_all_files_that_it_covers(contract: Contract) -> None:
     assert digest(ROOT, contract.covers)
+
+
+@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.engine)
+def test_requirements_of_an_engine_have_all_of_the_app(contract: Contract) -> None:
+    """What left-out.in takes out of an engine's package may be something that the app needs."""
+    assert pins(ROOT / REQUIREMENTS / "app.txt").keys() <= pins(ROOT / contract.requirements).keys()
 
 
 def test_to_run_leaves_out_another_torch_that_has_passed(checkout: Path) -> None:

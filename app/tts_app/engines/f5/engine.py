@@ -67,7 +67,7 @@ class F5Engine:
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:
-        """Return the patterns of the files. No public repository has them all: docs/models.md."""
+        """Return the patterns of the files. No public repository has them all; `hack/f5-files` does."""
         return ["*.safetensors", VOCABULARY, VOCODER]
 
     @property

@@ -1,1 +1,1 @@
-"""Kokoro-82M: speech from phonemes, by onnxruntime."""
+"""Kokoro-82M and its kin: speech from phonemes, by onnxruntime or by torch."""

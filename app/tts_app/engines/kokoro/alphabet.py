@@ -1,10 +1,10 @@
-"""Plain IPA in the symbols that Kokoro was trained with. Pure.
+"""Plain IPA in the symbols that Kokoro, or a checkpoint made from it, was trained with. Pure.
 
 misaki made the phonemes of its training text; it writes each affricate and diphthong with one letter. Where
 the model lacks a sound of a language, the nearest sound that a recogniser still understands replaces it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
 import regex
@@ -39,6 +39,16 @@ the three did it is not known.
 def kokoro_symbols(phonemes: str, locale: str) -> str:
     """Return plain IPA of a locale in Kokoro's symbols; what has no symbol of its own stays as it is."""
     return _mapping(locale)(phonemes)
+
+
+def arabic_symbols(vocabulary: Collection[str]) -> Callable[[str], str]:
+    """Return a function from plain IPA of Arabic to the symbols of a checkpoint that was trained on Arabic.
+
+    What its vocabulary has stays as it is: pharyngeals, ʔ and q, short vowels. What it lacks becomes the
+    nearest sound, as for Kokoro-82M.
+    """
+    lacking = {sound: symbol for sound, symbol in ARABIC.items() if not set(sound) <= set(vocabulary)}
+    return _replacing({**_EVERYWHERE, **lacking})
 
 
 def mapped(phonemes: str, symbols: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """Where a Kokoro release keeps its files, and its voices: style vectors by name, and blends of them.
 
-Two layouts are read: the flat one of the embedded model (`model.onnx`, `vocab.json`, `voices/*.bin`) and the
-one of ONNX releases on the Hub (`onnx/model*.onnx`, `tokenizer.json`, `voices/*.bin`).
+Three layouts are read: the flat one of the embedded model (`model.onnx`, `vocab.json`, `voices/*.bin`), the
+one of ONNX releases on the Hub (`onnx/model*.onnx`, `tokenizer.json`, `voices/*.bin`), and the one of
+checkpoints of torch (one `*.pth`, `config.json`, `voices/*.pt`), which torch alone runs.
 """
 
 import json
@@ -22,6 +23,11 @@ MODEL_NAMES = {
     "int8": ("model.onnx", "onnx/model_quantized.onnx"),
 }
 """By quantization, the paths where its graph may be, best first."""
+CHECKPOINT_GRAPHS = MODEL_NAMES["none"]
+"""The graphs that torch can take the weights of, where there is no checkpoint."""
+VOCABULARY_NAMES = ("vocab.json", "tokenizer.json", "config.json")
+VOICE_SUFFIXES = (".bin", ".pt")
+"""Of a voice's file: plain float32 figures, or a tensor of torch."""
 
 Styles = NDArray[np.float32]
 """A voice: shape (rows, STYLE_SIZE), a style vector for each length of input."""
@@ -35,6 +41,8 @@ class KokoroFiles:
     vocabulary: dict[str, int]
     """Phoneme (one character) to token."""
     voices: Path
+    config: Path | None = None
+    """The sizes of a checkpoint's network; None: those of Kokoro-82M."""
 
 
 def model_names(quantization: str) -> tuple[str, ...]:
@@ -64,11 +72,46 @@ def find_files(folder: Path, quantization: str) -> KokoroFiles:
     return KokoroFiles(model, _read_vocabulary(folder), voices)
 
 
+def find_checkpoint(folder: Path) -> KokoroFiles:
+    """Find what torch loads in `folder`: a checkpoint or, without one, the fp32 graph.
+
+    Raises:
+        EngineError: a file is missing or damaged, or there are several checkpoints; the message names them.
+    """
+    checkpoints = sorted(folder.glob("*.pth"))
+    if len(checkpoints) > 1:
+        names = ", ".join(path.name for path in checkpoints)
+        raise EngineError(f"{folder} has several Kokoro checkpoints, and must have one: {names}.")
+    graphs = [path for name in CHECKPOINT_GRAPHS if (path := folder / name).is_file()]
+    if not checkpoints and not graphs:
+        looked = ", ".join(("*.pth", *CHECKPOINT_GRAPHS))
+        raise EngineError(f"No Kokoro checkpoint in {folder}: looked for {looked}.")
+    voices = folder / "voices"
+    if not any(path.suffix in VOICE_SUFFIXES for path in voices.glob("*")):
+        raise EngineError(f"No voices in {voices}: expected files such as af_heart.pt or af_heart.bin.")
+    if not checkpoints:
+        return KokoroFiles(graphs[0], _read_vocabulary(folder), voices)
+    config = folder / "config.json"
+    if not config.is_file():
+        raise EngineError(f"No config.json in {folder}: it says the sizes of {checkpoints[0].name}.")
+    return KokoroFiles(checkpoints[0], _read_vocabulary(folder), voices, config)
+
+
+def hub_names(quantization: str) -> list[str]:
+    """Return the patterns of the files that a release on the Hub has for `quantization`, in either layout.
+
+    Raises:
+        EngineError: Kokoro has no such quantization.
+    """
+    voices = [f"voices/*{suffix}" for suffix in VOICE_SUFFIXES]
+    return [*model_names(quantization), "*.pth", *VOCABULARY_NAMES, *voices]
+
+
 def _read_vocabulary(folder: Path) -> dict[str, int]:
-    """Read `vocab.json` ({"vocab": ...}) or a tokenizer.json ({"model": {"vocab": ...}})."""
-    path = next((p for name in ("vocab.json", "tokenizer.json") if (p := folder / name).is_file()), None)
+    """Read vocab.json or config.json ({"vocab": ...}), or tokenizer.json ({"model": {"vocab": ...}})."""
+    path = next((p for name in VOCABULARY_NAMES if (p := folder / name).is_file()), None)
     if path is None:
-        raise EngineError(f"No vocabulary in {folder}: looked for vocab.json and tokenizer.json.")
+        raise EngineError(f"No vocabulary in {folder}: looked for {', '.join(VOCABULARY_NAMES)}.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         vocabulary = (content["model"] if path.name == "tokenizer.json" else content)["vocab"]
@@ -85,8 +128,8 @@ class Voices:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.names = tuple(sorted(path.stem for path in folder.glob("*.bin")))
+        self._paths = _voice_paths(folder)
+        self.names = tuple(sorted(self._paths))
         self._read = lru_cache(maxsize=None)(self._read_voice)
         self.styles = lru_cache(maxsize=256)(self._evaluate)
         """Return the read-only styles of an expression; EngineError names what is wrong with it."""
@@ -129,11 +172,8 @@ class Voices:
         return blend
 
     def _read_voice(self, name: str) -> Styles:
-        path = self._folder / f"{name}.bin"
-        try:
-            flat = np.fromfile(path, dtype="<f4")
-        except OSError as error:
-            raise EngineError(f"The voice {name!r} cannot be read: {error.strerror}.") from error
+        path = self._paths[name]
+        flat = _read_tensor(path) if path.suffix == ".pt" else _read_figures(path)
         if not flat.size or flat.size % STYLE_SIZE or not np.isfinite(flat).all():
             raise EngineError(
                 f"The voice {name!r} is damaged: {flat.size} figures, not rows of {STYLE_SIZE}."
@@ -141,3 +181,23 @@ class Voices:
         styles = flat.reshape(-1, STYLE_SIZE)
         styles.flags.writeable = False
         return styles
+
+
+def _voice_paths(folder: Path) -> dict[str, Path]:
+    """Return the file of each voice by its name; of several, that of the first of VOICE_SUFFIXES."""
+    return {path.stem: path for suffix in reversed(VOICE_SUFFIXES) for path in folder.glob(f"*{suffix}")}
+
+
+def _read_figures(path: Path) -> Styles:
+    try:
+        return np.fromfile(path, dtype="<f4")
+    except OSError as error:
+        raise EngineError(f"The voice {path.stem!r} cannot be read: {error.strerror}.") from error
+
+
+def _read_tensor(path: Path) -> Styles:
+    # Only torch reads its own files, and only a torch runtime has such.
+    from tts_app.engines.kokoro.weights import read_tensor  # noqa: PLC0415
+
+    figures: Styles = read_tensor(path).numpy().reshape(-1)
+    return figures

@@ -50,7 +50,6 @@ class OmniVoiceEngine:
             max_input=MAX_CHARACTERS,
             speeds=SPEEDS,
             parallel=False,
-            instructions=True,
             max_batch=max_batch,
             max_frames=max_batch * _LONGEST_ITEM * loaded.frame_rate,
         )

@@ -59,7 +59,11 @@ class LoadedVits:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def speak(self, items: Sequence[Item], speaker: int) -> list[Audio]:
-        """Speak the items by one speaker; return a sound for each. One call at a time."""
+        """Speak the items by one speaker; return a sound for each. One call at a time.
+
+        Raises:
+            EngineError: transformers fails, such as for lack of memory.
+        """
         config, device = self.model.config, self.model.device
         longest = max(len(item.tokens) for item in items)
         ids = torch.zeros(len(items), longest, dtype=torch.long)
@@ -68,13 +72,16 @@ class LoadedVits:
             ids[row, : len(item.tokens)] = torch.tensor(item.tokens)
             mask[row, : len(item.tokens)] = 1
         rates = torch.tensor([item.speed * config.speaking_rate for item in items], device=device)
-        with BatchNoise([_noise(item, config) for item in items]):
-            spoken = self.model(
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
-                speaker_id=speaker if self.speakers > 1 else None,
-                speaking_rate=rates[:, None, None],
-            )
+        try:
+            with BatchNoise([_noise(item, config) for item in items]):
+                spoken = self.model(
+                    input_ids=ids.to(device),
+                    attention_mask=mask.to(device),
+                    speaker_id=speaker if self.speakers > 1 else None,
+                    speaking_rate=rates[:, None, None],
+                )
+        except RuntimeError as error:
+            raise EngineError(f"VITS failed: {error}") from error
         sounds = spoken.waveform.float().cpu().numpy()
         return [
             sound[: int(length)].copy() for sound, length in zip(sounds, spoken.sequence_lengths, strict=True)
@@ -93,6 +100,7 @@ def load_model(files: Path) -> LoadedVits:
         model, loading = VitsModel.from_pretrained(
             files, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
+        model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     except Exception as error:  # transformers and safetensors have no other common base
         raise EngineError(f"transformers cannot load {files} as VITS: {error}") from error
     if loading["missing_keys"]:
@@ -102,7 +110,6 @@ def load_model(files: Path) -> LoadedVits:
             f"{files.name} reads phonemes of the package phonemizer, which this engine does not use (its "
             "license is the GPL). Choose a checkpoint that reads letters, such as one of MMS-TTS."
         )
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     model.noise_scale = model.noise_scale_duration = 1.0  # each item's noise comes with its own factor
     mask_decoder(model)
     return LoadedVits(model, tokenizer, _romaniser(files) if tokenizer.is_uroman else None)

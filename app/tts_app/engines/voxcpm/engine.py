@@ -38,7 +38,6 @@ class VoxCpmEngine:
             max_input=MAX_CHARACTERS,
             speeds=(1.0, 1.0),
             parallel=False,
-            instructions=True,
         )
 
     @classmethod

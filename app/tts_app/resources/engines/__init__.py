@@ -32,6 +32,8 @@ _SPECS = (
 )
 ENGINES = MappingProxyType({spec.name: spec for spec in _SPECS})
 """By name."""
+IMAGES = MappingProxyType({spec.image_key(runtime): runtime for spec in _SPECS for runtime in spec.runtimes})
+"""The runtime of each name in `images.engines`."""
 
 
 def engines_of(task: Task) -> dict[str, EngineSpec]:
@@ -40,5 +42,5 @@ def engines_of(task: Task) -> dict[str, EngineSpec]:
 
 
 def default_images(tag: str) -> dict[str, str]:
-    """Return the images that a service uses whose Playground names none, by engine."""
-    return {name: f"{spec.runtime.image}:{tag}" for name, spec in ENGINES.items() if spec.runtime.built}
+    """Return the images of a service whose Playground names none, by their names in `images.engines`."""
+    return {name: f"{runtime.image}:{tag}" for name, runtime in IMAGES.items() if runtime.built}

@@ -65,6 +65,7 @@ SPEC = EngineSpec(
         LicenseNote("its audio tokenizer", "LicenseRef-Boson-Higgs-Audio-2-Community"),
     ),
     voice_kinds=("reference", "description"),
+    follows_instructions=True,
     speaks=frozenset(LANGUAGES),
     voice_parameters=OmniVoiceVoiceParameters,
     # Estimated from the sizes of the files, with 2 GiB for a batch of 8 on top; nobody has judged int4.

@@ -31,6 +31,14 @@ class Runtime:
     """Whether `make images` builds the image. Only such an image is an operator's default."""
     bundles: tuple[str, ...] = ()
     """Models that the image carries, by their address without `package://`."""
+    quantizations: frozenset[str] | None = None
+    """Those that it can run; None: all of the engine's."""
+    gpu: bool = False
+    """Whether `runtime: auto` means it for a model that has a GPU."""
+
+    def runs(self, quantization: str) -> bool:
+        """Return whether it can run weights of that quantization."""
+        return self.quantizations is None or quantization in self.quantizations
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,34 @@ class EngineSpec:
     def runtime(self) -> Runtime:
         """The default runtime."""
         return self.runtimes[0]
+
+    def runtime_of(self, parameters: Mapping[str, Any], quantization: str, gpus: float) -> Runtime:
+        """Return the runtime of a model with these `parameters`, weights and GPUs.
+
+        `parameters.runtime` names it. With `auto`, or without that parameter, it is the default one; with a
+        GPU, the first one that is made for GPUs and can run the weights.
+        """
+        asked = parameters.get("runtime", "auto")
+        if asked == "auto":
+            for_gpus = (runtime for runtime in self.runtimes if runtime.gpu and runtime.runs(quantization))
+            return next(for_gpus, self.runtime) if gpus > 0 else self.runtime
+        return next((runtime for runtime in self.runtimes if runtime.name == asked), self.runtime)
+
+    def loaded_parameters(
+        self, parameters: Mapping[str, Any], quantization: str, gpus: float
+    ) -> dict[str, Any]:
+        """Return a model's `parameters` as its engine is loaded with them.
+
+        The engine does not see the GPUs that a model asks for, so `runtime` is the one of `runtime_of`. It is
+        left out where it is the default one.
+        """
+        runtime = self.runtime_of(parameters, quantization, gpus)
+        others = {name: value for name, value in parameters.items() if name != "runtime"}
+        return others if runtime is self.runtime else {**others, "runtime": runtime.name}
+
+    def image_key(self, runtime: Runtime) -> str:
+        """Return the name of a runtime's image in `images.engines`: `kokoro`, or `kokoro-torch`."""
+        return self.name if runtime is self.runtime else f"{self.name}-{runtime.name}"
 
     @property
     def clones(self) -> bool:

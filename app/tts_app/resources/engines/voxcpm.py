@@ -38,6 +38,7 @@ SPEC = EngineSpec(
     parameters=VoxCpmParameters,
     licenses=(LicenseNote("VoxCPM2", "Apache-2.0", "MiniCPM-4 (Apache-2.0)"),),
     voice_kinds=("reference", "description"),
+    follows_instructions=True,
     speaks=frozenset({"en", "es", "hi", "ar"}),
     voice_parameters=VoxCpmVoiceParameters,
     # 8 GB is published (VoxCPM's README); what int8 needs is an estimate.
