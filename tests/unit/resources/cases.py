@@ -42,7 +42,14 @@ GOOD = {
         engine="kokoro",
         source={"uri": "hf://someone/model", "revision": "0123abc"},
         license=LICENSE,
-        voices=[{"locale": "ar-EG", "gender": "male", "speaker": "am_michael"}],
+        voices=[
+            {
+                "locale": "ar-EG",
+                "gender": "male",
+                "speaker": "am_michael",
+                "measured": {"source": "published", "metric": "wer", "plain": 0.13},
+            }
+        ],
     ),
     "described": resource(
         "VoiceModel",
@@ -161,6 +168,7 @@ NAME = "metadata.name must be a DNS-1035 label of at most 47 characters"
 ON_GPUS = "engine vllm runs on GPUs alone: say in resources.gpu how many"
 ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, description"
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
+WHOLE_FIGURES = "figures need plain, stress, dnsmos and f0"
 TEMPLATE = "nameTemplate may hold letters, digits"
 HIDDEN = "nameTemplate must not begin with a dot"
 UNIQUE_NAMES = "nameTemplate needs {post}, and {locale} or {voice}"
@@ -210,6 +218,10 @@ RULES = [
     Case("text-on-gpus", {"spec.resources.gpu": 0}, ON_GPUS),
     Case("text-on-gpus", {"spec.resources": None}, ON_GPUS),
     Case("text", {"spec.source.uri": "hf://a/b"}, "an hf:// source needs `revision`"),
+    Case("speakers", {"spec.voices.0.measured": {"metric": "wer", "plain": 0.1}}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.measured.source": "measured"}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.measured.source": None}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.quality": "production"}, "needs measured ones"),
     Case("speakers", {"spec.voices.0.speaker": None}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.description": "A calm voice."}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.reference": CLIP}, ONE_KIND_OF_VOICE),
