@@ -42,6 +42,11 @@ test-unit: setup ## pure tests, and tests with the real models in one process an
 test-app: setup ## tests against the playground on a real Ray Serve, and of batches on a Ray
 	@$(PY) hack/tiers app batch
 
+.PHONY: test-engines
+test-engines: ## each speech engine of torch against its real package, in an environment of its own (gigabytes, once)
+	@hack/setup dev
+	@$(PY) hack/engines
+
 .PHONY: test-operator
 test-operator: ## tests against a real Kubernetes API server and KubeRay (the first run builds them, 15 minutes)
 	@hack/setup dev

@@ -50,6 +50,7 @@ _BUILD_PROGRAMS = (("hack/setup", "go"), (_PYTHON, "hack/cluster", "build", _PRO
 _OPERATOR = Tier("operator", tests=("tests/operator",))
 _APP = Tier("app", tests=("tests/app", "--ignore=tests/app/batch"))
 _BATCH = Tier("batch", tests=("tests/app/batch",))
+_ENGINES = Tier("engines", ((_PYTHON, "hack/engines", "--changed"),))
 _NODE = Tier("node", tests=("tests/e2e/test_cluster.py", "tests/e2e/test_images.py"))
 _E2E = Tier("e2e", tests=("tests/e2e/test_playground.py",))
 
@@ -65,7 +66,7 @@ STAGES: Stages = (
             _NODE,
         ),
     ),
-    ((_APP,), (_BATCH,)),
+    ((_APP,), (_BATCH, _ENGINES)),
     ((_E2E,),),
 )
 TIERS = {tier.name: tier for stage in STAGES for lane in stage for tier in lane}

@@ -9,7 +9,7 @@ from typing import NoReturn
 import chain
 import pytest
 from trials import ALL
-from unchanged import LeavesOut, digest
+from unchanged import LeavesOut
 
 from cluster import base_image, build, kueue
 from cluster.build import PrerequisiteError, cache_folder
@@ -19,6 +19,7 @@ from cluster.listening import listening
 from cluster.node import Cluster
 from images.build import places
 from images.levels import IMAGES
+from tiers.digest import digest
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "tts-system"

@@ -26,14 +26,12 @@ from tts_operator.desired.pods import USER
 DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
     LEVELS[name] for name in ("dependencies", "project", "operator", "app", "kokoro")
 )
-TRANSFORMERS = Level(
-    "transformers", requirements=("images.txt", "transformers.txt"), on=("dependencies", "project")
-)
-KOKORO_TORCH = Level(
-    "kokoro-torch", requirements=("images.txt", "kokoro-torch.txt"), on=("dependencies", "project")
+OF_TORCH = tuple(
+    Level(name, requirements=("images.txt", f"{name}.txt"), on=("dependencies", "project"))
+    for name in ("kokoro-torch", "transformers", "omnivoice", "voxcpm", "vits")
 )
 VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
-UNBUILT = (KOKORO_TORCH, TRANSFORMERS, VLLM)
+UNBUILT = (*OF_TORCH, VLLM)
 """Too big to be built here."""
 
 

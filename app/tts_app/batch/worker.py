@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Literal, NamedTuple
 
 from tts_app.batch.speakers import Speaker
-from tts_app.catalogue import Catalogue
-from tts_app.engines.base import EngineError
+from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.engines.base import Clip, EngineError
 from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
@@ -25,6 +25,10 @@ class Order(NamedTuple):
     avatar: str
     format: str
     file: str
+    voice: CatalogueVoice | None = None
+    """The voice, of a cloned one, which is not the model's own."""
+    clip: Clip | None = None
+    """Its clip."""
 
 
 class Spoken(NamedTuple):
@@ -70,8 +74,8 @@ class Worker:
 
     async def _render(self, order: Order) -> Spoken | Fault:
         try:
-            voice = self._catalogue.find(order.avatar)
-            data, seconds = await self._speaker.speak(order.text, voice, order.format)
+            voice = order.voice or self._catalogue.find(order.avatar)
+            data, seconds = await self._speaker.speak(order.text, voice, order.format, order.clip)
         except TextError as error:
             return Fault(order.number, "item", "NothingToSpeak", str(error))
         except EngineError as error:

@@ -1,5 +1,7 @@
 """Engines by name. A module is imported only when its engine is needed: each has its own dependencies."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -40,7 +42,18 @@ def _imported(name: str, task: Task) -> Any:
     module, _, attribute = where.partition(":")
     if not attribute:
         raise EngineError(f"No {task} engine {name!r} here. Available: {', '.join(known)}.")
-    try:
+    with needed_packages(name):
         return getattr(import_module(module), attribute)
+
+
+@contextmanager
+def needed_packages(engine: str) -> Iterator[None]:
+    """Turn the failure of an import into an EngineError that names the engine.
+
+    An adapter imports the engine's own packages in it, when a model is loaded: what else it says of the
+    engine, such as the files that it needs, is known where they are not installed.
+    """
+    try:
+        yield
     except ImportError as error:
-        raise EngineError(f"Engine {name!r} needs a package that is not installed: {error}.") from error
+        raise EngineError(f"Engine {engine!r} needs a package that is not installed: {error}.") from error

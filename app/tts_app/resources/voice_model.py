@@ -1,5 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -58,6 +59,11 @@ class VoiceReference(Resource):
     """The words that are spoken in the clip."""
     consent: Consent
     """Proof that the speaker agreed to be cloned; a clip without it is refused."""
+
+    @property
+    def key(self) -> str:
+        """What replicas know the clip by before they have read it: a digest of its address and transcript."""
+        return hashlib.sha256(f"reference\n{self.uri}\n{self.transcript}".encode()).hexdigest()
 
 
 class Measured(Resource):
@@ -193,11 +199,12 @@ class VoiceModelSpec(Resource):
 
     @model_validator(mode="after")
     def _check_parameters(self, info: ValidationInfo) -> Self:
-        """Refuse what the API server cannot: it does not look into `parameters`."""
+        """Refuse what the API server cannot: it knows neither `parameters` nor an engine's languages."""
         engine = ENGINES[self.engine]
         found = engine.parameter_faults(self.parameters)
         for voice in self.voices:
-            found += [f"voice {voice.avatar}: {fault}" for fault in engine.voice_faults(voice.parameters)]
+            wrong = [*engine.locale_faults(voice.locale), *engine.voice_faults(voice.parameters)]
+            found += [f"voice {voice.avatar}: {fault}" for fault in wrong]
         check_parameters(found, info)
         return self
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from inner_pytest import run_pytest
-from unchanged import digest
+
+from tiers.digest import digest
 
 
 @pytest.fixture

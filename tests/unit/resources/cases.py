@@ -51,6 +51,19 @@ GOOD = {
             }
         ],
     ),
+    "described": resource(
+        "VoiceModel",
+        "described",
+        engine="omnivoice",
+        source={"uri": "hf://someone/model", "revision": "0123abc"},
+        quantization="auto",
+        license={"spdx": "LicenseRef-CC-BY-NC", "commercialUse": False},
+        voices=[
+            {"locale": "ar-AE", "gender": "female", "description": "female", "parameters": {"seed": 7}},
+            {"locale": "en-AU", "gender": "male", "reference": CLIP},
+        ],
+        resources={"gpu": 1},
+    ),
     "text-on-gpus": resource(
         "TextModel",
         "text-on-gpus",
@@ -158,7 +171,8 @@ ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
 WHOLE_FIGURES = "figures need plain, stress, dnsmos and f0"
 TEMPLATE = "nameTemplate may hold letters, digits"
 HIDDEN = "nameTemplate must not begin with a dot"
-UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
+UNIQUE_NAMES = "nameTemplate needs {post}, and {locale} or {voice}"
+VOICE = "nameTemplate needs {voice} where avatars.voices names cloned voices"
 GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
 TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
 
@@ -226,8 +240,17 @@ RULES = [
     Case("job", {"spec.output.nameTemplate": "{gender}_{locale}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post:03d}_{gender}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post}_{locale}"}, GENDER),
+    Case("job", {"spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]}}, VOICE),
     Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
     Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
+    Case(
+        "job-of-its-own",
+        {
+            "spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]},
+            "spec.output.nameTemplate": "{post}_{voice}",
+        },
+        "avatars.voices are kept by a service",
+    ),
     Case(
         "playground",
         {"spec.networkPolicy.allowFrom.0": {}},
@@ -239,6 +262,11 @@ RULES = [
         "playground",
         {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
         "needs storage.database",
+    ),
+    Case(
+        "playground",
+        {"spec.security.voices": {"keySecret": "voices"}, "spec.storage.database": None},
+        "security.voices needs storage.database",
     ),
     Case("playground", {"spec.tenants.weights": {"Hotel Bar": 3}}, "names of tenants"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),

@@ -60,6 +60,23 @@ def test_parameter_faults_name_each_wrong_parameter_and_the_known_ones() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("engine", "locale", "speaks"),
+    [
+        ("kokoro", "sw-KE", True),
+        ("voxcpm", "ar-EG", True),
+        ("voxcpm", "ur-PK", False),
+        ("omnivoice", "ar-EG", True),
+        ("omnivoice", "ar-MA", False),
+        ("omnivoice", "en-IN", True),
+    ],
+)
+def test_locale_faults(engine: str, locale: str, speaks: bool) -> None:
+    found = ENGINES[engine].locale_faults(locale)
+    assert bool(found) != speaks
+    assert all(fault.startswith(f"engine {engine} does not speak {locale}; it speaks: ") for fault in found)
+
+
 CODE = {
     "reasoning_parser_plugin": "/claims/mine/evil.py",
     "tool_parser_plugin": "/claims/mine/evil.py",

@@ -6,10 +6,18 @@ the chart's values and their schema, the levels of the images and docs/engines.m
 
 from types import MappingProxyType
 
-from tts_app.resources.engines import kokoro, llamacpp, transformers, vllm
+from tts_app.resources.engines import kokoro, llamacpp, omnivoice, transformers, vits, vllm, voxcpm
 from tts_app.resources.engines.spec import EngineSpec, Task
 
-_SPECS = (kokoro.SPEC, llamacpp.SPEC, transformers.SPEC, vllm.SPEC)
+_SPECS = (
+    kokoro.SPEC,
+    omnivoice.SPEC,
+    voxcpm.SPEC,
+    vits.SPEC,
+    llamacpp.SPEC,
+    transformers.SPEC,
+    vllm.SPEC,
+)
 ENGINES = MappingProxyType({spec.name: spec for spec in _SPECS})
 """By name."""
 IMAGES = MappingProxyType({spec.image_key(runtime): runtime for spec in _SPECS for runtime in spec.runtimes})

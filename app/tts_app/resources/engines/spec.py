@@ -75,6 +75,8 @@ class EngineSpec:
     """How a voice is given to a speech engine."""
     alphabet: str | None = None
     """The phonemes that a speech engine reads; None: it reads text."""
+    speaks: frozenset[str] = frozenset()
+    """Languages, and locales of which it speaks no others; empty: it depends on the model's files."""
     voice_parameters: type[Parameters] = Parameters
     """Schema of a voice's `parameters`, and of those of a request."""
     follows_instructions: bool = False
@@ -82,6 +84,8 @@ class EngineSpec:
     audio_per_core: float | None = None
     """Seconds of audio that one core makes a second, measured; None: nobody has measured it."""
 
+    gpu_memory: Mapping[str, float] = field(default_factory=dict)
+    """GiB of free GPU memory that each quantization needs among which `auto` chooses, the best one first."""
     gpu_only: bool = False
     threads_parameter: str = ""
     """Parameter that holds the number of threads; on a cluster it is set from `resources.cpu`."""
@@ -123,6 +127,12 @@ class EngineSpec:
     def clones(self) -> bool:
         """Whether it imitates the voice of a clip."""
         return "reference" in self.voice_kinds
+
+    def locale_faults(self, locale: str) -> list[str]:
+        """Return that the engine does not speak `locale`; an empty list where it does."""
+        if not self.speaks or self.speaks & {locale, locale.partition("-")[0]}:
+            return []
+        return [f"engine {self.name} does not speak {locale}; it speaks: {', '.join(sorted(self.speaks))}"]
 
     def parameter_faults(self, parameters: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a resource's `parameters`; an empty list where nothing is."""

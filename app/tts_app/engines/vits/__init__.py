@@ -1,0 +1,1 @@
+"""VITS by Hugging Face transformers: any language that has a checkpoint."""
