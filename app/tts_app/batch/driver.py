@@ -251,13 +251,12 @@ class Driver:
                 clips[item.voice.id] = await self._clip(item)
         ready, orders = [], []
         for item in items:
-            order = Order(item.number, item.text, item.voice.id, self._plan.format, item.file)
             clip = clips.get(item.voice.id)
             if isinstance(clip, Fault):
                 await self._settle(item, clip._replace(number=item.number))
                 continue
             ready.append(item)
-            orders.append(order if clip is None else order._replace(voice=item.voice, clip=clip))
+            orders.append(Order(item.number, item.text, item.voice, self._plan.format, item.file, clip))
         return ready, orders
 
     async def _clip(self, item: Item) -> Clip | Fault:

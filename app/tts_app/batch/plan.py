@@ -6,12 +6,13 @@ import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import regex
+from pydantic import JsonValue
 
 from tts_app import speech
 from tts_app.audio.formats import FORMATS
@@ -20,6 +21,7 @@ from tts_app.batch.names import file_name, parse_label
 from tts_app.batch.posts import Fault, PostsError, read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import VoiceModel
+from tts_app.resources.engines import ENGINES
 from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import characters_per_second
 from tts_app.resources.tts_job import Post, TTSJobSpec
@@ -175,7 +177,8 @@ def plan_batch(
         PlanError: something is wrong; all faults are listed, every post was looked at.
     """
     faults: list[Fault] = []
-    voices = _voices(spec, Catalogue(models), avatars, find_clone, faults)
+    chosen = _voices(spec, Catalogue(models), avatars, find_clone, faults)
+    voices = [_with_parameters(voice, spec.parameters or {}, faults) for voice in chosen]
     used = {voice.model for voice in voices}
     forbidden = (license_fault(model, commercial=commercial) for model in models if model.name in used)
     faults += [Fault("license", sentence) for sentence in forbidden if sentence]
@@ -252,6 +255,17 @@ def _voices(
     if not found and not faults:
         faults.append(Fault("avatars", "no model offers an avatar"))
     return _sorted([*found, *cloned])
+
+
+def _with_parameters(
+    voice: CatalogueVoice, parameters: Mapping[str, JsonValue], faults: list[Fault]
+) -> CatalogueVoice:
+    """Return the voice with these parameters of its engine on top of its own."""
+    own = {**voice.voice.parameters, **parameters}
+    faults += [
+        Fault("parameters", f"{voice.id}: {fault}") for fault in ENGINES[voice.engine].voice_faults(own)
+    ]
+    return replace(voice, voice=voice.voice.model_copy(update={"parameters": own}))
 
 
 def _cloned(ids: Iterable[str], find_clone: FindClone, faults: list[Fault]) -> list[CatalogueVoice]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
 from tts_app.resources.base import (
     Column,
@@ -27,6 +27,7 @@ _MOST_LOCALES = 100
 _MOST_VOICES = 100
 _TEMPLATE = r"([-A-Za-z0-9_.]|[{]post(:0[1-9]d)?[}]|[{]gender[}]|[{]locale[}]|[{]voice[}])+"
 _NUMBERED = r"[{]post(:0[1-9]d)?[}]"
+_OF_THE_AUDIO = ("service", "ephemeral", "posts", "avatars", "output", "parameters")
 _WHY_NOT = "make a new TTSJob on the same output, which renders only what is missing"
 
 
@@ -186,7 +187,10 @@ class TTSJobSpec(Resource):
             "self.avatars.voices.size() == 0",
             holds=lambda spec: spec.ephemeral is None or not spec.avatars.voices,
         ),
-        *(immutable(field, _WHY_NOT) for field in ("service", "ephemeral", "posts", "avatars", "output")),
+        *(
+            immutable(field, _WHY_NOT)
+            for field in ("service", "ephemeral", "posts", "avatars", "output", "parameters")
+        ),
     )
 
     service: Name | None = None
@@ -201,6 +205,8 @@ class TTSJobSpec(Resource):
     """Where a post has no text for a wanted locale: the job fails before it begins, or skips that file."""
     output: Output
     """Where the audio goes."""
+    parameters: dict[str, JsonValue] | None = None
+    """Settings of the engines for every voice, in place of the voices' own of the same names."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an item that failed is tried again."""
     parallelism: Annotated[int, Field(ge=1, le=1024)] = 8

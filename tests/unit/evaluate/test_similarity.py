@@ -76,9 +76,7 @@ def test_closing_closes_the_speaker() -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarity, "can_compare", lambda: False)
-    with pytest.raises(
-        SimilarityError, match=r"pip install 'tts-playground\[clone\]'"
-    ):
+    with pytest.raises(SimilarityError, match=r"pip install 'tts-playground\[clone\]'"):
         check_installed()
 
 
