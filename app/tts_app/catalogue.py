@@ -1,10 +1,12 @@
 """The avatar mapping: which voice of which model speaks a locale and gender. Pure, driven by VoiceModels."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tts_app.resources import License, Voice, VoiceModel
+from tts_app.resources.base import VOICE_ID
 from tts_app.resources.locales import caveat_of, default_locale
 
 OPENAI_VOICES = {
@@ -25,6 +27,11 @@ OPENAI_VOICES = {
 """OpenAI's voice names and the avatar that stands for each, so that its clients work unchanged."""
 
 
+def is_clone(name: str) -> bool:
+    """Whether `name` is the id of a cloned voice."""
+    return re.fullmatch(VOICE_ID, name) is not None
+
+
 class UnknownVoiceError(LookupError):
     """There is no avatar of that name; the message lists those that exist."""
 
@@ -37,11 +44,22 @@ class CatalogueVoice:
     engine: str
     voice: Voice
     license: License
+    clone: str = ""
+    """Id of the cloned voice that this is; empty: it is one of the model's own."""
+    consent: str = ""
+    """Id of the speaker's consent, of a voice that imitates a clip."""
+    clip: str = ""
+    """Digest of the clip that it imitates, as replicas know it; empty: it imitates none."""
 
     @property
     def id(self) -> str:
-        """The avatar id, such as `female_en-US`."""
-        return self.voice.avatar
+        """The avatar id, such as `female_en-US`, or that of the cloned voice."""
+        return self.clone or self.voice.avatar
+
+    @property
+    def label(self) -> str:
+        """The avatar id; of a cloned voice, both: `voice_0a1b...@female_en-US`."""
+        return f"{self.clone}@{self.voice.avatar}" if self.clone else self.voice.avatar
 
     def describe(self) -> dict[str, Any]:
         """Return what the API says of this voice, honest about its quality and license."""
@@ -72,8 +90,14 @@ class Catalogue:
         self._voices: dict[str, CatalogueVoice] = {}
         for model in self.models:
             for voice in model.spec.voices:
+                reference = voice.reference
                 entry = CatalogueVoice(
-                    model.name, model.spec.engine, voice, voice.license or model.spec.license
+                    model.name,
+                    model.spec.engine,
+                    voice,
+                    voice.license or model.spec.license,
+                    consent=reference.consent.id if reference else "",
+                    clip=reference.key if reference else "",
                 )
                 self._voices.setdefault(entry.id, entry)
 

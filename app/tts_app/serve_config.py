@@ -112,7 +112,7 @@ def _voice_application(model: VoiceModel, place: str | None) -> dict[str, Any]:
                 "graceful_shutdown_wait_loop_s": 0.5,
                 "health_check_period_s": 10,
                 "ray_actor_options": _actor_options(model) | _resources(place),
-                "user_config": {"speakers": sorted(_speakers(model))},
+                "user_config": {"speakers": sorted(_speakers(model)), **_references(model)},
             }
         ],
     }
@@ -205,6 +205,13 @@ def _actor_options(model: VoiceModel | TextModel) -> dict[str, Any]:
 
 def _resources(place: str | None) -> dict[str, Any]:
     return {} if place is None else {"resources": {place: 1}}
+
+
+def _references(model: VoiceModel) -> dict[str, Any]:
+    """Return the clips that voices imitate; nothing where there are none."""
+    found = [voice.reference for voice in model.spec.voices if voice.reference is not None]
+    written = [reference.model_dump(mode="json", by_alias=True) for reference in found]
+    return {"references": written} if written else {}
 
 
 def _speakers(model: VoiceModel) -> set[str]:

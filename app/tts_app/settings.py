@@ -133,6 +133,16 @@ class Settings(BaseSettings):
     )
     """Values of that claim, a text or a list, that stand for a second factor."""
 
+    commercial: bool = False
+    """Whether the service is used commercially: then a model or voice whose licence forbids it is refused."""
+    voice_key_file: File | None = None
+    """File of the secret with which cloned voices are encrypted, the same for all replicas; when unset,
+    `voice-key` in `state_dir`, which is made, but not where the service runs on a cluster."""
+    max_voices: Annotated[int, Field(ge=0)] = 100
+    """Cloned voices that a tenant may have at a time."""
+    max_recording: Annotated[int, Field(ge=1024)] = 16 << 20
+    """Bytes that a recording may have; the body of `POST /v1/voices` has two."""
+
     allowed_hosts: Names = ()
     """Names in the Host header that are this service's; `*` allows every name. When empty,
     loopback's own names are allowed where the API listens on loopback, and every name elsewhere."""
@@ -380,6 +390,25 @@ class Settings(BaseSettings):
         if len(found) < _SHORTEST_SECRET:
             raise ValueError(
                 f"TTSP_AUDIT_KEY_FILE has {len(found)} characters, and {_SHORTEST_SECRET} are needed: "
+                "`openssl rand -hex 32` makes them."
+            )
+        return found
+
+    def voice_key(self, *, proxied: bool) -> bytes | None:
+        """Return the secret that encrypts cloned voices; None: there is none, and none may be made.
+
+        `proxied`: whether it is a gateway of a cluster, whose own folder goes with its pod.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is too short.
+        """
+        if self.voice_key_file is None:
+            return None if proxied else secret(self.state / "voice-key").encode()
+        found = self.voice_key_file.read_bytes().strip()
+        if len(found) < _SHORTEST_SECRET:
+            raise ValueError(
+                f"TTSP_VOICE_KEY_FILE has {len(found)} characters, and {_SHORTEST_SECRET} are needed: "
                 "`openssl rand -hex 32` makes them."
             )
         return found

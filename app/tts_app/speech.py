@@ -22,6 +22,7 @@ from tts_app.audio.stitch import Stitcher
 from tts_app.audio.tags import speech_tags
 from tts_app.audio.tempo import Tempo
 from tts_app.catalogue import CatalogueVoice
+from tts_app.cloning.clips import named_clip
 from tts_app.engines.base import Capabilities, Segment
 from tts_app.language import front_end
 from tts_app.language.base import TIE
@@ -111,6 +112,7 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Se
     """
     voice = utterance.voice.voice
     front = front_end(voice.locale)
+    clip = named_clip(utterance.voice.clip)
     speed = _model_speed(utterance, capabilities)
     spoken_any = False
     for block in _blocks(utterance.text):
@@ -125,11 +127,12 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Se
                     text=text,
                     phonemes=phonemes,
                     locale=voice.locale,
-                    speaker=voice.speaker or voice.description or "",
+                    speaker="" if clip else voice.speaker or voice.description or "",
                     speed=speed,
                     parameters={**voice.parameters, **utterance.options.parameters},
                     instructions=utterance.options.instructions,
                     first=utterance.low_latency and not spoken_any and number == 0,
+                    clip=clip,
                 )
                 for number, (text, phonemes) in enumerate(_pronounce(portion, front.phonemise, capabilities))
             ]
@@ -240,7 +243,7 @@ class _PostProcessor:
             utterance.options.format,
             rate,
             bitrate=utterance.options.bitrate,
-            tags=speech_tags(utterance.voice.id, voice.locale),
+            tags=speech_tags(utterance.voice.id, voice.locale, consent=utterance.voice.consent),
         )
 
     def add(self, audio: Audio, text: str) -> Chunk:

@@ -69,9 +69,10 @@ async function play(voice, text, button) {
 
 function facts(voice) {
   const licence = voice.license.spdx + (voice.license.commercial_use ? "" : ", not for commercial use");
-  const measured = voice.measured
-    ? `${voice.measured.metric.toUpperCase()} ${(100 * voice.measured.plain).toFixed(1)}%, DNSMOS ${voice.measured.dnsmos.toFixed(2)}`
-    : null;
+  const found = voice.measured ?? {};
+  const errors = found.plain == null ? null : `${found.metric.toUpperCase()} ${(100 * found.plain).toFixed(1)}%`;
+  const mos = found.dnsmos == null ? null : `DNSMOS ${found.dnsmos.toFixed(2)}`;
+  const measured = [errors, mos, found.source === "published" ? "published" : null].filter(Boolean).join(", ");
   return [voice.quality, measured, licence].filter(Boolean).join(" · ");
 }
 

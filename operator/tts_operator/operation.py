@@ -50,6 +50,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
                 settings.kuberay_namespace,
                 settings.monitoring_namespace,
                 settings.profile,
+                settings.commercial,
             ),
             settings.poll_seconds,
             settings.resync_seconds,

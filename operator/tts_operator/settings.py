@@ -37,6 +37,8 @@ class Settings(BaseSettings):
 
     profile: Profile = "standard"
     """Security profile of services whose Playground names none."""
+    commercial: bool = False
+    """Whether services are used commercially whose Playground does not say so."""
     kuberay_namespace: Annotated[str, Field(min_length=1)] = "kuberay"
     """Namespace of KubeRay's operator: its pod there alone reaches the dashboards of Ray clusters."""
     monitoring_namespace: str = ""

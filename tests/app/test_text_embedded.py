@@ -9,12 +9,13 @@ from typing import Any
 import jiwer
 import openai
 import pytest
-from judge import Judge
 
 from tts_app.audio.decode import decode
 from tts_app.engines.llamacpp.server import start_server
 from tts_app.engines.loading import fetch_model
+from tts_app.evaluate.judge import RECOGNISER, Judge
 from tts_app.manifests import load_models, load_text_models
+from tts_app.sources import fetch
 
 PROMPTS = [
     "Describe a quiet hotel room in two short sentences.",
@@ -148,7 +149,7 @@ def test_spoken_chat_completion_says_what_is_written(client: openai.OpenAI) -> N
     assert audio is not None
     file = b64decode(audio.data)
     assert int.from_bytes(file[40:44], "little") == len(file) - 44, "a whole WAV file says how long it is"
-    heard = Judge().transcribe(*decode(file), "en")
+    heard = Judge(fetch(RECOGNISER)).transcribe(*decode(file), "en")
     assert jiwer.wer(_words(audio.transcript), _words(heard)) < 0.2, (audio.transcript, heard)
 
 

@@ -88,7 +88,7 @@ def _measure(report: Report, device: torch.device, half: bool, quick: bool, ends
                 return False
             seconds = _seconds_a_call(partial(model.speak, _phrases(batch)), 0.2 if quick else CELL)
             rate = batch * _frames() * FRAME / SAMPLE_RATE / seconds
-            share = f"{rate / limit:.0%} of {limit:,.0f}"
+            share = f"{rate / limit:.0%} of {limit:,.1f}"
             tell(report, f"| {name} | {batch} | {rate:,.1f} | {1000 * seconds:,.1f} | {share} |")
     return True
 
@@ -170,7 +170,6 @@ def _products_a_second(device: torch.device, half: bool) -> float:
     """Return the operations a second of large matrix products, which no network can exceed."""
     size = 512 if device.type == "cpu" else 8192
     matrix = torch.randn(size, size, device=device, dtype=torch.float16 if half else torch.float32)
-    allowed, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, True
 
     def multiply() -> None:
         torch.mm(matrix, matrix)
@@ -178,7 +177,6 @@ def _products_a_second(device: torch.device, half: bool) -> float:
             torch.cuda.synchronize()
 
     seconds = _seconds_a_call(multiply, 0.5)
-    torch.backends.cuda.matmul.allow_tf32 = allowed
     return 2 * size**3 / seconds
 
 

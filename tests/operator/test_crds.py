@@ -13,6 +13,8 @@ import yaml
 from running import PATIENCE, eventually
 
 from cluster.control_plane import CommandError, ControlPlane
+from tts_app.evaluate.patch import Evaluated, to_patch
+from tts_app.evaluate.results import Summary, Verdict
 from tts_app.manifests import samples_folder
 from tts_app.resources import KINDS
 
@@ -242,6 +244,55 @@ def test_crd_voices_may_belong_to_two_appliers(client: Client) -> None:
         client.apply({**document, "spec": {**spec, "voices": [own]}}, manager="someone-else")
         voices = client.get(document)["spec"]["voices"]
         assert [voice["speaker"] for voice in voices] == ["af_heart", "am_michael", "em_alex"]
+    finally:
+        client.delete(document)
+
+
+def test_patch_of_an_evaluation_changes_what_was_measured_alone(client: Client) -> None:
+    """As docs/models.md says to apply it, to a resource that somebody has written otherwise."""
+    document = GOOD["speakers"]
+    summary = Summary(
+        avatar="male_en-US",
+        locale="en-US",
+        gender="male",
+        plain=0.01,
+        stress=0.05,
+        dnsmos=3.3,
+        f0=110.0,
+        quietest=-16.4,
+        loudest=-15.9,
+        true_peak=-1.2,
+        clipped=0,
+        clicks=0,
+        bursts=0,
+        leading=0.1,
+        trailing=0.2,
+        gain=3.2,
+        seconds=9.0,
+    )
+    patch = yaml.safe_load(to_patch("speakers", [Evaluated(summary, Verdict("production"), similarity=0.9)]))
+    options = ("--server-side", "--field-manager=ttsp-evaluate", "--force-conflicts", "--filename=-")
+    try:
+        client.create(document)
+        before = client.get(document)["spec"]
+        for _ in range(2):
+            client.kubectl("apply", *options, document=patch)
+        after = client.get(document)["spec"]
+        assert after["voices"][1] == {
+            **before["voices"][1],
+            "quality": "production",
+            "gain": 3.2,
+            "measured": {
+                "metric": "wer",
+                "plain": 0.01,
+                "stress": 0.05,
+                "dnsmos": 3.3,
+                "f0": 110,
+                "similarity": 0.9,
+            },
+        }
+        after["voices"][1] = before["voices"][1]
+        assert after == before
     finally:
         client.delete(document)
 

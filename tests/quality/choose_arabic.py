@@ -23,13 +23,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from judge import HEAD_SIZE, HEADS, RATE, FloatArray, Judge, default_folder, log_mel, resample
-from metrics import dnsmos_overall, median_f0
-from scoring import character_error_rate
 
+from tts_app.audio.samples import Audio
 from tts_app.engines.base import Segment
 from tts_app.engines.kokoro.alphabet import ARABIC, mapped
 from tts_app.engines.kokoro.engine import KokoroEngine
+from tts_app.evaluate.judge import HEAD_SIZE, HEADS, RATE, Judge, default_folder, log_mel, resample
+from tts_app.evaluate.metrics import dnsmos_overall, median_f0
+from tts_app.evaluate.scoring import character_error_rate
 from tts_app.language.arabic.front_end import DIALECTS, ArabicFrontEnd
 from tts_app.language.arabic.phonemes import Sounds
 
@@ -151,7 +152,7 @@ STAGES = {"sounds": SOUNDS, "voices": VOICES, "speed": SPEEDS, "final": FINAL}
 class Listener(Judge):
     """The quality suite's recogniser, that also tells how likely it holds a given text."""
 
-    def surprise(self, audio: FloatArray, rate: int, text: str) -> float:
+    def surprise(self, audio: Audio, rate: int, text: str) -> float:
         """Return the negative log-likelihood of `text` given at most 30 s of `audio`, in nats a character."""
         features = log_mel(resample(audio, rate))[None]
         (hidden,) = self._encoder.run(["last_hidden_state"], {"input_features": features})
@@ -192,7 +193,7 @@ class Loop:
     def __init__(self) -> None:
         models = default_folder().parents[1]
         self.engine = KokoroEngine.load(models / "kokoro-82m" / "int8", "int8", {})
-        self.judge = Listener()
+        self.judge = Listener(default_folder())
 
     def run(self, name: str, candidate: Candidate, locale: str, number: int, text: str) -> Result:
         """Speak `text` as the candidate would, and score it."""

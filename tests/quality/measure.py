@@ -11,124 +11,39 @@ Exit code: 0 every target met, 1 a target missed (listed), 2 wrong usage.
 """
 
 import argparse
-import hashlib
-import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
-import judge
-import metrics
-from judge import Judge
 from report import to_json, to_markdown
-from results import Result, judge_targets, metric_of
 from sample import update_sample
-from scoring import score_characters, score_words
-from sentences import KINDS, Sentence, load_sentences
-from speaking import Speaker, Spoken
 
-from tts_app.catalogue import Catalogue, CatalogueVoice
-from tts_app.language import front_end
+from tts_app.catalogue import Catalogue
+from tts_app.evaluate.judge import NAME, RECOGNISER, Judge
+from tts_app.evaluate.listening import Listener, Work, examine_all
+from tts_app.evaluate.results import Result, judge_targets
+from tts_app.evaluate.sentences import KINDS, load_sentences
+from tts_app.evaluate.speaking import Speaker
 from tts_app.manifests import load_voice_models, samples_folder
-from tts_app.resources import Gender, Source, VoiceModel
+from tts_app.resources import Gender, VoiceModel
 from tts_app.resources.locales import canonical_locale
 from tts_app.sources import cache_folder, fetch
 
 ROOT = Path(__file__).parents[2]
-RECOGNISER = Source(uri="package://whisper-small/q8", revision="1.0")
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the judges say of one audio file: all that is worth keeping."""
-
-    text: str
-    measures: metrics.Measures
-    raw_loudness: float
-
-
-Work = tuple[CatalogueVoice, Sentence]
-
-
-class Listener:
-    """The judges, and a cache of what they said, by the audio and by the judges' own code."""
-
-    def __init__(self, judge_: Judge, folder: Path | None) -> None:
-        self._judge = judge_
-        self._folder = folder
-        sources = (Path(module.__file__ or "") for module in (judge, metrics))
-        self._salt = b"".join(hashlib.sha256(source.read_bytes()).digest() for source in sources)
-
-    def listen(self, spoken: Spoken, language: judge.Language) -> Heard:
-        """Return the words and the figures of one utterance."""
-        if self._folder is None:
-            return self._listen(spoken, language)
-        digest = hashlib.sha256(self._salt + language.encode())
-        for audio in (spoken.mp3, spoken.lossless, spoken.raw):
-            digest.update(audio.tobytes())
-        path = self._folder / f"{digest.hexdigest()}.json"
-        if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            return Heard(kept["text"], metrics.Measures(**kept["measures"]), kept["raw_loudness"])
-        heard = self._listen(spoken, language)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(asdict(heard), ensure_ascii=False), encoding="utf-8")
-        part.replace(path)
-        return heard
-
-    def _listen(self, spoken: Spoken, language: judge.Language) -> Heard:
-        return Heard(
-            text=self._judge.transcribe(spoken.mp3, spoken.mp3_rate, language),
-            measures=metrics.measure(
-                spoken.mp3, spoken.mp3_rate, spoken.lossless, spoken.lossless_rate, spoken.raw
-            ),
-            raw_loudness=metrics.loudness(spoken.raw, spoken.raw_rate),
-        )
-
-
-def examine(voice: CatalogueVoice, sentence: Sentence, speaker: Speaker, listener: Listener) -> Result:
-    """Speak one sentence with one voice, listen to it and score it."""
-    locale = sentence.locale
-    language = cast(judge.Language, locale.split("-", maxsplit=1)[0])
-    normalise = front_end(locale).normalise
-    read_as = normalise(sentence.text)
-    spoken = speaker.speak(voice, sentence.text)
-    heard = listener.listen(spoken, language)
-    # English and Spanish are folded without the app's help, so there the text itself can be the reference.
-    own_form = sentence.text if metric_of(locale) == "wer" else read_as
-    score = score_words if metric_of(locale) == "wer" else score_characters
-    return Result(
-        avatar=voice.id,
-        locale=locale,
-        gender=voice.voice.gender,
-        kind=sentence.kind,
-        text=sentence.text,
-        read_as=read_as,
-        heard=heard.text,
-        score=score(sentence.spoken or (own_form,), heard.text, locale, normalise),
-        measures=heard.measures,
-        raw_loudness=heard.raw_loudness,
-        segments=spoken.segments,
-    )
-
-
-def examine_all(work: Sequence[Work], models: Sequence[VoiceModel], jobs: int, cached: bool) -> list[Result]:
+def measure_all(work: Sequence[Work], models: Sequence[VoiceModel], jobs: int, cached: bool) -> list[Result]:
     """Return the results of `work`, in its order, `jobs` at a time."""
     listener = Listener(Judge(fetch(RECOGNISER)), cache_folder() / "quality" if cached else None)
     speaker = Speaker(models)
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            results = pool.map(lambda item: examine(item[0], item[1], speaker, listener), work)
-            return list(_reported(results, len(work)))
+        return list(_reported(examine_all(work, speaker, listener, jobs), len(work)))
     finally:
         speaker.close()
 
@@ -153,7 +68,7 @@ def conditions(models: Sequence[VoiceModel], results: Sequence[Result], seconds:
         "Machine": f"{platform.machine()}, {cores} cores, Python {platform.python_version()}",
         "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
         "Models": "; ".join(engines),
-        "Recogniser": f"{judge.NAME} ({RECOGNISER.uri} {RECOGNISER.revision})",
+        "Recogniser": f"{NAME} ({RECOGNISER.uri} {RECOGNISER.revision})",
         "Run": f"{len(results)} utterances, {sum(r.measures.seconds for r in results) / 60:.1f} minutes of "
         f"audio, in {seconds / 60:.0f} minutes (what an earlier run left in the cache is not heard again)",
     }
@@ -174,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("No voice matches.", file=sys.stderr)
         return 2
     started = time.perf_counter()
-    results = examine_all(work, models, options.jobs, options.cache)
+    results = measure_all(work, models, options.jobs, options.cache)
     found = conditions(models, results, time.perf_counter() - started)
     whole = not options.models and len(voices) == len(Catalogue(models)) and options.sentences is None
     out = options.out or (ROOT / "docs" if whole else None)
@@ -186,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (out / "quality.json").write_text(to_json(results, found), encoding="utf-8")
     if options.update_sample:
         for path in options.models or [samples_folder() / "embedded.yaml"]:
-            path.write_text(update_sample(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+            updated = update_sample(path.read_text(encoding="utf-8"), results, options.sentences is None)
+            path.write_text(updated, encoding="utf-8")
     missed = [target for target in judge_targets(results) if not target.met]
     for target in missed:
         print(f"missed: {target.name}: {target.found}, wanted {target.limit}", file=sys.stderr)

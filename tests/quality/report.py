@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from results import Result, Summary, Target, error_rate, judge_targets, metric_of, summarise
+from tts_app.evaluate.results import Result, Summary, Target, error_rate, judge_targets, metric_of, summarise
 
 WORST = 20
 
 METHOD = """\
 ## How it is measured
 
-`make quality` speaks every sentence of `tests/quality/sentences` with every avatar through the app's own
-pipeline (front-end, engine, joins, levelling, MP3), decodes the MP3 and judges that.
+`make quality` speaks every sentence of `app/tts_app/evaluate/sentences` with every avatar through the app's
+own pipeline (front-end, engine, joins, levelling, MP3), decodes the MP3 and judges that.
 
 - **Error rate**: what Whisper small hears, against what should have been said. Words (WER) for English
   and Spanish, characters, spaces among them, (CER) for Arabic, Hindi and Urdu. All errors over all words

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from io import StringIO
 
-from results import Result, Summary, is_production, metric_of, summarise
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from tts_app.evaluate.patch import Evaluated, figures
+from tts_app.evaluate.results import Result, judge_voice, summarise
 
-def update_sample(text: str, results: Sequence[Result]) -> str:
-    """Return the YAML `text` with `quality`, `gain` and `measured` of each voice measured whole."""
+
+def update_sample(text: str, results: Sequence[Result], whole: bool = True) -> str:
+    """Return the YAML `text` with `quality`, `gain` and `measured` of each voice measured.
+
+    `whole` says that each spoke every sentence of its locale.
+    """
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 100_000
@@ -21,22 +26,18 @@ def update_sample(text: str, results: Sequence[Result]) -> str:
         for voice in document["spec"]["voices"]:
             summary = summaries.get(f"{voice['gender']}_{voice['locale']}")
             if summary:
-                _update(voice, summary, results)
+                verdict = judge_voice(summary, results, voice.get("approximation"), whole)
+                voice.update(_in_flow(figures(Evaluated(summary, verdict))))
     out = StringIO()
     yaml.dump_all(documents, out)
     return out.getvalue()
 
 
-def _update(voice: CommentedMap, summary: Summary, results: Sequence[Result]) -> None:
-    production = is_production(summary, results, voice.get("approximation"))
-    voice["quality"] = "production" if production else "preview"
-    voice["gain"] = round(summary.gain, 1)
-    measured = CommentedMap(
-        metric=metric_of(summary.locale),
-        plain=round(summary.plain or 0.0, 3),
-        stress=round(summary.stress or 0.0, 3),
-        dnsmos=round(summary.dnsmos, 2),
-        f0=round(summary.f0),
-    )
-    measured.fa.set_flow_style()
-    voice["measured"] = measured
+def _in_flow(fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields with each mapping on one line, as in the sample."""
+    found = dict(fields)
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found[name] = CommentedMap(value)
+            found[name].fa.set_flow_style()
+    return found

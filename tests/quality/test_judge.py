@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from judge import Judge, byte_letters, log_mel, loop_period, mel_filters, read_audio, windows
-from scoring import word_error_rate
+
+from tts_app.audio.decode import decode
+from tts_app.evaluate.judge import Judge, byte_letters, log_mel, loop_period, mel_filters, windows
+from tts_app.evaluate.scoring import word_error_rate
 
 RATE = 16_000
 
@@ -66,5 +68,5 @@ def test_judge_transcribes_a_sentence(judge: Judge, tmp_path: Path) -> None:
         pytest.skip("espeak-ng is not installed")
     text = "Welcome to the hotel. Breakfast is served from seven to ten in the morning."
     subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(tmp_path / "said.wav"), text], check=True)
-    audio, rate = read_audio(tmp_path / "said.wav")
+    audio, rate = decode(tmp_path / "said.wav")
     assert word_error_rate(text, judge.transcribe(audio, rate, "en"), "en") <= 0.1

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from metrics import (
-    FloatArray,
+
+from tts_app.audio.samples import Audio
+from tts_app.evaluate.metrics import (
     clicks,
     clipped,
     dnsmos_overall,
@@ -18,11 +19,11 @@ from metrics import (
 RATE = 24_000
 
 
-def tone(hertz: float, seconds: float, level: float = 0.5) -> FloatArray:
+def tone(hertz: float, seconds: float, level: float = 0.5) -> Audio:
     return (level * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
 
 
-def voice(hertz: float, seconds: float) -> FloatArray:
+def voice(hertz: float, seconds: float) -> Audio:
     """Return a train of damped pulses with breath: a rough vowel."""
     time = np.arange(int(0.02 * RATE)) / RATE
     shape = np.exp(-time * 250) * (np.sin(2 * np.pi * 600 * time) + 0.5 * np.sin(2 * np.pi * 1500 * time))
@@ -32,7 +33,7 @@ def voice(hertz: float, seconds: float) -> FloatArray:
     return (0.3 * np.convolve(train, shape)[: len(train)] + breath).astype(np.float32)
 
 
-def phrase() -> FloatArray:
+def phrase() -> Audio:
     """Return vowels that fade in and out, with pauses and a hiss, as speech has them."""
     vowel = voice(120, 0.5) * np.hanning(RATE // 2).astype(np.float32)
     hiss = np.random.default_rng(2).normal(0, 0.03, RATE // 5).astype(np.float32)
@@ -96,7 +97,7 @@ def test_clicks_finds_a_hard_join_in_a_pause_and_no_faded_one() -> None:
     assert clicks(np.concatenate([faded, pause]), RATE) == []
 
 
-def jump(audio: FloatArray, at: float) -> FloatArray:
+def jump(audio: Audio, at: float) -> Audio:
     """Return a copy with a jump of a tenth of full scale, that dies away in 10 ms, at `at` seconds."""
     place = int(at * RATE)
     ramp = 0.1 * np.linspace(1, 0, 240, dtype=np.float32)

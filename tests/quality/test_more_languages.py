@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from judge import Judge
-from scoring import word_error_rate
-from speaking import Speaker
 
 from tts_app.catalogue import Catalogue
+from tts_app.evaluate.judge import Judge
+from tts_app.evaluate.scoring import word_error_rate
+from tts_app.evaluate.speaking import Speaker
 from tts_app.manifests import load_voice_models, samples_folder
 
 MODELS = load_voice_models([samples_folder() / "more-languages.yaml"])
@@ -32,7 +32,7 @@ def test_sample_speaker_is_understood(judge: Judge, speaker: Speaker, voice: str
     found = Catalogue(MODELS).find(voice)
     language = found.voice.locale[:2]
     spoken = speaker.speak(found, text)
-    heard = judge.transcribe(spoken.mp3, spoken.mp3_rate, language)  # type: ignore[arg-type]
+    heard = judge.transcribe(spoken.file, spoken.file_rate, language)  # type: ignore[arg-type]
     assert word_error_rate(text, heard, language) <= 0.25, heard
 
 

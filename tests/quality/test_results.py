@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from metrics import Measures
 from report import to_json, to_markdown
-from results import Result, error_rate, judge_targets, summarise
 from sample import update_sample
-from scoring import Score
 
+from tts_app.evaluate.metrics import Measures
+from tts_app.evaluate.results import Result, error_rate, judge_targets, summarise
+from tts_app.evaluate.scoring import Score
 from tts_app.resources import VoiceModel
 
 FINE = Measures(

@@ -1,7 +1,8 @@
 """The folding of spellings, and the error rates over it."""
 
 import pytest
-from scoring import character_error_rate, fold, score_words, word_error_rate
+
+from tts_app.evaluate.scoring import character_error_rate, fold, score_words, word_error_rate
 
 EQUAL = [
     ("en", "It costs twenty dollars.", "it costs $20"),

@@ -3,9 +3,9 @@
 import unicodedata
 
 import pytest
-from scoring import fold
-from sentences import FOLDER, KINDS, load_sentences
 
+from tts_app.evaluate.scoring import fold
+from tts_app.evaluate.sentences import FOLDER, KINDS, load_sentences
 from tts_app.manifests import load_voice_models, samples_folder
 from tts_app.resources import LOCALES
 from tts_app.resources.locales import script_of

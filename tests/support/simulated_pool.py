@@ -19,6 +19,8 @@ class Pool:
     broken: set[str] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     asked: int = 0
+    clips: list[str] = field(default_factory=list)
+    """Transcripts of the clips of cloned voices, one an item."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -58,6 +60,10 @@ class Worker:
             self.pool.broken.remove(what)
             return Fault(order.number, "item", "EngineRefused", "it refuses")
         self.pool.spoken.append(what)
+        if order.clip is not None:
+            assert order.voice is not None
+            assert order.voice.clip == order.clip.digest
+            self.pool.clips.append(order.clip.transcript)
         audio = f"{self.model.spec.source.revision} {what}".encode()
         open_output(self.output).put(order.file, audio)
         return Spoken(order.number, hashlib.sha256(audio).hexdigest(), len(audio), 1.0)

@@ -28,7 +28,7 @@ DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
 )
 OF_TORCH = tuple(
     Level(name, requirements=("images.txt", f"{name}.txt"), on=("dependencies", "project"))
-    for name in ("kokoro-torch", "transformers", "omnivoice", "voxcpm", "vits")
+    for name in ("kokoro-torch", "transformers", "omnivoice", "voxcpm", "f5", "chatterbox", "vits")
 )
 VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
 UNBUILT = (*OF_TORCH, VLLM)

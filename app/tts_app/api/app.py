@@ -20,6 +20,7 @@ from tts_app.api import (
     speeches,
     system,
     usage,
+    voices,
 )
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
@@ -52,6 +53,7 @@ ROUTERS = (
             speeches,
             batches,
             catalogue,
+            voices,
             keys,
             usage,
             audit,
@@ -113,7 +115,13 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
-    app.add_middleware(RequestContext, max_body=settings.max_body, proxied=context.proxied)
+    recordings = 2 * settings.max_recording + settings.max_body
+    app.add_middleware(
+        RequestContext,
+        max_body=settings.max_body,
+        proxied=context.proxied,
+        larger={("POST", voices.PATH): recordings},
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tts_app.api.deps import Context, Playground, Tenant, json_only
@@ -62,6 +62,8 @@ class BatchRequest(Resource):
     """Which avatars speak; default: all."""
     output: BatchOutput = BatchOutput()
     """Format and names of the files."""
+    parameters: dict[str, JsonValue] | None = None
+    """Settings of the voices' engines, as `/v1/models/{id}` has them."""
     on_missing_text: Literal["fail", "skip"] = "fail"
     """What a post means that has no text for a wanted locale."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2

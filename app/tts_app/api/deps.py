@@ -17,6 +17,8 @@ from tts_app.batch.hosted import HostedBatches
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
 from tts_app.security.principal import Principal
+from tts_app.serving.admission import Admission
+from tts_app.serving.clones import Clones
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
@@ -46,6 +48,9 @@ class Context:
     metering: Metering
     audit: AuditRows
     recording: Recording
+    clones: Clones
+    decoding: Admission
+    """Who may have recordings decoded now."""
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
 

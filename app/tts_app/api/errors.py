@@ -10,9 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from tts_app.catalogue import UnknownVoiceError
+from tts_app.cloning.vault import VaultError
 from tts_app.engines.text import ContextLengthError, EngineError, UnreadableAnswerError
 from tts_app.serving.admission import OverloadedError
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.clones import NoVaultError
 from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
 from tts_app.storage.acts import AuditError
@@ -109,7 +111,11 @@ def as_api_error(error: Exception) -> ApiError | None:
 
 
 def _unavailable(error: Exception) -> ApiError | None:
-    """Return what a caller gets while database or audit cannot be used; None: that is not the error."""
+    """Return what a caller gets while something that we need cannot be used; None: that is not the error."""
+    if isinstance(error, NoVaultError):
+        return ApiError(503, str(error), code="voice_key_missing")
+    if isinstance(error, VaultError):
+        return ApiError(503, str(error), code="voice_unreadable")
     if isinstance(error, AuditError):
         return ApiError(503, str(error), code="audit_unavailable", headers=_LATER)
     if isinstance(error, AWAY):
@@ -128,6 +134,8 @@ def install(app: FastAPI) -> None:
         UnknownVoiceError,
         UnknownModelError,
         EngineError,
+        NoVaultError,
+        VaultError,
         RequestValidationError,
         HTTPException,
         *AWAY,

@@ -13,13 +13,17 @@ from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.api.metering import metering_of
 from tts_app.api.recording import recording_of
+from tts_app.api.voices import decoding_of
 from tts_app.batch.hosted import HostedBatches
+from tts_app.catalogue import CatalogueVoice
+from tts_app.engines.base import Clip
 from tts_app.profiles import UNENCRYPTED
 from tts_app.resources import TextModel, VoiceModel, served_model
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.issuing import Issuer
 from tts_app.security.key_file import KeyFile
 from tts_app.security.provider import provider_of
+from tts_app.serving.clones import clones_of
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.gc_tuning import tune
 from tts_app.serving.service import SpeechService
@@ -33,6 +37,7 @@ from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint, log, set_up
 from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+from tts_app.tenants import DEFAULT_TENANT
 
 
 class Gateway:
@@ -45,10 +50,11 @@ class Gateway:
         set_up("gateway", settings.log_level, settings.log_dir)
         if settings.profile == "regulated":
             log("not encrypted at rest", level=logging.WARNING, detail=UNENCRYPTED)
-        self._service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
-        self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         store = AudioStore(settings.audio_output)
         database = Database(settings.database)
+        clones = clones_of(settings, database, proxied=self._address is None)
+        self._service = SpeechService(settings.queue, SpeechMetrics(), settings.weights, clones)
+        self._text = TextService(settings.queue, TextMetrics(), settings.weights)
         metering = metering_of(settings, database)
         self._durable = DurableSpeeches(
             self._service,
@@ -61,7 +67,7 @@ class Gateway:
         )
         fingerprint = Fingerprint.from_file(settings.state / "text-hash.key")
         models, ran = (lambda: self._service.models), metering.batch_ran
-        batches = HostedBatches(models, Batches(database), settings, fingerprint, ran=ran)
+        batches = HostedBatches(models, Batches(database), settings, fingerprint, ran=ran, clones=clones)
         keys, pepper = ApiKeys(database), settings.key_pepper()
         known = KeyFile(settings.keys_file, keys) if settings.keys_file else keys
         self._context = Context(
@@ -85,6 +91,8 @@ class Gateway:
             metering,
             AuditRows(database),
             recording_of(settings, database),
+            clones,
+            decoding_of(settings),
             proxied=self._address is None,
         )
 
@@ -92,6 +100,24 @@ class Gateway:
         """Return the API; Ray Serve calls it in the replica, once."""
         tune()
         return create_app(self._context, self._address)
+
+    async def find_clone(self, voice_id: str) -> CatalogueVoice:
+        """Return a cloned voice of the default tenant, for a job of this cluster.
+
+        Raises:
+            UnknownVoiceError: there is none.
+        """
+        return await asyncio.to_thread(
+            self._context.clones.find, DEFAULT_TENANT, voice_id, self._service.models
+        )
+
+    async def clip_of(self, voice_id: str) -> Clip:
+        """Return the clip of a cloned voice of the default tenant, for a job of this cluster.
+
+        Raises:
+            EngineError: the voice cannot be used any more.
+        """
+        return await asyncio.to_thread(self._context.clones.clip, DEFAULT_TENANT, voice_id)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Switch to the models of `user_config`; running requests continue."""

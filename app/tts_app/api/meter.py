@@ -17,6 +17,7 @@ from tts_app.amounts import Amounts
 from tts_app.api.deps import Caller, Playground
 from tts_app.api.metering import Metering, measured
 from tts_app.api.quotas import Reservation, Seen, seen_by
+from tts_app.batch.names import parse_label
 from tts_app.batch.plan import Plan, text_for
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.text import Delta, TextRequest, Usage
@@ -178,7 +179,7 @@ def _open_part(batch: Batch) -> Amounts:
     characters, seconds = 0, 0.0
     for post in json.loads(batch.job)["posts"]["inline"]:
         for avatar in batch.avatars or ():
-            locale = avatar.partition("_")[2]
+            locale = parse_label(avatar).locale
             if text := text_for(post["text"], locale):
                 characters += len(text)
                 seconds += len(text) / characters_per_second(locale)

@@ -4,6 +4,8 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,9 +20,17 @@ _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 class RequestContext:
     """Pure ASGI, so that streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp, max_body: int, proxied: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int,
+        proxied: bool = False,
+        larger: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    ) -> None:
+        """`larger` is how many bytes a body may have by method and path, where that is not `max_body`."""
         self._app = app
         self._max_body = max_body
+        self._larger = larger
         self._proxied = proxied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,17 +70,18 @@ class RequestContext:
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Return a `receive` that refuses a body over the limit, whether its length is announced or not."""
-        too_large = HTTPException(413, f"The body is larger than {self._max_body} bytes.")
+        most = self._larger.get((scope["method"], scope["path"]), self._max_body)
+        too_large = HTTPException(413, f"The body is larger than {most} bytes.")
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         size = 0
 
         async def limited() -> Message:
             nonlocal size
-            if announced.isdigit() and int(announced) > self._max_body:
+            if announced.isdigit() and int(announced) > most:
                 raise too_large
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._max_body:
+            if size > most:
                 raise too_large
             return message
 

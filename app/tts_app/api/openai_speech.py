@@ -12,7 +12,7 @@ from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
-from tts_app.api.resolve import by_name, voices_of
+from tts_app.api.resolve import voice_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
@@ -48,7 +48,7 @@ async def create_speech(
     `x-ignored-parameters` names `instructions` where the model's engine does not follow them.
     """
     _check(request, playground)
-    voice = by_name(voices_of(playground.service, request.model), request.voice)
+    voice = await voice_of(playground, tenant, request.model, request.voice)
     utterance = Utterance(request.input, voice, options_of(request, voice))
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))

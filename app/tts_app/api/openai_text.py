@@ -14,7 +14,7 @@ from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
 from tts_app.api.meter import Metered
-from tts_app.api.resolve import by_name, voices_of, writer_of
+from tts_app.api.resolve import voice_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.scopes import need, require
 from tts_app.api.spoken import write_and_speak
@@ -69,7 +69,7 @@ async def create_chat(
     chat = Chat(model, request.with_usage)
     if request.audio is not None:
         require(http.scope, Scope.SPEAK)
-        voice = by_name(voices_of(playground.service, "tts-1"), request.audio.voice, "audio.voice")
+        voice = await voice_of(playground, tenant, "tts-1", request.audio.voice, "audio.voice")
         utterance = Utterance("", voice, SpeechOptions(request.audio.format.replace("pcm16", "pcm")))
         spoken = write_and_speak(
             tenant, playground.text, playground.service, model, engine_request, utterance

@@ -37,6 +37,8 @@ ACTIONS = {
     "DELETE /v1/batches/{batch_id}": ("batch.delete", "batch"),
     "POST /v1/batches/{batch_id}/cancel": ("batch.cancel", "batch"),
     "POST /v1/batches/{batch_id}/retry": ("batch.retry", "batch"),
+    "POST /v1/voices": ("voice.clone", "voice"),
+    "DELETE /v1/voices/{voice_id}": ("voice.revoke", "voice"),
     "POST /v1/keys": ("key.create", "key"),
     "POST /v1/keys/{key_id}/rotate": ("key.rotate", "key"),
     "DELETE /v1/keys/{key_id}": ("key.revoke", "key"),

@@ -1,8 +1,10 @@
 """From what a request says to the voice that speaks it."""
 
+import asyncio
+
 from tts_app.api.deps import Context
 from tts_app.api.errors import ApiError
-from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
+from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import resolve_locale
 from tts_app.serving.service import SpeechService, UnknownModelError
 
@@ -45,6 +47,32 @@ def writer_of(playground: Context, model: str) -> str:
         wrong = f"There is no model {model!r}."
     allowed = f"Allowed: {', '.join(names)}." if names else "No model that writes is served here."
     raise ApiError(400, f"{wrong} {allowed}", param="model", code="unknown_model")
+
+
+async def voice_of(
+    playground: Context, tenant: str, model: str, name: str, param: str = "voice"
+) -> CatalogueVoice:
+    """Return the voice called `name` of the request's `model`, or the tenant's cloned voice of that id.
+
+    Raises:
+        ApiError: there is none; the message says what there is.
+        NoVaultError, VaultError: a cloned voice cannot be read.
+    """
+    catalogue = voices_of(playground.service, model)
+    if not is_clone(name):
+        return by_name(catalogue, name, param)
+    try:
+        found = await asyncio.to_thread(playground.clones.find, tenant, name, playground.service.models)
+    except UnknownVoiceError as error:
+        raise ApiError(400, str(error.args[0]), param=param, code="unknown_voice") from None
+    if model not in (*OPENAI_MODELS, found.model):
+        raise ApiError(
+            400,
+            f"The voice {name!r} is spoken by the model {found.model!r}: name that, or {OPENAI_MODELS[0]}.",
+            param="model",
+            code="unknown_voice",
+        )
+    return found
 
 
 def by_name(catalogue: Catalogue, name: str, param: str = "voice") -> CatalogueVoice:

@@ -20,7 +20,7 @@ from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
 from tts_app.api.meter import Metered
 from tts_app.api.ranges import byte_range
-from tts_app.api.resolve import by_description, by_name, voices_of
+from tts_app.api.resolve import by_description, voice_of, voices_of
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
@@ -60,7 +60,7 @@ async def create_speech(
     meter: Metered,
 ) -> Response:
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
-    voice = _voice(body, playground)
+    voice = await _voice(tenant, body, playground)
     utterance = Utterance(body.text, voice, _options(body, voice))
     try:
         await unless_left(_check_text(tenant, utterance, playground), request)
@@ -206,9 +206,9 @@ async def _events(tenant: str, speech_id: str, playground: Context) -> AsyncGene
             yield event(data, "speech")
 
 
-def _voice(body: DurableRequest, playground: Context) -> CatalogueVoice:
-    catalogue = voices_of(playground.service, body.model)
+async def _voice(tenant: str, body: DurableRequest, playground: Context) -> CatalogueVoice:
     if body.voice is None:
+        catalogue = voices_of(playground.service, body.model)
         return by_description(catalogue, body.language, body.dialect, body.gender)
     for name in ("language", "dialect", "gender"):
         if getattr(body, name) is not None:
@@ -218,7 +218,7 @@ def _voice(body: DurableRequest, playground: Context) -> CatalogueVoice:
                 param=name,
                 code="conflicting_parameter",
             )
-    return by_name(catalogue, body.voice)
+    return await voice_of(playground, tenant, body.model, body.voice)
 
 
 def _options(body: DurableRequest, voice: CatalogueVoice) -> SpeechOptions:

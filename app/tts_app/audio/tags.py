@@ -3,8 +3,10 @@
 from tts_app.resources.locales import language_of
 
 
-def speech_tags(avatar: str, locale: str, *, title: str | None = None) -> dict[str, str]:
+def speech_tags(avatar: str, locale: str, *, title: str | None = None, consent: str = "") -> dict[str, str]:
     """Return the tags of speech by `avatar` (such as `female_en-US`) in `locale`, for `Encoder`.
+
+    `consent` is the id of the speaker's consent, if the voice imitates somebody: then the tags say so.
 
     The keys are libavformat's: it writes them as ID3 frames (TPE1, TLAN, TIT2) or Vorbis comments.
     The tags say that a machine made the speech. A language without a known code is `und`, undetermined.
@@ -12,4 +14,5 @@ def speech_tags(avatar: str, locale: str, *, title: str | None = None) -> dict[s
     tags = {"artist": avatar, "language": language_of(locale).iso639_2}
     if title:
         tags["title"] = title
-    return tags | {"comment": f"Synthetic speech, {avatar}, {locale}"}
+    cloned = f"; cloned voice {avatar}; consent {consent}" if consent else ""
+    return tags | {"comment": f"Synthetic speech, {avatar}, {locale}{cloned}"}

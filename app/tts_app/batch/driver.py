@@ -17,6 +17,7 @@ from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Item, Plan
 from tts_app.batch.retry_output import TRIES, OutputLostError, RetryOutput
+from tts_app.batch.speakers import GetClips
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.batch.worker import Fault, Order, Spoken
 from tts_app.batch.worker_pool import (
@@ -26,6 +27,7 @@ from tts_app.batch.worker_pool import (
     WorkerPoolError,
     pool_size,
 )
+from tts_app.engines.base import Clip, EngineError
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
 from tts_app.storage.output import LockedError, Output
@@ -46,8 +48,10 @@ class Driver:
         options: Options,
         report: Callable[[Progress], None] = lambda _: None,
         waits: Waits = DEFAULT_WAITS,
+        clips: GetClips | None = None,
     ) -> None:
         self._plan = plan
+        self._clips = clips
         self._models = {model.name: model for model in models}
         self._output = output
         self._options = options
@@ -213,7 +217,9 @@ class Driver:
         return True
 
     async def _speak(self, worker: WorkerHandle, items: Sequence[Item]) -> None:
-        orders = [Order(i.number, i.text, i.voice.id, self._plan.format, i.file) for i in items]
+        items, orders = await self._orders(items)
+        if not items:
+            return
         found: Sequence[Spoken | Fault]
         alone = self._feed.is_quarantined(items[0])
         try:
@@ -233,6 +239,35 @@ class Driver:
                 return
             found = [Fault(i.number, "passing", "WorkerDied", f"its worker died: {error}") for i in items]
         await asyncio.gather(*(self._settle(*pair) for pair in zip(items, found, strict=True)))
+
+    async def _orders(self, items: Sequence[Item]) -> tuple[list[Item], list[Order]]:
+        """Return the items that can be spoken and their orders; those whose voice was revoked fail.
+
+        The clip of a cloned voice is read anew each time: it may have been revoked.
+        """
+        clips: dict[str, Clip | Fault] = {}
+        for item in items:
+            if item.voice.clone and item.voice.id not in clips:
+                clips[item.voice.id] = await self._clip(item)
+        ready, orders = [], []
+        for item in items:
+            clip = clips.get(item.voice.id)
+            if isinstance(clip, Fault):
+                await self._settle(item, clip._replace(number=item.number))
+                continue
+            ready.append(item)
+            orders.append(Order(item.number, item.text, item.voice, self._plan.format, item.file, clip))
+        return ready, orders
+
+    async def _clip(self, item: Item) -> Clip | Fault:
+        if self._clips is None:
+            return Fault(item.number, "item", "VoiceUnavailable", "Cloned voices are spoken by a service.")
+        try:
+            return await asyncio.to_thread(self._clips, item.voice.clone)
+        except EngineError as error:
+            return Fault(item.number, "item", "VoiceRevoked", str(error))
+        except Exception as error:  # noqa: BLE001 - what reads clips may be away: the items are tried again
+            return Fault(item.number, "passing", type(error).__name__, str(error)[:500])
 
     async def _settle(self, item: Item, result: Spoken | Fault) -> None:
         feed = self._feed

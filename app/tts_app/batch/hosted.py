@@ -14,15 +14,18 @@ from tts_app.batch.driver import Driver
 from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress, Spoken, State
-from tts_app.batch.plan import Plan, PlanError
+from tts_app.batch.plan import Plan, PlanError, no_clones
 from tts_app.batch.posts import Fault
 from tts_app.batch.prepare import prepare
 from tts_app.batch.report import MANIFEST, SUMMARY, archive_blocks
 from tts_app.batch.run import run
+from tts_app.batch.speakers import GetClips
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
+from tts_app.catalogue import CatalogueVoice
 from tts_app.fair_queue import FairAsyncQueue
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
+from tts_app.serving.clones import Clones
 from tts_app.settings import Settings
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
@@ -67,7 +70,9 @@ class HostedBatches:
         waits: Waits = DEFAULT_WAITS,
         database_retry: Backoff = RETRY,
         ran: Ran = _nobody,
+        clones: Clones | None = None,
     ) -> None:
+        self._clones = clones
         self._models = models
         self._waits = waits
         self._recorded = partial(recorded, backoff=database_retry)
@@ -225,7 +230,7 @@ class HostedBatches:
         try:
             plan, _ = self._checked(batch)
             batch.total = plan.total
-            batch.avatars = [voice.id for voice in plan.voices]
+            batch.avatars = [voice.label for voice in plan.voices]
             plan.close()
             allow(plan)
             kept = self._batches.add(batch.tenant, batch, act)  # of two at the same time it stores one
@@ -259,8 +264,25 @@ class HostedBatches:
     def _prepare(self, batch: Batch, touch: bool) -> tuple[Plan, Output]:
         config_maps = self._settings.state / "config-maps"
         return prepare(
-            self._spec(batch), self._models(), config_maps, touch, batch.avatars or (), private=True
+            self._spec(batch),
+            self._models(),
+            config_maps,
+            touch,
+            batch.avatars or (),
+            private=True,
+            find_clone=partial(self._find_clone, batch.tenant),
+            commercial=self._settings.commercial,
         )
+
+    def _find_clone(self, tenant: str, voice_id: str) -> CatalogueVoice:
+        """Return a cloned voice of a tenant. Blocking. Raises UnknownVoiceError."""
+        if self._clones is None:
+            return no_clones(voice_id)
+        return self._clones.find(tenant, voice_id, self._models())
+
+    def _clips(self, tenant: str) -> GetClips | None:
+        """Return what reads the clips of a tenant's cloned voices."""
+        return partial(self._clones.clip, tenant) if self._clones else None
 
     def _spec(self, batch: Batch) -> TTSJobSpec:
         spec = json.loads(batch.job)
@@ -370,6 +392,7 @@ class HostedBatches:
                 started=started,
                 wanted=wanted,
                 waits=self._waits,
+                clips=self._clips(batch.tenant),
             )
         finally:
             await asyncio.gather(*saving)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from tts_app.audio.formats import FORMATS
 from tts_app.batch.ledger import read_records
-from tts_app.batch.names import file_name
+from tts_app.batch.names import Label, file_name, parse_label
 from tts_app.batch.plan import text_for
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.storage.output import Output
@@ -32,7 +32,7 @@ class Filter:
 class _Item(NamedTuple):
     number: int
     post: int
-    avatar: str
+    label: Label
     file: str
 
 
@@ -67,13 +67,14 @@ class Items:
         extension = FORMATS[output.format].extension
         pairs = product(self._spec.posts.inline or (), self._avatars)
         for number, (post, avatar) in enumerate(pairs):
-            if text_for(post.text, avatar.partition("_")[2]) is not None:
+            label = parse_label(avatar)
+            if text_for(post.text, label.locale) is not None:
                 file = file_name(output.name_template, post.id, avatar, extension)
-                yield _Item(number, post.id, avatar, file)
+                yield _Item(number, post.id, label, file)
 
     def _matching(self, wanted: Filter, after: int) -> Iterator[dict[str, Any]]:
         for item in self._all():
-            gender, _, locale = item.avatar.partition("_")
+            _, gender, locale = item.label
             status = self._status(item)
             if (
                 item.number > after
@@ -93,11 +94,11 @@ class Items:
         return "done" if self._sizes.get(item.file) == record["bytes"] else "pending"
 
     def _as_dict(self, item: _Item, status: ItemStatus) -> dict[str, Any]:
-        gender, _, locale = item.avatar.partition("_")
+        voice, gender, locale = item.label
         entry: dict[str, Any] = {
             "number": item.number,
             "post": item.post,
-            "voice": item.avatar,
+            "voice": voice,
             "locale": locale,
             "gender": gender,
             "file": item.file,

@@ -5,26 +5,41 @@ import json
 import os
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import regex
+from pydantic import JsonValue
 
 from tts_app import speech
 from tts_app.audio.formats import FORMATS
 from tts_app.batch.hashes import keyed, start_of
-from tts_app.batch.names import file_name
+from tts_app.batch.names import file_name, parse_label
 from tts_app.batch.posts import Fault, PostsError, read_posts
-from tts_app.catalogue import Catalogue, CatalogueVoice
+from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import VoiceModel
+from tts_app.resources.engines import ENGINES
+from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import characters_per_second
 from tts_app.resources.tts_job import Post, TTSJobSpec
 
 _SPOKEN = regex.compile(r"[\p{L}\p{N}]")
 _BLOCK = 1 << 20
+
+
+FindClone = Callable[[str], CatalogueVoice]
+"""Returns the cloned voice of an id, or raises UnknownVoiceError. Blocking."""
+
+
+def no_clones(voice_id: str) -> CatalogueVoice:
+    """Raise UnknownVoiceError: cloned voices are the service's, and none is at hand."""
+    raise UnknownVoiceError(
+        f"The voice {voice_id!r} is kept by a service: render it by POST /v1/batches, or by a TTSJob on that "
+        "service."
+    )
 
 
 class PlanError(Exception):
@@ -84,7 +99,7 @@ class Plan:
             post, texts = json.loads(line)
             for voice, seed, text in zip(self.voices, self._seeds, texts, strict=True):
                 if text is not None:
-                    name = file_name(self.template, post, voice.id, extension)
+                    name = file_name(self.template, post, voice.label, extension)
                     yield Item(number, post, voice, text, name, self._key(seed, text))
                 number += 1
 
@@ -104,7 +119,7 @@ class Plan:
             return None
         if file is not None:
             extension = FORMATS[self.format].extension
-            if file != file_name(self.template, post, avatar, extension):
+            if file != file_name(self.template, post, self.voices[column].label, extension):
                 return None
         number = row * len(self.voices) + column
         return number if self.keys[number] else None
@@ -150,16 +165,23 @@ def plan_batch(
     avatars: Sequence[str] = (),
     *,
     secret: bytes,
+    find_clone: FindClone = no_clones,
+    commercial: bool = False,
 ) -> Plan:
     """Return the plan of a TTSJob for the avatars that `models` offer, or for `avatars` alone.
 
-    `secret` is that of the output's keyed hashes.
+    `avatars` are labels of voices. `secret` is that of the output's keyed hashes. `find_clone` finds the
+    cloned voices that are named. `commercial`: whether the audio is used commercially.
 
     Raises:
         PlanError: something is wrong; all faults are listed, every post was looked at.
     """
     faults: list[Fault] = []
-    voices = _voices(spec, Catalogue(models), avatars, faults)
+    chosen = _voices(spec, Catalogue(models), avatars, find_clone, faults)
+    voices = [_with_parameters(voice, spec.parameters or {}, faults) for voice in chosen]
+    used = {voice.model for voice in voices}
+    forbidden = (license_fault(model, commercial=commercial) for model in models if model.name in used)
+    faults += [Fault("license", sentence) for sentence in forbidden if sentence]
     seeds = [_seed(voice, spec.output.format, models) for voice in voices]
     records = _records()
     plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds, secret)
@@ -205,10 +227,23 @@ def text_for(texts: Mapping[str, str], locale: str) -> str | None:
 
 
 def _voices(
-    spec: TTSJobSpec, catalogue: Catalogue, avatars: Sequence[str], faults: list[Fault]
+    spec: TTSJobSpec,
+    catalogue: Catalogue,
+    labels: Sequence[str],
+    find_clone: FindClone,
+    faults: list[Fault],
 ) -> list[CatalogueVoice]:
-    """Return the voices of `avatars`, or if there are none, those that the spec asks for, sorted."""
+    """Return the voices of `labels`, or if there are none, those that the spec asks for, sorted.
+
+    A spec that names cloned voices asks for these alone, unless it names locales or genders too.
+    """
     asked = spec.avatars
+    ids = [parse_label(label).voice for label in labels]
+    wanted = [voice for voice in ids if is_clone(voice)] if labels else asked.voices
+    cloned = _cloned(wanted, find_clone, faults)
+    avatars = [voice for voice in ids if not is_clone(voice)]
+    if (labels and not avatars) or (asked.voices and not asked.locales and not asked.genders and not labels):
+        return _sorted(cloned)
     genders = asked.genders or ("female", "male")
     named = avatars or [f"{gender}_{locale}" for locale in asked.locales for gender in genders]
     offered = {voice.id for voice in catalogue}
@@ -219,7 +254,33 @@ def _voices(
     found = [v for v in catalogue if (v.id in named if named else v.voice.gender in genders)]
     if not found and not faults:
         faults.append(Fault("avatars", "no model offers an avatar"))
-    return sorted(found, key=lambda voice: (voice.voice.locale, voice.voice.gender))
+    return _sorted([*found, *cloned])
+
+
+def _with_parameters(
+    voice: CatalogueVoice, parameters: Mapping[str, JsonValue], faults: list[Fault]
+) -> CatalogueVoice:
+    """Return the voice with these parameters of its engine on top of its own."""
+    own = {**voice.voice.parameters, **parameters}
+    faults += [
+        Fault("parameters", f"{voice.id}: {fault}") for fault in ENGINES[voice.engine].voice_faults(own)
+    ]
+    return replace(voice, voice=voice.voice.model_copy(update={"parameters": own}))
+
+
+def _cloned(ids: Iterable[str], find_clone: FindClone, faults: list[Fault]) -> list[CatalogueVoice]:
+    found = []
+    for voice_id in ids:
+        try:
+            found.append(find_clone(voice_id))
+        except UnknownVoiceError as error:
+            faults.append(Fault("avatars.voices", str(error.args[0])))
+    return found
+
+
+def _sorted(voices: Iterable[CatalogueVoice]) -> list[CatalogueVoice]:
+    """Return voices in the order of a plan: by locale, gender and id; the model's own before cloned ones."""
+    return sorted(voices, key=lambda voice: (voice.voice.locale, voice.voice.gender, voice.clone))
 
 
 def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
@@ -249,7 +310,7 @@ def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "
     spec = next(model.spec for model in models if model.name == voice.model)
     spoken = voice.voice.model_dump(mode="json", include=_OF_VOICE)
     served = spec.model_dump(mode="json", include=_OF_MODEL)
-    what = [speech.VERSION, voice.id, spoken, served, format]
+    what = [speech.VERSION, voice.id, spoken, served, format, *([voice.clip] if voice.clone else [])]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode() + b"\n")
 
 

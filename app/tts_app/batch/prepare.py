@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tts_app.batch.plan import Plan, PlanError, plan_batch
+from tts_app.batch.plan import FindClone, Plan, PlanError, no_clones, plan_batch
 from tts_app.batch.posts import Fault
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
@@ -18,11 +18,15 @@ def prepare(
     avatars: Sequence[str] = (),
     lease_seconds: float = LEASE_SECONDS,
     private: bool = False,
+    find_clone: FindClone = no_clones,
+    commercial: bool = False,
 ) -> tuple[Plan, Output]:
     """Return the plan and the output; with `touch`, check that the output can be written. Blocking.
 
-    If `avatars` are given, only these speak, whatever else the models offer. `lease_seconds` is how long a
-    lost driver still holds an output in an object store. `private`: a folder of output is its owner's only.
+    If `avatars` are given, only these speak, whatever else the models offer: labels of voices. `find_clone`
+    finds the cloned voices that are named. `commercial`: whether the audio is used commercially.
+    `lease_seconds` is how long a lost driver still holds an output in an object store. `private`: a folder of
+    output is its owner's only.
 
     Raises:
         PlanError: something is wrong; all faults are listed, nothing was rendered.
@@ -41,7 +45,15 @@ def prepare(
         if touch:  # else it may be back when the driver asks again
             faults.append(Fault("output", f"{spec.output.uri}: {describe(error)}"))
     try:
-        plan = plan_batch(spec, models, config_maps, avatars, secret=secret)
+        plan = plan_batch(
+            spec,
+            models,
+            config_maps,
+            avatars,
+            secret=secret,
+            find_clone=find_clone,
+            commercial=commercial,
+        )
     except PlanError as error:
         raise PlanError([*error.faults, *faults]) from None
     if output is None or faults:

@@ -11,6 +11,7 @@ from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Plan
 from tts_app.batch.report import write_report
 from tts_app.batch.retry_output import OutputLostError
+from tts_app.batch.speakers import GetClips
 from tts_app.batch.spool import SpoolError
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
@@ -34,13 +35,15 @@ async def run(
     wanted: Callable[[], Awaitable[bool]] = _always,
     archive: bool = False,
     waits: Waits = DEFAULT_WAITS,
+    clips: GetClips | None = None,
 ) -> Outcome:
     """Render what the output lacks, then write the report. `started` gets the driver, and may stop it.
 
     If another driver holds the output, wait for that driver. `wanted` is asked once the output is held,
-    because the batch may have ended meanwhile. For an output that is away, wait a limited time.
+    because the batch may have ended meanwhile. For an output that is away, wait a limited time. `clips` reads
+    the clips of cloned voices.
     """
-    driver = Driver(plan, models, output, options, report, waits)
+    driver = Driver(plan, models, output, options, report, waits, clips)
     started(driver)
     try:
         async with driver.reporting(), _locked(output, driver):

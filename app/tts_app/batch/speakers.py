@@ -1,16 +1,20 @@
 """What speaks the items of a batch: a model that the worker itself has loaded, or a service's replicas."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
 from tts_app.audio.encode import completed
 from tts_app.catalogue import CatalogueVoice
+from tts_app.engines.base import Clip
 from tts_app.engines.loading import load_model
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import VoiceClient
 from tts_app.speech import Chunk, SpeechOptions, Utterance, speak
+
+GetClips = Callable[[str], Clip]
+"""Returns the clip of the cloned voice of an id, or raises EngineError: it cannot be used. Blocking."""
 
 
 class Speaker(Protocol):
@@ -19,8 +23,14 @@ class Speaker(Protocol):
     def __init__(self, model: VoiceModel, slots: int) -> None:
         """Get ready to speak `slots` texts at a time. Raises SourceError, EngineError."""
 
-    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
-        """Return a whole file and its seconds of audio.
+    async def speak(
+        self,
+        text: str,
+        voice: CatalogueVoice,
+        format: str,  # noqa: A002
+        clip: Clip | None = None,
+    ) -> tuple[bytes, float]:
+        """Return a whole file and its seconds of audio. `clip` is that of a cloned voice.
 
         Raises:
             TextError: the text holds nothing that can be spoken.
@@ -36,7 +46,13 @@ class EngineSpeaker:
     def __init__(self, model: VoiceModel, slots: int) -> None:
         self._pool = load_model(model, callers=slots)
 
-    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+    async def speak(
+        self,
+        text: str,
+        voice: CatalogueVoice,
+        format: str,  # noqa: A002
+        clip: Clip | None = None,
+    ) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio."""
         utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         synthesise = partial(self._pool.synthesise, background=True)
@@ -49,11 +65,22 @@ class ServiceSpeaker:
     def __init__(self, model: VoiceModel, slots: int) -> None:
         self._client = VoiceClient(model.name, background=True)
 
-    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+    async def speak(
+        self,
+        text: str,
+        voice: CatalogueVoice,
+        format: str,  # noqa: A002
+        clip: Clip | None = None,
+    ) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio."""
         utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         capabilities = await self._client.capabilities()
-        return await _whole(speak(utterance, capabilities, self._client.synthesise), format)
+        synthesise = partial(self._client.synthesise, clip=None if clip is None else partial(_given, clip))
+        return await _whole(speak(utterance, capabilities, synthesise), format)
+
+
+async def _given(clip: Clip) -> Clip:
+    return clip
 
 
 async def _whole(chunks: AsyncGenerator[Chunk, None], format: str) -> tuple[bytes, float]:  # noqa: A002

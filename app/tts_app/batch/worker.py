@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Literal, NamedTuple
 
 from tts_app.batch.speakers import Speaker
-from tts_app.catalogue import Catalogue
-from tts_app.engines.base import EngineError
+from tts_app.catalogue import CatalogueVoice
+from tts_app.engines.base import Clip, EngineError
 from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
@@ -22,9 +22,11 @@ class Order(NamedTuple):
 
     number: int
     text: str
-    avatar: str
+    voice: CatalogueVoice
     format: str
     file: str
+    clip: Clip | None = None
+    """The clip of a cloned voice."""
 
 
 class Spoken(NamedTuple):
@@ -52,7 +54,6 @@ class Worker:
 
     def __init__(self, speaker: str, model: VoiceModel, slots: int, output: str) -> None:
         self._path, self._model, self._slots = speaker, model, slots
-        self._catalogue = Catalogue([model])
         self._output = open_output(output)
         self._speaker: Speaker
 
@@ -70,8 +71,7 @@ class Worker:
 
     async def _render(self, order: Order) -> Spoken | Fault:
         try:
-            voice = self._catalogue.find(order.avatar)
-            data, seconds = await self._speaker.speak(order.text, voice, order.format)
+            data, seconds = await self._speaker.speak(order.text, order.voice, order.format, order.clip)
         except TextError as error:
             return Fault(order.number, "item", "NothingToSpeak", str(error))
         except EngineError as error:

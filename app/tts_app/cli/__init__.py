@@ -14,6 +14,7 @@ from tts_app.cli.audit import audit_app
 from tts_app.cli.chat import chat
 from tts_app.cli.console import INTERRUPTED
 from tts_app.cli.database import database_app
+from tts_app.cli.evaluate import evaluate_model
 from tts_app.cli.keys import keys_app
 from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (say, voices, chat, serve, render, usage):
     app.command()(command)
+models_app.command("evaluate")(evaluate_model)
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")

@@ -1,4 +1,4 @@
-"""`ttsp models`: the files of the models."""
+"""`ttsp models`: the files of the models, and their quality."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tts_app.cli.console import WRONG_USAGE, ModelFiles, err, fail, json_progres
 from tts_app.manifests import ManifestError, load_models, parse_model
 from tts_app.resources import TextModel, VoiceModel
 
-models_app = typer.Typer(help="Manage the models' files.", no_args_is_help=True)
+models_app = typer.Typer(help="Manage and evaluate the models.", no_args_is_help=True)
 
 
 @models_app.command("fetch")

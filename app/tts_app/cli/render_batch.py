@@ -13,8 +13,9 @@ from rich.console import Console
 
 from tts_app.batch.command import BatchError, Command
 from tts_app.batch.outcome import Outcome, Progress, State
-from tts_app.batch.plan import Plan, PlanError
+from tts_app.batch.plan import Plan, PlanError, no_clones
 from tts_app.batch.prepare import prepare
+from tts_app.batch.service_clones import GatewayClones
 from tts_app.cli.batch_report import estimate_lines, print_summary, progress_reports
 from tts_app.resources import TTSJob
 from tts_app.settings import Settings
@@ -23,6 +24,7 @@ from tts_app.storage.output import Output, describe
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
+    from tts_app.batch.speakers import GetClips
 
 _FAULTS_REPORTED = 1000
 _MESSAGE = 4000
@@ -44,6 +46,7 @@ def render_batch(
         BatchError: the batch is not valid; nothing was rendered.
         ServingError: the embedded Ray does not start; nothing was rendered.
     """
+    clones = GatewayClones() if command.speaker == "service" else None
     with _claims(command.job, keep=not dry_run):
         try:
             touch = not (dry_run or command.resume)
@@ -53,6 +56,8 @@ def render_batch(
                 command.config_maps,
                 touch,
                 lease_seconds=command.lease_seconds,
+                find_clone=clones.find if clones else no_clones,
+                commercial=Settings().commercial,
             )
         except PlanError as error:
             raise BatchError(_faults(error)) from error
@@ -67,7 +72,7 @@ def render_batch(
         if not as_json:
             err.print("Ctrl-C stops it after the files in hand; the same command resumes it.")
         with _ray(err), progress_reports(plan, err, out, as_json) as report:
-            ended = asyncio.run(_run(command, plan, output, report))
+            ended = asyncio.run(_run(command, plan, output, report, clones.clip if clones else None))
     finally:
         plan.close()
     print_summary(ended, output.url, err, out, as_json)
@@ -79,7 +84,13 @@ def refused(message: str) -> str:
     return json.dumps(Outcome("Failed", Progress(0), message[:_MESSAGE]).as_dict())
 
 
-async def _run(command: Command, plan: Plan, output: Output, report: Callable[[Progress], None]) -> Outcome:
+async def _run(
+    command: Command,
+    plan: Plan,
+    output: Output,
+    report: Callable[[Progress], None],
+    clips: "GetClips | None",
+) -> Outcome:
     from tts_app.batch.run import run
 
     loop = asyncio.get_running_loop()
@@ -96,6 +107,7 @@ async def _run(command: Command, plan: Plan, output: Output, report: Callable[[P
         report=report,
         started=started,
         archive=command.archive,
+        clips=clips,
     )
 
 
@@ -116,7 +128,7 @@ def _ray(err: Console) -> AbstractContextManager[object]:
 def _joined() -> Iterator[None]:
     import ray
 
-    ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    ray.init(address="auto", log_to_driver=False, configure_logging=False, ignore_reinit_error=True)
     try:
         yield
     finally:

@@ -90,6 +90,17 @@ def _models(paths: list[Path] | None) -> list[VoiceModel]:
 
 def _row(voice: dict[str, Any]) -> list[str]:
     measured = voice["measured"]
-    error = f"{measured['metric'].upper()} {measured['plain']:.1%}" if measured else "not measured"
-    mos = f"{measured['dnsmos']:.1f}" if measured else "-"
-    return [voice["id"], voice["quality"], error, mos, voice["license"]["spdx"], voice["approximation"] or ""]
+    note = voice["approximation"] or ""
+    figures = (_error_rate(measured), _dnsmos(measured))
+    return [voice["id"], voice["quality"], *figures, voice["license"]["spdx"], note]
+
+
+def _error_rate(measured: dict[str, Any] | None) -> str:
+    if measured is None or measured["plain"] is None:
+        return "not measured"
+    published = " (published)" if measured["source"] == "published" else ""
+    return f"{measured['metric'].upper()} {measured['plain']:.1%}{published}"
+
+
+def _dnsmos(measured: dict[str, Any] | None) -> str:
+    return "-" if measured is None or measured["dnsmos"] is None else f"{measured['dnsmos']:.1f}"

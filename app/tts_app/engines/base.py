@@ -33,9 +33,10 @@ class Clip:
     """A recording of a voice that an engine imitates."""
 
     digest: str
-    """SHA-256 of the sound and the transcript, in hex: engines keep what they compute of a clip by it."""
+    """SHA-256 of the voice's id, the transcript and the sound, in hex: engines keep what they compute of a
+    clip by it."""
     audio: Audio
-    """Mono, 3-30 s, trimmed and levelled."""
+    """Mono, 3-30 s, trimmed and levelled. Empty only on the way to a replica, which may have it already."""
     rate: int
     """Samples a second."""
     transcript: str

@@ -1,8 +1,12 @@
 """Loads the model of a resource in this process: its files, then its engine."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+from tts_app.audio.samples import Audio
+from tts_app.cloning.references import clips_of
+from tts_app.engines.base import Clip, Segment, SpeechEngine
 from tts_app.engines.pool import EnginePool
 from tts_app.engines.registry import speech_engine, text_engine
 from tts_app.engines.text import TextEngine
@@ -24,11 +28,11 @@ def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress)
 
 
 def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int | None = None) -> EnginePool:
-    """Return the model's engine for `callers` at a time, after loading it and checking every speaker.
+    """Return the model's engine for `callers` at a time, after loading it and checking every voice.
 
     Raises:
         SourceError: the files are not available.
-        EngineError: the model cannot be loaded, or has no such speaker.
+        EngineError: the model cannot be loaded, has no such speaker, or a clip cannot be used.
     """
     spec = model.spec
     folder = fetch_model(model, progress)
@@ -36,7 +40,24 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
     for voice in spec.voices:
         if speaker := voice.speaker or voice.description:
             engine.check_speaker(speaker)
+    references = [voice.reference for voice in spec.voices if voice.reference is not None]
+    if references:
+        return _PoolWithClips(engine, clips_of(references), callers)
     return EnginePool(engine, callers)
+
+
+class _PoolWithClips(EnginePool):
+    """A pool that gives segments the clips of the model's own voices."""
+
+    def __init__(self, engine: SpeechEngine, clips: dict[str, Clip], callers: int | None) -> None:
+        super().__init__(engine, callers)
+        self._clips = clips
+
+    async def synthesise(self, segment: Segment, background: bool = False) -> Audio:
+        """Speak a segment, as `EnginePool` does."""
+        if segment.clip is not None:
+            segment = replace(segment, clip=self._clips[segment.clip.digest])
+        return await super().synthesise(segment, background)
 
 
 def load_text_model(model: TextModel, progress: Progress = no_progress) -> TextEngine:

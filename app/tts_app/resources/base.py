@@ -37,6 +37,9 @@ ObjectKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_l
 """A key in the data of a ConfigMap or Secret."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 """A short text for people."""
+VOICE_ID = r"^voice_[0-9a-f]{24}$"
+VoiceId = Annotated[str, StringConstraints(pattern=VOICE_ID), Field(json_schema_extra={"maxLength": 30})]
+"""The id of a cloned voice."""
 SourceUri = Annotated[str, StringConstraints(pattern=r"^(hf|s3|gs|pvc|file|package)://.+", max_length=2048)]
 """Where model files and clips are read from."""
 StorageUri = Annotated[str, StringConstraints(pattern=r"^(s3|gs|pvc|file)://.+", max_length=2048)]
@@ -164,6 +167,8 @@ class License(Resource):
     """SPDX identifier of the licence, such as Apache-2.0."""
     commercial_use: bool
     """Whether the licence allows commercial use."""
+    base: Text | None = None
+    """Model that it was made from, with that one's licence, whose conditions it inherits."""
 
 
 class Replicas(Resource):

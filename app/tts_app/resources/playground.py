@@ -189,6 +189,13 @@ class Audit(Resource):
     """Secret whose key `key` protects the record: at least 32 random characters, kept for ever."""
 
 
+class ClonedVoices(Resource):
+    """How cloned voices are kept."""
+
+    key_secret: ObjectName
+    """Secret whose key `key` encrypts cloned voices: at least 32 random characters, kept for ever."""
+
+
 class Security(Resource):
     """Who may call the API."""
 
@@ -210,6 +217,8 @@ class Security(Resource):
     """The identity provider whose tokens count, beside keys; with it, /v1 asks for a key or a token."""
     audit: Audit | None = None
     """Whether acts leave a record in the database, and whose secret protects it; default: they leave none."""
+    voices: ClonedVoices | None = None
+    """The key of cloned voices; default: none can be made."""
     allowed_hosts: Annotated[list[HostPattern], Field(max_length=32)] = []
     """Names in the Host header that are this service's; default: every name."""
     cors_origins: Annotated[list[Origin], Field(max_length=32)] = []
@@ -403,6 +412,12 @@ class PlaygroundSpec(Resource):
             "(has(self.storage) && has(self.storage.database))",
             holds=lambda spec: spec.security.audit is None or spec.storage.database is not None,
         ),
+        Rule(
+            "security.voices needs storage.database: cloned voices would go with the pod",
+            cel="!has(self.security) || !has(self.security.voices) || "
+            "(has(self.storage) && has(self.storage.database))",
+            holds=lambda spec: spec.security.voices is None or spec.storage.database is not None,
+        ),
     )
 
     images: Images = Images()
@@ -413,6 +428,9 @@ class PlaygroundSpec(Resource):
     """The service's Ray cluster."""
     when_empty: Literal["Remove", "KeepGateway"] = "Remove"
     """Whether the service is removed with its last model, or its API stays and reports that it has none."""
+    commercial: bool | None = None
+    """Whether the service is used commercially: then no model is served whose licence forbids that; default:
+    the operator's, which is false."""
     tenants: Tenants = Tenants()
     """How tenants share the service."""
     storage: Storage = Storage()

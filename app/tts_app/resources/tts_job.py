@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
 from tts_app.resources.base import (
     Column,
@@ -13,6 +13,7 @@ from tts_app.resources.base import (
     ObjectName,
     Resource,
     StorageUri,
+    VoiceId,
 )
 from tts_app.resources.locales import LOCALE_LENGTH, LOCALE_PATTERN, Gender, Locale, canonical_locale
 from tts_app.resources.rules import Rule, Unique, exactly_one, immutable
@@ -23,8 +24,10 @@ DEFAULT_SERVICE = "playground"
 
 _MOST_TEXTS = 64
 _MOST_LOCALES = 100
-_TEMPLATE = r"([-A-Za-z0-9_.]|[{]post(:0[1-9]d)?[}]|[{]gender[}]|[{]locale[}])+"
+_MOST_VOICES = 100
+_TEMPLATE = r"([-A-Za-z0-9_.]|[{]post(:0[1-9]d)?[}]|[{]gender[}]|[{]locale[}]|[{]voice[}])+"
 _NUMBERED = r"[{]post(:0[1-9]d)?[}]"
+_OF_THE_AUDIO = ("service", "ephemeral", "posts", "avatars", "output", "parameters")
 _WHY_NOT = "make a new TTSJob on the same output, which renders only what is missing"
 
 
@@ -100,6 +103,8 @@ class Avatars(Resource):
     """Locales to speak; default: all that the service offers."""
     genders: Annotated[list[Gender], Field(max_length=2), Unique()] = []
     """Genders to speak with; default: both."""
+    voices: Annotated[list[VoiceId], Field(max_length=_MOST_VOICES), Unique()] = []
+    """Cloned voices, by their ids; alone, unless locales or genders are named too."""
 
 
 class Output(Resource):
@@ -108,7 +113,7 @@ class Output(Resource):
     rules = (
         Rule(
             "nameTemplate may hold letters, digits, '-', '_', '.', and {post} or {post:02d}, {gender}, "
-            "{locale}",
+            "{locale}, {voice}",
             cel=f"self.nameTemplate.matches('^{_TEMPLATE}$')",
             holds=lambda output: re.fullmatch(_TEMPLATE, output.name_template) is not None,
         ),
@@ -118,10 +123,12 @@ class Output(Resource):
             holds=lambda output: not output.name_template.startswith("."),
         ),
         Rule(
-            "nameTemplate needs {post} and {locale}, so that no two files have one name",
-            cel=f"self.nameTemplate.matches('{_NUMBERED}') && self.nameTemplate.contains('{{locale}}')",
+            "nameTemplate needs {post}, and {locale} or {voice}, so that no two files have one name",
+            cel=f"self.nameTemplate.matches('{_NUMBERED}') && "
+            "(self.nameTemplate.contains('{locale}') || self.nameTemplate.contains('{voice}'))",
             holds=lambda output: (
-                re.search(_NUMBERED, output.name_template) is not None and "{locale}" in output.name_template
+                re.search(_NUMBERED, output.name_template) is not None
+                and ("{locale}" in output.name_template or "{voice}" in output.name_template)
             ),
         ),
     )
@@ -133,7 +140,8 @@ class Output(Resource):
     name_template: Annotated[str, StringConstraints(min_length=1, max_length=128)] = (
         "post_{post:02d}_{gender}_{locale}"
     )
-    """Name of a file, without extension, from {post} (with zeros: {post:02d}), {gender} and {locale}."""
+    """Name of a file, without extension, from {post} (with zeros: {post:02d}), {gender}, {locale} and
+    {voice}: the avatar, or the id of a cloned voice."""
 
 
 class Ephemeral(Resource):
@@ -158,10 +166,31 @@ class TTSJobSpec(Resource):
             "nameTemplate needs {gender} unless avatars.genders names one gender, so that no two files have "
             "one name",
             cel="self.output.nameTemplate.contains('{gender}') || "
+            "self.output.nameTemplate.contains('{voice}') || "
             "(has(self.avatars) && has(self.avatars.genders) && self.avatars.genders.size() == 1)",
-            holds=lambda spec: "{gender}" in spec.output.name_template or len(spec.avatars.genders) == 1,
+            holds=lambda spec: (
+                "{gender}" in spec.output.name_template
+                or "{voice}" in spec.output.name_template
+                or len(spec.avatars.genders) == 1
+            ),
         ),
-        *(immutable(field, _WHY_NOT) for field in ("service", "ephemeral", "posts", "avatars", "output")),
+        Rule(
+            "nameTemplate needs {voice} where avatars.voices names cloned voices, so that no two files have "
+            "one name",
+            cel="!has(self.avatars) || !has(self.avatars.voices) || self.avatars.voices.size() == 0 || "
+            "self.output.nameTemplate.contains('{voice}')",
+            holds=lambda spec: not spec.avatars.voices or "{voice}" in spec.output.name_template,
+        ),
+        Rule(
+            "avatars.voices are kept by a service: a cluster of the job's own, `ephemeral`, has none",
+            cel="!has(self.ephemeral) || !has(self.avatars) || !has(self.avatars.voices) || "
+            "self.avatars.voices.size() == 0",
+            holds=lambda spec: spec.ephemeral is None or not spec.avatars.voices,
+        ),
+        *(
+            immutable(field, _WHY_NOT)
+            for field in ("service", "ephemeral", "posts", "avatars", "output", "parameters")
+        ),
     )
 
     service: Name | None = None
@@ -176,6 +205,8 @@ class TTSJobSpec(Resource):
     """Where a post has no text for a wanted locale: the job fails before it begins, or skips that file."""
     output: Output
     """Where the audio goes."""
+    parameters: dict[str, JsonValue] | None = None
+    """Settings of the engines for every voice, in place of the voices' own of the same names."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an item that failed is tried again."""
     parallelism: Annotated[int, Field(ge=1, le=1024)] = 8

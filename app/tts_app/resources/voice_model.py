@@ -1,5 +1,6 @@
 """The VoiceModel resource: an engine, its weights and the avatars that it speaks."""
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -24,6 +25,7 @@ from tts_app.resources.locales import Gender, Locale, is_readable
 from tts_app.resources.quantities import Resources
 from tts_app.resources.rules import (
     OneOf,
+    Rule,
     Unique,
     exactly_one,
     immutable,
@@ -58,26 +60,58 @@ class VoiceReference(Resource):
     consent: Consent
     """Proof that the speaker agreed to be cloned; a clip without it is refused."""
 
+    @property
+    def key(self) -> str:
+        """What replicas know the clip by before they have read it: a digest of its address and transcript."""
+        return hashlib.sha256(f"reference\n{self.uri}\n{self.transcript}".encode()).hexdigest()
+
 
 class Measured(Resource):
-    """Figures of `make quality` for one voice (docs/quality.md says how they are taken)."""
+    """Figures of one voice, as `ttsp models evaluate` takes them (docs/models.md), or as published."""
 
+    rules = (
+        Rule(
+            "figures need plain, stress, dnsmos and f0; only those with `source: published` may lack some",
+            cel="(has(self.source) && self.source == 'published') || "
+            "(has(self.plain) && has(self.stress) && has(self.dnsmos) && has(self.f0))",
+            holds=lambda found: (
+                found.source == "published" or None not in (found.plain, found.stress, found.dnsmos, found.f0)
+            ),
+        ),
+    )
+
+    source: Literal["measured", "published"] | None = None
+    """Whether they were measured with this product or are a publication's; default: measured."""
     metric: Literal["wer", "cer"]
     """What the error rates count: words (wer) or characters (cer)."""
-    plain: Annotated[float, Field(ge=0)]
+    plain: Annotated[float, Field(ge=0)] | None = None
     """Word or character error rate of a Whisper-small round trip on plain sentences, 0-1."""
-    stress: Annotated[float, Field(ge=0)]
+    stress: Annotated[float, Field(ge=0)] | None = None
     """The same on sentences full of numbers, dates, names and tags."""
-    dnsmos: Annotated[float, Field(ge=1, le=5)]
+    dnsmos: Annotated[float, Field(ge=1, le=5)] | None = None
     """DNSMOS overall (OVRL), 1-5."""
-    f0: Annotated[float, Field(gt=0)]
+    f0: Annotated[float, Field(gt=0)] | None = None
     """Median fundamental frequency in Hz."""
+    similarity: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Of a voice that imitates a clip, the cosine of the two speakers' embeddings, -1 to 1."""
 
 
 class Voice(Resource):
     """One avatar (locale and gender) and what the engine speaks it with."""
 
-    rules = (exactly_one("a voice", speaker="speaker", reference="reference", description="description"),)
+    rules = (
+        exactly_one("a voice", speaker="speaker", reference="reference", description="description"),
+        Rule(
+            "a voice with published figures is a preview: `quality: production` needs measured ones",
+            cel="self.quality != 'production' || !has(self.measured) || !has(self.measured.source) || "
+            "self.measured.source != 'published'",
+            holds=lambda voice: (
+                voice.quality != "production"
+                or voice.measured is None
+                or voice.measured.source != "published"
+            ),
+        ),
+    )
 
     locale: Locale
     """Language that the voice speaks and, where it matters, script and region: a BCP-47 tag such as fr-FR."""
@@ -100,7 +134,7 @@ class Voice(Resource):
     license: License | None = None
     """The voice's licence, where it differs from the model's."""
     measured: Measured | None = None
-    """Figures of `make quality` for this voice."""
+    """Figures of this voice."""
 
     @property
     def avatar(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from ray import serve
@@ -11,6 +12,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from tts_app.audio.samples import Audio
+from tts_app.cloning.clips import GetClip, MissingClip
 from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
@@ -26,6 +28,9 @@ _MEMORY = 10.0
 old replicas still answer, and nothing reports when the new ones do."""
 REASON_SECONDS = 1.0
 """How long an answer of Serve about a model is reused for other callers."""
+
+_FORGET_SECONDS = 5.0
+"""How long a revocation waits for replicas to forget a clip."""
 
 CapabilitiesT = TypeVar("CapabilitiesT")
 AnswerT = TypeVar("AnswerT")
@@ -174,16 +179,36 @@ class VoiceClient(ModelClient[Capabilities]):
         super().__init__(model, VOICE_DEPLOYMENT, reason_seconds=reason_seconds)
         self._background = background
 
-    async def synthesise(self, segment: Segment, within: float | None = None) -> Audio:
+    async def synthesise(
+        self, segment: Segment, within: float | None = None, clip: GetClip | None = None
+    ) -> Audio:
         """Speak a segment; a cancelled call is cancelled in the replica too.
+
+        Replicas know the clip of a voice by its digest: one that lacks it gets what `clip` returns.
 
         Raises:
             EngineError: the engine refused it.
             ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        (audio,) = await self._call("synthesise", [segment], self._background, within=within)
+        answer = await self._call("synthesise", [segment], self._background, within=within)
+        if isinstance(answer, MissingClip):
+            if clip is None:
+                raise ModelUnavailableError(
+                    f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
+                )
+            segment = replace(segment, clip=await clip())
+            answer = await self._call("synthesise", [segment], self._background, within=within)
+        (audio,) = answer
         return audio  # type: ignore[no-any-return]
+
+    async def forget(self, digest: str) -> None:
+        """Have every replica that runs drop the clip of that digest, and refuse it from now on.
+
+        Raises:
+            LOST, TimeoutError: not all of them have answered.
+        """
+        await self.handle.broadcast("forget", digest).results_async(timeout_s=_FORGET_SECONDS)
 
 
 async def result(response: DeploymentResponse[Any]) -> Any:

@@ -215,7 +215,7 @@ class DurableSpeeches:
 
     async def _render(self, speech: Speech, text: str) -> None:
         """Speak into a file; publish it and record it."""
-        voice = self._service.voice(speech.model, speech.voice)
+        voice = await self._service.voice(speech.tenant, speech.model, speech.voice)
         utterance = Utterance(text, voice, _options_of(speech))
         progress = self._progress[speech.id] = Progress()
         starting = asyncio.create_task(asyncio.to_thread(self._store.write, speech.tenant, file_name(speech)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tts_app.certificates import CertificateError, certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.resources import TextModel, VoiceModel
+from tts_app.resources.licensing import license_fault
 from tts_app.serve_config import serve_config
 from tts_app.serving.embedded_ray import GRACE, EmbeddedRay, Progress, ServingError
 from tts_app.settings import Settings
@@ -98,7 +99,14 @@ class Playground:
         return self._ray.start(stopping)
 
     def deploy(self, models: Sequence[VoiceModel | TextModel]) -> None:
-        """Serve these models from now on; models that are served already and stay are not disturbed."""
+        """Serve these models from now on; models that are served already and stay are not disturbed.
+
+        Raises:
+            ServingError: the licence of one forbids it.
+        """
+        for model in models:
+            if fault := license_fault(model, commercial=self._settings.commercial):
+                raise ServingError(fault)
         self._progress("starting Serve")
         from ray.serve import start  # noqa: PLC0415
         from ray.serve.context import _get_global_client  # noqa: PLC0415

@@ -1,5 +1,6 @@
 """Speaking an utterance as a service: catalogue, admission, engine and pipeline brought together."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
@@ -7,12 +8,14 @@ from functools import partial
 
 from tts_app import speech
 from tts_app.audio.samples import Audio
-from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError
+from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
+from tts_app.cloning.clips import GetClip
 from tts_app.engines.base import Segment
 from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
+from tts_app.serving.clones import Clones
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.telemetry.logs import log
@@ -22,8 +25,15 @@ from tts_app.telemetry.metrics import SpeechMetrics
 class SpeechService:
     """What the API and the durable runner speak with. For one event loop."""
 
-    def __init__(self, queue: int, metrics: SpeechMetrics, weights: Mapping[str, int] = NO_WEIGHTS) -> None:
+    def __init__(
+        self,
+        queue: int,
+        metrics: SpeechMetrics,
+        weights: Mapping[str, int] = NO_WEIGHTS,
+        clones: Clones | None = None,
+    ) -> None:
         self.catalogue = Catalogue([])
+        self._clones = clones
         self._metrics = metrics
         self._catalogues: dict[str, Catalogue] = {}
         self._checks = Admission(
@@ -66,13 +76,14 @@ class SpeechService:
             ModelUnavailableError: the model does not answer.
             TextError: nothing in the utterance's own text can be spoken.
         """
-        voice, locale = utterance.voice.id, utterance.voice.voice.locale
+        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
         started = time.monotonic()
         first = True
         async with self.served.admitted(tenant, model, {"voice": voice, "locale": locale}):
             capabilities = await model.capabilities()
-            synthesise = partial(model.client.synthesise, within=PATIENCE)
+            clip = self._clip(tenant, utterance)
+            synthesise = partial(model.client.synthesise, within=PATIENCE, clip=clip)
             spoken = speech.speak(utterance, capabilities, synthesise, texts=texts)
             try:
                 async with aclosing(spoken) as chunks:
@@ -93,13 +104,14 @@ class SpeechService:
 
         So an hour of speech never keeps a slot for an hour.
         """
-        voice, locale = utterance.voice.id, utterance.voice.voice.locale
+        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
         started = time.monotonic()
+        clip = self._clip(tenant, utterance)
 
         async def synthesise(segment: Segment) -> Audio:
             async with model.admission.background(tenant):
-                return await model.client.synthesise(segment)
+                return await model.client.synthesise(segment, clip=clip)
 
         capabilities = await model.client.capabilities()
         async with aclosing(speech.speak(utterance, capabilities, synthesise)) as chunks:
@@ -124,16 +136,28 @@ class SpeechService:
             self._metrics.requests.rejected(utterance.voice.model)
             raise
 
-    def voice(self, model: str, name: str) -> CatalogueVoice:
-        """Return the voice `name` of `model`.
+    async def voice(self, tenant: str, model: str, name: str) -> CatalogueVoice:
+        """Return the voice `name` of `model`, or the cloned voice of that id, if it is the tenant's.
 
         Raises:
             UnknownModelError, UnknownVoiceError: there is no such model or voice.
+            NoVaultError, VaultError: the cloned voice cannot be read.
         """
+        if self._clones is not None and is_clone(name):
+            return await asyncio.to_thread(self._clones.find, tenant, name, self.models)
         return self.catalogue_of(model).find(name)
+
+    def _clip(self, tenant: str, utterance: Utterance) -> GetClip | None:
+        """Return what reads the clip of an utterance's voice, if it is a cloned one."""
+        return self._clones.getter(tenant, utterance.voice) if self._clones else None
 
     def _of(self, utterance: Utterance) -> Served[VoiceModel, VoiceClient]:
         return self.served.find(utterance.voice.model)
+
+
+def _metered(voice: CatalogueVoice) -> str:
+    """Return the name of a voice in metrics: cloned ones share one, for there is no bound to their number."""
+    return "cloned" if voice.clone else voice.id
 
 
 __all__ = [

@@ -4,6 +4,7 @@ The engine is loaded once, when the replica starts. Calls run in threads, one fo
 cancelled before its turn never runs, so a caller who leaves costs at most the segment that is being spoken.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tts_app.audio.samples import Audio
-from tts_app.engines.base import Capabilities, Segment, SpeechEngine
+from tts_app.cloning.clips import ClipCache, MissingClip
+from tts_app.cloning.references import clips_of
+from tts_app.engines.base import Capabilities, CloningEngine, Segment, SpeechEngine
 from tts_app.engines.pool import EnginePool
 from tts_app.engines.registry import speech_engine
 from tts_app.resources import Source
+from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
@@ -45,6 +49,7 @@ class Voice:
         started = time.perf_counter()
         self._engine = _load(args)
         self._pool = EnginePool(self._engine)
+        self._clips = ClipCache(self._forget_in_engine)
         self._metrics = EngineMetrics()
         seconds = time.perf_counter() - started
         log(
@@ -56,22 +61,55 @@ class Voice:
         )
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Check the voices: refuse, with its name, a speaker that the model does not have."""
+        """Check the voices: refuse, with its name, a speaker that the model does not have.
+
+        Clips that voices refer to are fetched, decoded and checked.
+
+        Raises:
+            EngineError: there is no such speaker, or a clip cannot be used.
+        """
         for speaker in user_config["speakers"]:
             self._engine.check_speaker(speaker)
+        references = map(VoiceReference.model_validate, user_config.get("references", ()))
+        self._clips.use(clips_of(references))
 
     async def describe(self) -> Capabilities:
         """Return what the engine can do."""
         return self._engine.capabilities
 
-    async def synthesise(self, segments: Sequence[Segment], background: bool = False) -> list[Audio]:
-        """Speak `segments`; cancelling the call drops those that have not started."""
+    async def synthesise(
+        self, segments: Sequence[Segment], background: bool = False
+    ) -> list[Audio] | MissingClip:
+        """Speak `segments`; cancelling the call drops those that have not started.
+
+        Where this replica lacks the clip of one, it speaks none and says which clip that is.
+        """
         started = time.perf_counter()
-        audio = [await self._pool.synthesise(segment, background) for segment in segments]
+        filled = []
+        for segment in segments:
+            found = self._clips.filled(segment)
+            if isinstance(found, MissingClip):
+                return found
+            filled.append(found)
+            if segment.clip is not None and segment.clip.audio.size:  # it is kept from now on, for a while
+                asyncio.get_running_loop().call_later(self._clips.lease, self._clips.expire)
+        try:
+            audio = [await self._pool.synthesise(segment, background) for segment in filled]
+        finally:
+            for clip in (segment.clip for segment in filled if segment.clip is not None):
+                self._clips.spoken(clip)
         seconds = time.perf_counter() - started
         self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
         return audio
+
+    async def forget(self, digest: str) -> None:
+        """Drop a clip whose voice was revoked, and all that was computed of it; refuse it from now on."""
+        self._clips.revoke(digest)
+
+    def _forget_in_engine(self, digest: str) -> None:
+        if isinstance(self._engine, CloningEngine):
+            self._engine.forget(digest)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""

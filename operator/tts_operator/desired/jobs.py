@@ -14,6 +14,7 @@ import yaml
 
 from tts_app.profiles import Problem, Profile
 from tts_app.resources import Model, Playground, TTSJob, VoiceModel
+from tts_app.resources.engines import ENGINES
 from tts_app.resources.tts_job import Ephemeral
 from tts_operator.desired.claims import cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
@@ -113,17 +114,24 @@ def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
 
 
 def needed(job: TTSJob, models: Iterable[Model]) -> list[VoiceModel]:
-    """Return the models that speak an avatar of the job."""
-    locales, genders = set(job.spec.avatars.locales), set(job.spec.avatars.genders)
-    return [
-        model
-        for model in models
-        if isinstance(model, VoiceModel)
-        and any(
+    """Return the models that speak an avatar of the job, and if it names cloned voices, all that clone.
+
+    Which of these speaks a cloned voice is known to the service alone.
+    """
+    asked = job.spec.avatars
+    locales, genders = set(asked.locales), set(asked.genders)
+    only_cloned = bool(asked.voices) and not (locales or genders)
+
+    def speaks(model: VoiceModel) -> bool:
+        return not only_cloned and any(
             (not locales or voice.locale in locales) and (not genders or voice.gender in genders)
             for voice in model.spec.voices
         )
-    ]
+
+    def clones(model: VoiceModel) -> bool:
+        return bool(asked.voices) and ENGINES[model.spec.engine].clones
+
+    return [model for model in models if isinstance(model, VoiceModel) and (speaks(model) or clones(model))]
 
 
 def too_large(children: Sequence[Manifest]) -> str | None:

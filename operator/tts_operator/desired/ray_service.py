@@ -38,6 +38,7 @@ SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
 METRICS_PORT = 8080
 _AUDIT_PATH = "/etc/tts-playground/audit"
+_VOICES_PATH = "/etc/tts-playground/voices"
 _QUOTAS_FILE = "/etc/tts-playground/quotas.json"
 _KEYS_PATH = "/etc/tts-playground/keys"
 _STOP_WAIT = {"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}
@@ -79,6 +80,13 @@ class Defaults:
     """Empty: whoever may call a service may read its metrics too."""
     profile: Profile = "standard"
     """Of services whose Playground names none."""
+    commercial: bool = False
+    """Of services whose Playground does not say whether they are."""
+
+    def is_commercial(self, playground: Playground) -> bool:
+        """Return whether a service is used commercially."""
+        said = playground.spec.commercial
+        return self.commercial if said is None else said
 
 
 def engine_images(playground: Playground, defaults: Defaults) -> dict[str, str]:
@@ -218,6 +226,8 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
         variables.append({"name": "TTSP_AUDIT_KEY_FILE", "value": f"{_AUDIT_PATH}/key"})
         # On the audio volume: who may change the database cannot change the heads of its chains.
         variables.append({"name": "TTSP_AUDIT_ANCHOR", "value": f"{AUDIO_PATH}/.audit"})
+    if playground.spec.security.voices is not None:
+        variables.append({"name": "TTSP_VOICE_KEY_FILE", "value": f"{_VOICES_PATH}/key"})
     return variables
 
 
@@ -252,6 +262,8 @@ def _gateway_files(playground: Playground) -> list[SecretMount]:
         mounts.append(SecretMount("keys", security.keys_secret, _KEYS_PATH))
     if security.audit is not None:
         mounts.append(SecretMount("audit", security.audit.key_secret, _AUDIT_PATH))
+    if security.voices is not None:
+        mounts.append(SecretMount("voices", security.voices.key_secret, _VOICES_PATH))
     return mounts
 
 

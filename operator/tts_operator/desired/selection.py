@@ -10,8 +10,12 @@ from tts_app.resources import MODELS, Model, VoiceModel
 from tts_app.resources.engines import ENGINES, engines_of
 from tts_app.resources.engines.spec import Task
 from tts_app.resources.faults import of_parameters
+from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import explain_unreadable
 from tts_operator.objects import Manifest, Ref, ref_of
+
+LICENSE_FORBIDS = "LicenseForbids"
+"""Why a model is not served, however it was served before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,16 @@ class Verdict:
 
 
 def select(
-    manifests: Iterable[Manifest], images: Collection[str], previous: Mapping[Ref, Model]
+    manifests: Iterable[Manifest],
+    images: Collection[str],
+    previous: Mapping[Ref, Model],
+    *,
+    commercial: bool = False,
 ) -> dict[Ref, Verdict]:
     """Return a verdict for each model of one service. `images` are the names of the images that
     there are, as `images.engines` has them.
+
+    `commercial`: whether the service is used commercially.
 
     `previous` are the models as they are served now: a model that is not valid any more stays as it is there.
     If two models offer the same avatar, or have the same name, the older one gets it; at the same age, the
@@ -48,7 +58,7 @@ def select(
     kinds: dict[str, str] = {}
     for manifest in sorted(manifests, key=_age):
         ref = ref_of(manifest)
-        verdict = verdicts[ref] = _verdict(manifest, images, previous, owners, kinds)
+        verdict = verdicts[ref] = _verdict(manifest, images, previous, owners, kinds, commercial)
         if verdict.model is not None:
             kinds[ref.name] = ref.kind.name
     return verdicts
@@ -66,6 +76,7 @@ def _verdict(
     previous: Mapping[Ref, Model],
     owners: dict[str, str],
     kinds: Mapping[str, str],
+    commercial: bool,
 ) -> Verdict:
     """Return the verdict on a model. `owners` are the models by avatar so far, `kinds` the kinds by name."""
     try:
@@ -75,18 +86,24 @@ def _verdict(
     else:
         unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
         if not unreadable:
-            return _verdict_on(model, images, owners, kinds)
+            return _verdict_on(model, images, owners, kinds, commercial)
         reason, message = "LocaleUnreadable", explain_unreadable(unreadable)
     before = previous.get(ref_of(manifest))
-    kept = Verdict(None) if before is None else _verdict_on(before, images, owners, kinds)
+    kept = Verdict(None) if before is None else _verdict_on(before, images, owners, kinds, commercial)
     return replace(kept, reason=reason, message=message)
 
 
 def _verdict_on(
-    model: Model, images: Collection[str], owners: dict[str, str], kinds: Mapping[str, str]
+    model: Model,
+    images: Collection[str],
+    owners: dict[str, str],
+    kinds: Mapping[str, str],
+    commercial: bool,
 ) -> Verdict:
     """Return the verdict on a model that is valid."""
     name = model.name
+    if forbidden := license_fault(model, commercial=commercial):
+        return Verdict(None, LICENSE_FORBIDS, forbidden)
     if model.spec.image_key not in images:
         return Verdict(None, "ImageMissing", _explain_missing(model))
     if name in kinds:

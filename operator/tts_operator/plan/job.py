@@ -375,7 +375,8 @@ def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobI
     if fault is not None:
         final = fault[0] in _FINAL
         raise _BlockedError(_state(facts, "Failed" if final else "Pending", *fault, is_error=True))
-    models = _models(facts, job, service, engine_images(playground, policy.defaults))
+    images, commercial = engine_images(playground, policy.defaults), policy.defaults.is_commercial(playground)
+    models = _models(facts, job, service, images, commercial)
     cluster = ""
     if job.spec.ephemeral is None:
         ray = read_service(service.ray_service, now)
@@ -395,10 +396,12 @@ def _inputs(facts: JobFacts, job: TTSJob, now: datetime, policy: Policy) -> JobI
     return JobInputs(job, facts.uid, playground, models, cluster, failed + 1, resumes)
 
 
-def _models(facts: JobFacts, job: TTSJob, service: ServiceFacts, images: Collection[str]) -> list[VoiceModel]:
+def _models(
+    facts: JobFacts, job: TTSJob, service: ServiceFacts, images: Collection[str], commercial: bool
+) -> list[VoiceModel]:
     """Return the VoiceModels that a service serves. Raises _BlockedError where a needed one is missing."""
     previous = ServedModels(service.ray_service)
-    models = served(select(service.models, images, previous))
+    models = served(select(service.models, images, previous, commercial=commercial))
     if not needed(job, models):
         missing = "ServiceMissing" if not service.models else "NoModels"
         text = f"Service {service.key.service} has no VoiceModel that speaks for the job."

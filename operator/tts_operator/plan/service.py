@@ -15,7 +15,7 @@ from tts_operator.desired.children import KEPT, children
 from tts_operator.desired.loading import RETRY_SECONDS, admit, load_name
 from tts_operator.desired.ray_service import Defaults, engine_images
 from tts_operator.desired.security import explained, lacking, profile_of, unaccepted
-from tts_operator.desired.selection import Verdict, explain, select, served
+from tts_operator.desired.selection import LICENSE_FORBIDS, Verdict, explain, select, served
 from tts_operator.objects import (
     JOB,
     RAY_CLUSTER,
@@ -146,9 +146,11 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
         verdicts = select(facts.models, IMAGES, previous)
         return _observe(facts, verdicts, (), Cause("InvalidPlayground", explain(error)), now, policy)
     images = engine_images(playground, policy.defaults)
-    verdicts = select(facts.models, images, previous)
+    commercial = policy.defaults.is_commercial(playground)
+    verdicts = select(facts.models, images, previous, commercial=commercial)
     models = served(verdicts)
-    if facts.models and not models and facts.ray_service is not None:
+    forbidden = any(verdict.reason == LICENSE_FORBIDS for verdict in verdicts.values())
+    if facts.models and not models and facts.ray_service is not None and not forbidden:
         # All are invalid, perhaps only to this version: do not tear down what runs.
         return _observe(facts, verdicts, (), None, now, policy)
     serve, pending = admit(models, fetched_loads(facts.children), previous)

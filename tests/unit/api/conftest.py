@@ -18,11 +18,13 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.metering import metering_of
 from tts_app.api.recording import recording_of
+from tts_app.api.voices import decoding_of
 from tts_app.audio.samples import Audio
 from tts_app.backoff import Backoff
 from tts_app.batch.hosted import HostedBatches
 from tts_app.batch.waits import Waits
-from tts_app.engines.base import Capabilities, Segment
+from tts_app.cloning.clips import GetClip
+from tts_app.engines.base import Capabilities, Clip, Segment
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.security.authenticator import Authenticator
@@ -31,6 +33,7 @@ from tts_app.security.provider import provider_of
 from tts_app.serving import service as service_module
 from tts_app.serving import writing as writing_module
 from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.clones import clones_of
 from tts_app.serving.durable import DurableSpeeches
 from tts_app.serving.service import SpeechService
 from tts_app.serving.writing import TextService
@@ -60,6 +63,9 @@ class SimulatedModel:
     asked: int = 0
     within: float | None = None
     """How long the last call wanted to wait for a replica."""
+    clips: list[Clip] = field(default_factory=list)
+    """Of cloned voices, one for each segment that was spoken with one."""
+    forgotten: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -76,8 +82,17 @@ class SimulatedModel:
     def close(self) -> None:
         return
 
-    async def synthesise(self, segment: Segment, within: float | None = None) -> Audio:
+    async def forget(self, digest: str) -> None:
+        if self.down:
+            raise TimeoutError("no replica answers")
+        self.forgotten.append(digest)
+
+    async def synthesise(
+        self, segment: Segment, within: float | None = None, clip: GetClip | None = None
+    ) -> Audio:
         self.within = within
+        if clip is not None:
+            self.clips.append(await clip())
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
@@ -236,9 +251,12 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with AsyncExitStack() as stack:
 
         async def begin(
-            reported: bool = True, model_retry: Backoff = Backoff(0.01, 0.01), **settings: Any
+            reported: bool = True,
+            model_retry: Backoff = Backoff(0.01, 0.01),
+            proxied: bool = False,
+            **settings: Any,
         ) -> Api:
-            begun = _api(tmp_path, monkeypatch, reported, model_retry, settings)
+            begun = _api(tmp_path, monkeypatch, reported, model_retry, settings, proxied)
             return await stack.enter_async_context(begun)
 
         yield begin
@@ -283,6 +301,7 @@ async def _api(
     reported: bool,
     model_retry: Backoff,
     changes: dict[str, Any],
+    proxied: bool,
 ) -> AsyncIterator[Api]:
     """Start an API; `reported`: it knows its voices at once, not only when Ray Serve reports them."""
     defaults = {"state_dir": folder, "audio_output": str(folder / "out"), "queue": 2}
@@ -293,11 +312,12 @@ async def _api(
     patch.setattr(writing_module, "TextClient", lambda _name: writer)
     text = TextService(settings.queue, TextMetrics(), settings.weights)
     text.reconfigure([WRITER])
-    service = SpeechService(settings.queue, SpeechMetrics(), settings.weights)
+    database, database_retry = Database(settings.database), Backoff(0.01, 0.02)
+    clones = clones_of(settings, database, proxied=proxied)
+    service = SpeechService(settings.queue, SpeechMetrics(), settings.weights, clones)
     if reported:
         service.reconfigure([MODEL])
     store = AudioStore(settings.audio_output)
-    database, database_retry = Database(settings.database), Backoff(0.01, 0.02)
     metering = metering_of(settings, database)
     durable = DurableSpeeches(
         service,
@@ -314,7 +334,7 @@ async def _api(
     fingerprint = Fingerprint(b"key")
     stored, ran = Batches(database), metering.batch_ran
     batches = HostedBatches(
-        lambda: service.models, stored, settings, fingerprint, waits, database_retry, ran=ran
+        lambda: service.models, stored, settings, fingerprint, waits, database_retry, ran=ran, clones=clones
     )
     keys = ApiKeys(database)
     authenticator = Authenticator(
@@ -339,6 +359,8 @@ async def _api(
         metering,
         AuditRows(database),
         recording_of(settings, database),
+        clones,
+        decoding_of(settings),
     )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

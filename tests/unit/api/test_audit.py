@@ -122,7 +122,7 @@ def test_routes_that_change_or_give_audio_are_audited() -> None:
 
 def test_actions_are_those_that_the_tests_below_call() -> None:
     assert {action.partition(".")[0] for action, _ in ACTIONS.values()} == {
-        "speech", "text", "batch", "key", "audit",
+        "speech", "text", "batch", "key", "audit", "voice",
     }  # fmt: skip
 
 

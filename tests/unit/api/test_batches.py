@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import secrets
 import shutil
 import tempfile
 import time
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from simulated_pool import OpenGovernor, Pool
 from sqlalchemy import text as sql
@@ -21,6 +23,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tts_app.batch import driver, hosted
 from tts_app.resources import VoiceModel
+from tts_app.serving.clones import NewVoice, Record
 from tts_app.storage.batches import Batches, BatchStatus
 from tts_app.storage.output import FolderOutput, open_output
 
@@ -546,3 +549,81 @@ async def test_usage_and_size_of_a_batch_are_recorded_and_its_reservation_is_set
     assert (len(files), stored) == (4, sum(file.stat().st_size for file in files))
     assert (await api.client.delete(made["links"]["self"])).status_code == 204
     assert Batches(api.context.database).stored_bytes("default") == 0
+
+
+# With cloned voices
+
+
+def cloned(api: Any, tenant: str = "default", locale: str = "en-GB") -> str:
+    """Make a cloned voice; return its id."""
+    sound = np.ones(9, np.float32)
+    consent = {"id": "1", "by": "Somebody", "date": "2026-01-01"}
+    voice = f"voice_{secrets.token_hex(12)}"
+    record = Record("Somebody", "Words.", consent, {}, {})
+    new = NewVoice(voice, "kokoro", locale, "male", None, record, sound, sound)
+    api.context.clones.add(tenant, new)
+    return voice
+
+
+def of_voices(*voices: str, template: str = "{post:02d}_{voice}", **avatars: Any) -> dict[str, Any]:
+    named = {"voices": list(voices), **avatars}
+    return {"posts": POSTS, "avatars": named, "output": {"name_template": template}, "retries": 0}
+
+
+async def test_cloned_voices_speak_and_name_the_files(api: Any, pool: Pool) -> None:
+    first, second = sorted([cloned(api), cloned(api)])
+    batch = (await api.client.post(PATH, json=of_voices(first, second))).json()
+    assert (await ended(api, batch))["status"] == "succeeded"
+    names = [f"0{post}_{voice}.mp3" for post in (1, 2) for voice in (first, second)]
+    assert await items(api, batch) == [(number, name, "done") for number, name in enumerate(names)]
+    assert {name.rpartition("/")[2] for name in await archive(api, batch)} >= set(names)
+    assert pool.clips == ["Words."] * 4
+    page = (await api.client.get(batch["links"]["items"], params={"gender": "male"})).json()["data"]
+    assert [(item["voice"], item["locale"]) for item in page] == [(first, "en-GB"), (second, "en-GB")] * 2
+
+
+async def test_cloned_voices_and_avatars_speak_together(api: Any, pool: Pool) -> None:
+    voice = cloned(api)
+    batch = (await api.client.post(PATH, json=of_voices(voice, locales=["en-US"]))).json()
+    assert (await ended(api, batch))["counts"]["done"] == 6
+    assert sorted({spoken.partition(" ")[0] for spoken in pool.spoken}) == [
+        "female_en-US",
+        "male_en-US",
+        voice,
+    ]
+
+
+async def test_cloned_voice_needs_its_place_in_the_template(api: Any) -> None:
+    body = of_voices(cloned(api), template="{post}_{gender}_{locale}")
+    answer = await api.client.post(PATH, json=body)
+    assert answer.status_code == 400
+    assert "nameTemplate needs {voice}" in answer.json()["error"]["message"]
+
+
+async def test_cloned_voice_of_another_tenant_is_like_an_unknown_one(api: Any) -> None:
+    foreign, unknown = cloned(api, "hotel"), "voice_" + "0" * 24
+    said = []
+    for voice in (foreign, unknown):
+        answer = await api.client.post(PATH, json=of_voices(voice))
+        assert answer.status_code == 400
+        said.append(answer.json()["error"]["message"].replace(voice, "ID"))
+    assert said[0] == said[1]
+    assert "There is no voice" in said[0]
+
+
+async def test_cloned_voice_that_is_revoked_ends_its_items(api: Any, pool: Pool, until: Any) -> None:
+    kept, revoked = cloned(api), cloned(api)
+    body = {**of_voices(kept, revoked), "parallelism": 1}
+    pool.gate.clear()
+    batch = (await api.client.post(PATH, json=body)).json()
+    await until(lambda: pool.asked)
+    assert (await api.client.delete(f"/v1/voices/{revoked}")).status_code == 204
+    pool.gate.set()
+    whole = await ended(api, batch)
+    assert whole["status"] == "partially_failed"
+    failed = (await api.client.get(batch["links"]["items"], params={"status": "failed"})).json()["data"]
+    reasons = {(item["voice"], item["reason"], "was revoked" in item["message"]) for item in failed}
+    assert reasons == {(revoked, "VoiceRevoked", True)}
+    assert {spoken.partition(" ")[0] for spoken in pool.spoken} >= {kept}
+    again = await api.client.post(PATH, json=of_voices(revoked))
+    assert "was revoked" in again.json()["error"]["message"]

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import event
@@ -15,6 +17,7 @@ from sqlalchemy import event
 from tts_app.api.app import ROUTERS
 from tts_app.batch.hosted import HostedBatches
 from tts_app.security.principal import Scope
+from tts_app.serving.clones import Clones, NewVoice, Record
 from tts_app.storage.database import Database
 
 Start = Callable[..., Awaitable[Any]]
@@ -27,7 +30,12 @@ ROUTES = [
     if isinstance(route, APIRoute) and route.path.startswith("/v1") and route.include_in_schema
     for method in sorted(route.methods)
 ]
-IDS = {"speech_id": "speech_" + "0" * 24, "batch_id": "batch_" + "0" * 24, "key_id": "0" * 16}
+IDS = {
+    "speech_id": "speech_" + "0" * 24,
+    "batch_id": "batch_" + "0" * 24,
+    "key_id": "0" * 16,
+    "voice_id": "voice_" + "0" * 24,
+}
 """What names something of a tenant in a path, and an id of its form that is not used."""
 SHARED = {
     ("POST", "/v1/audio/speech"),
@@ -46,9 +54,11 @@ MADE_AND_LISTED = {
     ("GET", "/v1/keys"),
     ("GET", "/v1/usage"),
     ("GET", "/v1/audit"),
+    ("POST", "/v1/voices"),
+    ("GET", "/v1/voices"),
 }
 """Routes that name no thing, and make or list things of the caller's tenant: each has a test below; that of
-the audit is in test_audit.py."""
+the audit is in test_audit.py, those of voices are in test_voices.py."""
 OF_A_THING = [route for route in ROUTES if route not in SHARED and "{" in route[1]]
 
 
@@ -61,6 +71,8 @@ class Tenant:
 
     def __init__(self, api: Any, name: str) -> None:
         self.client: httpx.AsyncClient = api.client
+        self.name = name
+        self.clones: Clones = api.context.clones
         key, _ = api.context.issuer.create(name, f"of {name}", frozenset(Scope), None, "test")
         self.key_id, self.headers = key.id, bearer(key.text)
 
@@ -69,11 +81,27 @@ class Tenant:
         async with asyncio.timeout(60):  # a stream of events that is opened wrongly has no end
             return await self.client.request(method, path, content=content, headers=self.headers | headers)
 
+    def voice(self) -> str:
+        """Make a cloned voice; return its id."""
+        new = NewVoice(
+            f"voice_{secrets.token_hex(12)}",
+            "kokoro",
+            "en-US",
+            "female",
+            None,
+            Record("Somebody", "Words.", {"id": "1", "by": "Somebody", "date": "2026-01-01"}, {}, {}),
+            np.ones(9, np.float32),
+            np.ones(9, np.float32),
+        )
+        self.clones.add(self.name, new)
+        return new.id
+
     async def ids(self) -> dict[str, str]:
-        """Make a speech and a batch; return the ids of the things of this tenant."""
+        """Make a speech, a batch and a voice; return the ids of the things of this tenant."""
         speech = (await self.ask("POST", "/v1/speech", SPEECH)).json()["id"]
         batch = (await self.ask("POST", "/v1/batches", BATCH)).json()["id"]
-        return {"speech_id": speech, "batch_id": batch, "key_id": self.key_id}
+        voice = self.voice()
+        return {"speech_id": speech, "batch_id": batch, "key_id": self.key_id, "voice_id": voice}
 
 
 @pytest.fixture

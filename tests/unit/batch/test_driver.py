@@ -27,6 +27,7 @@ from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.batch.worker_pool import NoWorkerError, PoolSize, WorkerPoolError
 from tts_app.catalogue import CatalogueVoice
 from tts_app.cli import app, render_batch
+from tts_app.engines.base import Clip
 from tts_app.resources import VoiceModel
 from tts_app.serving import governor
 from tts_app.storage.output import FolderOutput, LockedError, Segment
@@ -109,7 +110,13 @@ class Speaker:
     most: int = 0
     """At a time."""
 
-    async def speak(self, text: str, voice: CatalogueVoice, format: str) -> tuple[bytes, float]:  # noqa: A002
+    async def speak(
+        self,
+        text: str,
+        voice: CatalogueVoice,
+        format: str,  # noqa: A002
+        clip: Clip | None = None,
+    ) -> tuple[bytes, float]:
         self.begun += 1
         self.most = max(self.most, self.begun - self.ended)
         await asyncio.sleep(self.seconds)

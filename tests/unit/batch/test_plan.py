@@ -212,6 +212,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "quantization": {"model": {"quantization": "int8"}},
     "model-parameters": {"model": {"parameters": {"threads": 2}}},
     "format": {"output": {"format": "wav"}},
+    "parameters": {"parameters": {"speed": 0.9}},
 }
 
 
@@ -315,6 +316,20 @@ def test_plan_reports_all_faults_at_once(make_plan: MakePlan, tmp_path: Path) ->
     ):
         assert [fault for fault in reported if fault.startswith(words)], words
     assert len(reported) == 7
+
+
+def test_plan_speaks_with_the_jobs_parameters_on_top_of_the_voices(
+    make_plan: MakePlan, make_model: MakeModel
+) -> None:
+    model = make_model(voices=[VOICE | {"parameters": {"speed": 0.9}}])
+    (item,) = make_plan(models=[model], parameters={"speed": 1.1})
+    assert item.voice.voice.parameters == {"speed": 1.1}
+
+
+def test_plan_refuses_parameters_that_an_engine_does_not_have(make_plan: MakePlan) -> None:
+    (reported,) = {fault.split(": ", 2)[2] for fault in faults(make_plan, parameters={"loud": True})}
+    assert "parameters.loud" in reported
+    assert "has: speed" in reported
 
 
 @pytest.mark.parametrize("text", ["...", " ", "😀", "—", "\u200b", "¿?", "\n\n", "\u0301"])

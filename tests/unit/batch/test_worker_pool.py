@@ -19,9 +19,12 @@ from tts_app.batch.worker_pool import (
     WorkerPoolError,
     pool_size,
 )
+from tts_app.catalogue import Catalogue
+from tts_app.manifests import load_voice_models
 from tts_app.resources import VoiceModel
 
-ORDERS = [Order(0, "Hello.", "female_en-US", "mp3", "post_01_female_en-US.mp3")]
+VOICE = Catalogue(load_voice_models()).find("female_en-US")
+ORDERS = [Order(0, "Hello.", VOICE, "mp3", "post_01_female_en-US.mp3")]
 
 
 def actor(answer: Any) -> Any:

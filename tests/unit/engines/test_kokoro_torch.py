@@ -24,11 +24,20 @@ from tts_app.engines.kokoro.network.network import NetworkSettings, with_weights
 from tts_app.engines.kokoro.torch_model import TorchModel, halve
 from tts_app.engines.kokoro.weights import Weights, read_weights
 
-TORCH = {"runtime": "torch", "threads": 2}
+TORCH = {"runtime": "torch", "threads": 1}
+"""Two threads wait for each other where other tests run beside, and take three times as long."""
 SHORT = Segment("Yes.", "jˈɛs.", "en-US", "am_michael", speed=1.9)
 HELLO = Segment("Hello, and welcome.", "həlˈoʊ, ænd wˈɛlkəm.", "en-US", "af_heart")
 SPANISH = Segment("Buenos días a todos.", "bwˈenos dˈias a tˈoðos.", "es-ES", "ef_dora", speed=1.9)
 SEGMENTS = [HELLO, SHORT, SPANISH]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads_of_other_tests() -> Iterator[None]:
+    """Torch has one number of threads for the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

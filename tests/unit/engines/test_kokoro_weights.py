@@ -20,8 +20,14 @@ def test_read_weights_folds_the_norms_of_weights(tmp_path: Path) -> None:
     torch.save(parts, tmp_path / "a.pth")
     weights = read_weights(tmp_path / "a.pth")
     assert set(weights) == {"decoder.conv1.weight", "decoder.conv1.bias"}
-    plain = torch.nn.utils.weight_norm(torch.nn.Conv1d(3, 4, 5))
-    plain.load_state_dict({"weight_v": direction, "weight_g": length, "bias": parts["decoder"]["conv1.bias"]})
+    plain = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(3, 4, 5))
+    plain.load_state_dict(
+        {
+            "bias": parts["decoder"]["conv1.bias"],
+            "parametrizations.weight.original0": length,
+            "parametrizations.weight.original1": direction,
+        }
+    )
     x = random(1, 3, 9)
     folded = torch.nn.functional.conv1d(x, weights["decoder.conv1.weight"], weights["decoder.conv1.bias"])
     assert torch.allclose(folded, plain(x), atol=1e-6)

@@ -1,6 +1,7 @@
 """TTSJobs: what they consist of, what is read of them, and what the reconcile does next."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from fake_kube import FakeKube
 
 from tts_app.resources import TTSJob
+from tts_app.resources.engines import ENGINES
 from tts_operator.desired.groups import group_of
 from tts_operator.desired.jobs import ATTEMPT_ANNOTATION, JobInputs, job_children, needed, unusable
 from tts_operator.desired.ray_service import Defaults, ray_service
@@ -233,6 +235,18 @@ def test_needed_are_the_models_that_speak_for_the_job(model):
     assert names(locales=["ar-EG"]) == ["b"]
     assert names(genders=["female"]) == ["a"]
     assert names(locales=["ar-EG"], genders=["female"]) == []
+
+
+def test_needed_for_cloned_voices_are_all_models_that_clone(model, monkeypatch):
+    """Kokoro stands for an engine that clones."""
+    cloning = replace(ENGINES["kokoro"], voice_kinds=("speaker", "reference"))
+    voice = "voice_0123456789abcdef01234567"
+    output = {"uri": "pvc://playground-audio/a", "nameTemplate": "{post}_{voice}"}
+    job = parsed(avatars={"voices": [voice]}, output=output)
+    models = [model("a"), model("b", avatars=[("ar-EG", "male")])]
+    assert needed(job, models) == []
+    monkeypatch.setattr("tts_operator.desired.jobs.ENGINES", {**ENGINES, "kokoro": cloning})
+    assert needed(job, models) == models
 
 
 def line(done, failed=0, total=8, **more):

@@ -231,3 +231,23 @@ def test_plan_of_a_ready_service_waits_for_the_resync(plan, settle, voice_model,
 def test_plan_is_the_same_for_the_same_facts(plan, voice_model):
     facts = ServiceFacts(KEY, models=[voice_model()])
     assert plan(facts) == plan(facts)
+
+
+def test_plan_of_a_commercial_service_takes_out_what_its_licence_forbids(plan, settle, voice_model):
+    free = {"license": {"spdx": "CC-BY-NC-4.0", "commercialUse": False}}
+    facts = settle(ServiceFacts(KEY, models=[voice_model(**free)]))
+    assert facts.ray_service is not None
+    found = plan(replace(facts, playground=playground(commercial=True)))
+    assert reasons(found)["kokoro", "Ready"] == "LicenseForbids"
+    messages = [condition.message for update in found.statuses for condition in update.conditions]
+    assert any("may not be used commercially by its licence, CC-BY-NC-4.0" in text for text in messages)
+    assert Ref(RAY_SERVICE, "playground") in found.delete, "though nothing else is served"
+
+
+def test_plan_of_services_is_commercial_where_the_operator_s_default_is(policy, voice_model):
+    free = {"license": {"spdx": "CC-BY-NC-4.0", "commercialUse": False}}
+    commercial = replace(policy, defaults=replace(policy.defaults, commercial=True))
+    for said, reason in ((None, "LicenseForbids"), (False, "Creating")):
+        spec = {} if said is None else {"commercial": said}
+        facts = ServiceFacts(KEY, models=[voice_model(**free)], playground=playground(**spec))
+        assert reason in set(reasons(plan_service(facts, NOW, commercial)).values())

@@ -193,6 +193,20 @@ def test_audit_has_its_secret_as_a_file_and_its_heads_on_the_audio_volume(plan, 
     assert found["TTSP_AUDIT_ANCHOR"] == "/audio-output/.audit"
 
 
+def test_key_of_cloned_voices_is_a_file_of_the_head_alone(plan, voice_model):
+    spec = {
+        "security": API_KEY["security"] | {"voices": {"keySecret": "voice-key"}},
+        "storage": {"database": {"secretRef": {"name": "db"}}},
+    }
+    facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**spec)))
+    cluster = facts.ray_service["spec"]["rayClusterConfig"]
+    head = cluster["headGroupSpec"]["template"]["spec"]
+    assert {"name": "voices", "secret": {"secretName": "voice-key", "defaultMode": 0o440}} in head["volumes"]
+    assert environment(facts)["TTSP_VOICE_KEY_FILE"] == "/etc/tts-playground/voices/key"
+    (workers,) = cluster["workerGroupSpecs"]
+    assert "voices" not in {volume["name"] for volume in workers["template"]["spec"]["volumes"]}
+
+
 def test_tenants_of_a_playground_reach_the_gateway(plan, voice_model):
     tenants = {
         "weights": {"hotel": 3, "clinic": 2},

@@ -66,6 +66,38 @@ def test_select_serves_a_locale_that_espeak_reads(voice_model):
     assert [voice.avatar for voice in verdict.model.spec.voices] == ["female_fr-FR"]
 
 
+NOT_FOR_SALE = {
+    "license": {"spdx": "CC-BY-NC-4.0", "commercialUse": False, "base": "OmniVoice (CC-BY-NC-4.0)"}
+}
+
+
+def test_select_refuses_a_licence_that_forbids_commercial_use(voice_model):
+    manifests = [voice_model("paid"), voice_model("free", avatars=[("ar-SA", "male")], **NOT_FOR_SALE)]
+    verdicts = select(manifests, ENGINES, {}, commercial=True)
+    assert [model.name for model in served(verdicts)] == ["paid"]
+    refused = verdicts[ref("free")]
+    assert refused.reason == "LicenseForbids"
+    assert refused.message.startswith(
+        "The model 'free' may not be used commercially by its licence, CC-BY-NC-4.0, as it is made from "
+        "OmniVoice (CC-BY-NC-4.0)"
+    )
+    assert len(served(select(manifests, ENGINES, {}))) == 2, "where nothing is earned it may"
+
+
+def test_select_refuses_a_voice_whose_own_licence_forbids_commercial_use(voice_model):
+    manifest = voice_model("mixed")
+    manifest["spec"]["voices"][0]["license"] = {"spdx": "CC-BY-NC-4.0", "commercialUse": False}
+    verdict = select([manifest], ENGINES, {}, commercial=True)[ref("mixed")]
+    assert (verdict.model, verdict.reason) == (None, "LicenseForbids")
+    assert "The voice female_en-US of the model 'mixed'" in verdict.message
+
+
+def test_select_takes_a_model_out_whose_licence_is_corrected(voice_model, model, live):
+    corrected = voice_model("kokoro", **NOT_FOR_SALE)
+    verdict = select([corrected], ENGINES, live(model("kokoro")), commercial=True)[ref("kokoro")]
+    assert (verdict.model, verdict.reason) == (None, "LicenseForbids"), "it is not served as before"
+
+
 @pytest.fixture
 def live(playground):
     images = {"kokoro": "registry/kokoro:1", "vllm": "registry/vllm:1"}

@@ -65,7 +65,9 @@ def test_settings_and_chart_have_one_default(name: str) -> None:
         assert json.loads(given) == json.dumps(default)
         return
     assert value_at(given) == default
-    text = f"{default:g}" if isinstance(default, float) else str(default)
+    text = json.dumps(default) if isinstance(default, bool) else str(default)
+    if isinstance(default, float):
+        text = f"{default:g}"
     assert documented()[given] == (text or '""')
 
 

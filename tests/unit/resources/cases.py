@@ -42,7 +42,14 @@ GOOD = {
         engine="kokoro",
         source={"uri": "hf://someone/model", "revision": "0123abc"},
         license=LICENSE,
-        voices=[{"locale": "ar-EG", "gender": "male", "speaker": "am_michael"}],
+        voices=[
+            {
+                "locale": "ar-EG",
+                "gender": "male",
+                "speaker": "am_michael",
+                "measured": {"source": "published", "metric": "wer", "plain": 0.13},
+            }
+        ],
     ),
     "described": resource(
         "VoiceModel",
@@ -161,9 +168,11 @@ NAME = "metadata.name must be a DNS-1035 label of at most 47 characters"
 ON_GPUS = "engine vllm runs on GPUs alone: say in resources.gpu how many"
 ONE_KIND_OF_VOICE = "a voice needs exactly one of speaker, reference, description"
 ONE_KIND_OF_POSTS = "posts needs exactly one of uri, inline, configMapRef"
+WHOLE_FIGURES = "figures need plain, stress, dnsmos and f0"
 TEMPLATE = "nameTemplate may hold letters, digits"
 HIDDEN = "nameTemplate must not begin with a dot"
-UNIQUE_NAMES = "nameTemplate needs {post} and {locale}"
+UNIQUE_NAMES = "nameTemplate needs {post}, and {locale} or {voice}"
+VOICE = "nameTemplate needs {voice} where avatars.voices names cloned voices"
 GENDER = "nameTemplate needs {gender} unless avatars.genders names one gender"
 TOLERATION = "operator Exists takes no value, and a toleration without key needs operator Exists"
 
@@ -209,6 +218,10 @@ RULES = [
     Case("text-on-gpus", {"spec.resources.gpu": 0}, ON_GPUS),
     Case("text-on-gpus", {"spec.resources": None}, ON_GPUS),
     Case("text", {"spec.source.uri": "hf://a/b"}, "an hf:// source needs `revision`"),
+    Case("speakers", {"spec.voices.0.measured": {"metric": "wer", "plain": 0.1}}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.measured.source": "measured"}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.measured.source": None}, WHOLE_FIGURES),
+    Case("fetched", {"spec.voices.0.quality": "production"}, "needs measured ones"),
     Case("speakers", {"spec.voices.0.speaker": None}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.description": "A calm voice."}, ONE_KIND_OF_VOICE),
     Case("speakers", {"spec.voices.1.reference": CLIP}, ONE_KIND_OF_VOICE),
@@ -227,8 +240,17 @@ RULES = [
     Case("job", {"spec.output.nameTemplate": "{gender}_{locale}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post:03d}_{gender}"}, UNIQUE_NAMES),
     Case("job", {"spec.output.nameTemplate": "{post}_{locale}"}, GENDER),
+    Case("job", {"spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]}}, VOICE),
     Case("job-of-a-service", {"spec.avatars.genders": ["male", "female"]}, GENDER),
     Case("job-of-its-own", {"spec.service": "playground"}, "give one, not both"),
+    Case(
+        "job-of-its-own",
+        {
+            "spec.avatars": {"voices": ["voice_0123456789abcdef01234567"]},
+            "spec.output.nameTemplate": "{post}_{voice}",
+        },
+        "avatars.voices are kept by a service",
+    ),
     Case(
         "playground",
         {"spec.networkPolicy.allowFrom.0": {}},
@@ -240,6 +262,11 @@ RULES = [
         "playground",
         {"spec.security.audit": {"keySecret": "audit"}, "spec.storage.database": None},
         "needs storage.database",
+    ),
+    Case(
+        "playground",
+        {"spec.security.voices": {"keySecret": "voices"}, "spec.storage.database": None},
+        "security.voices needs storage.database",
     ),
     Case("playground", {"spec.tenants.weights": {"Hotel Bar": 3}}, "names of tenants"),
     Case("playground", {"spec.scheduling.tolerations.0.value": "x"}, TOLERATION),
@@ -260,6 +287,7 @@ CHANGES = [
     Case("job", {"spec.avatars": {"genders": ["male"]}}, "avatars cannot be changed"),
     Case("job-of-a-service", {"spec.avatars.locales": None}, "avatars cannot be changed"),
     Case("job", {"spec.output.format": "wav"}, "output cannot be changed"),
+    Case("job", {"spec.parameters": {"speed": 1.1}}, "parameters cannot be changed"),
     Case("playground", {"spec.storage.audio.size": "9Gi"}, "size cannot become less: volumes only grow"),
     Case("playground", {"spec.storage.audio.storageClassName": None}, "storageClassName cannot be changed"),
     Case("playground", {"spec.storage.audio.accessMode": "ReadWriteMany"}, "accessMode cannot be changed"),

@@ -92,6 +92,9 @@ class TorchModel:
     max_batch = MAX_BATCH
 
     def __init__(self, network: Network, device: torch.device, graphs: bool = False) -> None:
+        if device.type == "cuda":
+            # With TF32's ten bits a batch would move durations and pitch; fp16 is for speed.
+            torch.backends.cudnn.allow_tf32 = False
         self._device = device
         self._pads = graphs
         self._loaded: _Loaded | None = (

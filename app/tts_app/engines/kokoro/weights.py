@@ -80,7 +80,8 @@ def _plain(read: Mapping[str, Tensor]) -> Weights:
     for name in [name for name in weights if name.endswith(".weight_v")]:
         layer = name.removesuffix("_v")
         direction, length = weights.pop(name), weights.pop(f"{layer}_g")
-        weights[layer] = torch._weight_norm(direction, length, 0)
+        norms = direction.flatten(1).norm(dim=1).reshape(length.shape)
+        weights[layer] = direction * (length / norms)
     for name in [name for name in weights if re.search(r"\bnorm\.weight$", name)]:
         block = name.removesuffix("norm.weight")
         scale, shift = weights.pop(name), weights.pop(f"{block}norm.bias")

@@ -6,13 +6,25 @@ the chart's values and their schema, the levels of the images and docs/engines.m
 
 from types import MappingProxyType
 
-from tts_app.resources.engines import kokoro, llamacpp, omnivoice, transformers, vits, vllm, voxcpm
+from tts_app.resources.engines import (
+    chatterbox,
+    f5,
+    kokoro,
+    llamacpp,
+    omnivoice,
+    transformers,
+    vits,
+    vllm,
+    voxcpm,
+)
 from tts_app.resources.engines.spec import EngineSpec, Task
 
 _SPECS = (
     kokoro.SPEC,
     omnivoice.SPEC,
     voxcpm.SPEC,
+    f5.SPEC,
+    chatterbox.SPEC,
     vits.SPEC,
     llamacpp.SPEC,
     transformers.SPEC,

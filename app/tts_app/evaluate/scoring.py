@@ -1,7 +1,5 @@
 """Error rates of a transcript against what should have been said, blind to how it is written.
 
-    from scoring import word_error_rate, character_error_rate
-
     word_error_rate("It costs twenty dollars.", "it costs $20", "en")            # 0.0
     character_error_rate("مدرسة", "مدرسه", "ar")                                 # 0.0
 
@@ -24,7 +22,8 @@ from typing import Any
 
 import jiwer
 from num2words import num2words
-from spellings import (
+
+from tts_app.evaluate.spellings import (
     ARABIC_FOLDS,
     BRITISH_EN,
     CENTS,

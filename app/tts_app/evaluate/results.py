@@ -3,15 +3,17 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from metrics import Measures
-from scoring import Score
-from sentences import Kind
-
+from tts_app.evaluate.metrics import Measures
+from tts_app.evaluate.scoring import Score
+from tts_app.evaluate.sentences import Kind
 from tts_app.resources import LOCALES
 
 LOUDNESS = -16.0
 PRODUCTION_DNSMOS = 3.0
+F0_RANGES = {"female": (165.0, 255.0), "male": (85.0, 180.0)}
+"""Hz: the usual pitch of adults' speech (Titze 1994, "Principles of Voice Production")."""
 CHARACTER_SCORED = ("ar", "hi", "ur")
 """Languages whose words part and join too freely for a word error rate: scored by characters."""
 
@@ -30,9 +32,9 @@ class Result:
     heard: str
     score: Score
     measures: Measures
-    raw_loudness: float
-    """LUFS of what the engine gave."""
-    segments: int
+    raw_loudness: float | None
+    """LUFS of what the engine gave; None where that is not known."""
+    segments: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ class Summary:
     bursts: int
     leading: float
     trailing: float
-    gain: float
-    """dB that bring what the engine gives to -16 LUFS: mean over the plain sentences."""
+    gain: float | None
+    """dB that bring what the engine gives to -16 LUFS: mean over the plain sentences; None: not known."""
     seconds: float
 
 
@@ -92,6 +94,7 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
 def _summary(results: Sequence[Result]) -> Summary:
     measures = [r.measures for r in results]
     plain = [r for r in results if r.kind == "plain"] or results
+    raw = [r.raw_loudness for r in plain if r.raw_loudness is not None]
     return Summary(
         avatar=results[0].avatar,
         locale=results[0].locale,
@@ -108,7 +111,7 @@ def _summary(results: Sequence[Result]) -> Summary:
         bursts=sum(m.bursts for m in measures),
         leading=max(m.leading for m in measures),
         trailing=max(m.trailing for m in measures),
-        gain=LOUDNESS - statistics.fmean(r.raw_loudness for r in plain),
+        gain=LOUDNESS - statistics.fmean(raw) if raw else None,
         seconds=sum(m.seconds for m in measures),
     )
 
@@ -127,10 +130,7 @@ def judge_targets(results: Sequence[Result]) -> list[Target]:
     arabic = [r for r in results if r.locale.startswith("ar-")]
     targets += _rate("ar, the dialects together, CER", error_rate(arabic), 0.24)
     for locale in present:
-        voices = {s.gender: s for s in summaries if s.locale == locale}
-        if len(voices) == 2:
-            gap = voices["female"].f0 - voices["male"].f0
-            targets.append(Target(f"{locale}, female F0 over male", ">= 40 Hz", f"{gap:.0f} Hz", gap >= 40))
+        targets += _gap(locale, summaries)
     lowest = min(summaries, key=lambda s: s.dnsmos)
     targets.append(
         Target(
@@ -152,6 +152,25 @@ def _rate(name: str, found: float | None, limit: float) -> list[Target]:
     return [Target(name, f"<= {limit:.0%}", f"{found:.1%}", found <= limit)]
 
 
+def _gap(locale: str, summaries: Sequence[Summary]) -> list[Target]:
+    """Return the target that the two voices of a locale are held against, if there are two."""
+    voices = {s.gender: s for s in summaries if s.locale == locale}
+    if len(voices) < 2:
+        return []
+    gap = voices["female"].f0 - voices["male"].f0
+    return [Target(f"{locale}, female F0 over male", ">= 40 Hz", f"{gap:.0f} Hz", gap >= 40)]
+
+
+def _range(summary: Summary) -> Target:
+    lowest, highest = F0_RANGES[summary.gender]
+    return Target(
+        f"F0 of a {summary.gender} voice",
+        f"{lowest:.0f} to {highest:.0f} Hz",
+        f"{summary.f0:.0f} Hz",
+        lowest <= summary.f0 <= highest,
+    )
+
+
 def _loudness(results: Sequence[Result]) -> Target:
     farthest = max(results, key=lambda r: abs(r.measures.loudness - LOUDNESS))
     found = farthest.measures.loudness
@@ -168,11 +187,31 @@ def _none(name: str, results: Sequence[Result], count: Callable[[Result], int]) 
     return Target(f"{name}, all utterances", "0", str(total), total == 0)
 
 
-def is_production(summary: Summary, results: Sequence[Result], approximation: str | None) -> bool:
-    """Return whether a voice may be called production.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a voice may be called, and why it is no more than that."""
 
-    It speaks with the locale's own accent, a front-end of its own reads the text, and every target is met.
+    quality: Literal["production", "preview"]
+    reasons: tuple[str, ...] = ()
+    """Why it is a preview; empty for production."""
+
+
+def judge_voice(
+    summary: Summary, results: Sequence[Result], approximation: str | None, whole: bool
+) -> Verdict:
+    """Return what the figures of one voice allow it to be called.
+
+    Production: it spoke every sentence of its locale (`whole`), with the locale's own accent, a front-end of
+    its own reads the text, every target of docs/quality.md is met, and its pitch is usual for its gender.
+    `results` are those of the run: the pitch is held against that of the other gender too, where it spoke.
     """
     own = [r for r in results if r.avatar == summary.avatar]
-    met = all(target.met for target in judge_targets(own))
-    return approximation is None and summary.locale in LOCALES and met
+    targets = [*judge_targets(own), _range(summary), *_gap(summary.locale, summarise(results))]
+    reasons = [f"{t.name}: {t.found}, wanted {t.limit}" for t in targets if not t.met]
+    if approximation is not None:
+        reasons.append(f"it only approximates the locale: {approximation}")
+    if summary.locale not in LOCALES:
+        reasons.append(f"{summary.locale} has no front-end of its own, and no target")
+    if not whole:
+        reasons.append(f"it spoke {len(own)} sentences, not all of them")
+    return Verdict("preview" if reasons else "production", tuple(reasons))

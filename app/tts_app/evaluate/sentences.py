@@ -25,8 +25,15 @@ def load_sentences(locale: str, most: int | None = None, folder: Path = FOLDER) 
     """Return the sentences of `locale`, plain ones first; the first `most` of each kind.
 
     A record is `{"text": ..., "spoken": one string or a list of alternatives}`.
+
+    Raises:
+        LookupError: there are none of this locale; the message lists the locales that have some.
     """
-    content = json.loads((folder / f"{locale}.json").read_text(encoding="utf-8"))
+    path = folder / f"{locale}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.json")))
+        raise LookupError(f"There are no sentences to measure {locale} with; there are of: {known}.")
+    content = json.loads(path.read_text(encoding="utf-8"))
     return [
         Sentence(locale, kind, record["text"], _alternatives(record.get("spoken", ())))
         for kind in KINDS

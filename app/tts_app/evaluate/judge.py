@@ -1,15 +1,7 @@
 """The recogniser that judges speech: Whisper small (q8 ONNX), greedy, on the CPU.
 
-As a module (`tests/quality` on `sys.path`; nothing else of the project is needed)::
-
-    from judge import Judge
-
-    judge = Judge()                                       # the folder of the cache, one thread
+    judge = Judge(fetch(RECOGNISER))                      # one thread
     text = judge.transcribe(audio, 24_000, "ar")          # float32 mono, its rate, a `Language`
-
-As a program, any audio file that PyAV reads, one transcript a line::
-
-    python tests/quality/judge.py clip.wav another.mp3 --language ar [--reference "..."] [--threads 1]
 
 The language and the task `transcribe` are forced, timestamps are off, and decoding is greedy, so that the
 same audio always gives the same words. Arabic, Hindi and Urdu are written in their own script alone: the
@@ -22,10 +14,7 @@ Large-Scale Weak Supervision", section 2.2): 80 log-mel bands of 16 kHz audio, 2
 padded with silence to 30 s.
 """
 
-import argparse
 import json
-import os
-import sys
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
@@ -33,13 +22,17 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from tokenizers import Tokenizer
 
-Language = Literal["en", "es", "ar", "hi", "ur", "fr", "it", "pt"]
-FloatArray = NDArray[np.float32]
+from tts_app.audio.samples import Audio
+from tts_app.resources import Source
+from tts_app.sources import cache_folder
 
+Language = Literal["en", "es", "ar", "hi", "ur", "fr", "it", "pt"]
+
+RECOGNISER = Source(uri="package://whisper-small/q8", revision="1.0")
+"""Where its files come from."""
 NAME = "Whisper small, q8 ONNX, greedy"
 RATE = 16_000
 WINDOW = 400
@@ -70,9 +63,8 @@ recogniser mixes scripts at times, most of all for Hindi and Urdu, which are one
 
 
 def default_folder() -> Path:
-    """Return the folder of the cache that holds the recogniser's files."""
-    cache = Path(os.environ.get("TTSP_CACHE", "~/.cache/tts-playground")).expanduser()
-    return cache / "models" / "whisper-small" / "q8"
+    """Return the folder of the cache that holds the recogniser's files, if they were fetched."""
+    return cache_folder() / "models" / RECOGNISER.uri.removeprefix("package://")
 
 
 class Judge:
@@ -84,12 +76,7 @@ class Judge:
         threads: intra-op threads of each session.
     """
 
-    def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
-        folder = folder or default_folder()
-        if not (folder / "encoder_model_quantized.onnx").is_file():
-            raise FileNotFoundError(
-                f"The recogniser's files are not in {folder}. Run `make quality`, which fetches them."
-            )
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -119,7 +106,7 @@ class Judge:
         self._present = [o.name for o in self._decoder.get_outputs() if o.name.startswith("present.")]
         self._growing = [name for name in self._present if ".decoder." in name]
 
-    def transcribe(self, audio: FloatArray, rate: int, language: Language) -> str:
+    def transcribe(self, audio: Audio, rate: int, language: Language) -> str:
         """Return the words heard in `audio`, shape (n,), at `rate` Hz, written as the recogniser writes them.
 
         Audio longer than 30 s is heard in windows, cut where it is quietest.
@@ -128,7 +115,7 @@ class Judge:
         texts = [self._hear(window, language) for window in windows(speech)]
         return " ".join(text for text in texts if text)
 
-    def _hear(self, window: FloatArray, language: Language) -> str:
+    def _hear(self, window: Audio, language: Language) -> str:
         features = log_mel(window)[None]
         (hidden,) = self._encoder.run(["last_hidden_state"], {"input_features": features})
         seconds = len(window) / RATE
@@ -144,7 +131,7 @@ class Judge:
             token for word, token in vocabulary.items() if letters.intersection(word) and token < self._end
         ]
 
-    def _decode(self, hidden: FloatArray, language: Language, most: int) -> list[int]:
+    def _decode(self, hidden: Audio, language: Language, most: int) -> list[int]:
         """Choose the likeliest token time after time; stop at the end token, `most` or a loop."""
         prompt = [
             self._prompt_head,
@@ -206,7 +193,7 @@ def loop_period(tokens: list[int]) -> int:
     return 0
 
 
-def resample(audio: FloatArray, rate: int) -> FloatArray:
+def resample(audio: Audio, rate: int) -> Audio:
     """Return `audio` at 16 kHz (polyphase, Kaiser-windowed low-pass)."""
     if rate == RATE:
         return np.asarray(audio, np.float32)
@@ -214,7 +201,7 @@ def resample(audio: FloatArray, rate: int) -> FloatArray:
     return np.asarray(resample_poly(audio, RATE // step, rate // step), np.float32)
 
 
-def windows(speech: FloatArray) -> list[FloatArray]:
+def windows(speech: Audio) -> list[Audio]:
     """Cut 16 kHz `speech` in pieces of at most 30 s, each cut at the quietest 0.2 s of the last 8 s."""
     longest, search, frame = WINDOW_SECONDS * RATE, 8 * RATE, RATE // 5
     pieces = []
@@ -227,7 +214,7 @@ def windows(speech: FloatArray) -> list[FloatArray]:
     return [*pieces, speech]
 
 
-def log_mel(window: FloatArray) -> FloatArray:
+def log_mel(window: Audio) -> Audio:
     """Return the log-mel spectrogram, shape (80, 3000), of up to 30 s of 16 kHz audio, then silence."""
     padded = np.zeros(WINDOW_SECONDS * RATE, np.float32)
     padded[: len(window)] = window[: len(padded)]
@@ -240,7 +227,7 @@ def log_mel(window: FloatArray) -> FloatArray:
 
 
 @lru_cache(maxsize=1)
-def mel_filters() -> FloatArray:
+def mel_filters() -> Audio:
     """Return the triangular filters, shape (80, 201), of equal area on Slaney's mel scale.
 
     That scale (Slaney 1998, "Auditory Toolbox") is linear to 1 kHz, 15 mel, and logarithmic above.
@@ -257,44 +244,3 @@ def mel_filters() -> FloatArray:
     falling = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
     area = 2 / (edges[2:] - edges[:-2])
     return np.asarray(np.maximum(0, np.minimum(rising, falling)) * area[:, None], np.float32)
-
-
-def read_audio(path: Path) -> tuple[FloatArray, int]:
-    """Return the samples, mono float32, and the rate of an audio file of any format that PyAV reads."""
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
-        rate = int(stream.rate or RATE)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        frames = [f for frame in container.decode(stream) for f in resampler.resample(frame)]
-        frames += resampler.resample(None)
-    chunks = [frame.to_ndarray().reshape(-1) for frame in frames]
-    return np.concatenate(chunks).astype(np.float32), rate
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the transcript of each file, and with a reference its error rates."""
-    parser = argparse.ArgumentParser(description="Transcribe audio files with Whisper small.")
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--language", required=True, choices=get_args(Language))
-    parser.add_argument("--reference", help="what was said: print the word and character error rates too")
-    parser.add_argument("--folder", type=Path, default=None, help="the recogniser's files")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    judge = Judge(options.folder, options.threads)
-    for file in options.files:
-        audio, rate = read_audio(file)
-        heard = judge.transcribe(audio, rate, options.language)
-        print(heard)
-        if options.reference is not None:
-            from scoring import character_error_rate, word_error_rate
-
-            words = word_error_rate(options.reference, heard, options.language)
-            characters = character_error_rate(options.reference, heard, options.language)
-            print(f"WER {words:.3f} CER {characters:.3f}", file=sys.stderr)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,9 +14,12 @@ import numpy as np
 import onnxruntime
 import pyloudnorm
 import speechmos
-from judge import RATE, FloatArray, resample
+from numpy.typing import NDArray
 from scipy.signal import correlate, fftconvolve, firwin, resample_poly
 from speechmos.dnsmos import DNSMOS, INPUT_LENGTH
+
+from tts_app.audio.samples import Audio
+from tts_app.evaluate.judge import RATE, resample
 
 FULL_SCALE = 32767 / 32768
 OVERSAMPLING = 4
@@ -74,16 +77,15 @@ class Measures:
     """Seconds of silence after it."""
 
 
-def measure(
-    decoded: FloatArray, rate: int, lossless: FloatArray, lossless_rate: int, raw: FloatArray
-) -> Measures:
-    """Return every figure of an utterance: of its decoded MP3, but clicks of a lossless file.
+def measure(decoded: Audio, rate: int, lossless: Audio, lossless_rate: int, raw: Audio | None) -> Measures:
+    """Return every figure of an utterance: of the decoded file, but clicks of a lossless one.
 
-    `raw` is what the engine gave, at the rate of the lossless file.
+    `raw` is what the engine gave, at the rate of the lossless file. Where that is not known (None), every
+    click counts as one of our joins': the engine's own cannot be told apart.
     """
     leading, trailing = silences(decoded, rate)
     found = clicks(lossless, lossless_rate)
-    added = [at for at in found if not recurs(at, lossless, raw, lossless_rate)]
+    added = [at for at in found if raw is None or not recurs(at, lossless, raw, lossless_rate)]
     return Measures(
         seconds=len(decoded) / rate,
         dnsmos=dnsmos_overall(decoded, rate),
@@ -98,7 +100,7 @@ def measure(
     )
 
 
-def loudness(audio: FloatArray, rate: int) -> float:
+def loudness(audio: Audio, rate: int) -> float:
     """Return the integrated loudness in LUFS (ITU-R BS.1770-4, gated), of 0.4 s or more."""
     with warnings.catch_warnings():
         # Samples beyond full scale are counted by `clipped`, and are no fault of the meter's.
@@ -106,18 +108,18 @@ def loudness(audio: FloatArray, rate: int) -> float:
         return float(pyloudnorm.Meter(rate).integrated_loudness(audio.astype(np.float64)))
 
 
-def true_peak(audio: FloatArray) -> float:
+def true_peak(audio: Audio) -> float:
     """Return the highest sample of the four times oversampled signal in dBTP (ITU-R BS.1770-4, annex 2)."""
     peak = float(np.abs(resample_poly(audio, OVERSAMPLING, 1)).max(initial=0.0))
     return 20 * float(np.log10(max(peak, 1e-9)))
 
 
-def clipped(audio: FloatArray) -> int:
+def clipped(audio: Audio) -> int:
     """Return how many samples lie at the full scale of 16 bits or beyond."""
     return int(np.count_nonzero(np.abs(audio) >= FULL_SCALE))
 
 
-def silences(audio: FloatArray, rate: int) -> tuple[float, float]:
+def silences(audio: Audio, rate: int) -> tuple[float, float]:
     """Return the seconds before the first and after the last frame within 45 dB of the loudest."""
     levels = _levels(audio, int(rate * SILENCE_FRAME))
     heard = np.flatnonzero(levels > levels.max(initial=-np.inf) - SILENT)
@@ -126,7 +128,7 @@ def silences(audio: FloatArray, rate: int) -> tuple[float, float]:
     return float(heard[0]) * SILENCE_FRAME, float(len(levels) - 1 - heard[-1]) * SILENCE_FRAME
 
 
-def median_f0(audio: FloatArray, rate: int) -> float:
+def median_f0(audio: Audio, rate: int) -> float:
     """Return the median fundamental frequency, in Hz, of the voiced frames.
 
     The highest peak of the autocorrelation of a Hann-windowed frame divided by the window's own (Boersma
@@ -159,7 +161,7 @@ def median_f0(audio: FloatArray, rate: int) -> float:
     return float(np.median(RATE / period))
 
 
-def clicks(audio: FloatArray, rate: int) -> list[float]:
+def clicks(audio: Audio, rate: int) -> list[float]:
     """Return the times, in seconds, of clicks such as a bad join leaves in audio that no codec has smeared.
 
     A click is a jump of the waveform: for a quarter of a millisecond there is energy above 8 kHz whose peak
@@ -186,7 +188,7 @@ def clicks(audio: FloatArray, rate: int) -> list[float]:
     return [float(i) * size / rate for n, i in enumerate(found) if n == 0 or i - found[n - 1] > reach]
 
 
-def recurs(at: float, audio: FloatArray, source: FloatArray, rate: int) -> bool:
+def recurs(at: float, audio: Audio, source: Audio, rate: int) -> bool:
     """Return whether what is heard at `at` seconds of `audio` is in `source` too, wherever and however loud.
 
     The place of `source` that is most like the 10 ms on either side is looked for, by normalised correlation;
@@ -202,21 +204,22 @@ def recurs(at: float, audio: FloatArray, source: FloatArray, rate: int) -> bool:
     return float(_likeness(click, candidate)[0]) > SAME
 
 
-def _likeness(part: FloatArray, source: FloatArray) -> FloatArray:
+def _likeness(part: Audio, source: Audio) -> NDArray[np.float64]:
     """Return the normalised correlation, -1 to 1, of `part` with `source` from each of its samples on."""
     if len(source) < len(part):
         return np.zeros(0)
     wanted, offered = part.astype(np.float64), source.astype(np.float64)
     energy = np.lib.stride_tricks.sliding_window_view(offered**2, len(part)).sum(axis=1)
-    return correlate(offered, wanted, "valid") / np.sqrt(np.maximum(energy * np.sum(wanted**2), 1e-20))
+    likeness = correlate(offered, wanted, "valid") / np.sqrt(np.maximum(energy * np.sum(wanted**2), 1e-20))
+    return np.asarray(likeness, np.float64)
 
 
-def _high(audio: FloatArray, rate: int) -> FloatArray:
+def _high(audio: Audio, rate: int) -> Audio:
     """Return the part of the signal that clicks are looked for in: above 8 kHz."""
-    return fftconvolve(audio, firwin(CLICK_TAPS, CLICK_BAND, pass_zero=False, fs=rate), "same")
+    return np.asarray(fftconvolve(audio, firwin(CLICK_TAPS, CLICK_BAND, pass_zero=False, fs=rate), "same"))
 
 
-def dnsmos_overall(audio: FloatArray, rate: int) -> float:
+def dnsmos_overall(audio: Audio, rate: int) -> float:
     """Return DNSMOS overall (OVRL), 1-5 (Reddy et al. 2022, "DNSMOS P.835"), by the model of `speechmos`.
 
     The mean over windows of 9.01 s, a second apart; shorter audio is repeated to fill one.
@@ -244,7 +247,7 @@ def _dnsmos() -> tuple[onnxruntime.InferenceSession, Callable[..., tuple[float, 
     return session, DNSMOS(primary, str(models / "model_v8.onnx")).get_polyfit_val
 
 
-def _levels(audio: FloatArray, size: int) -> FloatArray:
+def _levels(audio: Audio, size: int) -> Audio:
     """Return the level in dBFS of each whole frame of `size` samples."""
     frames = audio[: len(audio) // size * size].reshape(-1, size).astype(np.float64)
     return np.asarray(10 * np.log10(np.mean(frames**2, axis=1) + 1e-12), np.float32)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
-from judge import FloatArray
 
 from tts_app.audio.decode import decode
 from tts_app.audio.samples import Audio
@@ -20,18 +20,30 @@ from tts_app.speech import SpeechOptions, Synthesise, Utterance, speak
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One utterance, as it leaves the service and as it left the engine."""
+    """One utterance, as it leaves the service and, where that is known, as it left the engine."""
 
-    mp3: FloatArray
-    """The decoded MP3 file, shape (n,)."""
-    mp3_rate: int
-    lossless: FloatArray
-    """The same utterance as a WAV file, shape (n,)."""
+    file: Audio
+    """What a caller hears: the decoded file, shape (n,)."""
+    file_rate: int
+    lossless: Audio
+    """The same utterance without a lossy codec, shape (n,)."""
     lossless_rate: int
-    raw: FloatArray
-    """What the engine gave, its segments one after the other, before any levelling."""
+    raw: Audio | None
+    """What the engine gave, its segments one after the other, before any levelling; None: not known."""
     raw_rate: int
-    segments: int
+    segments: int | None
+
+
+class Speaks(Protocol):
+    """Speaks a text with a voice. Thread-safe."""
+
+    def speak(self, voice: CatalogueVoice, text: str) -> Spoken:
+        """Return the utterance."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
 
 
 class Speaker:
@@ -43,7 +55,12 @@ class Speaker:
         self._lock = Lock()
 
     def speak(self, voice: CatalogueVoice, text: str) -> Spoken:
-        """Speak `text` with `voice`, once by the engine and twice by the rest of the pipeline."""
+        """Speak `text` with `voice`, once by the engine and twice by the rest of the pipeline.
+
+        Raises:
+            SourceError, EngineError: the model cannot be fetched or loaded, or cannot speak this.
+            TextError: the text holds nothing that can be spoken.
+        """
         return asyncio.run(self._speak(voice, text))
 
     def close(self) -> None:
@@ -68,8 +85,8 @@ class Speaker:
         decoded, rate = decode(mp3)
         lossless, lossless_rate = decode(wav)
         return Spoken(
-            mp3=decoded,
-            mp3_rate=rate,
+            file=decoded,
+            file_rate=rate,
             lossless=lossless,
             lossless_rate=lossless_rate,
             raw=np.concatenate(raw),

@@ -1,0 +1,1 @@
+"""Voices that are cloned from a recording: how it is decoded, checked, encrypted and handed to engines."""

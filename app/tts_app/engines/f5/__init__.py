@@ -1,0 +1,1 @@
+"""F5-TTS: flow matching that continues a clip. Habibi (Arabic) and SILMA TTS are checkpoints of it."""
