@@ -191,7 +191,8 @@ def test_chart_schema_and_readme_know_every_value() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     assert schema["properties"].keys() == values.keys() | {"global"}
     engines = schema["properties"]["defaults"]["properties"]["images"]["properties"]["engines"]
-    assert set(engines["properties"]) == set(ENGINES)
+    images = {engine.image_key(runtime) for engine in ENGINES.values() for runtime in engine.runtimes}
+    assert set(engines["properties"]) == images
 
 
 def test_chart_objects_are_labeled_and_in_their_namespace(helm: Helm, way: str) -> None:

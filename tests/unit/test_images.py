@@ -18,20 +18,19 @@ from cluster.layout import Layout, begin, complete
 from images import build, cli
 from images.build import Workshop
 from images.builders import Docker, Order, clean_base, with_updates
-from images.levels import BASE_IMAGE, IMAGES, LEVELS, ROOT, Level, key, stage, version
+from images.levels import BASE_IMAGE, IMAGE_PREFIX, IMAGES, LEVELS, ROOT, Level, key, stage, version
 from images.registries import apt_settings, pip_settings
+from tts_app.resources.engines import ENGINES
+from tts_app.resources.engines.spec import Runtime
 from tts_app.sources.packages import bundle_stamp
 from tts_operator.desired.pods import USER
 
 DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
     LEVELS[name] for name in ("dependencies", "project", "operator", "app", "kokoro")
 )
-OF_TORCH = tuple(
-    Level(name, requirements=("images.txt", f"{name}.txt"), on=("dependencies", "project"))
-    for name in ("kokoro-torch", "transformers", "omnivoice", "voxcpm", "f5", "chatterbox", "vits")
-)
+TORCH = Level("torch", requirements=("images.txt", "${ENGINE}.txt"), on=("dependencies", "project"))
 VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
-UNBUILT = (*OF_TORCH, VLLM)
+UNBUILT = (TORCH, VLLM)
 """Too big to be built here."""
 
 
@@ -252,6 +251,18 @@ class TestDockerfiles:
     @FROM_CHECKOUT
     def test_dockerfiles_copy_their_requirements(self, level: Level) -> None:
         assert {f"hack/requirements/{name}" for name in level.requirements} <= set(sources(level))
+
+    @pytest.mark.parametrize(
+        "runtime",
+        [runtime for engine in ENGINES.values() for runtime in engine.runtimes if not runtime.built],
+        ids=lambda runtime: runtime.image,
+    )
+    def test_images_that_are_not_built_here_have_what_they_are_built_from(self, runtime: Runtime) -> None:
+        name = runtime.image.removeprefix(IMAGE_PREFIX)
+        assert (ROOT / "hack" / "requirements" / f"{name}.txt").is_file()
+        folder = name if name == VLLM.name else TORCH.name
+        assert (ROOT / "docker" / folder / "Dockerfile").is_file()
+        assert name in (ROOT / "docker" / "README.md").read_text(encoding="utf-8")
 
 
 class TestRegistries:
