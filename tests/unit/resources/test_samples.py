@@ -86,3 +86,19 @@ def test_hub_sources_of_samples_are_pinned_by_a_commit() -> None:
     for revision in pinned:
         assert re.fullmatch("[0-9a-f]{40}", revision), revision
         assert len(set(revision)) > 1, "a placeholder"
+
+
+def test_five_engines_of_the_hub_have_the_sources_of_their_own_samples() -> None:
+    by_name = {
+        document["metadata"]["name"]: document["spec"]
+        for path in SAMPLES
+        for document in documents(path)
+        if path.name.startswith("voicemodel-")
+    }
+    five = documents(samples_folder() / "five.yaml")
+    assert len({document["spec"]["engine"] for document in five}) == 5
+    assert all(document["spec"]["source"]["uri"].startswith("hf://") for document in five)
+    compared = [document for document in five if document["metadata"]["name"] in by_name]
+    assert len(compared) == 4, "of vits a checkpoint is a language: it has no sample of its own"
+    for document in compared:
+        assert document["spec"]["source"] == by_name[document["metadata"]["name"]]["source"]
