@@ -55,13 +55,12 @@ class Worker:
         return
 
     def _render(self, order: Order) -> Spoken | Fault:
-        what = f"{order.avatar} {order.text}"
+        what = f"{order.voice.id} {order.text}"
         if what in self.pool.broken:
             self.pool.broken.remove(what)
             return Fault(order.number, "item", "EngineRefused", "it refuses")
         self.pool.spoken.append(what)
         if order.clip is not None:
-            assert order.voice is not None
             assert order.voice.clip == order.clip.digest
             self.pool.clips.append(order.clip.transcript)
         audio = f"{self.model.spec.source.revision} {what}".encode()

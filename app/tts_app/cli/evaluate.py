@@ -193,30 +193,28 @@ def _service(url: str, key_variable: str, model: str, subjects: Sequence[_Subjec
 
 def _comparing(speaker: "Speaks", subjects: Sequence[_Subject], reference: Path | None) -> "Comparing | None":
     """Return the speaker with its utterances compared to clips; None: no voice has one, or none can be."""
-    from tts_app.evaluate.similarity import Comparing, Encoder, SimilarityError, check_installed, read_clip
-    from tts_app.sources.base import file_path
-
-    uris = {s.voice.id: s.voice.voice.reference.uri for s in subjects if s.voice.voice.reference}
-    paths = {avatar: file_path(uri) for avatar, uri in uris.items() if uri.startswith("file://")}
-    if reference:
-        paths = dict.fromkeys((s.voice.id for s in subjects), reference)
-    elsewhere = sorted(uris.keys() - paths.keys())
-    if elsewhere:
-        _tell_unlike(
-            f"the clips of {', '.join(elsewhere)} are not on this machine: give one with --reference"
-        )
-    if not paths:
+    voices = [subject.voice for subject in subjects]
+    if not reference and not any(voice.voice.reference for voice in voices):
         return None
+    from tts_app.evaluate.similarity import (
+        Comparing,
+        SimilarityError,
+        check_installed,
+        read_clip,
+        reference_clips,
+    )
+
     try:
         check_installed()
-        return Comparing(speaker, Encoder(), {avatar: read_clip(path) for avatar, path in paths.items()})
+        if reference:
+            clips = dict.fromkeys((voice.id for voice in voices), read_clip(reference))
+        else:
+            clips = reference_clips(voices)
+        return Comparing(speaker, clips)
     except SimilarityError as error:
-        _tell_unlike(str(error))
+        message = f"Similarity to the clip is not measured: {error}"
+        err.print(message, markup=False, soft_wrap=True)
         return None
-
-
-def _tell_unlike(reason: str) -> None:
-    err.print(f"Similarity to the clip is not measured: {reason}.", markup=False, soft_wrap=True)
 
 
 def _results(work: "Sequence[Work]", speaker: "Speaks") -> "list[Result]":

@@ -63,7 +63,7 @@ def compare_speakers(clip: Audio, consent: Audio, rate: int) -> Comparison:
             f"The recording seems to have several speakers: parts of it are alike to {alike.min():.2f} only, "
             f"and {LEAST_SIMILARITY:.2f} are needed. Record one person alone."
         )
-    similarity = float(_unit(windows.mean(axis=0)) @ _unit(_vectors(consent, rate).mean(axis=0)))
+    similarity = float(_unit(windows.mean(axis=0)) @ speaker_vector(consent, rate))
     if similarity < LEAST_SIMILARITY:
         raise RecordingError(
             f"The consent is not spoken by the speaker of the recording: they are alike to {similarity:.2f}, "
@@ -75,6 +75,17 @@ def compare_speakers(clip: Audio, consent: Audio, rate: int) -> Comparison:
 def can_compare() -> bool:
     """Whether speakers can be compared here."""
     return all(find_spec(name) is not None for name in ("torch", "resemblyzer"))
+
+
+def speaker_vector(audio: Audio, rate: int) -> NDArray[np.float32]:
+    """Return the vector of a recording's speaker, shape (256,), of length 1. Blocks for seconds.
+
+    The cosine of two is their product. `audio` has shape (n,) and `rate` Hz.
+
+    Raises:
+        ImportError: the extra `clone` is not installed.
+    """
+    return _unit(_vectors(audio, rate).mean(axis=0))
 
 
 def _vectors(audio: Audio, rate: int) -> NDArray[np.float32]:

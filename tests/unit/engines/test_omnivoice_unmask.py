@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tts_app.engines.omnivoice.unmask import Settings, schedule, unmask
 
@@ -86,3 +87,26 @@ def test_seed_matters_only_with_a_temperature() -> None:
 
     assert not torch.equal(codes(1, 5.0), codes(2, 5.0))
     assert torch.equal(codes(1, 0.0), codes(2, 0.0))
+
+
+def test_work_of_a_step_does_not_grow_with_the_batch() -> None:
+    """On a GPU each operation is a launch: item by item, a batch would take longer than its items alone."""
+
+    class Counted(TorchDispatchMode):
+        operations = 0
+
+        def __torch_dispatch__(
+            self, function: Any, types: Any, arguments: Any = (), options: Any = None
+        ) -> Any:
+            self.operations += 1
+            return function(*arguments, **(options or {}))
+
+    def of_a_step(items: int) -> float:
+        counts = []
+        for steps in (4, 8):
+            with Counted() as counted:
+                unmask(Codes(), [prompt(2, 9)] * items, [9] * items, [0] * items, settings(steps=steps))
+            counts.append(counted.operations)
+        return (counts[1] - counts[0]) / 4
+
+    assert of_a_step(1) == of_a_step(6) > 0

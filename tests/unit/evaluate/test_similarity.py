@@ -1,8 +1,7 @@
-"""Comparing with clips. The encoder is simulated: resemblyzer is no dependency of the tests."""
+"""Comparing with clips. The speakers' vectors are simulated: resemblyzer is no dependency of the tests."""
 
-import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +9,27 @@ import pytest
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.evaluate import similarity
-from tts_app.evaluate.similarity import Comparing, Encoder, SimilarityError, check_installed, read_clip
+from tts_app.evaluate.similarity import (
+    Comparing,
+    SimilarityError,
+    check_installed,
+    read_clip,
+    reference_clips,
+)
 from tts_app.evaluate.speaking import Spoken
 from tts_app.manifests import load_voice_models
+from tts_app.resources import Voice
 
 CATALOGUE = Catalogue(load_voice_models())
 FEMALE, MALE = CATALOGUE.find("female_en-US"), CATALOGUE.find("male_en-US")
 
 
-class SimulatedEncoder:
-    """Takes the first two samples for an embedding."""
-
-    def embed(self, audio: Audio, rate: int) -> Any:
-        return audio[:2] / np.linalg.norm(audio[:2])
+@pytest.fixture
+def simulated_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two samples stand for a speaker's vector."""
+    monkeypatch.setattr(
+        similarity, "speaker_vector", lambda audio, rate: audio[:2] / np.linalg.norm(audio[:2])
+    )
 
 
 class SimulatedSpeaker:
@@ -41,10 +48,10 @@ class SimulatedSpeaker:
 
 
 def comparing(speaker: SimulatedSpeaker) -> Comparing:
-    clip = np.array([1, 0], np.float32)
-    return Comparing(speaker, SimulatedEncoder(), {FEMALE.id: (clip, 16_000)})  # type: ignore[arg-type]
+    return Comparing(speaker, {FEMALE.id: (np.array([1, 0], np.float32), 16_000)})
 
 
+@pytest.mark.usefixtures("simulated_vectors")
 def test_similarity_is_the_mean_cosine_of_the_utterances() -> None:
     compared = comparing(SimulatedSpeaker(same=(5, 0), other=(0, 2)))
     assert compared.similarities == {}
@@ -53,12 +60,14 @@ def test_similarity_is_the_mean_cosine_of_the_utterances() -> None:
     assert compared.similarities == {FEMALE.id: pytest.approx(0.5)}
 
 
+@pytest.mark.usefixtures("simulated_vectors")
 def test_voice_without_a_clip_is_not_compared() -> None:
     compared = comparing(SimulatedSpeaker(same=(5, 0)))
     compared.speak(MALE, "same")
     assert compared.similarities == {}
 
 
+@pytest.mark.usefixtures("simulated_vectors")
 def test_closing_closes_the_speaker() -> None:
     speaker = SimulatedSpeaker()
     comparing(speaker).close()
@@ -66,16 +75,32 @@ def test_closing_closes_the_speaker() -> None:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similarity, "find_spec", lambda name: None)
-    with pytest.raises(SimilarityError, match="torch and resemblyzer: pip install torch"):
+    monkeypatch.setattr(similarity, "can_compare", lambda: False)
+    with pytest.raises(SimilarityError, match=r"pip install 'tts-playground\[clone\]'"):
         check_installed()
 
 
 def test_package_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similarity, "find_spec", lambda name: True)
-    monkeypatch.setitem(sys.modules, "resemblyzer", None)
-    with pytest.raises(SimilarityError, match="resemblyzer cannot be imported"):
-        Encoder()
+    def fails(audio: Audio, rate: int) -> None:
+        raise ModuleNotFoundError("No module named 'pkg_resources'")
+
+    monkeypatch.setattr(similarity, "speaker_vector", fails)
+    with pytest.raises(SimilarityError, match="pkg_resources"):
+        comparing(SimulatedSpeaker())
+
+
+def test_reference_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
+    consent = {"id": "1", "by": "A", "date": "2026-01-01"}
+    uri = f"file://{tmp_path}/none.wav"
+    voice = Voice.model_validate(
+        {
+            "locale": "en-US",
+            "gender": "female",
+            "reference": {"uri": uri, "transcript": "Hello.", "consent": consent},
+        }
+    )
+    with pytest.raises(SimilarityError, match=r"none\.wav"):
+        reference_clips([replace(FEMALE, voice=voice), MALE])
 
 
 def test_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -166,10 +166,10 @@ def test_select_drops_a_model_that_became_invalid_without_an_image(voice_model, 
 
 
 def test_select_of_an_unknown_engine_names_the_known_ones(voice_model):
-    verdicts = select([voice_model("old", engine="espeak"), voice_model()], ENGINES, {})
+    verdicts = select([voice_model("old", engine="festival"), voice_model()], ENGINES, {})
     old = verdicts[ref("old")]
     assert (old.model, old.reason) == (None, "EngineUnknown")
-    assert f"there is no engine 'espeak'; there are: {', '.join(engines_of('speech'))}" in old.message
+    assert f"there is no engine 'festival'; there are: {', '.join(engines_of('speech'))}" in old.message
     assert [model.name for model in served(verdicts)] == ["kokoro"], "the others go on"
 
 
