@@ -17,7 +17,7 @@ from tts_app.audio.samples import Audio
 from tts_app.engines.base import BatchingEngine, EngineError, Segment
 from tts_app.engines.kokoro import torch_model
 from tts_app.engines.kokoro.engine import KokoroEngine
-from tts_app.engines.kokoro.files import find_checkpoint
+from tts_app.engines.kokoro.files import Voices, find_checkpoint
 from tts_app.engines.kokoro.model import FRAME, MAX_TOKENS, Phrase
 from tts_app.engines.kokoro.network.layers import extent
 from tts_app.engines.kokoro.network.network import NetworkSettings, with_weights
@@ -369,3 +369,14 @@ def test_find_checkpoint_takes_the_vocabulary_of_the_checkpoint(release: Path) -
     (release / "model.onnx").rename(release / "nabra.pth")
     (release / "config.json").write_text(json.dumps({"vocab": {"ʕ": 7, "ħ": 8}}), encoding="utf-8")
     assert find_checkpoint(release).vocabulary == {"ʕ": 7, "ħ": 8}
+
+
+def test_find_checkpoint_finds_a_voice_beside_the_checkpoint(release: Path) -> None:
+    (release / "voices").rename(release / "elsewhere")
+    (release / "kokoro_arabic.pth").write_bytes(b"")
+    (release / "config.json").write_text('{"vocab": {"a": 1}}')
+    torch.save(torch.ones(510, 1, 256), release / "af_msa.pt")
+    found = find_checkpoint(release)
+    assert found.voices == release
+    assert Voices(found.voices).names == ("af_msa",)
+    assert Voices(found.voices).styles("af_msa").shape == (510, 256)

@@ -14,9 +14,19 @@ def random(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-def test_read_weights_folds_the_norms_of_weights(tmp_path: Path) -> None:
+NORM_NAMES = [
+    ("weight_g", "weight_v"),
+    ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+]
+"""Of lengths and directions, as older and newer versions of torch have them."""
+
+
+@pytest.mark.parametrize(("lengths", "directions"), NORM_NAMES)
+def test_read_weights_folds_the_norms_of_weights(tmp_path: Path, lengths: str, directions: str) -> None:
     direction, length = random(4, 3, 5), random(4, 1, 1)
-    parts = {"decoder": {"conv1.weight_v": direction, "conv1.weight_g": length, "conv1.bias": random(4)}}
+    parts = {
+        "decoder": {f"conv1.{directions}": direction, f"conv1.{lengths}": length, "conv1.bias": random(4)}
+    }
     torch.save(parts, tmp_path / "a.pth")
     weights = read_weights(tmp_path / "a.pth")
     assert set(weights) == {"decoder.conv1.weight", "decoder.conv1.bias"}

@@ -2,7 +2,7 @@
 
 Three layouts are read: the flat one of the embedded model (`model.onnx`, `vocab.json`, `voices/*.bin`), the
 one of ONNX releases on the Hub (`onnx/model*.onnx`, `tokenizer.json`, `voices/*.bin`), and the one of
-checkpoints of torch (one `*.pth`, `config.json`, `voices/*.pt`), which torch alone runs.
+checkpoints of torch (one `*.pth`, `config.json`, `voices/*.pt` or `*.pt`), which torch alone runs.
 """
 
 import json
@@ -86,9 +86,10 @@ def find_checkpoint(folder: Path) -> KokoroFiles:
     if not checkpoints and not graphs:
         looked = ", ".join(("*.pth", *CHECKPOINT_GRAPHS))
         raise EngineError(f"No Kokoro checkpoint in {folder}: looked for {looked}.")
-    voices = folder / "voices"
-    if not any(path.suffix in VOICE_SUFFIXES for path in voices.glob("*")):
-        raise EngineError(f"No voices in {voices}: expected files such as af_heart.pt or af_heart.bin.")
+    # Some checkpoints with one voice have it beside them.
+    voices = next((place for place in (folder / "voices", folder) if _voice_paths(place)), None)
+    if voices is None:
+        raise EngineError(f"No voices in {folder / 'voices'}: expected files such as af_heart.pt or .bin.")
     if not checkpoints:
         return KokoroFiles(graphs[0], _read_vocabulary(folder), voices)
     config = folder / "config.json"
@@ -104,7 +105,7 @@ def hub_names(quantization: str) -> list[str]:
         EngineError: Kokoro has no such quantization.
     """
     voices = [f"voices/*{suffix}" for suffix in VOICE_SUFFIXES]
-    return [*model_names(quantization), "*.pth", *VOCABULARY_NAMES, *voices]
+    return [*model_names(quantization), "*.pth", "*.pt", *VOCABULARY_NAMES, *voices]
 
 
 def _read_vocabulary(folder: Path) -> dict[str, int]:

@@ -76,7 +76,9 @@ def _from_checkpoint(path: Path) -> Weights:
 
 def _plain(read: Mapping[str, Tensor]) -> Weights:
     """Return weights as the network has them: norms of weights and of instances are folded into layers."""
-    weights = {name: tensor.float() for name, tensor in read.items() if tensor.is_floating_point()}
+    weights = {
+        _norm_name(name): tensor.float() for name, tensor in read.items() if tensor.is_floating_point()
+    }
     for name in [name for name in weights if name.endswith(".weight_v")]:
         layer = name.removesuffix("_v")
         direction, length = weights.pop(name), weights.pop(f"{layer}_g")
@@ -88,6 +90,12 @@ def _plain(read: Mapping[str, Tensor]) -> Weights:
         weight, bias = weights[f"{block}fc.weight"], weights[f"{block}fc.bias"]
         weights[f"{block}fc.weight"], weights[f"{block}fc.bias"] = _with_affine(weight, bias, scale, shift)
     return weights
+
+
+def _norm_name(name: str) -> str:
+    """Return a weight's name with the parts of a norm of weights called as older versions of torch do."""
+    older = name.replace(".parametrizations.weight.original0", ".weight_g")
+    return older.replace(".parametrizations.weight.original1", ".weight_v")
 
 
 def _with_affine(weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
