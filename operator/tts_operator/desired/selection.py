@@ -86,6 +86,8 @@ def _verdict(
     else:
         unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
         if not unreadable:
+            if model.spec.image_key not in images and ref_of(manifest) in previous:
+                model = _on_its_default_runtime(model, images)
             return _verdict_on(model, images, owners, kinds, commercial)
         reason, message = "LocaleUnreadable", explain_unreadable(unreadable)
     before = previous.get(ref_of(manifest))
@@ -113,6 +115,18 @@ def _verdict_on(
         )
         return Verdict(None, "NameTaken", text)
     return _speaks(model, owners) if isinstance(model, VoiceModel) else Verdict(model)
+
+
+def _on_its_default_runtime(model: Model, images: Collection[str]) -> Model:
+    """Return a model that is served already on the default runtime of its engine, if that has an image.
+
+    By its GPU it may be meant for a runtime that the version which served it did not have.
+    """
+    spec = model.spec
+    if spec.engine not in images or spec.parameters.get("runtime", "auto") != "auto":
+        return model
+    parameters = {**spec.parameters, "runtime": ENGINES[spec.engine].runtime.name}
+    return model.model_copy(update={"spec": spec.model_copy(update={"parameters": parameters})})
 
 
 def _explain_missing(model: Model) -> str:

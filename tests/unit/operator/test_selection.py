@@ -2,7 +2,7 @@
 
 import pytest
 
-from tts_app.resources import served_model
+from tts_app.resources import VoiceModel, served_model
 from tts_app.resources.engines import ENGINES, engines_of
 from tts_operator.desired.ray_service import Defaults, ray_service
 from tts_operator.desired.selection import select, served
@@ -204,6 +204,18 @@ def test_select_says_where_to_name_the_image_of_a_runtime_that_has_none(voice_mo
     assert "name one in images.engines.kokoro-torch of the Playground" in verdict.message
     assert "or set parameters.runtime: onnxruntime" in verdict.message
     assert select([on_gpu], {"kokoro-torch"}, {})[ref("kokoro")].model is not None
+
+
+def test_select_leaves_a_served_model_on_its_runtime_until_the_other_has_an_image(voice_model):
+    on_gpu = voice_model(quantization="fp16", resources={"gpu": "1"})
+    before = {ref("kokoro"): VoiceModel.model_validate(on_gpu)}
+    kept = select([on_gpu], ENGINES, before)[ref("kokoro")].model
+    assert kept.spec.image_key == "kokoro"
+    assert "runtime" not in kept.spec.loaded_parameters, "its replicas are as they were"
+    changed = select([on_gpu], {*ENGINES, "kokoro-torch"}, before)[ref("kokoro")].model
+    assert changed.spec.image_key == "kokoro-torch"
+    asked = voice_model(quantization="fp16", resources={"gpu": "1"}, parameters={"runtime": "torch"})
+    assert select([asked], ENGINES, before)[ref("kokoro")].reason == "ImageMissing"
 
 
 def test_served_sorts_models_of_both_kinds_by_name(voice_model, text_model):
