@@ -10,6 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 from tqdm import tqdm
 
 from tts_app.sources.base import Progress, SourceError, cache_folder, no_progress
+from tts_app.sources.record import check_recorded
 
 
 def fetch_hub(
@@ -20,13 +21,15 @@ def fetch_hub(
     The client's own settings hold: HF_TOKEN, HF_ENDPOINT (a mirror), HF_HUB_OFFLINE.
 
     Raises:
-        SourceError: it does not exist, access is denied, or the hub cannot be reached and the cache lacks it.
+        SourceError: it does not exist, access is denied, the hub cannot be reached and the cache lacks it, or
+            a file is another one than was fetched first.
     """
+    cache = cache_folder() / "hub"
     try:
         folder = snapshot_download(
             repository,
             revision=revision,
-            cache_dir=cache_folder() / "hub",
+            cache_dir=cache,
             endpoint=os.environ.get("HF_ENDPOINT"),
             allow_patterns=list(patterns) if patterns else None,
             tqdm_class=_telling(repository, progress),
@@ -43,6 +46,8 @@ def fetch_hub(
         ) from error
     except HfHubHTTPError as error:
         raise SourceError(f"The hub refuses hf://{repository} at {revision}: {error}.") from error
+    record = cache / "records" / f"{repository.replace('/', '--')}@{revision}.json"
+    check_recorded(Path(folder), record, f"hf://{repository} at {revision}")
     return Path(folder)
 
 

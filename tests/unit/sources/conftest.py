@@ -16,6 +16,8 @@ class FileServer:
     files: dict[str, bytes] = field(default_factory=dict)
     break_after: int | None = None
     """Bytes of a body after which the connection is cut, once."""
+    breaks: str = ""
+    """End of the path whose body that is; empty: of any."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """(path, Range header) of each GET."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ def server() -> Iterator[FileServer]:
             if not body:
                 return
             rest = content[start:]
-            if state.break_after is not None:
+            if state.break_after is not None and self.path.endswith(state.breaks):
                 rest, state.break_after = rest[: state.break_after], None
                 self.close_connection = True
             self.wfile.write(rest)

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import huggingface_hub
@@ -57,6 +58,65 @@ def test_fetch_from_the_hub_refuses_a_file_with_another_checksum(simulated_hub) 
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"model.onnx": "0" * 64}))
     with pytest.raises(SourceError, match=r"has no file other\.onnx"):
         fetch(Source(uri="hf://me/tiny", revision=COMMIT, sha256={"other.onnx": right}))
+
+
+def test_fetch_from_the_hub_goes_on_where_a_connection_broke(
+    simulated_hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE  # what the client writes at a time
+    weights = bytes(range(256)) * (5 * piece // 1024)
+    monkeypatch.setitem(FILES, "model.onnx", weights)
+    path = f"/me/tiny/resolve/{COMMIT}/model.onnx"
+    simulated_hub.files[path] = weights
+    simulated_hub.break_after, simulated_hub.breaks = piece + 1000, "model.onnx"
+    folder = fetch(Source(uri="hf://me/tiny", revision=COMMIT), ["model.onnx"])
+    assert (folder / "model.onnx").read_bytes() == weights
+    assert [wanted for asked, wanted in simulated_hub.requests if asked == path] == [None, f"bytes={piece}-"]
+
+
+def test_fetch_from_the_hub_records_sizes_and_hashes_at_the_first_time(simulated_hub, cache: Path) -> None:
+    fetch(Source(uri="hf://me/tiny", revision=COMMIT), ["model.onnx"])
+    (record,) = (cache / "hub" / "records").iterdir()
+    known = json.loads(record.read_text())["model.onnx"]
+    assert (known["size"], known["sha256"]) == (7, hashlib.sha256(b"weights").hexdigest())
+    fetch(Source(uri="hf://me/tiny", revision=COMMIT))
+    assert set(json.loads(record.read_text())) == set(FILES), "those of a later fetch are added"
+
+
+def test_fetch_from_the_hub_refuses_another_file_than_the_first(simulated_hub, cache: Path) -> None:
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    folder = fetch(source)
+    shutil.rmtree(folder.parents[1])  # the cache was removed, and a mirror sends something else
+    simulated_hub.files[f"/me/tiny/resolve/{COMMIT}/model.onnx"] = b"another"
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"model\.onnx has 7 bytes and SHA-256 .* at the first fetch"):
+            fetch(source)
+
+
+def test_fetch_from_the_hub_reads_no_file_again_that_is_as_it_was(
+    simulated_hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    folder = fetch(source)
+    monkeypatch.setattr("tts_app.sources.record.sha256_of", _refuse)
+    assert fetch(source) == folder
+
+
+def test_fetch_from_the_hub_refuses_a_file_that_was_changed_in_the_cache(simulated_hub) -> None:
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    model = (fetch(source) / "model.onnx").resolve()
+    model.write_bytes(b"changed")
+    with pytest.raises(SourceError, match=r"model\.onnx has 7 bytes"):
+        fetch(source)
+
+
+def test_fetch_from_the_hub_says_which_record_is_damaged(simulated_hub, cache: Path) -> None:
+    source = Source(uri="hf://me/tiny", revision=COMMIT)
+    fetch(source)
+    (record,) = (cache / "hub" / "records").iterdir()
+    record.write_text("[]")
+    with pytest.raises(SourceError, match=r"\.json is damaged: remove it"):
+        fetch(source)
 
 
 def test_what_was_fetched_is_found_in_a_cache_that_nobody_writes_to(
