@@ -146,9 +146,22 @@ def measure_kokoro(findings: Findings, options: argparse.Namespace) -> None:
     findings.rows += [[row.way, figure(row.audio_a_second)] for row in rows]
 
 
+def measure_vits(findings: Findings, options: argparse.Namespace) -> None:
+    """Measure VITS of random weights, by the segments of a call."""
+    import vits_batches
+
+    findings.note = (
+        "VITS in the sizes of MMS-TTS with random weights, on this machine's cores: what it says is noise, "
+        f"of random lengths. The best of {options.rounds} rounds, in which all take turns."
+    )
+    findings.rows = [["How", "Seconds of audio a second"]]
+    findings.rows += [[row.way, figure(row.audio_a_second)] for row in vits_batches.measure(options.rounds)]
+
+
 PARTS: dict[str, Part] = {
     "simulated-gpu": ("Many callers of a simulated GPU", measure_simulated),
     "kokoro": ("Kokoro in torch on a CPU", measure_kokoro),
+    "vits": ("VITS of random weights on a CPU", measure_vits),
 }
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ What is compared is measured in turns in one process, so the machine's other wor
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from tts_app.engines.base import Segment
+from tts_app.engines.base import BatchingEngine, Segment, SpeechEngine
 from tts_app.engines.kokoro.engine import SAMPLE_RATE, KokoroEngine
 from tts_app.language import front_end
 
@@ -31,6 +32,10 @@ Speak = Callable[[Sequence[Segment]], float]
 """Speaks segments; returns the seconds of audio."""
 
 
+class Batching(BatchingEngine, SpeechEngine, Protocol):
+    """An engine that speaks several segments in a call."""
+
+
 @dataclass(frozen=True)
 class Row:
     """How fast one way is."""
@@ -48,9 +53,17 @@ def measure(fp32: Path, int8: Path, rounds: int) -> list[Row]:
         "onnxruntime, int8": KokoroEngine.load(int8, "int8", {}),
     }
     ways: dict[str, Speak] = {
-        **{f"torch, fp32, {batch} a call": _batched(in_torch, batch) for batch in BATCHES},
+        **{f"torch, fp32, {batch} a call": batched(in_torch, batch) for batch in BATCHES},
         **{f"{name}, a call for each core": _side_by_side(engine) for name, engine in engines.items()},
     }
+    rows = in_turns(ways, segments, rounds)
+    for engine in (in_torch, *engines.values()):
+        engine.close()
+    return rows
+
+
+def in_turns(ways: Mapping[str, Speak], segments: Sequence[Segment], rounds: int) -> list[Row]:
+    """Measure each way `rounds` times, in turns; return its best."""
     best = dict.fromkeys(ways, 0.0)
     for number in range(rounds + 1):
         for way, speak in ways.items():
@@ -58,8 +71,6 @@ def measure(fp32: Path, int8: Path, rounds: int) -> list[Row]:
             audio = speak(segments)
             if number:  # the first round warms up
                 best[way] = max(best[way], audio / (time.perf_counter() - start))
-    for engine in (in_torch, *engines.values()):
-        engine.close()
     return [Row(way, found) for way, found in best.items()]
 
 
@@ -70,11 +81,14 @@ def _segments() -> list[Segment]:
     return [Segment(text, phonemes, "en-US", "af_heart") for text, phonemes in spoken]
 
 
-def _batched(engine: KokoroEngine, batch: int) -> Speak:
+def batched(engine: Batching, batch: int) -> Speak:
+    """Return what speaks with `batch` segments a call, those of about one length together."""
+    rate = engine.capabilities.sample_rate
+
     def speak(segments: Sequence[Segment]) -> float:
         ordered = sorted(segments, key=lambda segment: engine.size(segment).frames)
         calls = (ordered[start : start + batch] for start in range(0, len(ordered), batch))
-        return sum(audio.size for call in calls for audio in engine.synthesise(call)) / SAMPLE_RATE
+        return sum(audio.size for call in calls for audio in engine.synthesise(call)) / rate
 
     return speak
 

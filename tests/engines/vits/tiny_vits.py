@@ -9,7 +9,7 @@ from transformers import VitsConfig, VitsModel, VitsTokenizer
 
 RATE = 16_000
 LETTERS = "abcdefghijklmnopqrstuvwxyz '-"
-_SIZE: dict[str, Any] = {
+OF_A_TINY_ONE: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,
     "ffn_dim": 16,
@@ -27,6 +27,7 @@ _SIZE: dict[str, Any] = {
     "initializer_range": 0.3,  # greater than usual: sounds that differ
     "sampling_rate": RATE,
 }
+"""Settings that make it small."""
 
 
 def make(
@@ -47,6 +48,6 @@ def make(
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     many = {"num_speakers": speakers, "speaker_embedding_size": 8 if speakers > 1 else 0}
-    settings = VitsConfig(vocab_size=len(LETTERS) + 1, **{**_SIZE, **many, **config})
+    settings = VitsConfig(vocab_size=len(LETTERS) + 1, **{**OF_A_TINY_ONE, **many, **config})
     VitsModel(settings).save_pretrained(folder)
     return folder
