@@ -1,4 +1,6 @@
-"""Compare this checkout's speed with another commit's: both playgrounds run, and take turns at the same work.
+"""Compare this commit's speed with another one's: both playgrounds run, and take turns at the same work.
+
+What is not committed is not measured.
 
 Write docs/benchmarks-commits.md; exit with 1 if a target is missed.
 """
@@ -101,11 +103,12 @@ def measured_by(work: Work, unit: str) -> Callable[[Findings, argparse.Namespace
     """Return what measures `work`, whose speed is in `unit`."""
 
     def measure_work(findings: Findings, options: argparse.Namespace) -> None:
-        other = checkout_of(options.commit)
-        findings.note = f"{unit}, of this checkout ({_revision(paths.ROOT)}) and of {_revision(other)}."
+        # Both with the app's packages alone: those of the tests make every process of Ray start slower.
+        other, ours = checkout_of(options.commit), checkout_of("HEAD")
+        findings.note = f"{unit}, of this checkout ({_revision(ours)}) and of {_revision(other)}."
         findings.rows = [["Round", "Other commit", "This checkout", "Share"]]
         shares: list[float] = []
-        with Server(root=other) as before, Server() as now:
+        with Server(root=other) as before, Server(root=ours) as now:
             servers: Mapping[str, Server] = {"before": before, "now": now}
             for number in range(options.rounds + 1):
                 found: dict[str, float] = {}
