@@ -17,8 +17,8 @@ from tts_operator.objects import PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
 
 CRDS = Path(__file__).parents[2] / "crds"
 UNPROCESSABLE = 422
-RETIRED = "vits"
-"""An engine that version 0.1.0 took, and that never ran."""
+RETIRED = "parler"
+"""A name that no engine has, as an engine that a version removed."""
 pytestmark = pytest.mark.usefixtures("kuberay_stopped")
 
 
@@ -67,7 +67,7 @@ def stored(control_plane, crds, api):
     try:
         for resource in (
             voice_model("old", ("male_en-US",), engine=RETIRED),
-            playground(images={"engines": {RETIRED: "own/vits:1"}}),
+            playground(images={"engines": {RETIRED: "own/parler:1"}}),
         ):
             eventually(partial(is_accepted, api, resource), "the older definitions are in force")
     finally:
