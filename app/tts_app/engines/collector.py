@@ -19,7 +19,8 @@ HEAD_START = 2.0
 wait no longer than that for it, however many new callers come."""
 WINDOW = 0.007
 """Seconds after a call in which the next one waits for more segments: the callers whose segments it spoke
-send their next ones. A call that finds the engine idle waits for nobody."""
+send their next ones. A call that finds the engine idle waits for nobody, nor does one behind which segments
+of other lengths wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,23 +43,29 @@ class Waiting:
 def choose(waiting: Iterable[Waiting], limits: Capabilities) -> list[Waiting]:
     """Return the segments of the next call, from those that wait.
 
-    The one that is next in order is always among them. Others of its group follow, in their order, as long as
-    the batch stays within `max_batch`, `max_frames` and MOST_PADDING. Background work shares a call with
+    The one that is next in order is always among them. Others of its group follow, each the first in order
+    that keeps the batch within `max_batch`, `max_frames` and MOST_PADDING. Background work shares a call with
     background work alone: it must not make another caller's call longer.
     """
     ordered = sorted(waiting, key=lambda one: one.order)
     if not ordered:
         return []
-    chosen, total, longest = [ordered[0]], ordered[0].size.frames, ordered[0].size.frames
-    for one in ordered[1:]:
-        if len(chosen) == limits.max_batch:
+    lead = ordered[0]
+    others = [
+        one for one in ordered[1:] if (one.size.group, one.background) == (lead.size.group, lead.background)
+    ]
+    chosen, total, longest = [lead], lead.size.frames, lead.size.frames
+    while len(chosen) < limits.max_batch:
+        # A segment that did not fit may fit beside those that were chosen after it.
+        for one in others:
+            cost = (len(chosen) + 1) * max(longest, one.size.frames)
+            if cost <= limits.max_frames and total + one.size.frames >= (1 - MOST_PADDING) * cost:
+                break
+        else:
             break
-        if one.size.group != chosen[0].size.group or one.background != chosen[0].background:
-            continue
-        cost = (len(chosen) + 1) * max(longest, one.size.frames)
-        if cost <= limits.max_frames and total + one.size.frames >= (1 - MOST_PADDING) * cost:
-            chosen.append(one)
-            total, longest = total + one.size.frames, max(longest, one.size.frames)
+        others.remove(one)
+        chosen.append(one)
+        total, longest = total + one.size.frames, max(longest, one.size.frames)
     return chosen
 
 
@@ -112,7 +119,7 @@ class Collector:
             while not self._closed:
                 self._waiting = [one for one in self._waiting if not one.audio.cancelled()]
                 chosen = choose(self._waiting, self._limits)
-                left = window - time.monotonic() if len(chosen) < self._limits.max_batch else 0.0
+                left = window - time.monotonic() if self._may_grow(chosen) else 0.0
                 if chosen and left <= 0:
                     started = [one for one in chosen if one.audio.set_running_or_notify_cancel()]
                     self._waiting = [one for one in self._waiting if one not in chosen]
@@ -121,6 +128,10 @@ class Collector:
                 else:
                     self._changed.wait(left if chosen else None)
         return []
+
+    def _may_grow(self, chosen: Sequence[Waiting]) -> bool:
+        """Return whether to wait for more: not for a full batch, nor while other segments need the engine."""
+        return len(chosen) < self._limits.max_batch and len(chosen) == len(self._waiting)
 
     def _speak(self, batch: Sequence[Waiting]) -> None:
         """Speak a batch. Where it fails, each segment is tried once alone: one of them may be the cause."""
