@@ -40,7 +40,7 @@ STEPS = (1, 2, 4, 6, 8, 10, 12)
 def main() -> int:
     """Measure, write the page, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=8.0, help="how long segments arrive at each rate")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long segments arrive at each rate")
     parser.add_argument("--rounds", type=int, default=3, help="of Kokoro's sentences")
     return measure("Benchmarks of batches", ABOUT, PARTS, options_of(parser, PARTS, PAGE))
 

@@ -17,7 +17,7 @@ MOST_PADDING = 0.25
 HEAD_START = 2.0
 """Seconds by which the first segment of an utterance goes before others: its caller hears nothing yet. Others
 wait no longer than that for it, however many new callers come."""
-WINDOW = 0.007
+WINDOW = 0.005
 """Seconds after a call in which the next one waits for more segments: the callers whose segments it spoke
 send their next ones. A call that finds the engine idle waits for nobody, nor does one behind which segments
 of other lengths wait."""
@@ -43,29 +43,24 @@ class Waiting:
 def choose(waiting: Iterable[Waiting], limits: Capabilities) -> list[Waiting]:
     """Return the segments of the next call, from those that wait.
 
-    The one that is next in order is always among them. Others of its group follow, each the first in order
-    that keeps the batch within `max_batch`, `max_frames` and MOST_PADDING. Background work shares a call with
-    background work alone: it must not make another caller's call longer.
+    The one that is next in order is always among them. Others of its group follow, those closest to it in
+    length first, as long as the batch stays within `max_batch`, `max_frames` and MOST_PADDING. Background
+    work shares a call with background work alone: it must not make another caller's call longer.
     """
     ordered = sorted(waiting, key=lambda one: one.order)
     if not ordered:
         return []
     lead = ordered[0]
-    others = [
-        one for one in ordered[1:] if (one.size.group, one.background) == (lead.size.group, lead.background)
-    ]
     chosen, total, longest = [lead], lead.size.frames, lead.size.frames
-    while len(chosen) < limits.max_batch:
-        # A segment that did not fit may fit beside those that were chosen after it.
-        for one in others:
-            cost = (len(chosen) + 1) * max(longest, one.size.frames)
-            if cost <= limits.max_frames and total + one.size.frames >= (1 - MOST_PADDING) * cost:
-                break
-        else:
+    for one in sorted(ordered[1:], key=lambda one: abs(one.size.frames - lead.size.frames)):
+        if len(chosen) == limits.max_batch:
             break
-        others.remove(one)
-        chosen.append(one)
-        total, longest = total + one.size.frames, max(longest, one.size.frames)
+        if (one.size.group, one.background) != (lead.size.group, lead.background):
+            continue
+        cost = (len(chosen) + 1) * max(longest, one.size.frames)
+        if cost <= limits.max_frames and total + one.size.frames >= (1 - MOST_PADDING) * cost:
+            chosen.append(one)
+            total, longest = total + one.size.frames, max(longest, one.size.frames)
     return chosen
 
 
