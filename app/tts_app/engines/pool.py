@@ -22,10 +22,9 @@ class EnginePool:
     def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
         self._engine = engine
         can = engine.capabilities
-        on_cores = can.parallel and can.max_batch == 1
-        self.callers = (callers or len(os.sched_getaffinity(0))) if on_cores else can.max_batch
+        self.callers = can.max_batch if not _runs_on_cores(can) else callers or len(os.sched_getaffinity(0))
         """Segments that it speaks at a time."""
-        self._lane = _Cores(engine, self.callers) if on_cores else Collector(engine)
+        self._lane = _Cores(engine, self.callers) if _runs_on_cores(can) else Collector(engine)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -44,6 +43,10 @@ class EnginePool:
         """Cancel the calls that wait, wait for those that run, then release the engine."""
         self._lane.close()
         self._engine.close()
+
+
+def _runs_on_cores(can: Capabilities) -> bool:
+    return can.parallel and can.max_batch == 1
 
 
 class _Cores:
