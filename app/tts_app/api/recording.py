@@ -23,7 +23,7 @@ from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import AuditLog
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import log, request_id
-from tts_app.telemetry.metrics import AuditMetrics
+from tts_app.telemetry.metrics.audit import AuditMetrics
 
 ACTIONS = {
     "POST /v1/audio/speech": ("speech.stream", "voice"),

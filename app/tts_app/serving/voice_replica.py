@@ -23,7 +23,10 @@ from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
-from tts_app.telemetry.metrics import EngineMetrics
+from tts_app.telemetry.metrics.build import BuildMetrics
+from tts_app.telemetry.metrics.engine import EngineMetrics
+from tts_app.telemetry.process import device_of_process, memory_of_process
+from tts_app.telemetry.showing import show_in_thread
 
 
 class VoiceArgs(BaseModel):
@@ -48,9 +51,11 @@ class Voice:
         set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
         self._engine = _load(args)
-        self._pool = EnginePool(self._engine)
+        self._metrics = EngineMetrics(args.model, device_of_process())
+        self._build = BuildMetrics()
+        self._pool = EnginePool(self._engine, watch=self._metrics)
         self._clips = ClipCache(self._forget_in_engine)
-        self._metrics = EngineMetrics()
+        self._shown = show_in_thread(self._show)
         seconds = time.perf_counter() - started
         log(
             "voice loaded",
@@ -99,7 +104,6 @@ class Voice:
             for clip in (segment.clip for segment in filled if segment.clip is not None):
                 self._clips.spoken(clip)
         seconds = time.perf_counter() - started
-        self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
         return audio
 
@@ -107,12 +111,18 @@ class Voice:
         """Drop a clip whose voice was revoked, and all that was computed of it; refuse it from now on."""
         self._clips.revoke(digest)
 
+    def _show(self) -> None:
+        self._metrics.memory(memory_of_process())
+        self._build.show()
+
     def _forget_in_engine(self, digest: str) -> None:
         if isinstance(self._engine, CloningEngine):
             self._engine.forget(digest)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""
+        if hasattr(self, "_shown"):
+            self._shown.set()
         if hasattr(self, "_pool"):
             self._pool.close()
 
