@@ -143,6 +143,13 @@ class ServedModels(Generic[Resource, Client]):
             if isinstance(answer, BaseException)
         }
 
+    async def ready(self, within: float) -> dict[str, bool]:
+        """Return of each model whether it can be used: it answers, or has replicas that are only busy."""
+        unready = await self.unready(within)
+        served = {name: one for name, one in self._served.items() if name in unready}
+        runs = await asyncio.gather(*(one.client.runs() for one in served.values()))
+        return dict.fromkeys(self._served, True) | dict(zip(served, runs, strict=True))
+
     def load(self) -> dict[str, tuple[int, int]]:
         """Return each model's requests: running and waiting."""
         return {n: (m.admission.running, m.admission.waiting) for n, m in self._served.items()}

@@ -88,7 +88,8 @@ class SpeechService:
             capabilities = await model.capabilities()
             clip = self._clip(tenant, utterance)
             synthesise = partial(model.client.synthesise, within=PATIENCE, clip=clip)
-            spoken = speech.speak(utterance, capabilities, synthesise, texts=texts)
+            written = None if texts is None else record.counted(texts)
+            spoken = speech.speak(utterance, capabilities, synthesise, texts=written)
             try:
                 async with aclosing(spoken) as chunks:
                     async for chunk in chunks:
@@ -197,6 +198,12 @@ class _Record:
     def admitted(self) -> None:
         """The request has a slot from now on."""
         self._admitted = time.monotonic()
+
+    async def counted(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
+        """Pass on texts that are spoken in place of the utterance's, and count their characters."""
+        async for text in texts:
+            self._characters += len(text)
+            yield text
 
     def made(self, chunk: Chunk) -> None:
         """A piece is ready for the caller."""

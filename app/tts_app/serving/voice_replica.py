@@ -24,9 +24,8 @@ from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics.build import BuildMetrics
-from tts_app.telemetry.metrics.engine import EngineMetrics
+from tts_app.telemetry.metrics.engine import EngineMetrics, MemoryMetrics
 from tts_app.telemetry.process import device_of_process, memory_of_process
-from tts_app.telemetry.showing import show_in_thread
 
 
 class VoiceArgs(BaseModel):
@@ -52,10 +51,9 @@ class Voice:
         started = time.perf_counter()
         self._engine = _load(args)
         self._metrics = EngineMetrics(args.model, device_of_process())
-        self._build = BuildMetrics()
+        self._memory, self._build = MemoryMetrics(args.model), BuildMetrics()
         self._pool = EnginePool(self._engine, watch=self._metrics)
         self._clips = ClipCache(self._forget_in_engine)
-        self._shown = show_in_thread(self._show)
         seconds = time.perf_counter() - started
         log(
             "voice loaded",
@@ -77,6 +75,11 @@ class Voice:
             self._engine.check_speaker(speaker)
         references = map(VoiceReference.model_validate, user_config.get("references", ()))
         self._clips.use(clips_of(references))
+
+    def check_health(self) -> None:
+        """Show how much memory the process has; Serve calls it every ten seconds."""
+        self._memory.show(memory_of_process())
+        self._build.show()
 
     async def describe(self) -> Capabilities:
         """Return what the engine can do."""
@@ -111,18 +114,12 @@ class Voice:
         """Drop a clip whose voice was revoked, and all that was computed of it; refuse it from now on."""
         self._clips.revoke(digest)
 
-    def _show(self) -> None:
-        self._metrics.memory(memory_of_process())
-        self._build.show()
-
     def _forget_in_engine(self, digest: str) -> None:
         if isinstance(self._engine, CloningEngine):
             self._engine.forget(digest)
 
     def __del__(self) -> None:
         """Release the engine when Serve stops the replica."""
-        if hasattr(self, "_shown"):
-            self._shown.set()
         if hasattr(self, "_pool"):
             self._pool.close()
 

@@ -5,12 +5,11 @@ So the gauges of what is gone, such as a model that was removed, vanish by thems
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 
 from tts_app.telemetry.logs import log
 
-EVERY = 2.0
+EVERY = 5.0
 """Seconds between two looks. Ray exports what was set every ten seconds."""
 
 Show = Callable[[], Awaitable[None] | None]
@@ -18,7 +17,7 @@ Show = Callable[[], Awaitable[None] | None]
 
 
 class Showing:
-    """Calls what shows gauges, for one event loop."""
+    """Calls what shows gauges, each in a task of its own: one that is slow delays no other."""
 
     def __init__(self, *shows: Show, every: float = EVERY) -> None:
         """`every`: seconds between two calls."""
@@ -37,28 +36,14 @@ class Showing:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, show: Show) -> None:
-        """Show again and again. What is slow or fails delays and hides no other gauge."""
+        failed = False
         while True:
             try:
                 if (shown := show()) is not None:
                     await shown
-            except Exception as error:  # noqa: BLE001 - a gauge that is missing is better than a gateway
-                log("gauge not shown", level=logging.ERROR, error=error, gauge=show.__qualname__)
+                failed = False
+            except Exception as error:  # noqa: BLE001 - a gauge that is missing is better than no gateway
+                if not failed:
+                    log("gauges not shown", level=logging.ERROR, error=error, of=show.__qualname__)
+                failed = True
             await asyncio.sleep(self._every)
-
-
-def show_in_thread(show: Callable[[], None], every: float = EVERY) -> threading.Event:
-    """Call `show` again and again in a thread of its own, until the event that is returned is set."""
-    stopped = threading.Event()
-
-    def keep() -> None:
-        while True:
-            try:
-                show()
-            except Exception as error:  # noqa: BLE001 - as above
-                log("gauge not shown", level=logging.ERROR, error=error, gauge=show.__qualname__)
-            if stopped.wait(every):
-                return
-
-    threading.Thread(target=keep, name="gauges", daemon=True).start()
-    return stopped

@@ -80,5 +80,5 @@ class ItemMetrics:
         self._open.set(running, ItemState.RUNNING)
 
     def eta(self, seconds: float) -> None:
-        """Show the estimated seconds to the end: 0 without a batch."""
+        """Show the estimated seconds to the end."""
         self._eta.set(seconds)

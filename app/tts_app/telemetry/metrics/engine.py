@@ -39,7 +39,6 @@ class EngineMetrics:
         self._padding = Histogram(
             "ttsp_engine_padding_ratio", "Share of a call's frames that is padding.", SHARES, "model"
         )
-        self._memory = Gauge("ttsp_engine_memory_bytes", "Memory of the process.", "model", "memory")
 
     def waited(self, seconds: float) -> None:
         """Record how long a segment waited for its call."""
@@ -56,7 +55,15 @@ class EngineMetrics:
         """Record that a segment ended."""
         self._segments.inc(self._model, outcome)
 
-    def memory(self, sizes: Mapping[Memory, int]) -> None:
+
+class MemoryMetrics:
+    """The memory of a process that has loaded a model. Make one per process."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._memory = Gauge("ttsp_engine_memory_bytes", "Memory of the process.", "model", "memory")
+
+    def show(self, sizes: Mapping[Memory, int]) -> None:
         """Show how many bytes the process has."""
         for kind, size in sizes.items():
             self._memory.set(size, self._model, kind)
