@@ -45,6 +45,7 @@ from tts_operator.objects import (
     Kind,
     Manifest,
 )
+from tts_operator.reasons import Reason
 
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 """On a RayJob: the number of the attempt, from 1."""
@@ -78,7 +79,7 @@ class JobInputs:
     """Whether an earlier driver of the job has read its output."""
 
 
-def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str, str] | None:
+def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[Reason, str] | None:
     """Return the reason why a job may not run with this security profile, and the remedy; None if it may."""
     if profile == "regulated" and not job.spec.posts.uri:
         text = (
@@ -90,7 +91,7 @@ def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str
     return ("Insecure", explained(found, profile)) if found and job.spec.ephemeral is not None else None
 
 
-def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
+def unusable(job: TTSJob, audio_claim: str) -> tuple[Reason, str] | None:
     """Return the reason why a cluster cannot read the job's posts or write its output, and the remedy.
 
     A service's head has only its audio claim, no credentials and no access to the outside.
