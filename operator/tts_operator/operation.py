@@ -52,6 +52,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
                 settings.monitoring_namespace,
                 settings.profile,
                 settings.commercial,
+                settings.monitoring,
             ),
             settings.poll_seconds,
             settings.resync_seconds,

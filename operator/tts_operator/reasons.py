@@ -40,6 +40,7 @@ Reason = Literal[
     "LocalFiles",
     "LocaleUnreadable",
     "ModelsLoading",
+    "MonitorKindMissing",
     "NameTaken",
     "NoModels",
     "NotEncrypted",

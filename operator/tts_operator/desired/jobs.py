@@ -18,6 +18,7 @@ from tts_app.resources.engines import ENGINES
 from tts_app.resources.tts_job import Ephemeral
 from tts_operator.desired.claims import cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
+from tts_operator.desired.monitoring import annotations, job_monitor, monitoring_of
 from tts_operator.desired.network import SUBMITTER, job_policy
 from tts_operator.desired.pods import CLAIMS_PATH, OFFLINE, File, Mount, PodTemplate
 from tts_operator.desired.ray_service import (
@@ -40,6 +41,7 @@ from tts_operator.objects import (
     JOB_LABEL,
     MANAGED_LABEL,
     NETWORK_POLICY,
+    POD_MONITOR,
     RAY_JOB,
     TTS_JOB,
     Kind,
@@ -155,6 +157,12 @@ def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
         ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
         policy = job_policy(inputs.job.name, service, ports, defaults)
         children.append(_by_content(NETWORK_POLICY, inputs, "pods", policy))
+    monitoring = monitoring_of(inputs.playground, defaults.monitoring)
+    if inputs.job.spec.ephemeral is not None and monitoring.kind in ("PodMonitor", "ServiceMonitor"):
+        # A ServiceMonitor would need a Service too, and finds no more.
+        monitor = _by_content(POD_MONITOR, inputs, "pods", job_monitor(inputs.job.name, monitoring))
+        monitor["metadata"]["labels"] = {**monitoring.labels, **monitor["metadata"]["labels"]}
+        children.append(monitor)
     children.append(_ray_job(inputs, defaults, batch["metadata"]["name"]))
     return children
 
@@ -231,6 +239,7 @@ def _own_cluster(inputs: JobInputs, ephemeral: Ephemeral, defaults: Defaults) ->
     mounts = _mounts(inputs.job)
     own: dict[str, Any] = {
         "labels": _labels(inputs.job.name),
+        "annotations": annotations(monitoring_of(playground, defaults.monitoring)),
         "secret": (playground.spec.storage.credentials_secret or "") if _outside(inputs.job) else "",
     }
     head = head_template(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])

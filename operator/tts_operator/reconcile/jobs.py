@@ -1,13 +1,14 @@
 """The reconcile of a TTSJob: reads the facts, plans, and executes the plan."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tts_operator import metrics
 from tts_operator.desired.jobs import is_owned
-from tts_operator.kube import CONFLICT, Kube, KubeError
-from tts_operator.objects import RAY_JOB, JobKey, Manifest, ref_of
+from tts_operator.kube import CONFLICT, NOT_FOUND, Kube, KubeError
+from tts_operator.objects import POD_MONITOR, RAY_JOB, JobKey, Manifest, ref_of
 from tts_operator.observed.conditions import Cause, State
 from tts_operator.observed.jobs import Advance, advance
 from tts_operator.plan.job import JobFacts, JobPlan, name_taken, plan_job
@@ -15,6 +16,8 @@ from tts_operator.plan.service import Policy
 from tts_operator.reconcile.read import LiveReader, Reader, read_job_facts
 from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,9 @@ async def _create(kube: Kube, child: Manifest, facts: JobFacts) -> None:
     try:
         await kube.create(child, facts.key.namespace)
     except KubeError as error:
+        if error.status == NOT_FOUND and child["kind"] == POD_MONITOR.name:
+            logger.warning("job %s is not monitored: %s", facts.key.job, error)
+            return  # a batch does not wait for those who watch it
         if error.status != CONFLICT:
             raise
         if child["kind"] != RAY_JOB.name:

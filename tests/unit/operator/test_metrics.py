@@ -18,6 +18,21 @@ DOCS = Path(__file__).parents[3] / "docs"
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 
+@pytest.fixture
+def conditions():
+    """Return the keeper of conditions, of which no other test has told anything."""
+    metrics.CONDITION_STATES.clear()
+    return metrics.Conditions()
+
+
+@pytest.fixture
+def jobs():
+    """Return the keeper of TTSJobs, of which no other test has told anything."""
+    for gauge in (metrics.TTSJOBS, metrics.TTSJOB_ITEMS):
+        gauge.clear()
+    return metrics.Jobs()
+
+
 def sample(name, **labels):
     return REGISTRY.get_sample_value(f"tts_operator_{name}", labels) or 0.0
 
@@ -37,38 +52,38 @@ def test_docs_of_operations_explain_the_reasons_that_need_somebody():
     assert {reason for reason in REASONS if f"`{reason}`" not in text} == self_explaining
 
 
-def test_conditions_count_by_reason_and_forget_owners():
+def test_conditions_count_by_reason_and_forget_owners(conditions):
     labels = {"kind": "VoiceModel", "type": "Ready", "status": "False", "reason": "CrashLoop"}
     crash = State("VoiceModel", "Ready", False, "CrashLoop")
-    metrics.CONDITIONS.report("a", [crash, crash])
-    metrics.CONDITIONS.report("b", [crash])
+    conditions.report("a", [crash, crash])
+    conditions.report("b", [crash])
     assert sample("conditions", **labels) == 3
-    metrics.CONDITIONS.report("a", [State("VoiceModel", "Ready", True, "Serving")])
+    conditions.report("a", [State("VoiceModel", "Ready", True, "Serving")])
     assert sample("conditions", **labels) == 1
-    metrics.CONDITIONS.report("a", [])
-    metrics.CONDITIONS.report("b", [])
+    conditions.report("a", [])
+    conditions.report("b", [])
     assert sample("conditions", **labels) == 0
     assert sample("conditions", kind="VoiceModel", type="Ready", status="True", reason="Serving") == 0
 
 
-def test_conditions_with_a_reason_of_another_version_are_other():
-    metrics.CONDITIONS.report("a", [State("TTSJob", "Complete", False, "SolarFlare")])
+def test_conditions_with_a_reason_of_another_version_are_other(conditions):
+    conditions.report("a", [State("TTSJob", "Complete", False, "SolarFlare")])
     assert sample("conditions", kind="TTSJob", type="Complete", status="False", reason="Other") == 1
-    metrics.CONDITIONS.report("a", [])
+    conditions.report("a", [])
 
 
-def test_jobs_sum_their_items_and_the_longest_eta_counts():
-    metrics.JOBS.report("a", Advance("Running", {"done": 3, "open": 5}, 60.0))
-    metrics.JOBS.report("b", Advance("Running", {"done": 1, "open": 9}, 600.0))
-    metrics.JOBS.report("c", Advance("Pending", {}, None))
+def test_jobs_sum_their_items_and_the_longest_eta_counts(jobs):
+    jobs.report("a", Advance("Running", {"done": 3, "open": 5}, 60.0))
+    jobs.report("b", Advance("Running", {"done": 1, "open": 9}, 600.0))
+    jobs.report("c", Advance("Pending", {}, None))
     assert (sample("ttsjobs", phase="Running"), sample("ttsjobs", phase="Pending")) == (2, 1)
     assert (sample("ttsjob_items", state="done"), sample("ttsjob_items", state="open")) == (4, 14)
     assert sample("ttsjob_eta_seconds") == 600
-    metrics.JOBS.report("b", Advance("Succeeded", {"done": 10, "open": 0}, None))
+    jobs.report("b", Advance("Succeeded", {"done": 10, "open": 0}, None))
     assert (sample("ttsjobs", phase="Running"), sample("ttsjobs", phase="Succeeded")) == (1, 1)
     assert sample("ttsjob_eta_seconds") == 60
     for job in "abc":
-        metrics.JOBS.report(job, None)
+        jobs.report(job, None)
     assert sample("ttsjob_items", state="done") == sample("ttsjobs", phase="Running") == 0
     assert sample("ttsjob_eta_seconds") == 0
 
