@@ -30,7 +30,7 @@ test-all: setup ## the same with every trial and with coverage (hours); writes d
 	@$(PY) hack/tiers --all
 
 .PHONY: lint
-lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
+lint: ## ruff, mypy, import-linter, and whether crds/ and the dashboards are as what makes them
 	@hack/setup dev
 	@$(PY) hack/tiers lint
 
@@ -133,6 +133,11 @@ quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
 crds: ## write crds/ from the types in app/tts_app/resources
 	@hack/setup dev
 	$(PY) hack/generate-crds
+
+.PHONY: dashboards
+dashboards: ## write the dashboards of Grafana into the chart, from hack/dashboards and the package of Ray
+	@hack/setup dev
+	$(PY) hack/dashboards
 
 .PHONY: requirements
 requirements: ## pin the dependencies of pyproject.toml again

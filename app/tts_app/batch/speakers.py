@@ -11,6 +11,8 @@ from tts_app.engines.loading import load_model
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import VoiceClient
 from tts_app.speech import Synthesise, Utterance, speak
+from tts_app.telemetry.metrics.engine import EngineMetrics
+from tts_app.telemetry.process import device_of_process
 
 GetClips = Callable[[str], Clip]
 """Returns the clip of the cloned voice of an id, or raises EngineError: it cannot be used. Blocking."""
@@ -37,7 +39,9 @@ class EngineSpeaker:
     """A model that this process has loaded."""
 
     def __init__(self, model: VoiceModel, slots: int) -> None:
-        self._pool = load_model(model, callers=slots)
+        self._pool = load_model(
+            model, callers=slots, watch=lambda: EngineMetrics(model.name, device_of_process())
+        )
 
     async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio."""
