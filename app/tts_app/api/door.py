@@ -19,6 +19,7 @@ from tts_app.security.principal import Principal
 from tts_app.security.provider import ProviderAwayError
 from tts_app.security.tokens import TokenError
 from tts_app.storage.database import AWAY
+from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
 ANY = "*"
@@ -74,6 +75,8 @@ class Door:
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
             principal, reason = await self._principal(headers)
+            if principal is not None:
+                note(tenant=principal.tenant)
             admit(scope, principal)
             if principal is None and _asks_for_key(scope["path"]):
                 await self._refuse(scope, headers, reason)

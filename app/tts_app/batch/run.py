@@ -16,6 +16,7 @@ from tts_app.batch.spool import SpoolError
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
 from tts_app.storage.output import LockedError, Output, describe
+from tts_app.telemetry.about import about
 
 _ASK_AGAIN = 2.0
 
@@ -45,6 +46,13 @@ async def run(
     """
     driver = Driver(plan, models, output, options, report, waits, clips)
     started(driver)
+    with about(batch=options.job):
+        return await _run(driver, output, options, wanted, archive)
+
+
+async def _run(
+    driver: Driver, output: Output, options: Options, wanted: Callable[[], Awaitable[bool]], archive: bool
+) -> Outcome:
     try:
         async with driver.reporting(), _locked(output, driver):
             if not (driver.stopped or await wanted()):

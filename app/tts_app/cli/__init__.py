@@ -16,6 +16,7 @@ from tts_app.cli.console import INTERRUPTED
 from tts_app.cli.database import database_app
 from tts_app.cli.evaluate import evaluate_model
 from tts_app.cli.keys import keys_app
+from tts_app.cli.logs import logs
 from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (say, voices, chat, serve, render, usage):
+for command in (say, voices, chat, serve, render, usage, logs):
     app.command()(command)
 models_app.command("evaluate")(evaluate_model)
 app.add_typer(posts_app, name="posts")

@@ -21,6 +21,7 @@ from tts_app.resources import TTSJob
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
 from tts_app.storage.output import Output, describe
+from tts_app.telemetry.logs import set_up
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
@@ -72,6 +73,8 @@ def render_batch(
         if not as_json:
             err.print("Ctrl-C stops it after the files in hand; the same command resumes it.")
         with _ray(err), progress_reports(plan, err, out, as_json) as report:
+            settings = Settings()  # where Ray is embedded, it has set the folder of the logs
+            set_up("batch-driver", settings.log_level, settings.log_dir)
             ended = asyncio.run(_run(command, plan, output, report, clones.clip if clones else None))
     finally:
         plan.close()
@@ -126,6 +129,9 @@ def _ray(err: Console) -> AbstractContextManager[object]:
 
 @contextmanager
 def _joined() -> Iterator[None]:
+    # The pod has it set for Ray's other processes. Here Ray would print its own lines among the driver's, of
+    # which the operator reads the last ones.
+    os.environ.pop("RAY_LOG_TO_STDERR", None)
     import ray
 
     ray.init(address="auto", log_to_driver=False, configure_logging=False, ignore_reinit_error=True)

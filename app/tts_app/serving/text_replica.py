@@ -20,6 +20,7 @@ from tts_app.serving.frames import Frame, StreamMux, end, frame
 from tts_app.serving.gc_tuning import tune
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.text import Recorder, TextEngineMetrics
 
@@ -53,7 +54,7 @@ class Text:
         self._connection_seconds = connection_seconds
         args = TextArgs.model_validate(given)
         settings = Settings()
-        set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
+        set_up(f"text-{args.model}", settings.log_level, settings.log_dir, model=args.model)
         started = time.perf_counter()
         self._engine = _load(args)
         tune()
@@ -62,7 +63,7 @@ class Text:
         self._muxes: dict[str, StreamMux] = {}
         self._failures = 0
         seconds = round(time.perf_counter() - started, 2)
-        log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
+        log("text model loaded", engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
         """Record how busy the engine is, also while it is idle. An error makes Serve restart the replica.
@@ -91,13 +92,21 @@ class Text:
         finally:
             self._muxes.pop(connection, None)
 
-    async def write(self, connection: str, number: int, request: TextRequest) -> None:
+    async def write(
+        self, connection: str, number: int, request: TextRequest, work: Carried | None = None
+    ) -> None:
         """Write the answer to the request `number` into `connection`; a cancelled call stops the writing.
+
+        `work` is what the caller works for, for the log.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
             EngineStoppedError: the engine was closed, or broke.
         """
+        with about(work):
+            await self._write(connection, number, request)
+
+    async def _write(self, connection: str, number: int, request: TextRequest) -> None:
         mux = self._muxes.setdefault(connection, StreamMux())
         mux.requests += 1
         try:

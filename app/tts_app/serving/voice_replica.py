@@ -22,6 +22,7 @@ from tts_app.resources import Source
 from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics import EngineMetrics
 
@@ -45,7 +46,7 @@ class Voice:
     def __init__(self, given: VoiceArgs | Mapping[str, Any]) -> None:
         args = VoiceArgs.model_validate(given)
         settings = Settings()
-        set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
+        set_up(f"voice-{args.model}", settings.log_level, settings.log_dir, model=args.model)
         started = time.perf_counter()
         self._engine = _load(args)
         self._pool = EnginePool(self._engine)
@@ -54,7 +55,6 @@ class Voice:
         seconds = time.perf_counter() - started
         log(
             "voice loaded",
-            model=args.model,
             engine=args.engine,
             callers=self._pool.callers,
             seconds=round(seconds, 2),
@@ -78,12 +78,17 @@ class Voice:
         return self._engine.capabilities
 
     async def synthesise(
-        self, segments: Sequence[Segment], background: bool = False
+        self, segments: Sequence[Segment], background: bool = False, work: Carried | None = None
     ) -> list[Audio] | MissingClip:
         """Speak `segments`; cancelling the call drops those that have not started.
 
-        Where this replica lacks the clip of one, it speaks none and says which clip that is.
+        Where this replica lacks the clip of one, it speaks none and says which clip that is. `work` is what
+        the caller works for, for the log.
         """
+        with about(work):
+            return await self._synthesise(segments, background)
+
+    async def _synthesise(self, segments: Sequence[Segment], background: bool) -> list[Audio] | MissingClip:
         started = time.perf_counter()
         filled = []
         for segment in segments:
