@@ -344,13 +344,10 @@ class HostedBatches:
             self._ran(batch, {})
             await self._end(batch, BatchStatus.FAILED, str(error))
             return
-        log("batch", items=plan.total)
         try:
             outcome = await self._run(batch, plan, output)
         finally:
             plan.close()
-        counts: dict[str, Any] = outcome.progress.counts
-        log("batch ended", outcome=outcome.state, **counts)
         await self._recorded(partial(self._save, batch, outcome.progress))
         await self._save_size(batch)
         if self._running is not None and self._running[1].stopped:

@@ -73,13 +73,19 @@ def render_batch(
         if not as_json:
             err.print("Ctrl-C stops it after the files in hand; the same command resumes it.")
         with _ray(err), progress_reports(plan, err, out, as_json) as report:
-            settings = Settings()  # where Ray is embedded, it has set the folder of the logs
-            set_up("batch-driver", settings.log_level, settings.log_dir)
+            _set_up_logs(as_json)
             ended = asyncio.run(_run(command, plan, output, report, clones.clip if clones else None))
     finally:
         plan.close()
     print_summary(ended, output.url, err, out, as_json)
     return ended.state
+
+
+def _set_up_logs(as_json: bool) -> None:
+    """Log into the folder of the logs: an embedded Ray has set it. A job on a cluster logs to stderr."""
+    settings = Settings()
+    folder = settings.log_dir or (None if as_json else settings.state / "logs")
+    set_up("batch-driver", settings.log_level, folder)
 
 
 def refused(message: str) -> str:

@@ -5,7 +5,6 @@ connection that each gateway has to this replica, many answers in a message (dec
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -129,7 +128,7 @@ class Text:
             mux.requests -= 1
             if not mux.listened_to:  # its connection has not come yet, or has ended
                 asyncio.get_running_loop().call_later(self._connection_seconds, self._forget, connection, mux)
-            log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+            log("answer ended", tokens=recorder.tokens, reason=recorder.reason)
 
     def _forget(self, connection: str, mux: StreamMux) -> None:
         """Drop a mux that no connection reads."""

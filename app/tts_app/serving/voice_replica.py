@@ -5,7 +5,6 @@ cancelled before its turn never runs, so a caller who leaves costs at most the s
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -105,7 +104,7 @@ class Voice:
                 self._clips.spoken(clip)
         seconds = time.perf_counter() - started
         self._metrics.spoke(len(segments), seconds)
-        log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
+        log("segments spoken", segments=len(segments), seconds=round(seconds, 4))
         return audio
 
     async def forget(self, digest: str) -> None:
