@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tts_app.cli import app
-from tts_app.cli.log_sources import FollowedFolder
+from tts_app.desk.log_sources import FollowedFolder
 from tts_app.telemetry import log_lines
 from tts_app.telemetry.about import about, carried, note, request_id
 from tts_app.telemetry.log_file import SharedFile
@@ -132,6 +132,10 @@ def ttsp(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["logs", *arguments])
 
 
+def of_cluster(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["cluster", "logs", *arguments])
+
+
 def test_logs_finds_a_request_across_processes_in_the_order_of_time(folder: Path) -> None:
     done = ttsp("--folder", str(folder), "--request", "r1")
     assert done.exit_code == 0
@@ -210,21 +214,25 @@ def test_logs_of_a_cluster_are_read_by_kubectl(tmp_path: Path, monkeypatch: pyte
     kubectl.write_text(_SIMULATED_KUBECTL.format(said=said))
     kubectl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    done = ttsp("-n", "speech", "--request", "r", "--json", "--context", "c", "--since", "2026-11-30T19:00Z")
+    options = ["-n", "speech", "--request", "r", "--json", "--context", "c", "--since", "2026-11-30T19:00Z"]
+    done = of_cluster(*options)
     assert [(line["event"], line["pod"]) for line in map(json.loads, done.output.splitlines())] == [
         ("a", "playground-worker"),
         ("b", "playground-head"),
     ]
     assert said.read_text().split() == [
-        *("logs", "--namespace", "speech", "--selector", "app.kubernetes.io/name=tts-playground"),
-        *("--all-containers", "--prefix", "--ignore-errors", "--tail=-1", "--context", "c"),
+        *("--context=c", "logs", "--namespace=speech", "--selector=app.kubernetes.io/name=tts-playground"),
+        *("--all-containers", "--prefix", "--ignore-errors", "--tail=-1"),
         "--since-time=2026-11-30T19:00:00Z",
     ]
+    followed = of_cluster("--service", "s", "--follow", "--json")
+    printed = [json.loads(line)["event"] for line in followed.output.splitlines()]
+    assert printed == ["b", "a"], "as they come"
+    assert "--selector=app.kubernetes.io/name=tts-playground,ttsplayground.dev/service=s" in said.read_text()
     kubectl.write_text("#!/bin/sh\necho 'pods is forbidden' >&2\nexit 1\n")
-    failed = ttsp("-n", "speech")
-    assert (failed.exit_code, failed.output.strip()) == (1, "ttsp: kubectl: pods is forbidden")
-    kubectl.unlink()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    missing = ttsp("-n", "speech")
-    assert missing.exit_code == 1
-    assert "There is no kubectl here" in missing.output
+    failed = of_cluster()
+    assert (failed.exit_code, failed.output.strip()) == (1, "ttsp: pods is forbidden")
+    kubectl.write_text("#!/bin/sh\necho 'No resources found' >&2\n")
+    empty = of_cluster()
+    assert empty.exit_code == 1
+    assert "No pod has logged anything" in empty.output

@@ -1,125 +1,141 @@
-"""`ttsp logs`: lines of all processes of a playground, here or on a cluster, in the order of time."""
+"""`ttsp logs` and `kubectl ttsp logs`: lines of all processes of a playground, in the order of time."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from tts_app.cli.cluster import Context, Kubeconfig, Namespace, Service
 from tts_app.cli.console import FAILED, WRONG_USAGE, fail, settings_of
-from tts_app.cli.log_sources import (
-    SELECTOR,
-    FollowedFolder,
-    Line,
-    LogSourceError,
-    folder_lines,
-    pod_lines,
-)
 
 if TYPE_CHECKING:
+    from tts_app.desk.log_sources import Line
     from tts_app.telemetry.log_lines import Wanted
 
 _AGO = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_CLUSTER = "On a cluster"
+
+Request = Annotated[str, typer.Option(help="Lines of this request: the `x-request-id` of its answer.")]
+Batch = Annotated[str, typer.Option(help="Lines of this batch: its id, or a TTSJob's name.")]
+Item = Annotated[int | None, typer.Option(min=0, help="Lines of this item of a batch: its number.")]
+Speech = Annotated[str, typer.Option(help="Lines of this stored speech: speech_...")]
+Tenant = Annotated[str, typer.Option(help="Lines of this tenant.")]
+Model = Annotated[str, typer.Option(help="Lines about this model.")]
+Component = Annotated[
+    str, typer.Option(help="Lines of one component: gateway, voice-kokoro, batch-driver, operator ...")
+]
+Level = Annotated[str, typer.Option(help="Lines of this level: DEBUG, INFO, WARNING, ERROR.")]
+Since = Annotated[
+    str, typer.Option(help="Only lines that are no older: 30s, 10m, 2h, 1d, or a moment in ISO 8601.")
+]
+Follow = Annotated[bool, typer.Option("--follow", help="Go on with lines as they come, until Ctrl-C.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")]
 
 
 def logs(
-    request: Annotated[
-        str, typer.Option(help="Lines of this request: the `x-request-id` of its answer.")
-    ] = "",
-    batch: Annotated[str, typer.Option(help="Lines of this batch: its id, or a TTSJob's name.")] = "",
-    item: Annotated[
-        int | None, typer.Option(min=0, help="Lines of this item of a batch: its number.")
-    ] = None,
-    speech: Annotated[str, typer.Option(help="Lines of this stored speech: speech_...")] = "",
-    tenant: Annotated[str, typer.Option(help="Lines of this tenant.")] = "",
-    model: Annotated[str, typer.Option(help="Lines about this model.")] = "",
-    component: Annotated[
-        str, typer.Option(help="Lines of one component: gateway, voice-kokoro, batch-driver, operator ...")
-    ] = "",
-    level: Annotated[str, typer.Option(help="Lines of this level: DEBUG, INFO, WARNING, ERROR.")] = "",
-    since: Annotated[
-        str, typer.Option(help="Only lines that are no older: 30s, 10m, 2h, 1d, or a moment in ISO 8601.")
-    ] = "",
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with lines as they come, until Ctrl-C.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
+    request: Request = "",
+    batch: Batch = "",
+    item: Item = None,
+    speech: Speech = "",
+    tenant: Tenant = "",
+    model: Model = "",
+    component: Component = "",
+    level: Level = "",
+    since: Since = "",
+    follow: Follow = False,
+    as_json: AsJson = False,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Folder of the logs. Default: TTSP_LOG_DIR, or logs/ in TTSP_STATE_DIR."),
+        typer.Option(help="Folder of the logs. Default: TTSP_LOG_DIR, or `logs` in the state"),
     ] = None,
-    namespace: Annotated[
-        str,
-        typer.Option(
-            "--namespace", "-n", help="Read the pods of this namespace, by kubectl.", rich_help_panel=_CLUSTER
-        ),
-    ] = "",
-    selector: Annotated[
-        str, typer.Option("--selector", "-l", help="Labels of the pods.", rich_help_panel=_CLUSTER)
-    ] = SELECTOR,
-    context: Annotated[
-        str,
-        typer.Option(help="The kubeconfig's context. Default: its current one.", rich_help_panel=_CLUSTER),
-    ] = "",
 ) -> None:
-    """Print log lines of all processes, in the order of time. Without options, all of them."""
-    from tts_app.telemetry.log_lines import Wanted
+    """Print log lines of all processes on this machine, in the order of time."""
+    from tts_app.desk.log_sources import folder_lines
 
-    given = {
-        "request_id": request,
-        "batch": batch,
-        "item": "" if item is None else str(item),
-        "speech": speech,
-        "tenant": tenant,
-        "model": model,
-        "component": component,
-        "level": level.upper(),
-    }
-    wanted = Wanted({name: value for name, value in given.items() if value}, _moment(since))
-    if folder is None and not namespace:
+    wanted = _wanted(since, item, request_id=request, batch=batch, speech=speech, tenant=tenant, model=model)
+    wanted = _with(wanted, component=component, level=level.upper())
+    if folder is None:
         settings = settings_of()
         folder = settings.log_dir or settings.state / "logs"
     with _reported():
-        if namespace:
-            lines = pod_lines(namespace, selector, context, _written(wanted.since), follow)
-            found = _print_pods(lines, wanted, follow, as_json)
-            where = f"the pods of the namespace {namespace!r}"
+        if follow:
+            _follow(folder, wanted, as_json)
+        _print_found(folder_lines(folder), wanted, as_json, str(folder))
+
+
+def cluster_logs(
+    service: Service = "",
+    request: Request = "",
+    batch: Batch = "",
+    item: Item = None,
+    speech: Speech = "",
+    tenant: Tenant = "",
+    model: Model = "",
+    component: Component = "",
+    level: Level = "",
+    since: Since = "",
+    follow: Follow = False,
+    as_json: AsJson = False,
+    namespace: Namespace = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+) -> None:
+    """Print log lines of the pods of services, TTSJobs and the operator, in the order of time.
+
+    With --follow, those of different pods come as they are read. --service leaves TTSJobs and the operator
+    out.
+    """
+    from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl
+    from tts_app.desk.log_sources import SELECTOR, pod_lines
+
+    wanted = _wanted(since, item, request_id=request, batch=batch, speech=speech, tenant=tenant, model=model)
+    wanted = _with(wanted, component=component, level=level.upper())
+    selector = f"{SELECTOR},{SERVICE_LABEL}={service}" if service else SELECTOR
+    lines = pod_lines(Kubectl(context, kubeconfig, namespace), selector, _written(wanted.since), follow)
+    with _reported():
+        if follow:
+            for line in lines:
+                _print([line], wanted, as_json)
         else:
-            assert folder is not None  # noqa: S101 - set above
-            if follow:
-                _follow(folder, wanted, as_json)
-            found = _print_sorted(folder_lines(folder), wanted, as_json)
-            where = str(folder)
-    if not found:
+            _print_found(lines, wanted, as_json, f"the pods of {namespace or 'the namespace'}")
+
+
+def _wanted(since: str, item: int | None, **fields: str) -> "Wanted":
+    from tts_app.telemetry.log_lines import Wanted
+
+    return _with(Wanted({}, _moment(since)), item="" if item is None else str(item), **fields)
+
+
+def _with(wanted: "Wanted", **fields: str) -> "Wanted":
+    """Return `wanted` with those of `fields` that are given."""
+    given = {name: value for name, value in fields.items() if value}
+    return replace(wanted, fields={**wanted.fields, **given})
+
+
+def _print_found(lines: Iterable["Line"], wanted: "Wanted", as_json: bool, where: str) -> None:
+    if not _print(lines, wanted, as_json):
         asked = ", ".join(f"{name} {value}" for name, value in wanted.fields.items()) or "what was asked for"
         fail(f"No line in {where} has {asked}.", FAILED)
 
 
-def _print_pods(lines: Iterable[Line], wanted: "Wanted", follow: bool, as_json: bool) -> int:
-    if not follow:
-        return _print_sorted(lines, wanted, as_json)
-    found = 0
-    for line in lines:
-        found += _print_sorted([line], wanted, as_json)
-    return found
-
-
 def _follow(folder: Path, wanted: "Wanted", as_json: bool) -> NoReturn:
     """Print what is there, then what comes, until Ctrl-C."""
+    from tts_app.desk.log_sources import FollowedFolder
+
     with FollowedFolder(folder) as followed:
         for lines in followed.lines():
-            _print_sorted(lines, wanted, as_json)
+            _print(lines, wanted, as_json)
     raise AssertionError("the files are followed for ever")
 
 
-def _print_sorted(lines: Iterable[Line], wanted: "Wanted", as_json: bool) -> int:
-    """Print the lines that are wanted; return how many."""
+def _print(lines: Iterable["Line"], wanted: "Wanted", as_json: bool) -> int:
+    """Print the lines that are wanted, in the order of time; return how many."""
     from tts_app.telemetry.log_lines import moment, shown
 
     entries = sorted(_entries(lines, wanted), key=moment)
@@ -128,7 +144,7 @@ def _print_sorted(lines: Iterable[Line], wanted: "Wanted", as_json: bool) -> int
     return len(entries)
 
 
-def _entries(lines: Iterable[Line], wanted: "Wanted") -> Iterator[dict[str, Any]]:
+def _entries(lines: Iterable["Line"], wanted: "Wanted") -> Iterator[dict[str, Any]]:
     from tts_app.telemetry.log_lines import read
 
     for line in lines:
@@ -139,9 +155,12 @@ def _entries(lines: Iterable[Line], wanted: "Wanted") -> Iterator[dict[str, Any]
 
 @contextmanager
 def _reported() -> Iterator[None]:
+    from tts_app.desk.kubectl import KubectlError
+    from tts_app.desk.log_sources import LogSourceError
+
     try:
         yield
-    except LogSourceError as error:
+    except (LogSourceError, KubectlError) as error:
         fail(str(error), FAILED)
 
 
@@ -159,6 +178,5 @@ def _moment(given: str) -> datetime | None:
 
 
 def _written(moment: datetime | None) -> str:
-    return (
-        "" if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    )
+    """Return a moment as kubectl reads it; nothing for none."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,20 +1,20 @@
-"""Where `ttsp logs` reads: the log folder of a playground on this machine, or the pods of a cluster."""
+"""Where log lines come from: the log folder of a playground on this machine, or the pods of a cluster."""
 
 import os
 import re
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+
+from tts_app.desk.kubectl import Kubectl
 
 _POLL = 0.5
 """Seconds between two looks at files that are followed."""
 _LOGS = re.compile(r"\.jsonl(\.\d+)?$")
 _PREFIX = re.compile(r"^\[pod/([^/\]]+)/[^\]]+\] ")
+_OF_ALL = ("--all-containers", "--prefix", "--ignore-errors", "--tail=-1")
 SELECTOR = "app.kubernetes.io/name=tts-playground"
 """The label of every pod of ours: of services, jobs and the operator."""
 
@@ -56,7 +56,7 @@ def _files(folder: Path) -> Sequence[Path]:
     if not folder.is_dir():
         raise LogSourceError(
             f"There is no log folder {folder}: a playground has one once it has run. "
-            "--folder names another one, --namespace reads the pods of a cluster."
+            "--folder names another one; `ttsp cluster logs` reads the pods of a cluster."
         )
     found = [path for path in folder.iterdir() if _LOGS.search(path.name)]
     return sorted(found, key=lambda path: (path.name.partition(".jsonl")[0], -_age(path)))
@@ -127,41 +127,19 @@ def _is_elsewhere(path: Path, file: BinaryIO) -> bool:
         return False  # it is being rotated: the next look finds the new one
 
 
-def pod_lines(namespace: str, selector: str, context: str, since: str, follow: bool) -> Iterator[Line]:
-    """Yield what the pods of a namespace have logged, pod by pod; where they are followed, as it comes.
-
-    `kubectl` reads them, with the user's own kubeconfig and rights.
+def pod_lines(kubectl: Kubectl, selector: str, since: str, follow: bool) -> Iterator[Line]:
+    """Yield what pods have logged, pod by pod; where they are followed, as it comes.
 
     Raises:
-        LogSourceError: there is no kubectl, no pod, or the logs may not be read.
+        LogSourceError: there is no pod.
+        KubectlError: kubectl is missing, or the logs may not be read.
     """
-    command = ["kubectl", "logs", "--namespace", namespace, "--selector", selector, "--all-containers"]
-    command += ["--prefix", "--ignore-errors", "--tail=-1", *(["--context", context] if context else [])]
-    command += [f"--since-time={since}"] if since else []
-    command += ["--follow", "--max-log-requests=100"] if follow else []
-    with ExitStack() as stack:
-        errors = stack.enter_context(tempfile.TemporaryFile("w+"))
-        try:
-            process = stack.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace")
-            )
-        except FileNotFoundError:
-            raise LogSourceError(
-                "There is no kubectl here, which reads the pods' logs: install it, or leave --namespace out "
-                "to read the log folder of a playground on this machine."
-            ) from None
-        stack.callback(process.kill)
-        assert process.stdout is not None  # noqa: S101 - as it was asked for
-        read = 0
-        for text in process.stdout:
-            read += 1
-            found = _PREFIX.match(text)
-            pod = found[1] if found else ""
-            yield Line(text[found.end() if found else 0 :].rstrip("\n"), pod)
-        failed = process.wait()
-        errors.seek(0)
-        said = errors.read().strip()
-        if failed:
-            raise LogSourceError(f"kubectl: {said}")
-        if not read and "No resources found" in said:
-            raise LogSourceError(f"No pod in the namespace {namespace!r} has the labels {selector!r}.")
+    options = [f"--since-time={since}"] if since else []
+    options += ["--follow", "--max-log-requests=100"] if follow else []
+    read = 0
+    for text in kubectl.lines("logs", f"--selector={selector}", *_OF_ALL, *options):
+        read += 1
+        found = _PREFIX.match(text)
+        yield Line(text[found.end() :], found[1]) if found else Line(text)
+    if not read and not since:
+        raise LogSourceError(f"No pod has logged anything whose labels are {selector!r}.")
