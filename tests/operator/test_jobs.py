@@ -161,9 +161,8 @@ def test_tts_job_batch_holds_inline_posts_and_their_models(api, service):
 def test_operator_logs_what_it_does_about_a_job_and_none_of_its_texts(api, service, operator):
     word = "zanzibarquokka"
     api.apply(tts_job(posts={"inline": [{"id": 1, "text": {"en": f"One {word}."}}]}))
-    (batch,) = [
-        api.await_object(Ref(RAY_JOB, "welcome")) and c for c in api.list(CONFIG_MAP) if word in str(c)
-    ]
+    api.await_object(Ref(RAY_JOB, "welcome"))
+    (batch,) = [found for found in api.list(CONFIG_MAP) if word in str(found)]
     assert batch["metadata"]["name"].startswith("welcome-batch"), "there the text is needed"
     about_job = [record for record in operator.records if record.get("job") == "welcome"]
     assert about_job, "the job is logged"

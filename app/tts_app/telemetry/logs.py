@@ -73,7 +73,7 @@ def _without_text(record: logging.LogRecord) -> bool:
     if isinstance(error, EngineError) and not isinstance(error, EngineStoppedError):
         return False
     described = _describe(error)
-    record.fields = described
+    record.__dict__["fields"] = described
     record.msg = f"{record.getMessage()} {described['error']} at {', '.join(described['frames'])}"
     record.args = None
     record.exc_info = record.exc_text = None
