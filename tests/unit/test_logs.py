@@ -1,6 +1,7 @@
 """JSON logs: what each line says, files that several processes write, and `ttsp logs`, which reads them."""
 
 import asyncio
+import errno
 import json
 import logging
 import multiprocessing
@@ -8,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -103,6 +104,46 @@ def test_processes_that_rotate_one_file_lose_and_repeat_no_line(tmp_path: Path) 
     assert sorted(lines) == sorted(f"{name}-{number}" for name in "abc" for number in range(400))
     assert len(files) > 3, "it was rotated"
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+class _IntoLogger:
+    """As Serve redirects a replica's standard error."""
+
+    def write(self, text: str) -> None:
+        logging.getLogger("ray.serve").info(text)
+
+    def flush(self) -> None:
+        return
+
+
+class _Full:
+    """An open file of a full disk."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.fileno = file.fileno
+
+    def tell(self) -> int:
+        return 0
+
+    def seek(self, *_: int) -> None:
+        return
+
+    def write(self, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_that_cannot_be_written_is_told_once_and_goes_in_no_circle(
+    logged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", _IntoLogger())
+    (handler,) = [one for one in logging.getLogger("tts_app").handlers if isinstance(one, SharedFile)]
+    log("before")
+    with monkeypatch.context() as patch:
+        patch.setattr(handler, "stream", _Full(handler.stream))
+        log("lost")
+    assert capfd.readouterr().err == "a log line is lost: OSError\n"
+    log("after")
+    assert [line["event"] for line in logged()] == ["before", "after"]
 
 
 def entry(second: int, **fields: Any) -> str:

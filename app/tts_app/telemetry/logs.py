@@ -9,7 +9,6 @@ import hmac
 import json
 import logging
 import secrets
-import sys
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from typing import Any
 from tts_app.engines.text import EngineError, EngineStoppedError
 from tts_app.files import private_folder
 from tts_app.telemetry.about import carried
-from tts_app.telemetry.log_file import SharedFile
+from tts_app.telemetry.log_file import SharedFile, StandardError
 
 _LOGGER = logging.getLogger("tts_app")
 _SERVE = "ray.serve"
@@ -43,8 +42,7 @@ def set_up(component: str, level: str, folder: Path | None, **always: Any) -> No
     """
     handler: logging.Handler
     if folder is None:
-        # Not `sys.stderr`: in a replica that may lead to Serve's logger, whose records come here.
-        handler = logging.StreamHandler(sys.__stderr__)
+        handler = StandardError()
     else:
         if not folder.exists():
             private_folder(folder)
