@@ -20,6 +20,12 @@ _ROW = re.compile(
 )
 
 
+def documented_metrics(heading: str) -> set[str]:
+    """Return the metrics in the first columns of the tables below a heading of the page."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric, as the page or a scrape has it."""

@@ -17,6 +17,7 @@ from tts_app.api import (
     openai_speech,
     openai_text,
     pages,
+    ray_dashboard,
     speeches,
     system,
     usage,
@@ -63,11 +64,12 @@ ROUTERS = (
             audit,
             system,
             pages,
+            ray_dashboard,
         )
     ),
     system.placeholders,
 )
-"""All routes, those under /v1 with the scope that each asks for."""
+"""All routes, those under /v1 and /ray with the scope that each asks for."""
 
 
 def create_app(context: Context, address: Address | None = None) -> FastAPI:
@@ -99,6 +101,8 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             await context.durable.stop()
             await context.metering.stop()
             await context.recording.stop()
+            if context.dashboard is not None:
+                await context.dashboard.close()
             await asyncio.to_thread(context.database.close)
 
     # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.

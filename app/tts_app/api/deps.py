@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
 from tts_app.api.metering import Metering
+from tts_app.api.ray_proxy import RayDashboard
 from tts_app.api.recording import Recording
 from tts_app.api.scopes import principal_of
 from tts_app.batch.hosted import HostedBatches
@@ -55,6 +56,8 @@ class Context:
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
     http: HttpMetrics = field(default_factory=HttpMetrics)
+    dashboard: RayDashboard | None = None
+    """Ray's dashboard, where administrators may see it."""
 
 
 async def _context(request: Request) -> Context:

@@ -43,6 +43,7 @@ ACTIONS = {
     "POST /v1/keys/{key_id}/rotate": ("key.rotate", "key"),
     "DELETE /v1/keys/{key_id}": ("key.revoke", "key"),
     "GET /v1/audit": ("audit.read", "rows"),
+    "GET /ray/{path:path}": ("dashboard.look", "dashboard"),
 }
 """The routes that are audited, each with its action and the kind of its object. The others only say what
 there is and how far it has come."""

@@ -3,6 +3,7 @@
 `choose` is the policy, pure. `Collector` runs the engine in one thread, for any number of event loops.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -78,8 +79,8 @@ class Collector:
         self._thread = Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, segment: Segment, background: bool) -> "Future[Audio]":
-        """Return the future of a segment's audio; cancelling it takes the segment out, if no call has it yet.
+    async def synthesise(self, segment: Segment, background: bool) -> Audio:
+        """Speak a segment. A cancelled one is taken out, if no call has it yet.
 
         Raises:
             EngineError: the engine cannot speak the segment, or is closed.
@@ -92,7 +93,7 @@ class Collector:
                 raise EngineError("The engine is closed.")
             self._waiting.append(one)
             self._changed.notify()
-        return one.audio
+        return await asyncio.wrap_future(one.audio)
 
     def _ended(self, audio: "Future[Audio]") -> None:
         self._watch.ended(outcome_of(audio))

@@ -42,8 +42,6 @@ class EnginePool:
         Raises:
             EngineError: the engine cannot speak it, or is closed.
         """
-        if isinstance(self._lane, Collector):
-            return await asyncio.wrap_future(self._lane.submit(segment, background))
         return await self._lane.synthesise(segment, background)
 
     def close(self) -> None:
