@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import pytest
-from ray.util.metrics import Metric
+from ray.util.metrics import Gauge, Metric
 
 Labels = frozenset[tuple[str, str]]
 
@@ -14,9 +14,12 @@ class Measured:
 
     def __init__(self) -> None:
         self.values: dict[str, dict[Labels, list[float]]] = defaultdict(dict)
+        self.gauges: set[str] = set()
 
     def record(self, metric: Metric, value: float, tags: Mapping[str, str]) -> None:
         """Note a value."""
+        if isinstance(metric, Gauge):
+            self.gauges.add(metric.info["name"])
         series = self.values[metric.info["name"]]
         series.setdefault(frozenset(tags.items()), []).append(value)
 
@@ -34,9 +37,9 @@ class Measured:
         return {value for tags in self.values[name] for key, value in tags if key == label}
 
     @property
-    def series(self) -> int:
-        """How many series there are."""
-        return sum(map(len, self.values.values()))
+    def series(self) -> dict[str, int]:
+        """How many series each metric has."""
+        return {name: len(found) for name, found in self.values.items()}
 
 
 def measure(patch: pytest.MonkeyPatch) -> Measured:
