@@ -65,7 +65,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of what is recorded of speeches."""
     made = Clock()
-    monkeypatch.setattr("tts_app.serving.service.time", made)
+    monkeypatch.setattr("tts_app.serving.speech_record.time", made)
     return made
 
 
