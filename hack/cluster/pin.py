@@ -23,7 +23,7 @@ def _pin(folder: Path) -> None:
     for name in ("go.mod", "go.sum"):
         (folder / name).unlink(missing_ok=True)
     binaries = [binary for binary in BINARIES.values() if binary.folder == folder.name and binary.module]
-    edits = [f"-tool={binary.package}" for binary in binaries]
+    edits = [f"-tool={binary.package}" for binary in binaries if binary.package]
     for module in sorted({binary.module for binary in binaries if binary.module}):
         edits.append(f"-require={module}@{VERSIONS[module]}")
         if module == KUBERNETES:
@@ -31,7 +31,10 @@ def _pin(folder: Path) -> None:
     _go(folder, "mod", "init", f"ttsplayground.dev/cluster/{folder.name}")
     # The oldest possible Go: `tidy` raises it to what the modules need.
     _go(folder, "mod", "edit", f"-go={_OLDEST_GO}", *edits)
-    _go(folder, "mod", "tidy")
+    if any(binary.package for binary in binaries):
+        _go(folder, "mod", "tidy")
+    else:  # `tidy` would drop modules of which nothing is built
+        _go(folder, "mod", "download", "-json", *(str(binary.module) for binary in binaries))
 
 
 def _staging(folder: Path) -> list[str]:
