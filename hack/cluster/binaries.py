@@ -10,6 +10,18 @@ KUBERAY = "github.com/ray-project/kuberay/ray-operator"
 KUEUE = "sigs.k8s.io/kueue"
 PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 GRAFANA_OPERATOR = "github.com/grafana/grafana-operator/v5"
+COLLECTOR = "go.opentelemetry.io/collector/otelcol"
+_CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
+_COLLECTOR_PARTS = tuple(
+    f"{_CONTRIB}/{part}"
+    for part in (
+        "exporter/fileexporter",
+        "extension/healthcheckextension",
+        "extension/storage/filestorage",
+        "receiver/filelogreceiver",
+    )
+)
+"""The modules of its components that come from elsewhere, and have versions of their own."""
 
 VERSIONS = {
     KUBERNETES: "v1.34.4",
@@ -21,6 +33,8 @@ VERSIONS = {
     "github.com/yannh/kubeconform": "v0.8.0",
     PROMETHEUS_OPERATOR: "v0.93.1",
     GRAFANA_OPERATOR: "v5.24.0",
+    COLLECTOR: "v0.165.0",
+    **dict.fromkeys(_COLLECTOR_PARTS, "v0.165.1"),
 }
 """Go modules and the versions that are built."""
 
@@ -37,6 +51,8 @@ class Binary:
     version: str
     module: str | None
     """Its Go module; None: the wrapper holds its source."""
+    imports: tuple[str, ...] = ()
+    """Of a source in the wrapper: the modules that it imports."""
     version_variables: tuple[str, ...] = ()
     """Go variables that give the program its version."""
     files: str = ""
@@ -49,14 +65,14 @@ class Binary:
 def _kubernetes(name: str, work: float) -> Binary:
     stamps = ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")
     package = f"{KUBERNETES}/cmd/{name}"
-    return Binary(name, "kubernetes", package, VERSIONS[KUBERNETES], KUBERNETES, stamps, work=work)
+    return Binary(name, "kubernetes", package, VERSIONS[KUBERNETES], KUBERNETES, (), stamps, work=work)
 
 
 def _other(
     name: str, folder: str, module: str, package: str = "", *, work: float, stamp: str = "", files: str = ""
 ) -> Binary:
     stamps = (stamp,) if stamp else ()
-    return Binary(name, folder, module + package, VERSIONS[module], module, stamps, files, work)
+    return Binary(name, folder, module + package, VERSIONS[module], module, (), stamps, files, work)
 
 
 def _files(name: str, module: str, files: str) -> Binary:
@@ -105,6 +121,16 @@ BINARIES = {
             work=300,
         ),
         Binary("pause", "pause", ".", "v1", None),
+        Binary(
+            "otel-collector",
+            "otel-collector",
+            ".",
+            VERSIONS[COLLECTOR],
+            None,
+            (COLLECTOR, *_COLLECTOR_PARTS),
+            ("main.version",),
+            work=200,
+        ),
     )
 }
 
@@ -120,5 +146,6 @@ CONTROL_PLANE = (
     "grafana-operator",
 )
 NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet", "coredns", "kueue", "pause")
-SETS = {"control-plane": CONTROL_PLANE, "node": NODE}
-"""What to build for operator tests, and for a cluster that runs pods and its tests."""
+OBSERVABILITY = ("otel-collector",)
+SETS = {"control-plane": CONTROL_PLANE, "node": NODE, "observability": OBSERVABILITY}
+"""What to build for operator tests, for a cluster that runs pods, and for tests of logs and traces."""

@@ -83,6 +83,8 @@ class Ray(Resource):
     tls_secret: ObjectName | None = None
     """Secret of a certificate authority (tls.crt, tls.key): each pod makes a certificate, and Ray's processes
     talk by TLS."""
+    dashboard: bool = False
+    """Whether the API shows Ray's dashboard, at /ray/, to administrators of the default tenant."""
 
 
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]

@@ -122,6 +122,7 @@ def ray_service(
         *_gateway_rules(playground),
         *_gateway_profile(playground, defaults.profile),
         *_tenants(playground),
+        *_dashboard(playground),
     ]
     template = head_template(playground, defaults, volumes, environment, _gateway_files(playground))
     scraped = annotations(monitoring_of(playground, defaults.monitoring))
@@ -234,6 +235,11 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     if playground.spec.security.voices is not None:
         variables.append({"name": "TTSP_VOICE_KEY_FILE", "value": f"{_VOICES_PATH}/key"})
     return variables
+
+
+def _dashboard(playground: Playground) -> list[dict[str, Any]]:
+    """Return whether the gateway, which is where the dashboard is, shows it to administrators."""
+    return [{"name": "TTSP_RAY_DASHBOARD", "value": "true"}] if playground.spec.ray.dashboard else []
 
 
 def _tenants(playground: Playground) -> list[dict[str, Any]]:

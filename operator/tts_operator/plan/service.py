@@ -172,7 +172,8 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     changes = _changes(apply, facts)
     insecure = explained(found, profile) if found else ""
     unencrypted = UNENCRYPTED if profile == "regulated" else ""
-    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure, unencrypted)
+    shown = playground.spec.ray.dashboard
+    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure, unencrypted, shown)
     return replace(
         observed,
         apply=apply,
@@ -236,12 +237,14 @@ def _observe(
     changes: Sequence[str] = (),
     insecure: str = "",
     unencrypted: str = "",
+    shows_dashboard: bool = False,
 ) -> ServicePlan:
     """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
 
     `pending` are the models whose files are not fetched yet, `fault` is what is wrong with the Playground,
     `changes` are those that make a new cluster and are not applied yet, `insecure` is what the service
-    goes on without, `unencrypted` what it stores in clear.
+    goes on without, `unencrypted` what it stores in clear, `shows_dashboard` whether its API serves Ray's
+    dashboard.
     """
     patches, shrinks = _rescale(facts, now)
     observation = Observation(
@@ -262,6 +265,7 @@ def _observe(
         fault,
         insecure,
         unencrypted,
+        shows_dashboard,
     )
     statuses = [StatusUpdate(m, *model_status(verdicts[ref_of(m)], observation)) for m in facts.models]
     if facts.playground is not None:

@@ -120,7 +120,8 @@ def test_build_that_was_killed_resumes(machine: Path, tmp_path: Path) -> None:
     left = [name for name in names(machine / "bin") if name.startswith(".unfinished")]
     assert len(left) == 1, "the trial leaves what has to be removed"
     with pytest.raises(
-        PrerequisiteError, match=r"kube-controller-manager-\S+, kubectl-\S+, .*hack/cluster build`"
+        PrerequisiteError,
+        match=r"kube-controller-manager-\S+, kubectl-\S+, .*hack/cluster build control-plane`",
     ):
         build.check(CONTROL_PLANE)
 
@@ -161,7 +162,9 @@ def test_build_takes_a_relative_cache_path(
 
 def test_control_plane_without_programs_says_how_to_build_them(machine: Path) -> None:
     with (
-        pytest.raises(PrerequisiteError, match=r"Build them: `\.venv/bin/python hack/cluster build`"),
+        pytest.raises(
+            PrerequisiteError, match=r"Build them: `\.venv/bin/python hack/cluster build control-plane`"
+        ),
         ControlPlane(),
     ):
         pass
