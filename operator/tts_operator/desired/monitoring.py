@@ -14,8 +14,17 @@ METRICS_PORTS: Mapping[str, int] = {"metrics": METRICS_PORT, "as-metrics": 44217
 dashboard."""
 COMPONENT = "metrics"
 """Component of the Kubernetes Service that a ServiceMonitor selects."""
-_DROPPED = "otel_scope_.*|WorkerId|SessionName|Version"
-"""Labels of Ray that are on every sample and make new series of each restart."""
+_DROPPED = {"action": "labeldrop", "regex": "otel_scope_.*|WorkerId|SessionName|Version"}
+"""Drops labels of Ray that are on every sample and make new series of each restart."""
+_WORKER = {
+    "action": "replace",
+    "sourceLabels": ["Component", "replica", "WorkerId"],
+    "regex": "core_worker;;(.+)",
+    "targetLabel": "worker",
+    "replacement": "$1",
+}
+"""Keeps which process a sample is of, where only the dropped `WorkerId` says so: several processes of a pod
+count their own objects, and two samples of the same labels would be one too many for Prometheus."""
 _SOURCES = {
     "ray_io_cluster": "__meta_kubernetes_pod_label_ray_io_cluster",
     "ttsp_service": "__meta_kubernetes_pod_label_ttsplayground_dev_service",
@@ -100,7 +109,7 @@ def _endpoints(monitoring: Monitoring) -> list[dict[str, Any]]:
                 {"action": "replace", "sourceLabels": [source], "targetLabel": label}
                 for label, source in _SOURCES.items()
             ],
-            "metricRelabelings": [{"action": "labeldrop", "regex": _DROPPED}],
+            "metricRelabelings": [_WORKER, _DROPPED],
         }
         for name in METRICS_PORTS
     ]
