@@ -41,7 +41,9 @@ groups:
     rules:
       - alert: ModelDown
         expr: ray_ttsp_model_ready == 0
-        annotations: {summary: "{{ $labels.model }} is down"}
+        annotations:
+          summary: "{{ $labels.model }} is down"
+          runbook: docs/runbooks/ModelDown.md
 """
 DASHBOARD = {"title": "Service", "panels": [{"targets": [{"expr": 'up{job="$job"}'}]}], "uid": "ttsp"}
 
@@ -190,6 +192,18 @@ def test_rules_become_prometheus_rules_as_they_are(helm: Helm, chart: Path, sche
     assert rules["-some-alerts"]["metadata"]["labels"]["release"] == "prom"
     conform(schemas, objects)
     assert not of_kind(helm.render(monitoring(rules=False), chart=chart), "PrometheusRule")
+
+
+def test_alerts_link_to_their_runbooks_where_docs_can_be_read(helm: Helm, chart: Path, schemas: Path) -> None:
+    objects = helm.render(monitoring(runbookUrl="https://git.example/docs/"), chart=chart)
+    ((rule,),) = (
+        group["rules"] for group in by_name(objects, "PrometheusRule")["-some-alerts"]["spec"]["groups"]
+    )
+    assert rule["annotations"] == {
+        "summary": "{{ $labels.model }} is down",
+        "runbook_url": "https://git.example/docs/runbooks/ModelDown.md",
+    }
+    conform(schemas, objects)
 
 
 @pytest.mark.parametrize("price", [3, 0.25, 1234567.5])
