@@ -218,7 +218,9 @@ def test_price_of_a_node_becomes_a_constant(helm: Helm, chart: Path, schemas: Pa
 def test_dashboards_are_found_by_the_sidecar_and_by_the_grafana_operator(
     helm: Helm, chart: Path, schemas: Path
 ) -> None:
-    objects = helm.render(monitoring(dashboards={"grafanaOperator": {"enabled": True}}), chart=chart)
+    selector = {"matchLabels": {"dashboards": "grafana"}}
+    grafana = {"grafanaOperator": {"enabled": True, "instanceSelector": selector}}
+    objects = helm.render(monitoring(dashboards=grafana), chart=chart)
     maps, dashboards = by_name(objects, "ConfigMap"), by_name(objects, "GrafanaDashboard")
     assert maps.keys() == dashboards.keys() == {"-dashboard-ttsp-service", "-dashboard-ray-serve-llm"}
     for name, found in maps.items():
@@ -227,7 +229,7 @@ def test_dashboards_are_found_by_the_sidecar_and_by_the_grafana_operator(
         spec = dashboards[name]["spec"]
         assert spec["configMapRef"]["name"] == found["metadata"]["name"]
         assert spec["configMapRef"]["key"] in found["data"]
-        assert spec["instanceSelector"] == {"matchLabels": {"dashboards": "grafana"}}
+        assert spec["instanceSelector"] == selector
     assert json.loads(maps["-dashboard-ttsp-service"]["data"]["ttsp-service.json"]) == DASHBOARD
     assert json.loads(maps["-dashboard-ray-serve-llm"]["data"]["ray-serve_llm.json"])["title"][:2] == "{{"
     conform(schemas, objects)
