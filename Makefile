@@ -128,6 +128,11 @@ crds: ## write crds/ from the types in app/tts_app/resources
 	@hack/setup dev
 	$(PY) hack/generate-crds
 
+.PHONY: rules
+rules: ## write the Prometheus rules of the objectives in hack/slos
+	@hack/setup dev
+	$(PY) hack/slos
+
 .PHONY: requirements
 requirements: ## pin the dependencies of pyproject.toml again
 	hack/compile-requirements

@@ -43,6 +43,7 @@ _LINT = Tier(
         (_PYTHON, "-m", "mypy"),
         (".venv/bin/lint-imports",),
         (_PYTHON, "hack/generate-crds", "--check"),
+        (_PYTHON, "hack/slos", "--check"),
     ),
 )
 _UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))
