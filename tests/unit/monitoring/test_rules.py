@@ -43,7 +43,7 @@ def test_rules_are_correct(promtool: str) -> None:
     "path", [path for path in FILES if path.name != BY_SHARE], ids=lambda path: path.stem
 )
 def test_rules_do_what_they_should(path: Path, promtool: str) -> None:
-    tested = {True: set(), False: set()}
+    tested: dict[bool, set[str]] = {True: set(), False: set()}
     for test in cases_of(path):
         tested[bool(test.get("exp_alerts"))].add(test["alertname"])
     names = {rule["alert"] for rule in rules(path) if "alert" in rule}
