@@ -45,7 +45,11 @@ OBJECTIVES = (
         target=0.99,
         alert="TTSPRequestsShed",
         bad=(_rate("ray_ttsp_queue_shed_total"),),
-        events=(_rate("ray_ttsp_queue_shed_total"), _rate("ray_ttsp_queue_wait_seconds_count")),
+        # Background waits are those of segments, of which a stored speech has many.
+        events=(
+            _rate("ray_ttsp_queue_shed_total"),
+            _rate('ray_ttsp_queue_wait_seconds_count{priority="interactive"}'),
+        ),
         summary="Requests are refused as overload.",
         bad_events="requests for a model got no place in its queue (429)",
     ),

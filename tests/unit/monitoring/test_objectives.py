@@ -15,6 +15,8 @@ from slos.cli import FILE, written
 
 MINUTE = 100_000
 """Events a minute."""
+NOISE = 40_000
+"""What must not count, a minute."""
 WINDOWS = (("1h", "5m"), ("6h", "30m"), ("1d", "2h"), ("3d", "6h"))
 Series = dict[str, str]
 
@@ -59,10 +61,10 @@ def answers(job: str, good: int, bad: int) -> dict[str, int]:
     return {
         f'{name}{{job="{job}", {route}, status="200"}}': good,
         f'{name}{{job="{job}", {route}, status="503"}}': bad,
-        f'{name}{{job="{job}", {route}, status="429"}}': 400,  # these are no events, or not bad ones
-        f'{name}{{job="{job}", {route}, status="499"}}': 400,
-        f'{name}{{job="{job}", route="/healthz", status="503"}}': 400,
-        f'ray_ttsp_speech_failures_total{{job="{job}", reason="text"}}': 400,
+        f'{name}{{job="{job}", {route}, status="429"}}': NOISE,  # these are no events, or not bad ones
+        f'{name}{{job="{job}", {route}, status="499"}}': NOISE,
+        f'{name}{{job="{job}", route="/healthz", status="503"}}': NOISE,
+        f'ray_ttsp_speech_failures_total{{job="{job}", reason="text"}}': NOISE,
     }
 
 
@@ -72,7 +74,7 @@ def first_audios(job: str, good: int, bad: int) -> dict[str, int]:
         f'{name}_count{{{labels}, priority="interactive"}}': good + bad,
         f'{name}_bucket{{{labels}, priority="interactive", le="2.0"}}': good,
         f'{name}_bucket{{{labels}, priority="interactive", le="1.0"}}': 0,
-        f'{name}_count{{{labels}, priority="background"}}': 400,
+        f'{name}_count{{{labels}, priority="background"}}': NOISE,
         f'{name}_bucket{{{labels}, priority="background", le="2.0"}}': 0,
     }
 
@@ -81,6 +83,7 @@ def places(job: str, good: int, bad: int) -> dict[str, int]:
     labels = f'job="{job}", kind="speech", model="kokoro"'
     return {
         f'ray_ttsp_queue_wait_seconds_count{{{labels}, priority="interactive"}}': good,
+        f'ray_ttsp_queue_wait_seconds_count{{{labels}, priority="background"}}': NOISE,
         f'ray_ttsp_queue_shed_total{{{labels}, reason="full"}}': bad,
     }
 
@@ -89,7 +92,7 @@ def items(job: str, good: int, bad: int) -> dict[str, int]:
     return {
         f'ray_ttsp_batch_items_total{{job="{job}", outcome="done"}}': good,
         f'ray_ttsp_batch_items_total{{job="{job}", outcome="failed"}}': bad,
-        f'ray_ttsp_batch_items_total{{job="{job}", outcome="skipped"}}': 400,
+        f'ray_ttsp_batch_items_total{{job="{job}", outcome="skipped"}}': NOISE,
     }
 
 
