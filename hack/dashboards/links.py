@@ -27,7 +27,7 @@ def dashboards(title: str, tag: str) -> DashboardLink:
 def to_dashboard(title: str, uid: str, **variables: str) -> DashboardLink:
     """Return a link of a series to a dashboard; `variables` get labels of the series: model="model"."""
     given = "".join(f"&var-{name}=${{__field.labels.{label}}}" for name, label in variables.items())
-    common = "${datasource:queryparam}&${Cluster:queryparam}&${__url_time_range}"
+    common = "${datasource:queryparam}&${job:queryparam}&${Cluster:queryparam}&${__url_time_range}"
     return DashboardLink(title).url(f"/d/{uid}?{common}{given}")
 
 

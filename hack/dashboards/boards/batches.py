@@ -124,7 +124,7 @@ JOBS = Row(
             stacked=True,
         ),
         series(
-            "Estimated end",
+            "Estimated end of TTSJobs",
             "When does the last TTSJob that runs end?",
             SECONDS,
             Query(OPERATOR.max("tts_operator_ttsjob_eta_seconds"), "seconds"),

@@ -12,7 +12,7 @@ from dashboards.panels import (
     figure,
     series,
 )
-from dashboards.promql import OPERATOR, or_zero
+from dashboards.promql import OPERATOR
 
 _bad = OPERATOR.where('type=~"Ready|Complete"', 'status!="True"')
 
@@ -117,7 +117,7 @@ RESOURCES = Row(
             "Why are resources not ready? docs/operations.md says what to do about each reason.",
             COUNT,
             Query(
-                or_zero(_bad.sum("tts_operator_conditions", "kind", "type", "reason")),
+                _bad.sum("tts_operator_conditions", "kind", "type", "reason"),
                 "{{kind}} {{type}} {{reason}}",
             ),
             stacked=True,
