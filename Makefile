@@ -56,6 +56,12 @@ test-operator: ## tests against a real Kubernetes API server and KubeRay (the fi
 e2e: setup ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
 	@$(PY) hack/tiers programs images node e2e
 
+.PHONY: e2e-torch
+e2e-torch: setup ## a pod of an engine in torch speaks on that Kubernetes: builds its image (7 GB); in no other target
+	@$(PY) hack/tiers programs images
+	@$(PY) hack/images kokoro-torch
+	@$(PY) -m pytest tests/e2e/test_torch.py
+
 .PHONY: images
 images: ## build the container images that changed, into the cache (Docker, or root, Buildah and Skopeo)
 	@hack/setup dev
