@@ -72,3 +72,5 @@ RECORDED = Metrics(('job=~"$job"',))
 """What the recording rules make of that, for all clusters of a service."""
 OPERATOR = Metrics(('namespace=~"$namespace"',))
 """What the operators of a namespace export."""
+KUBERAY = Metrics()
+"""What KubeRay exports of its objects: `namespace` may be the one where KubeRay runs."""

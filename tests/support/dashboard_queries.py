@@ -12,6 +12,8 @@ import yaml
 from prometheus_server import PrometheusServer
 
 FOLDER = Path(__file__).parents[2] / "charts" / "tts-playground" / "files" / "monitoring" / "dashboards"
+EMPTY = Path(__file__).parent / "dashboards_empty.yaml"
+"""Which queries find nothing while a playground at the desk is scraped, and why."""
 WINDOW = 60
 """Seconds of `$__rate_interval`: some scrapes of what Ray exports every ten seconds."""
 RANGE = 300

@@ -14,7 +14,7 @@ METRICS_PORTS: Mapping[str, int] = {"metrics": METRICS_PORT, "as-metrics": 44217
 dashboard."""
 COMPONENT = "metrics"
 """Component of the Kubernetes Service that a ServiceMonitor selects."""
-_DROPPED = "otel_scope_.*|WorkerId|SessionName|Version"
+DROPPED_LABELS = "otel_scope_.*|WorkerId|SessionName|Version"
 """Labels of Ray that are on every sample and make new series of each restart."""
 _SOURCES = {
     "ray_io_cluster": "__meta_kubernetes_pod_label_ray_io_cluster",
@@ -100,7 +100,7 @@ def _endpoints(monitoring: Monitoring) -> list[dict[str, Any]]:
                 {"action": "replace", "sourceLabels": [source], "targetLabel": label}
                 for label, source in _SOURCES.items()
             ],
-            "metricRelabelings": [{"action": "labeldrop", "regex": _DROPPED}],
+            "metricRelabelings": [{"action": "labeldrop", "regex": DROPPED_LABELS}],
         }
         for name in METRICS_PORTS
     ]
