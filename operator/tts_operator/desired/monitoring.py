@@ -15,8 +15,8 @@ dashboard."""
 COMPONENT = "metrics"
 """Component of the Kubernetes Service that a ServiceMonitor selects."""
 DROPPED_LABELS = "otel_scope_.*|SessionName|Version"
-"""Labels of Ray that are on every sample and make new series of each restart. WorkerId stays: Ray's dashboard of
-text models joins by it, and without it two processes of a node would have the same series."""
+"""Labels of Ray that are on every sample and make new series of each restart. WorkerId stays: Ray's dashboard
+of text models joins by it, and without it two processes of a node would have the same series."""
 _SOURCES = {
     "ray_io_cluster": "__meta_kubernetes_pod_label_ray_io_cluster",
     "ttsp_service": "__meta_kubernetes_pod_label_ttsplayground_dev_service",
