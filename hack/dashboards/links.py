@@ -47,7 +47,7 @@ def request_trace() -> DashboardLink:
 def error_logs(model_label: str | None = None) -> DashboardLink:
     """Return a link of a series to the lines that name an error, of the model in its label if one is named.
 
-    Lines have `request_id`, `model` and `error`, the type of an error, as fields ("Logs" in docs/observability.md).
+    Fields of lines are `request_id`, `model`, and `error`, its type ("Logs" in docs/observability.md).
     """
     model = f' model:="${{__field.labels.{model_label}}}"' if model_label else ""
     return _explore("Errors in the logs", LOGS, "${logs}", {"expr": f"error:*{model}"}, "")
