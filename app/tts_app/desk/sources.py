@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import httpx
 
 from tts_app.desk.conditions import rows_of
-from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl, KubectlError
+from tts_app.desk.kubectl import Kubectl, KubectlError
 from tts_app.desk.scrapes import Scrape, parse
 
-METRICS_PORT = 8080
-"""Port on which Ray's pods export metrics."""
+_METRICS = "metrics"
+"""Name of the port on which Ray's pods export metrics."""
 _TIMEOUT = 30.0
 _CALLS = 8
 """Pods that are asked at a time."""
@@ -80,6 +80,15 @@ class ClusterSource:
 
     def scrape(self) -> Scrape:
         """See Source. A pod that does not answer is left out; the notes name it."""
+        read, self._unread = self.read()
+        return _parsed("a pod", list(read.values()))
+
+    def read(self) -> tuple[dict[str, str], list[str]]:
+        """Return the metrics by the pod's name, and a line for each pod that does not answer.
+
+        Raises:
+            SourceError: none does, or there is none.
+        """
         try:
             pods = [pod for pod in self._kubectl.pods(self._service) if _exports(pod)]
         except KubectlError as error:
@@ -89,14 +98,18 @@ class ClusterSource:
             raise SourceError(f"No pod of {which} runs in this namespace: `kubectl ttsp status` says why.")
         with ThreadPoolExecutor(_CALLS) as threads:
             read = list(threads.map(self._read, pods))
-        self._unread = [error for _, error in read if error]
-        texts = [text for text, _ in read if text is not None]
+        unread = [error for _, error in read if error]
+        texts = {
+            pod["metadata"]["name"]: text
+            for pod, (text, _) in zip(pods, read, strict=True)
+            if text is not None
+        }
         if not texts:
             raise SourceError(
-                f"No pod gives its metrics: {self._unread[0]} The NetworkPolicy may keep the API server out: "
+                f"No pod gives its metrics: {unread[0]} The NetworkPolicy may keep the API server out: "
                 "--prometheus asks a Prometheus instead."
             )
-        return _parsed("a pod", texts)
+        return texts, unread
 
     def notes(self) -> Sequence[str]:
         """See Source."""
@@ -105,7 +118,7 @@ class ClusterSource:
     def _read(self, pod: Mapping[str, Any]) -> tuple[str | None, str]:
         """Return a pod's metrics, or why there are none."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{_port(pod)}/proxy/metrics"
         try:
             return self._kubectl.raw(path), ""
         except KubectlError as error:
@@ -167,10 +180,13 @@ def _service_of(resource: Mapping[str, Any]) -> str:
 
 
 def _exports(pod: Mapping[str, Any]) -> bool:
-    """Return whether a pod is one of Ray's and runs."""
-    labels = pod["metadata"].get("labels", {})
-    runs = pod.get("status", {}).get("phase") == "Running"
-    return runs and SERVICE_LABEL in labels and "ray.io/node-type" in labels
+    """Return whether a pod runs and has the metrics of a Ray node."""
+    return pod.get("status", {}).get("phase") == "Running" and _port(pod) is not None
+
+
+def _port(pod: Mapping[str, Any]) -> int | None:
+    ports = (port for container in pod["spec"]["containers"] for port in container.get("ports", ()))
+    return next((port["containerPort"] for port in ports if port.get("name") == _METRICS), None)
 
 
 def _body(address: str, answer: httpx.Response) -> str:
