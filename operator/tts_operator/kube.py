@@ -1,6 +1,7 @@
 """The Kubernetes API as the operator uses it: a few verbs on plain dicts; every request is counted."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from functools import cache
@@ -265,11 +266,12 @@ def _typed(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterator[None]:
-    """Count a request by its verb and kind, and raise KubeError if it fails.
+    """Count and time a request by its verb and kind, and raise KubeError if it fails.
 
     With `missing_is_none` an answer of 404 ends the block quietly.
     """
     code = "200"
+    began = time.monotonic()
     try:
         with _errors(verb, kind):
             yield
@@ -278,6 +280,7 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
         if not (missing_is_none and error.status == NOT_FOUND):
             raise
     finally:
+        metrics.API_CALL_SECONDS.labels(verb).observe(time.monotonic() - began)
         metrics.API_CALLS.labels(verb, kind.name, code).inc()
 
 

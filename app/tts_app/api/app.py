@@ -25,14 +25,18 @@ from tts_app.api import (
 )
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
+from tts_app.api.counting import Counting
 from tts_app.api.deps import Context
 from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
+from tts_app.api.errors import ApiError
 from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
 from tts_app.api.quotas import RATES, RequestQuota
+from tts_app.api.refusals import refusal_of
 from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
+from tts_app.api.shown import showing_of
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
@@ -74,6 +78,11 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     callers = Callers(networks(settings.trusted_proxies))
     limits = limits_of(settings)
     certificate = certificate_of(settings) if address else None
+    showing = showing_of(context)
+
+    def refused(error: ApiError) -> None:
+        if reason := refusal_of(error.status, error.code):
+            context.http.refused(reason)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,10 +90,13 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         await context.metering.start()
         await context.durable.start()
         await context.batches.start()
+        await showing.start()
+        listens = listening(app, address, limits, callers, certificate, refused) if address else nullcontext()
         try:
-            async with listening(app, address, limits, callers, certificate) if address else nullcontext():
+            async with listens:
                 yield
         finally:
+            await showing.stop()
             await context.batches.stop()
             await context.durable.stop()
             await context.metering.stop()
@@ -134,6 +146,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
+    app.add_middleware(Counting, metrics=context.http)
     return app
 
 

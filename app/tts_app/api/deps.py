@@ -4,7 +4,7 @@ They are coroutines: FastAPI runs a plain function in a thread, and for that it 
 event loop; there are thousands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -29,6 +29,7 @@ from tts_app.storage.audio import AudioStore
 from tts_app.storage.audit import AuditRows
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
+from tts_app.telemetry.metrics.http import HttpMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Context:
     """Who may have recordings decoded now."""
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
+    http: HttpMetrics = field(default_factory=HttpMetrics)
     dashboard: RayDashboard | None = None
     """Ray's dashboard, where administrators may see it."""
 

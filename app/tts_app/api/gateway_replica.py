@@ -37,7 +37,8 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint, log, set_up
-from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 from tts_app.tenants import DEFAULT_TENANT
 
 

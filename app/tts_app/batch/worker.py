@@ -13,7 +13,7 @@ from tts_app.engines.base import Clip, EngineError
 from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
-from tts_app.speech import TextError
+from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.output import describe, open_output
 
 
@@ -27,6 +27,11 @@ class Order(NamedTuple):
     file: str
     clip: Clip | None = None
     """The clip of a cloned voice."""
+
+    @property
+    def utterance(self) -> Utterance:
+        """What is spoken: nobody waits for its first sound."""
+        return Utterance(self.text, self.voice, SpeechOptions(self.format), low_latency=False)
 
 
 class Spoken(NamedTuple):
@@ -71,7 +76,7 @@ class Worker:
 
     async def _render(self, order: Order) -> Spoken | Fault:
         try:
-            data, seconds = await self._speaker.speak(order.text, order.voice, order.format, order.clip)
+            data, seconds = await self._speaker.speak(order.utterance, order.clip)
         except TextError as error:
             return Fault(order.number, "item", "NothingToSpeak", str(error))
         except EngineError as error:

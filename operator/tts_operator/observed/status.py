@@ -15,6 +15,7 @@ from tts_operator.observed.conditions import Cause, Condition, conditions
 from tts_operator.observed.loads import Load
 from tts_operator.observed.pods import HEAD_GROUP, Problem, problems, ready_pods
 from tts_operator.observed.ray import Application, Service
+from tts_operator.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,8 @@ def _fault(application: Application, facts: Observation, found: Sequence[Problem
     """Return the fault nearest to the cause; None when none is known."""
     fault = facts.blocked or facts.failure or _of_pods(found)
     if fault is None and application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
-        reason = "ApplicationFailed" if application.status == "DEPLOY_FAILED" else "ApplicationUnhealthy"
+        failed = application.status == "DEPLOY_FAILED"
+        reason: Reason = "ApplicationFailed" if failed else "ApplicationUnhealthy"
         fault = Cause(reason, application.message or f"Serve says {application.status}.")
     return fault
 

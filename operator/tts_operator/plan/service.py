@@ -30,7 +30,13 @@ from tts_operator.observed import loads
 from tts_operator.observed.conditions import Cause, is_settled, latest_change, says_ready
 from tts_operator.observed.drift import matches, stamped
 from tts_operator.observed.pods import pods_by_group
-from tts_operator.observed.ray import ServedModels, disruptive_changes, read_service, worker_groups
+from tts_operator.observed.ray import (
+    ServedModels,
+    disruptive_changes,
+    read_service,
+    with_running_ports,
+    worker_groups,
+)
 from tts_operator.observed.scaling import is_shrinking, rescale
 from tts_operator.observed.status import Observation, model_status, service_status
 from tts_operator.observed.statuses import StatusUpdate
@@ -156,7 +162,8 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     serve, pending = admit(models, fetched_loads(facts.children), previous)
     serve = [model for model in serve if model.spec.image_key in images]
     groups = worker_groups(facts.ray_service)
-    wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
+    built = children(playground, serve, pending, policy.defaults, groups)
+    wanted = [stamped(_as_it_runs(m, facts.ray_service)) for m in built]
     profile = profile_of(playground, policy.defaults.profile)
     found = lacking(playground, policy.defaults.profile) if wanted else []
     if refused := unaccepted(found, facts.ray_service):
@@ -173,6 +180,13 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
         delete=_orphans({ref_of(m) for m in wanted}, facts) + _failed_loaders(wanted, facts, now),
         changes=changes,
     )
+
+
+def _as_it_runs(wanted: Manifest, ray_service: Manifest | None) -> Manifest:
+    """Return a child, or the RayService without what would start a new cluster needlessly."""
+    if wanted["kind"] != RAY_SERVICE.name or ray_service is None:
+        return wanted
+    return with_running_ports(wanted, ray_service)
 
 
 def _is_to_be_applied(wanted: Manifest, live: Manifest | None) -> bool:

@@ -47,7 +47,8 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
-from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 
 CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0))
 
