@@ -14,6 +14,7 @@ from tts_app.cli.console import FAILED, fail, settings_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from tts_app.desk.figures import Figures
     from tts_app.desk.scrapes import Scrape
@@ -198,7 +199,7 @@ def _lines(found: "Figures") -> Iterator[str]:
     yield f"rates over {found.span_seconds:.0f} s; - : nothing happened, or it is not reported"
 
 
-def _table(*headings: str) -> Any:
+def _table(*headings: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -123,7 +123,7 @@ def known_secrets(settings: Settings) -> Iterator[str]:
 
 
 def _versions() -> dict[str, Any]:
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             packages[name] = importlib.metadata.version(name)
