@@ -129,13 +129,12 @@ def _page(found: "Figures", notes: Sequence[str]) -> "RenderableType":
     parts: list[RenderableType] = [Text(note, style="red") for note in notes]
     if not found.models:
         parts.append(Text("No model reports anything yet.", style="yellow"))
-    parts += [_models(found), _queues(found), _nodes(found), *map(Text, _lines(found))]
+    parts += [_models(found), _queues(found), _engines(found), _nodes(found), *map(Text, _lines(found))]
     return Group(*parts)
 
 
 def _models(found: "Figures") -> "RenderableType":
-    speed = ("REQ/S", "FAIL/S", "FIRST P50", "P95", "AUDIO S/S")
-    table = _table("MODEL", "KIND", "READY", *speed, "COMPUTE", "BATCH", "PADDING", "MEMORY")
+    table = _table("MODEL", "KIND", "READY", "REQ/S", "FAIL/S", "FIRST P50", "P95")
     for model in found.models:
         table.add_row(
             model.model,
@@ -145,6 +144,15 @@ def _models(found: "Figures") -> "RenderableType":
             _number(model.failures_per_second),
             _seconds(model.first_p50_seconds),
             _seconds(model.first_p95_seconds),
+        )
+    return table
+
+
+def _engines(found: "Figures") -> "RenderableType":
+    table = _table("ENGINE OF", "AUDIO S/S", "COMPUTE", "BATCH", "PADDING", "MEMORY")
+    for model in found.models:
+        table.add_row(
+            model.model,
             _number(model.audio_per_second),
             _percent(model.compute_ratio),
             _number(model.batch_segments),

@@ -1,8 +1,14 @@
 """`ttsp top` on simulated endpoints: what it asks and prints, without a terminal."""
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,6 +85,29 @@ def test_page_has_models_batches_and_refusals(simulated: Simulated) -> None:
     assert 0 < float(kokoro[3]) <= 10, "ten requests in a second or more"
     assert "batches: 2 running" in shown.stdout
     assert "refused: overload" in shown.stdout
+
+
+def test_terminal_gets_a_page_that_changes_until_ctrl_c(simulated: Simulated) -> None:
+    ours, terminal = pty.openpty()
+    address = ["--url", simulated.url, "--metrics", f"{simulated.url}/metrics"]
+    command = [sys.executable, "-m", "tts_app.cli", "top", "--interval", "1", *address]
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            command, stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm"}
+        )
+        os.close(terminal)
+        shown = b""
+        while shown.count(b"batches: 2 running") < 2:
+            read = screen.read(4096)
+            assert read, shown
+            shown += read
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):  # Linux's end of a terminal that nobody has open
+            while read := screen.read(4096):
+                shown += read
+        assert process.wait(60) == 0
+    assert b"kokoro" in shown
+    assert shown.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"), "the terminal is as it was"
 
 
 def test_key_is_sent_to_the_api_alone(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
