@@ -158,7 +158,9 @@ def test_status_has_causes_and_links(plugin: Plugin, api: Api) -> None:
     assert "context" in plugin("status", "--context=nowhere", fails=1), "kubectl's own words"
 
 
-def test_top_reads_pods_through_the_api_server(plugin: Plugin, api: Api, endpoint: Endpoint) -> None:
+def test_top_reads_pods_through_the_api_server(
+    plugin: Plugin, api: Api, endpoint: Endpoint, tmp_path: Path
+) -> None:
     assert "No pod" in plugin("top", "--once", fails=1)
     api.apply(voice_model())
     report(api, Ref(VOICE_MODEL, "kokoro"), [condition("Ready", "False", "Deploying", "It loads.")])
@@ -168,7 +170,13 @@ def test_top_reads_pods_through_the_api_server(plugin: Plugin, api: Api, endpoin
     assert (kokoro["model"], kokoro["waiting"]) == ("kokoro", 3)
     assert kokoro["requests_per_second"] == pytest.approx(10 / found["span_seconds"])
     assert found["notes"] == ["VoiceModel kokoro: Deploying: It loads."]
+    job = tmp_path / "job.yaml"
+    job.write_text(JOB)
+    plugin("render", "-f", str(job), "--no-follow")
+    progress = {"total": 2, "done": 1, "failed": 0, "percent": 50, "summary": "1/2"}
+    report(api, Ref(TTS_JOB, "welcome"), [], phase="Running", progress=progress)
     page = plugin("top", "--once", "--interval=1", "--service=playground")
+    assert "job welcome: Running 1/2 items" in page
     assert "kokoro" in page
     assert "Deploying" in page
     ray_pod(api, "worker", endpoint.address, 1)

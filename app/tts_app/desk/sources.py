@@ -3,11 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 
-from tts_app.desk.conditions import rows_of
+from tts_app.desk.conditions import FINAL, rows_of
 from tts_app.desk.kubectl import Kubectl, KubectlError
 from tts_app.desk.scrapes import Scrape, parse
 
@@ -23,6 +24,16 @@ class SourceError(Exception):
     """The figures cannot be had; the message says why and what would help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is to be said beside figures."""
+
+    notes: Sequence[str] = ()
+    """A line for each thing that is not as it should be."""
+    jobs: Sequence[str] = ()
+    """A line for each TTSJob that has not ended."""
+
+
 class Source(Protocol):
     """Gives scrapes, and what is to be said beside them."""
 
@@ -30,8 +41,8 @@ class Source(Protocol):
         """Return the samples of now. Raises SourceError."""
         ...
 
-    def notes(self) -> Sequence[str]:
-        """Return a line for each thing that is not as it should be."""
+    def standing(self) -> Standing:
+        """Return what is to be said now."""
         ...
 
 
@@ -55,18 +66,19 @@ class PlaygroundSource:
             ) from error
         return _parsed(self._metrics, [_body(self._metrics, answer)])
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
         try:
             answer = self._api.get("/readyz")
         except httpx.HTTPError as error:
-            return [f"The API at {self._api.base_url} does not answer: {type(error).__name__}."]
+            return Standing([f"The API at {self._api.base_url} does not answer: {type(error).__name__}."])
         if answer.status_code == httpx.codes.OK:
-            return []
+            return Standing()
         try:
-            return [str(answer.json()["error"]["message"])]
+            return Standing([str(answer.json()["error"]["message"])])
         except (ValueError, KeyError, TypeError):
-            return [f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."]
+            said = f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."
+            return Standing([said])
 
 
 class ClusterSource:
@@ -111,9 +123,10 @@ class ClusterSource:
             )
         return texts, unread
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
-        return [*unready(self._kubectl, self._service), *self._unread]
+        found = _standing(self._kubectl, self._service)
+        return Standing([*found.notes, *self._unread], found.jobs)
 
     def _read(self, pod: Mapping[str, Any]) -> tuple[str | None, str]:
         """Return a pod's metrics, or why there are none."""
@@ -156,20 +169,23 @@ class PrometheusSource:
             )
         return Scrape(time.monotonic(), samples)
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
-        return unready(self._kubectl, self._service) if self._kubectl is not None else ()
+        return _standing(self._kubectl, self._service) if self._kubectl is not None else Standing()
 
 
-def unready(kubectl: Kubectl, service: str) -> list[str]:
-    """Return a line for each Playground and model that is not ready, and each condition to look at."""
+def _standing(kubectl: Kubectl, service: str) -> Standing:
+    """Return what the resources say: those that are not ready, conditions to look at, jobs that run."""
     try:
-        found = kubectl.resources(("playgrounds", "voicemodels", "textmodels"))
+        found = kubectl.resources()
     except KubectlError as error:
-        return [f"The resources cannot be read: {error}"]
+        return Standing([f"The resources cannot be read: {error}"])
     rows = rows_of([one for one in found if not service or _service_of(one) == service])
-    lines = [f"{row.kind} {row.name}: {row.cause}" for row in rows if row.state != "Ready"]
-    return lines + [f"{row.kind} {row.name}: {a.type}, {a.message}" for row in rows for a in row.alarms]
+    served = [row for row in rows if row.kind != "TTSJob"]
+    notes = [f"{row.kind} {row.name}: {row.cause}" for row in served if row.state != "Ready"]
+    notes += [f"{row.kind} {row.name}: {a.type}, {a.message}" for row in rows for a in row.alarms]
+    jobs = [row for row in rows if row.kind == "TTSJob" and row.state not in FINAL]
+    return Standing(notes, [f"{row.name}: {row.state} {row.detail}".rstrip() for row in jobs])
 
 
 def _service_of(resource: Mapping[str, Any]) -> str:
