@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from kubelet import Kubelet
 from resources import playground, pod, text_model, voice_model
 from running import PATIENCE, Api, eventually
 
@@ -223,8 +224,14 @@ def test_render_refuses_a_file_without_a_job(plugin: Plugin, api: Api, tmp_path:
     assert api.get(VOICE_MODEL, "kokoro") is None, "nothing was applied"
 
 
-def test_support_bundle_has_conditions_and_no_texts(
-    plugin: Plugin, api: Api, endpoint: Endpoint, tmp_path: Path
+@pytest.fixture
+def kubelet(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Kubelet]:
+    with Kubelet(control_plane, tmp_path) as made:
+        yield made
+
+
+def test_support_bundle_has_conditions_and_logs_and_no_texts(
+    plugin: Plugin, api: Api, endpoint: Endpoint, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(JOB)
@@ -232,6 +239,11 @@ def test_support_bundle_has_conditions_and_no_texts(
     api.apply(voice_model())
     report(api, Ref(VOICE_MODEL, "kokoro"), [condition("Ready", "False", "Deploying", "It loads.")])
     ray_pod(api, "head", endpoint.address, endpoint.port)
+    loader = pod("loader", "none")
+    loader["spec"]["nodeName"] = kubelet.node
+    api.apply(loader)
+    ours = {"time": "t", "level": "INFO", "component": "loader", "event": "fetched"}
+    kubelet.logs[api.namespace, "loader"] = f"{json.dumps(ours)}\nTraceback of {WORD}\n"
     bundle = tmp_path / "bundle.tar.gz"
     assert plugin("support-bundle", "-o", str(bundle)).strip() == str(bundle)
     assert bundle.stat().st_mode & 0o077 == 0
@@ -253,5 +265,6 @@ def test_support_bundle_has_conditions_and_no_texts(
     assert rows["kokoro"] == "Deploying: It loads."
     assert "welcome" in rows
     assert "ray_ttsp_queue_waiting" in files["metrics/head.prom"]
-    assert "could not be read" in files["README.txt"], "no kubelet: the log says so, and the rest is there"
+    assert json.loads(files["logs/loader.jsonl"]) == ours
+    assert "logs/head.txt: a log that could not be read" in files["README.txt"], "it is on no node"
     assert WORD not in "".join(files.values())
