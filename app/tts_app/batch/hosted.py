@@ -105,9 +105,10 @@ class HostedBatches:
     async def show(self) -> None:
         """Show in the metrics which batches have not ended. Raises what the database raises."""
         found = await asyncio.to_thread(self._batches.open_by_status)
-        oldest = min((batches.oldest for batches in found.values()), default=time.time())
+        now = time.time()
+        oldest = min((batches.oldest for batches in found.values()), default=now)
         states = {state: found[status].number for status, state in _STATES.items() if status in found}
-        self._metrics.open(states, max(0.0, time.time() - oldest))
+        self._metrics.open(states, max(0.0, now - oldest))
 
     def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
