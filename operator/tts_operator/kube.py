@@ -13,6 +13,7 @@ from lightkube.generic_resource import create_namespaced_resource
 from lightkube.operators import exists
 from lightkube.types import CascadeType, PatchType
 
+from tts_app.telemetry import traces
 from tts_operator import metrics
 from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
 
@@ -270,15 +271,17 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
     With `missing_is_none` an answer of 404 ends the block quietly.
     """
     code = "200"
-    try:
-        with _errors(verb, kind):
-            yield
-    except KubeError as error:
-        code = "none" if error.status is None else str(error.status)
-        if not (missing_is_none and error.status == NOT_FOUND):
-            raise
-    finally:
-        metrics.API_CALLS.labels(verb, kind.name, code).inc()
+    with traces.span(f"{verb} {kind.name}") as span:
+        try:
+            with _errors(verb, kind):
+                yield
+        except KubeError as error:
+            code = "none" if error.status is None else str(error.status)
+            if not (missing_is_none and error.status == NOT_FOUND):
+                raise
+        finally:
+            span.set({"ttsp.code": code})
+            metrics.API_CALLS.labels(verb, kind.name, code).inc()
 
 
 @contextmanager

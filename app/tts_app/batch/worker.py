@@ -15,6 +15,7 @@ from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.speech import TextError
 from tts_app.storage.output import describe, open_output
+from tts_app.telemetry import traces
 
 
 class Order(NamedTuple):
@@ -27,6 +28,8 @@ class Order(NamedTuple):
     file: str
     clip: Clip | None = None
     """The clip of a cloned voice."""
+    trace: traces.Carrier | None = None
+    """The item's trace."""
 
 
 class Spoken(NamedTuple):
@@ -60,6 +63,7 @@ class Worker:
     async def ready(self) -> int:
         """Load the model; return the process id. Raises what the speaker raises."""
         yield_process()
+        traces.set_up(f"batch-worker-{self._model.name}")
         module, _, name = self._path.partition(":")
         made: type[Speaker] = getattr(import_module(module), name)
         self._speaker = await asyncio.to_thread(made, self._model, self._slots)
@@ -67,11 +71,20 @@ class Worker:
 
     async def render(self, orders: Sequence[Order]) -> list[Spoken | Fault]:
         """Speak each item into its file."""
-        return [await self._render(order) for order in orders]
+        spoken = []
+        for order in orders:
+            with traces.resumed(order.trace):
+                spoken.append(await self._render(order))
+        return spoken
+
+    async def send_traces(self) -> None:
+        """Send what is recorded of traces: the worker is about to be killed."""
+        await asyncio.to_thread(traces.flush)
 
     async def _render(self, order: Order) -> Spoken | Fault:
         try:
-            data, seconds = await self._speaker.speak(order.text, order.voice, order.format, order.clip)
+            with traces.span("speech", {"ttsp.characters": len(order.text), "ttsp.format": order.format}):
+                data, seconds = await self._speaker.speak(order.text, order.voice, order.format, order.clip)
         except TextError as error:
             return Fault(order.number, "item", "NothingToSpeak", str(error))
         except EngineError as error:
@@ -81,7 +94,8 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - one item fails alone, with its reason
             return Fault(order.number, "passing", type(error).__name__, str(error)[:500])
         try:
-            await asyncio.to_thread(self._output.put, order.file, data)
+            with traces.span("store", {"ttsp.bytes": len(data)}):
+                await asyncio.to_thread(self._output.put, order.file, data)
         except OSError as error:
             return Fault(order.number, "output", "OutputFault", describe(error))
         return Spoken(order.number, hashlib.sha256(data).hexdigest(), len(data), round(seconds, 3))

@@ -11,6 +11,7 @@ from threading import Condition, Thread
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import BatchingEngine, Capabilities, EngineError, Segment, Size, SpeechEngine
+from tts_app.telemetry import traces
 
 MOST_PADDING = 0.25
 """Share of a batch's frames that may be padding."""
@@ -33,6 +34,8 @@ class Waiting:
     arrived: float
     """By `time.monotonic`."""
     audio: "Future[Audio]" = field(default_factory=Future)
+    caller: traces.Span = field(default_factory=traces.current)
+    """The span of the segment."""
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -130,8 +133,10 @@ class Collector:
 
     def _speak(self, batch: Sequence[Waiting]) -> None:
         """Speak a batch. Where it fails, each segment is tried once alone: one of them may be the cause."""
+        callers = [one.caller for one in batch]
         try:
-            spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
+            with traces.shared_call("engine call", callers, {"ttsp.segments": len(batch)}):
+                spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
             done = list(zip(batch, spoken, strict=True))
         except Exception as error:  # noqa: BLE001 - raised where each segment is waited for
             if len(batch) == 1:

@@ -10,6 +10,7 @@ from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngine
 from tts_app.engines.collector import Collector
 from tts_app.engines.priority import yield_thread
+from tts_app.telemetry import traces
 
 
 class EnginePool:
@@ -37,9 +38,10 @@ class EnginePool:
         Raises:
             EngineError: the engine cannot speak it, or is closed.
         """
-        if isinstance(self._lane, Collector):
-            return await asyncio.wrap_future(self._lane.submit(segment, background))
-        return await self._lane.synthesise(segment, background)
+        with traces.span("engine", {"ttsp.characters": len(segment.text), "ttsp.background": background}):
+            if isinstance(self._lane, Collector):
+                return await asyncio.wrap_future(self._lane.submit(segment, background))
+            return await self._lane.synthesise(segment, background)
 
     def close(self) -> None:
         """Cancel the calls that wait, wait for those that run, then release the engine."""
@@ -72,7 +74,7 @@ class _Cores:
         """Speak a segment. Raises EngineError."""
         if background:
             try:
-                later = self._background.submit(self._speak, segment, False)
+                later = self._background.submit(self._speak, segment, False, traces.current())
             except RuntimeError as error:
                 raise EngineError("The engine is closed.") from error
             try:
@@ -90,7 +92,7 @@ class _Cores:
                 self._turns.give_back()
             raise
         try:
-            call = self._threads.submit(self._speak, segment, alone)
+            call = self._threads.submit(self._speak, segment, alone, traces.current())
         except RuntimeError as error:  # the threads were shut down as the turn came
             self._turns.give_back()
             raise EngineError("The engine is closed.") from error
@@ -98,8 +100,9 @@ class _Cores:
         call.add_done_callback(lambda _: self._turns.give_back())
         return await asyncio.wrap_future(call)
 
-    def _speak(self, segment: Segment, alone: bool) -> Audio:
-        (audio,) = self._engine.synthesise([segment], alone)
+    def _speak(self, segment: Segment, alone: bool, caller: traces.Span) -> Audio:
+        with traces.shared_call("engine call", [caller], {"ttsp.segments": 1, "ttsp.alone": alone}):
+            (audio,) = self._engine.synthesise([segment], alone)
         return audio
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tts_app.fair_queue import NO_WEIGHTS, FairQueue
+from tts_app.telemetry import traces
 
 _FIRST_GUESS = 2.0
 """Seconds that a request is assumed to take until one was measured."""
@@ -98,12 +99,13 @@ class Admission:
             OverloadedError: as many as `queue` are waiting. It is raised at once, or while this waits: when
                 somebody comes of a tenant that has fewer waiting.
         """
-        if self._held >= self._slots or self._waiters:
-            if self._all_bounded >= self._queue:
-                self._make_room(tenant)
-            await self._wait(tenant, bounded=True)
-        else:
-            self._held += 1
+        with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
+            if self._held >= self._slots or self._waiters:
+                if self._all_bounded >= self._queue:
+                    self._make_room(tenant)
+                await self._wait(tenant, bounded=True)
+            else:
+                self._held += 1
         started = self._clock()
         try:
             yield
@@ -117,10 +119,11 @@ class Admission:
 
         Callers must bound their number themselves. Background work never makes `slot` refuse a caller.
         """
-        if self._held >= self._slots or self._waiters:
-            await self._wait(tenant, bounded=False)
-        else:
-            self._held += 1
+        with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
+            if self._held >= self._slots or self._waiters:
+                await self._wait(tenant, bounded=False)
+            else:
+                self._held += 1
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from tts_app.cloning.clips import GetClip, MissingClip
 from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
+from tts_app.telemetry import traces
 
 PATIENCE = 10.0
 """Seconds that a request waits for a model that is just starting."""
@@ -191,14 +192,15 @@ class VoiceClient(ModelClient[Capabilities]):
             ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        answer = await self._call("synthesise", [segment], self._background, within=within)
+        trace = traces.carried()
+        answer = await self._call("synthesise", [segment], self._background, trace, within=within)
         if isinstance(answer, MissingClip):
             if clip is None:
                 raise ModelUnavailableError(
                     f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
                 )
             segment = replace(segment, clip=await clip())
-            answer = await self._call("synthesise", [segment], self._background, within=within)
+            answer = await self._call("synthesise", [segment], self._background, trace, within=within)
         (audio,) = answer
         return audio  # type: ignore[no-any-return]
 

@@ -20,6 +20,7 @@ from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 
 _LOOK_AGAIN = 0.2
@@ -79,8 +80,8 @@ class DurableSpeeches:
         self._ended = ended
         self._model_retry = model_retry
         self._recorded = partial(recorded, backoff=database_retry)
-        self._queue: FairAsyncQueue[tuple[str, int]] = FairAsyncQueue(weights)
-        """Speeches to be made: of whom, which, and how often its model did not answer."""
+        self._queue: FairAsyncQueue[tuple[str, int, traces.Carrier]] = FairAsyncQueue(weights)
+        """Speeches to be made: whose, which, how often its model did not answer, and its request's trace."""
         self._tasks: list[asyncio.Task[None]] = []
         self._making: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -89,7 +90,7 @@ class DurableSpeeches:
     async def start(self) -> None:
         """Queue what an earlier run left unfinished, and start the workers."""
         for tenant, speech_id in await asyncio.to_thread(self._speeches.unfinished):
-            self._queue.put_nowait((tenant, (speech_id, 0)))
+            self._queue.put_nowait((tenant, (speech_id, 0, {})))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
@@ -112,9 +113,9 @@ class DurableSpeeches:
             await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
             # It may be stored: the connection can break after that.
-            self._queue.put_nowait((tenant, (speech.id, 0)))
+            self._queue.put_nowait((tenant, (speech.id, 0, traces.carried())))
             raise
-        self._queue.put_nowait((tenant, (speech.id, 0)))
+        self._queue.put_nowait((tenant, (speech.id, 0, traces.carried())))
 
     async def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, or None."""
@@ -173,8 +174,8 @@ class DurableSpeeches:
         while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
-            tenant, (speech_id, tries) = await self._queue.get()
-            task = asyncio.create_task(self._make(tenant, speech_id, tries))
+            tenant, (speech_id, tries, trace) = await self._queue.get()
+            task = asyncio.create_task(self._make(tenant, speech_id, tries, trace))
             self._making[speech_id] = task
             try:
                 await asyncio.wait([task])
@@ -186,7 +187,7 @@ class DurableSpeeches:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log("durable speech crashed", speech=speech_id, error=error)
 
-    async def _make(self, tenant: str, speech_id: str, tries: int) -> None:
+    async def _make(self, tenant: str, speech_id: str, tries: int, trace: traces.Carrier) -> None:
         """Make one speech and record how it ended; if its model does not answer, queue it again for later."""
         speech = await self._recorded(partial(self._speeches.get, tenant, speech_id))
         if speech is None or speech.text is None:
@@ -195,10 +196,11 @@ class DurableSpeeches:
             return
         self._notify(speech_id)
         try:
-            await self._render(speech, speech.text)
+            with traces.entry("durable speech", trace, {"ttsp.speech": speech_id, "ttsp.tries": tries}):
+                await self._render(speech, speech.text)
         except ModelUnavailableError as error:
             if tries < _MODEL_RETRIES:
-                self._make_later(speech, tries, error)
+                self._make_later(speech, tries, error, trace)
             else:
                 await self._fail(speech, str(error), error)
         except (TextError, EngineError, UnknownVoiceError, UnknownModelError) as error:
@@ -206,11 +208,13 @@ class DurableSpeeches:
         except Exception as error:  # noqa: BLE001 - one bad speech must not stop the worker
             await self._fail(speech, "The speech could not be made.", error)
 
-    def _make_later(self, speech: Speech, tries: int, error: ModelUnavailableError) -> None:
+    def _make_later(
+        self, speech: Speech, tries: int, error: ModelUnavailableError, trace: traces.Carrier
+    ) -> None:
         """Queue a speech again after a pause, during which the workers make speeches of other models."""
         pause = self._model_retry.after(tries + 1)
         log("durable speech waits for its model", speech=speech.id, seconds=pause, error=error)
-        again = (speech.tenant, (speech.id, tries + 1))
+        again = (speech.tenant, (speech.id, tries + 1, trace))
         asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)
 
     async def _render(self, speech: Speech, text: str) -> None:

@@ -18,8 +18,20 @@ from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.clones import Clones
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
 from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics import SpeechMetrics
+
+
+def _told(_service: object, tenant: str, utterance: Utterance, texts: object = None) -> traces.Attributes:
+    """Return what the span of a speech tells."""
+    return {
+        "ttsp.tenant": tenant,
+        "ttsp.model": utterance.voice.model,
+        "ttsp.voice": _metered(utterance.voice),
+        "ttsp.format": utterance.options.format,
+        "ttsp.characters": len(utterance.text),
+    }
 
 
 class SpeechService:
@@ -63,6 +75,7 @@ class SpeechService:
         """
         return self._catalogues[self.served.find(model).resource.name]
 
+    @traces.traced("speech", _told)
     async def speak(
         self, tenant: str, utterance: Utterance, texts: AsyncIterator[str] | None = None
     ) -> AsyncGenerator[Chunk, None]:
@@ -99,6 +112,7 @@ class SpeechService:
                 return
         self._metrics.finished(voice, locale, time.monotonic() - started)
 
+    @traces.traced("speech", _told)
     async def speak_in_background(self, tenant: str, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 

@@ -19,6 +19,7 @@ from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, Te
 from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
 from tts_app.serving.frames import Frame, Receiver
 from tts_app.serving.names import TEXT_DEPLOYMENT
+from tts_app.telemetry import traces
 
 IDLE = 5.0
 """Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""
@@ -115,7 +116,8 @@ class TextClient(ModelClient[TextCapabilities]):
                     self._requests += 1
                     number = self._requests
                     with connection.receiving(number, receiver):
-                        await result(write.dispatch(replica, connection.name, number, request))
+                        trace = traces.carried()
+                        await result(write.dispatch(replica, connection.name, number, request, trace))
                         await receiver.ended()
                     return
             if self._opening is None or self._opening.done():

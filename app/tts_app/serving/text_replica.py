@@ -20,6 +20,7 @@ from tts_app.serving.frames import Frame, StreamMux, end, frame
 from tts_app.serving.gc_tuning import tune
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.text import Recorder, TextEngineMetrics
 
@@ -91,8 +92,12 @@ class Text:
         finally:
             self._muxes.pop(connection, None)
 
-    async def write(self, connection: str, number: int, request: TextRequest) -> None:
+    async def write(
+        self, connection: str, number: int, request: TextRequest, trace: traces.Carrier | None = None
+    ) -> None:
         """Write the answer to the request `number` into `connection`; a cancelled call stops the writing.
+
+        `trace` is the caller's.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
@@ -101,11 +106,12 @@ class Text:
         mux = self._muxes.setdefault(connection, StreamMux())
         mux.requests += 1
         try:
-            with Recorder(self._metrics) as recorder:
+            with traces.resumed(trace), traces.span("engine") as span, Recorder(self._metrics) as recorder:
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         first = recorder.delta(delta)
                         mux.put(frame(number, delta), urgent=first)
+                span.set({"ttsp.tokens": recorder.tokens})
             mux.put(end(number), urgent=True)
             self._failures = 0
         except EngineStoppedError as error:

@@ -22,6 +22,7 @@ from tts_app.resources import Source
 from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics import EngineMetrics
 
@@ -78,11 +79,12 @@ class Voice:
         return self._engine.capabilities
 
     async def synthesise(
-        self, segments: Sequence[Segment], background: bool = False
+        self, segments: Sequence[Segment], background: bool = False, trace: traces.Carrier | None = None
     ) -> list[Audio] | MissingClip:
         """Speak `segments`; cancelling the call drops those that have not started.
 
-        Where this replica lacks the clip of one, it speaks none and says which clip that is.
+        Where this replica lacks the clip of one, it speaks none and says which clip that is. `trace` is the
+        caller's.
         """
         started = time.perf_counter()
         filled = []
@@ -94,7 +96,8 @@ class Voice:
             if segment.clip is not None and segment.clip.audio.size:  # it is kept from now on, for a while
                 asyncio.get_running_loop().call_later(self._clips.lease, self._clips.expire)
         try:
-            audio = [await self._pool.synthesise(segment, background) for segment in filled]
+            with traces.resumed(trace):
+                audio = [await self._pool.synthesise(segment, background) for segment in filled]
         finally:
             for clip in (segment.clip for segment in filled if segment.clip is not None):
                 self._clips.spoken(clip)

@@ -10,8 +10,14 @@ from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import TextModel
 from tts_app.serving.models import ServedModels
 from tts_app.serving.text_client import TextClient
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics import TextMetrics
+
+
+def _told(_service: object, tenant: str, model: str, _request: TextRequest) -> traces.Attributes:
+    """Return what the span of an answer tells."""
+    return {"ttsp.tenant": tenant, "ttsp.model": model}
 
 
 class TextService:
@@ -43,6 +49,7 @@ class TextService:
         capabilities: TextCapabilities = await self.served.find(model).capabilities()
         return capabilities
 
+    @traces.traced("text", _told)
     async def write(self, tenant: str, model: str, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write for a caller of `tenant` who waits.
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from tts_app.engines.text import EngineError, EngineStoppedError
 from tts_app.files import private_file, private_folder
+from tts_app.telemetry import traces
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the request that the current task serves; empty outside a request."""
@@ -98,6 +99,8 @@ class JsonFormatter(logging.Formatter):
         }
         if (current := request_id.get()) and "request_id" not in entry:
             entry["request_id"] = current
+        if trace := traces.trace_id():
+            entry["trace_id"] = trace
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
