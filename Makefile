@@ -30,7 +30,7 @@ test-all: setup ## the same with every trial and with coverage (hours); writes d
 	@$(PY) hack/tiers --all
 
 .PHONY: lint
-lint: ## ruff, mypy, import-linter, and whether crds/ is as its types are
+lint: ## ruff, mypy, import-linter, and whether crds/ and the dashboards are as what makes them
 	@hack/setup dev
 	@$(PY) hack/tiers lint
 
@@ -55,6 +55,12 @@ test-operator: ## tests against a real Kubernetes API server and KubeRay (the fi
 .PHONY: e2e
 e2e: setup ## tests on a real Kubernetes that runs pods: on this machine (root) or, with KIND=1, on kind (Docker)
 	@$(PY) hack/tiers programs images node e2e
+
+.PHONY: e2e-torch
+e2e-torch: setup ## a pod of an engine in torch speaks on that Kubernetes: builds its image (7 GB); in no other target
+	@$(PY) hack/tiers programs images
+	@$(PY) hack/images kokoro-torch
+	@$(PY) -m pytest tests/e2e/test_torch.py
 
 .PHONY: images
 images: ## build the container images that changed, into the cache (Docker, or root, Buildah and Skopeo)
@@ -127,6 +133,11 @@ quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
 crds: ## write crds/ from the types in app/tts_app/resources
 	@hack/setup dev
 	$(PY) hack/generate-crds
+
+.PHONY: dashboards
+dashboards: ## write the dashboards of Grafana into the chart, from hack/dashboards and the package of Ray
+	@hack/setup dev
+	$(PY) hack/dashboards
 
 .PHONY: requirements
 requirements: ## pin the dependencies of pyproject.toml again

@@ -43,6 +43,10 @@ class FairQueue(Generic[Item]):
         for line in self._lines.values():
             yield from line.items
 
+    def lengths(self) -> dict[str, int]:
+        """Return how many items each tenant has, of those that have any."""
+        return {tenant: len(line.items) for tenant, line in self._lines.items()}
+
     def weight(self, tenant: str) -> int:
         """Return how many items a tenant has taken in its turn."""
         return self._weights.get(tenant, 1)

@@ -216,7 +216,10 @@ class Settings(BaseSettings):
     dashboard: bool = False
     """Whether the embedded Ray runs its dashboard: on loopback, behind its token, 240 MB more memory."""
     dashboard_port: Annotated[int, Field(ge=1, le=65535)] = 8265
-    """Port of that dashboard."""
+    """Port of Ray's dashboard."""
+    ray_dashboard: bool = False
+    """Whether the API serves Ray's dashboard at /ray/, to administrators of the default tenant, to look at.
+    It starts the embedded Ray's dashboard."""
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = 8090
     """Port on loopback where the embedded Ray serves Prometheus metrics; any free one when unset."""
     batch_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -304,6 +307,11 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """`state_dir` with `~` expanded."""
         return self.state_dir.expanduser()
+
+    @property
+    def runs_dashboard(self) -> bool:
+        """Whether the embedded Ray runs its dashboard."""
+        return self.dashboard or self.ray_dashboard
 
     @property
     def weights(self) -> Mapping[str, int]:

@@ -8,6 +8,18 @@ from dataclasses import dataclass
 KUBERNETES = "k8s.io/kubernetes"
 KUBERAY = "github.com/ray-project/kuberay/ray-operator"
 KUEUE = "sigs.k8s.io/kueue"
+COLLECTOR = "go.opentelemetry.io/collector/otelcol"
+_CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
+_COLLECTOR_PARTS = tuple(
+    f"{_CONTRIB}/{part}"
+    for part in (
+        "exporter/fileexporter",
+        "extension/healthcheckextension",
+        "extension/storage/filestorage",
+        "receiver/filelogreceiver",
+    )
+)
+"""The modules of its components that come from elsewhere, and have versions of their own."""
 
 VERSIONS = {
     KUBERNETES: "v1.34.4",
@@ -17,6 +29,8 @@ VERSIONS = {
     KUEUE: "v0.17.0",
     "helm.sh/helm/v4": "v4.3.1",
     "github.com/yannh/kubeconform": "v0.8.0",
+    COLLECTOR: "v0.165.0",
+    **dict.fromkeys(_COLLECTOR_PARTS, "v0.165.1"),
 }
 """Go modules and the versions that are built."""
 
@@ -32,6 +46,8 @@ class Binary:
     version: str
     module: str | None
     """Its Go module; None: the wrapper holds its source."""
+    imports: tuple[str, ...] = ()
+    """Of a source in the wrapper: the modules that it imports."""
     version_variables: tuple[str, ...] = ()
     """Go variables that give the program its version."""
     files: str = ""
@@ -44,14 +60,14 @@ class Binary:
 def _kubernetes(name: str, work: float) -> Binary:
     stamps = ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")
     package = f"{KUBERNETES}/cmd/{name}"
-    return Binary(name, "kubernetes", package, VERSIONS[KUBERNETES], KUBERNETES, stamps, work=work)
+    return Binary(name, "kubernetes", package, VERSIONS[KUBERNETES], KUBERNETES, (), stamps, work=work)
 
 
 def _other(
     name: str, folder: str, module: str, package: str = "", *, work: float, stamp: str = "", files: str = ""
 ) -> Binary:
     stamps = (stamp,) if stamp else ()
-    return Binary(name, folder, module + package, VERSIONS[module], module, stamps, files, work)
+    return Binary(name, folder, module + package, VERSIONS[module], module, (), stamps, files, work)
 
 
 BINARIES = {
@@ -93,6 +109,16 @@ BINARIES = {
             work=300,
         ),
         Binary("pause", "pause", ".", "v1", None),
+        Binary(
+            "otel-collector",
+            "otel-collector",
+            ".",
+            VERSIONS[COLLECTOR],
+            None,
+            (COLLECTOR, *_COLLECTOR_PARTS),
+            ("main.version",),
+            work=200,
+        ),
     )
 }
 
@@ -106,5 +132,6 @@ CONTROL_PLANE = (
     "kubeconform",
 )
 NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet", "coredns", "kueue", "pause")
-SETS = {"control-plane": CONTROL_PLANE, "node": NODE}
-"""What to build for operator tests, and for a cluster that runs pods and its tests."""
+OBSERVABILITY = ("otel-collector",)
+SETS = {"control-plane": CONTROL_PLANE, "node": NODE, "observability": OBSERVABILITY}
+"""What to build for operator tests, for a cluster that runs pods, and for tests of logs and traces."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.binaries import BINARIES, Binary
+from cluster.binaries import BINARIES, SETS, Binary
 from cluster.estimate import in_words, seconds_left
 
 MODULES = Path(__file__).parent / "modules"
@@ -63,8 +63,14 @@ def check(names: Iterable[str]) -> None:
     if missing := _missing(names):
         raise PrerequisiteError(
             f"Not in {cache_folder() / 'bin'}: {', '.join(path_of(name).name for name in missing)}. "
-            "Build them: `.venv/bin/python hack/cluster build` (some minutes, once a machine)."
+            f"Build them: `.venv/bin/python hack/cluster build {_set_of(missing)}` "
+            "(some minutes, once a machine)."
         )
+
+
+def _set_of(names: Sequence[str]) -> str:
+    """Return the smallest set that has all of `names`."""
+    return min((name for name in SETS if set(names) <= set(SETS[name])), key=lambda name: len(SETS[name]))
 
 
 def build(names: Iterable[str]) -> None:

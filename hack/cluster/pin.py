@@ -24,14 +24,22 @@ def _pin(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     binaries = [binary for binary in BINARIES.values() if binary.folder == folder.name and binary.module]
     edits = [f"-tool={binary.package}" for binary in binaries]
-    for module in sorted({binary.module for binary in binaries if binary.module}):
+    modules = {binary.module for binary in binaries if binary.module}
+    for module in sorted(modules | set(_imports(folder))):
         edits.append(f"-require={module}@{VERSIONS[module]}")
         if module == KUBERNETES:
             edits += _staging(folder)
     _go(folder, "mod", "init", f"ttsplayground.dev/cluster/{folder.name}")
     # The oldest possible Go: `tidy` raises it to what the modules need.
     _go(folder, "mod", "edit", f"-go={_OLDEST_GO}", *edits)
-    _go(folder, "mod", "tidy")
+    # `-e`: tidy also looks for what the tests of imported packages import, which no build needs and the
+    # module proxy may lack. What a build needs and is missing fails the build (`-mod=readonly`).
+    _go(folder, "mod", "tidy", "-e")
+
+
+def _imports(folder: Path) -> list[str]:
+    """Return the modules that the source in `folder` imports."""
+    return [name for binary in BINARIES.values() if binary.folder == folder.name for name in binary.imports]
 
 
 def _staging(folder: Path) -> list[str]:

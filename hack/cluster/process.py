@@ -73,6 +73,15 @@ class Process:
                 raise StartError(f"{self.name} is not ready after {timeout:g} s. {self._end_of_log()}")
             time.sleep(0.1)
 
+    def wait_end(self, timeout: float) -> None:
+        """Wait until it has ended by itself; fail after `timeout` seconds."""
+        if self._popen is None:
+            return
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise StartError(f"{self.name} still runs after {timeout:g} s. {self._end_of_log()}") from error
+
     def stop(self) -> None:
         """Kill it and its process group: the cluster's data is deleted anyway."""
         if self._popen is None:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from cluster.build import cache_folder
 from cluster.layout import Layout, begin, remove_unused
 from images.builders import Builder, Order, builder, tell
-from images.levels import IMAGES, LEVELS, Level, key, stage, version
+from images.levels import ALL_LEVELS, IMAGES, LEVELS, ON_REQUEST, Level, key, stage, version
 from images.registries import write_secrets
 from tts_app.sources.base import no_progress
 from tts_app.sources.packages import bundle_stamp, fetch_package
@@ -20,7 +20,8 @@ from tts_app.sources.packages import bundle_stamp, fetch_package
 _DIGITS = 12
 """Digits of a key in the names of folders and tags."""
 _KEPT = 3
-"""Layouts to keep per image: for several checkouts, and for a change that is reverted."""
+"""Layouts to keep per image: for several checkouts, and for a change that is reverted. Of one that is built
+on request, the last one alone."""
 _BLOBS = "blobs"
 _UNFINISHED = ".making-"
 _UPDATES = "updates"
@@ -44,7 +45,7 @@ def layouts(names: Sequence[str] = IMAGES, fresh: bool = False) -> list[Path]:
         chosen = builder()
         chosen.prepare()
         workshop = Workshop(chosen, folder)
-        made = [workshop.layout(LEVELS[name]) for name in names]
+        made = [workshop.layout(ALL_LEVELS[name]) for name in names]
         workshop.tidy()
         return made
 
@@ -52,7 +53,7 @@ def layouts(names: Sequence[str] = IMAGES, fresh: bool = False) -> list[Path]:
 def places(names: Sequence[str] = IMAGES) -> list[Path]:
     """Return where the images' layouts are, or would be; build, fetch and install nothing."""
     workshop = Workshop(builder(), cache_folder() / "images")
-    return [workshop.place(LEVELS[name]) for name in names]
+    return [workshop.place(ALL_LEVELS[name]) for name in names]
 
 
 class Workshop:
@@ -65,7 +66,7 @@ class Workshop:
         self._updates = updates.read_text() if updates.is_file() else ""
         self._base = f"{builder.base()} {self._updates}"
         stamps = {bundle: bundle_stamp(bundle) for level in LEVELS.values() for bundle in level.models}
-        self._keys = {name: key(level, self._base, stamps)[:_DIGITS] for name, level in LEVELS.items()}
+        self._keys = {name: key(level, self._base, stamps)[:_DIGITS] for name, level in ALL_LEVELS.items()}
         """By level, all computed at one time: files may change while images are built."""
 
     def place(self, level: Level) -> Path:
@@ -87,9 +88,10 @@ class Workshop:
             shutil.rmtree(unfinished)
         for archive in self._folder.glob("tts-playground-*.tar"):  # the form before layouts
             archive.unlink()
-        for level in LEVELS.values():
-            made = sorted(self._folder.glob(f"{level.image}-*-*/"), key=lambda path: path.stat().st_mtime)
-            for old in made[:-_KEPT]:
+        for level in ALL_LEVELS.values():
+            found = self._folder.glob(f"{level.image}-[0-9]*-*/")  # its versions, not kokoro-torch for kokoro
+            made = sorted(found, key=lambda path: path.stat().st_mtime)
+            for old in made[: -1 if level.name in ON_REQUEST else -_KEPT]:
                 shutil.rmtree(old)
         if (self._folder / _BLOBS).is_dir():
             kept = [Layout(path) for path in self._folder.glob("tts-playground-*/")]
@@ -97,6 +99,8 @@ class Workshop:
 
     def _make(self, level: Level, target: Path) -> None:
         arguments = {LEVELS[name].argument: self._have(LEVELS[name]) for name in level.on}
+        if level.folder:
+            arguments["ENGINE"] = level.name
         if level.on_base:
             arguments |= {"BASE_IMAGE": self._builder.base_reference(), "UPDATES": self._updates}
         name, keyed = f"{level.image}:{version()}", self._keyed(level)
@@ -113,7 +117,7 @@ class Workshop:
                     dockerfile=level.dockerfile(),
                     context=_shelf(level) if level.models else context,
                     arguments={**arguments, "VERSION": version()},
-                    secrets=write_secrets(secrets) if level.on_base else {},
+                    secrets=write_secrets(secrets) if level.requirements else {},
                 )
             )
         built = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster.build import BuildError, PrerequisiteError
 from cluster.layout import Layout
 from images.build import layouts, places
-from images.levels import IMAGES, LEVELS, version
+from images.levels import ALL_LEVELS, IMAGES, LEVELS, ON_REQUEST, version
 from tts_app.sources.base import SourceError
 
 _ERRORS = (BuildError, PrerequisiteError, SourceError, subprocess.CalledProcessError)
@@ -33,7 +33,7 @@ def main() -> int:
 
 def _archive(name: str, layout: Path, folder: Path) -> Path:
     """Write an image as a docker-archive into `folder`."""
-    target = folder / f"{LEVELS[name].image}-{version()}.tar"
+    target = folder / f"{ALL_LEVELS[name].image}-{version()}.tar"
     Layout(layout).write_docker_archive(target)
     return target
 
@@ -43,8 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python hack/images",
         description="Build the container images that the cache lacks, and print the folders where they are.",
     )
-    levels = f"of {', '.join(LEVELS)}; {', '.join(IMAGES)} by default"
-    parser.add_argument("level", nargs="*", choices=[*LEVELS, []], help=levels)
+    levels = (
+        f"of {', '.join(LEVELS)}; {', '.join(IMAGES)} by default. With CUDA, several gigabytes each: "
+        f"{', '.join(ON_REQUEST)}"
+    )
+    parser.add_argument("level", nargs="*", choices=[*ALL_LEVELS, []], help=levels)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--print", action="store_true", help="build nothing; exit status 3 where an image is missing or old"

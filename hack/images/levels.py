@@ -25,6 +25,7 @@ _ENGINES = {
     if runtime.built
 }
 """Runtimes whose images are built here, by level."""
+_TORCH = "torch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Level:
     """Levels that it is built from. Unless `dependencies` is one of them, it is built on the base image."""
     models: tuple[str, ...] = ()
     """Bundles that it contains, by their `package://` names; they are its build context."""
+    folder: str = ""
+    """Folder of its Dockerfile in docker/, where others share that: it gets the name as ENGINE."""
 
     @property
     def image(self) -> str:
@@ -58,7 +61,7 @@ class Level:
 
     def dockerfile(self, root: Path = ROOT) -> Path:
         """Return its Dockerfile."""
-        return root / "docker" / self.name / "Dockerfile"
+        return root / "docker" / (self.folder or self.name) / "Dockerfile"
 
 
 LEVELS = {
@@ -74,10 +77,22 @@ LEVELS = {
         ),
     )
 }
-"""The levels that are built here, by name; each comes after those that it is built from. docker/ has more:
-images with CUDA are too big to build here."""
+"""The levels that are built here, by name; each comes after those that it is built from."""
 IMAGES = ("operator", "app", *_ENGINES)
 """The levels that pods run; the others are parts of these."""
+ON_REQUEST = {
+    name: Level(
+        name, requirements=("images.txt", f"{name}.txt"), on=("dependencies", "project"), folder=_TORCH
+    )
+    for name in (
+        runtime.image.removeprefix(IMAGE_PREFIX)
+        for engine in ENGINES.values()
+        for runtime in engine.runtimes
+        if not runtime.built and runtime.name == _TORCH
+    )
+}
+"""Levels that are built only by their names: with CUDA, gigabytes each. docker/ has one more, vllm."""
+ALL_LEVELS = LEVELS | ON_REQUEST
 
 
 def version(root: Path = ROOT) -> str:

@@ -43,10 +43,15 @@ _LINT = Tier(
         (_PYTHON, "-m", "mypy"),
         (".venv/bin/lint-imports",),
         (_PYTHON, "hack/generate-crds", "--check"),
+        (_PYTHON, "hack/dashboards", "--check"),
     ),
 )
 _UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))
-_BUILD_PROGRAMS = (("hack/setup", "go"), (_PYTHON, "hack/cluster", "build", _PROGRAMS))
+_BUILD_PROGRAMS = (
+    ("hack/setup", "go"),
+    (_PYTHON, "hack/cluster", "build", _PROGRAMS),
+    (_PYTHON, "hack/cluster", "build", "observability"),
+)
 _OPERATOR = Tier("operator", tests=("tests/operator",))
 _APP = Tier("app", tests=("tests/app", "--ignore=tests/app/batch"))
 _BATCH = Tier("batch", tests=("tests/app/batch",))

@@ -6,9 +6,10 @@ its own copy.
 
 import asyncio
 import json
+import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +34,13 @@ class Store:
     """The objects of one kind, of one namespace or all, that belong to services or to TTSJobs."""
 
     def __init__(
-        self, watched: Watched, namespace: str | None, notify: Callable[[Key | JobKey], None]
+        self,
+        watched: Watched,
+        namespace: str | None,
+        notify: Callable[[Key | JobKey], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`notify` is called with the owner of objects that changed."""
+        """`notify` is called with the owner of objects that changed; `clock` is monotonic, in seconds."""
         self.watched, self.namespace = watched, namespace
         self.version = 0
         """The version that the watch has reached: all older changes are known."""
@@ -44,8 +49,19 @@ class Store:
         self.written = asyncio.Event()
         """Set once the API server has returned an object of the group since the kind was missing."""
         self._notify = notify
+        self._clock = clock
+        self._heard = clock()
+        self._is_missing = False
         self._entries: dict[Name, _Entry] = {}
         self._names: defaultdict[Key | JobKey, set[Name]] = defaultdict(set)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the API server last told something of the kind; None where the cluster lacks it.
+
+        A watch that works tells something each minute, at least a bookmark.
+        """
+        return None if self._is_missing else self._clock() - self._heard
 
     def of(self, key: Key | JobKey) -> list[dict[str, Any]]:
         """Return the objects that belong to `key`.
@@ -80,17 +96,20 @@ class Store:
                 self._drop(name)
         self.version = version
         self.trouble = ""
+        self._hear()
 
     def clear(self) -> None:
         """Drop all objects: the cluster has no such kind."""
         for name in list(self._entries):
             self._drop(name)
         self.trouble = ""
+        self._is_missing = True
         self.written.clear()
 
     def take(self, type_: str, found: Manifest) -> None:
         """Take an event of the watch."""
         self.version = version = _version(found)
+        self._hear()
         if type_ == "BOOKMARK":
             return
         entry = self._entries.get(_name(found))
@@ -112,6 +131,9 @@ class Store:
         if version <= self.version or (entry is not None and version <= entry.version):
             return
         self._set(found, is_notified=is_own, notify=False)
+
+    def _hear(self) -> None:
+        self._heard, self._is_missing = self._clock(), False
 
     def _require(self) -> None:
         if self.trouble:
@@ -148,6 +170,15 @@ class Cache:
         self._stores = {
             (store.watched.kind, store.watched.owner, store.namespace): store for store in self.stores
         }
+
+    def ages(self) -> Mapping[str, float]:
+        """Return the age of the oldest store of each kind that the cluster has, in seconds."""
+        found: dict[str, float] = {}
+        for store in self.stores:
+            if (age := store.age) is not None:
+                kind = store.watched.kind.name
+                found[kind] = max(age, found.get(kind, 0.0))
+        return found
 
     async def of(self, kind: Kind, key: Key | JobKey) -> Sequence[Manifest]:
         """See Reader."""

@@ -1,6 +1,7 @@
 """The Kubernetes API as the operator uses it: a few verbs on plain dicts; every request is counted."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from functools import cache
@@ -266,11 +267,12 @@ def _typed(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterator[None]:
-    """Count a request by its verb and kind, and raise KubeError if it fails.
+    """Count and time a request by its verb and kind, and raise KubeError if it fails.
 
     With `missing_is_none` an answer of 404 ends the block quietly.
     """
     code = "200"
+    began = time.monotonic()
     with traces.span(f"{verb} {kind.name}") as span:
         try:
             with _errors(verb, kind):
@@ -281,6 +283,7 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
                 raise
         finally:
             span.set({"ttsp.code": code})
+            metrics.API_CALL_SECONDS.labels(verb).observe(time.monotonic() - began)
             metrics.API_CALLS.labels(verb, kind.name, code).inc()
 
 

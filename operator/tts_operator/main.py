@@ -14,8 +14,9 @@ from tts_operator import logs
 from tts_operator.kube import LightKube
 from tts_operator.leader import Leader, LeaseLostError
 from tts_operator.operation import operate
+from tts_operator.protection import ProtectionError
 from tts_operator.running import Running
-from tts_operator.server import serve
+from tts_operator.server import Guarded, serve
 from tts_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ def main() -> int:
     except* LeaseLostError as lost:
         logger.error("%s", lost.exceptions[0])
         status = 1
+    except* ProtectionError as unusable:
+        logger.error("%s", unusable.exceptions[0])
+        status = 2
     return status
 
 
@@ -50,6 +54,7 @@ async def run(settings: Settings, config: KubeConfig) -> None:
     Raises:
         ExceptionGroup: it contains a LeaseLostError if another operator leads now.
         OSError: the port is taken.
+        ProtectionError: what protects /metrics cannot be used.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -62,7 +67,9 @@ async def run(settings: Settings, config: KubeConfig) -> None:
         kube, settings.namespace, identity, settings.lease_seconds, settings.lease_renewal_seconds
     )
     try:
-        async with serve(settings.host, settings.port, lambda: running.is_alive):
+        protection = settings.protection
+        guarded = None if protection is None else Guarded(protection, settings.metrics_port)
+        async with serve(settings.host, settings.port, lambda: running.is_alive, guarded):
             if not settings.leader_election:
                 await _until(stop, operate(settings, config, identity, running))
                 return

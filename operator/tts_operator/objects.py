@@ -57,7 +57,9 @@ CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+SERVICE = Kind("v1", "Service", "services")
 POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
+SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors")
 JOB = Kind("batch/v1", "Job", "jobs")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
@@ -79,7 +81,9 @@ KINDS: Final = {
         NETWORK_POLICY,
         INGRESS,
         DISRUPTION_BUDGET,
+        SERVICE,
         POD_MONITOR,
+        SERVICE_MONITOR,
         JOB,
         HTTP_ROUTE,
         EVENT,

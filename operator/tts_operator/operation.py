@@ -37,6 +37,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
             jobs.add(key)
 
     cache = Cache(settings.watched, notify)
+    metrics.CACHE_AGE.read = cache.ages
     async with AsyncExitStack() as stack:
         kube = _client(stack, config, settings, cache.learn)
         # Each has its own connections: a watch uses its connection all the time.
@@ -51,6 +52,7 @@ async def operate(settings: Settings, config: KubeConfig, identity: str, running
                 settings.monitoring_namespace,
                 settings.profile,
                 settings.commercial,
+                settings.monitoring,
             ),
             settings.poll_seconds,
             settings.resync_seconds,

@@ -1,5 +1,6 @@
 """Settings of the operator: each has a default, and an environment variable `TTSP_OPERATOR_<NAME>`."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tts_app import __version__
 from tts_app.profiles import Profile
 from tts_app.resources.engines import default_images
+from tts_app.resources.playground import Monitoring
+from tts_operator.protection import Protection
 
 
 class Settings(BaseSettings):
@@ -44,6 +47,9 @@ class Settings(BaseSettings):
     monitoring_namespace: str = ""
     """Namespace of Prometheus: its pods alone read the metrics of services; all callers may when empty."""
 
+    monitoring: Monitoring = Monitoring()
+    """How Prometheus finds services whose Playground does not say: a JSON object, as `monitoring` there."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 16
     """Services, and as many TTSJobs, that are reconciled at a time: a reconcile with changes mostly waits for
     the API server."""
@@ -58,6 +64,14 @@ class Settings(BaseSettings):
     """Address of /healthz, /readyz and /metrics."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /healthz, /readyz and /metrics; 0 takes a free one."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8443
+    """Port of /metrics where the next three are set; 0 takes a free one."""
+    metrics_certificate: Path | None = None
+    """File of the certificate with which /metrics is served by TLS, and those of its issuers."""
+    metrics_key: Path | None = None
+    """File of its private key."""
+    metrics_token: Path | None = None
+    """File of the token that callers of /metrics must have."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least serious level that is logged."""
 
@@ -69,6 +83,26 @@ class Settings(BaseSettings):
                 f"({self.lease_seconds}), or the Lease runs out before it is renewed"
             )
         return self
+
+    @model_validator(mode="after")
+    def _protects_wholly(self) -> Self:
+        given = {
+            name: getattr(self, name) for name in ("metrics_certificate", "metrics_key", "metrics_token")
+        }
+        lacking = [name for name, path in given.items() if path is None]
+        if 0 < len(lacking) < len(given):
+            raise ValueError(
+                f"{' and '.join(lacking)} must be set too: a token that is sent in clear, or to a server "
+                "that anybody may read, protects nothing"
+            )
+        return self
+
+    @property
+    def protection(self) -> Protection | None:
+        """What protects /metrics; None where whoever reaches the port may read them."""
+        if self.metrics_certificate is None or self.metrics_key is None or self.metrics_token is None:
+            return None
+        return Protection(self.metrics_certificate, self.metrics_key, self.metrics_token)
 
     @property
     def watched(self) -> tuple[str, ...]:

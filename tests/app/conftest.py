@@ -19,6 +19,8 @@ import psutil
 import pytest
 from killing import kill_all, kill_each
 
+from cluster.binaries import OBSERVABILITY
+from cluster.build import PrerequisiteError, check
 from cluster.process import free_port
 from tts_app.manifests import load_voice_models
 from tts_app.serve_config import serve_config
@@ -215,6 +217,17 @@ class Playground(RunningPlayground):
     def segments_spoken(self) -> int:
         """How many calls the engine has had."""
         return sum(line["event"] == "segments spoken" for line in self.logs("voice-kokoro"))
+
+
+@pytest.fixture(scope="session")
+def collector_built() -> None:
+    """Have the OpenTelemetry collector, or say how it is had: it is not built inside a test."""
+    try:
+        check(OBSERVABILITY)
+    except PrerequisiteError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

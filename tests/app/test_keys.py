@@ -1,6 +1,7 @@
 """Keys on a running playground: made beside it by `ttsp keys`, used, rotated and revoked over HTTP."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,12 @@ PATIENCE = 60.0
 def keyed(starting: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A playground that asks for keys of its database, and records who does what."""
     anchors = tmp_path_factory.mktemp("anchors")
-    settings = {"TTSP_KEY_REQUIRED": "true", "TTSP_AUDIT": "true", "TTSP_AUDIT_ANCHOR": str(anchors)}
+    settings = {
+        "TTSP_KEY_REQUIRED": "true",
+        "TTSP_AUDIT": "true",
+        "TTSP_AUDIT_ANCHOR": str(anchors),
+        "TTSP_RAY_DASHBOARD": "true",
+    }
     with starting("keys", **settings) as started:
         yield started
 
@@ -123,3 +129,34 @@ def test_tenants_share_a_playground_and_nothing_of_their_own(keyed: Any, ttsp: C
         assert cached(hotel) == 0
         assert cached(hotel) > 0, "its own prompt is used again"
         assert [cached(clinic), cached(hotel), cached(clinic)] == [0, 0, 0]
+
+
+def test_rays_dashboard_is_for_administrators_to_look_at(keyed: Any, ttsp: Callable[..., str]) -> None:
+    admin = bearer(ttsp("keys", "create", "platform team", "--scopes", "admin"))
+    reader = bearer(ttsp("keys", "create", "site", "--scopes", "read,speak"))
+    with httpx.Client(base_url=keyed.url, timeout=60) as client:
+        assert client.get("/ray/").status_code == 401
+        assert client.get("/ray/nodes?view=summary", headers=reader).status_code == 403
+        page = client.get("/ray/", headers=admin)
+        assert "<title>Ray Dashboard</title>" in page.text
+        assert client.head("/ray/", headers=admin).status_code == 200
+        (script,) = re.findall(r'src="[.]/(static/js/[^"]+)"', page.text)
+        loaded = client.get(f"/ray/{script}", headers=admin)
+        assert (loaded.status_code, int(loaded.headers["content-length"])) == (200, len(loaded.content))
+        applications = client.get("/ray/api/serve/applications/", headers=admin).json()["applications"]
+        assert applications["kokoro"]["status"] == "RUNNING"
+        (node,) = client.get("/ray/nodes?view=summary", headers=admin).json()["data"]["summary"]
+        actors = client.get("/ray/logical/actors", headers=admin).json()["data"]["actors"]
+        assert {actor["state"] for actor in actors.values()} == {"ALIVE"}
+        for path in (f"nodes/{node['raylet']['nodeId']}", f"logical/actors/{next(iter(actors))}", "timezone"):
+            assert client.get(f"/ray/{path}", headers=admin).status_code == 200, path
+        for method, path in (
+            ("PUT", "api/serve/applications/"),
+            ("DELETE", "api/serve/applications/"),
+            ("POST", "api/jobs/"),
+            ("POST", "api/authenticate"),
+        ):
+            assert client.request(method, f"/ray/{path}", headers=admin, json={}).status_code == 405
+        for path in ("worker/traceback", "api/jobs/", "api/v0/logs/file", "api/v0/tasks", "events"):
+            assert client.get(f"/ray/{path}", headers=admin).status_code == 403, path
+        assert client.get("/readyz", headers=admin).json()["models"].keys() >= {"kokoro"}

@@ -47,7 +47,7 @@ class Row:
 def measure(fp32: Path, int8: Path, rounds: int) -> list[Row]:
     """Measure each way `rounds` times, in turns; return its best."""
     segments = _segments()
-    in_torch = KokoroEngine.load(fp32, "none", {"runtime": "torch"})
+    in_torch = KokoroEngine.load(fp32, "none", {"runtime": "torch", "max_batch": max(BATCHES)})
     engines = {
         "onnxruntime, fp32": KokoroEngine.load(fp32, "none", {}),
         "onnxruntime, int8": KokoroEngine.load(int8, "int8", {}),

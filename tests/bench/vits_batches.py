@@ -21,7 +21,7 @@ def measure(rounds: int) -> list[Row]:
     sizes = {name: getattr(published, name) for name in OF_A_TINY_ONE}
     segments = [Segment(text.lower(), "", "en-US", "0") for text in TEXTS]
     with tempfile.TemporaryDirectory() as folder:
-        engine = VitsEngine.load(make(Path(folder), **sizes), "none", {})
+        engine = VitsEngine.load(make(Path(folder), **sizes), "none", {"max_batch": max(BATCHES)})
         rows = in_turns({f"{n} a call": batched(engine, n) for n in BATCHES}, segments, rounds)
         engine.close()
     return rows

@@ -51,12 +51,13 @@ pytestmark = pytest.mark.chain
 class Speech:
     """The service, as somebody with kubectl and an HTTP client sees it."""
 
-    def __init__(self, cluster: ControlPlane, api: str) -> None:
+    def __init__(self, cluster: ControlPlane, api: str, namespace: str = NAMESPACE) -> None:
         self._cluster = cluster
-        self._namespace = f"{api}/api/v1/namespaces/{NAMESPACE}"
+        self._name = namespace
+        self._namespace = f"{api}/api/v1/namespaces/{namespace}"
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002
-        return self._cluster.kubectl("-n", NAMESPACE, *arguments, input=input)
+        return self._cluster.kubectl("-n", self._name, *arguments, input=input)
 
     def get(self, what: str, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", what, *arguments, "-o", "json"))

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import offline
 import pytest
-import torch
 
 from tts_app.engines.base import Clip, EngineError, Segment, SpeechEngine
 
@@ -85,6 +84,8 @@ def fails_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """Check that a call says so when `name` of `owner`, a part of an engine's package, finds no memory."""
 
     def check(call: Callable[[], Any], owner: Any, name: str) -> None:
+        import torch
+
         def fail(*given: Any, **options: Any) -> Any:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 

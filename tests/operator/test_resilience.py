@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 from lightkube import KubeConfig
+from metrics_page import documented_metrics
+from prometheus_client.parser import text_string_to_metric_families
 from resources import playground, voice_model
 from running import ELECTION, PATIENCE, STEP, ForkedOperator, Operator, eventually, reconciler
 from trials import ALL
@@ -287,10 +289,21 @@ def test_operator_logs_are_json(api, operator):
 def test_operator_exports_its_metrics(api, operator):
     api.apply(voice_model())
     api.await_condition("kokoro", "Progressing", "True", "ClusterStarting")
-    found = operator.fetch("/metrics")
-    for name in ("reconciles_total", "reconcile_seconds_count", "queue_seconds_count", "queue_depth"):
-        assert f"tts_operator_{name}" in found
-    assert 'tts_operator_api_calls_total{code="200",kind="RayService",verb="apply"}' in found
+    found = {
+        metric.name: metric.samples
+        for metric in text_string_to_metric_families(operator.fetch("/metrics"))
+        if metric.name.startswith("tts_operator_") and not metric.name.endswith("_created")
+    }
+    assert found.keys() == documented_metrics("Operator")
+    applied = {"verb": "apply", "kind": "RayService", "code": "200"}
+    assert applied in [sample.labels for sample in found["tts_operator_api_calls"]]
+    ages = {sample.labels["kind"]: sample.value for sample in found["tts_operator_cache_age_seconds"]}
+    assert {"VoiceModel", "RayService", "Pod"} <= ages.keys()
+    assert "PodMonitor" not in ages, "the cluster has no such kind"
+    assert all(age >= 0 for age in ages.values())
+    reasons = {s.labels["reason"] for s in found["tts_operator_conditions"] if s.value}
+    assert "ClusterStarting" in reasons
+    assert "Other" not in reasons
 
 
 @pytest.mark.parametrize("kind", [Operator, ForkedOperator])

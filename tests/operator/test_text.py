@@ -157,7 +157,8 @@ def test_playground_and_metrics_count_both_kinds_of_models(api, operator):
     eventually(
         lambda: api.get(PLAYGROUND, "playground")["status"]["models"]["summary"] == "0/3", "three models"
     )
-    wanted = 'tts_operator_resources{kind="TextModel",status="True",type="Degraded"} 1.0'
+    labels = 'kind="TextModel",reason="ImageMissing",status="True",type="Degraded"'
+    wanted = f"tts_operator_conditions{{{labels}}} 1.0"
 
     def metrics():
         with urllib.request.urlopen(f"http://127.0.0.1:{operator.port}/metrics", timeout=PATIENCE) as answer:

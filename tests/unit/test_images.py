@@ -18,7 +18,18 @@ from cluster.layout import Layout, begin, complete
 from images import build, cli
 from images.build import Workshop
 from images.builders import Docker, Order, clean_base, with_updates
-from images.levels import BASE_IMAGE, IMAGE_PREFIX, IMAGES, LEVELS, ROOT, Level, key, stage, version
+from images.levels import (
+    BASE_IMAGE,
+    IMAGE_PREFIX,
+    IMAGES,
+    LEVELS,
+    ON_REQUEST,
+    ROOT,
+    Level,
+    key,
+    stage,
+    version,
+)
 from images.registries import apt_settings, pip_settings
 from tts_app.resources.engines import ENGINES
 from tts_app.resources.engines.spec import Runtime
@@ -31,7 +42,7 @@ DEPENDENCIES, PROJECT, OPERATOR, APP, KOKORO = (
 TORCH = Level("torch", requirements=("images.txt", "${ENGINE}.txt"), on=("dependencies", "project"))
 VLLM = Level("vllm", requirements=("images.txt", "vllm.txt"), on=("project",))
 UNBUILT = (TORCH, VLLM)
-"""Too big to be built here."""
+"""Too big to be built with the others."""
 
 
 def each(*levels: Level) -> pytest.MarkDecorator:
@@ -103,6 +114,17 @@ class TestKey:
             file.write("#")
         after = keys(checkout)
         assert {name for name in LEVELS if before[name] != after[name]} == others
+
+    def test_key_of_an_image_of_torch_changes_with_its_requirements(self, checkout: Path) -> None:
+        def found() -> dict[str, str]:
+            return {name: key(level, "base", STAMPS, checkout) for name, level in ON_REQUEST.items()}
+
+        before = found()
+        with (checkout / "hack/requirements/kokoro-torch.txt").open("a") as file:
+            file.write("#")
+        after = found()
+        assert {name for name in ON_REQUEST if before[name] != after[name]} == {"kokoro-torch"}
+        assert len(set(before.values())) == len(ON_REQUEST)
 
     def test_key_changes_with_a_new_file_and_with_its_name(self, checkout: Path) -> None:
         found = [keys(checkout)["app"]]
@@ -485,6 +507,26 @@ class TestWorkshop:
         assert dependencies.arguments == {"BASE_IMAGE": "base:1", "UPDATES": "", "VERSION": version()}
         assert set(dependencies.secrets) == set(project.secrets) == {"pip.conf"}
         assert kokoro.secrets == {}
+
+    def test_image_of_torch_is_built_by_its_name_alone(self, builder: FakeBuilder, folder: Path) -> None:
+        (first,) = build.layouts(["kokoro"])
+        (made,) = build.layouts(["kokoro-torch"])
+        assert builder.built == ["dependencies", "project", "kokoro", "kokoro-torch"]
+        order = builder.orders[-1]
+        assert order.dockerfile == ROOT / "docker" / "torch" / "Dockerfile"
+        assert order.arguments["ENGINE"] == "kokoro-torch"
+        assert set(order.arguments) == {"DEPENDENCIES_IMAGE", "PROJECT_IMAGE", "ENGINE", "VERSION"}
+        assert set(order.secrets) == {"pip.conf"}
+        assert Layout(made).name == f"here/tts-playground-kokoro-torch:{version()}"
+        assert build.layouts(["kokoro"]) == [first], "an image whose name begins alike is no version of it"
+
+    def test_one_layout_of_an_image_of_torch_is_kept(self, builder: FakeBuilder, folder: Path) -> None:
+        made = []
+        for number, moment in enumerate(("2026-11-01T00:00:00", "2026-11-02T00:00:00")):
+            (folder / "updates").write_text(moment)
+            made += build.layouts(["vits"])
+            os.utime(made[-1], (number, number))
+        assert set(folder.glob("tts-playground-vits-*")) == {made[-1]}
 
     def test_keys_are_of_one_moment(self, folder: Path, stamps: dict[str, str]) -> None:
         """What changes while images are built does not give one of them the name of what it does not hold."""

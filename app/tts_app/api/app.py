@@ -18,6 +18,7 @@ from tts_app.api import (
     openai_speech,
     openai_text,
     pages,
+    ray_dashboard,
     speeches,
     system,
     usage,
@@ -25,14 +26,18 @@ from tts_app.api import (
 )
 from tts_app.api.callers import Callers, networks
 from tts_app.api.connections import Limits
+from tts_app.api.counting import Counting
 from tts_app.api.deps import Context
 from tts_app.api.door import ANY, LOOPBACK_HOSTS, Door, Rules
+from tts_app.api.errors import ApiError
 from tts_app.api.head import HeadAsGet
 from tts_app.api.listener import Address, listening
 from tts_app.api.middleware import RequestContext
 from tts_app.api.quotas import RATES, RequestQuota
+from tts_app.api.refusals import refusal_of
 from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
+from tts_app.api.shown import showing_of
 from tts_app.api.tracing import TracedRequests
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
@@ -62,11 +67,12 @@ ROUTERS = (
             audit,
             system,
             pages,
+            ray_dashboard,
         )
     ),
     system.placeholders,
 )
-"""All routes, those under /v1 with the scope that each asks for."""
+"""All routes, those under /v1 and /ray with the scope that each asks for."""
 
 
 def create_app(context: Context, address: Address | None = None) -> FastAPI:
@@ -75,6 +81,11 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
     callers = Callers(networks(settings.trusted_proxies))
     limits = limits_of(settings)
     certificate = certificate_of(settings) if address else None
+    showing = showing_of(context)
+
+    def refused(error: ApiError) -> None:
+        if reason := refusal_of(error.status, error.code):
+            context.http.refused(reason)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,14 +93,19 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         await context.metering.start()
         await context.durable.start()
         await context.batches.start()
+        await showing.start()
+        listens = listening(app, address, limits, callers, certificate, refused) if address else nullcontext()
         try:
-            async with listening(app, address, limits, callers, certificate) if address else nullcontext():
+            async with listens:
                 yield
         finally:
+            await showing.stop()
             await context.batches.stop()
             await context.durable.stop()
             await context.metering.stop()
             await context.recording.stop()
+            if context.dashboard is not None:
+                await context.dashboard.close()
             await asyncio.to_thread(context.database.close)
 
     # Its /docs serves its own scripts: the page works without the internet and reports its use to no one.
@@ -136,6 +152,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
+    app.add_middleware(Counting, metrics=context.http)
     return app
 
 

@@ -4,13 +4,14 @@ They are coroutines: FastAPI runs a plain function in a thread, and for that it 
 event loop; there are thousands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from tts_app.api.errors import ApiError
 from tts_app.api.metering import Metering
+from tts_app.api.ray_proxy import RayDashboard
 from tts_app.api.recording import Recording
 from tts_app.api.scopes import principal_of
 from tts_app.batch.hosted import HostedBatches
@@ -28,6 +29,7 @@ from tts_app.storage.audio import AudioStore
 from tts_app.storage.audit import AuditRows
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import Fingerprint
+from tts_app.telemetry.metrics.http import HttpMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Context:
     """Who may have recordings decoded now."""
     proxied: bool = False
     """Whether requests come through Ray Serve's proxy."""
+    http: HttpMetrics = field(default_factory=HttpMetrics)
+    dashboard: RayDashboard | None = None
+    """Ray's dashboard, where administrators may see it."""
 
 
 async def _context(request: Request) -> Context:

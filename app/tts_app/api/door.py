@@ -1,6 +1,8 @@
 """The door: what is checked of a request by its headers alone, before a byte of its body is read."""
 
 import asyncio
+import base64
+import binascii
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from tts_app.api.scopes import admit
 from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.key_file import KeyFileError
-from tts_app.security.principal import Principal
+from tts_app.security.principal import ANONYMOUS, Principal
 from tts_app.security.provider import ProviderAwayError
 from tts_app.security.tokens import TokenError
 from tts_app.storage.database import AWAY
@@ -25,6 +27,8 @@ ANY = "*"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _DOCS = ("/docs", "/openapi.json")
+_RAY = "/ray"
+"""Ray's dashboard. Browsers cannot be told to send a bearer, so here they ask for a password instead."""
 _HEALTH = "/healthz"
 """Answered whatever the headers: load balancers send an address as Host, or none. It says nothing."""
 _PORTS = {"http": 80, "https": 443}
@@ -73,24 +77,23 @@ class Door:
             _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
-            principal, reason = await self._principal(headers)
+            principal, reason = await self._principal(_bearer(scope["path"], headers))
             admit(scope, principal)
-            if principal is None and _asks_for_key(scope["path"]):
+            unknown = principal is None or (principal is ANONYMOUS and _is_ray(scope["path"]))
+            if unknown and _asks_for_key(scope["path"]):
                 await self._refuse(scope, headers, reason)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _principal(self, headers: Headers) -> tuple[Principal | None, str]:
-        """Return who calls, None if that is not known, and what is wrong with the token if there is one.
+    async def _principal(self, key: str | None) -> tuple[Principal | None, str]:
+        """Return who calls with `key`, None if that is not known, and what is wrong with a token.
 
         Raises:
             ApiError: 503, the database or the file of the keys cannot be read, or the identity provider does
                 not answer.
         """
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        key = given.strip() if scheme.lower() == "bearer" else None
         try:
             return await self._authenticator.principal(key), ""
         except TokenError as error:
@@ -113,7 +116,7 @@ class Door:
         missing = ApiError(
             401,
             f"This API asks for {wanted}: send it as `Authorization: Bearer <{wanted.removeprefix('a ')}>`.",
-            headers={"WWW-Authenticate": "Bearer"},
+            headers={"WWW-Authenticate": _BASIC if _is_ray(scope["path"]) else "Bearer"},
         )
         if "authorization" not in headers:
             raise missing
@@ -135,8 +138,28 @@ def _wrong_token(reason: str) -> ApiError:
     return ApiError(401, reason, code="invalid_token", headers={"WWW-Authenticate": challenge})
 
 
+_BASIC = 'Basic realm="Ray dashboard: any name, and as password a key with the scope admin"'
+
+
+def _bearer(path: str, headers: Headers) -> str | None:
+    """Return the key or token that a request has; None: it has none."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() == "basic" and _is_ray(path):
+        try:
+            return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+        except (binascii.Error, ValueError):
+            return None
+    return None
+
+
+def _is_ray(path: str) -> bool:
+    return path == _RAY or path.startswith(f"{_RAY}/")
+
+
 def _asks_for_key(path: str) -> bool:
-    return path == "/v1" or path.startswith(("/v1/", *_DOCS))
+    return path == "/v1" or path.startswith(("/v1/", *_DOCS)) or _is_ray(path)
 
 
 def _check_host(given: str, allowed: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from tts_app.catalogue import UnknownVoiceError
 from tts_app.cloning.vault import VaultError
@@ -21,6 +22,7 @@ from tts_app.storage.acts import AuditError
 from tts_app.storage.database import AWAY
 from tts_app.telemetry.logs import request_id
 
+_REFUSED_AS = "tts_app.refused_as"
 _STARTING_RETRY = 5
 """Seconds of Retry-After when a model does not answer."""
 _LATER = {"Retry-After": "5"}
@@ -65,7 +67,26 @@ class ApiError(Exception):
 
 def error_response(error: ApiError) -> JSONResponse:
     """Return `error` as an HTTP answer."""
-    return JSONResponse(error_body(error), error.status, error.headers)
+    return _ErrorResponse(error)
+
+
+class _ErrorResponse(JSONResponse):
+    """Notes the error's code in the scope of the request, for what surrounds it."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error_body(error), error.status, error.headers)
+        self._code = error.code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        refused_as(scope).append(self._code)
+        await super().__call__(scope, receive, send)
+
+
+def refused_as(scope: Scope) -> list[str]:
+    """Return the code of the error with which the request of `scope` was answered; empty: with none yet."""
+    codes: list[str] = scope.setdefault(_REFUSED_AS, [])
+    return codes
 
 
 def error_body(error: ApiError) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.listener import Address
 from tts_app.api.metering import metering_of
+from tts_app.api.ray_proxy import dashboard_of
 from tts_app.api.recording import recording_of
 from tts_app.api.voices import decoding_of
 from tts_app.batch.hosted import HostedBatches
@@ -36,7 +37,8 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint, log, set_up
-from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 from tts_app.tenants import DEFAULT_TENANT
 
 
@@ -94,6 +96,7 @@ class Gateway:
             clones,
             decoding_of(settings),
             proxied=self._address is None,
+            dashboard=dashboard_of(settings),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

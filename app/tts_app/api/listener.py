@@ -9,7 +9,7 @@ import asyncio
 import logging
 import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Limits
+from tts_app.api.errors import ApiError
 from tts_app.api.protocol import GuardedProtocol
 from tts_app.api.tls import Handshake, SecuredProtocol, accepting
 from tts_app.certificates import Certificate
@@ -57,11 +58,12 @@ async def listening(
     limits: Limits | None = None,
     callers: Callers | None = None,
     certificate: Certificate | None = None,
+    refused: Callable[[ApiError], None] = lambda _error: None,
 ) -> AsyncIterator[None]:
     """Answer requests at `address` with `app` inside the context, in this event loop.
 
     On exit, requests get `GRACE` seconds to end. `limits` and `callers` have defaults. With a `certificate`
-    it speaks TLS.
+    it speaks TLS. `refused` is told with what error a connection is refused that never reaches `app`.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -69,7 +71,12 @@ async def listening(
     limits = _within_files(limits or Limits())
     callers = callers or Callers()
     connections: Connections[GuardedProtocol | Handshake] = Connections(limits, lambda one: one.close())
-    guards: dict[str, Any] = {"connections": connections, "limits": limits, "callers": callers}
+    guards: dict[str, Any] = {
+        "connections": connections,
+        "limits": limits,
+        "callers": callers,
+        "refused": refused,
+    }
     sockets = _listen(address)
     config = uvicorn.Config(
         app,

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from fcntl import ioctl
 from http import HTTPStatus
@@ -32,9 +33,17 @@ class GuardedProtocol(HttpToolsProtocol):
     """A connection of a caller that may be anybody."""
 
     def __init__(
-        self, *, connections: Connections[Any], limits: Limits, callers: Callers, **uvicorn: Any
+        self,
+        *,
+        connections: Connections[Any],
+        limits: Limits,
+        callers: Callers,
+        refused: Callable[[ApiError], None] = lambda _error: None,
+        **uvicorn: Any,
     ) -> None:
+        """`refused` is told with what error the connection is refused."""
         super().__init__(**uvicorn)
+        self._on_refused = refused
         self._connections = connections
         self._limits = limits
         self._callers = callers
@@ -183,6 +192,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         log("connection refused", status=error.status, code=error.code)
+        self._on_refused(error)
         self._end_requests()
         if not self._is_answered and self._running is not None and self._running.response_started:
             self.transport.abort()

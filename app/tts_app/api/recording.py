@@ -23,7 +23,7 @@ from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import AuditLog
 from tts_app.storage.database import Database
 from tts_app.telemetry.logs import log, request_id
-from tts_app.telemetry.metrics import AuditMetrics
+from tts_app.telemetry.metrics.audit import AuditMetrics
 
 ACTIONS = {
     "POST /v1/audio/speech": ("speech.stream", "voice"),
@@ -43,6 +43,7 @@ ACTIONS = {
     "POST /v1/keys/{key_id}/rotate": ("key.rotate", "key"),
     "DELETE /v1/keys/{key_id}": ("key.revoke", "key"),
     "GET /v1/audit": ("audit.read", "rows"),
+    "GET /ray/{path:path}": ("dashboard.look", "dashboard"),
 }
 """The routes that are audited, each with its action and the kind of its object. The others only say what
 there is and how far it has come."""
@@ -73,12 +74,13 @@ class Recording:
         audit: AuditLog | None = None,
         callers: Callers | None = None,
         anchors: Anchors | None = None,
+        metrics: AuditMetrics | None = None,
     ) -> None:
         self._audit = audit
         self._rows = GroupCommit(audit) if audit is not None else None
         self._callers = callers or Callers()
         self._anchors = anchors
-        self._metrics = AuditMetrics()
+        self._metrics = metrics or AuditMetrics()
         self._wrong_keys: Counter[str] = Counter()
         self._anchored: Head | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -203,10 +205,12 @@ def recording_of(settings: Settings, database: Database) -> Recording:
         return Recording()
     if database.may_change_audit():
         log("the database's role may change the audit: see docs/security.md", level=logging.WARNING)
+    metrics = AuditMetrics()
     return Recording(
-        AuditLog(database, chain_key(settings.audit_key())),
+        AuditLog(database, chain_key(settings.audit_key()), written=metrics.written),
         Callers(networks(settings.trusted_proxies)),
         Anchors(settings.audit_anchor) if settings.audit_anchor else None,
+        metrics,
     )
 
 

@@ -4,6 +4,7 @@ First the audio file, then the commit: an item counts as done only once its reco
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from tts_app.batch.hashes import text_mac
 from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
+from tts_app.batch.pace import Pace
 from tts_app.batch.plan import Item, Plan
 from tts_app.batch.retry_output import TRIES, OutputLostError, RetryOutput
 from tts_app.batch.speakers import GetClips
@@ -33,6 +35,10 @@ from tts_app.serving.governor import Governor
 from tts_app.storage.output import LockedError, Output
 from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
+from tts_app.telemetry.metrics.batch import ItemMetrics, ItemOutcome
+from tts_app.telemetry.metrics.governor import GovernorMetrics, Resource
+from tts_app.telemetry.metrics.speech import SpokenMetrics, metered_voice
+from tts_app.telemetry.showing import Showing
 
 _COUNTED = 256
 """Items that are read before workers are made: if there are fewer, their number is known by then."""
@@ -69,6 +75,12 @@ class Driver:
         self._workers: list[WorkerHandle] = []
         self._held_up = ""
         self._committer = GroupCommit(self._write)
+        self._metrics = ItemMetrics()
+        self._spoken = SpokenMetrics()
+        self._governing = GovernorMetrics()
+        self._pace = Pace()
+        self._speaking = 0
+        """Items that workers have."""
 
     def stop(self) -> None:
         """Stop after the items in progress."""
@@ -114,6 +126,7 @@ class Driver:
         committer = asyncio.create_task(self._committer.run())
         try:
             await feed.count()
+            self._metrics.ended(ItemOutcome.SKIPPED, self.progress.skipped)
             await feed.read(most=_COUNTED)
             if not feed.exhausted:
                 self._workers = self._make_workers()
@@ -255,7 +268,11 @@ class Driver:
                 await self._governor.opened()
                 if self.stopped:
                     return
-                found = await worker.render(orders, alone)
+                self._speaking += len(items)
+                try:
+                    found = await worker.render(orders, alone)
+                finally:
+                    self._speaking -= len(items)
         except NoWorkerError:
             for item in items:
                 self._feed.put_back(item)
@@ -263,6 +280,7 @@ class Driver:
         except WorkerDiedError as error:
             if not alone:  # any of these items may have killed it: try each by itself
                 for item in items:
+                    self._metrics.retried()
                     self._feed.quarantine(item)
                 return
             found = [Fault(i.number, "passing", "WorkerDied", f"its worker died: {error}") for i in items]
@@ -307,13 +325,18 @@ class Driver:
             await self._committer.commit(done)
             voice = item.voice
             self.progress.add(voice.model, voice.id, len(item.text), result.seconds)
+            self._metrics.ended(ItemOutcome.DONE)
+            self._spoken.characters(voice.model, metered_voice(voice), len(item.text))
+            self._spoken.audio(voice.model, metered_voice(voice), result.seconds)
             for duplicate in feed.spoken(done):
                 await self._copy(done, duplicate)
             feed.settled(item)
         elif result.cause == "output" and feed.tries(item, "output") < TRIES:
             await self.retry_output.wait(result.message)
+            self._metrics.retried()
             feed.again(item, "output", 0.0)
         elif result.cause == "passing" and feed.tries(item, "passing") < self._options.retries:
+            self._metrics.retried()
             feed.again(item, "passing", self._waits.retry.after(feed.tries(item, "passing") + 1))
         else:
             for failed in [item, *feed.released(item.key)]:
@@ -333,6 +356,7 @@ class Driver:
             self._options.identity,
         )
         await self._committer.commit(record)
+        self._metrics.ended(ItemOutcome.FAILED)
         self._feed.count_failure(record)
         self._feed.settled(item)
 
@@ -347,18 +371,36 @@ class Driver:
         await self.retry_output.do(partial(self._output.put, duplicate.file, data))
         await self._committer.commit(_done(duplicate, original, self._plan.secret))
         self.progress.done += 1
+        self._metrics.ended(ItemOutcome.DONE)
         self._feed.settled(duplicate)
 
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
-        """Report the progress, if it has changed, each second or as `waits` says."""
+        """Report the progress, if it has changed, each second or as `waits` says, and show the gauges."""
         reporter = asyncio.create_task(self._keep_reporting())
+        showing = Showing(self._show)
+        await showing.start()
         try:
             yield
         finally:
+            await showing.stop()
             reporter.cancel()
             await asyncio.gather(reporter, return_exceptions=True)
             self.progress.waiting = ""
+
+    def _show(self) -> None:
+        """Show how far the batch is, and what its governor measures."""
+        gate, progress = self._governor.gate, self.progress
+        self._governing.slots(self._options.parallelism if gate.open else 0)
+        for resource, share in gate.busiest.items():
+            self._governing.utilization(Resource(resource), share)
+        if not progress.known:
+            return
+        settled, now = progress.done + progress.failed, time.monotonic()
+        self._metrics.open(max(0, progress.total - settled - self._speaking), self._speaking)
+        self._pace.mark(now, settled)
+        if (left := self._pace.left(now, settled, progress.total)) is not None:
+            self._metrics.eta(left)
 
     async def _keep_reporting(self) -> None:
         reported: dict[str, Any] | None = None

@@ -33,6 +33,7 @@ from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
 from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
+from tts_app.telemetry.metrics.batch import BatchOutcome, BatchState, HostedMetrics
 from tts_app.tenants import objects_of
 
 _SAVE_SECONDS = 5.0
@@ -46,6 +47,7 @@ _STATUSES: dict[State, BatchStatus] = {
     "Failed": BatchStatus.FAILED,
 }
 
+_STATES = {BatchStatus.QUEUED: BatchState.QUEUED, BatchStatus.RUNNING: BatchState.RUNNING}
 
 Ran = Callable[[Batch, Mapping[tuple[str, str], Spoken]], None]
 """Is told when a run of a batch is over, and what it has spoken, by model and voice."""
@@ -81,6 +83,7 @@ class HostedBatches:
         self._ran = ran
         self._settings = settings
         self._fingerprint = fingerprint
+        self._metrics = HostedMetrics()
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
@@ -100,6 +103,13 @@ class HostedBatches:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def show(self) -> None:
+        """Show in the metrics which batches have not ended. Raises what the database raises."""
+        found = await asyncio.to_thread(self._batches.open_by_status)
+        oldest = min((batches.oldest for batches in found.values()), default=time.time())
+        states = {state: found[status].number for status, state in _STATES.items() if status in found}
+        self._metrics.open(states, max(0.0, time.time() - oldest))
 
     def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
@@ -436,7 +446,10 @@ class HostedBatches:
         self, batch: Batch, status: BatchStatus, message: str | None = None, act: Act = UNRECORDED
     ) -> bool:
         finish = partial(self._batches.finish, finished=time.time(), message=message, act=act)
-        return finish(batch.tenant, batch.id, status)
+        ended = finish(batch.tenant, batch.id, status)
+        if ended:
+            self._metrics.ended(BatchOutcome(status.value))
+        return ended
 
     def _notify(self, batch_id: str) -> None:
         if (changed := self._changed.pop(batch_id, None)) is not None:

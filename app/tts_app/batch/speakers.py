@@ -1,17 +1,18 @@
 """What speaks the items of a batch: a model that the worker itself has loaded, or a service's replicas."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
 from tts_app.audio.encode import completed
-from tts_app.catalogue import CatalogueVoice
-from tts_app.engines.base import Clip
+from tts_app.engines.base import Capabilities, Clip
 from tts_app.engines.loading import load_model
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import VoiceClient
-from tts_app.speech import Chunk, SpeechOptions, Utterance, speak
+from tts_app.speech import Synthesise, Utterance, speak
+from tts_app.telemetry.metrics.engine import EngineMetrics
+from tts_app.telemetry.process import device_of_process
 
 GetClips = Callable[[str], Clip]
 """Returns the clip of the cloned voice of an id, or raises EngineError: it cannot be used. Blocking."""
@@ -23,13 +24,7 @@ class Speaker(Protocol):
     def __init__(self, model: VoiceModel, slots: int) -> None:
         """Get ready to speak `slots` texts at a time. Raises SourceError, EngineError."""
 
-    async def speak(
-        self,
-        text: str,
-        voice: CatalogueVoice,
-        format: str,  # noqa: A002
-        clip: Clip | None = None,
-    ) -> tuple[bytes, float]:
+    async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio. `clip` is that of a cloned voice.
 
         Raises:
@@ -44,19 +39,14 @@ class EngineSpeaker:
     """A model that this process has loaded."""
 
     def __init__(self, model: VoiceModel, slots: int) -> None:
-        self._pool = load_model(model, callers=slots)
+        self._pool = load_model(
+            model, callers=slots, watch=lambda: EngineMetrics(model.name, device_of_process())
+        )
 
-    async def speak(
-        self,
-        text: str,
-        voice: CatalogueVoice,
-        format: str,  # noqa: A002
-        clip: Clip | None = None,
-    ) -> tuple[bytes, float]:
+    async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio."""
-        utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         synthesise = partial(self._pool.synthesise, background=True)
-        return await _whole(speak(utterance, self._pool.capabilities, synthesise), format)
+        return await _whole(utterance, self._pool.capabilities, synthesise)
 
 
 class ServiceSpeaker:
@@ -65,25 +55,21 @@ class ServiceSpeaker:
     def __init__(self, model: VoiceModel, slots: int) -> None:
         self._client = VoiceClient(model.name, background=True)
 
-    async def speak(
-        self,
-        text: str,
-        voice: CatalogueVoice,
-        format: str,  # noqa: A002
-        clip: Clip | None = None,
-    ) -> tuple[bytes, float]:
+    async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
         """Return a whole file and its seconds of audio."""
-        utterance = Utterance(text, voice, SpeechOptions(format), low_latency=False)
         capabilities = await self._client.capabilities()
         synthesise = partial(self._client.synthesise, clip=None if clip is None else partial(_given, clip))
-        return await _whole(speak(utterance, capabilities, synthesise), format)
+        return await _whole(utterance, capabilities, synthesise)
 
 
 async def _given(clip: Clip) -> Clip:
     return clip
 
 
-async def _whole(chunks: AsyncGenerator[Chunk, None], format: str) -> tuple[bytes, float]:  # noqa: A002
-    async with aclosing(chunks):
+async def _whole(
+    utterance: Utterance, capabilities: Capabilities, synthesise: Synthesise
+) -> tuple[bytes, float]:
+    async with aclosing(speak(utterance, capabilities, synthesise)) as chunks:
         spoken = [chunk async for chunk in chunks]
-    return completed(b"".join(chunk.data for chunk in spoken), format), sum(c.seconds for c in spoken)
+    data = b"".join(chunk.data for chunk in spoken)
+    return completed(data, utterance.options.format), sum(chunk.seconds for chunk in spoken)

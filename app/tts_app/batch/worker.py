@@ -13,7 +13,7 @@ from tts_app.engines.base import Clip, EngineError
 from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
 from tts_app.serving.client import ModelUnavailableError
-from tts_app.speech import TextError
+from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.output import describe, open_output
 from tts_app.telemetry import traces
 
@@ -30,6 +30,11 @@ class Order(NamedTuple):
     """The clip of a cloned voice."""
     trace: traces.Carrier | None = None
     """The item's trace."""
+
+    @property
+    def utterance(self) -> Utterance:
+        """What is spoken: nobody waits for its first sound."""
+        return Utterance(self.text, self.voice, SpeechOptions(self.format), low_latency=False)
 
 
 class Spoken(NamedTuple):
@@ -84,7 +89,7 @@ class Worker:
     async def _render(self, order: Order) -> Spoken | Fault:
         try:
             with traces.span("speech", {"ttsp.characters": len(order.text), "ttsp.format": order.format}):
-                data, seconds = await self._speaker.speak(order.text, order.voice, order.format, order.clip)
+                data, seconds = await self._speaker.speak(order.utterance, order.clip)
         except TextError as error:
             return Fault(order.number, "item", "NothingToSpeak", str(error))
         except EngineError as error:

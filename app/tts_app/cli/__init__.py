@@ -12,6 +12,7 @@ import typer
 from tts_app import __version__
 from tts_app.cli.audit import audit_app
 from tts_app.cli.chat import chat
+from tts_app.cli.cluster import cluster_app
 from tts_app.cli.console import INTERRUPTED
 from tts_app.cli.database import database_app
 from tts_app.cli.evaluate import evaluate_model
@@ -20,6 +21,7 @@ from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
 from tts_app.cli.serve import serve
+from tts_app.cli.top import top
 from tts_app.cli.usage import usage
 from tts_app.cli.voices import say, voices
 
@@ -29,11 +31,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (say, voices, chat, serve, render, usage):
+for command in (say, voices, chat, serve, render, top, usage):
     app.command()(command)
 models_app.command("evaluate")(evaluate_model)
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")
+app.add_typer(cluster_app, name="cluster")
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 app.add_typer(database_app, name="database")

@@ -3,6 +3,7 @@
 `choose` is the policy, pure. `Collector` runs the engine in one thread, for any number of event loops.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from threading import Condition, Thread
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import BatchingEngine, Capabilities, EngineError, Segment, Size, SpeechEngine
+from tts_app.engines.watch import UNWATCHED, EngineWatch, SegmentOutcome, padding
 from tts_app.telemetry import traces
 
 MOST_PADDING = 0.25
@@ -70,8 +72,9 @@ def choose(waiting: Iterable[Waiting], limits: Capabilities) -> list[Waiting]:
 class Collector:
     """Gives an engine one call at a time. Segments that were cancelled by then are not among them."""
 
-    def __init__(self, engine: SpeechEngine) -> None:
+    def __init__(self, engine: SpeechEngine, watch: EngineWatch = UNWATCHED) -> None:
         self._engine = engine
+        self._watch = watch
         self._limits = engine.capabilities
         self._waiting: list[Waiting] = []
         self._closed = False
@@ -79,20 +82,24 @@ class Collector:
         self._thread = Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, segment: Segment, background: bool) -> "Future[Audio]":
-        """Return the future of a segment's audio; cancelling it takes the segment out, if no call has it yet.
+    async def synthesise(self, segment: Segment, background: bool) -> Audio:
+        """Speak a segment. A cancelled one is taken out, if no call has it yet.
 
         Raises:
             EngineError: the engine cannot speak the segment, or is closed.
         """
         size = self._engine.size(segment) if isinstance(self._engine, BatchingEngine) else Size(0.0)
         one = Waiting(segment, size, background, time.monotonic())
+        one.audio.add_done_callback(self._ended)
         with self._changed:
             if self._closed:
                 raise EngineError("The engine is closed.")
             self._waiting.append(one)
             self._changed.notify()
-        return one.audio
+        return await asyncio.wrap_future(one.audio)
+
+    def _ended(self, audio: "Future[Audio]") -> None:
+        self._watch.ended(outcome_of(audio))
 
     def close(self) -> None:
         """Fail the segments that wait; return when the call under way has ended."""
@@ -108,6 +115,9 @@ class Collector:
     def _work(self) -> None:
         ended = 0.0
         while batch := self._next(ended + WINDOW):
+            now = time.monotonic()
+            for one in batch:
+                self._watch.waited(now - one.arrived)
             self._speak(batch)
             ended = time.monotonic()
 
@@ -133,11 +143,8 @@ class Collector:
 
     def _speak(self, batch: Sequence[Waiting]) -> None:
         """Speak a batch. Where it fails, each segment is tried once alone: one of them may be the cause."""
-        callers = [one.caller for one in batch]
         try:
-            with traces.shared_call("engine call", callers, {"ttsp.segments": len(batch)}):
-                spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
-            done = list(zip(batch, spoken, strict=True))
+            done = list(zip(batch, self._called(batch), strict=True))
         except Exception as error:  # noqa: BLE001 - raised where each segment is waited for
             if len(batch) == 1:
                 batch[0].audio.set_exception(error)
@@ -147,3 +154,23 @@ class Collector:
             return
         for one, audio in done:
             one.audio.set_result(audio)
+
+    def _called(self, batch: Sequence[Waiting]) -> list[Audio]:
+        """Call the engine. Raises what it raises."""
+        began, seconds = time.monotonic(), 0.0
+        callers = [one.caller for one in batch]
+        try:
+            with traces.shared_call("engine call", callers, {"ttsp.segments": len(batch)}):
+                spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
+            seconds = sum(map(len, spoken)) / self._limits.sample_rate
+            return spoken
+        finally:
+            frames = [one.size.frames for one in batch]
+            self._watch.called(len(batch), time.monotonic() - began, seconds, padding(frames))
+
+
+def outcome_of(audio: "Future[Audio]") -> SegmentOutcome:
+    """Return how a segment ended whose future is done."""
+    if audio.cancelled():
+        return SegmentOutcome.CANCELLED
+    return SegmentOutcome.FAILED if audio.exception() else SegmentOutcome.FINISHED

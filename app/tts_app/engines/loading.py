@@ -1,6 +1,7 @@
 """Loads the model of a resource in this process: its files, then its engine."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tts_app.engines.base import Clip, Segment, SpeechEngine
 from tts_app.engines.pool import EnginePool
 from tts_app.engines.registry import speech_engine, text_engine
 from tts_app.engines.text import TextEngine
+from tts_app.engines.watch import UNWATCHED, EngineWatch
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.sources import Progress, fetch
 from tts_app.sources.base import no_progress
@@ -27,8 +29,15 @@ def fetch_model(model: VoiceModel | TextModel, progress: Progress = no_progress)
     return fetch(spec.source, engine.hub_patterns(spec.quantization), progress)
 
 
-def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int | None = None) -> EnginePool:
+def load_model(
+    model: VoiceModel,
+    progress: Progress = no_progress,
+    callers: int | None = None,
+    watch: Callable[[], EngineWatch] = lambda: UNWATCHED,
+) -> EnginePool:
     """Return the model's engine for `callers` at a time, after loading it and checking every voice.
+
+    `watch` is called once it is loaded, and returns what watches its calls.
 
     Raises:
         SourceError: the files are not available.
@@ -42,15 +51,17 @@ def load_model(model: VoiceModel, progress: Progress = no_progress, callers: int
             engine.check_speaker(speaker)
     references = [voice.reference for voice in spec.voices if voice.reference is not None]
     if references:
-        return _PoolWithClips(engine, clips_of(references), callers)
-    return EnginePool(engine, callers)
+        return _PoolWithClips(engine, clips_of(references), callers, watch())
+    return EnginePool(engine, callers, watch())
 
 
 class _PoolWithClips(EnginePool):
     """A pool that gives segments the clips of the model's own voices."""
 
-    def __init__(self, engine: SpeechEngine, clips: dict[str, Clip], callers: int | None) -> None:
-        super().__init__(engine, callers)
+    def __init__(
+        self, engine: SpeechEngine, clips: dict[str, Clip], callers: int | None, watch: EngineWatch
+    ) -> None:
+        super().__init__(engine, callers, watch)
         self._clips = clips
 
     async def synthesise(self, segment: Segment, background: bool = False) -> Audio:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -10,6 +11,7 @@ from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngine
 from tts_app.engines.collector import Collector
 from tts_app.engines.priority import yield_thread
+from tts_app.engines.watch import UNWATCHED, EngineWatch, SegmentOutcome
 from tts_app.telemetry import traces
 
 
@@ -20,12 +22,15 @@ class EnginePool:
     alone. Any other has one call at a time, which the `Collector` fills with the segments of many callers.
     """
 
-    def __init__(self, engine: SpeechEngine, callers: int | None = None) -> None:
+    def __init__(
+        self, engine: SpeechEngine, callers: int | None = None, watch: EngineWatch = UNWATCHED
+    ) -> None:
+        """`callers` is how many calls may run side by side on a CPU; without it, one for each core."""
         self._engine = engine
         can = engine.capabilities
         self.callers = can.max_batch if not _runs_on_cores(can) else callers or len(os.sched_getaffinity(0))
         """Segments that it speaks at a time."""
-        self._lane = _Cores(engine, self.callers) if _runs_on_cores(can) else Collector(engine)
+        self._lane = _Cores(engine, self.callers, watch) if _runs_on_cores(can) else Collector(engine, watch)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -39,8 +44,6 @@ class EnginePool:
             EngineError: the engine cannot speak it, or is closed.
         """
         with traces.span("engine", {"ttsp.characters": len(segment.text), "ttsp.background": background}):
-            if isinstance(self._lane, Collector):
-                return await asyncio.wrap_future(self._lane.submit(segment, background))
             return await self._lane.synthesise(segment, background)
 
     def close(self) -> None:
@@ -64,17 +67,31 @@ class _Cores:
     they use only idle cores and delay no other call.
     """
 
-    def __init__(self, engine: SpeechEngine, callers: int) -> None:
+    def __init__(self, engine: SpeechEngine, callers: int, watch: EngineWatch) -> None:
         self._engine = engine
+        self._callers = callers
+        self._watch = watch
         self._threads = ThreadPoolExecutor(callers, thread_name_prefix="engine")
         self._background = ThreadPoolExecutor(callers, "engine-background", initializer=yield_thread)
         self._turns = _Turns(callers)
 
     async def synthesise(self, segment: Segment, background: bool) -> Audio:
         """Speak a segment. Raises EngineError."""
+        outcome = SegmentOutcome.FAILED
+        try:
+            audio = await self._spoken(segment, background, time.monotonic())
+            outcome = SegmentOutcome.FINISHED
+        except asyncio.CancelledError:
+            outcome = SegmentOutcome.CANCELLED
+            raise
+        finally:
+            self._watch.ended(outcome)
+        return audio
+
+    async def _spoken(self, segment: Segment, background: bool, came: float) -> Audio:
         if background:
             try:
-                later = self._background.submit(self._speak, segment, False, traces.current())
+                later = self._background.submit(self._speak, segment, False, came, traces.current())
             except RuntimeError as error:
                 raise EngineError("The engine is closed.") from error
             try:
@@ -92,7 +109,7 @@ class _Cores:
                 self._turns.give_back()
             raise
         try:
-            call = self._threads.submit(self._speak, segment, alone, traces.current())
+            call = self._threads.submit(self._speak, segment, alone, came, traces.current())
         except RuntimeError as error:  # the threads were shut down as the turn came
             self._turns.give_back()
             raise EngineError("The engine is closed.") from error
@@ -100,10 +117,22 @@ class _Cores:
         call.add_done_callback(lambda _: self._turns.give_back())
         return await asyncio.wrap_future(call)
 
-    def _speak(self, segment: Segment, alone: bool, caller: traces.Span) -> Audio:
-        with traces.shared_call("engine call", [caller], {"ttsp.segments": 1, "ttsp.alone": alone}):
-            (audio,) = self._engine.synthesise([segment], alone)
-        return audio
+    def _speak(self, segment: Segment, alone: bool, came: float, caller: traces.Span) -> Audio:
+        """Speak a segment that has waited since `came`.
+
+        A call that is alone has all cores, as long as it lasts. Any other computes in this thread, and counts
+        the time that its core gave it: in the background, it may have to wait for that in the midst of it.
+        """
+        clock, share = (time.monotonic, 1.0) if alone else (time.thread_time, 1 / self._callers)
+        began, seconds = clock(), 0.0
+        self._watch.waited(time.monotonic() - came)
+        try:
+            with traces.shared_call("engine call", [caller], {"ttsp.segments": 1, "ttsp.alone": alone}):
+                (audio,) = self._engine.synthesise([segment], alone)
+            seconds = len(audio) / self._engine.capabilities.sample_rate
+            return audio
+        finally:
+            self._watch.called(1, (clock() - began) * share, seconds, 0.0)
 
     def close(self) -> None:
         """Cancel the calls that wait, and wait for those that run."""

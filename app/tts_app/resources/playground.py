@@ -83,6 +83,8 @@ class Ray(Resource):
     tls_secret: ObjectName | None = None
     """Secret of a certificate authority (tls.crt, tls.key): each pod makes a certificate, and Ray's processes
     talk by TLS."""
+    dashboard: bool = False
+    """Whether the API shows Ray's dashboard, at /ray/, to administrators of the default tenant."""
 
 
 VolumeSize = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[KMGTPE]i$", max_length=16)]
@@ -315,13 +317,29 @@ class NetworkPolicy(Resource):
     """Ports outside that loaders, and `ephemeral` jobs on s3:// or gs://, may reach."""
 
 
+Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(ms|s|m|h))+$", max_length=16)]
+
+
 class Monitoring(Resource):
     """How Prometheus finds the service."""
 
+    rules = (
+        Rule(
+            "podMonitor means kind PodMonitor: give kind alone",
+            cel="!has(self.podMonitor) || !self.podMonitor || !has(self.kind) || self.kind == 'PodMonitor'",
+            holds=lambda monitoring: not monitoring.pod_monitor or monitoring.kind in (None, "PodMonitor"),
+        ),
+    )
+
+    kind: Literal["None", "PodMonitor", "ServiceMonitor", "Annotations"] | None = None
+    """A monitor that the operator makes, whose kind must be installed, or annotations (prometheus.io/scrape)
+    of the pods, with which a new Ray cluster starts; default: the operator's."""
     pod_monitor: bool = False
-    """Whether the operator makes a PodMonitor; its kind must be installed."""
+    """The same as kind PodMonitor."""
     labels: Labels = {}
-    """Labels of the PodMonitor, by which Prometheus selects it."""
+    """Labels of the monitor, by which Prometheus selects it; default: the operator's."""
+    interval: Duration | None = None
+    """Time between two scrapes, such as 30s; default: the operator's, else Prometheus' own."""
 
 
 HostName = Annotated[

@@ -61,6 +61,8 @@ class Served(Status):
     """Name of the RayService that serves it."""
     ray_cluster: str | None = None
     """Name of the RayCluster that serves it now."""
+    dashboard_url: str | None = None
+    """Address of Ray's dashboard for administrators, where the Playground has `ray.dashboard`."""
 
 
 class Download(Reported):

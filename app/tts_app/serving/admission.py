@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from tts_app.fair_queue import NO_WEIGHTS, FairQueue
 from tts_app.telemetry import traces
@@ -29,6 +30,32 @@ class OverloadedError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds after which there is likely to be room; at least 1."""
+
+
+class Watcher(Protocol):
+    """Is told what happens in a queue."""
+
+    def joined(self, admission: "Admission", background: bool) -> None:
+        """Somebody waits from now on."""
+
+    def admitted(self, tenant: str, background: bool, seconds: float) -> None:
+        """A request of `tenant` was given a slot, `seconds` after it came."""
+
+    def shed(self, tenant: str, displaced: bool) -> None:
+        """A request of `tenant` got no place: it came to a full queue, or was displaced from it."""
+
+
+class Unwatched:
+    """A Watcher that does nothing."""
+
+    def joined(self, admission: "Admission", background: bool) -> None:
+        """Do nothing."""
+
+    def admitted(self, tenant: str, background: bool, seconds: float) -> None:
+        """Do nothing."""
+
+    def shed(self, tenant: str, displaced: bool) -> None:
+        """Do nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,8 +83,10 @@ class Admission:
         weights: Mapping[str, int] = NO_WEIGHTS,
         full: str = "Too many requests are waiting for this model.",
         clock: Callable[[], float] = time.monotonic,
+        watcher: Watcher | None = None,
     ) -> None:
         """`full` is what callers are told who find the queue full."""
+        self._watcher = watcher or Unwatched()
         self._full = full
         self._slots = slots
         self._queue = queue
@@ -67,6 +96,8 @@ class Admission:
         self._bounded: dict[str, int] = {}
         """How many of each tenant wait that count against the bound."""
         self._all_bounded = 0
+        self._background = 0
+        """How many wait that do not."""
         self._service = _FIRST_GUESS
 
     @property
@@ -78,6 +109,20 @@ class Admission:
     def waiting(self) -> int:
         """Requests in the queue, background work included."""
         return sum(not waiter.turn.done() for waiter in self._waiters)
+
+    @property
+    def waiting_callers(self) -> int:
+        """Requests in the queue that callers wait for."""
+        return self._all_bounded
+
+    @property
+    def waiting_background(self) -> int:
+        """Background work in the queue."""
+        return self._background
+
+    def waiting_of_tenants(self) -> dict[str, int]:
+        """Return how many of each tenant wait, of those that have any."""
+        return self._waiters.lengths()
 
     @property
     def retry_after(self) -> int:
@@ -99,6 +144,7 @@ class Admission:
             OverloadedError: as many as `queue` are waiting. It is raised at once, or while this waits: when
                 somebody comes of a tenant that has fewer waiting.
         """
+        came = self._clock()
         with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
             if self._held >= self._slots or self._waiters:
                 if self._all_bounded >= self._queue:
@@ -107,6 +153,7 @@ class Admission:
             else:
                 self._held += 1
         started = self._clock()
+        self._watcher.admitted(tenant, False, started - came)
         try:
             yield
         finally:
@@ -119,11 +166,13 @@ class Admission:
 
         Callers must bound their number themselves. Background work never makes `slot` refuse a caller.
         """
+        came = self._clock()
         with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
             if self._held >= self._slots or self._waiters:
                 await self._wait(tenant, bounded=False)
             else:
                 self._held += 1
+        self._watcher.admitted(tenant, True, self._clock() - came)
         try:
             yield
         finally:
@@ -142,10 +191,12 @@ class Admission:
         error = OverloadedError(self._full, self.retry_after)
         most = max(self._bounded, key=share, default=tenant)
         if share(most) <= share(tenant, 1):
+            self._watcher.shed(tenant, displaced=False)
             raise error
         refused = next(waiter for waiter in self._waiters.newest_first(most) if waiter.bounded)
         self._remove(refused)
         if not refused.turn.done():  # else it has just left
+            self._watcher.shed(most, displaced=True)
             refused.turn.set_exception(error)
 
     async def _wait(self, tenant: str, bounded: bool) -> None:
@@ -157,6 +208,7 @@ class Admission:
         waiter = _Waiter(tenant, bounded, asyncio.get_running_loop().create_future())
         self._waiters.put(tenant, waiter)
         self._count(waiter, 1)
+        self._watcher.joined(self, not bounded)
         try:
             await waiter.turn
         except asyncio.CancelledError:
@@ -179,6 +231,8 @@ class Admission:
                 self._bounded[waiter.tenant] = left
             else:
                 del self._bounded[waiter.tenant]
+        else:
+            self._background += change
 
     def _release(self) -> None:
         self._held -= 1

@@ -120,6 +120,10 @@ class ModelClient(Generic[CapabilitiesT]):
         """Return an error that says why the model does not answer, as far as Serve knows."""
         return ModelUnavailableError(f"Model {self.model!r} is not ready: {(await self._look()).reason}")
 
+    async def runs(self) -> bool:
+        """Return whether Serve knows a replica that runs."""
+        return (await self._look()).running is True
+
     async def while_it_runs(self, answer: Coroutine[Any, Any, AnswerT], within: float | None) -> AnswerT:
         """Wait for `answer` as long as the model may have a replica; without one, about `within` seconds.
 

@@ -108,6 +108,7 @@ class DurableSpeeches:
         """
         unfinished = await asyncio.to_thread(self._speeches.count_unfinished)
         if not may_add(unfinished, tenant, self._limit, self._weights):
+            self._service.background_refused(speech.model)
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
         try:
             await asyncio.to_thread(self._speeches.add, tenant, speech, act)
@@ -165,6 +166,7 @@ class DurableSpeeches:
             task.cancel()
             await asyncio.wait([task])
         if not Status(speech.status).final:
+            self._service.background_abandoned(speech.model)
             self._ended(speech, made.seconds, False)
         await asyncio.to_thread(self._store.delete, speech.tenant, file_name(speech))
         self._notify(speech_id)
@@ -270,6 +272,7 @@ class DurableSpeeches:
         log("durable speech failed", speech=speech.id, error=error)
         end = partial(self._speeches.failed, finished=time.time(), error=reason)
         if await self._recorded(partial(end, speech.tenant, speech.id)):
+            self._service.background_failed(speech.model, error)
             self._ended(speech, self._progress.get(speech.id, Progress()).seconds, False)
         await asyncio.to_thread(self._store.delete_unfinished, speech.tenant, file_name(speech))
 

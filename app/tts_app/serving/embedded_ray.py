@@ -193,13 +193,13 @@ def _start_node(settings: Settings, folder: Path) -> "Node":
         num_cpus=_LOGICAL_CPUS,
         memory=_LOGICAL_MEMORY,
         object_store_memory=settings.object_store_bytes,
-        include_dashboard=settings.dashboard,
+        include_dashboard=settings.runs_dashboard,
         dashboard_host=_LOOPBACK,
         dashboard_port=settings.dashboard_port,  # type: ignore[arg-type] # declared as a bool
         metrics_export_port=settings.metrics_port,
         temp_dir=str(folder),
         # The monitor scales a cluster's nodes, and fills a page of the dashboard.
-        no_monitor=not settings.dashboard,
+        no_monitor=not settings.runs_dashboard,
         # It sends the workers' output to drivers that ask for it (`log_to_driver`); ours do not.
         include_log_monitor=False,  # type: ignore[arg-type] # declared as a str
     )

@@ -55,6 +55,15 @@ class LoadGate:
             self.open = True
 
     @property
+    def busiest(self) -> dict[str, float]:
+        """Share in use by resource, on the node where it is highest."""
+        found: dict[str, float] = {}
+        for name, level in self.levels.items():
+            resource = name.partition("/")[2]
+            found[resource] = max(level, found.get(resource, 0.0))
+        return found
+
+    @property
     def reason(self) -> str:
         """What the gate is closed for, or an empty string."""
         if self.open:

@@ -5,19 +5,32 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelClient
-from tts_app.telemetry.metrics import RequestMetrics
+from tts_app.serving.failures import failure_of
+from tts_app.serving.queue_watch import QueueWatch
+from tts_app.telemetry.metrics.labels import Failure, Outcome, Priority
+from tts_app.telemetry.metrics.queue import QueueMetrics
 
 SIBLING_FAILED = "what is made beside it has failed"
 """Message of a cancellation whose cause is not that the caller left."""
 
 Resource = TypeVar("Resource", bound=VoiceModel | TextModel)
 Client = TypeVar("Client", bound=ModelClient[Any])
+
+
+class RequestMetrics(Protocol):
+    """What is recorded of requests that do not finish."""
+
+    def failed(self, model: str, priority: Priority, reason: Failure, /) -> None:
+        """Record a request that failed."""
+
+    def ended(self, model: str, priority: Priority, outcome: Outcome, /) -> None:
+        """Record a request that was abandoned or refused."""
 
 
 class UnknownModelError(LookupError):
@@ -31,6 +44,7 @@ class Served(Generic[Resource, Client]):
     resource: Resource
     client: Client
     admission: Admission
+    watch: QueueWatch
 
     async def capabilities(self) -> Any:
         """Return what the model's engine can do, once it has started.
@@ -49,12 +63,14 @@ class ServedModels(Generic[Resource, Client]):
         queue: int,
         connect: Callable[[str], Client],
         metrics: RequestMetrics,
+        queues: QueueMetrics,
         weights: Mapping[str, int] = NO_WEIGHTS,
     ) -> None:
         self._queue = queue
         self._weights = weights
         self._connect = connect
         self._metrics = metrics
+        self._queues = queues
         self._served: dict[str, Served[Resource, Client]] = {}
         self._asking: asyncio.Task[dict[str, str]] | None = None
 
@@ -69,13 +85,18 @@ class ServedModels(Generic[Resource, Client]):
         for resource in sorted(resources, key=lambda model: model.name):
             known = self._served.get(resource.name)
             slots = _slots(resource)
-            admission = known.admission if known else Admission(slots, self._queue, weights=self._weights)
+            watch = known.watch if known else QueueWatch(resource.name, self._queues, self._weights)
+            admission = (
+                known.admission
+                if known
+                else Admission(slots, self._queue, weights=self._weights, watcher=watch)
+            )
             if known is None or _served_otherwise(known.resource, resource):
                 client = self._connect(resource.name)
             else:
                 client = known.client
             admission.resize(slots, self._queue)
-            models[resource.name] = Served(resource, client, admission)
+            models[resource.name] = Served(resource, client, admission, watch)
         for name, old in self._served.items():
             if name not in models or models[name].client is not old.client:
                 old.client.close()
@@ -122,15 +143,25 @@ class ServedModels(Generic[Resource, Client]):
             if isinstance(answer, BaseException)
         }
 
+    async def ready(self, within: float) -> dict[str, bool]:
+        """Return of each model whether it can be used: it answers, or has replicas that are only busy."""
+        unready = await self.unready(within)
+        served = {name: one for name, one in self._served.items() if name in unready}
+        runs = await asyncio.gather(*(one.client.runs() for one in served.values()))
+        return dict.fromkeys(self._served, True) | dict(zip(served, runs, strict=True))
+
     def load(self) -> dict[str, tuple[int, int]]:
         """Return each model's requests: running and waiting."""
         return {n: (m.admission.running, m.admission.waiting) for n, m in self._served.items()}
 
+    def show_queues(self) -> None:
+        """Show in the metrics how each model's queue is now."""
+        for served in self._served.values():
+            served.watch.show(served.admission)
+
     @asynccontextmanager
-    async def admitted(
-        self, tenant: str, served: Served[Resource, Client], labels: Mapping[str, str]
-    ) -> AsyncIterator[None]:
-        """Hold one of the model's slots; if the request does not succeed, record why under `labels`.
+    async def admitted(self, tenant: str, served: Served[Resource, Client]) -> AsyncIterator[None]:
+        """Hold one of the model's slots; if the request does not finish, record why.
 
         Raises:
             OverloadedError: the model's queue is full.
@@ -138,23 +169,17 @@ class ServedModels(Generic[Resource, Client]):
         name = served.resource.name
         try:
             async with served.admission.slot(tenant):
-                self._record_load(served)
                 yield
         except OverloadedError:
-            self._metrics.rejected(name)
+            self._metrics.ended(name, Priority.INTERACTIVE, Outcome.REFUSED)
             raise
         except (asyncio.CancelledError, GeneratorExit) as error:
             if SIBLING_FAILED not in error.args:
-                self._metrics.abandoned(labels)
+                self._metrics.ended(name, Priority.INTERACTIVE, Outcome.ABANDONED)
             raise
-        except Exception:
-            self._metrics.failed(labels)
+        except Exception as error:
+            self._metrics.failed(name, Priority.INTERACTIVE, failure_of(error))
             raise
-        finally:
-            self._record_load(served)
-
-    def _record_load(self, served: Served[Resource, Client]) -> None:
-        self._metrics.load(served.resource.name, served.admission.running, served.admission.waiting)
 
 
 def _slots(model: VoiceModel | TextModel) -> int:

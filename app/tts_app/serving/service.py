@@ -16,11 +16,15 @@ from tts_app.resources import VoiceModel
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.clones import Clones
+from tts_app.serving.failures import failure_of
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
 from tts_app.speech import Chunk, TextError, Utterance
 from tts_app.telemetry import traces
+from tts_app.telemetry.listener import Listener
 from tts_app.telemetry.logs import log
-from tts_app.telemetry.metrics import SpeechMetrics
+from tts_app.telemetry.metrics.labels import Kind, Outcome, Priority
+from tts_app.telemetry.metrics.queue import QueueMetrics, Shed
+from tts_app.telemetry.metrics.speech import SpeechMetrics, metered_voice
 
 
 def _told(_service: object, tenant: str, utterance: Utterance, texts: object = None) -> traces.Attributes:
@@ -28,7 +32,7 @@ def _told(_service: object, tenant: str, utterance: Utterance, texts: object = N
     return {
         "ttsp.tenant": tenant,
         "ttsp.model": utterance.voice.model,
-        "ttsp.voice": _metered(utterance.voice),
+        "ttsp.voice": metered_voice(utterance.voice),
         "ttsp.format": utterance.options.format,
         "ttsp.characters": len(utterance.text),
     }
@@ -47,12 +51,13 @@ class SpeechService:
         self.catalogue = Catalogue([])
         self._clones = clones
         self._metrics = metrics
+        self._queues = QueueMetrics(Kind.SPEECH)
         self._catalogues: dict[str, Catalogue] = {}
         self._checks = Admission(
             speech.PLANNERS, queue, weights=weights, full="Too many texts are waiting to be checked."
         )
         self.served: ServedModels[VoiceModel, VoiceClient] = ServedModels(
-            queue, VoiceClient, metrics.requests, weights
+            queue, VoiceClient, metrics, self._queues, weights
         )
 
     @property
@@ -89,38 +94,36 @@ class SpeechService:
             ModelUnavailableError: the model does not answer.
             TextError: nothing in the utterance's own text can be spoken.
         """
-        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
-        started = time.monotonic()
-        first = True
-        async with self.served.admitted(tenant, model, {"voice": voice, "locale": locale}):
+        record = _Record(self._metrics, utterance, Priority.INTERACTIVE)
+        async with self.served.admitted(tenant, model):
+            record.admitted()
             capabilities = await model.capabilities()
             clip = self._clip(tenant, utterance)
             synthesise = partial(model.client.synthesise, within=PATIENCE, clip=clip)
-            spoken = speech.speak(utterance, capabilities, synthesise, texts=texts)
+            written = None if texts is None else record.counted(texts)
+            spoken = speech.speak(utterance, capabilities, synthesise, texts=written)
             try:
                 async with aclosing(spoken) as chunks:
                     async for chunk in chunks:
-                        if first:
-                            self._metrics.first_audio(voice, locale, time.monotonic() - started)
-                            first = False
-                        self._metrics.audio(voice, locale, chunk.seconds)
+                        record.made(chunk)
                         yield chunk
+                        record.taken()
             except TextError:
                 if texts is None:
                     raise
                 return
-        self._metrics.finished(voice, locale, time.monotonic() - started)
+        record.finished()
 
     @traces.traced("speech", _told)
     async def speak_in_background(self, tenant: str, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 
-        So an hour of speech never keeps a slot for an hour.
+        So an hour of speech never keeps a slot for an hour. How a speech ends that does not finish, those
+        tell who try again: `background_failed`, `background_abandoned`.
         """
-        voice, locale = _metered(utterance.voice), utterance.voice.voice.locale
         model = self._of(utterance)
-        started = time.monotonic()
+        record = _Record(self._metrics, utterance, Priority.BACKGROUND)
         clip = self._clip(tenant, utterance)
 
         async def synthesise(segment: Segment) -> Audio:
@@ -130,9 +133,23 @@ class SpeechService:
         capabilities = await model.client.capabilities()
         async with aclosing(speech.speak(utterance, capabilities, synthesise)) as chunks:
             async for chunk in chunks:
-                self._metrics.audio(voice, locale, chunk.seconds)
+                record.made(chunk)
                 yield chunk
-        self._metrics.finished(voice, locale, time.monotonic() - started)
+                record.taken()
+        record.finished()
+
+    def background_failed(self, model: str, error: Exception) -> None:
+        """Record that a speech of the background has failed for good."""
+        self._metrics.failed(model, Priority.BACKGROUND, failure_of(error))
+
+    def background_abandoned(self, model: str) -> None:
+        """Record that a speech of the background was given up before its end."""
+        self._metrics.ended(model, Priority.BACKGROUND, Outcome.ABANDONED)
+
+    def background_refused(self, model: str) -> None:
+        """Record that a speech of the background was not accepted: too many are unfinished."""
+        self._metrics.ended(model, Priority.BACKGROUND, Outcome.REFUSED)
+        self._queues.shed(model, Shed.STORED)
 
     async def check(self, tenant: str, utterance: Utterance) -> None:
         """Raise what speaking `utterance` would raise at its start, without speaking it.
@@ -147,7 +164,8 @@ class SpeechService:
             async with self._checks.slot(tenant):
                 await speech.check(utterance, capabilities)
         except OverloadedError:
-            self._metrics.requests.rejected(utterance.voice.model)
+            self._metrics.ended(utterance.voice.model, Priority.BACKGROUND, Outcome.REFUSED)
+            self._queues.shed(utterance.voice.model, Shed.CHECKS)
             raise
 
     async def voice(self, tenant: str, model: str, name: str) -> CatalogueVoice:
@@ -169,9 +187,64 @@ class SpeechService:
         return self.served.find(utterance.voice.model)
 
 
-def _metered(voice: CatalogueVoice) -> str:
-    """Return the name of a voice in metrics: cloned ones share one, for there is no bound to their number."""
-    return "cloned" if voice.clone else voice.id
+class _Record:
+    """Records one request for speech.
+
+    While its caller takes nothing, its clock stands still: who plays no faster than the audio lasts, or makes
+    a pause, is not our delay.
+    """
+
+    def __init__(self, metrics: SpeechMetrics, utterance: Utterance, priority: Priority) -> None:
+        self._metrics = metrics
+        self._model = utterance.voice.model
+        self._voice = metered_voice(utterance.voice)
+        self._characters = len(utterance.text)
+        self._priority = priority
+        self._began = self._admitted = time.monotonic()
+        self._audio = 0.0
+        self._first = True
+        self._made = 0.0
+        """When the last piece was ready."""
+        self._held_up = 0.0
+        """Seconds in which the caller took nothing."""
+        self._listener = Listener()
+
+    def admitted(self) -> None:
+        """The request has a slot from now on."""
+        self._admitted = time.monotonic()
+
+    async def counted(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
+        """Pass on texts that are spoken in place of the utterance's, and count their characters."""
+        async for text in texts:
+            self._characters += len(text)
+            yield text
+
+    def made(self, chunk: Chunk) -> None:
+        """A piece is ready for the caller."""
+        self._made = time.monotonic()
+        if self._first:
+            self._first = False
+            self._metrics.first_audio(self._model, self._priority, self._made - self._began)
+        self._listener.take(self._made - self._held_up, chunk.seconds)
+        self._audio += chunk.seconds
+        self._metrics.audio(self._model, self._voice, chunk.seconds)
+
+    def taken(self) -> None:
+        """The caller wants the next piece."""
+        self._held_up += time.monotonic() - self._made
+
+    def finished(self) -> None:
+        """All of it was made, and taken."""
+        now = time.monotonic()
+        self._metrics.characters(self._model, self._voice, self._characters)
+        self._metrics.finished(
+            self._model,
+            self._priority,
+            request=now - self._began,
+            making=now - self._admitted - self._held_up,
+            audio=self._audio,
+            silence=self._listener.silence,
+        )
 
 
 __all__ = [

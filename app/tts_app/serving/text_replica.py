@@ -22,6 +22,9 @@ from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log, set_up
+from tts_app.telemetry.metrics.build import BuildMetrics
+from tts_app.telemetry.metrics.engine import MemoryMetrics
+from tts_app.telemetry.process import memory_of_process
 from tts_app.telemetry.text import Recorder, TextEngineMetrics
 
 CONNECTION_SECONDS = 60.0
@@ -58,6 +61,7 @@ class Text:
         started = time.perf_counter()
         self._engine = _load(args)
         tune()
+        self._memory, self._build = MemoryMetrics(args.model), BuildMetrics()
         published = self._engine.load_now is None
         self._metrics = None if published else TextEngineMetrics(args.model, self._engine)
         self._muxes: dict[str, StreamMux] = {}
@@ -66,11 +70,15 @@ class Text:
         log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
-        """Record how busy the engine is, also while it is idle. An error makes Serve restart the replica.
+        """Show how busy the engine is, also while it is idle, and the memory of the process.
+
+        Serve calls it every ten seconds. An error makes it restart the replica.
 
         Raises:
             EngineError: the engine is broken, or breaks down on every request.
         """
+        self._memory.show(memory_of_process())
+        self._build.show()
         if self._metrics is not None:
             self._metrics.flush()
         if self._engine.broken is not None:

@@ -24,7 +24,9 @@ from tts_app.settings import Settings
 from tts_app.sources import fetch
 from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log, set_up
-from tts_app.telemetry.metrics import EngineMetrics
+from tts_app.telemetry.metrics.build import BuildMetrics
+from tts_app.telemetry.metrics.engine import EngineMetrics, MemoryMetrics
+from tts_app.telemetry.process import device_of_process, memory_of_process
 
 
 class VoiceArgs(BaseModel):
@@ -49,9 +51,10 @@ class Voice:
         set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
         started = time.perf_counter()
         self._engine = _load(args)
-        self._pool = EnginePool(self._engine)
+        self._metrics = EngineMetrics(args.model, device_of_process())
+        self._memory, self._build = MemoryMetrics(args.model), BuildMetrics()
+        self._pool = EnginePool(self._engine, watch=self._metrics)
         self._clips = ClipCache(self._forget_in_engine)
-        self._metrics = EngineMetrics()
         seconds = time.perf_counter() - started
         log(
             "voice loaded",
@@ -73,6 +76,11 @@ class Voice:
             self._engine.check_speaker(speaker)
         references = map(VoiceReference.model_validate, user_config.get("references", ()))
         self._clips.use(clips_of(references))
+
+    def check_health(self) -> None:
+        """Show how much memory the process has; Serve calls it every ten seconds."""
+        self._memory.show(memory_of_process())
+        self._build.show()
 
     async def describe(self) -> Capabilities:
         """Return what the engine can do."""
@@ -102,7 +110,6 @@ class Voice:
             for clip in (segment.clip for segment in filled if segment.clip is not None):
                 self._clips.spoken(clip)
         seconds = time.perf_counter() - started
-        self._metrics.spoke(len(segments), seconds)
         log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
         return audio
 

@@ -8,11 +8,15 @@ from dataclasses import replace
 from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.fair_queue import NO_WEIGHTS
 from tts_app.resources import TextModel
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.failures import failure_of
 from tts_app.serving.models import ServedModels
 from tts_app.serving.text_client import TextClient
 from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
-from tts_app.telemetry.metrics import TextMetrics
+from tts_app.telemetry.metrics.labels import Kind, Priority
+from tts_app.telemetry.metrics.queue import QueueMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 
 
 def _told(_service: object, tenant: str, model: str, _request: TextRequest) -> traces.Attributes:
@@ -26,7 +30,7 @@ class TextService:
     def __init__(self, queue: int, metrics: TextMetrics, weights: Mapping[str, int] = NO_WEIGHTS) -> None:
         self._metrics = metrics
         self.served: ServedModels[TextModel, TextClient] = ServedModels(
-            queue, TextClient, metrics.requests, weights
+            queue, TextClient, metrics, QueueMetrics(Kind.TEXT), weights
         )
 
     @property
@@ -40,13 +44,18 @@ class TextService:
         log("text models", models=[model.name for model in self.models])
 
     async def capabilities(self, model: str) -> TextCapabilities:
-        """Return what a model can do.
+        """Return what a model can do, for a request; without an answer, record that the request failed.
 
         Raises:
             UnknownModelError: no such model.
             ModelUnavailableError: it does not answer; the message says why.
         """
-        capabilities: TextCapabilities = await self.served.find(model).capabilities()
+        served = self.served.find(model)
+        try:
+            capabilities: TextCapabilities = await served.capabilities()
+        except ModelUnavailableError as error:
+            self._metrics.failed(model, Priority.INTERACTIVE, failure_of(error))
+            raise
         return capabilities
 
     @traces.traced("text", _told)
@@ -68,7 +77,7 @@ class TextService:
         usage: Usage | None = None
         try:
             async with (
-                self.served.admitted(tenant, served, {"model": model}),
+                self.served.admitted(tenant, served),
                 aclosing(served.client.write(replace(request, tenant=tenant))) as deltas,
             ):
                 async for delta in deltas:

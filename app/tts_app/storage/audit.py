@@ -71,9 +71,18 @@ class AuditLog:
     """Writes one chain. Blocking: call it in threads, as many as you like."""
 
     def __init__(
-        self, database: Database, key: bytes, *, clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        self,
+        database: Database,
+        key: bytes,
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        written: Callable[[int], None] = lambda _rows: None,
     ) -> None:
-        """`key` is a `chain_key`; `clock` gives microseconds since the epoch."""
+        """`key` is a `chain_key`; `clock` gives microseconds since the epoch.
+
+        `written` is told how many rows were committed.
+        """
+        self.written = written
         self._database = database
         self._key = key
         self._clock = clock
@@ -144,10 +153,12 @@ class _Writing:
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
         self._head: Head | None = None
+        self._rows = 0
 
     def add(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Write rows. Raises AuditError."""
         self._head = self._audit.insert(connection, self._head, entries)
+        self._rows += len(entries)
 
     def __enter__(self) -> Self:
         self._audit.lock.acquire()
@@ -160,6 +171,8 @@ class _Writing:
         """Take over the new head. After a failure nobody knows what was stored: the database is asked."""
         self._audit.head = self._head if kind is None else None
         self._audit.lock.release()
+        if kind is None:
+            self._audit.written(self._rows)
 
 
 class _Act(_Writing):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -133,6 +133,15 @@ class Page:
     """Cursor of the next page; None if this is the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenBatches:
+    """Batches that have not ended."""
+
+    number: int
+    oldest: float
+    """When the oldest was requested, in seconds since the epoch."""
+
+
 class Batches:
     """The table of batches. Blocking: call it in a thread.
 
@@ -202,6 +211,14 @@ class Batches:
         query = query.order_by(Batch.created, Batch.id)
         with self._database.session() as session:
             return [(tenant, batch_id) for tenant, batch_id in session.execute(query)]
+
+    def open_by_status(self) -> Mapping[BatchStatus, OpenBatches]:
+        """Return how many batches of all tenants have not ended, and since when the oldest is there."""
+        query = select(Batch.status, func.count(), func.min(Batch.created))
+        query = query.where(Batch.status.in_(_OPEN)).group_by(Batch.status)
+        with self._database.session() as session:
+            found = session.execute(query).all()
+        return {BatchStatus(status): OpenBatches(number, oldest) for status, number, oldest in found}
 
     def count_open(self, tenant: str) -> int:
         """Return how many batches have not ended."""

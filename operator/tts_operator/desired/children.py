@@ -9,6 +9,13 @@ from tts_app.resources.playground import PlaygroundSpec, Volume
 from tts_operator.desired.claims import audio_claim_of, cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
 from tts_operator.desired.loading import loader
+from tts_operator.desired.monitoring import (
+    COMPONENT,
+    metrics_service,
+    monitoring_of,
+    pod_monitor,
+    service_monitor,
+)
 from tts_operator.desired.network import (
     database_policy,
     loader_policy,
@@ -19,14 +26,17 @@ from tts_operator.desired.network import (
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, engine_images, ray_service
 from tts_operator.objects import (
     CLAIM,
+    COMPONENT_LABEL,
     DISRUPTION_BUDGET,
     HTTP_ROUTE,
     INGRESS,
     JOB,
     NETWORK_POLICY,
     POD_MONITOR,
+    SERVICE,
     SERVICE_ACCOUNT,
     SERVICE_LABEL,
+    SERVICE_MONITOR,
     Kind,
     Manifest,
     manifest,
@@ -37,7 +47,9 @@ CHILDREN: Sequence[Kind] = (
     CLAIM,
     NETWORK_POLICY,
     DISRUPTION_BUDGET,
+    SERVICE,
     POD_MONITOR,
+    SERVICE_MONITOR,
     INGRESS,
     HTTP_ROUTE,
     JOB,
@@ -154,14 +166,16 @@ def _disruption_budgets(service: _Service) -> Children:
             yield service.child(DISRUPTION_BUDGET, f"{service.name}-{model.name}", {"spec": spec})
 
 
-def _pod_monitors(service: _Service) -> Children:
-    monitoring = service.spec.monitoring
-    if monitoring.pod_monitor:
-        spec = {
-            "selector": {"matchLabels": {SERVICE_LABEL: service.name}},
-            "podMetricsEndpoints": [{"port": "metrics"}],
-        }
-        yield service.child(POD_MONITOR, service.name, {"spec": spec}, monitoring.labels)
+def _monitors(service: _Service) -> Children:
+    monitoring = monitoring_of(service.playground, service.defaults.monitoring)
+    if monitoring.kind == "PodMonitor":
+        body = pod_monitor(service.name, monitoring)
+        yield service.child(POD_MONITOR, service.name, body, monitoring.labels)
+    elif monitoring.kind == "ServiceMonitor":
+        component = {COMPONENT_LABEL: COMPONENT}
+        yield service.child(SERVICE, f"{service.name}-metrics", metrics_service(service.name), component)
+        body = service_monitor(service.name, monitoring)
+        yield service.child(SERVICE_MONITOR, service.name, body, monitoring.labels)
 
 
 def _ingresses(service: _Service) -> Children:
@@ -216,7 +230,7 @@ _BUILDERS: Sequence[Callable[[_Service], Children]] = (
     _claims,
     _network_policies,
     _disruption_budgets,
-    _pod_monitors,
+    _monitors,
     _ingresses,
     _routes,
     _loaders,

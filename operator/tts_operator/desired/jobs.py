@@ -18,6 +18,7 @@ from tts_app.resources.engines import ENGINES
 from tts_app.resources.tts_job import Ephemeral
 from tts_operator.desired.claims import cache_claim_of
 from tts_operator.desired.groups import downloads, group_of
+from tts_operator.desired.monitoring import annotations, job_monitor, monitoring_of
 from tts_operator.desired.network import SUBMITTER, job_policy
 from tts_operator.desired.pods import CLAIMS_PATH, OFFLINE, File, Mount, PodTemplate
 from tts_operator.desired.ray_service import (
@@ -40,11 +41,13 @@ from tts_operator.objects import (
     JOB_LABEL,
     MANAGED_LABEL,
     NETWORK_POLICY,
+    POD_MONITOR,
     RAY_JOB,
     TTS_JOB,
     Kind,
     Manifest,
 )
+from tts_operator.reasons import Reason
 
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 """On a RayJob: the number of the attempt, from 1."""
@@ -78,7 +81,7 @@ class JobInputs:
     """Whether an earlier driver of the job has read its output."""
 
 
-def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str, str] | None:
+def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[Reason, str] | None:
     """Return the reason why a job may not run with this security profile, and the remedy; None if it may."""
     if profile == "regulated" and not job.spec.posts.uri:
         text = (
@@ -90,7 +93,7 @@ def too_open(job: TTSJob, playground: Playground, profile: Profile) -> tuple[str
     return ("Insecure", explained(found, profile)) if found and job.spec.ephemeral is not None else None
 
 
-def unusable(job: TTSJob, audio_claim: str) -> tuple[str, str] | None:
+def unusable(job: TTSJob, audio_claim: str) -> tuple[Reason, str] | None:
     """Return the reason why a cluster cannot read the job's posts or write its output, and the remedy.
 
     A service's head has only its audio claim, no credentials and no access to the outside.
@@ -154,6 +157,12 @@ def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
         ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
         policy = job_policy(inputs.job.name, service, ports, defaults)
         children.append(_by_content(NETWORK_POLICY, inputs, "pods", policy))
+    monitoring = monitoring_of(inputs.playground, defaults.monitoring)
+    if inputs.job.spec.ephemeral is not None and monitoring.kind in ("PodMonitor", "ServiceMonitor"):
+        # A ServiceMonitor would need a Service too, and finds no more.
+        monitor = _by_content(POD_MONITOR, inputs, "pods", job_monitor(inputs.job.name, monitoring))
+        monitor["metadata"]["labels"] = {**monitoring.labels, **monitor["metadata"]["labels"]}
+        children.append(monitor)
     children.append(_ray_job(inputs, defaults, batch["metadata"]["name"]))
     return children
 
@@ -230,6 +239,7 @@ def _own_cluster(inputs: JobInputs, ephemeral: Ephemeral, defaults: Defaults) ->
     mounts = _mounts(inputs.job)
     own: dict[str, Any] = {
         "labels": _labels(inputs.job.name),
+        "annotations": annotations(monitoring_of(playground, defaults.monitoring)),
         "secret": (playground.spec.storage.credentials_secret or "") if _outside(inputs.job) else "",
     }
     head = head_template(playground, defaults, [*volumes_of(""), *mounts], [OFFLINE])

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from tts_app.resources import Playground
 from tts_app.resources.playground import Oidc, Peer
 from tts_operator.desired.loading import CONTAINER
-from tts_operator.desired.ray_service import DASHBOARD_PORT, METRICS_PORT, SERVE_PORT, Defaults
+from tts_operator.desired.monitoring import METRICS_PORTS
+from tts_operator.desired.ray_service import DASHBOARD_PORT, SERVE_PORT, Defaults
 from tts_operator.objects import COMPONENT_LABEL, JOB_LABEL, SERVICE_LABEL
 
 DNS_PORT = 53
@@ -21,7 +22,7 @@ KUBERAY = {"app.kubernetes.io/name": "kuberay-operator"}
 
 _DASHBOARD = {"port": DASHBOARD_PORT, "protocol": "TCP"}
 _SERVE = {"port": SERVE_PORT, "protocol": "TCP"}
-_METRICS = {"port": METRICS_PORT, "protocol": "TCP"}
+_METRICS = [{"port": port, "protocol": "TCP"} for port in METRICS_PORTS.values()]
 _DNS = {"ports": [{"port": DNS_PORT, "protocol": "UDP"}, {"port": DNS_PORT, "protocol": "TCP"}]}
 
 
@@ -62,7 +63,7 @@ def network_policy(playground: Playground, defaults: Defaults) -> dict[str, Any]
                     "ports": [_DASHBOARD],
                 },
                 {"from": callers, "ports": [_SERVE]},
-                {"from": [_pods_of(monitoring)] if monitoring else callers, "ports": [_METRICS]},
+                {"from": [_pods_of(monitoring)] if monitoring else callers, "ports": _METRICS},
             ],
             "egress": [
                 {"to": [own]},
@@ -102,8 +103,8 @@ def provider_policy(playground: Playground, oidc: Oidc) -> dict[str, Any]:
 def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: Defaults) -> dict[str, Any]:
     """Return the body of a TTSJob's NetworkPolicy: its pods can reach each other.
 
-    Also in: KubeRay to the dashboard. Also out: DNS; the dashboard of the head of `service`, if the job runs
-    on one; the ports `outside`.
+    Also in: KubeRay to the dashboard; the monitoring namespace, where one is named, to the metrics. Also
+    out: DNS; the dashboard of the head of `service`, if the job runs on one; the ports `outside`.
     """
     own = {"podSelector": {"matchLabels": {JOB_LABEL: job}}}
     egress: list[dict[str, Any]] = [{"to": [own]}, _DNS]
@@ -111,14 +112,17 @@ def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: 
         egress.append({"to": [{"podSelector": {"matchLabels": _head_of(service)}}], "ports": [_DASHBOARD]})
     if outside:
         egress.append(_outside(*outside))
+    ingress: list[dict[str, Any]] = [
+        {"from": [own]},
+        {"from": [_pods_of(defaults.kuberay_namespace, KUBERAY)], "ports": [_DASHBOARD]},
+    ]
+    if defaults.monitoring_namespace:
+        ingress.append({"from": [_pods_of(defaults.monitoring_namespace)], "ports": _METRICS})
     return {
         "spec": {
             "podSelector": own["podSelector"],
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                {"from": [own]},
-                {"from": [_pods_of(defaults.kuberay_namespace, KUBERAY)], "ports": [_DASHBOARD]},
-            ],
+            "ingress": ingress,
             "egress": egress,
         }
     }

@@ -81,6 +81,7 @@ class PodTemplate:
     resources: Mapping[str, Mapping[str, str]]
     """The container's requests and limits."""
     labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     files: Sequence[File] = ()
     secrets: Sequence[SecretMount] = ()
@@ -134,8 +135,11 @@ class PodTemplate:
             spec["restartPolicy"] = "Never"
         if tied:
             spec["affinity"] = claims.affinity(tied)
+        metadata: dict[str, Any] = {"labels": {**tied, **self.labels}}
+        if self.annotations:
+            metadata["annotations"] = dict(self.annotations)
         return {
-            "metadata": {"labels": {**tied, **self.labels}},
+            "metadata": metadata,
             "spec": spec | _images(playground) | _scheduling(playground),
         }
 

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
 from tts_app.profiles import Profile
 from tts_app.resources import Model, Playground, TextModel
+from tts_app.resources.playground import Monitoring
 from tts_app.serve_config import GATEWAY, TEXT_GRACE, serve_config
 from tts_operator.desired.groups import claims_of, downloads, group_of, in_order, nodes_of
+from tts_operator.desired.monitoring import METRICS_PORT, METRICS_PORTS, annotations, monitoring_of
 from tts_operator.desired.pods import (
     AUDIO_PATH,
     CACHE_PATH,
@@ -36,7 +38,6 @@ HEAD_SLOTS = 100
 """Gateways that fit there: while one is replaced there are two."""
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
-METRICS_PORT = 8080
 _AUDIT_PATH = "/etc/tts-playground/audit"
 _VOICES_PATH = "/etc/tts-playground/voices"
 _QUOTAS_FILE = "/etc/tts-playground/quotas.json"
@@ -48,7 +49,7 @@ _HEAD_PORTS = {
     "dashboard": DASHBOARD_PORT,
     "client": 10001,
     "serve": SERVE_PORT,
-    "metrics": METRICS_PORT,
+    **METRICS_PORTS,
 }
 _WORKER_PORTS = {"serve": SERVE_PORT, "metrics": METRICS_PORT}
 
@@ -82,6 +83,8 @@ class Defaults:
     """Of services whose Playground names none."""
     commercial: bool = False
     """Of services whose Playground does not say whether they are."""
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    """Of services whose Playground does not say how Prometheus finds them."""
 
     def is_commercial(self, playground: Playground) -> bool:
         """Return whether a service is used commercially."""
@@ -119,9 +122,11 @@ def ray_service(
         *_gateway_rules(playground),
         *_gateway_profile(playground, defaults.profile),
         *_tenants(playground),
+        *_dashboard(playground),
     ]
     template = head_template(playground, defaults, volumes, environment, _gateway_files(playground))
-    head = head_group(replace(template, files=_exceptions(playground)))
+    scraped = annotations(monitoring_of(playground, defaults.monitoring))
+    head = head_group(replace(template, files=_exceptions(playground), annotations=scraped))
     images = engine_images(playground, defaults)
     wanted = {
         group_of(model): worker_group(
@@ -129,6 +134,7 @@ def ray_service(
             replace(
                 worker_template(playground, model, images[model.spec.image_key], cache_claim),
                 readiness_probe=_PROBE,
+                annotations=scraped,
             ),
         )
         for model in sorted(models, key=lambda model: model.name)
@@ -229,6 +235,11 @@ def _gateway_secrets(playground: Playground) -> list[dict[str, Any]]:
     if playground.spec.security.voices is not None:
         variables.append({"name": "TTSP_VOICE_KEY_FILE", "value": f"{_VOICES_PATH}/key"})
     return variables
+
+
+def _dashboard(playground: Playground) -> list[dict[str, Any]]:
+    """Return whether the gateway, which is where the dashboard is, shows it to administrators."""
+    return [{"name": "TTSP_RAY_DASHBOARD", "value": "true"}] if playground.spec.ray.dashboard else []
 
 
 def _tenants(playground: Playground) -> list[dict[str, Any]]:

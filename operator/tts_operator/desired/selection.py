@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -13,8 +13,9 @@ from tts_app.resources.faults import of_parameters
 from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import explain_unreadable
 from tts_operator.objects import Manifest, Ref, ref_of
+from tts_operator.reasons import Reason
 
-LICENSE_FORBIDS = "LicenseForbids"
+LICENSE_FORBIDS: Final = "LicenseForbids"
 """Why a model is not served, however it was served before."""
 
 
@@ -24,8 +25,8 @@ class Verdict:
 
     model: Model | None
     """The model as it is served, without the avatars that another model has; None: it is not served."""
-    reason: str = ""
-    """Why it is not served, or is served only as before, in one CamelCase word."""
+    reason: Reason = "AsExpected"
+    """Why it is not served, or is served only as before; AsExpected where it is served as it is."""
     message: str = ""
     """What to change about it."""
     taken: tuple[tuple[str, str], ...] = ()
@@ -34,7 +35,7 @@ class Verdict:
     @property
     def is_outdated(self) -> bool:
         """Whether the model is served as before, because its resource is not valid now."""
-        return self.model is not None and bool(self.reason)
+        return self.model is not None and self.reason != "AsExpected"
 
 
 def select(
@@ -82,7 +83,8 @@ def _verdict(
     try:
         model = MODELS[manifest["kind"]].model_validate(written(manifest))
     except ValidationError as error:
-        reason, message = _reason(manifest, error), explain(error)
+        reason: Reason = _reason(manifest, error)
+        message = explain(error)
     else:
         unreadable = model.spec.unreadable_locales if isinstance(model, VoiceModel) else []
         if not unreadable:
@@ -142,7 +144,7 @@ def _explain_missing(model: Model) -> str:
     )
 
 
-def _reason(manifest: Manifest, error: ValidationError) -> str:
+def _reason(manifest: Manifest, error: ValidationError) -> Reason:
     """Return why a model that is not valid is not served."""
     if _has_unknown_engine(manifest):
         return "EngineUnknown"

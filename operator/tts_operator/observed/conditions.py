@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from tts_operator.reasons import Reason
+
 MESSAGE_LENGTH = 4096
 """Characters of a message that are kept: enough for a log's last lines, not for a whole log."""
 
@@ -19,16 +21,24 @@ class Condition:
 
     type: Literal["Ready", "Progressing", "Degraded", "Complete", "Insecure", "EncryptedAtRest"]
     status: bool
-    reason: str
-    """One CamelCase word."""
+    reason: Reason
     message: str = ""
+
+
+class State(NamedTuple):
+    """What metrics say of a condition."""
+
+    kind: str
+    """The resource's."""
+    type: str
+    status: bool
+    reason: str
 
 
 class Cause(NamedTuple):
     """Why a condition has its status."""
 
-    reason: str
-    """One CamelCase word."""
+    reason: Reason
     message: str
 
 

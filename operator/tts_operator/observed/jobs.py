@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tts_operator.desired.jobs import ATTEMPT_ANNOTATION
 from tts_operator.objects import Manifest
 from tts_operator.observed.conditions import Cause, Condition, conditions
+from tts_operator.reasons import Reason
 
 Phase = Literal["Pending", "Running", "Suspended", "Succeeded", "PartiallyFailed", "Failed"]
 OUTCOMES: Mapping[str, Phase] = {phase: phase for phase in ("Succeeded", "PartiallyFailed", "Failed")}
@@ -61,8 +62,8 @@ class JobState:
     """The current state of a TTSJob."""
 
     phase: Phase
-    reason: str
-    """Why it is in its phase, in one CamelCase word."""
+    reason: Reason
+    """Why it is in its phase."""
     message: str
     is_error: bool = False
     """Whether something is wrong that a person may have to fix."""
@@ -166,6 +167,36 @@ def job_status(state: JobState, before: Mapping[str, Any], ray_job: str | None, 
     if state.failed_attempts:
         status["failedAttempts"] = state.failed_attempts
     return status
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a TTSJob is, for metrics."""
+
+    phase: str
+    items: Mapping[str, int]
+    """Number of items by state: done by this job, failed, skipped because they were done before, open."""
+    eta: float | None
+    """Estimated seconds to its end; None unless it runs and has done items."""
+
+
+def advance(status: Mapping[str, Any], now: datetime) -> Advance:
+    """Return how far a job with that status is at the time `now`.
+
+    The rest is estimated to take as long an item as the items since the start did.
+    """
+    phase, progress = status.get("phase", "Pending"), status.get("progress")
+    if progress is None:
+        return Advance(phase, {}, None)
+    counts = {name: int(progress.get(name, 0)) for name in ("total", "done", "failed", "skipped")}
+    rest = max(0, counts["total"] - counts["done"] - counts["failed"])
+    new = counts["done"] - counts["skipped"]
+    items = {"done": new, "failed": counts["failed"], "skipped": counts["skipped"], "open": rest}
+    through, started = new + counts["failed"], status.get("startTime")
+    if phase != "Running" or through <= 0 or started is None:
+        return Advance(phase, items, None)
+    passed = (now - datetime.fromisoformat(started)).total_seconds()
+    return Advance(phase, items, max(0.0, passed) * rest / through)
 
 
 def _progress(said: Mapping[str, Any]) -> dict[str, Any]:

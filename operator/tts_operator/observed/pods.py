@@ -10,6 +10,7 @@ from tts_operator.desired.pods import GRACE
 from tts_operator.objects import Manifest, rfc3339
 from tts_operator.observed.loads import job_of_pod
 from tts_operator.observed.scaling import Pods
+from tts_operator.reasons import Reason
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
@@ -27,7 +28,7 @@ HEAD_GROUP = "headgroup"
 class Problem:
     """Why a pod does not run."""
 
-    reason: str
+    reason: Reason
     message: str
     rank: int
     """A lower rank is nearer to the cause."""

@@ -1,5 +1,6 @@
 """What a RayService reports about its clusters, applications and models, as far as that can be trusted."""
 
+import copy
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,6 +172,22 @@ def disruptive_changes(desired: Manifest, live: Manifest) -> list[str]:
             for path in differences(new[name], old.get(name), f"workerGroupSpecs[{new['groupName']}].{name}")
         ]
     return paths
+
+
+_HEAD_PORTS = "headGroupSpec.template.spec.containers[0].ports"
+
+
+def with_running_ports(desired: Manifest, live: Manifest) -> Manifest:
+    """Return the desired RayService with the head's ports as they are, if nothing else makes a new cluster.
+
+    Ports are only named there. The ports that a version of the operator adds come with the next new cluster.
+    """
+    if disruptive_changes(desired, live) != [_HEAD_PORTS]:
+        return desired
+    ports = live["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"][0]["ports"]
+    kept: dict[str, Any] = copy.deepcopy(dict(desired))
+    kept["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"][0]["ports"] = ports
+    return kept
 
 
 _OURS = {"authOptions"}

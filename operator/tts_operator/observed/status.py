@@ -15,6 +15,7 @@ from tts_operator.observed.conditions import Cause, Condition, conditions
 from tts_operator.observed.loads import Load
 from tts_operator.observed.pods import HEAD_GROUP, Problem, problems, ready_pods
 from tts_operator.observed.ray import Application, Service
+from tts_operator.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,18 @@ class Observation:
     """What its security profile asks for and the service goes on without; empty if nothing."""
     unencrypted: str = ""
     """What is stored in clear although its security profile names it; empty if nothing."""
+    shows_dashboard: bool = False
+    """Whether the API serves Ray's dashboard."""
 
     @property
     def url(self) -> str:
         """Where the API answers within the cluster."""
         return f"http://{self.name}-serve-svc.{self.namespace}.svc:{SERVE_PORT}"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Fields of a status: where the API answers within the cluster and, if shown, the dashboard."""
+        return {"url": self.url} | ({"dashboardUrl": f"{self.url}/ray/"} if self.shows_dashboard else {})
 
 
 def model_status(verdict: Verdict, facts: Observation) -> tuple[dict[str, Any], Sequence[Condition]]:
@@ -68,7 +76,7 @@ def _model_fields(model: Model, facts: Observation) -> dict[str, Any]:
         "readyReplicas": ready_pods(facts.pods, facts.ray.cluster, group_of(model)),
         "replicas": model.spec.replicas.max,
         "rayService": facts.name,
-        "url": facts.url,
+        **facts.addresses,
     }
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
@@ -144,7 +152,7 @@ def service_status(
     )
     status: dict[str, Any] = {"models": {"total": total, "ready": up, "summary": f"{up}/{total}"}}
     if facts.ray.exists:
-        status |= {"rayService": facts.name, "url": facts.url}
+        status |= {"rayService": facts.name, **facts.addresses}
     if facts.ray.cluster:
         status["rayCluster"] = facts.ray.cluster
     if facts.blocked is not None:
@@ -241,7 +249,8 @@ def _fault(application: Application, facts: Observation, found: Sequence[Problem
     """Return the fault nearest to the cause; None when none is known."""
     fault = facts.blocked or facts.failure or _of_pods(found)
     if fault is None and application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
-        reason = "ApplicationFailed" if application.status == "DEPLOY_FAILED" else "ApplicationUnhealthy"
+        failed = application.status == "DEPLOY_FAILED"
+        reason: Reason = "ApplicationFailed" if failed else "ApplicationUnhealthy"
         fault = Cause(reason, application.message or f"Serve says {application.status}.")
     return fault
 

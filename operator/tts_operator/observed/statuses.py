@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tts_operator.objects import Manifest, Ref, ref_of, rfc3339
-from tts_operator.observed.conditions import Condition, conditions_of
+from tts_operator.observed.conditions import Condition, State, conditions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,10 @@ class StatusUpdate:
         return self.resource.get("status") or {}
 
     @property
-    def states(self) -> list[tuple[str, str, bool]]:
-        """The resource's kind and the type and status of each condition."""
-        return [(self.ref.kind.name, condition.type, condition.status) for condition in self.conditions]
+    def states(self) -> list[State]:
+        """The state of each condition."""
+        kind = self.ref.kind.name
+        return [State(kind, found.type, found.status, found.reason) for found in self.conditions]
 
     def after(self, now: datetime) -> dict[str, Any]:
         """Return the new status. `now` is the time of conditions that change with it."""

@@ -26,7 +26,7 @@ from tts_operator.desired.ray_service import DASHBOARD_PORT, engine_images
 from tts_operator.desired.security import profile_of
 from tts_operator.desired.selection import explain, select, served, written
 from tts_operator.objects import RAY_JOB, TTS_JOB, JobKey, Manifest, Ref, rfc3339
-from tts_operator.observed.conditions import Cause, latest_change
+from tts_operator.observed.conditions import Cause, State, latest_change
 from tts_operator.observed.jobs import (
     OUTCOMES,
     Attempt,
@@ -42,6 +42,7 @@ from tts_operator.observed.pods import problems_of
 from tts_operator.observed.ray import ServedModels, Service, read_service
 from tts_operator.observed.statuses import StatusUpdate
 from tts_operator.plan.service import Policy, ServiceFacts, fetched_loads, playground_of
+from tts_operator.reasons import Reason
 
 ATTEMPTS = 5
 """RayJobs that may end without a report of how the batch ended; after the last of them the job has failed."""
@@ -90,10 +91,10 @@ class JobFacts:
         return self.status.get("phase") in OUTCOMES
 
     @property
-    def states(self) -> list[tuple[str, str, bool]]:
-        """The kind, and the type and status of each condition in the status."""
+    def states(self) -> list[State]:
+        """The state of each condition in the status."""
         conditions = self.status.get("conditions", ())
-        return [(TTS_JOB.name, c["type"], c["status"] == "True") for c in conditions]
+        return [State(TTS_JOB.name, c["type"], c["status"] == "True", c["reason"]) for c in conditions]
 
     @property
     def uid(self) -> str:
@@ -248,7 +249,7 @@ def name_taken(name: str) -> Cause:
 def _state(
     facts: JobFacts,
     phase: Phase,
-    reason: str,
+    reason: Reason,
     message: str,
     *,
     is_error: bool = False,
@@ -260,7 +261,7 @@ def _state(
     return JobState(phase, reason, message, is_error, facts.report, failed, began)
 
 
-def _pending(facts: JobFacts, reason: str, message: str, *, is_error: bool = False) -> JobState:
+def _pending(facts: JobFacts, reason: Reason, message: str, *, is_error: bool = False) -> JobState:
     """Return the state of a job that cannot run now."""
     return _state(facts, "Pending", reason, message, is_error=is_error)
 
@@ -403,7 +404,7 @@ def _models(
     previous = ServedModels(service.ray_service)
     models = served(select(service.models, images, previous, commercial=commercial))
     if not needed(job, models):
-        missing = "ServiceMissing" if not service.models else "NoModels"
+        missing: Reason = "ServiceMissing" if not service.models else "NoModels"
         text = f"Service {service.key.service} has no VoiceModel that speaks for the job."
         raise _blocked(facts, missing, text)
     ready, pending = admit(models, fetched_loads(service.children), previous)
@@ -415,7 +416,7 @@ def _models(
     return voices
 
 
-def _blocked(facts: JobFacts, reason: str, message: str, *, is_error: bool = True) -> _BlockedError:
+def _blocked(facts: JobFacts, reason: Reason, message: str, *, is_error: bool = True) -> _BlockedError:
     return _BlockedError(_pending(facts, reason, message, is_error=is_error))
 
 

@@ -30,7 +30,13 @@ from tts_operator.observed import loads
 from tts_operator.observed.conditions import Cause, is_settled, latest_change, says_ready
 from tts_operator.observed.drift import matches, stamped
 from tts_operator.observed.pods import pods_by_group
-from tts_operator.observed.ray import ServedModels, disruptive_changes, read_service, worker_groups
+from tts_operator.observed.ray import (
+    ServedModels,
+    disruptive_changes,
+    read_service,
+    with_running_ports,
+    worker_groups,
+)
 from tts_operator.observed.scaling import is_shrinking, rescale
 from tts_operator.observed.status import Observation, model_status, service_status
 from tts_operator.observed.statuses import StatusUpdate
@@ -156,7 +162,8 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     serve, pending = admit(models, fetched_loads(facts.children), previous)
     serve = [model for model in serve if model.spec.image_key in images]
     groups = worker_groups(facts.ray_service)
-    wanted = [stamped(m) for m in children(playground, serve, pending, policy.defaults, groups)]
+    built = children(playground, serve, pending, policy.defaults, groups)
+    wanted = [stamped(_as_it_runs(m, facts.ray_service)) for m in built]
     profile = profile_of(playground, policy.defaults.profile)
     found = lacking(playground, policy.defaults.profile) if wanted else []
     if refused := unaccepted(found, facts.ray_service):
@@ -165,13 +172,21 @@ def plan_service(facts: ServiceFacts, now: datetime, policy: Policy) -> ServiceP
     changes = _changes(apply, facts)
     insecure = explained(found, profile) if found else ""
     unencrypted = UNENCRYPTED if profile == "regulated" else ""
-    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure, unencrypted)
+    shown = playground.spec.ray.dashboard
+    observed = _observe(facts, verdicts, pending, None, now, policy, changes, insecure, unencrypted, shown)
     return replace(
         observed,
         apply=apply,
         delete=_orphans({ref_of(m) for m in wanted}, facts) + _failed_loaders(wanted, facts, now),
         changes=changes,
     )
+
+
+def _as_it_runs(wanted: Manifest, ray_service: Manifest | None) -> Manifest:
+    """Return a child, or the RayService without what would start a new cluster needlessly."""
+    if wanted["kind"] != RAY_SERVICE.name or ray_service is None:
+        return wanted
+    return with_running_ports(wanted, ray_service)
 
 
 def _is_to_be_applied(wanted: Manifest, live: Manifest | None) -> bool:
@@ -222,12 +237,14 @@ def _observe(
     changes: Sequence[str] = (),
     insecure: str = "",
     unencrypted: str = "",
+    shows_dashboard: bool = False,
 ) -> ServicePlan:
     """Return the part of a plan that changes no child: numbers of pods, statuses, when to look again.
 
     `pending` are the models whose files are not fetched yet, `fault` is what is wrong with the Playground,
     `changes` are those that make a new cluster and are not applied yet, `insecure` is what the service
-    goes on without, `unencrypted` what it stores in clear.
+    goes on without, `unencrypted` what it stores in clear, `shows_dashboard` whether its API serves Ray's
+    dashboard.
     """
     patches, shrinks = _rescale(facts, now)
     observation = Observation(
@@ -248,6 +265,7 @@ def _observe(
         fault,
         insecure,
         unencrypted,
+        shows_dashboard,
     )
     statuses = [StatusUpdate(m, *model_status(verdicts[ref_of(m)], observation)) for m in facts.models]
     if facts.playground is not None:

@@ -1,19 +1,23 @@
 """The reconcile of a TTSJob: reads the facts, plans, and executes the plan."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tts_operator import metrics
 from tts_operator.desired.jobs import is_owned
-from tts_operator.kube import CONFLICT, Kube, KubeError
-from tts_operator.objects import RAY_JOB, JobKey, Manifest, ref_of
-from tts_operator.observed.conditions import Cause
+from tts_operator.kube import CONFLICT, NOT_FOUND, Kube, KubeError
+from tts_operator.objects import POD_MONITOR, RAY_JOB, JobKey, Manifest, ref_of
+from tts_operator.observed.conditions import Cause, State
+from tts_operator.observed.jobs import Advance, advance
 from tts_operator.plan.job import JobFacts, JobPlan, name_taken, plan_job
 from tts_operator.plan.service import Policy
 from tts_operator.reconcile.read import LiveReader, Reader, read_job_facts
 from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,13 @@ class JobReconciler:
         """
         facts = await read_job_facts(self.reader, self.kube, key, self.now())
         if facts is None:
-            metrics.CONDITIONS.report((JobKey, key), [])
+            _report(key, [], None)
             return None
         plan = plan_job(facts, self.now(), self.policy)
         if plan.acts:  # the facts may be older than the API server's state
             facts = await read_job_facts(LiveReader(self.kube), self.kube, key, self.now())
             if facts is None:
+                _report(key, [], None)
                 return None
             plan = plan_job(facts, self.now(), self.policy)
             refused = await act(self.kube, plan, facts)
@@ -48,8 +53,17 @@ class JobReconciler:
                 plan = plan_job(replace(facts, refusal=refused), self.now(), self.policy)
         if plan.status is not None:
             await self.writer.write(plan.status, key.namespace)
-        metrics.CONDITIONS.report((JobKey, key), facts.states if plan.status is None else plan.status.states)
+        if plan.status is None:
+            _report(key, facts.states, advance(facts.status, self.now()))
+        else:
+            _report(key, plan.status.states, advance(plan.status.fields, self.now()))
         return plan.look_again
+
+
+def _report(key: JobKey, states: Sequence[State], how_far: Advance | None) -> None:
+    """Put a job into the metrics; without an advance, take it out of them."""
+    metrics.CONDITIONS.report((JobKey, key), states)
+    metrics.JOBS.report(key, how_far)
 
 
 async def act(kube: Kube, plan: JobPlan, facts: JobFacts) -> Cause | None:
@@ -89,6 +103,9 @@ async def _create(kube: Kube, child: Manifest, facts: JobFacts) -> None:
     try:
         await kube.create(child, facts.key.namespace)
     except KubeError as error:
+        if error.status == NOT_FOUND and child["kind"] == POD_MONITOR.name:
+            logger.warning("job %s is not monitored: %s", facts.key.job, error)
+            return  # a batch does not wait for those who watch it
         if error.status != CONFLICT:
             raise
         if child["kind"] != RAY_JOB.name:

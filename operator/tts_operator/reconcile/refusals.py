@@ -1,10 +1,13 @@
 """A refusal of the API server, as a cause that a status reports."""
 
+from collections.abc import Mapping
+
 from tts_operator.kube import CONFLICT, NOT_FOUND, KubeError
 from tts_operator.objects import Kind
 from tts_operator.observed.conditions import Cause
+from tts_operator.reasons import Reason
 
-_REASONS = {403: "Forbidden", CONFLICT: "NameTaken", 422: "InvalidChild"}
+_REASONS: Mapping[int, Reason] = {403: "Forbidden", CONFLICT: "NameTaken", 422: "InvalidChild"}
 
 
 def refusal(error: KubeError, kind: Kind) -> Cause:

@@ -6,8 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tts_operator import metrics
-from tts_operator.kube import CONFLICT, Kube, KubeError
-from tts_operator.objects import CLAIM, JOB, RAY_SERVICE, Key, Manifest, Ref, is_ours, ref_of
+from tts_operator.kube import CONFLICT, NOT_FOUND, Kube, KubeError
+from tts_operator.objects import (
+    CLAIM,
+    JOB,
+    POD_MONITOR,
+    RAY_SERVICE,
+    SERVICE_MONITOR,
+    Key,
+    Kind,
+    Manifest,
+    Ref,
+    is_ours,
+    ref_of,
+)
 from tts_operator.observed.conditions import Cause
 from tts_operator.observed.drift import matches
 from tts_operator.plan.service import Patch, Policy, ServiceFacts, ServicePlan, plan_service
@@ -15,6 +27,7 @@ from tts_operator.reconcile.read import LiveReader, Reader, read_resources, read
 from tts_operator.reconcile.refusals import refusal
 from tts_operator.reconcile.statuses import StatusWriter
 
+MONITORS = (POD_MONITOR, SERVICE_MONITOR)
 CLAIM_REFUSALS = (403, 422)
 """The API server's answers to a claim that violates its class, a quota or a policy."""
 
@@ -101,6 +114,9 @@ async def _apply(kube: Kube, wanted: Manifest, plan: ServicePlan, facts: Service
     try:
         return _with_child(facts, ref, await kube.apply(wanted, namespace))
     except KubeError as error:
+        if ref.kind in MONITORS and error.status == NOT_FOUND:
+            # A service does not wait for those who watch it.
+            return replace(facts, refusal=_monitor_refusal(ref.kind, error))
         if ref.kind is not CLAIM or error.status not in CLAIM_REFUSALS:
             raise
         # No other child has to wait for it: pods that need it wait themselves.
@@ -122,6 +138,14 @@ def _with_child(facts: ServiceFacts, ref: Ref, child: Manifest | None) -> Servic
         return replace(facts, ray_service=child)
     others = {known: found for known, found in facts.children.items() if known != ref}
     return replace(facts, children=others if child is None else {**others, ref: child})
+
+
+def _monitor_refusal(kind: Kind, error: KubeError) -> Cause:
+    text = (
+        f"Prometheus does not find the service: the cluster has no {kind.name} kind. Install Prometheus' "
+        f"operator, or set the Playground's `monitoring.kind` to None or Annotations. ({error})"
+    )
+    return Cause("MonitorKindMissing", text)
 
 
 def _claim_refusal(ref: Ref, error: KubeError) -> Cause:

@@ -12,10 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Clip
 from tts_app.resources import VoiceModel
-from tts_app.speech import TextError
+from tts_app.speech import TextError, Utterance
 
 
 def audio(text: str, avatar: str) -> bytes:
@@ -38,13 +37,8 @@ class SimulatedSpeaker:
         self._limit = folder / "renderings.txt"
         self._seconds = float(seconds.read_text()) if seconds.exists() else 0.02
 
-    async def speak(
-        self,
-        text: str,
-        voice: CatalogueVoice,
-        format: str,  # noqa: A002
-        clip: Clip | None = None,
-    ) -> tuple[bytes, float]:
+    async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
+        text, voice = utterance.text, utterance.voice
         with self._rendered.open("ab", buffering=0) as file:  # a line is whole where several write
             file.write(f"{os.getpid()} {voice.id} {text}\n".encode())
             end = file.tell()

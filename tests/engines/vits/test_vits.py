@@ -31,7 +31,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(checkpoint: Path) -> VitsEngine:
-    return VitsEngine.load(checkpoint, "none", {"threads": 2})
+    return VitsEngine.load(checkpoint, "none", {"threads": 2, "max_batch": 16})
 
 
 def test_upstream_takes_what_the_adapter_passes(takes: Callable[..., None]) -> None:
@@ -85,7 +85,7 @@ def test_speed_changes_the_length(engine: VitsEngine, speaks: Callable[..., Any]
 
 
 def test_speakers_differ_and_do_not_share_a_call(tmp_path: Path, speaks: Callable[..., Any]) -> None:
-    engine = VitsEngine.load(tiny_vits.make(tmp_path, speakers=3), "none", {})
+    engine = VitsEngine.load(tiny_vits.make(tmp_path, speakers=3), "none", {"max_batch": 2})
     first, last = (speaks(engine, segment(speaker=speaker))[0] for speaker in ("0", "2"))
     assert first.shape != last.shape or not np.allclose(first, last)
     assert engine.size(segment(speaker="0")).group != engine.size(segment(speaker="2")).group
@@ -98,12 +98,14 @@ def test_speakers_differ_and_do_not_share_a_call(tmp_path: Path, speaks: Callabl
 def test_batch_of_several_speakers_checkpoint_is_exact(
     tmp_path: Path, batch_is_exact: Callable[..., None]
 ) -> None:
-    engine = VitsEngine.load(tiny_vits.make(tmp_path, speakers=2), "none", {})
+    engine = VitsEngine.load(tiny_vits.make(tmp_path, speakers=2), "none", {"max_batch": 16})
     batch_is_exact(engine, [segment(text, speaker="1") for text in TEXTS])
 
 
 def test_decoder_whose_layers_make_parts_of_samples_does_not_batch(tmp_path: Path) -> None:
-    engine = VitsEngine.load(tiny_vits.make(tmp_path, upsample_kernel_sizes=[7, 4]), "none", {})
+    engine = VitsEngine.load(
+        tiny_vits.make(tmp_path, upsample_kernel_sizes=[7, 4]), "none", {"max_batch": 16}
+    )
     assert engine.capabilities.max_batch == 1
 
 
@@ -119,6 +121,10 @@ def test_decoder_whose_layers_make_parts_of_samples_does_not_batch(tmp_path: Pat
 def test_engine_refuses_what_it_cannot_speak(engine: VitsEngine, wrong: Segment, says: str) -> None:
     with pytest.raises(EngineError, match=says):
         engine.synthesise([wrong])
+
+
+def test_engine_speaks_one_segment_a_call_on_a_cpu_unless_told_otherwise(checkpoint: Path) -> None:
+    assert VitsEngine.load(checkpoint, "none", {}).capabilities.max_batch == 1
 
 
 def test_engine_refuses_more_segments_than_it_takes(checkpoint: Path) -> None:

@@ -17,6 +17,7 @@ from tts_app import speech
 from tts_app.api.app import create_app
 from tts_app.api.deps import Context
 from tts_app.api.metering import metering_of
+from tts_app.api.ray_proxy import dashboard_of
 from tts_app.api.recording import recording_of
 from tts_app.api.voices import decoding_of
 from tts_app.audio.samples import Audio
@@ -46,7 +47,8 @@ from tts_app.storage.batches import Batches
 from tts_app.storage.database import Database
 from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
-from tts_app.telemetry.metrics import SpeechMetrics, TextMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 
 CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0))
 
@@ -361,6 +363,7 @@ async def _api(
         recording_of(settings, database),
         clones,
         decoding_of(settings),
+        dashboard=dashboard_of(settings),
     )
     app = create_app(context)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -18,7 +18,8 @@ from tts_app.engines.text import (
     Usage,
 )
 from tts_app.serving.client import ModelUnavailableError
-from tts_app.telemetry.metrics import RequestMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 
 CHAT = "/v1/chat/completions"
 AUDIO = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
@@ -421,12 +422,16 @@ async def test_an_answer_that_cannot_be_spoken_is_still_written(api: Any, client
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """How requests ended that did not end well, and whether they were of text or of speech."""
     ends: list[tuple[str, str]] = []
-    for end in ("failed", "abandoned"):
+    for kind, metrics in (("text", TextMetrics), ("speech", SpeechMetrics)):
 
-        def count(_self: object, labels: dict[str, str], end: str = end) -> None:
-            ends.append(("text" if "model" in labels else "speech", end))
+        def failed(_self: object, _model: str, _priority: str, _reason: str, kind: str = kind) -> None:
+            ends.append((kind, "failed"))
 
-        monkeypatch.setattr(RequestMetrics, end, count)
+        def ended(_self: object, _model: str, _priority: str, outcome: str, kind: str = kind) -> None:
+            ends.append((kind, outcome))
+
+        monkeypatch.setattr(metrics, "failed", failed)
+        monkeypatch.setattr(metrics, "ended", ended)
     return ends
 
 

@@ -25,11 +25,11 @@ from tts_app.batch.run import run
 from tts_app.batch.waits import Waits
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.batch.worker_pool import NoWorkerError, PoolSize, WorkerPoolError
-from tts_app.catalogue import CatalogueVoice
 from tts_app.cli import app, render_batch
 from tts_app.engines.base import Clip
 from tts_app.resources import VoiceModel
 from tts_app.serving import governor
+from tts_app.speech import Utterance
 from tts_app.storage.output import FolderOutput, LockedError, Segment
 
 MakePlan = Callable[..., Plan]
@@ -110,23 +110,17 @@ class Speaker:
     most: int = 0
     """At a time."""
 
-    async def speak(
-        self,
-        text: str,
-        voice: CatalogueVoice,
-        format: str,  # noqa: A002
-        clip: Clip | None = None,
-    ) -> tuple[bytes, float]:
+    async def speak(self, utterance: Utterance, clip: Clip | None = None) -> tuple[bytes, float]:
         self.begun += 1
         self.most = max(self.most, self.begun - self.ended)
         await asyncio.sleep(self.seconds)
         self.ended += 1
-        said = f"{voice.id}: {text}"
+        said = f"{utterance.voice.id}: {utterance.text}"
         if self.fails.get(said, 0):
             self.fails[said] -= 1
             raise ConnectionError("this once")
         self.spoken.append(said)
-        return said.encode(), len(text) / 10
+        return said.encode(), len(utterance.text) / 10
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster import build
-from cluster.binaries import BINARIES, NODE, Binary
+from cluster.binaries import BINARIES, NODE, OBSERVABILITY, VERSIONS, Binary
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,24 @@ def test_wrapper_modules_pin_the_versions_of_the_table(binary: Binary) -> None:
     text = (build.MODULES / binary.folder / "go.mod").read_text()
     assert re.search(rf"^(require|\t) ?{re.escape(binary.module)} {re.escape(binary.version)}\b", text, re.M)
     assert re.search(rf"^(tool |\t){re.escape(binary.package)}$", text, re.M)
+
+
+@pytest.mark.parametrize("binary", [b for b in BINARIES.values() if b.imports], ids=lambda b: b.name)
+def test_wrapper_modules_of_own_sources_pin_what_they_import(binary: Binary) -> None:
+    text = (build.MODULES / binary.folder / "go.mod").read_text()
+    for module in binary.imports:
+        assert re.search(rf"^\t{re.escape(module)} {re.escape(VERSIONS[module])}$", text, re.M)
+
+
+def test_check_names_the_smallest_set_that_builds_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTSP_CACHE", str(tmp_path))
+    for names, chosen in ((["etcd"], "control-plane"), (["etcd", "kubelet"], "node")):
+        with pytest.raises(build.PrerequisiteError, match=rf"hack/cluster build {chosen}`"):
+            build.check(names)
+    with pytest.raises(build.PrerequisiteError, match=r"otel-collector-v.*hack/cluster build observability`"):
+        build.check(OBSERVABILITY)
 
 
 def test_build_without_go_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

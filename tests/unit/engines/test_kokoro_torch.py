@@ -24,7 +24,7 @@ from tts_app.engines.kokoro.network.network import NetworkSettings, with_weights
 from tts_app.engines.kokoro.torch_model import TorchModel, halve
 from tts_app.engines.kokoro.weights import Weights, read_weights
 
-TORCH = {"runtime": "torch", "threads": 1}
+TORCH = {"runtime": "torch", "threads": 1, "max_batch": 32}
 """Two threads wait for each other where other tests run beside, and take three times as long."""
 SHORT = Segment("Yes.", "jˈɛs.", "en-US", "am_michael", speed=1.9)
 HELLO = Segment("Hello, and welcome.", "həlˈoʊ, ænd wˈɛlkəm.", "en-US", "af_heart")
@@ -86,6 +86,12 @@ def test_kokoro_torch_is_a_batching_engine_that_runs_one_call_at_a_time(engine: 
     assert (capabilities.max_batch, capabilities.parallel) == (32, False)
     assert capabilities.max_frames == 1_600
     assert (capabilities.sample_rate, capabilities.takes, capabilities.max_input) == (24_000, "phonemes", 510)
+
+
+def test_kokoro_torch_speaks_one_segment_a_call_on_a_cpu_unless_told_otherwise(fp32_folder: Path) -> None:
+    engine = KokoroEngine.load(fp32_folder, "none", {"runtime": "torch", "threads": 1})
+    assert engine.capabilities.max_batch == 1
+    engine.close()
 
 
 def test_kokoro_torch_speaks_as_many_samples_as_onnx(batch: list[Audio], onnx: list[Audio]) -> None:

@@ -1,7 +1,11 @@
 """All that a service is made of."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
+from tts_app.resources.playground import Monitoring
 from tts_app.settings import Settings
 from tts_operator.desired.children import CHILDREN, children
 from tts_operator.desired.groups import group_of
@@ -45,7 +49,8 @@ def test_children_of_a_service_with_everything(build, model):
         ingress={"host": "a.b"},
         route={"host": "c.d", "gateway": {"name": "public", "namespace": "edge"}},
     )
-    assert set(kinds(found)) == {kind.name for kind in (*CHILDREN, RAY_SERVICE)}
+    everything = {kind.name for kind in (*CHILDREN, RAY_SERVICE)}
+    assert set(kinds(found)) == everything - {"Service", "ServiceMonitor"}, "in place of the PodMonitor"
     monitor = of_kind(found, "PodMonitor")
     assert monitor["metadata"]["labels"]["team"] == "voice"
     assert monitor["metadata"]["labels"][SERVICE_LABEL] == "playground"
@@ -53,6 +58,82 @@ def test_children_of_a_service_with_everything(build, model):
     route = of_kind(found, "HTTPRoute")["spec"]
     assert route["parentRefs"] == [{"name": "public", "namespace": "edge"}]
     assert route["hostnames"] == ["c.d"]
+
+
+def endpoints(monitor):
+    return monitor["spec"].get("podMetricsEndpoints") or monitor["spec"]["endpoints"]
+
+
+def ports_of(found):
+    """Return the named ports of the head and of a worker."""
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+    templates = (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"])
+    return [{p["name"]: p["containerPort"] for p in t["spec"]["containers"][0]["ports"]} for t in templates]
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_monitor_scrapes_all_of_rays_ports_with_the_label_of_its_dashboards(build, model, kind):
+    found = build([model()], monitoring={"kind": kind, "interval": "15s"})
+    head, worker = ports_of(found)
+    assert (head["metrics"], head["as-metrics"], head["dash-metrics"]) == (8080, 44217, 44227)
+    assert worker["metrics"] == 8080
+    scraped = endpoints(of_kind(found, kind))
+    assert [one["port"] for one in scraped] == ["metrics", "as-metrics", "dash-metrics"]
+    for endpoint in scraped:
+        assert endpoint["interval"] == "15s"
+        added = {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]}
+        assert added["ray_io_cluster"] == ["__meta_kubernetes_pod_label_ray_io_cluster"]
+        (dropped,) = endpoint["metricRelabelings"]
+        assert dropped["action"] == "labeldrop"
+        gone = ("otel_scope_name", "WorkerId", "SessionName", "Version")
+        assert all(re.fullmatch(dropped["regex"], label) for label in gone)
+        kept = ("model", "ray_io_cluster", "NodeAddress", "replica", "SessionNameless")
+        assert not any(re.fullmatch(dropped["regex"], label) for label in kept)
+
+
+def test_service_monitor_selects_the_service_that_names_the_ports_of_pods(build, model):
+    found = build([model()], monitoring={"kind": "ServiceMonitor", "labels": {"release": "prom"}})
+    service, monitor = of_kind(found, "Service"), of_kind(found, "ServiceMonitor")
+    assert service["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+    assert monitor["metadata"]["labels"]["release"] == "prom"
+    head, worker = ports_of(found)
+    targets = {port["name"]: port["targetPort"] for port in service["spec"]["ports"]}
+    assert targets.items() <= {name: name for name in head}.items(), "a named port: workers lack two of them"
+    assert targets.keys() & worker.keys() == {"metrics"}
+    pods = of_kind(found, "RayService")["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["metadata"]
+    assert pods["labels"].items() >= service["spec"]["selector"].items()
+    assert "PodMonitor" not in kinds(found)
+
+
+def test_annotations_are_on_every_pod_and_need_no_kind(build, model):
+    found = build([model()], monitoring={"kind": "Annotations"})
+    cluster = of_kind(found, "RayService")["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        annotations = group["template"]["metadata"]["annotations"]
+        assert annotations["prometheus.io/scrape"] == "true"
+        assert annotations["prometheus.io/port"] == "8080"
+    assert not {"PodMonitor", "ServiceMonitor", "Service"} & set(kinds(found))
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "labels"),
+    [
+        ({}, "PodMonitor", {"release": "prom"}),
+        ({"kind": "None"}, None, None),
+        ({"kind": "ServiceMonitor"}, "ServiceMonitor", {"release": "prom"}),
+        ({"labels": {"team": "voice"}}, "PodMonitor", {"team": "voice"}),
+    ],
+)
+def test_monitoring_of_the_operator_counts_where_a_playground_is_silent(
+    playground, model, said, kind, labels
+):
+    given = Monitoring(kind="PodMonitor", labels={"release": "prom"}, interval="30s")
+    found = children(playground(monitoring=said), [model()], (), replace(DEFAULTS, monitoring=given), ())
+    monitors = [m for m in found if m["kind"] in ("PodMonitor", "ServiceMonitor")]
+    assert [m["kind"] for m in monitors] == ([kind] if kind else [])
+    for monitor in monitors:
+        assert monitor["metadata"]["labels"].items() >= labels.items()
+        assert endpoints(monitor)[0]["interval"] == "30s"
 
 
 def test_children_leave_out_what_is_turned_off(build, model):

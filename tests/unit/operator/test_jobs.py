@@ -21,7 +21,9 @@ from tts_operator.objects import (
     JOB_LABEL,
     MANAGED_LABEL,
     NETWORK_POLICY,
+    PLAYGROUND,
     POD,
+    POD_MONITOR,
     RAY_CLUSTER,
     RAY_JOB,
     RAY_SERVICE,
@@ -63,6 +65,27 @@ def parsed(**manifest):
     made = tts_job(**manifest)
     metadata = {name: made["metadata"][name] for name in ("name", "labels")}
     return TTSJob.model_validate({**made, "metadata": metadata})
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_job_children_with_a_cluster_of_its_own_have_a_monitor(children, kind):
+    service = {"monitoring": {"kind": kind, "labels": {"release": "prom"}}}
+    assert "PodMonitor" not in children(service), "the service's cluster has its own"
+    found = children(service, ephemeral={})
+    monitor = found["PodMonitor"]
+    assert monitor["metadata"]["labels"]["release"] == "prom"
+    (own,) = monitor["metadata"]["ownerReferences"]
+    assert own["name"] == "welcome"
+    pods = found["RayJob"]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["metadata"]["labels"]
+    assert pods.items() >= monitor["spec"]["selector"]["matchLabels"].items()
+    assert list(found)[-1] == "RayJob", "it is made last"
+
+
+def test_job_children_have_annotations_on_the_pods_of_their_cluster(children):
+    service = {"monitoring": {"kind": "Annotations"}}
+    cluster = children(service, ephemeral={})["RayJob"]["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert group["template"]["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
 
 
 @pytest.fixture
@@ -648,6 +671,18 @@ async def test_job_moves_to_the_next_active_cluster(world):
     await job.step()
     assert job.ray_job["spec"]["clusterSelector"] == {"ray.io/cluster": "playground-other"}
     assert job.attempt == "1", "it is no fault of the job"
+
+
+async def test_job_does_not_wait_for_a_monitor_whose_kind_the_cluster_lacks(world):
+    job = world(ephemeral={})
+    job.kube.put(
+        PLAYGROUND, {"metadata": {"name": "playground"}, "spec": {"monitoring": {"kind": "PodMonitor"}}}
+    )
+    job.kube.refused = {("create", "PodMonitor"): 404}
+    await job.step()
+    assert job.kube.of_kind(POD_MONITOR) == []
+    assert job.ray_job is not None
+    assert job.reason == "Starting"
 
 
 async def test_job_is_queued_while_kueue_holds_its_cluster_back(world):

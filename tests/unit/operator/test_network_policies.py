@@ -105,6 +105,27 @@ def test_service_gives_its_metrics_to_the_monitoring_namespace_that_is_named(ser
     assert not network.allows(NEIGHBOUR, HEAD, METRICS)
 
 
+@pytest.mark.parametrize("port", [METRICS, 44217, 44227])
+def test_service_gives_each_of_rays_metrics_ports_to_the_monitoring_namespace_alone(service, port):
+    network = service("monitoring")
+    assert network.allows(PROMETHEUS, HEAD, port)
+    for other in (NEIGHBOUR, OPERATOR, DISGUISED, WEB):
+        assert not network.allows(other, HEAD, port)
+
+
+@pytest.mark.parametrize("port", [METRICS, 44217, 44227])
+def test_job_gives_its_metrics_to_the_monitoring_namespace_alone(port):
+    def network(monitoring):
+        body = job_policy("welcome", None, [], defaults(monitoring))
+        return Network(NAMESPACES, [("speech", body["spec"])])
+
+    driver = Pod("speech", {JOB_LABEL: "welcome"})
+    assert network("monitoring").allows(PROMETHEUS, driver, port)
+    assert not network("monitoring").allows(PROMETHEUS, driver, DASHBOARD)
+    assert not network("monitoring").allows(NEIGHBOUR, driver, port)
+    assert not network("").allows(PROMETHEUS, driver, port)
+
+
 def test_submitter_reaches_the_dashboard_of_its_service_alone(service):
     submitter = Pod("speech", {COMPONENT_LABEL: SUBMITTER})
     assert service().allows(submitter, HEAD, DASHBOARD)

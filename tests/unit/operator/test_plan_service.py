@@ -187,6 +187,38 @@ def test_plan_names_the_changes_that_make_a_new_cluster(plan, settle, voice_mode
     assert reasons(after)["kokoro", "Progressing"] == "ClusterReplacement"
 
 
+def head_ports(ray_service):
+    (container,) = ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"]
+    return container["ports"]
+
+
+@pytest.fixture
+def before_upgrade(settle, voice_model):
+    """Return the facts of a settled service whose head was made without the newest ports."""
+    facts = settle(ServiceFacts(KEY, models=[voice_model()]))
+    ray_service = copy.deepcopy(dict(facts.ray_service))
+    del head_ports(ray_service)[-2:]
+    return replace(facts, ray_service=ray_service)
+
+
+def test_plan_starts_no_new_cluster_to_name_ports(plan, settle, before_upgrade, voice_model):
+    found = plan(before_upgrade)
+    assert not found.changes
+    for facts in (before_upgrade, replace(before_upgrade, models=[voice_model(), voice_model("b", avatars=[
+        ("ar-SA", "male")])])):  # fmt: skip
+        settled = settle(facts)
+        assert head_ports(settled.ray_service) == head_ports(before_upgrade.ray_service)
+        assert not plan(settled).changes_children
+
+
+def test_plan_names_all_ports_in_a_cluster_that_is_new_anyway(plan, settle, before_upgrade):
+    facts = replace(before_upgrade, playground=playground(images={"gateway": "registry/app:2"}))
+    found = plan(facts)
+    assert any("image" in change for change in found.changes)
+    ports = {port["name"] for port in head_ports(settle(facts).ray_service)}
+    assert {"metrics", "as-metrics", "dash-metrics"} <= ports
+
+
 def test_plan_reports_a_refusal_and_looks_again(plan, voice_model):
     refused = ServiceFacts(KEY, models=[voice_model()], refusal=Cause("Forbidden", "cannot patch"))
     found = plan(refused)

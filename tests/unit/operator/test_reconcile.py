@@ -184,6 +184,21 @@ async def test_reconcile_goes_on_past_a_claim_that_cannot_be_changed(world, voic
     assert (one.condition("Degraded")["status"], "apply PersistentVolumeClaim" in written) == ("False", True)
 
 
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+async def test_reconcile_goes_on_where_the_cluster_has_no_such_monitor(world, voice_model, kind):
+    one = world(voice_model())
+    one.kube.refused = {("apply", kind): 404}
+    one.set_playground(monitoring={"kind": kind})
+    written, _ = await one.step()
+    assert "apply RayService" in written
+    degraded = one.condition("Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "MonitorKindMissing")
+    assert f"no {kind} kind" in degraded["message"]
+    one.kube.refused = {}
+    await one.step(1)
+    assert one.condition("Degraded")["status"] == "False"
+
+
 @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (500, "ApplyFailed")])
 async def test_reconcile_reports_why_a_claim_cannot_be_made(world, voice_model, status, reason):
     one = world(voice_model())

@@ -274,3 +274,16 @@ def test_pods_without_an_authority_have_no_init_container(plan, voice_model):
     facts = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY)))
     cluster = facts.ray_service["spec"]["rayClusterConfig"]
     assert "initContainers" not in cluster["headGroupSpec"]["template"]["spec"]
+
+
+def test_dashboard_is_shown_and_linked_where_the_playground_says_so(plan, voice_model):
+    shown = applied(
+        plan,
+        ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY, ray={"dashboard": True})),
+    )
+    assert environment(shown)["TTSP_RAY_DASHBOARD"] == "true"
+    links = [update.fields.get("dashboardUrl") for update in plan(shown).statuses]
+    assert links == ["http://playground-serve-svc.speech.svc:8000/ray/"] * 2
+    hidden = applied(plan, ServiceFacts(KEY, models=[voice_model()], playground=resource(**API_KEY)))
+    assert "TTSP_RAY_DASHBOARD" not in environment(hidden)
+    assert ["dashboardUrl" in update.fields for update in plan(hidden).statuses] == [False, False]

@@ -31,7 +31,7 @@ from tts_app.serving.text_client import PATIENCE, TextClient
 from tts_app.serving.text_replica import FAILURES, Text, TextArgs
 from tts_app.serving.writing import TextService
 from tts_app.telemetry.logs import set_up
-from tts_app.telemetry.metrics import TextMetrics
+from tts_app.telemetry.metrics.text import TextMetrics
 from tts_app.telemetry.text import Recorder
 
 

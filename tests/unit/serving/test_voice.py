@@ -57,7 +57,7 @@ def voice(monkeypatch: pytest.MonkeyPatch) -> Iterator[Voice]:
     monkeypatch.setattr("tts_app.serving.voice_replica.speech_engine", lambda _name: SimulatedEngine)
     monkeypatch.setattr("tts_app.serving.voice_replica.fetch", lambda *_args: Path())
     monkeypatch.setattr(
-        "tts_app.serving.voice_replica.EnginePool", lambda engine: EnginePool(engine, callers=1)
+        "tts_app.serving.voice_replica.EnginePool", lambda engine, watch: EnginePool(engine, 1, watch)
     )
     monkeypatch.delenv("TTSP_LOG_DIR", raising=False)
     made = Voice(

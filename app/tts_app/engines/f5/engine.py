@@ -12,7 +12,7 @@ from tts_app.engines.base import Capabilities, Clip, EngineError, Segment, Size
 from tts_app.engines.clips import ComputedOfClips
 from tts_app.engines.f5.files import VOCABULARY, VOCODER
 from tts_app.engines.f5.prompt import HOP, RATE, Prompt, Sampling, clip_words, prompt
-from tts_app.engines.parameters import checked_parameters
+from tts_app.engines.parameters import checked_parameters, max_batch_on
 from tts_app.engines.registry import needed_packages
 from tts_app.resources.engines.f5 import DIALECTS, F5Parameters, F5VoiceParameters
 
@@ -26,6 +26,8 @@ MAX_FRAMES = 4096
 """Of an item, its clip included: SILMA's table of positions has no more."""
 MAX_CALL = 32_768
 """Frames of a call, padding included: an estimate for a GPU of 16 GB, which nobody has measured."""
+MAX_BATCH = 8
+"""Segments of a call on a GPU, unless the model's parameters say otherwise."""
 SPEEDS = (0.5, 2.0)
 """Speech gets the time that the clip's pace and the tempo give it. Not measured how well that sounds."""
 
@@ -44,7 +46,7 @@ class F5Engine:
             max_input=MAX_CHARACTERS,
             speeds=SPEEDS,
             parallel=False,  # torch uses all cores for one call
-            max_batch=settings.max_batch,
+            max_batch=max_batch_on(loaded.device, settings.max_batch, MAX_BATCH),
             max_frames=MAX_CALL,
         )
 

@@ -58,6 +58,11 @@ class LoadedF5:
     vocabulary: Mapping[str, int]
     """Token of each character."""
 
+    @property
+    def device(self) -> str:
+        """Type of the device that it is on, as torch names it."""
+        return str(self.flow.device.type)
+
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def voice(self, clip: Clip) -> Voice:
         """Return what is computed of a clip, for any number of texts."""

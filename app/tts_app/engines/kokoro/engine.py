@@ -97,7 +97,7 @@ class KokoroEngine:
         return Size((FRAMES_PER_TOKEN * len(tokens) + EDGE_FRAMES) / _read_speed(segment))
 
     def synthesise(self, segments: Sequence[Segment], alone: bool = False) -> list[Audio]:
-        """Speak segments: one a call on onnxruntime, up to 32 in torch.
+        """Speak segments: one a call on onnxruntime, up to `max_batch` in torch.
 
         On onnxruntime a call that is `alone`, with no other call at the time, uses all cores and so returns
         soonest. A voice's parameter `speed` multiplies the segment's. Phonemes outside the vocabulary are

@@ -25,9 +25,11 @@ from tts_app.engines.kokoro.model import FRAME, Phrase
 from tts_app.engines.kokoro.network.layers import Convolution, TransposedConvolution
 from tts_app.engines.kokoro.network.network import Network, NetworkSettings, with_weights
 from tts_app.engines.kokoro.weights import read_weights
+from tts_app.engines.parameters import max_batch_on
 from tts_app.resources.engines.kokoro import SPEC, KokoroParameters
 
 MAX_BATCH = 32
+"""Of a call on a GPU, unless the model's parameters say otherwise."""
 MAX_FRAMES = 12_000
 """Of a call on a GPU: each takes about half a megabyte, by the sizes of the generator's features."""
 MAX_FRAMES_ON_CPU = 1_600
@@ -58,7 +60,8 @@ def load(files: KokoroFiles, quantization: str, parameters: KokoroParameters) ->
         # A CPU's convolutions in float16 took forty times as long, so there they stay in float32.
         if quantization == "fp16" and device.type == "cuda":
             halve(network)
-    return TorchModel(network, device, graphs=parameters.cuda_graphs and device.type == "cuda")
+    graphs = parameters.cuda_graphs and device.type == "cuda"
+    return TorchModel(network, device, graphs, max_batch_on(device.type, parameters.max_batch, MAX_BATCH))
 
 
 def read_settings(config: Path | None) -> NetworkSettings:
@@ -89,9 +92,11 @@ class TorchModel:
     """Kokoro's network with its weights. Thread-safe: one call at a time has the device."""
 
     parallel = False
-    max_batch = MAX_BATCH
 
-    def __init__(self, network: Network, device: torch.device, graphs: bool = False) -> None:
+    def __init__(
+        self, network: Network, device: torch.device, graphs: bool = False, max_batch: int = MAX_BATCH
+    ) -> None:
+        self.max_batch = max_batch
         if device.type == "cuda":
             # With TF32's ten bits a batch would move durations and pitch; fp16 is for speed.
             torch.backends.cudnn.allow_tf32 = False

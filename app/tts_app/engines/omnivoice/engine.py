@@ -12,7 +12,7 @@ from tts_app.engines.base import Capabilities, Clip, EngineError, Segment, Size
 from tts_app.engines.clips import ComputedOfClips
 from tts_app.engines.omnivoice.description import check_description, described
 from tts_app.engines.omnivoice.item import Item
-from tts_app.engines.parameters import checked_parameters
+from tts_app.engines.parameters import checked_parameters, max_batch_on
 from tts_app.engines.quantization import chosen_quantization
 from tts_app.engines.registry import needed_packages
 from tts_app.resources.engines.omnivoice import LANGUAGES, SPEC, OmniVoiceParameters, OmniVoiceVoiceParameters
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # the engine's packages are needed to load a model, not to kn
 
 MAX_CHARACTERS = 300
 """Some 20 s of speech; the model was made for at most 30 s."""
+MAX_BATCH = 8
+"""Segments of a call on a GPU, unless the model's parameters say otherwise."""
 SPEEDS = (0.75, 1.5)
 """The model is given the length of the sound. Not measured how well others sound."""
 _LONGEST_ITEM = 50.0
@@ -70,7 +72,8 @@ class OmniVoiceEngine:
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         chosen = chosen_quantization(quantization, SPEC.gpu_memory)
-        return cls(load_model(files, chosen, settings.dtype), settings.max_batch)
+        loaded = load_model(files, chosen, settings.dtype)
+        return cls(loaded, max_batch_on(loaded.device, settings.max_batch, MAX_BATCH))
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:

@@ -69,6 +69,11 @@ class LoadedOmniVoice:
     model: Any
 
     @property
+    def device(self) -> str:
+        """Type of the device that it is on, as torch names it."""
+        return str(self.model.device.type)
+
+    @property
     def rate(self) -> int:
         """Samples a second."""
         return int(self.model.sampling_rate)

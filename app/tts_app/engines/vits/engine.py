@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import Capabilities, EngineError, Segment, Size
-from tts_app.engines.parameters import checked_parameters
+from tts_app.engines.parameters import checked_parameters, max_batch_on
 from tts_app.engines.registry import needed_packages
 from tts_app.engines.vits.item import Item
 from tts_app.resources.engines.vits import VitsParameters, VitsVoiceParameters
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # torch and transformers are needed to load a model, not to k
     from tts_app.engines.vits.model import LoadedVits
 
 MAX_CHARACTERS = 500
+MAX_BATCH = 16
+"""Segments of a call on a GPU, unless the model's parameters say otherwise."""
 SPEEDS = (0.5, 2.0)
 """Durations are scaled before the sound is made. Not measured how well that sounds."""
 
@@ -52,7 +54,8 @@ class VitsEngine:
             from tts_app.engines.vits.model import load_model  # noqa: PLC0415
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        return cls(load_model(files), settings.max_batch)
+        loaded = load_model(files)
+        return cls(loaded, max_batch_on(loaded.device, settings.max_batch, MAX_BATCH))
 
     @staticmethod
     def hub_patterns(quantization: str) -> list[str]:

@@ -27,6 +27,11 @@ class LoadedVits:
     """Writes a text in Latin letters, where the checkpoint reads only those."""
 
     @property
+    def device(self) -> str:
+        """Type of the device that it is on, as torch names it."""
+        return str(self.model.device.type)
+
+    @property
     def rate(self) -> int:
         """Samples a second."""
         return int(self.model.config.sampling_rate)

@@ -38,8 +38,9 @@ class F5Parameters(Parameters):
     dialects: bool = False
     """Whether the checkpoint speaks several Arabic dialects and reads a mark of one before the text: as
     Habibi's `Unified` does, and its `Specialized` ones do not."""
-    max_batch: Annotated[int, Field(ge=1, le=64)] = 8
-    """Most segments of one call; memory grows with it."""
+    max_batch: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Most segments of one call; memory grows with it. Default: 8 on a GPU; 1 on a CPU, where larger batches
+    bring nothing."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Cores that torch computes on, where it does so on a CPU."""
 

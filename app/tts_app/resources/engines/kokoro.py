@@ -11,7 +11,7 @@ class KokoroParameters(Parameters):
     """The engine's own settings."""
 
     runtime: Literal["auto", "onnxruntime", "torch"] = "auto"
-    """What computes: `onnxruntime` one segment a call, `torch` up to 32. `auto` is torch where
+    """What computes: `onnxruntime` one segment a call, `torch` up to `max_batch`. `auto` is torch where
     `resources.gpu` is set and the quantization is `none` or `fp16`, and onnxruntime otherwise. Torch computes
     `fp16` in float32 where it has no GPU."""
     alphabet: Literal["kokoro", "arabic"] = "kokoro"
@@ -21,6 +21,9 @@ class KokoroParameters(Parameters):
     """Cores that a call uses when it is alone. Default: up to 4 for int8, where the samples are the
     same on any number of threads; 1 for the others, whose samples differ by rounding. In torch on a CPU:
     cores of every call; default: all."""
+    max_batch: Annotated[int, Field(ge=1, le=32)] | None = None
+    """Most segments of one call in torch. Default: 32 on a GPU; 1 on a CPU, where larger batches are slower.
+    On onnxruntime a call has one segment."""
     cuda_graphs: bool = True
     """Whether torch records its work on a GPU, by lengths, and replays it."""
 

@@ -28,8 +28,9 @@ Another one would be spoken without any identifier, so it is refused. That of Ar
 class OmniVoiceParameters(Parameters):
     """The engine's own settings."""
 
-    max_batch: Annotated[int, Field(ge=1, le=64)] = 8
-    """Most segments of one call; memory grows with it."""
+    max_batch: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Most segments of one call; memory grows with it. Default: 8 on a GPU; 1 on a CPU, where larger batches
+    bring nothing."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Type that the language model computes in. Default: float16 on a GPU, float32 on a CPU."""
     threads: Annotated[int, Field(ge=1)] | None = None

@@ -10,8 +10,9 @@ from tts_app.resources.engines.spec import EngineSpec, LicenseNote, Parameters, 
 class VitsParameters(Parameters):
     """The engine's own settings."""
 
-    max_batch: Annotated[int, Field(ge=1, le=64)] = 16
-    """Most segments of one call. On a CPU more than 4 were slower."""
+    max_batch: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Most segments of one call. Default: 16 on a GPU; 1 on a CPU, where larger batches
+    bring nothing."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Cores that torch computes on, where it does so on a CPU."""
 

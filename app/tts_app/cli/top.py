@@ -1,0 +1,223 @@
+"""`ttsp top`: models, queues, batches and utilisation, again and again."""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tts_app.cli.console import FAILED, fail, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tts_app.desk.figures import Figures
+    from tts_app.desk.scrapes import Scrape
+    from tts_app.desk.sources import Source
+
+_LEAST_SPAN = 30.0
+"""Seconds over which rates are taken, once the command has run for so long: Ray's agent has new figures only
+every few seconds."""
+
+Once = Annotated[bool, typer.Option("--once", help="Print once and end: two scrapes, --interval apart.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object each time.")]
+Interval = Annotated[float, typer.Option(min=1, max=600, help="Seconds between two scrapes.")]
+Prometheus = Annotated[
+    str, typer.Option(help="Address of a Prometheus that scrapes it, to be asked instead: http://host:9090.")
+]
+Selector = Annotated[
+    str, typer.Option(help='With --prometheus: matchers of labels, such as namespace="speech".')
+]
+
+
+def top(
+    url: Annotated[str, typer.Option(help="Address of the playground; TTSP_API_KEY holds its key.")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Address of Ray's metrics. Default: of TTSP_METRICS_PORT on this machine.")
+    ] = "",
+    prometheus: Prometheus = "",
+    selector: Selector = "",
+    interval: Interval = 5,
+    once: Once = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show models, queues, batches and utilisation of a running playground. Ctrl-C ends it."""
+    from tts_app.desk.sources import PlaygroundSource, PrometheusSource
+
+    if prometheus:
+        show(PrometheusSource(prometheus, selector), interval, once=once, as_json=as_json)
+        return
+    settings = settings_of()
+    api, exported = playground_addresses(settings, url, metrics)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    show(PlaygroundSource(api, exported, key), interval, once=once, as_json=as_json)
+
+
+def playground_addresses(settings: Any, url: str, metrics: str) -> tuple[str, str]:
+    """Return the addresses of a playground's API and metrics: those given, or those of the settings."""
+    scheme = "https" if settings.tls_cert else "http"
+    port = settings.metrics_port or 8090
+    return (
+        url.rstrip("/") or f"{scheme}://127.0.0.1:{settings.port}",
+        metrics or f"http://127.0.0.1:{port}/metrics",
+    )
+
+
+def show(source: "Source", interval: float, *, once: bool, as_json: bool) -> None:
+    """Print what `source` says, once or until Ctrl-C: live on a terminal, elsewhere block after block."""
+    if as_json:
+        _each(source, interval, once, lambda found, notes: typer.echo(_json(found, notes)))
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(highlight=False)
+    if once or not console.is_terminal:
+        # A pipe has no width: as wide as the tables need.
+        wide = console if console.is_terminal else Console(highlight=False, width=200)
+        _each(source, interval, once, lambda found, notes: wide.print(_page(found, notes)))
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        _each(source, interval, once, lambda found, notes: live.update(_page(found, notes), refresh=True))
+
+
+def _each(
+    source: "Source", interval: float, once: bool, take: Callable[["Figures", Sequence[str]], None]
+) -> None:
+    """Give `take` the figures of each scrape but the first."""
+    from tts_app.desk.figures import figures
+    from tts_app.desk.sources import SourceError
+
+    try:
+        for span in _spans(source, interval):
+            take(figures(span), source.notes())
+            sys.stdout.flush()
+            if once:
+                return
+    except SourceError as error:
+        fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        return
+
+
+def _spans(source: "Source", interval: float) -> Iterator[Any]:
+    """Yield a span at each scrape but the first: from one that is `_LEAST_SPAN` old, or from the first."""
+    from tts_app.desk.scrapes import Span
+
+    scrapes: deque[Scrape] = deque([source.scrape()])
+    while True:
+        time.sleep(interval)
+        scrapes.append(source.scrape())
+        while len(scrapes) > 2 and scrapes[-1].seconds - scrapes[1].seconds >= _LEAST_SPAN:
+            scrapes.popleft()
+        yield Span(scrapes[0], scrapes[-1])
+
+
+def _json(found: "Figures", notes: Sequence[str]) -> str:
+    return json.dumps({**asdict(found), "notes": list(notes)})
+
+
+def _page(found: "Figures", notes: Sequence[str]) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(note, style="red") for note in notes]
+    if not found.models:
+        parts.append(Text("No model reports anything yet.", style="yellow"))
+    parts += [_models(found), _queues(found), _nodes(found), *map(Text, _lines(found))]
+    return Group(*parts)
+
+
+def _models(found: "Figures") -> "RenderableType":
+    speed = ("REQ/S", "FAIL/S", "FIRST P50", "P95", "AUDIO S/S")
+    table = _table("MODEL", "KIND", "READY", *speed, "COMPUTE", "BATCH", "PADDING", "MEMORY")
+    for model in found.models:
+        table.add_row(
+            model.model,
+            model.kind,
+            {True: "yes", False: "no", None: "-"}[model.ready],
+            _number(model.requests_per_second),
+            _number(model.failures_per_second),
+            _seconds(model.first_p50_seconds),
+            _seconds(model.first_p95_seconds),
+            _number(model.audio_per_second),
+            _percent(model.compute_ratio),
+            _number(model.batch_segments),
+            _percent(model.padding_ratio),
+            "-" if model.memory_bytes is None else f"{model.memory_bytes / 1e6:.0f} MB",
+        )
+    return table
+
+
+def _queues(found: "Figures") -> "RenderableType":
+    table = _table("QUEUE", "RUNNING", "WAITING", "OF BATCHES", "WAIT P95", "SHED/S", "FAIRNESS")
+    for model in found.models:
+        table.add_row(
+            model.model,
+            str(model.running),
+            str(model.waiting),
+            str(model.waiting_background),
+            _seconds(model.wait_p95_seconds),
+            _number(model.shed_per_second),
+            _number(model.fairness_ratio),
+        )
+    return table
+
+
+def _nodes(found: "Figures") -> "RenderableType":
+    table = _table("NODE", "CPU", "MEMORY", "GPU", "GPU MEMORY")
+    for node in found.nodes:
+        ratios = (node.cpu_ratio, node.memory_ratio, node.gpu_ratio, node.gpu_memory_ratio)
+        table.add_row(node.node, *map(_percent, ratios))
+    return table
+
+
+def _lines(found: "Figures") -> Iterator[str]:
+    batches = found.batches
+    states = ", ".join(f"{number} {state}" for state, number in batches.batches.items() if number) or "none"
+    items = ", ".join(f"{number} {state}" for state, number in batches.items_open.items() if number)
+    yield f"batches: {states}" + "".join(
+        f"; {what}"
+        for what in (
+            f"items {items}" if items else "",
+            f"{_number(batches.items_per_second)} items/s" if batches.items_per_second else "",
+            f"{_number(batches.failures_per_second)} failed/s" if batches.failures_per_second else "",
+            f"done in about {_seconds(batches.eta_seconds)}" if batches.eta_seconds else "",
+            f"the oldest is {_seconds(batches.oldest_age_seconds)} old" if batches.oldest_age_seconds else "",
+        )
+        if what
+    )
+    refused = ", ".join(f"{reason} {_number(rate)}/s" for reason, rate in found.refusals_per_second.items())
+    yield f"http: {_number(found.http_requests_per_second)} requests/s; refused: {refused or 'none'}"
+    if found.governor:
+        yield "governor: " + ", ".join(f"{name} {_percent(ratio)}" for name, ratio in found.governor.items())
+    yield f"rates over {found.span_seconds:.0f} s; - : nothing happened, or it is not reported"
+
+
+def _table(*headings: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(headings):
+        table.add_column(
+            heading, justify="left" if place == 0 or heading == "KIND" else "right", no_wrap=True
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.0f}%"

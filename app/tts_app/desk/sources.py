@@ -1,0 +1,186 @@
+"""Where figures come from: a playground on this machine, the pods of a cluster, or a Prometheus."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import httpx
+
+from tts_app.desk.conditions import rows_of
+from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl, KubectlError
+from tts_app.desk.scrapes import Scrape, parse
+
+METRICS_PORT = 8080
+"""Port on which Ray's pods export metrics."""
+_TIMEOUT = 30.0
+_CALLS = 8
+"""Pods that are asked at a time."""
+_OURS = '{__name__=~"ray_ttsp_.+|ray_node_.+"%s}'
+
+
+class SourceError(Exception):
+    """The figures cannot be had; the message says why and what would help."""
+
+
+class Source(Protocol):
+    """Gives scrapes, and what is to be said beside them."""
+
+    def scrape(self) -> Scrape:
+        """Return the samples of now. Raises SourceError."""
+        ...
+
+    def notes(self) -> Sequence[str]:
+        """Return a line for each thing that is not as it should be."""
+        ...
+
+
+class PlaygroundSource:
+    """A playground that `ttsp serve` runs."""
+
+    def __init__(self, url: str, metrics: str, key: str | None) -> None:
+        """`url` is the API's address, `metrics` that of Ray's metrics."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._metrics = metrics
+        self._api = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+
+    def scrape(self) -> Scrape:
+        """See Source."""
+        try:
+            answer = httpx.get(self._metrics, timeout=_TIMEOUT, trust_env=False)
+        except httpx.HTTPError as error:
+            raise SourceError(
+                f"{self._metrics} does not answer ({type(error).__name__}): is a playground running here? "
+                "--metrics names another address."
+            ) from error
+        return _parsed(self._metrics, [_body(self._metrics, answer)])
+
+    def notes(self) -> Sequence[str]:
+        """See Source."""
+        try:
+            answer = self._api.get("/readyz")
+        except httpx.HTTPError as error:
+            return [f"The API at {self._api.base_url} does not answer: {type(error).__name__}."]
+        if answer.status_code == httpx.codes.OK:
+            return []
+        try:
+            return [str(answer.json()["error"]["message"])]
+        except (ValueError, KeyError, TypeError):
+            return [f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."]
+
+
+class ClusterSource:
+    """The pods of a cluster, by the API server's proxy."""
+
+    def __init__(self, kubectl: Kubectl, service: str) -> None:
+        """`service`: its name; empty: all services of the namespace."""
+        self._kubectl = kubectl
+        self._service = service
+        self._unread: Sequence[str] = ()
+
+    def scrape(self) -> Scrape:
+        """See Source. A pod that does not answer is left out; the notes name it."""
+        try:
+            pods = [pod for pod in self._kubectl.pods(self._service) if _exports(pod)]
+        except KubectlError as error:
+            raise SourceError(str(error)) from error
+        if not pods:
+            which = f"service {self._service!r}" if self._service else "a service"
+            raise SourceError(f"No pod of {which} runs in this namespace: `kubectl ttsp status` says why.")
+        with ThreadPoolExecutor(_CALLS) as threads:
+            read = list(threads.map(self._read, pods))
+        self._unread = [error for _, error in read if error]
+        texts = [text for text, _ in read if text is not None]
+        if not texts:
+            raise SourceError(
+                f"No pod gives its metrics: {self._unread[0]} The NetworkPolicy may keep the API server out: "
+                "--prometheus asks a Prometheus instead."
+            )
+        return _parsed("a pod", texts)
+
+    def notes(self) -> Sequence[str]:
+        """See Source."""
+        return [*unready(self._kubectl, self._service), *self._unread]
+
+    def _read(self, pod: Mapping[str, Any]) -> tuple[str | None, str]:
+        """Return a pod's metrics, or why there are none."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
+        try:
+            return self._kubectl.raw(path), ""
+        except KubectlError as error:
+            return None, f"Pod {name} gives no metrics: {error}"
+
+
+class PrometheusSource:
+    """A Prometheus that scrapes the service."""
+
+    def __init__(
+        self, url: str, selector: str = "", kubectl: Kubectl | None = None, service: str = ""
+    ) -> None:
+        """`selector` has matchers of labels, such as `namespace="speech"`."""
+        self._url = f"{url.rstrip('/')}/api/v1/query"
+        self._query = _OURS % (f", {selector}" if selector else "")
+        self._kubectl = kubectl
+        self._service = service
+
+    def scrape(self) -> Scrape:
+        """See Source."""
+        try:
+            answer = httpx.get(self._url, params={"query": self._query}, timeout=_TIMEOUT)
+            found = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise SourceError(
+                f"{self._url} is no Prometheus that answers: {type(error).__name__}."
+            ) from error
+        if found.get("status") != "success":
+            raise SourceError(f"Prometheus refuses the query: {found.get('error', answer.status_code)}.")
+        samples: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+        for series in found["data"]["result"]:
+            labels = dict(series["metric"])
+            samples.setdefault(labels.pop("__name__"), {})[frozenset(labels.items())] = float(
+                series["value"][1]
+            )
+        return Scrape(time.monotonic(), samples)
+
+    def notes(self) -> Sequence[str]:
+        """See Source."""
+        return unready(self._kubectl, self._service) if self._kubectl is not None else ()
+
+
+def unready(kubectl: Kubectl, service: str) -> list[str]:
+    """Return a line for each Playground and model that is not ready, and each condition to look at."""
+    try:
+        found = kubectl.resources(("playgrounds", "voicemodels", "textmodels"))
+    except KubectlError as error:
+        return [f"The resources cannot be read: {error}"]
+    rows = rows_of([one for one in found if not service or _service_of(one) == service])
+    lines = [f"{row.kind} {row.name}: {row.cause}" for row in rows if row.state != "Ready"]
+    return lines + [f"{row.kind} {row.name}: {a.type}, {a.message}" for row in rows for a in row.alarms]
+
+
+def _service_of(resource: Mapping[str, Any]) -> str:
+    """Return the service that a resource belongs to."""
+    if resource["kind"] == "Playground":
+        return str(resource["metadata"]["name"])
+    return str(resource.get("spec", {}).get("service", ""))
+
+
+def _exports(pod: Mapping[str, Any]) -> bool:
+    """Return whether a pod is one of Ray's and runs."""
+    labels = pod["metadata"].get("labels", {})
+    runs = pod.get("status", {}).get("phase") == "Running"
+    return runs and SERVICE_LABEL in labels and "ray.io/node-type" in labels
+
+
+def _body(address: str, answer: httpx.Response) -> str:
+    if answer.status_code != httpx.codes.OK:
+        raise SourceError(f"{address} answers {answer.status_code}, not metrics.")
+    return answer.text
+
+
+def _parsed(where: str, texts: Sequence[str]) -> Scrape:
+    try:
+        return parse(time.monotonic(), texts)
+    except ValueError as error:
+        raise SourceError(f"What {where} answers is not in Prometheus' format: {error}.") from error

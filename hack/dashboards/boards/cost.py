@@ -1,0 +1,119 @@
+"""Cost: what a second of audio takes, and what an hour of it is worth."""
+
+from dashboards.board import Board, Row
+from dashboards.links import to_dashboard
+from dashboards.panels import COUNT, SECONDS, SHARE, Query, figure, series
+from dashboards.promql import RAY
+
+AUDIO = "ray_ttsp_speech_audio_seconds_total"
+COMPUTE = "ray_ttsp_engine_compute_seconds_total"
+PRICE = "ttsp:node_price_per_hour"
+_on_cpu = RAY.where('device="cpu"').rate(COMPUTE)
+_nodes = f"count ({RAY.max('ray_node_cpu_count', 'ip')})"
+_model = to_dashboard("This model", "ttsp-model", model="model")
+
+PRICES = Row(
+    "Price, in the currency of the chart's value monitoring.pricePerNodeHour",
+    [
+        figure(
+            "An hour of audio",
+            "What does an hour of audio cost, by all nodes' price in the last hour? Idle nodes make it dear.",
+            "none",
+            Query("ttsp:price_per_audio_hour:rate1h", "an hour of audio"),
+            width=6,
+        ),
+        figure(
+            "An hour of a node",
+            "Which price is set?",
+            "none",
+            Query(PRICE, "a node's hour"),
+            width=6,
+        ),
+        figure(
+            "An hour of the service",
+            "What do all nodes cost in an hour?",
+            "none",
+            Query(f"{_nodes} * scalar({PRICE})", "all nodes"),
+            width=6,
+        ),
+        figure(
+            "Audio made",
+            "How many seconds of audio were made in the time shown?",
+            SECONDS,
+            Query(RAY.increase(AUDIO), "audio"),
+            width=6,
+        ),
+        series(
+            "An hour of audio",
+            "Does audio become dearer?",
+            "none",
+            Query("ttsp:price_per_audio_hour:rate1h", "an hour of audio"),
+            width=12,
+        ),
+        series(
+            "Nodes",
+            "How many nodes are paid for?",
+            COUNT,
+            Query(_nodes, "nodes"),
+            width=12,
+        ),
+    ],
+)
+EFFORT = Row(
+    "Effort",
+    [
+        series(
+            "Computing for a second of audio",
+            "Which model is dear? Seconds of computing for a second of audio.",
+            SECONDS,
+            Query("ttsp:compute_seconds_per_audio_second:rate5m", "{{model}}"),
+            links=[_model],
+        ),
+        series(
+            "Computing by model",
+            "Which model uses the devices? Seconds of computing in a second.",
+            COUNT,
+            Query(RAY.rate(COMPUTE, "model", "device"), "{{model}} {{device}}"),
+            stacked=True,
+            links=[_model],
+        ),
+        series(
+            "Processors that speak",
+            "Which share of all processors computes speech? The rest is idle, or does other work.",
+            SHARE,
+            Query(
+                f"{_on_cpu} / sum ({RAY.max('ray_node_cpu_count', 'ip')})",
+                "speech",
+            ),
+            top=1,
+        ),
+        series(
+            "Audio by model",
+            "Which model makes the audio? Seconds of audio in a second.",
+            COUNT,
+            Query(RAY.rate(AUDIO, "model"), "{{model}}"),
+            stacked=True,
+            links=[_model],
+        ),
+        series(
+            "Audio by voice",
+            "Which ten voices make most audio? Seconds of audio in a second.",
+            COUNT,
+            Query(f"topk(10, {RAY.rate(AUDIO, 'voice')})", "{{voice}}"),
+            stacked=True,
+        ),
+        series(
+            "Characters by voice",
+            "Which ten voices read most characters? Characters in a second.",
+            COUNT,
+            Query(f"topk(10, {RAY.rate('ray_ttsp_speech_characters_total', 'voice')})", "{{voice}}"),
+            stacked=True,
+        ),
+    ],
+)
+BOARD = Board(
+    "ttsp-cost",
+    "Cost",
+    "What does a second of audio take, and what does an hour cost? A tenant's usage is in the database.",
+    [PRICES, EFFORT],
+)
