@@ -145,7 +145,8 @@ class Driver:
                 return self.without_output(str(cause))
             return Outcome("Failed", self.progress, str(cause))
         finally:
-            await asyncio.gather(*(worker.send_traces() for worker in self._workers))
+            if traces.is_on():
+                await asyncio.gather(*(worker.send_traces() for worker in self._workers))
             for worker in self._workers:
                 worker.stop()
             committer.cancel()
@@ -238,7 +239,7 @@ class Driver:
         spans = [self._span(item) for item in items]
         try:
             orders = [order._replace(trace=span.carrier) for order, span in zip(orders, spans, strict=True)]
-            await self._spoken(worker, items, orders, spans)
+            await self._hand_over(worker, items, orders, spans)
         finally:
             for span in spans:
                 span.end()
@@ -253,7 +254,7 @@ class Driver:
         }
         return traces.entry("batch item", attributes=attributes, cause=self._options.cause)
 
-    async def _spoken(
+    async def _hand_over(
         self,
         worker: WorkerHandle,
         items: Sequence[Item],

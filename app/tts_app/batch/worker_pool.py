@@ -16,7 +16,6 @@ from tts_app.backoff import Backoff
 from tts_app.batch.options import SPEAKERS
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.resources import VoiceModel
-from tts_app.telemetry import traces
 
 _START_SECONDS = 900.0
 """A worker that takes longer to load its model has failed: a cluster may have no room for it."""
@@ -207,7 +206,7 @@ class WorkerHandle:
 
     async def send_traces(self) -> None:
         """Give the actor a moment to send what it has recorded of traces."""
-        if self.actor is not None and traces.is_on():
+        if self.actor is not None:
             with suppress(RayError, TimeoutError):
                 await asyncio.wait_for(self.actor.send_traces.remote(), _TRACES_SECONDS)
 
