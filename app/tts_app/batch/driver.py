@@ -145,10 +145,7 @@ class Driver:
                 return self.without_output(str(cause))
             return Outcome("Failed", self.progress, str(cause))
         finally:
-            if traces.is_on():
-                await asyncio.gather(*(worker.send_traces() for worker in self._workers))
-            for worker in self._workers:
-                worker.stop()
+            await self._end_workers()
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
         if not feed.exhausted:
@@ -158,6 +155,12 @@ class Driver:
         if self.progress.done:
             return Outcome("PartiallyFailed", self.progress)
         return Outcome("Failed", self.progress, "Every item failed.")
+
+    async def _end_workers(self) -> None:
+        if traces.is_on():
+            await asyncio.gather(*(worker.send_traces() for worker in self._workers))
+        for worker in self._workers:
+            worker.stop()
 
     def _make_workers(self) -> list[WorkerHandle]:
         workers = []
