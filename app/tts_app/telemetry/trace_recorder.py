@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import Token
 from typing import Self, TypeVar
 
@@ -143,14 +143,15 @@ class Recorder:
             stack.push(lambda _kind, error, _trace: span.ended_by(error))
             try:
                 while True:
-                    with trace.use_span(span.span, record_exception=False, set_status_on_exception=False):
+                    with _current(span):
                         try:
                             item = await anext(items)
                         except StopAsyncIteration:
                             return
                     yield item
             finally:
-                await items.aclose()
+                with _current(span):
+                    await items.aclose()
 
 
 def recorder_of(component: str, tracing: Tracing) -> Recorder:
@@ -213,6 +214,11 @@ class _Remote(_Recorded):
 
     def ended_by(self, error: BaseException | None) -> None:
         pass
+
+
+def _current(span: _Recorded) -> AbstractContextManager[trace.Span]:
+    """Return a block whose current span is `span`, which does not end with it."""
+    return trace.use_span(span.span, record_exception=False, set_status_on_exception=False)
 
 
 class _Sampler(Sampler):
