@@ -113,6 +113,10 @@ bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main
 bench-audit: setup ## measure what the audit costs a request; writes docs/benchmarks-audit.md
 	$(PY) tests/bench/audit_cost.py
 
+.PHONY: bench-tracing
+bench-tracing: setup ## measure what traces cost a request; writes docs/benchmarks-tracing.md
+	$(PY) tests/bench/tracing.py
+
 .PHONY: bench-batching
 bench-batching: setup ## measure what batches of many callers' segments bring; writes docs/benchmarks-batching.md
 	$(PY) tests/bench/batching.py

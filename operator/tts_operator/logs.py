@@ -7,6 +7,8 @@ from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
+from tts_app.telemetry import traces
+
 _SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default={})  # noqa: B039 - never changed in place
 
 
@@ -40,7 +42,9 @@ def about(subject: Mapping[str, str]) -> Iterator[None]:
 
 
 def annotate(record: logging.LogRecord) -> bool:
-    """Add its subject to a record. It is a filter that passes every record."""
+    """Add its subject and its trace to a record. It is a filter that passes every record."""
     for name, value in _SUBJECT.get().items():
         setattr(record, name, value)
+    if trace_id := traces.trace_id():
+        record.trace_id = trace_id
     return True

@@ -31,6 +31,7 @@ from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import about, note
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.batch import BatchOutcome, BatchState, HostedMetrics
@@ -87,6 +88,8 @@ class HostedBatches:
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
+        self._causes: dict[str, traces.Carrier] = {}
+        """The traces of the requests for batches that wait."""
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -139,6 +142,7 @@ class HostedBatches:
             raise
         note(batch=kept.id)
         if kept.id == batch.id:
+            self._causes[batch.id] = traces.carried()
             self._queue.put_nowait((tenant, batch.id))
         return kept
 
@@ -318,6 +322,7 @@ class HostedBatches:
             finally:
                 self._running = None
                 self._progress.pop(batch_id, None)
+                self._causes.pop(batch_id, None)
                 self._notify(batch_id)
 
     async def _forget_texts(self) -> None:
@@ -374,6 +379,7 @@ class HostedBatches:
             parallelism=spec.parallelism,
             utilisation=self._settings.batch_utilisation,
             retry_failed=batch.retry_failed,
+            cause=self._causes.get(batch.id, {}),
         )
         saved = 0.0
 

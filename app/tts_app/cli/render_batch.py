@@ -21,6 +21,7 @@ from tts_app.resources import TTSJob
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
 from tts_app.storage.output import Output, describe
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import set_up
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def render_batch(
         BatchError: the batch is not valid; nothing was rendered.
         ServingError: the embedded Ray does not start; nothing was rendered.
     """
+    try:
+        traces.set_up("batch-driver")
+    except ValueError as error:
+        raise BatchError(f"{error}.") from None
     clones = GatewayClones() if command.speaker == "service" else None
     with _claims(command.job, keep=not dry_run):
         try:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ray import serve
@@ -17,6 +18,7 @@ from tts_app.cloning.clips import GetClip, MissingClip
 from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import carried, request_id
 
 PATIENCE = 10.0
@@ -198,14 +200,16 @@ class VoiceClient(ModelClient[Capabilities]):
             ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        answer = await self._call("synthesise", [segment], self._background, carried(), within=within)
+        speak = partial(self._call, "synthesise", within=within)
+        work, trace = carried(), traces.carried()
+        answer = await speak([segment], self._background, work, trace)
         if isinstance(answer, MissingClip):
             if clip is None:
                 raise ModelUnavailableError(
                     f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
                 )
             segment = replace(segment, clip=await clip())
-            answer = await self._call("synthesise", [segment], self._background, carried(), within=within)
+            answer = await speak([segment], self._background, work, trace)
         (audio,) = answer
         return audio  # type: ignore[no-any-return]
 

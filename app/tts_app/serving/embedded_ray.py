@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tts_app.serve_config import TRACED
 from tts_app.settings import Settings
 from tts_app.telemetry.logs import secret
+from tts_app.telemetry.traces import tracing_of
 
 if TYPE_CHECKING:
     from ray._private.node import Node
@@ -50,10 +52,14 @@ class EmbeddedRay:
         """
         stopping = stopping or threading.Event()
         settings = self._settings
+        try:
+            tracing = tracing_of(os.environ)
+        except ValueError as error:
+            raise ServingError(f"{error}.") from None
         log_dir = settings.log_dir or settings.state / "logs"
         here = {"log_dir": log_dir.absolute(), "audio_output": self._audio_output()}
         self._gateway_file = settings.model_copy(update=here).export()
-        os.environ.update(_ray_environment(settings))
+        os.environ.update(_ray_environment(settings) | (TRACED if tracing else {}))
         for number in range(1, TRIES + 1):
             try:
                 self._start_once()

@@ -27,6 +27,7 @@ from tts_app.serving.client import (
 )
 from tts_app.serving.frames import Frame, Receiver
 from tts_app.serving.names import TEXT_DEPLOYMENT
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import carried
 
 IDLE = 5.0
@@ -125,7 +126,8 @@ class TextClient(ModelClient[TextCapabilities]):
                     self._requests += 1
                     number = self._requests
                     with connection.receiving(number, receiver):
-                        await result(write.dispatch(replica, connection.name, number, request, carried()))
+                        work, trace = carried(), traces.carried()
+                        await result(write.dispatch(replica, connection.name, number, request, work, trace))
                         await receiver.ended()
                     return
             if self._opening is None or self._opening.done():

@@ -19,6 +19,7 @@ from tts_app.serving.frames import Frame, StreamMux, end, frame
 from tts_app.serving.gc_tuning import tune
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics.build import BuildMetrics
@@ -100,28 +101,34 @@ class Text:
             self._muxes.pop(connection, None)
 
     async def write(
-        self, connection: str, number: int, request: TextRequest, work: Carried | None = None
+        self,
+        connection: str,
+        number: int,
+        request: TextRequest,
+        work: Carried | None = None,
+        trace: traces.Carrier | None = None,
     ) -> None:
         """Write the answer to the request `number` into `connection`; a cancelled call stops the writing.
 
-        `work` is what the caller works for, for the log.
+        `work` is what the caller works for, for the log; `trace` is the caller's.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
             EngineStoppedError: the engine was closed, or broke.
         """
-        with about(work):
+        with about(work), traces.resumed(trace):
             await self._write(connection, number, request)
 
     async def _write(self, connection: str, number: int, request: TextRequest) -> None:
         mux = self._muxes.setdefault(connection, StreamMux())
         mux.requests += 1
         try:
-            with Recorder(self._metrics) as recorder:
+            with traces.span("engine") as span, Recorder(self._metrics) as recorder:
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         first = recorder.delta(delta)
                         mux.put(frame(number, delta), urgent=first)
+                span.set({"ttsp.tokens": recorder.tokens})
             mux.put(end(number), urgent=True)
             self._failures = 0
         except EngineStoppedError as error:

@@ -21,6 +21,7 @@ from tts_app.resources import Source
 from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics.build import BuildMetrics
@@ -85,14 +86,18 @@ class Voice:
         return self._engine.capabilities
 
     async def synthesise(
-        self, segments: Sequence[Segment], background: bool = False, work: Carried | None = None
+        self,
+        segments: Sequence[Segment],
+        background: bool = False,
+        work: Carried | None = None,
+        trace: traces.Carrier | None = None,
     ) -> list[Audio] | MissingClip:
         """Speak `segments`; cancelling the call drops those that have not started.
 
         Where this replica lacks the clip of one, it speaks none and says which clip that is. `work` is what
-        the caller works for, for the log.
+        the caller works for, for the log; `trace` is the caller's.
         """
-        with about(work):
+        with about(work), traces.resumed(trace):
             return await self._synthesise(segments, background)
 
     async def _synthesise(self, segments: Sequence[Segment], background: bool) -> list[Audio] | MissingClip:

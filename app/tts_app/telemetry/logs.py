@@ -17,6 +17,7 @@ from typing import Any
 
 from tts_app.engines.text import EngineError, EngineStoppedError
 from tts_app.files import private_folder
+from tts_app.telemetry import traces
 from tts_app.telemetry.about import carried
 from tts_app.telemetry.log_file import SharedFile, StandardError
 
@@ -115,6 +116,8 @@ class JsonFormatter(logging.Formatter):
             **self._always,
             **fields,
         }
+        if trace := traces.trace_id():
+            entry["trace_id"] = trace
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tts_app.resources import Playground, Resources
 from tts_app.resources.quantities import Compute
 from tts_operator.desired import claims
+from tts_operator.desired.tracing import tracing_variables
 
 USER = 1000
 """The images' user and group: they have no other, and no shell that could become another."""
@@ -192,6 +193,7 @@ class PodTemplate:
                 *_environment(),
                 *(_RAY_LOGS if self.container in _RAY_PODS else ()),
                 *(_RAY_TLS if self._authority else ()),
+                *(tracing_variables(self.playground) if self.container in _RAY_PODS else ()),
                 *map(dict, self.environment),
             ],
             "ports": [
