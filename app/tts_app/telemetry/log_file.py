@@ -70,13 +70,16 @@ class SharedFile(_Last, RotatingFileHandler):
 
     def _is_elsewhere(self) -> bool:
         """Return whether the open file is no longer the one at the path: rotated, or removed."""
+        if self.stream is None:  # it could not be opened anew
+            return True
         try:
             return not os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
         except FileNotFoundError:
             return True
 
     def _reopen(self) -> None:
-        self.stream.close()
+        if self.stream is not None:
+            self.stream.close()
         self.stream = self._open()
 
     @contextmanager
