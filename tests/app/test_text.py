@@ -332,7 +332,9 @@ def test_text_metrics_have_the_names_of_vllm(writer: Any, client: openai.OpenAI)
         "vllm_kv_cache_usage_perc",
         "vllm_request_success_total",
         "ttsp_text_first_token_seconds_bucket",
-        "ttsp_text_running",
+        "ttsp_text_request_seconds_bucket",
+        "ttsp_text_requests_total",
+        "ttsp_queue_running",
     }
     deadline = time.monotonic() + 60
     while True:

@@ -198,7 +198,7 @@ def test_an_item_of_a_batch_is_a_trace_that_is_linked_to_the_request_for_the_bat
     (link,) = item["links"]
     assert link["spanId"] == run.one("POST /v1/batches")["spanId"]
     assert attributes(item)["ttsp.batch"] == run.answers["batch"].json()["id"]
-    worker = "batch-worker-kokoro"
+    worker = "batch-kokoro"
     assert run.parents(item["traceId"]) == {
         ("gateway", "batch item"): {"none"},
         (worker, "speech"): {"batch item"},

@@ -152,7 +152,8 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Counting, metrics=context.http)
+    routes = [*(route for router in ROUTERS for route in router.routes), *app.routes]
+    app.add_middleware(Counting, metrics=context.http, routes=routes)
     return app
 
 

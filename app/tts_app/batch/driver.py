@@ -388,6 +388,7 @@ class Driver:
             yield
         finally:
             await showing.stop()
+            self._show()
             reporter.cancel()
             await asyncio.gather(reporter, return_exceptions=True)
             self.progress.waiting = ""

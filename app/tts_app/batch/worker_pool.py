@@ -16,6 +16,7 @@ from tts_app.backoff import Backoff
 from tts_app.batch.options import SPEAKERS
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.resources import VoiceModel
+from tts_app.telemetry.about import carried
 
 _START_SECONDS = 900.0
 """A worker that takes longer to load its model has failed: a cluster may have no room for it."""
@@ -191,7 +192,7 @@ class WorkerHandle:
         begun = loop.time()
         try:
             found: list[Spoken | Fault] = await asyncio.wait_for(
-                actor.render.remote(orders), _ITEM_SECONDS * len(orders)
+                actor.render.remote(orders, carried()), _ITEM_SECONDS * len(orders)
             )
         except RayTaskError:  # it lives; it answers with faults, so an exception is a bug
             raise

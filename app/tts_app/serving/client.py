@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
+from ray.serve import context as serve_context
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
@@ -17,6 +18,7 @@ from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
 from tts_app.telemetry import traces
+from tts_app.telemetry.about import carried, request_id
 
 PATIENCE = 10.0
 """Seconds that a request waits for a model that is just starting."""
@@ -168,6 +170,7 @@ class ModelClient(Generic[CapabilitiesT]):
         return self._handle
 
     async def _call(self, method: str, *args: Any, within: float | None = None) -> Any:
+        tell_serve()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self.while_it_runs(result(getattr(self.handle, method).remote(*args)), within)
@@ -197,14 +200,16 @@ class VoiceClient(ModelClient[Capabilities]):
                 `within` seconds.
         """
         trace = traces.carried()
-        answer = await self._call("synthesise", [segment], self._background, trace, within=within)
+        answer = await self._call("synthesise", [segment], self._background, carried(), trace, within=within)
         if isinstance(answer, MissingClip):
             if clip is None:
                 raise ModelUnavailableError(
                     f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
                 )
             segment = replace(segment, clip=await clip())
-            answer = await self._call("synthesise", [segment], self._background, trace, within=within)
+            answer = await self._call(
+                "synthesise", [segment], self._background, carried(), trace, within=within
+            )
         (audio,) = answer
         return audio  # type: ignore[no-any-return]
 
@@ -215,6 +220,15 @@ class VoiceClient(ModelClient[Capabilities]):
             LOST, TimeoutError: not all of them have answered.
         """
         await self.handle.broadcast("forget", digest).results_async(timeout_s=_FORGET_SECONDS)
+
+
+def tell_serve() -> None:
+    """Give Serve the id of the current request: its own log lines about the next calls then have it.
+
+    Behind its proxy Serve has it already. Serve has no public way to do so.
+    """
+    if current := request_id():
+        serve_context._set_request_context(request_id=current)
 
 
 async def result(response: DeploymentResponse[Any]) -> Any:

@@ -16,10 +16,19 @@ from typing import Any
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
-from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
+from tts_app.serving.client import (
+    LOST,
+    PATIENCE,
+    REASON_SECONDS,
+    ModelClient,
+    ModelUnavailableError,
+    result,
+    tell_serve,
+)
 from tts_app.serving.frames import Frame, Receiver
 from tts_app.serving.names import TEXT_DEPLOYMENT
 from tts_app.telemetry import traces
+from tts_app.telemetry.about import carried
 
 IDLE = 5.0
 """Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""
@@ -108,6 +117,7 @@ class TextClient(ModelClient[TextCapabilities]):
             receiver.fail(error)
 
     async def _write_into(self, receiver: Receiver, request: TextRequest) -> None:
+        tell_serve()
         write: Any = self.handle.write
         while True:
             async with self._chosen(write) as replica:
@@ -117,7 +127,9 @@ class TextClient(ModelClient[TextCapabilities]):
                     number = self._requests
                     with connection.receiving(number, receiver):
                         trace = traces.carried()
-                        await result(write.dispatch(replica, connection.name, number, request, trace))
+                        await result(
+                            write.dispatch(replica, connection.name, number, request, carried(), trace)
+                        )
                         await receiver.ended()
                     return
             if self._opening is None or self._opening.done():

@@ -68,6 +68,8 @@ class SimulatedModel:
     clips: list[Clip] = field(default_factory=list)
     """Of cloned voices, one for each segment that was spoken with one."""
     forgotten: list[str] = field(default_factory=list)
+    running: bool = False
+    """Whether Serve has a replica of it."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -80,6 +82,9 @@ class SimulatedModel:
         if self.down:
             raise ModelUnavailableError("Model 'kokoro' is not ready.")
         return CAPABILITIES
+
+    async def runs(self) -> bool:
+        return self.running
 
     def close(self) -> None:
         return
@@ -136,6 +141,9 @@ class SimulatedWriter:
         if self.down:
             raise ModelUnavailableError("Model 'writer' is not ready: it is still being loaded.")
         return self.capabilities_
+
+    async def runs(self) -> bool:
+        return not self.down
 
     def close(self) -> None:
         return
