@@ -138,6 +138,11 @@ crds: ## write crds/ from the types in app/tts_app/resources
 	@hack/setup dev
 	$(PY) hack/generate-crds
 
+.PHONY: rules
+rules: ## write the Prometheus rules of the objectives in hack/slos
+	@hack/setup dev
+	$(PY) hack/slos
+
 .PHONY: dashboards
 dashboards: ## write the dashboards of Grafana into the chart, from hack/dashboards and the package of Ray
 	@hack/setup dev

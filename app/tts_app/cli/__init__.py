@@ -22,6 +22,7 @@ from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
 from tts_app.cli.serve import serve
+from tts_app.cli.support_bundle import support_bundle
 from tts_app.cli.top import top
 from tts_app.cli.usage import usage
 from tts_app.cli.voices import say, voices
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for command in (say, voices, chat, serve, render, top, logs, usage):
     app.command()(command)
+app.command("support-bundle")(support_bundle)
 models_app.command("evaluate")(evaluate_model)
 cluster_app.command("logs")(cluster_logs)
 app.add_typer(posts_app, name="posts")

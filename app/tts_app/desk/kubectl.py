@@ -84,6 +84,11 @@ class Kubectl:
         """Return the pods of a service, or of all. Raises KubectlError."""
         return self._listed("pods", f"--selector={SERVICE_LABEL}{f'={service}' if service else ''}")
 
+    def named_pods(self, selector: str, namespace: str) -> list[dict[str, Any]]:
+        """Return the pods of a namespace that have these labels. Raises KubectlError."""
+        where = (f"--namespace={namespace}", f"--selector={selector}")
+        return _items(self.text("get", "pods", *where, "--output=json"))
+
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """Return a resource. Raises KubectlError."""
         found = self.text("get", f"{kind}.{_GROUP}", name, f"--namespace={namespace}", "--output=json")

@@ -347,8 +347,8 @@ class Monitoring(Resource):
     )
 
     kind: Literal["None", "PodMonitor", "ServiceMonitor", "Annotations"] | None = None
-    """A monitor that the operator makes, whose kind must be installed, or annotations (prometheus.io/scrape)
-    of the pods, with which a new Ray cluster starts; default: the operator's."""
+    """A monitor, whose kind must be installed, or annotations of the pods, with which a new Ray cluster
+    starts; default: the operator's."""
     pod_monitor: bool = False
     """The same as kind PodMonitor."""
     labels: Labels = {}
