@@ -214,7 +214,7 @@ class DurableSpeeches:
             return
         self._notify(speech_id)
         try:
-            told = {"ttsp.speech": speech_id, "ttsp.tries": wanted.tries}
+            told: traces.Attributes = {"ttsp.speech": speech_id, "ttsp.tries": wanted.tries}
             with traces.entry("durable speech", wanted.trace, told):
                 await self._render(speech, speech.text)
         except ModelUnavailableError as error:
