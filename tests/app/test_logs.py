@@ -200,7 +200,12 @@ def test_collector_loses_and_repeats_nothing_when_files_rotate_and_it_restarts(
     assert len(list((tmp_path / "state").glob("gateway.jsonl.*"))) == 3, "it was rotated"
 
 
-_OF_RAY = "[2026-11-30 20:56:27,131 I 234 234] (gcs_server) gcs_server_main.cc:98: Ray cluster metadata"
+_OF_RAY = {
+    "asctime": "2026-11-30 20:56:27,131",
+    "levelname": "W",
+    "message": "metadata",
+    "component": "gcs_server",
+}
 _OF_OPERATOR = {
     "level": "WARNING",
     "event": "condition changed",
@@ -224,7 +229,12 @@ def test_collector_of_a_cluster_reads_files_as_a_node_has_them(
     (tmp_path / "positions").mkdir()
     lines = [line for name in ("gateway", "voice-kokoro") for line in playground.logs(name)]
     ours = [json.dumps(line, ensure_ascii=False) for line in lines]
-    _as_a_node(tmp_path, "speech_playground-head-x", "ray-head", [*ours, _OF_RAY, "something else"])
+    _as_a_node(
+        tmp_path,
+        "speech_playground-head-x",
+        "ray-head",
+        [*ours, json.dumps(_OF_RAY, separators=(",", ":")), "something else"],
+    )
     _as_a_node(tmp_path, "tts-system_tts-playground-operator-x", "operator", [json.dumps(_OF_OPERATOR)])
     _as_a_node(tmp_path, "others_web-x", "web", ["not ours"])
     to_file = {
@@ -246,7 +256,7 @@ def test_collector_of_a_cluster_reads_files_as_a_node_has_them(
     assert (operator["body"], operator["severityText"]) == ({"stringValue": "condition changed"}, "WARNING")
     assert operator["resource"]["k8s.namespace.name"] == "tts-system"
     of_ray = [r["body"]["stringValue"] for r in records if r["resource"]["service.name"] == "ray"]
-    assert of_ray == [_OF_RAY, "something else"]
+    assert of_ray == ["metadata", "something else"]
     spoken = [r for r in records if attributes(r).get("request_id") == request]
     assert {r["resource"]["service.name"] for r in spoken} == {"gateway", "voice-kokoro"}
     assert {r["resource"]["k8s.pod.name"] for r in spoken} == {"playground-head-x"}

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ray import serve
@@ -199,17 +200,16 @@ class VoiceClient(ModelClient[Capabilities]):
             ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        trace = traces.carried()
-        answer = await self._call("synthesise", [segment], self._background, carried(), trace, within=within)
+        speak = partial(self._call, "synthesise", within=within)
+        work, trace = carried(), traces.carried()
+        answer = await speak([segment], self._background, work, trace)
         if isinstance(answer, MissingClip):
             if clip is None:
                 raise ModelUnavailableError(
                     f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
                 )
             segment = replace(segment, clip=await clip())
-            answer = await self._call(
-                "synthesise", [segment], self._background, carried(), trace, within=within
-            )
+            answer = await speak([segment], self._background, work, trace)
         (audio,) = answer
         return audio  # type: ignore[no-any-return]
 

@@ -40,10 +40,10 @@ class _Wanted(NamedTuple):
     id: str
     work: Carried
     """What asked for it, for the log; empty where that was before a restart."""
+    trace: traces.Carrier
+    """That of the request; empty as well."""
     tries: int = 0
     """How often its model did not answer."""
-    trace: traces.Carrier | None = None
-    """Its request's trace."""
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class DurableSpeeches:
     async def start(self) -> None:
         """Queue what an earlier run left unfinished, and start the workers."""
         for tenant, speech_id in await asyncio.to_thread(self._speeches.unfinished):
-            self._queue.put_nowait((tenant, _Wanted(speech_id, {})))
+            self._queue.put_nowait((tenant, _Wanted(speech_id, {}, {})))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
@@ -123,13 +123,14 @@ class DurableSpeeches:
         if not may_add(unfinished, tenant, self._limit, self._weights):
             self._service.background_refused(speech.model)
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
+        wanted = _Wanted(speech.id, carried(), traces.carried())
         try:
             await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
             # It may be stored: the connection can break after that.
-            self._queue.put_nowait((tenant, _Wanted(speech.id, carried(), trace=traces.carried())))
+            self._queue.put_nowait((tenant, wanted))
             raise
-        self._queue.put_nowait((tenant, _Wanted(speech.id, carried(), trace=traces.carried())))
+        self._queue.put_nowait((tenant, wanted))
 
     async def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, or None."""
@@ -214,8 +215,8 @@ class DurableSpeeches:
             return
         self._notify(speech_id)
         try:
-            told: traces.Attributes = {"ttsp.speech": speech_id, "ttsp.tries": wanted.tries}
-            with traces.entry("durable speech", wanted.trace, told):
+            attributes: traces.Attributes = {"ttsp.speech": speech_id, "ttsp.tries": wanted.tries}
+            with traces.entry("durable speech", wanted.trace, attributes):
                 await self._render(speech, speech.text)
         except ModelUnavailableError as error:
             if wanted.tries < _MODEL_RETRIES:

@@ -225,6 +225,7 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
         # Ray runs its workers at niceness 15, behind other programs; speech is what this machine is for.
         "RAY_worker_niceness": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_BACKEND_LOG_JSON": "1",  # raylet and GCS
         # By default Serve's control loop runs, and replicas send metrics, ten times a second: 12% of a core
         # while idle.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",

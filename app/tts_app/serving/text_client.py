@@ -126,10 +126,8 @@ class TextClient(ModelClient[TextCapabilities]):
                     self._requests += 1
                     number = self._requests
                     with connection.receiving(number, receiver):
-                        trace = traces.carried()
-                        await result(
-                            write.dispatch(replica, connection.name, number, request, carried(), trace)
-                        )
+                        work, trace = carried(), traces.carried()
+                        await result(write.dispatch(replica, connection.name, number, request, work, trace))
                         await receiver.ended()
                     return
             if self._opening is None or self._opening.done():

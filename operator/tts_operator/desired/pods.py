@@ -28,6 +28,7 @@ _AUTHORITY_PATH = "/etc/tts-playground/ray-authority"
 _RAY_LOGS = (
     # Everything that Ray's processes print is in the container's log, which Kubernetes keeps and rotates.
     {"name": "RAY_LOG_TO_STDERR", "value": "1"},
+    {"name": "RAY_BACKEND_LOG_JSON", "value": "1"},
     # Serve would print its lines there as text; the replicas print them as JSON.
     {"name": "RAY_SERVE_LOG_TO_STDERR", "value": "0"},
 )

@@ -303,3 +303,4 @@ def test_ray_pods_log_to_the_output_of_their_containers(build, model):
         (container,) = group["template"]["spec"]["containers"]
         variables = {entry["name"]: entry.get("value") for entry in container["env"]}
         assert (variables["RAY_LOG_TO_STDERR"], variables["RAY_SERVE_LOG_TO_STDERR"]) == ("1", "0")
+        assert variables["RAY_BACKEND_LOG_JSON"] == "1"
