@@ -96,7 +96,8 @@ def of_cluster(kubectl: Kubectl, service: str, operator_namespace: str) -> Itera
         if unread:
             yield Entry("metrics.txt", "metrics that could not be read", redactor.text("\n".join(unread)))
     for pod in pods:
-        yield _pod_log(kubectl, redactor, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        name, where = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        yield _pod_log(kubectl, redactor, name, where)
     operators = _asked(lambda: kubectl.named_pods(_OPERATOR, operator_namespace))
     for pod in operators if isinstance(operators, list) else ():
         yield _pod_log(kubectl, redactor, pod["metadata"]["name"], pod["metadata"]["namespace"])

@@ -20,10 +20,12 @@ _SHAPES = re.compile(
 )
 _OURS = {"time", "level", "component", "event"}
 """Fields of lines that the app and the operator write. Both never log a text (docs/security.md)."""
-_SERIOUS = ("W", "E", "F", "C", "WARNING", "ERROR", "CRITICAL", "FATAL")
-"""Levels of Ray's own lines, as C++ and Python write them."""
-_TEXT = re.compile(rf"\[?\d{{4}}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d+\]?\s+(?:{'|'.join(_SERIOUS)})\b")
-"""How a line of Ray's that is no JSON begins if it is a warning or an error: with its time and level."""
+_RAYS = re.compile(
+    r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d+\]?\s+(?:E|W|F|C|ERROR|WARNING|CRITICAL|FATAL)\b"
+)
+"""How a warning or an error of one of Ray's own processes begins: with its time and level."""
+_OF_RAY = re.compile(r'\{"asctime":"[^"]*","levelname":"[EWFC]"')
+"""The same of raylet and GCS, which log JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,7 @@ class Redactor:
         """Return warnings and errors of Ray's own processes, and how many other lines were left out."""
         kept, left_out = [], 0
         for line in lines:
-            entry = _object(line)
-            serious = str(entry.get("levelname")) in _SERIOUS if entry is not None else _TEXT.match(line)
-            if serious:
+            if _RAYS.match(line) or _OF_RAY.match(line):
                 kept.append(self.text(line.rstrip()))
             elif line.strip():
                 left_out += 1
