@@ -190,7 +190,7 @@ def _standing(kubectl: Kubectl, service: str) -> Standing:
 
 
 def _service_of(resource: Mapping[str, Any]) -> str:
-    """Return the service that a resource belongs to; of a job with a cluster of its own, the one it copies."""
+    """Return the service that a resource belongs to; a job with a cluster of its own copies one."""
     if resource["kind"] == "Playground":
         return str(resource["metadata"]["name"])
     spec = resource["spec"]
