@@ -66,7 +66,11 @@ def _by(labels: tuple[str, ...]) -> str:
     return f" by ({', '.join(labels)})" if labels else ""
 
 
-RAY = Metrics(('ray_io_cluster=~"$Cluster"',))
+RAY = Metrics(('job=~"$job"', 'ray_io_cluster=~"$Cluster"'))
 """What a Ray cluster exports: our app, Serve, the nodes. Where the label is missing, `.*` matches."""
+RECORDED = Metrics(('job=~"$job"',))
+"""What the recording rules make of that, for all clusters of a service."""
 OPERATOR = Metrics(('namespace=~"$namespace"',))
 """What the operators of a namespace export."""
+KUBERAY = Metrics()
+"""What KubeRay exports of its objects: `namespace` may be the one where KubeRay runs."""

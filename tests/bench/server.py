@@ -71,6 +71,13 @@ class Server:
         """Return the bytes that only its processes hold, all together."""
         return sum(self._each(lambda process: process.memory_full_info().uss))
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that its processes have taken, all together.
+
+        Linux has a clock for each process, numbered as in clock_getcpuclockid(3).
+        """
+        return sum(self._each(lambda process: time.clock_gettime(~process.pid << 3 | 2)))
+
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Suspend its processes while the block lasts: idle, they too take time from what is measured."""
@@ -90,7 +97,7 @@ class Server:
         for process in self._family():
             try:
                 found.append(measure(process))  # type: ignore[operator]
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            except (psutil.NoSuchProcess, psutil.ZombieProcess, OSError):
                 continue  # it ended meanwhile
         return found
 

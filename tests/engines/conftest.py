@@ -9,6 +9,7 @@ import offline
 import pytest
 
 from tts_app.engines.base import Clip, EngineError, Segment, SpeechEngine
+from tts_app.engines.clips import ComputedOfClips
 
 offline.refuse()
 
@@ -99,11 +100,13 @@ def fails_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 
 @pytest.fixture
 def is_closed() -> Callable[[SpeechEngine, Segment], None]:
-    """Close an engine, twice, and check that it then says so."""
+    """Close an engine that has spoken, twice; check that it then says so, and keeps nothing of clips."""
 
     def check(engine: SpeechEngine, segment: Segment) -> None:
+        engine.synthesise([segment])
         engine.close()
         engine.close()
+        assert not [it for it in vars(engine).values() if isinstance(it, ComputedOfClips) and it._values]
         with pytest.raises(EngineError, match="closed"):
             engine.synthesise([segment])
 

@@ -130,7 +130,10 @@ class BatchingEngine(Protocol):
 
 @runtime_checkable
 class StreamingEngine(Protocol):
-    """A SpeechEngine that returns the sound of a segment while it makes it."""
+    """A SpeechEngine that returns the sound of a segment while it makes it.
+
+    The pipeline takes whole segments as yet: docs/decisions/0004-levelling-a-stream.md.
+    """
 
     def stream(self, segment: Segment) -> Iterator[Audio]:
         """Yield the samples of the segment, piece by piece. Closing the iterator ends the work.

@@ -19,10 +19,22 @@ from tts_app.serving.failures import failure_of
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
 from tts_app.serving.speech_record import SpeechRecord
 from tts_app.speech import Chunk, TextError, Utterance
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.labels import Kind, Outcome, Priority
 from tts_app.telemetry.metrics.queue import QueueMetrics, Shed
-from tts_app.telemetry.metrics.speech import SpeechMetrics
+from tts_app.telemetry.metrics.speech import SpeechMetrics, metered_voice
+
+
+def _told(_service: object, tenant: str, utterance: Utterance, texts: object = None) -> traces.Attributes:
+    """Return what the span of a speech tells."""
+    return {
+        "ttsp.tenant": tenant,
+        "ttsp.model": utterance.voice.model,
+        "ttsp.voice": metered_voice(utterance.voice),
+        "ttsp.format": utterance.options.format,
+        "ttsp.characters": len(utterance.text),
+    }
 
 
 class SpeechService:
@@ -67,6 +79,7 @@ class SpeechService:
         """
         return self._catalogues[self.served.find(model).resource.name]
 
+    @traces.traced("speech", _told)
     async def speak(
         self, tenant: str, utterance: Utterance, texts: AsyncIterator[str] | None = None
     ) -> AsyncGenerator[Chunk, None]:
@@ -101,6 +114,7 @@ class SpeechService:
                 return
         record.finished()
 
+    @traces.traced("speech", _told)
     async def speak_in_background(self, tenant: str, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 

@@ -43,7 +43,7 @@ STATE = Row(
             width=6,
         ),
         figure(
-            "Waiting",
+            "Waiting now",
             "How many requests wait for it?",
             COUNT,
             Query(SPEECH_MODEL.sum("ray_ttsp_queue_waiting", "model"), "{{model}}"),
@@ -51,7 +51,7 @@ STATE = Row(
             width=6,
         ),
         figure(
-            "Replicas",
+            "Replicas now",
             "How many healthy copies of it run?",
             COUNT,
             Query(SERVE.sum("ray_serve_deployment_replica_healthy", "application"), "{{application}}"),

@@ -49,7 +49,7 @@ def test_default_images_are_those_that_are_built() -> None:
     assert Settings().engine_images.keys() == default_images("1.2.3").keys()
 
 
-KOKORO = "runtime, alphabet, threads, cuda_graphs"
+KOKORO = "runtime, alphabet, threads, max_batch, cuda_graphs"
 
 
 def test_parameter_faults_name_each_wrong_parameter_and_the_known_ones() -> None:

@@ -105,7 +105,8 @@ def test_voice_refuses_a_reference_clip_without_consent() -> None:
     [
         (
             {"parameters": {"speakers": 2}},
-            "speakers: Extra inputs are not permitted; kokoro has: runtime, alphabet, threads, cuda_graphs",
+            "speakers: Extra inputs are not permitted; kokoro has: runtime, alphabet, threads, max_batch, "
+            "cuda_graphs",
         ),
         ({"parameters": {"threads": 0}}, "parameters.threads: Input should be greater than or equal to 1"),
     ],

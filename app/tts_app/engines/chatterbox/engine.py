@@ -94,6 +94,7 @@ class ChatterboxEngine:
         """Release the model; a call under way ends first. Idempotent."""
         with self._lock:
             self._loaded = None
+            self._voices.forget_all()
 
     def _speak(self, segment: Segment) -> Audio:
         from tts_app.engines.chatterbox.model import Manner  # noqa: PLC0415 - as above

@@ -124,6 +124,7 @@ class F5Engine:
         """Release the model; a call under way ends first. Idempotent."""
         with self._lock:
             self._loaded = None
+            self._voices.forget_all()
 
     def _open(self) -> LoadedF5:
         if self._loaded is None:

@@ -31,7 +31,7 @@ class VoxCpmVoiceParameters(Parameters):
 SPEC = EngineSpec(
     name="voxcpm",
     task="speech",
-    title="VoxCPM2, by a clip or a description of the voice: 48 kHz, streamed",
+    title="VoxCPM2, by a clip or a description of the voice: 48 kHz",
     adapter="tts_app.engines.voxcpm.engine:VoxCpmEngine",
     runtimes=(Runtime("torch", "tts-playground-voxcpm", built=False),),
     quantizations=frozenset({"none", "int8", "auto"}),
