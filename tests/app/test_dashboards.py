@@ -44,7 +44,7 @@ def prometheus_found() -> None:
 @pytest.fixture(scope="module")
 def playground(prometheus_found: None, starting: Callable[..., Any]) -> Iterator[Any]:
     """A playground of its own: a query is empty only if nothing in this file makes it full."""
-    with starting("dashboards") as started:
+    with starting("dashboards", TTSP_AUDIT="true") as started:
         yield started
 
 
@@ -68,6 +68,8 @@ def use(client: httpx.Client, queue: int) -> None:
     assert client.post(CHATS, json=CHAT).status_code == 200
     assert client.post(SPEECH, json={**BODY, "voice": "nobody"}).status_code == 400
     assert client.post(SPEECH, json={**BODY, "input": "..."}).status_code == 400
+    too_long = [{"role": "user", "content": SENTENCE * 500}]
+    assert client.post(CHATS, json={**CHAT, "messages": too_long}).status_code == 400
     assert client.get("/v1/nothing").status_code == 404
     with client.stream("POST", SPEECH, json={**BODY, "input": SENTENCE * 40}) as left:
         assert next(left.iter_bytes())
