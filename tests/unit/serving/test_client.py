@@ -104,7 +104,9 @@ async def test_voice_client_sends_along_what_it_works_for_and_tells_serve_the_re
     known: list[str] = []
 
     async def remote(*arguments: Any) -> list[str]:
-        sent.append(arguments[-1])
+        *_, work, trace = arguments
+        assert trace == {}, "traces are off"
+        sent.append(work)
         return ["audio"]
 
     def called(*arguments: Any) -> Any:
