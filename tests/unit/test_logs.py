@@ -7,11 +7,14 @@ import logging
 import multiprocessing
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
+from ray.serve._private import replica
+from ray.serve._private.logging_utils import StreamToLogger
 from typer.testing import CliRunner, Result
 
 from tts_app.cli import app
@@ -32,6 +35,16 @@ def logged(tmp_path: Path) -> Iterator[Any]:
     yield lambda: [json.loads(line) for line in (tmp_path / "voice-m.jsonl").read_text().splitlines()]
     set_up("test", "INFO", None)
     serve.setLevel(level)
+
+
+def of_serve(message: str, *arguments: object, **more: Any) -> None:
+    """Log as Serve's own code does."""
+    serve = logging.getLogger("ray.serve")
+    exc_info, extra = more.get("exc_info") and sys.exc_info(), more.get("extra")
+    record = serve.makeRecord(
+        serve.name, logging.INFO, replica.__file__, 1, message, arguments, exc_info or None, None, extra
+    )
+    serve.handle(record)
 
 
 async def test_lines_say_what_the_task_works_for(logged: Any) -> None:
@@ -71,17 +84,25 @@ def test_model_of_a_process_is_its_own_and_not_that_of_its_caller(logged: Any) -
 
 
 def test_lines_of_serve_are_there_with_the_id_that_serve_knows(logged: Any) -> None:
-    serve = logging.getLogger("ray.serve")
-    serve.info("Replica %s.", "started", extra={"request_id": "of-serve"})
+    of_serve("Replica %s.", "started", extra={"request_id": "of-serve"})
     try:
         raise ValueError("quoted text")
     except ValueError:
-        serve.exception("Request failed.")
+        of_serve("Request failed.", exc_info=True)
     started, failed = logged()
     assert (started["event"], started["request_id"]) == ("Replica started.", "of-serve")
     assert (started["logger"], started["component"]) == ("ray.serve", "voice-m")
     assert failed["error"] == "builtins.ValueError"
     assert "quoted" not in json.dumps(failed)
+
+
+def test_what_libraries_print_is_not_there(logged: Any) -> None:
+    """Serve redirects it into its logger, as of the place that printed it or of its own module."""
+    serve = logging.getLogger("ray.serve")
+    serve.info("printed by a library")
+    StreamToLogger(serve, logging.INFO, None).write("written to standard error\n")
+    of_serve("GET /v1/speech/words 200", extra={"serve_access_log": True})
+    assert logged() == []
 
 
 def _write(path: Path, name: str, lines: int) -> None:

@@ -44,7 +44,6 @@ _RAY_LOGS = (
     "monitor*.log",
 )
 """Logs of Ray's own processes. Those of workers and drivers are left out: they have what code prints."""
-_WORKERS = "/tmp/ray/session_latest/logs/worker-*.err"  # noqa: S108 - Ray's own folder in a pod
 _OPERATOR = "app.kubernetes.io/name=tts-playground"
 
 
@@ -99,8 +98,6 @@ def of_cluster(kubectl: Kubectl, service: str, operator_namespace: str) -> Itera
     for pod in pods:
         name, where = pod["metadata"]["name"], pod["metadata"]["namespace"]
         yield _pod_log(kubectl, redactor, name, where)
-        if "ray.io/node-type" in pod["metadata"].get("labels", {}):
-            yield _workers_log(kubectl, redactor, name, where)
     operators = _asked(lambda: kubectl.named_pods(_OPERATOR, operator_namespace))
     for pod in operators if isinstance(operators, list) else ():
         yield _pod_log(kubectl, redactor, pod["metadata"]["name"], pod["metadata"]["namespace"])
@@ -159,17 +156,6 @@ def _pod_log(kubectl: Kubectl, redactor: Redactor, pod: str, namespace: str) -> 
         return Entry(f"logs/{pod}.txt", "a log that could not be read", redactor.text(str(error)))
     kept, left_out = redactor.our_lines(text.splitlines())
     return _log(f"logs/{pod}.jsonl", kept, left_out, "lines of the playground")
-
-
-def _workers_log(kubectl: Kubectl, redactor: Redactor, pod: str, namespace: str) -> Entry:
-    """Return what our processes in a pod of Ray wrote: Ray keeps the standard error of each in a file."""
-    script = f"cat {_WORKERS} 2>/dev/null | tail -n {_LINES}"
-    try:
-        text = kubectl.text("exec", pod, f"--namespace={namespace}", "--", "sh", "-c", script)
-    except KubectlError as error:
-        return Entry(f"logs/{pod}-workers.txt", "logs that could not be read", redactor.text(str(error)))
-    kept, left_out = redactor.our_lines(text.splitlines())
-    return _log(f"logs/{pod}-workers.jsonl", kept, left_out, "lines of the playground")
 
 
 def _log(name: str, kept: list[str], left_out: int, what: str) -> Entry:

@@ -18,12 +18,14 @@ _SHAPES = re.compile(
     r"|(?<=://)[^/@\s]+(?=@)"  # user and password in an address
     r"|(?i:(?<=password=)|(?<=token=)|(?<=secret=)|(?<=api_key=))[^\s&,;\"']+"
 )
-_OURS = ({"time", "level", "component", "event"}, {"severity", "message", "timestamp"})
+_OURS = {"time", "level", "component", "event"}
 """Fields of lines that the app and the operator write. Both never log a text (docs/security.md)."""
 _RAYS = re.compile(
     r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d+\]?\s+(?:E|W|F|C|ERROR|WARNING|CRITICAL|FATAL)\b"
 )
 """How a warning or an error of one of Ray's own processes begins: with its time and level."""
+_OF_RAY = re.compile(r'\{"asctime":"[^"]*","levelname":"[EWFC]"')
+"""The same of raylet and GCS, which log JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Redactor:
         kept, left_out = [], 0
         for line in lines:
             entry = _object(line)
-            if entry is not None and any(fields <= entry.keys() for fields in _OURS):
+            if entry is not None and entry.keys() >= _OURS:
                 kept.append(json.dumps(self.value(entry), ensure_ascii=False))
             elif line.strip():
                 left_out += 1
@@ -67,7 +69,7 @@ class Redactor:
         """Return warnings and errors of Ray's own processes, and how many other lines were left out."""
         kept, left_out = [], 0
         for line in lines:
-            if _RAYS.match(line):
+            if _RAYS.match(line) or _OF_RAY.match(line):
                 kept.append(self.text(line.rstrip()))
             elif line.strip():
                 left_out += 1

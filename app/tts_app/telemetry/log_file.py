@@ -69,14 +69,17 @@ class SharedFile(_Last, RotatingFileHandler):
         return super()._open()
 
     def _is_elsewhere(self) -> bool:
-        """Return whether the open file is no longer the one at the path: rotated, or removed."""
+        """Return whether the open file is no longer the one at the path: rotated, removed, or closed."""
+        if self.stream is None:
+            return True
         try:
             return not os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
         except FileNotFoundError:
             return True
 
     def _reopen(self) -> None:
-        self.stream.close()
+        if self.stream is not None:
+            self.stream.close()
         self.stream = self._open()
 
     @contextmanager

@@ -24,6 +24,8 @@ from tts_app.telemetry.log_file import SharedFile, StandardError
 _LOGGER = logging.getLogger("tts_app")
 _SERVE = "ray.serve"
 """The logger of Serve, which logs every exception of a call of a replica."""
+_PRINTS = "logging_utils.py"
+"""The module of Serve that turns what is printed into records."""
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
@@ -38,8 +40,8 @@ def log(event: str, *, level: int = logging.INFO, error: BaseException | None = 
 def set_up(component: str, level: str, folder: Path | None, **always: Any) -> None:
     """Send this process's logs to `<component>.jsonl` in `folder`, or to standard error without one.
 
-    `always` is in every line. Serve's logs of this process go there too, beside where Serve sends them; in
-    both, errors are without their messages, and refusals of engines are left out.
+    `always` is in every line. What Serve itself logs in this process goes there too, beside where Serve sends
+    it; in both, errors are without their messages, and refusals of engines are left out.
     """
     handler: logging.Handler
     if folder is None:
@@ -49,6 +51,7 @@ def set_up(component: str, level: str, folder: Path | None, **always: Any) -> No
             private_folder(folder)
         handler = SharedFile(folder / f"{component}.jsonl")
     handler.setFormatter(JsonFormatter(component, always))
+    handler.addFilter(_is_no_print)
     serve = logging.getLogger(_SERVE)
     for old in list(_LOGGER.handlers):
         _LOGGER.removeHandler(old)
@@ -61,11 +64,22 @@ def set_up(component: str, level: str, folder: Path | None, **always: Any) -> No
     serve.addFilter(_without_text)
 
 
+def _is_no_print(record: logging.LogRecord) -> bool:
+    """Return whether `record` is ours, or one that Serve makes itself.
+
+    Serve's logger also gets what libraries print, as if their code had logged it: maybe words of a caller.
+    """
+    made_by = Path(record.pathname)
+    return record.name != _SERVE or ("/ray/serve/" in record.pathname and made_by.name != _PRINTS)
+
+
 def _without_text(record: logging.LogRecord) -> bool:
     """Return whether Serve may log `record`; replace a traceback, whose error may quote the text.
 
-    The refusal of an engine is no fault: it is left out.
+    The refusal of an engine is no fault: it is left out. So are lines of each call, which we write ourselves.
     """
+    if getattr(record, "serve_access_log", False):
+        return False
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return True

@@ -42,7 +42,7 @@ def test_known_secrets_are_hidden_everywhere_but_short_ones() -> None:
 
 def test_our_lines_pass_and_all_others_are_counted() -> None:
     app = {"time": "t", "level": "INFO", "component": "gateway", "event": "request", "request_id": "r"}
-    operator = {"severity": "info", "message": "reconciled", "timestamp": "t", "service": "playground"}
+    operator = {**app, "component": "operator", "event": "reconciled", "service": "playground"}
     lines = [
         json.dumps(app),
         json.dumps(operator),
@@ -65,13 +65,15 @@ def test_of_rays_lines_warnings_and_errors_of_its_own_pass() -> None:
         "[2026-11-30 20:00:00,125 E 12 34] (raylet) node.cc:3: lost postgresql://a:b@c/d",
         f"2026-11-30 20:00:00,126\tINFO head.py:1 -- {CANARY}",
         "2026-11-30 20:00:00,127\tERROR head.py:2 -- away",
+        '{"asctime":"2026-11-30 20:00:00,128","levelname":"E","message": gone',
+        f'{{"asctime":"2026-11-30 20:00:00,128","levelname":"I","message":"{CANARY}"}}',
         f"  text {CANARY}",
     ]
     kept, left_out = Redactor().ray_lines(lines)
     assert [line.rpartition(": ")[2].rpartition("-- ")[2] for line in kept] == [
-        "slow", f"lost postgresql://{HIDDEN}@c/d", "away",
+        "slow", f"lost postgresql://{HIDDEN}@c/d", "away", "gone",
     ]  # fmt: skip
-    assert left_out == 3
+    assert left_out == 4
 
 
 def test_of_settings_only_numbers_and_switches_are_shown() -> None:
