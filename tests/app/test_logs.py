@@ -20,6 +20,7 @@ from tts_app.telemetry.logs import JsonFormatter, log
 
 MANIFESTS = Path(__file__).parents[2] / "manifests/monitoring"
 PATIENCE = 60.0
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def ttsp_logs(folder: Path, *options: str) -> list[dict[str, Any]]:
@@ -166,7 +167,7 @@ def rotating(tmp_path: Path) -> Iterator[Callable[[int], None]]:
     def write(lines: int) -> None:
         nonlocal count
         for count in range(count + 1, count + 1 + lines):  # noqa: B020 - it goes on where it was
-            log(f"line {count}", request_id=f"r{count}")
+            log(f"line {count}", request_id=f"r{count}", trace_id=_TRACE)
 
     yield write
     logger.removeHandler(handler)
@@ -197,6 +198,7 @@ def test_collector_loses_and_repeats_nothing_when_files_rotate_and_it_restarts(
         wait_until(lambda: len(collected(gathered)) >= total, f"{total} lines are gathered")
     said = Counter(record["body"]["stringValue"] for record in collected(gathered))
     assert said == Counter(f"line {number}" for number in range(1, total + 1))
+    assert {record["traceId"] for record in collected(gathered)} == {_TRACE}
     assert len(list((tmp_path / "state").glob("gateway.jsonl.*"))) == 3, "it was rotated"
 
 
