@@ -46,11 +46,6 @@ class Metrics:
         """Return the value that `share` of a histogram's observations do not exceed."""
         return f"histogram_quantile({share}, {self.rate(f'{histogram}_bucket', 'le', *by, window=window)})"
 
-    def mean(self, histogram: str, *by: str, window: str = RATE) -> str:
-        """Return the mean of a histogram's observations."""
-        total = self.rate(f"{histogram}_sum", *by, window=window)
-        return f"{total} / {self.rate(f'{histogram}_count', *by, window=window)}"
-
     def share_below(self, bound: str, histogram: str, *by: str, window: str = RATE) -> str:
         """Return the share of observations that are at most `bound`, one of the histogram's buckets."""
         below = self.where(f'le="{bound}"').rate(f"{histogram}_bucket", *by, window=window)

@@ -49,7 +49,7 @@ def test_top_shows_the_models_of_a_playground(
 def test_support_bundle_holds_no_text_and_no_secret(
     playground: Any, client: httpx.Client, ttsp: Callable[..., str], tmp_path: Path
 ) -> None:
-    key = ttsp("keys", "create", f"of {WORD}", "--scopes", "read")
+    key = ttsp("keys", "create", f"of {WORD}", "--scopes", "read,speak")
     refused = {"input": f"Refused {WORD}", "voice": WORD}
     assert client.post("/v1/audio/speech", json=refused).status_code == 400
     spoken = {"input": f"Spoken {WORD}.", "voice": "alloy"}

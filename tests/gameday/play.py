@@ -136,8 +136,7 @@ def flood(day: Day) -> Iterator[None]:
 @contextmanager
 def locked(day: Day) -> Iterator[None]:
     """Another program keeps the database to itself."""
-    (path,) = day.state.glob("*.sqlite*[!lm]")
-    database = sqlite3.connect(path, check_same_thread=False)
+    database = sqlite3.connect(day.state / "metadata.sqlite")
     database.execute("BEGIN EXCLUSIVE")
     yield
     database.close()

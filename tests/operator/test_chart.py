@@ -29,6 +29,7 @@ from cluster.binaries import KUBERAY, VERSIONS
 from cluster.control_plane import ControlPlane
 from tts_app.resources import KINDS
 from tts_app.resources.engines import ENGINES
+from tts_app.telemetry.traces import Tracing, tracing_of
 from tts_operator.settings import Settings
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -68,6 +69,7 @@ WAYS: dict[str, dict[str, Any]] = {
             "tlsSecret": "metrics-tls",
             "tokenSecret": "metrics-token",
             "pricePerNodeHour": 3.06,
+            "tracing": {"endpoint": "https://otlp.example/otlp", "sampleRatio": 0.5},
             "dashboards": {"grafanaOperator": {"enabled": True}},
         },
         "networkPolicy": {"metricsFrom": [], "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}},
@@ -175,6 +177,8 @@ def test_samples_pass_kubeconform(schemas: Path) -> None:
         ({"monitoring": {"kind": "Probe"}}, "at '/monitoring/kind'"),
         ({"monitoring": {"interval": "often"}}, "at '/monitoring/interval'"),
         ({"monitoring": {"pricePerNodeHour": -1}}, "at '/monitoring/pricePerNodeHour'"),
+        ({"monitoring": {"tracing": {"endpoint": "a:4318"}}}, "at '/monitoring/tracing/endpoint'"),
+        ({"monitoring": {"tracing": {"sampleRatio": 2}}}, "at '/monitoring/tracing/sampleRatio'"),
         ({"monitoring": {"tokenSecret": "token"}}, "tokenSecret and monitoring.tlsSecret go together"),
         ({"monitoring": {"tlsSecret": "tls"}}, "tokenSecret and monitoring.tlsSecret go together"),
         (
@@ -332,6 +336,18 @@ def test_metrics_are_for_the_monitoring_namespace_that_is_named(helm: Helm) -> N
     assert environment(objects)["TTSP_OPERATOR_MONITORING_NAMESPACE"] == "monitoring"
     own = helm.render({"monitoring": {"ownNamespace": True}})
     assert environment(own)["TTSP_OPERATOR_MONITORING_NAMESPACE"] == "tts-system"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://a.monitoring:4318", 4318), ("https://a/otlp", 443), ("http://a", 80), ("http://a:80/b:1", 80)],
+)
+def test_operator_sends_its_traces_where_the_values_say(helm: Helm, endpoint: str, port: int) -> None:
+    objects = helm.render({"monitoring": {"tracing": {"endpoint": endpoint, "sampleRatio": 0.25}}})
+    assert tracing_of(environment(objects)) == Tracing(endpoint, 0.25)
+    (policy,) = of_kind(objects, "NetworkPolicy")
+    assert policy["spec"]["egress"][-1]["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert tracing_of(environment(helm.render())) is None
 
 
 def test_kuberays_namespace_is_the_releases_where_none_is_named(helm: Helm) -> None:

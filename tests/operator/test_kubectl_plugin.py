@@ -266,5 +266,5 @@ def test_support_bundle_has_conditions_and_logs_and_no_texts(
     assert "welcome" in rows
     assert "ray_ttsp_queue_waiting" in files["metrics/head.prom"]
     assert json.loads(files["logs/loader.jsonl"]) == ours
-    assert "logs/head.txt: a log that could not be read" in files["README.txt"], "it is on no node"
+    assert "logs/head.jsonl: 0 lines" in files["README.txt"], "it is on no node"
     assert WORD not in "".join(files.values())

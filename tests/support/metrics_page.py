@@ -15,9 +15,7 @@ ADDED = {
     *("application", "deployment", "replica"),
 }
 """Labels that Ray and Ray Serve add."""
-_ROW = re.compile(
-    r"^\| `(ray_\w+)` \| (counter|gauge|histogram) \| ([^|]*) \| [^|]* \| [^|]+ \| ([^|]+) \|$", re.M
-)
+_ROW = re.compile(rf"^\| `({OURS}\w+)` \|(.+)\|$", re.MULTILINE)
 
 
 def documented_metrics(heading: str) -> set[str]:
@@ -43,13 +41,12 @@ class Documented(Metric):
 
 def documented() -> dict[str, Documented]:
     """The app's metrics of the page."""
-    rows = _ROW.findall(PAGE.read_text())
-    made = {
-        name: Documented(kind, frozenset(re.findall(r"`(\w+)`", labels)), appears)
-        for name, kind, labels, appears in rows
-    }
-    assert len(made) == len(rows), "a metric is there twice"
-    assert len(made) == PAGE.read_text().count(f"\n| `{OURS}"), "a row of the page cannot be read"
+    made: dict[str, Documented] = {}
+    for name, rest in _ROW.findall(PAGE.read_text(encoding="utf-8")):
+        kind, labels, _unit, _meaning, appears = (cell.strip() for cell in rest.split("|"))
+        assert kind in ("counter", "gauge", "histogram"), name
+        assert name not in made, f"{name} is there twice"
+        made[name] = Documented(kind, frozenset(re.findall(r"`(\w+)`", labels)), appears)
     return made
 
 

@@ -3,16 +3,16 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tts_app.telemetry import traces
+from tts_app.telemetry.about import request_id
 
 _NOT_TRACED = frozenset({"/healthz", "/readyz"})
 """Paths that probes ask for all the time."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CONTEXT = (b"traceparent", b"tracestate")
-_REQUEST_ID = b"x-request-id"
 
 
 class TracedRequests:
-    """Pure ASGI, so that streams pass through untouched."""
+    """Pure ASGI, so that streams pass through untouched. `RequestContext`, inside, knows the request's id."""
 
     def __init__(self, app: ASGIApp, begins: bool = True) -> None:
         """`begins`: whether traces begin here; behind Serve's proxy they begin there."""
@@ -53,6 +53,5 @@ def _describe(span: traces.Span, answer: Message) -> None:
     span.set({"http.response.status_code": status})
     if status >= 500:
         span.failed(str(status))
-    if request_id := dict(headers).get(_REQUEST_ID):
-        span.set({"ttsp.request_id": request_id.decode("latin-1")})
+    span.set({"ttsp.request_id": request_id()})
     answer["headers"] = [*headers, (b"traceresponse", span.response_header.encode())]

@@ -72,9 +72,10 @@ class Worker:
     async def ready(self) -> int:
         """Load the model; return the process id. Raises what the speaker raises."""
         yield_process()
-        traces.set_up(f"batch-worker-{self._model.name}")
         settings = Settings()
-        set_up(f"batch-{self._model.name}", settings.log_level, settings.log_dir, model=self._model.name)
+        component = f"batch-{self._model.name}"
+        set_up(component, settings.log_level, settings.log_dir, model=self._model.name)
+        traces.set_up(component)
         module, _, name = self._path.partition(":")
         made: type[Speaker] = getattr(import_module(module), name)
         self._speaker = await asyncio.to_thread(made, self._model, self._slots)

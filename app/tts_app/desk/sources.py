@@ -11,6 +11,7 @@ import httpx
 from tts_app.desk.conditions import FINAL, rows_of
 from tts_app.desk.kubectl import Kubectl, KubectlError
 from tts_app.desk.scrapes import Scrape, parse
+from tts_app.resources.tts_job import DEFAULT_SERVICE
 
 _METRICS = "metrics"
 """Name of the port on which Ray's pods export metrics."""
@@ -189,10 +190,11 @@ def _standing(kubectl: Kubectl, service: str) -> Standing:
 
 
 def _service_of(resource: Mapping[str, Any]) -> str:
-    """Return the service that a resource belongs to."""
+    """Return the service that a resource belongs to; a job with a cluster of its own copies one."""
     if resource["kind"] == "Playground":
         return str(resource["metadata"]["name"])
-    return str(resource.get("spec", {}).get("service", ""))
+    spec = resource["spec"]
+    return str(spec.get("service") or spec.get("ephemeral", {}).get("copyOf") or DEFAULT_SERVICE)
 
 
 def _exports(pod: Mapping[str, Any]) -> bool:

@@ -69,8 +69,8 @@ class SharedFile(_Last, RotatingFileHandler):
         return super()._open()
 
     def _is_elsewhere(self) -> bool:
-        """Return whether the open file is no longer the one at the path: rotated, or removed."""
-        if self.stream is None:  # it could not be opened anew
+        """Return whether the open file is no longer the one at the path: rotated, removed, or closed."""
+        if self.stream is None:
             return True
         try:
             return not os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))

@@ -1,11 +1,13 @@
 """Records traces with OpenTelemetry, and sends them to a collector: what `traces` does where they are on."""
 
 import asyncio
+import atexit
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import Token
+from threading import Thread
 from typing import Self, TypeVar
 
 from opentelemetry import context as contexts
@@ -41,6 +43,8 @@ _SERVE_ATTRIBUTES = frozenset(
 """What is kept of Serve's spans: others may hold what a caller wrote, such as the path of a request."""
 _SERVE_WORDS = 3
 """Words of a name of Serve's that are kept, as `proxy_http_request Gateway POST`: then the path follows."""
+_END_SECONDS = 3.0
+"""How long the end of a process waits for its spans to be sent."""
 _W3C = TraceContextTextMapPropagator()
 _NOTHING_AROUND = Context()
 
@@ -62,7 +66,7 @@ class Recorder:
                 }
             )
         )
-        self.provider = TracerProvider(_Sampler(ratio), resource)
+        self.provider = TracerProvider(_Sampler(ratio), resource, shutdown_on_exit=False)
         self.provider.add_span_processor(processor)
         self._tracer = self.provider.get_tracer(OUR_SCOPE, __version__)
 
@@ -156,9 +160,20 @@ class Recorder:
 
 def recorder_of(component: str, tracing: Tracing) -> Recorder:
     """Return a recorder that sends to the collector of the environment, and is the process's provider."""
-    recorder = Recorder(component, tracing.ratio, BatchSpanProcessor(WithoutText(OTLPSpanExporter())))
+    exporter = WithoutText(OTLPSpanExporter())
+    recorder = Recorder(component, tracing.ratio, BatchSpanProcessor(exporter))
     trace.set_tracer_provider(recorder.provider)
+    atexit.register(_end, recorder, exporter)
     return recorder
+
+
+def _end(recorder: Recorder, exporter: "WithoutText") -> None:
+    """Send what is recorded before the process ends; for a collector that is away, wait only a moment."""
+    sending = Thread(target=recorder.flush, daemon=True)
+    sending.start()
+    sending.join(_END_SECONDS)
+    exporter.shutdown()  # it tries no more
+    recorder.provider.shutdown()
 
 
 class _Recorded:
@@ -257,15 +272,20 @@ class WithoutText(SpanExporter):
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
+        self._closed = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send spans to the collector."""
+        """Send spans to the collector; none any more once it is shut down."""
+        if self._closed:
+            return SpanExportResult.FAILURE
         safe = [cleaned for span in spans if (cleaned := _without_text(span)) is not None]
         return self._exporter.export(safe) if safe else SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Close the exporter."""
-        self._exporter.shutdown()
+        """Close the exporter. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what the exporter still holds."""

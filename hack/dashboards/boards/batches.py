@@ -71,11 +71,11 @@ HOSTED = Row(
             "Items tried again",
             "Is the ground unsteady? Workers die, stores do not answer.",
             PER_SECOND,
-            Query(RAY.rate("ray_ttsp_batch_retries_total"), "tried again"),
+            Query(or_zero(RAY.rate("ray_ttsp_batch_retries_total")), "tried again"),
         ),
         series(
-            "Speeches of batches and stored speeches",
-            "What share of the audio is made for those who do not listen now?",
+            "Stored speeches",
+            "How do stored speeches end? They wait behind callers who listen, as batches do.",
             PER_SECOND,
             Query(
                 RAY.where('priority="background"').rate("ray_ttsp_speech_requests_total", "model", "outcome"),

@@ -9,7 +9,7 @@ AUDIO = "ray_ttsp_speech_audio_seconds_total"
 COMPUTE = "ray_ttsp_engine_compute_seconds_total"
 NODES = RECORDED.of("ttsp:nodes:count")
 PRICE = "ttsp:node_price_per_hour"
-_on_cpu = RAY.where('device="cpu"').rate(COMPUTE)
+_replicas = RAY.where('deployment="Voice"').sum("ray_serve_deployment_replica_healthy")
 _model = to_dashboard("This model", "ttsp-model", model="model")
 
 PRICES = Row(
@@ -64,26 +64,26 @@ EFFORT = Row(
     [
         series(
             "Computing for a second of audio",
-            "Which model is dear? Seconds of computing for a second of audio.",
+            "Which model is dear? Seconds in which a replica is busy, for a second of audio.",
             SECONDS,
             Query(RECORDED.of("ttsp:compute_seconds_per_audio_second:rate5m"), "{{model}}"),
             links=[_model],
         ),
         series(
             "Computing by model",
-            "Which model uses the devices? Seconds of computing in a second.",
+            "Which model is busy? 1 is a replica that computes all the time.",
             COUNT,
             Query(RAY.rate(COMPUTE, "model", "device"), "{{model}} {{device}}"),
             stacked=True,
             links=[_model],
         ),
         series(
-            "Processors that speak",
-            "Which share of all processors computes speech? The rest is idle, or does other work.",
+            "Busy replicas",
+            "Which share of the time of all replicas that speak is used? The rest is paid for, too.",
             SHARE,
             Query(
-                f"{_on_cpu} / sum ({RAY.max('ray_node_cpu_count', 'ip')})",
-                "speech",
+                f"{RAY.rate(COMPUTE)} / {_replicas}",
+                "busy",
             ),
             top=1,
         ),

@@ -11,16 +11,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tts_app.api.tracing import TracedRequests
 from tts_app.telemetry import traces
+from tts_app.telemetry.about import about
 from tts_app.telemetry.trace_recorder import Recorder
 
 CALLER = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 
 async def answer(request: Request) -> Response:
-    return PlainTextResponse("done", int(request.path_params["status"]), {"X-Request-ID": "abc"})
+    return PlainTextResponse("done", int(request.path_params["status"]))
 
 
 ROUTES = [Route("/v1/{status}", answer, methods=["GET"]), Route("/healthz", lambda _: Response())]
@@ -35,7 +37,13 @@ def exporter() -> Iterator[InMemorySpanExporter]:
 
 
 async def ask(path: str, begins: bool = True, method: str = "GET", **headers: str) -> httpx.Response:
-    app: Any = TracedRequests(Starlette(routes=ROUTES), begins=begins)
+    inner = Starlette(routes=ROUTES)
+
+    async def known(scope: Scope, receive: Receive, send: Send) -> None:
+        with about(request_id="abc"):
+            await inner(scope, receive, send)
+
+    app: Any = TracedRequests(known, begins=begins)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         return await client.request(method, path, headers=headers)

@@ -33,6 +33,7 @@ ALL = sorted(path.stem for path in FOLDER.glob("*.json"))
 UNITS = {"s", "percentunit", "reqps", "short", "bytes", "Bps", "watt", "celsius", "none"}
 """Those of Grafana that we use, by the names that it has for them."""
 COLUMNS = 24
+ROOT = Path(__file__).parents[3]
 
 
 def read(name: str) -> dict[str, Any]:
@@ -176,6 +177,7 @@ def test_list_of_empty_queries_is_held_both_ways() -> None:
     assert wrong(found, {"d: Panel": "no GPU"}) == ["d: Panel A has data, and is listed as empty (no GPU)"]
     assert wrong({full: True}, {"d: Gone": "no GPU"}) == ["d: Gone is listed as empty, and is no query"]
     assert missing(found, {"d: Panel": "no GPU"}) == []
+    assert wrong(found, {"d: Panel": "sometimes: no error"}) == []
 
 
 def test_empty_queries_are_listed_once_and_exist() -> None:
@@ -189,3 +191,18 @@ def test_empty_queries_are_listed_once_and_exist() -> None:
         for name in (query.name, query.of_panel)
     }
     assert sorted(listed.keys() - existing) == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_metric_of_a_query_is_documented_or_recorded_by_a_rule(name: str) -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    documented = {
+        re.sub(r"_total$", "", found) for found in re.findall(r"`((?:ray_ttsp|tts_operator)_\w+)`", page)
+    }
+    rules = "".join(path.read_text(encoding="utf-8") for path in (FOLDER.parent / "rules").glob("*.yaml"))
+    recorded = {*re.findall(r"record: (\S+)", rules), "ttsp:node_price_per_hour"}
+    for query in queries(FOLDER / f"{name}.json"):
+        used = re.findall(r"\b(?:ray_ttsp|tts_operator)_\w+", query.promql)
+        plain = {re.sub(r"_(total|bucket|sum|count)$", "", one) for one in used}
+        assert plain <= documented, query.name
+        assert set(re.findall(r"\bttsp:[\w:]+", query.promql)) <= recorded, query.name

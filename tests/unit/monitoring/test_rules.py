@@ -8,20 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from rule_files import FILES, ROOT, RULES, RUNBOOKS, alerts, family, metrics, rules
+from rule_files import FILES, ROOT, RULES, RUNBOOKS, alerts, rules, unknown
 
 TESTS = Path(__file__).parent / "rules"
 BY_SHARE = "slo.yaml"
 """Its alerts are tested in test_objectives.py."""
-OF_RAY = {
-    "ray_node_cpu_count",
-    "ray_node_gpu_temperature_celsius",
-    "ray_node_gram_available",
-    "ray_node_gram_used",
-}
-OF_KUBERAY = {"kuberay_service_condition_ready"}
-FROM_OUTSIDE = {"up", "ttsp:node_price_per_hour"}
-"""Prometheus' own, and the constant that the chart's value makes."""
 
 
 def run(*command: str) -> None:
@@ -83,23 +74,8 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     assert all(name == page for name, page in listed)
 
 
-@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("TTSP*.md")), ids=lambda path: path.stem)
-def test_runbook_has_its_parts(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith(f"# {path.stem}\n")
-    heads = ["## What it means", "## What users notice", "## How to look", "## What to do"]
-    assert re.findall(r"(?m)^## .*$", text) == heads
-
-
 def test_each_metric_of_the_rules_is_known() -> None:
-    recorded = {rule["record"] for path in FILES for rule in rules(path) if "record" in rule}
-    listed = set(
-        re.findall(
-            r"`((?:ray_)?ttsp_\w+|tts_operator_\w+)`", (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
-        )
-    )
-    known = {family(name) for name in listed} | OF_RAY | OF_KUBERAY | FROM_OUTSIDE | recorded
-    assert {name for name in metrics() if not {name, family(name)} & known} == set()
+    assert unknown(rule["expr"] for path in FILES for rule in rules(path)) == set()
 
 
 def test_configuration_of_the_desk_is_correct_and_has_all_rules(promtool: str) -> None:

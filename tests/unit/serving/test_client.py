@@ -104,7 +104,8 @@ async def test_voice_client_sends_along_what_it_works_for_and_tells_serve_the_re
     known: list[str] = []
 
     async def remote(*arguments: Any) -> list[str]:
-        _segments, _background, work, _trace = arguments
+        *_, work, trace = arguments
+        assert trace == {}, "traces are off"
         sent.append(work)
         return ["audio"]
 

@@ -1,6 +1,10 @@
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -285,3 +289,40 @@ def test_of_serves_spans_nothing_is_kept_that_a_caller_wrote(recorded: Recorded)
 def test_spans_of_other_libraries_are_not_sent(recorded: Recorded) -> None:
     recorded.recorder.provider.get_tracer("fastapi").start_span(WORD).end()
     assert recorded.exporter.get_finished_spans() == ()
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """The address of a simulated collector, and the bodies that it gets."""
+    bodies: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", bodies
+        server.shutdown()
+
+
+def test_a_process_that_ends_sends_its_spans_before(collector: tuple[str, list[bytes]]) -> None:
+    address, bodies = collector
+    program = (
+        "from tts_app.telemetry import traces\ntraces.set_up('short')\nwith traces.entry('request'): pass"
+    )
+    environment = os.environ | {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+        "OTEL_TRACES_SAMPLER_ARG": "1",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+    }
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert ended.stderr == b""
+    (body,) = bodies
+    assert b"request" in body
+    assert b"short" in body
