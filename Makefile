@@ -113,6 +113,10 @@ bench-commits: setup ## compare this checkout's speed with COMMIT's (COMMIT=main
 bench-audit: setup ## measure what the audit costs a request; writes docs/benchmarks-audit.md
 	$(PY) tests/bench/audit_cost.py
 
+.PHONY: bench-tracing
+bench-tracing: setup ## measure what traces cost a request; writes docs/benchmarks-tracing.md
+	$(PY) tests/bench/tracing.py
+
 .PHONY: bench-batching
 bench-batching: setup ## measure what batches of many callers' segments bring; writes docs/benchmarks-batching.md
 	$(PY) tests/bench/batching.py
@@ -133,6 +137,11 @@ quality: setup ## measure every avatar with a recogniser; writes docs/quality.md
 crds: ## write crds/ from the types in app/tts_app/resources
 	@hack/setup dev
 	$(PY) hack/generate-crds
+
+.PHONY: rules
+rules: ## write the Prometheus rules of the objectives in hack/slos
+	@hack/setup dev
+	$(PY) hack/slos
 
 .PHONY: dashboards
 dashboards: ## write the dashboards of Grafana into the chart, from hack/dashboards and the package of Ray

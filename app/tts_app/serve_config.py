@@ -20,6 +20,8 @@ TEXT_GRACE = 120
 """Seconds that a TextModel's replica has to end its answers when it is replaced or not needed any more."""
 KEEP_ALIVE = 75
 """Seconds that Serve's proxies keep an idle connection."""
+TRACED = {"RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "tts_app.serving.tracing:span_processors"}
+"""Variable of Ray's processes that turns on Serve's own traces: its TracingConfig takes it from there."""
 
 
 def serve_config(

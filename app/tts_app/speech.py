@@ -27,6 +27,7 @@ from tts_app.engines.base import Capabilities, Segment
 from tts_app.language import front_end
 from tts_app.language.base import TIE
 from tts_app.language.split import sentences, split
+from tts_app.telemetry import traces
 
 VERSION = 1
 """Version of the pipeline's result. Increase it with every audible change; batches then render again."""
@@ -176,11 +177,14 @@ async def speak(
     post = _PostProcessor(utterance, capabilities)
     try:
         async for segment in segments:
-            audio = await synthesise(segment)
-            chunk = await asyncio.to_thread(post.add, audio, segment.text)
+            with traces.span("segment", {"ttsp.characters": len(segment.text), "ttsp.first": segment.first}):
+                audio = await synthesise(segment)
+            with traces.span("encode"):
+                chunk = await asyncio.to_thread(post.add, audio, segment.text)
             if chunk.data:
                 yield chunk
-        last = await asyncio.to_thread(post.end)
+        with traces.span("encode"):
+            last = await asyncio.to_thread(post.end)
         if last.data:
             yield last
     finally:
@@ -220,7 +224,12 @@ async def _planned(utterance: Utterance, capabilities: Capabilities) -> AsyncGen
     """Yield what `_steps` yields, each step made in a thread when it is asked for."""
     steps = _steps(utterance, capabilities)
     loop = asyncio.get_running_loop()
-    while (segments := await loop.run_in_executor(_planners, next, steps, None)) is not None:
+    while True:
+        with traces.span("front-end") as span:
+            segments = await loop.run_in_executor(_planners, next, steps, None)
+            span.set({"ttsp.segments": len(segments or ())})
+        if segments is None:
+            return
         yield segments
 
 

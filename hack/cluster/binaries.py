@@ -8,6 +8,8 @@ from dataclasses import dataclass
 KUBERNETES = "k8s.io/kubernetes"
 KUBERAY = "github.com/ray-project/kuberay/ray-operator"
 KUEUE = "sigs.k8s.io/kueue"
+PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+GRAFANA_OPERATOR = "github.com/grafana/grafana-operator/v5"
 COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 _CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
 _COLLECTOR_PARTS = tuple(
@@ -29,6 +31,8 @@ VERSIONS = {
     KUEUE: "v0.17.0",
     "helm.sh/helm/v4": "v4.3.1",
     "github.com/yannh/kubeconform": "v0.8.0",
+    PROMETHEUS_OPERATOR: "v0.93.1",
+    GRAFANA_OPERATOR: "v5.24.0",
     COLLECTOR: "v0.165.0",
     **dict.fromkeys(_COLLECTOR_PARTS, "v0.165.1"),
 }
@@ -37,12 +41,13 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Binary:
-    """A program, and the Go package from which it is built."""
+    """A program, and the Go package from which it is built; or only files of a Go module."""
 
     name: str
     folder: str
     """The wrapper module below `modules/` in which it is built."""
     package: str
+    """Empty: nothing is built, only `files` are kept."""
     version: str
     module: str | None
     """Its Go module; None: the wrapper holds its source."""
@@ -70,6 +75,10 @@ def _other(
     return Binary(name, folder, module + package, VERSIONS[module], module, (), stamps, files, work)
 
 
+def _files(name: str, module: str, files: str) -> Binary:
+    return Binary(name, "definitions", "", VERSIONS[module], module, files=files, work=5)
+
+
 BINARIES = {
     binary.name: binary
     for binary in (
@@ -95,6 +104,9 @@ BINARIES = {
             stamp="main.version",
             work=10,
         ),
+        # Their custom resource definitions: what the chart makes of these kinds is checked against them.
+        _files("prometheus-operator", PROMETHEUS_OPERATOR, "example/prometheus-operator-crd"),
+        _files("grafana-operator", GRAFANA_OPERATOR, "config/crd/bases"),
         _kubernetes("kube-scheduler", work=12),
         _kubernetes("kube-proxy", work=12),
         _kubernetes("kubelet", work=75),
@@ -130,6 +142,8 @@ CONTROL_PLANE = (
     "kuberay",
     "helm",
     "kubeconform",
+    "prometheus-operator",
+    "grafana-operator",
 )
 NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet", "coredns", "kueue", "pause")
 OBSERVABILITY = ("otel-collector",)

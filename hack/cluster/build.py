@@ -42,7 +42,7 @@ def path_of(name: str) -> Path:
 
 
 def files_of(name: str) -> Path:
-    """Return the folder of the files kept beside a binary: KubeRay's CRDs, Kueue's chart."""
+    """Return the folder of the files kept of a module: CRDs, Kueue's chart."""
     return cache_folder() / "bin" / f"{name}-files-{BINARIES[name].version}"
 
 
@@ -98,7 +98,8 @@ def _build_all(missing: Sequence[Binary]) -> None:
         place = f"[{number}/{len(missing)}]"
         _tell(f"{place} building {binary.name} {binary.version} ... {in_words(left)} left")
         its_begin = time.monotonic()
-        _build(binary, path_of(binary.name))
+        if binary.package:
+            _build(binary, path_of(binary.name))
         if binary.files:
             _copy_files(binary)
         done += binary.work
@@ -107,7 +108,9 @@ def _build_all(missing: Sequence[Binary]) -> None:
 
 def _missing(names: Iterable[str]) -> list[str]:
     def is_there(name: str) -> bool:
-        return path_of(name).is_file() and (not BINARIES[name].files or files_of(name).is_dir())
+        binary = BINARIES[name]
+        is_built = not binary.package or path_of(name).is_file()
+        return is_built and (not binary.files or files_of(name).is_dir())
 
     return [name for name in names if not is_there(name)]
 

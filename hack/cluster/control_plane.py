@@ -328,6 +328,7 @@ class ControlPlane:
 
     def _kuberay_operator(self) -> tuple[Process, int]:
         probe = free_port(LOOPBACK)
+        self.kuberay_metrics = f"{LOOPBACK}:{free_port(LOOPBACK)}"
         process = self.process(
             "kuberay",
             [
@@ -335,7 +336,8 @@ class ControlPlane:
                 f"-kubeconfig={self.kubeconfig}",
                 "-enable-leader-election=false",
                 "-use-kubernetes-proxy",  # reach Ray's head pods through the API server
-                f"-metrics-addr={LOOPBACK}:{free_port(LOOPBACK)}",
+                "-enable-metrics",
+                f"-metrics-addr={self.kuberay_metrics}",
                 f"-health-probe-bind-address={LOOPBACK}:{probe}",
             ],
         )

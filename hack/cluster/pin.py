@@ -23,7 +23,7 @@ def _pin(folder: Path) -> None:
     for name in ("go.mod", "go.sum"):
         (folder / name).unlink(missing_ok=True)
     binaries = [binary for binary in BINARIES.values() if binary.folder == folder.name and binary.module]
-    edits = [f"-tool={binary.package}" for binary in binaries]
+    edits = [f"-tool={binary.package}" for binary in binaries if binary.package]
     modules = {binary.module for binary in binaries if binary.module}
     for module in sorted(modules | set(_imports(folder))):
         edits.append(f"-require={module}@{VERSIONS[module]}")
@@ -32,6 +32,10 @@ def _pin(folder: Path) -> None:
     _go(folder, "mod", "init", f"ttsplayground.dev/cluster/{folder.name}")
     # The oldest possible Go: `tidy` raises it to what the modules need.
     _go(folder, "mod", "edit", f"-go={_OLDEST_GO}", *edits)
+    if binaries and not any(binary.package for binary in binaries):
+        # `tidy` would drop modules of which nothing is built.
+        _go(folder, "mod", "download", "-json", *sorted(modules))
+        return
     # `-e`: tidy also looks for what the tests of imported packages import, which no build needs and the
     # module proxy may lack. What a build needs and is missing fails the build (`-mod=readonly`).
     _go(folder, "mod", "tidy", "-e")

@@ -52,7 +52,9 @@ class Board:
             .annotation(_alerts())
             .refresh("30s")
             .timezone("browser")
-            .variables([*_sources(), *([cluster()] if self.on_ray else []), *self.variables, _request()])
+            .variables(
+                [*_sources(), *([service(), cluster()] if self.on_ray else []), *self.variables, _request()]
+            )
             .links(
                 [
                     links.dashboards("TextToSpeech Playground", links.TAG),
@@ -90,6 +92,11 @@ def choice(name: str, label: str, metric: str, of: str, description: str) -> Var
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
     )
+
+
+def service() -> Variable:
+    """Return the variable of the service, by the job that scrapes it: recording rules keep that label."""
+    return choice("job", "Service", "ray_node_cpu_count", "job", "The job of Prometheus that scrapes it.")
 
 
 def cluster() -> Variable:

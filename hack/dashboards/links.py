@@ -27,7 +27,7 @@ def dashboards(title: str, tag: str) -> DashboardLink:
 def to_dashboard(title: str, uid: str, **variables: str) -> DashboardLink:
     """Return a link of a series to a dashboard; `variables` get labels of the series: model="model"."""
     given = "".join(f"&var-{name}=${{__field.labels.{label}}}" for name, label in variables.items())
-    common = "${datasource:queryparam}&${Cluster:queryparam}&${__url_time_range}"
+    common = "${datasource:queryparam}&${job:queryparam}&${Cluster:queryparam}&${__url_time_range}"
     return DashboardLink(title).url(f"/d/{uid}?{common}{given}")
 
 
@@ -45,9 +45,12 @@ def request_trace() -> DashboardLink:
 
 
 def error_logs(model_label: str | None = None) -> DashboardLink:
-    """Return a link of a series to the errors in the logs: those of the model in a label, if one is named."""
+    """Return a link of a series to the lines that name an error, of the model in its label if one is named.
+
+    Fields of lines are `request_id`, `model`, and `error`, its type ("Logs" in docs/observability.md).
+    """
     model = f' model:="${{__field.labels.{model_label}}}"' if model_label else ""
-    return _explore("Errors in the logs", LOGS, "${logs}", {"expr": f"level:=error{model}"}, "")
+    return _explore("Errors in the logs", LOGS, "${logs}", {"expr": f"error:*{model}"}, "")
 
 
 def _explore(title: str, kind: str, uid: str, query: dict[str, str], tooltip: str) -> DashboardLink:

@@ -46,11 +46,6 @@ class Metrics:
         """Return the value that `share` of a histogram's observations do not exceed."""
         return f"histogram_quantile({share}, {self.rate(f'{histogram}_bucket', 'le', *by, window=window)})"
 
-    def mean(self, histogram: str, *by: str, window: str = RATE) -> str:
-        """Return the mean of a histogram's observations."""
-        total = self.rate(f"{histogram}_sum", *by, window=window)
-        return f"{total} / {self.rate(f'{histogram}_count', *by, window=window)}"
-
     def share_below(self, bound: str, histogram: str, *by: str, window: str = RATE) -> str:
         """Return the share of observations that are at most `bound`, one of the histogram's buckets."""
         below = self.where(f'le="{bound}"').rate(f"{histogram}_bucket", *by, window=window)
@@ -66,7 +61,11 @@ def _by(labels: tuple[str, ...]) -> str:
     return f" by ({', '.join(labels)})" if labels else ""
 
 
-RAY = Metrics(('ray_io_cluster=~"$Cluster"',))
+RAY = Metrics(('job=~"$job"', 'ray_io_cluster=~"$Cluster"'))
 """What a Ray cluster exports: our app, Serve, the nodes. Where the label is missing, `.*` matches."""
+RECORDED = Metrics(('job=~"$job"',))
+"""What the recording rules make of that, for all clusters of a service."""
 OPERATOR = Metrics(('namespace=~"$namespace"',))
 """What the operators of a namespace export."""
+KUBERAY = Metrics()
+"""What KubeRay exports of its objects: `namespace` may be the one where KubeRay runs."""

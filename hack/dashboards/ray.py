@@ -16,7 +16,7 @@ _MAKERS = {
 
 
 def ray_dashboards() -> dict[str, str]:
-    """Return Ray's dashboards as JSON, by the file's name. Only a tag is added, by which ours link to them.
+    """Return Ray's dashboards as JSON, by the file's name, with what ours and our scrapes need.
 
     Raises RuntimeError if the environment has settings for them: they would go into the files.
     """
@@ -24,10 +24,17 @@ def ray_dashboards() -> dict[str, str]:
         raise RuntimeError(
             f"unset {', '.join(given)}: Ray would make other dashboards than those of its package"
         )
-    return {f"ray-{name}.json": _tagged(make()[0]) for name, make in _MAKERS.items()}
+    return {f"ray-{name}.json": _fitted(make()[0]) for name, make in _MAKERS.items()}
 
 
-def _tagged(text: str) -> str:
+def _fitted(text: str) -> str:
+    """Return a dashboard with the tag by which ours link to it, and an `All` that a missing label matches.
+
+    Scrapes on a cluster drop SessionName, of which Ray's own `All`, `.+`, finds nothing.
+    """
     dashboard = json.loads(text)
     dashboard["tags"] = [*dashboard["tags"], RAY_TAG]
+    for variable in dashboard["templating"]["list"]:
+        if variable.get("allValue") == ".+":
+            variable["allValue"] = ".*"
     return json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"

@@ -44,6 +44,7 @@ _LINT = Tier(
         (".venv/bin/lint-imports",),
         (_PYTHON, "hack/generate-crds", "--check"),
         (_PYTHON, "hack/dashboards", "--check"),
+        (_PYTHON, "hack/slos", "--check"),
     ),
 )
 _UNIT = Tier("unit", tests=("tests/unit", "tests/quality", "tests/bench"))

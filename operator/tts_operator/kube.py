@@ -14,6 +14,7 @@ from lightkube.generic_resource import create_namespaced_resource
 from lightkube.operators import exists
 from lightkube.types import CascadeType, PatchType
 
+from tts_app.telemetry import traces
 from tts_operator import metrics
 from tts_operator.objects import FIELD_MANAGER, KINDS, POD, Kind, Manifest, Ref
 
@@ -272,16 +273,18 @@ def _counted(verb: str, kind: Kind, *, missing_is_none: bool = False) -> Iterato
     """
     code = "200"
     began = time.monotonic()
-    try:
-        with _errors(verb, kind):
-            yield
-    except KubeError as error:
-        code = "none" if error.status is None else str(error.status)
-        if not (missing_is_none and error.status == NOT_FOUND):
-            raise
-    finally:
-        metrics.API_CALL_SECONDS.labels(verb).observe(time.monotonic() - began)
-        metrics.API_CALLS.labels(verb, kind.name, code).inc()
+    with traces.span(f"{verb} {kind.name}") as span:
+        try:
+            with _errors(verb, kind):
+                yield
+        except KubeError as error:
+            code = "none" if error.status is None else str(error.status)
+            if not (missing_is_none and error.status == NOT_FOUND):
+                raise
+        finally:
+            span.set({"ttsp.code": code})
+            metrics.API_CALL_SECONDS.labels(verb).observe(time.monotonic() - began)
+            metrics.API_CALLS.labels(verb, kind.name, code).inc()
 
 
 @contextmanager

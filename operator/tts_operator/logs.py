@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line. Lines of a reconcile name its service or TTSJob."""
+"""Logs: one JSON object per line, with the app's names of fields. Lines of a reconcile name its subject."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,8 @@ from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
-_SEVERITIES = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
-"""Severities that differ from the level's name in lower case."""
+from tts_app.telemetry import traces
+
 _SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default={})  # noqa: B039 - never changed in place
 
 
@@ -23,7 +23,12 @@ def configure(level: str) -> None:
 
 def formatter() -> logging.Formatter:
     """Return the formatter that turns a record into a line."""
-    return JsonFormatter(("severity", "name", "message"), rename_fields={"name": "logger"}, timestamp=True)
+    return JsonFormatter(
+        ("levelname", "message", "name"),
+        rename_fields={"levelname": "level", "message": "event", "name": "logger"},
+        static_fields={"component": "operator"},
+        timestamp="time",
+    )
 
 
 @contextmanager
@@ -37,8 +42,9 @@ def about(subject: Mapping[str, str]) -> Iterator[None]:
 
 
 def annotate(record: logging.LogRecord) -> bool:
-    """Add its severity and its subject to a record. It is a filter that passes every record."""
-    record.severity = _SEVERITIES.get(record.levelno, record.levelname.lower())
+    """Add its subject and its trace to a record. It is a filter that passes every record."""
     for name, value in _SUBJECT.get().items():
         setattr(record, name, value)
+    if trace_id := traces.trace_id():
+        record.trace_id = trace_id
     return True

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from lightkube import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
+from tts_app.telemetry import traces
 from tts_operator import logs
 from tts_operator.kube import LightKube
 from tts_operator.leader import Leader, LeaseLostError
@@ -25,6 +26,11 @@ def main() -> int:
     """Run the operator until a signal stops it; return the exit status."""
     settings = Settings()
     logs.configure(settings.log_level)
+    try:
+        traces.set_up("operator")
+    except ValueError as error:
+        logger.error("no traces: %s", error)
+        return 2
     try:
         config = KubeConfig.from_env()
     except ConfigError as error:

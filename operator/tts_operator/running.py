@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
+from tts_app.telemetry import traces
 from tts_operator import metrics
 from tts_operator.reconcile.queue import K
 
@@ -34,8 +35,10 @@ class Running:
             one = object()
             self._started[one] = started = self._clock()
             outcome = "failed"
+            attributes = {f"ttsp.{name}": value for name, value in key._asdict().items()}
             try:
-                again = await reconcile(key)
+                with traces.entry("reconcile", attributes={**attributes, "ttsp.waited_seconds": waited}):
+                    again = await reconcile(key)
                 outcome = "done"
             finally:
                 del self._started[one]

@@ -153,6 +153,15 @@ class Playground(RunningPlayground):
         """Ray's token."""
         return (self.folder / "state" / "ray-token").read_text()
 
+    @property
+    def ray_logs(self) -> Path:
+        """The folder of Ray's own logs, as its processes are told it."""
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            for argument in process.cmdline():
+                if argument.startswith("--session-dir="):
+                    return Path(argument.partition("=")[2]) / "logs"
+        raise AssertionError("no process of Ray has its folder")
+
     def logs(self, component: str) -> list[dict[str, Any]]:
         """A component's log."""
         path = self.folder / "state" / "logs" / f"{component}.jsonl"

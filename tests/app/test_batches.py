@@ -217,7 +217,7 @@ def test_render_speaks_posts_by_every_avatar_with_the_real_engine(tmp_path: Path
     posts = [json.dumps({"id": n, "text": text}, ensure_ascii=False) for n, text in enumerate(texts, 1)]
     (tmp_path / "posts.jsonl").write_text("\n".join(posts), encoding="utf-8")
     command = [sys.executable, "-m", "tts_app.cli", "render", "--posts", "posts.jsonl", "--output", "out"]
-    environment = os.environ | {"TTSP_STATE_DIR": str(tmp_path / "state")}
+    environment = os.environ | {"TTSP_STATE_DIR": str(tmp_path / "state"), "TTSP_LOG_LEVEL": "DEBUG"}
     names = subprocess.run([*command, "--dry-run"], cwd=tmp_path, check=True, capture_output=True, text=True)
     ran = subprocess.run(
         [*command, "--json", "--utilisation", "1"],
@@ -238,3 +238,14 @@ def test_render_speaks_posts_by_every_avatar_with_the_real_engine(tmp_path: Path
         said[record["file"]] = texts[record["post"] - 1][record["avatar"].partition("_")[2][:2]]
     assert len(said) == 18 * number
     assert faults(out, manifest(out), said) == []
+    logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "state/logs").glob("*.jsonl")}
+    assert logs.keys() == {"batch-driver.jsonl", "batch-kokoro.jsonl"}
+    lines = [json.loads(line) for line in "".join(logs.values()).splitlines()]
+    assert {line["batch"] for line in lines if "batch" in line} == {"hospitality"}
+    spoken = [line["item"] for line in lines if line["event"] == "item spoken"]
+    assert sorted(spoken) == list(range(18 * number))
+    assert [line["event"] for line in lines if line["component"] == "batch-driver"] == [
+        "batch",
+        "batch ended",
+    ]
+    assert not [text for post in texts for text in post.values() if text in "".join(logs.values())]

@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from otel_collector import OtelCollector
 
+MANIFESTS = Path(__file__).parents[2] / "manifests/monitoring"
 PATIENCE = 120.0
 """Seconds to wait on a busy machine."""
 WORD = "zanzibarquokka"
@@ -57,6 +59,30 @@ def wait_done(client: httpx.Client, address: str) -> None:
         time.sleep(0.3)
 
 
+def gather_logs(watched: Any) -> None:
+    """Have a collector gather all logs into the folder that is watched; make sure that they are there."""
+    logs = watched.folder / "state/logs"
+    written = {path.name for path in logs.glob("*.jsonl")}
+    assert written == {f"{name}.jsonl" for name in ("gateway", "voice-kokoro", "text-smollm", "batch-kokoro")}
+    of_ray = {path.name.partition("_")[0] for path in watched.ray_logs.rglob("*")}
+    assert of_ray >= {"raylet.out", "gcs", "controller", "replica"}
+    places = {
+        "TTSP_LOG_DIR": str(logs),
+        "TTSP_LOGS_COLLECTED": str(watched.folder),
+        "TTSP_RAY_LOGS": str(watched.ray_logs),
+    }
+    with OtelCollector(watched.folder, MANIFESTS / "logs-desk.yaml", environment=places):
+        deadline = time.monotonic() + PATIENCE
+        while '"batch ended"' not in read(watched.folder / "logs.jsonl"):
+            assert time.monotonic() < deadline, "the collector gathers the logs"
+            time.sleep(0.2)
+
+
+def read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+@pytest.mark.usefixtures("collector_built")
 def test_words_of_callers_are_gone_once_deleted(watched: Any, temporary: Path) -> None:
     new = words()
     folders = (watched.folder, temporary, Path("/dev/shm"))  # noqa: S108
@@ -97,6 +123,7 @@ def test_words_of_callers_are_gone_once_deleted(watched: Any, temporary: Path) -
         made = [answer.headers["location"] for answer in (speech, batch)]
         for address in made:
             wait_done(client, address)
+        gather_logs(watched)
         kept = {Path(path).name.partition("-")[0] for path in files_with(WORD, *folders)}
         assert kept == {"metadata.sqlite"}, "the database alone knows a text, as long as it is needed"
         for address in made:

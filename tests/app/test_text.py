@@ -17,6 +17,7 @@ import httpx
 import openai
 import pytest
 import simulated_text
+from metrics_page import Scrape, documented
 
 from tts_app.manifests import load_voice_models
 from tts_app.resources import TextModel
@@ -332,7 +333,9 @@ def test_text_metrics_have_the_names_of_vllm(writer: Any, client: openai.OpenAI)
         "vllm_kv_cache_usage_perc",
         "vllm_request_success_total",
         "ttsp_text_first_token_seconds_bucket",
-        "ttsp_text_running",
+        "ttsp_text_request_seconds_bucket",
+        "ttsp_text_requests_total",
+        "ttsp_queue_running",
     }
     deadline = time.monotonic() + 60
     while True:
@@ -343,6 +346,9 @@ def test_text_metrics_have_the_names_of_vllm(writer: Any, client: openai.OpenAI)
             break
         assert time.monotonic() < deadline, f"not exported: {missing}"
         time.sleep(1)
+    page = documented()
+    for name, metric in Scrape([text]).metrics.items():
+        assert (metric.type, metric.labels) == (page[name].type, page[name].labels), name
 
 
 def test_logs_contain_no_text(writer: Any, client: openai.OpenAI) -> None:

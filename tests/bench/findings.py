@@ -145,6 +145,7 @@ def render(findings: Findings) -> str:
         "[the operator](benchmarks-operator.md), [text](benchmarks-text.md), "
         "[text on a GPU](benchmarks-gpu.md), [planning](benchmarks-planning.md), "
         "[attacks on the door](benchmarks-door.md), [the audit](benchmarks-audit.md), "
+        "[traces](benchmarks-tracing.md), "
         "[calls that callers share](benchmarks-batching.md), "
         "[speed beside another commit](benchmarks-commits.md).",
         section("Targets", _target_rows(findings)),

@@ -271,7 +271,7 @@ class Ours(Operator):
     @property
     def errors(self) -> int:
         """How many errors it logged since it was started."""
-        return len(re.findall(r'"severity": "(?:error|fatal)"', self.log))
+        return len(re.findall(r'"level": "(?:ERROR|CRITICAL)"', self.log))
 
     async def scrape(self) -> Scrape:
         """See Subject."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -23,11 +23,17 @@ class Server:
     """`ttsp serve`, with more arguments where some are given; ready when entered.
 
     `root` is the checkout whose `.venv` runs it; this one by default. `settings` are environment variables.
+    `program` is what Python runs as `ttsp`.
     """
 
     def __init__(
-        self, *arguments: str, root: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        root: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "tts_app.cli"),
     ) -> None:
+        self._program = program
         self._arguments = arguments
         self._settings = settings or {}
         self._python = str(root / ".venv" / "bin" / "python") if root else sys.executable
@@ -43,7 +49,7 @@ class Server:
             "TTSP_METRICS_PORT": str(metrics),
             **self._settings,
         }
-        command = [self._python, "-m", "tts_app.cli", "serve", "--port", str(port), *self._arguments]
+        command = [self._python, *self._program, "serve", "--port", str(port), *self._arguments]
         self._output = state / "output.txt"
         began = time.perf_counter()
         with self._output.open("wb") as file:
@@ -71,6 +77,13 @@ class Server:
         """Return the bytes that only its processes hold, all together."""
         return sum(self._each(lambda process: process.memory_full_info().uss))
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that its processes have taken, all together.
+
+        Linux has a clock for each process, numbered as in clock_getcpuclockid(3).
+        """
+        return sum(self._each(lambda process: time.clock_gettime(~process.pid << 3 | 2)))
+
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Suspend its processes while the block lasts: idle, they too take time from what is measured."""
@@ -90,7 +103,7 @@ class Server:
         for process in self._family():
             try:
                 found.append(measure(process))  # type: ignore[operator]
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            except (psutil.NoSuchProcess, psutil.ZombieProcess, OSError):
                 continue  # it ended meanwhile
         return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit import Audit
-from charts import OTHERS_KINDS, RELEASE, Helm, account
+from charts import RELEASE, Helm, account, others_definitions
 from running import Administrator, Api, ForkedOperator, Operator
 
 from cluster.binaries import CONTROL_PLANE
@@ -140,10 +140,11 @@ def kuberay_stopped(control_plane: ControlPlane) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def others_kinds(control_plane: ControlPlane) -> Iterator[None]:
-    """Have the kinds of Prometheus' operator and of the Gateway API, for one module."""
-    definitions = json.dumps({"apiVersion": "v1", "kind": "List", "items": OTHERS_KINDS})
-    control_plane.kubectl("apply", "--server-side", "--filename=-", input=definitions)
-    names = [f"crd/{definition['metadata']['name']}" for definition in OTHERS_KINDS]
+    """Have the kinds of Prometheus', of Grafana's operator and of the Gateway API, for one module."""
+    definitions = others_definitions()
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": definitions})
+    control_plane.kubectl("apply", "--server-side", "--filename=-", input=text)
+    names = [f"crd/{definition['metadata']['name']}" for definition in definitions]
     control_plane.await_established(*names)
     yield
     control_plane.kubectl("delete", *names)

@@ -2,22 +2,34 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from charts import CHART, RELEASE, ROOT, UMBRELLA, Helm, Object, ProgramError, of_kind, run
-from json_schemas import LOCATION, write_schemas
+from charts import (
+    CHART,
+    RELEASE,
+    ROOT,
+    UMBRELLA,
+    Helm,
+    Object,
+    ProgramError,
+    conform,
+    deployment,
+    environment,
+    helm_test,
+    of_kind,
+    with_stand_ins,
+)
+from json_schemas import write_schemas
 from running import PATIENCE, Operator
 
 from cluster.binaries import KUBERAY, VERSIONS
 from cluster.control_plane import ControlPlane
 from tts_app.resources import KINDS
 from tts_app.resources.engines import ENGINES
+from tts_app.telemetry.traces import Tracing, tracing_of
 from tts_operator.settings import Settings
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -49,9 +61,21 @@ WAYS: dict[str, dict[str, Any]] = {
         "podAnnotations": {"example.com/scrape": "no"},
         "podLabels": {"example.com/tier": "control"},
         "serviceAccount": {"annotations": {"example.com/role": "speech"}},
-        "metrics": {"monitor": {"enabled": True, "kind": "ServiceMonitor", "labels": {"release": "prom"}}},
+        "monitoring": {
+            "enabled": True,
+            "kind": "ServiceMonitor",
+            "labels": {"release": "prom"},
+            "interval": "15s",
+            "tlsSecret": "metrics-tls",
+            "tokenSecret": "metrics-token",
+            "pricePerNodeHour": 3.06,
+            "tracing": {"endpoint": "https://otlp.example/otlp", "sampleRatio": 0.5},
+            "dashboards": {"grafanaOperator": {"enabled": True}},
+        },
         "networkPolicy": {"metricsFrom": [], "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}},
     },
+    "monitored": {"monitoring": {"enabled": True, "ownNamespace": True}},
+    "annotated": {"monitoring": {"enabled": True, "kind": "Annotations"}, "podAnnotations": {"a/b": "c"}},
     "little": {
         "replicas": 0,
         "resources": None,
@@ -69,16 +93,6 @@ CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 def way(request: pytest.FixtureRequest) -> str:
     """Return one way to install the chart."""
     return str(request.param)
-
-
-def deployment(objects: list[Object]) -> Object:
-    (found,) = of_kind(objects, "Deployment")
-    return found
-
-
-def environment(objects: list[Object]) -> dict[str, Any]:
-    (container,) = deployment(objects)["spec"]["template"]["spec"]["containers"]
-    return {variable["name"]: variable.get("value") for variable in container["env"]}
 
 
 def test_chart_passes_helm_lint(helm: Helm, way: str) -> None:
@@ -117,14 +131,6 @@ def samples() -> list[Object]:
         for path in sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
-
-
-def conform(schemas: Path, documents: list[Object]) -> dict[str, Any]:
-    """Return kubeconform's summary; raises ProgramError with what it found."""
-    text = yaml.safe_dump_all(documents)
-    options = ("-strict", "-summary", "-output", "json", "-schema-location", f"{schemas}/{LOCATION}")
-    summary: dict[str, Any] = json.loads(run("kubeconform", *options, "-", given=text))["summary"]
-    return summary
 
 
 def test_chart_passes_kubeconform(helm: Helm, way: str, schemas: Path) -> None:
@@ -167,7 +173,22 @@ def test_samples_pass_kubeconform(schemas: Path) -> None:
         ({"defaults": {"images": {"engines": {"vllm": ""}}}}, "at '/defaults/images/engines/vllm'"),
         ({"defaults": {"rayVersion": "2.60"}}, "at '/defaults/rayVersion'"),
         ({"commonLabels": {"app.kubernetes.io/name": "mine"}}, "app.kubernetes.io/name"),
-        ({"metrics": {"monitor": {"kind": "Probe"}}}, "at '/metrics/monitor/kind'"),
+        ({"metrics": {"namespace": "monitoring"}}, "'metrics' not allowed"),
+        ({"monitoring": {"kind": "Probe"}}, "at '/monitoring/kind'"),
+        ({"monitoring": {"interval": "often"}}, "at '/monitoring/interval'"),
+        ({"monitoring": {"pricePerNodeHour": -1}}, "at '/monitoring/pricePerNodeHour'"),
+        ({"monitoring": {"tracing": {"endpoint": "a:4318"}}}, "at '/monitoring/tracing/endpoint'"),
+        ({"monitoring": {"tracing": {"sampleRatio": 2}}}, "at '/monitoring/tracing/sampleRatio'"),
+        ({"monitoring": {"tokenSecret": "token"}}, "tokenSecret and monitoring.tlsSecret go together"),
+        ({"monitoring": {"tlsSecret": "tls"}}, "tokenSecret and monitoring.tlsSecret go together"),
+        (
+            {"defaults": {"profile": "regulated"}},
+            "need TLS and a token: name Secrets in monitoring.tlsSecret",
+        ),
+        (
+            {"monitoring": {"enabled": True, "kind": "Annotations", "tlsSecret": "a", "tokenSecret": "b"}},
+            "Annotations cannot hand Prometheus a token",
+        ),
         ({"networkPolicy": {"apiServer": {"cidrs": []}}}, "at '/networkPolicy/apiServer/cidrs'"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is needed"),
     ],
@@ -308,46 +329,31 @@ def test_chart_network_policy_allows_dns_and_the_api_server(helm: Helm) -> None:
 
 
 def test_metrics_are_for_the_monitoring_namespace_that_is_named(helm: Helm) -> None:
-    objects = helm.render({"metrics": {"namespace": "monitoring"}})
+    objects = helm.render({"monitoring": {"namespace": "monitoring"}})
     (policy,) = of_kind(objects, "NetworkPolicy")
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert [rule["from"] for rule in policy["spec"]["ingress"]] == [[peer]]
     assert environment(objects)["TTSP_OPERATOR_MONITORING_NAMESPACE"] == "monitoring"
+    own = helm.render({"monitoring": {"ownNamespace": True}})
+    assert environment(own)["TTSP_OPERATOR_MONITORING_NAMESPACE"] == "tts-system"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://a.monitoring:4318", 4318), ("https://a/otlp", 443), ("http://a", 80), ("http://a:80/b:1", 80)],
+)
+def test_operator_sends_its_traces_where_the_values_say(helm: Helm, endpoint: str, port: int) -> None:
+    objects = helm.render({"monitoring": {"tracing": {"endpoint": endpoint, "sampleRatio": 0.25}}})
+    assert tracing_of(environment(objects)) == Tracing(endpoint, 0.25)
+    (policy,) = of_kind(objects, "NetworkPolicy")
+    assert policy["spec"]["egress"][-1]["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert tracing_of(environment(helm.render())) is None
 
 
 def test_kuberays_namespace_is_the_releases_where_none_is_named(helm: Helm) -> None:
     assert environment(helm.render())["TTSP_OPERATOR_KUBERAY_NAMESPACE"] == "kuberay"
     own = helm.render({"kuberay": {"namespace": ""}})
     assert environment(own)["TTSP_OPERATOR_KUBERAY_NAMESPACE"] == "tts-system"
-
-
-@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
-def test_chart_monitor_selects_the_metrics_port(helm: Helm, kind: str) -> None:
-    objects = helm.render({"metrics": {"monitor": {"enabled": True, "kind": kind, "labels": {"a": "b"}}}})
-    (monitor,) = of_kind(objects, kind)
-    assert monitor["metadata"]["labels"]["a"] == "b"
-    (endpoint,) = monitor["spec"].get("podMetricsEndpoints") or monitor["spec"]["endpoints"]
-    assert endpoint == {"port": "metrics", "interval": "30s"}
-    (service,) = of_kind(objects, "Service")
-    assert [port["name"] for port in service["spec"]["ports"]] == ["metrics"]
-    for found in (service, deployment(objects)["spec"]["template"]):
-        assert found["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
-
-
-def helm_test(helm: Helm, url: str, patience: float) -> subprocess.CompletedProcess[str]:
-    """Run what the pod of `helm test` runs, against `url`; it tries for `patience` seconds."""
-    (pod,) = of_kind(helm.render(), "Pod")
-    (container,) = pod["spec"]["containers"]
-    assert container["command"] == ["python", "-c"]
-    (script,) = container["args"]
-    assert "PATIENCE = 60.0" in script
-    return subprocess.run(
-        [sys.executable, "-c", script.replace("PATIENCE = 60.0", f"PATIENCE = {patience}")],
-        env={container["env"][0]["name"]: url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_helm_test_passes_when_the_operator_works(helm: Helm, operator: Operator) -> None:
@@ -394,23 +400,7 @@ def test_chart_notes_say_that_kuberay_is_there(control_plane: ControlPlane, crds
 @pytest.fixture
 def umbrella(helm: Helm, tmp_path: Path) -> Path:
     """Return the chart with KubeRay, beside ours, with a stand-in for KubeRay's own: no network is needed."""
-    for folder in (CHART, UMBRELLA):
-        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
-    kuberay = tmp_path / "kuberay-operator"
-    (kuberay / "templates").mkdir(parents=True)
-    chart = {"apiVersion": "v2", "name": "kuberay-operator", "version": VERSIONS[KUBERAY].removeprefix("v")}
-    (kuberay / "Chart.yaml").write_text(yaml.safe_dump(chart), encoding="utf-8")
-    stand_in = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kuberay"}}
-    (kuberay / "templates" / "stand-in.yaml").write_text(yaml.safe_dump(stand_in), encoding="utf-8")
-    manifest = tmp_path / UMBRELLA.name / "Chart.yaml"
-    text = manifest.read_text(encoding="utf-8")
-    assert "https://ray-project.github.io/kuberay-helm/" in text
-    manifest.write_text(
-        text.replace("https://ray-project.github.io/kuberay-helm/", "file://../kuberay-operator"),
-        encoding="utf-8",
-    )
-    helm("dependency", "build", str(tmp_path / UMBRELLA.name))
-    return tmp_path / UMBRELLA.name
+    return with_stand_ins(helm, UMBRELLA, tmp_path)
 
 
 def test_umbrella_chart_installs_kuberay_unless_it_is_disabled(helm: Helm, umbrella: Path) -> None:
@@ -419,7 +409,7 @@ def test_umbrella_chart_installs_kuberay_unless_it_is_disabled(helm: Helm, umbre
     ours = helm.render({"image": {"registry": "r.example"}, "kuberay": {"namespace": ""}})
     values: dict[str, Any] = {"tts-playground": {"image": {"registry": "r.example"}}}
     objects = helm.render(values, chart=umbrella)
-    assert [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")] == ["kuberay"]
+    assert [found["metadata"]["name"] for found in of_kind(objects, "ConfigMap")] == ["kuberay-operator"]
     assert [found for found in objects if found["kind"] != "ConfigMap"] == ours
     values["kuberay-operator"] = {"enabled": False}
     assert helm.render(values, chart=umbrella) == ours

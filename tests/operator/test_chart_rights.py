@@ -29,7 +29,9 @@ from tts_operator.objects import (
     RAY_CLUSTER,
     RAY_JOB,
     RAY_SERVICE,
+    SERVICE,
     SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
     TEXT_MODEL,
     TTS_JOB,
     VOICE_MODEL,
@@ -42,7 +44,7 @@ OURS = "ttsplayground.dev"
 EVERYTHING: dict[str, Any] = {
     "ingress": {"host": "speech.example"},
     "route": {"host": "speech.example", "gateway": {"name": "public"}},
-    "monitoring": {"podMonitor": True},
+    "monitoring": {"kind": "PodMonitor"},
 }
 OPTIONAL = (
     Ref(INGRESS, "playground"),
@@ -139,6 +141,11 @@ def live(api: Api, control_plane: ControlPlane) -> None:
     hold_up(api, head["metadata"]["name"])
     api.await_condition("kokoro", "Degraded", "False", "AsExpected")
 
+    api.apply(playground(**{**EVERYTHING, "monitoring": {"kind": "ServiceMonitor"}}))
+    for ref in (Ref(SERVICE_MONITOR, "playground"), Ref(SERVICE, "playground-metrics")):
+        api.await_object(ref)
+    api.await_absence(Ref(POD_MONITOR, "playground"))
+
     render(api)
     api.apply(voice_model(replicas={"min": 3, "max": 3}))
     eventually(lambda: 3 in sizes(api), "three replicas in the RayCluster")
@@ -149,7 +156,7 @@ def live(api: Api, control_plane: ControlPlane) -> None:
         control_plane.start_kuberay()
 
     api.apply(playground(networkPolicy={"enabled": False}, podDisruptionBudget=False))
-    for ref in OPTIONAL:
+    for ref in (*OPTIONAL, Ref(SERVICE_MONITOR, "playground"), Ref(SERVICE, "playground-metrics")):
         api.await_absence(ref)
     api.delete(VOICE_MODEL, "kokoro")
     api.delete(VOICE_MODEL, "fetched")

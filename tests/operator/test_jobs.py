@@ -158,6 +158,18 @@ def test_tts_job_batch_holds_inline_posts_and_their_models(api, service):
     assert [p for p in api.list(NETWORK_POLICY) if p["metadata"]["name"].startswith("welcome-pods")]
 
 
+def test_operator_logs_what_it_does_about_a_job_and_none_of_its_texts(api, service, operator):
+    word = "zanzibarquokka"
+    api.apply(tts_job(posts={"inline": [{"id": 1, "text": {"en": f"One {word}."}}]}))
+    api.await_object(Ref(RAY_JOB, "welcome"))
+    (batch,) = [found for found in api.list(CONFIG_MAP) if word in str(found)]
+    assert batch["metadata"]["name"].startswith("welcome-batch"), "there the text is needed"
+    about_job = [record for record in operator.records if record.get("job") == "welcome"]
+    assert about_job, "the job is logged"
+    assert {record["component"] for record in about_job} == {"operator"}
+    assert word not in operator.log
+
+
 def test_tts_job_mounts_posts_of_a_config_map(api, service):
     api.apply(tts_job(posts={"configMapRef": {"name": "posts"}}))
     made = api.await_object(Ref(RAY_JOB, "welcome"))

@@ -13,7 +13,14 @@ from running import eventually, run_pods
 from tts_app.resources import VoiceModel
 from tts_app.resources.engines import engines_of
 from tts_operator.desired.groups import group_of
-from tts_operator.objects import PLAYGROUND, RAY_SERVICE, VOICE_MODEL, Ref
+from tts_operator.objects import (
+    APPLIED_ANNOTATION,
+    FIELD_MANAGER,
+    PLAYGROUND,
+    RAY_SERVICE,
+    VOICE_MODEL,
+    Ref,
+)
 
 CRDS = Path(__file__).parents[2] / "crds"
 UNPROCESSABLE = 422
@@ -93,3 +100,31 @@ def test_voice_model_of_a_removed_engine_can_be_changed_and_repaired(api, stored
     api.merge(PLAYGROUND, "playground", {"spec": {"whenEmpty": "KeepGateway"}})
     api.merge(VOICE_MODEL, "old", {"spec": {"engine": "kokoro"}})
     api.await_condition("old", "Ready", "False", "ClusterStarting")
+
+
+def head_ports(ray_service: dict) -> list[dict]:
+    (container,) = ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"]
+    return container["ports"]
+
+
+def test_upgrade_of_the_operator_starts_no_new_cluster_to_name_ports(api, operator_factory):
+    first = operator_factory("first")
+    first.start()
+    api.apply(voice_model())
+    made = api.await_object(Ref(RAY_SERVICE, "playground"))
+    assert first.stop() == 0
+    older = copy.deepcopy({name: made[name] for name in ("apiVersion", "kind", "spec")})
+    older["metadata"] = {name: made["metadata"][name] for name in ("name", "labels", "annotations")}
+    del head_ports(older)[-2:]
+    running = api.apply(older, FIELD_MANAGER)
+    operator_factory("second").start()
+
+    def is_applied():
+        found = api.get(RAY_SERVICE, "playground")
+        stamps = [one["metadata"]["annotations"][APPLIED_ANNOTATION] for one in (found, made)]
+        return found if stamps[0] != stamps[1] else None
+
+    found = eventually(is_applied, "the newer operator applies its RayService")
+    assert head_ports(found) == head_ports(running)
+    assert found["metadata"]["generation"] == running["metadata"]["generation"]
+    assert [port["name"] for port in head_ports(made)[-2:]] == ["as-metrics", "dash-metrics"]

@@ -87,12 +87,16 @@ class PrometheusServer:
         rule_files: Sequence[Path] = (),
         *,
         interval: int = 1,
+        dropped_labels: str = "",
     ) -> None:
+        """`dropped_labels` is a regular expression: labels that match it are dropped from each series."""
         self._folder = folder
         self._targets = len(targets)
         self._port = free_port("127.0.0.1")
         self._config = folder / "prometheus.json"  # YAML's subset
-        self._config.write_text(json.dumps(_configuration(targets, rule_files, interval)), encoding="utf-8")
+        self._config.write_text(
+            json.dumps(_configuration(targets, rule_files, interval, dropped_labels)), encoding="utf-8"
+        )
         self._process = Process("Prometheus", self._command(), folder / "prometheus.log")
 
     def _command(self) -> list[str]:
@@ -175,13 +179,17 @@ class PrometheusServer:
         self.stop()
 
 
-def _configuration(targets: Sequence[Target], rule_files: Sequence[Path], interval: int) -> dict[str, Any]:
+def _configuration(
+    targets: Sequence[Target], rule_files: Sequence[Path], interval: int, dropped_labels: str
+) -> dict[str, Any]:
+    relabelling = [{"action": "labeldrop", "regex": dropped_labels}] if dropped_labels else []
     return {
         "global": {"scrape_interval": f"{interval}s", "evaluation_interval": f"{interval}s"},
         "rule_files": [str(path.absolute()) for path in rule_files],
         "scrape_configs": [
             {
                 "job_name": job,
+                "metric_relabel_configs": relabelling,
                 "static_configs": [
                     {
                         "targets": [target.address],

@@ -74,6 +74,8 @@ class OpenGovernor:
     def __init__(self, *_: float) -> None:
         self.gate = self
         self.reason = ""
+        self.open = True
+        self.busiest: dict[str, float] = {}
 
     async def __aenter__(self) -> None:
         return

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
+from measured import Measured, measure
 
 from cluster.process import free_port
 
@@ -69,3 +70,9 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
                 await asyncio.sleep(0.001)
 
     return wait
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """What is recorded in Ray's metrics meanwhile."""
+    return measure(monkeypatch)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
@@ -37,10 +38,12 @@ from tts_app.api.refusals import refusal_of
 from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.api.shown import showing_of
+from tts_app.api.tracing import TracedRequests
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
 from tts_app.storage.acts import AuditError
+from tts_app.telemetry import traces
 
 _DESCRIPTION = (
     "Natural speech in many languages and avatars, and text to speak. `POST /v1/audio/speech` and "
@@ -113,6 +116,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.context = context
     errors.install(app)
@@ -138,6 +142,8 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         proxied=context.proxied,
         larger={("POST", voices.PATH): recordings},
     )
+    if traces.is_on():
+        app.add_middleware(TracedRequests, begins=not context.proxied)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -146,14 +152,18 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Counting, metrics=context.http)
+    routes = [*(route for router in ROUTERS for route in router.routes), *app.routes]
+    app.add_middleware(Counting, metrics=context.http, routes=routes)
     return app
 
 
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own spans and logs have paths, queries and messages of errors, in which callers' words may be."""
 _EXPOSED = (
     *(f"X-RateLimit-{part}-{name}" for name in RATES.values() for part in ("Limit", "Remaining", "Reset")),
     "Location",
     "Retry-After",
+    "Traceresponse",
     "X-Request-ID",
     "Content-Range",
     "Content-Disposition",

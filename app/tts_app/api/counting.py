@@ -1,7 +1,7 @@
 """Counts every request: by its route and how it was answered, and why it was refused."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from starlette.routing import BaseRoute, Match
@@ -16,9 +16,15 @@ class Counting:
     """Pure ASGI, around everything else that answers."""
 
     def __init__(
-        self, app: ASGIApp, metrics: HttpMetrics, clock: Callable[[], float] = time.perf_counter
+        self,
+        app: ASGIApp,
+        metrics: HttpMetrics,
+        routes: Sequence[BaseRoute],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`routes` are those of the service, with their whole paths."""
         self._app = app
+        self._routes = routes
         self._metrics = metrics
         self._clock = clock
 
@@ -39,7 +45,7 @@ class Counting:
             raise
         finally:
             status = counted_status(answer.status, answer.complete, crashed)
-            self._metrics.ended(route_of(scope), scope["method"], status, self._clock() - began)
+            self._metrics.ended(route_of(scope, self._routes), scope["method"], status, self._clock() - began)
             if refused and (reason := refusal_of(answer.status or 0, refused[0])):
                 self._metrics.refused(reason)
 
@@ -55,14 +61,12 @@ def counted_status(sent: int | None, complete: bool, crashed: bool) -> int:
     return sent if sent is not None and complete else LEFT
 
 
-def route_of(scope: Scope) -> str:
+def route_of(scope: Scope, routes: Sequence[BaseRoute]) -> str:
     """Return the pattern of a request's route: the path itself may hold what a caller wrote.
 
     A request that was answered before it reached its route is matched here.
     """
-    route = scope.get("route")
-    if route is None and "app" in scope:
-        route = next((one for one in scope["app"].routes if _fits(one, scope)), None)
+    route = scope.get("route") or next((one for one in routes if _fits(one, scope)), None)
     return str(getattr(route, "path", "")) or UNMATCHED
 
 

@@ -21,6 +21,7 @@ from tts_app.security.principal import ANONYMOUS, Principal
 from tts_app.security.provider import ProviderAwayError
 from tts_app.security.tokens import TokenError
 from tts_app.storage.database import AWAY
+from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
 ANY = "*"
@@ -78,6 +79,8 @@ class Door:
             if scope["method"] in _CHANGES:
                 _check_origin(headers, self._rules.origins)
             principal, reason = await self._principal(_bearer(scope["path"], headers))
+            if principal is not None:
+                note(tenant=principal.tenant)
             admit(scope, principal)
             unknown = principal is None or (principal is ANONYMOUS and _is_ray(scope["path"]))
             if unknown and _asks_for_key(scope["path"]):

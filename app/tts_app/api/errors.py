@@ -20,7 +20,7 @@ from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
 from tts_app.storage.acts import AuditError
 from tts_app.storage.database import AWAY
-from tts_app.telemetry.logs import request_id
+from tts_app.telemetry.about import request_id
 
 _REFUSED_AS = "tts_app.refused_as"
 _STARTING_RETRY = 5
@@ -96,7 +96,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
         "type": _type(error.status),
         "param": error.param,
         "code": error.code,
-        "request_id": request_id.get() or None,
+        "request_id": request_id() or None,
     }
     return {"error": body}
 

@@ -11,10 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tts_app.api.errors import ApiError, error_response
-from tts_app.telemetry.logs import log, request_id
+from tts_app.telemetry.about import about
+from tts_app.telemetry.logs import log
 
 _HEADER = b"x-request-id"
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class BrokenAnswerError(Exception):
+    """An answer broke off after its beginning; the log has the reason. The message is the type of that."""
 
 
 class RequestContext:
@@ -40,10 +45,13 @@ class RequestContext:
             return
         given: bytes = dict(scope["headers"]).get(_HEADER, b"")
         identity = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16).encode()
-        token = request_id.set(identity.decode())
         # Ray Serve's proxy makes an id if a request has none, and adds the id that it sent us to the answer.
         echoed = self._proxied and identity == given
         exchange = _Exchange(send, None if echoed else identity)
+        with about(request_id=identity.decode()):
+            await self._serve(scope, receive, exchange)
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         started = time.perf_counter()
         try:
             if (encoding := dict(scope["headers"]).get(b"content-encoding", b"identity")) != b"identity":
@@ -51,10 +59,12 @@ class RequestContext:
             await self._app(scope, self._limited(scope, receive), exchange.send)
         except ApiError as error:
             await error_response(error)(scope, receive, exchange.send)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last resort
             log("request crashed", level=logging.ERROR, error=error, path=_route(scope))
             if exchange.status is not None:
-                raise  # too late for an answer: the caller sees a broken connection
+                # Too late for an answer: the caller sees a broken connection. Serve's proxy logs what is
+                # raised with its message, which may quote the text.
+                raise BrokenAnswerError(type(error).__name__) from None
             response = error_response(ApiError(500, "Something went wrong here; the log has the request id."))
             await response(scope, receive, exchange.send)
         finally:
@@ -66,7 +76,6 @@ class RequestContext:
                 bytes=exchange.bytes,
                 seconds=round(time.perf_counter() - started, 4),
             )
-            request_id.reset(token)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Return a `receive` that refuses a body over the limit, whether its length is announced or not."""

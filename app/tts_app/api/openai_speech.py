@@ -21,6 +21,7 @@ from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.formats import FORMATS
 from tts_app.security.principal import Scope
 from tts_app.speech import Chunk, Utterance
+from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies=[need(Scope.SPEAK)])
@@ -50,6 +51,7 @@ async def create_speech(
     _check(request, playground)
     voice = await voice_of(playground, tenant, request.model, request.voice)
     utterance = Utterance(request.input, voice, options_of(request, voice))
+    note(model=voice.model)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
     await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)

@@ -26,6 +26,7 @@ from tts_app.engines.text import Delta, TextCapabilities, TextRequest, Usage
 from tts_app.security.principal import Scope
 from tts_app.serving.frames import FLUSH_INTERVAL
 from tts_app.speech import Chunk, SpeechOptions, Utterance
+from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["text"], route_class=CancelOnDisconnect, dependencies=[need(Scope.TEXT)])
@@ -56,6 +57,7 @@ async def create_chat(
 ) -> Response:
     """Write the next message, and speak it while it is written where `modalities` has `audio`."""
     model = writer_of(playground, request.model)
+    note(model=model)
     engine_request = request.engine_request
     _check(request, engine_request, await playground.text.capabilities(model))
     said = "\n".join(message.content or "" for message in request.messages)
@@ -108,6 +110,7 @@ async def create_completion(
 ) -> Response:
     """Write how the prompt goes on."""
     model = writer_of(playground, request.model)
+    note(model=model)
     engine_request = request.engine_request
     _check(request, engine_request, await playground.text.capabilities(model))
     text = request.prompt

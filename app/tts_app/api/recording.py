@@ -22,7 +22,8 @@ from tts_app.storage.acts import UNRECORDED, Act, AuditError
 from tts_app.storage.anchors import Anchors
 from tts_app.storage.audit import AuditLog
 from tts_app.storage.database import Database
-from tts_app.telemetry.logs import log, request_id
+from tts_app.telemetry.about import request_id
+from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.audit import AuditMetrics
 
 ACTIONS = {
@@ -163,7 +164,7 @@ class Recording:
             object_id=object_id,
             outcome=outcome,
             address=_storable(self._callers.address(peer, forwarded)),
-            request_id=request_id.get(),
+            request_id=request_id(),
         )
 
     async def _record_wrong_keys(self) -> None:

@@ -34,6 +34,7 @@ from tts_app.serving.durable import file_name
 from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import DamagedError, Stored
 from tts_app.storage.speeches import Speech, Status
+from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
 router = APIRouter(prefix="/v1/speech", tags=["durable speech"])
@@ -81,6 +82,7 @@ async def create_speech(
         text_hash=playground.fingerprint(body.text),
     )
     act = playground.recording.act(request)
+    note(model=voice.model, speech=speech.id)
 
     async def accept() -> None:
         async with meter.accepting(speech, utterance):

@@ -33,6 +33,7 @@ from tts_app.engines.base import Clip, EngineError
 from tts_app.resources import VoiceModel
 from tts_app.serving.governor import Governor
 from tts_app.storage.output import LockedError, Output
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.batch import ItemMetrics, ItemOutcome
 from tts_app.telemetry.metrics.governor import GovernorMetrics, Resource
@@ -144,8 +145,7 @@ class Driver:
                 return self.without_output(str(cause))
             return Outcome("Failed", self.progress, str(cause))
         finally:
-            for worker in self._workers:
-                worker.stop()
+            await self._end_workers()
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
         if not feed.exhausted:
@@ -155,6 +155,12 @@ class Driver:
         if self.progress.done:
             return Outcome("PartiallyFailed", self.progress)
         return Outcome("Failed", self.progress, "Every item failed.")
+
+    async def _end_workers(self) -> None:
+        if traces.is_on():
+            await asyncio.gather(*(worker.send_traces() for worker in self._workers))
+        for worker in self._workers:
+            worker.stop()
 
     def _make_workers(self) -> list[WorkerHandle]:
         workers = []
@@ -233,6 +239,32 @@ class Driver:
         items, orders = await self._orders(items)
         if not items:
             return
+        spans = [self._span(item) for item in items]
+        try:
+            orders = [order._replace(trace=span.carrier) for order, span in zip(orders, spans, strict=True)]
+            await self._hand_over(worker, items, orders, spans)
+        finally:
+            for span in spans:
+                span.end()
+
+    def _span(self, item: Item) -> traces.Span:
+        """Return the span of an item, the first of a trace of its own: a batch has too many for one."""
+        attributes: traces.Attributes = {
+            "ttsp.batch": self._options.job,
+            "ttsp.item": item.number,
+            "ttsp.model": item.voice.model,
+            "ttsp.voice": item.voice.label,
+        }
+        return traces.entry("batch item", attributes=attributes, cause=self._options.cause)
+
+    async def _hand_over(
+        self,
+        worker: WorkerHandle,
+        items: Sequence[Item],
+        orders: Sequence[Order],
+        spans: Sequence[traces.Span],
+    ) -> None:
+        """Have the worker speak the items, and settle them; try them again later if it has died."""
         found: Sequence[Spoken | Fault]
         alone = self._feed.is_quarantined(items[0])
         try:
@@ -256,6 +288,9 @@ class Driver:
                     self._feed.quarantine(item)
                 return
             found = [Fault(i.number, "passing", "WorkerDied", f"its worker died: {error}") for i in items]
+        for span, result in zip(spans, found, strict=True):
+            if isinstance(result, Fault):
+                span.failed(result.reason)
         await asyncio.gather(*(self._settle(*pair) for pair in zip(items, found, strict=True)))
 
     async def _orders(self, items: Sequence[Item]) -> tuple[list[Item], list[Order]]:
@@ -353,6 +388,7 @@ class Driver:
             yield
         finally:
             await showing.stop()
+            self._show()
             reporter.cancel()
             await asyncio.gather(reporter, return_exceptions=True)
             self.progress.waiting = ""

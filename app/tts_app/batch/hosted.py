@@ -31,6 +31,8 @@ from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import about, note
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.batch import BatchOutcome, BatchState, HostedMetrics
 from tts_app.tenants import objects_of
@@ -86,6 +88,8 @@ class HostedBatches:
         self._queue: FairAsyncQueue[str] = FairAsyncQueue(settings.weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: tuple[str, Driver] | None = None
+        self._causes: dict[str, traces.Carrier] = {}
+        """The traces of the requests for batches that wait."""
         self._progress: dict[str, Progress] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -104,9 +108,10 @@ class HostedBatches:
     async def show(self) -> None:
         """Show in the metrics which batches have not ended. Raises what the database raises."""
         found = await asyncio.to_thread(self._batches.open_by_status)
-        oldest = min((batches.oldest for batches in found.values()), default=time.time())
+        now = time.time()
+        oldest = min((batches.oldest for batches in found.values()), default=now)
         states = {state: found[status].number for status, state in _STATES.items() if status in found}
-        self._metrics.open(states, max(0.0, time.time() - oldest))
+        self._metrics.open(states, max(0.0, now - oldest))
 
     def output_of(self, tenant: str, batch_id: str) -> str:
         """Return the address of the batch's output."""
@@ -135,7 +140,9 @@ class HostedBatches:
             # It may be stored: the connection can break after that.
             self._queue.put_nowait((tenant, batch.id))
             raise
+        note(batch=kept.id)
         if kept.id == batch.id:
+            self._causes[batch.id] = traces.carried()
             self._queue.put_nowait((tenant, batch.id))
         return kept
 
@@ -308,12 +315,14 @@ class HostedBatches:
         while True:
             tenant, batch_id = await self._queue.get()
             try:
-                await self._attempt(tenant, batch_id)
+                with about(tenant=tenant, batch=batch_id):
+                    await self._attempt(tenant, batch_id)
             except Exception as error:  # noqa: BLE001 - the others continue; the next start resumes this one
-                log("batch left open", batch=batch_id, error=error)
+                log("batch left open", tenant=tenant, batch=batch_id, error=error)
             finally:
                 self._running = None
                 self._progress.pop(batch_id, None)
+                self._causes.pop(batch_id, None)
                 self._notify(batch_id)
 
     async def _forget_texts(self) -> None:
@@ -339,7 +348,7 @@ class HostedBatches:
         try:
             await self._render(batch)
         except Exception as error:  # noqa: BLE001 - one bad batch must not stop the others
-            log("batch crashed", batch=batch_id, error=error)
+            log("batch crashed", error=error)
             self._ran(batch, {})
             await self._end(batch, BatchStatus.FAILED, f"It crashed: {type(error).__name__}.")
 
@@ -351,13 +360,10 @@ class HostedBatches:
             self._ran(batch, {})
             await self._end(batch, BatchStatus.FAILED, str(error))
             return
-        log("batch", batch=batch.id, items=plan.total)
         try:
             outcome = await self._run(batch, plan, output)
         finally:
             plan.close()
-        counts: dict[str, Any] = outcome.progress.counts
-        log("batch ended", batch=batch.id, outcome=outcome.state, **counts)
         await self._recorded(partial(self._save, batch, outcome.progress))
         await self._save_size(batch)
         if self._running is not None and self._running[1].stopped:
@@ -373,6 +379,7 @@ class HostedBatches:
             parallelism=spec.parallelism,
             utilisation=self._settings.batch_utilisation,
             retry_failed=batch.retry_failed,
+            cause=self._causes.get(batch.id, {}),
         )
         saved = 0.0
 
@@ -413,7 +420,7 @@ class HostedBatches:
         try:
             await asyncio.to_thread(self._save, batch, progress)
         except AWAY as error:
-            log("batch progress not saved", batch=batch.id, error=error)
+            log("batch progress not saved", error=error)
 
     async def _save_size(self, batch: Batch) -> None:
         """Save how much audio of a batch is stored; if its output cannot be read, that stays unknown."""
@@ -426,7 +433,7 @@ class HostedBatches:
         try:
             await self._recorded(save)
         except OSError as error:
-            log("batch size not known", batch=batch.id, error=error)
+            log("batch size not known", error=error)
 
     async def _end(self, batch: Batch, status: BatchStatus, message: str | None) -> None:
         await self._recorded(partial(self._finish, batch, status, message))

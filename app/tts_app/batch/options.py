@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
+from tts_app.telemetry import traces
+
 SPEAKERS = {
     "engine": "tts_app.batch.speakers:EngineSpeaker",
     "service": "tts_app.batch.speakers:ServiceSpeaker",
@@ -30,6 +32,8 @@ class Options:
     """Share of each node's CPU, GPU, disk and network above which nothing is added."""
     retry_failed: bool = False
     """Whether this job's own failures are tried again too."""
+    cause: traces.Carrier = field(default_factory=dict)
+    """The trace of the request for the batch, to which those of its items are linked."""
 
     @property
     def identity(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from tts_app.batch.driver import Driver
 from tts_app.batch.options import Options
@@ -16,6 +17,8 @@ from tts_app.batch.spool import SpoolError
 from tts_app.batch.waits import DEFAULT_WAITS, Waits
 from tts_app.resources import VoiceModel
 from tts_app.storage.output import LockedError, Output, describe
+from tts_app.telemetry.about import about
+from tts_app.telemetry.logs import log
 
 _ASK_AGAIN = 2.0
 
@@ -45,6 +48,17 @@ async def run(
     """
     driver = Driver(plan, models, output, options, report, waits, clips)
     started(driver)
+    with about(batch=options.job):
+        log("batch", items=plan.total)
+        outcome = await _run(driver, output, options, wanted, archive)
+        counts: dict[str, Any] = outcome.progress.counts
+        log("batch ended", outcome=outcome.state, **counts)
+        return outcome
+
+
+async def _run(
+    driver: Driver, output: Output, options: Options, wanted: Callable[[], Awaitable[bool]], archive: bool
+) -> Outcome:
     try:
         async with driver.reporting(), _locked(output, driver):
             if not (driver.stopped or await wanted()):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from tts_app.backoff import Backoff
 from tts_app.batch.options import SPEAKERS
 from tts_app.batch.worker import Fault, Order, Spoken, Worker
 from tts_app.resources import VoiceModel
+from tts_app.telemetry.about import carried
 
 _START_SECONDS = 900.0
 """A worker that takes longer to load its model has failed: a cluster may have no room for it."""
@@ -26,6 +27,8 @@ _ITEM_SECONDS = 900.0
 _CHUNK_SECONDS = 0.25
 """Seconds of work that a worker gets at a time: one item, unless items are much quicker."""
 _CHUNK = 64
+_TRACES_SECONDS = 2.0
+"""How long the end of a batch waits for its workers to send their traces."""
 _ENDED = 3
 """Failed starts in a row after which a worker is given up."""
 
@@ -189,7 +192,7 @@ class WorkerHandle:
         begun = loop.time()
         try:
             found: list[Spoken | Fault] = await asyncio.wait_for(
-                actor.render.remote(orders), _ITEM_SECONDS * len(orders)
+                actor.render.remote(orders, carried()), _ITEM_SECONDS * len(orders)
             )
         except RayTaskError:  # it lives; it answers with faults, so an exception is a bug
             raise
@@ -201,6 +204,12 @@ class WorkerHandle:
         each = max(1e-6, (loop.time() - begun) / len(orders))
         self.chunk = max(1, min(_CHUNK, 2 * self.chunk, int(_CHUNK_SECONDS / each)))
         return found
+
+    async def send_traces(self) -> None:
+        """Give the actor a moment to send what it has recorded of traces."""
+        if self.actor is not None:
+            with suppress(RayError, TimeoutError):
+                await asyncio.wait_for(self.actor.send_traces.remote(), _TRACES_SECONDS)
 
     def stop(self) -> None:
         """Kill the actor."""

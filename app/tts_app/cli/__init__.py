@@ -17,10 +17,12 @@ from tts_app.cli.console import INTERRUPTED
 from tts_app.cli.database import database_app
 from tts_app.cli.evaluate import evaluate_model
 from tts_app.cli.keys import keys_app
+from tts_app.cli.logs import cluster_logs, logs
 from tts_app.cli.models import models_app
 from tts_app.cli.posts import posts_app
 from tts_app.cli.render import render
 from tts_app.cli.serve import serve
+from tts_app.cli.support_bundle import support_bundle
 from tts_app.cli.top import top
 from tts_app.cli.usage import usage
 from tts_app.cli.voices import say, voices
@@ -31,9 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (say, voices, chat, serve, render, top, usage):
+for command in (say, voices, chat, serve, render, top, logs, usage):
     app.command()(command)
+app.command("support-bundle")(support_bundle)
 models_app.command("evaluate")(evaluate_model)
+cluster_app.command("logs")(cluster_logs)
 app.add_typer(posts_app, name="posts")
 app.add_typer(models_app, name="models")
 app.add_typer(cluster_app, name="cluster")

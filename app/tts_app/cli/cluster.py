@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts_app.cli.console import FAILED, INTERRUPTED, WRONG_USAGE, err, fail
+from tts_app.cli.support_bundle import Output, pack
 from tts_app.cli.top import AsJson, Interval, Once, Prometheus, Selector, show
 
 if TYPE_CHECKING:
@@ -123,6 +124,22 @@ def render(
         raise typer.Exit(INTERRUPTED) from None
     if failed:
         raise typer.Exit(FAILED)
+
+
+@cluster_app.command("support-bundle")
+def cluster_bundle(
+    output: Output = None,
+    service: Service = "",
+    namespace: Namespace = "",
+    operator_namespace: Annotated[str, typer.Option(help="Namespace of the operator.")] = "tts-system",
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
+) -> None:
+    """Pack versions, conditions, pods, metrics and logs for somebody who helps: without texts and secrets."""
+    from tts_app.desk.collect import of_cluster
+    from tts_app.desk.kubectl import Kubectl
+
+    pack(output, of_cluster(Kubectl(context, kubeconfig, namespace), service, operator_namespace))
 
 
 def _check(files: Sequence[Path]) -> None:

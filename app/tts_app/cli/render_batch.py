@@ -21,6 +21,8 @@ from tts_app.resources import TTSJob
 from tts_app.settings import Settings
 from tts_app.sources.base import claims_folder
 from tts_app.storage.output import Output, describe
+from tts_app.telemetry import traces
+from tts_app.telemetry.logs import set_up
 
 if TYPE_CHECKING:
     from tts_app.batch.driver import Driver
@@ -46,6 +48,10 @@ def render_batch(
         BatchError: the batch is not valid; nothing was rendered.
         ServingError: the embedded Ray does not start; nothing was rendered.
     """
+    try:
+        traces.set_up("batch-driver")
+    except ValueError as error:
+        raise BatchError(f"{error}.") from None
     clones = GatewayClones() if command.speaker == "service" else None
     with _claims(command.job, keep=not dry_run):
         try:
@@ -72,11 +78,19 @@ def render_batch(
         if not as_json:
             err.print("Ctrl-C stops it after the files in hand; the same command resumes it.")
         with _ray(err), progress_reports(plan, err, out, as_json) as report:
+            _set_up_logs(as_json)
             ended = asyncio.run(_run(command, plan, output, report, clones.clip if clones else None))
     finally:
         plan.close()
     print_summary(ended, output.url, err, out, as_json)
     return ended.state
+
+
+def _set_up_logs(as_json: bool) -> None:
+    """Log into the folder of the logs: an embedded Ray has set it. A job on a cluster logs to stderr."""
+    settings = Settings()
+    folder = settings.log_dir or (None if as_json else settings.state / "logs")
+    set_up("batch-driver", settings.log_level, folder)
 
 
 def refused(message: str) -> str:
@@ -126,6 +140,9 @@ def _ray(err: Console) -> AbstractContextManager[object]:
 
 @contextmanager
 def _joined() -> Iterator[None]:
+    # The pod has it set for Ray's other processes. Here Ray would print its own lines among the driver's, of
+    # which the operator reads the last ones.
+    os.environ.pop("RAY_LOG_TO_STDERR", None)
     import ray
 
     ray.init(address="auto", log_to_driver=False, configure_logging=False, ignore_reinit_error=True)

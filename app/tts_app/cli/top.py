@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +14,11 @@ from tts_app.cli.console import FAILED, fail, settings_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from tts_app.desk.figures import Figures
     from tts_app.desk.scrapes import Scrape
-    from tts_app.desk.sources import Source
+    from tts_app.desk.sources import Source, Standing
 
 _LEAST_SPAN = 30.0
 """Seconds over which rates are taken, once the command has run for so long: Ray's agent has new figures only
@@ -70,7 +71,7 @@ def playground_addresses(settings: Any, url: str, metrics: str) -> tuple[str, st
 def show(source: "Source", interval: float, *, once: bool, as_json: bool) -> None:
     """Print what `source` says, once or until Ctrl-C: live on a terminal, elsewhere block after block."""
     if as_json:
-        _each(source, interval, once, lambda found, notes: typer.echo(_json(found, notes)))
+        _each(source, interval, once, lambda *found: typer.echo(_json(*found)))
         return
     from rich.console import Console
     from rich.live import Live
@@ -79,14 +80,14 @@ def show(source: "Source", interval: float, *, once: bool, as_json: bool) -> Non
     if once or not console.is_terminal:
         # A pipe has no width: as wide as the tables need.
         wide = console if console.is_terminal else Console(highlight=False, width=200)
-        _each(source, interval, once, lambda found, notes: wide.print(_page(found, notes)))
+        _each(source, interval, once, lambda *found: wide.print(_page(*found)))
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        _each(source, interval, once, lambda found, notes: live.update(_page(found, notes), refresh=True))
+        _each(source, interval, once, lambda *found: live.update(_page(*found), refresh=True))
 
 
 def _each(
-    source: "Source", interval: float, once: bool, take: Callable[["Figures", Sequence[str]], None]
+    source: "Source", interval: float, once: bool, take: Callable[["Figures", "Standing"], None]
 ) -> None:
     """Give `take` the figures of each scrape but the first."""
     from tts_app.desk.figures import figures
@@ -94,7 +95,7 @@ def _each(
 
     try:
         for span in _spans(source, interval):
-            take(figures(span), source.notes())
+            take(figures(span), source.standing())
             sys.stdout.flush()
             if once:
                 return
@@ -117,24 +118,24 @@ def _spans(source: "Source", interval: float) -> Iterator[Any]:
         yield Span(scrapes[0], scrapes[-1])
 
 
-def _json(found: "Figures", notes: Sequence[str]) -> str:
-    return json.dumps({**asdict(found), "notes": list(notes)})
+def _json(found: "Figures", standing: "Standing") -> str:
+    return json.dumps({**asdict(found), **asdict(standing)})
 
 
-def _page(found: "Figures", notes: Sequence[str]) -> "RenderableType":
+def _page(found: "Figures", standing: "Standing") -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(note, style="red") for note in notes]
+    parts: list[RenderableType] = [Text(note, style="red") for note in standing.notes]
     if not found.models:
         parts.append(Text("No model reports anything yet.", style="yellow"))
-    parts += [_models(found), _queues(found), _nodes(found), *map(Text, _lines(found))]
+    parts += [_models(found), _queues(found), _engines(found), _nodes(found)]
+    parts += [Text(line) for line in (*(f"job {job}" for job in standing.jobs), *_lines(found))]
     return Group(*parts)
 
 
 def _models(found: "Figures") -> "RenderableType":
-    speed = ("REQ/S", "FAIL/S", "FIRST P50", "P95", "AUDIO S/S")
-    table = _table("MODEL", "KIND", "READY", *speed, "COMPUTE", "BATCH", "PADDING", "MEMORY")
+    table = _table("MODEL", "KIND", "READY", "REQ/S", "FAIL/S", "FIRST P50", "P95")
     for model in found.models:
         table.add_row(
             model.model,
@@ -144,6 +145,15 @@ def _models(found: "Figures") -> "RenderableType":
             _number(model.failures_per_second),
             _seconds(model.first_p50_seconds),
             _seconds(model.first_p95_seconds),
+        )
+    return table
+
+
+def _engines(found: "Figures") -> "RenderableType":
+    table = _table("ENGINE OF", "AUDIO S/S", "COMPUTE", "BATCH", "PADDING", "MEMORY")
+    for model in found.models:
+        table.add_row(
+            model.model,
             _number(model.audio_per_second),
             _percent(model.compute_ratio),
             _number(model.batch_segments),
@@ -198,7 +208,7 @@ def _lines(found: "Figures") -> Iterator[str]:
     yield f"rates over {found.span_seconds:.0f} s; - : nothing happened, or it is not reported"
 
 
-def _table(*headings: str) -> Any:
+def _table(*headings: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

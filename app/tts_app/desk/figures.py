@@ -32,10 +32,11 @@ class ModelFigures:
     audio_per_second: float | None
     """Seconds of audio that the engine made a second."""
     compute_ratio: float | None
-    """Seconds that the engine computed a second: 1 is one call at a time without a pause."""
+    """Seconds that replicas computed a second, all together: 1 is one replica without a pause."""
     batch_segments: float | None
     """Segments a call, on average."""
     padding_ratio: float | None
+    """Median of the share of a call's frames that is padding."""
     memory_bytes: float | None
     """Of all its replicas, in the host's and the GPUs' memory."""
 
@@ -117,6 +118,9 @@ def _model(span: Span, kind: str, model: str) -> ModelFigures:
     now, of_kind = span.now, {"kind": kind, "model": model}
     ready = now.largest("ray_ttsp_model_ready", **of_kind)
     first = _FIRST[kind]
+    # Not the histogram's sum: Ray estimates that from its buckets.
+    segments = span.increase("ray_ttsp_engine_segments_total", model=model)
+    calls = span.increase("ray_ttsp_engine_batch_segments_count", model=model)
     return ModelFigures(
         model=model,
         kind=kind,
@@ -133,8 +137,8 @@ def _model(span: Span, kind: str, model: str) -> ModelFigures:
         fairness_ratio=now.largest("ray_ttsp_queue_fairness_ratio", **of_kind),
         audio_per_second=span.rate("ray_ttsp_engine_audio_seconds_total", model=model),
         compute_ratio=span.rate("ray_ttsp_engine_compute_seconds_total", model=model),
-        batch_segments=span.mean("ray_ttsp_engine_batch_segments", model=model),
-        padding_ratio=span.mean("ray_ttsp_engine_padding_ratio", model=model),
+        batch_segments=segments / calls if segments is not None and calls else None,
+        padding_ratio=span.quantile(0.5, "ray_ttsp_engine_padding_ratio", model=model),
         memory_bytes=now.sum("ray_ttsp_engine_memory_bytes", model=model),
     )
 

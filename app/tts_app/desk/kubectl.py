@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,20 +36,45 @@ class Kubectl:
         Raises:
             KubectlError: it is missing, or failed.
         """
-        program = shutil.which("kubectl")
-        if program is None:
-            raise KubectlError("kubectl is not on the PATH: install it, or add its folder to PATH.")
-        flags = {"--context": self.context, "--kubeconfig": self.kubeconfig}
-        command = [program, *(f"{name}={value}" for name, value in flags.items() if value), *arguments]
         try:
             done = subprocess.run(
-                command, input=given, check=False, capture_output=True, text=True, timeout=timeout
+                self._command(arguments),
+                input=given,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
             )
         except subprocess.TimeoutExpired:
             raise KubectlError(f"kubectl {arguments[0]} got no answer within {timeout:.0f} s.") from None
         if done.returncode:
             raise KubectlError(done.stderr.strip() or f"kubectl {arguments[0]} ended with {done.returncode}.")
         return done.stdout
+
+    def lines(self, verb: str, *arguments: str) -> Iterator[str]:
+        """Yield the lines that kubectl prints about the namespace, as they come.
+
+        Raises:
+            KubectlError: it is missing, or failed; lines may have come before.
+        """
+        with tempfile.TemporaryFile("w+") as errors, ExitStack() as stack:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    self._command((verb, *self._where(), *arguments)),
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    errors="replace",
+                )
+            )
+            stack.callback(process.kill)  # where the reader leaves first
+            assert process.stdout is not None  # noqa: S101 - as it was asked for
+            yield from (line.rstrip("\n") for line in process.stdout)
+            if process.wait():
+                errors.seek(0)
+                raise KubectlError(
+                    errors.read().strip() or f"kubectl {verb} ended with {process.returncode}."
+                )
 
     def resources(self, kinds: Sequence[str] = KINDS) -> list[dict[str, Any]]:
         """Return the playground's resources in the namespace. Raises KubectlError."""
@@ -56,6 +83,11 @@ class Kubectl:
     def pods(self, service: str = "") -> list[dict[str, Any]]:
         """Return the pods of a service, or of all. Raises KubectlError."""
         return self._listed("pods", f"--selector={SERVICE_LABEL}{f'={service}' if service else ''}")
+
+    def named_pods(self, selector: str, namespace: str) -> list[dict[str, Any]]:
+        """Return the pods of a namespace that have these labels. Raises KubectlError."""
+        where = (f"--namespace={namespace}", f"--selector={selector}")
+        return _items(self.text("get", "pods", *where, "--output=json"))
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """Return a resource. Raises KubectlError."""
@@ -70,6 +102,13 @@ class Kubectl:
     def raw(self, path: str) -> str:
         """Return what a path of the API server answers. Raises KubectlError."""
         return self.text("get", f"--raw={path}")
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        program = shutil.which("kubectl")
+        if program is None:
+            raise KubectlError("kubectl is not on the PATH: install it, or add its folder to PATH.")
+        flags = {"--context": self.context, "--kubeconfig": self.kubeconfig}
+        return [program, *(f"{name}={value}" for name, value in flags.items() if value), *arguments]
 
     def _listed(self, *what: str) -> list[dict[str, Any]]:
         return _items(self.text("get", *what, *self._where(), "--output=json"))

@@ -60,11 +60,6 @@ class Span:
         grown = self.increase(name, **labels)
         return None if grown is None or self.seconds <= 0 else grown / self.seconds
 
-    def mean(self, name: str, **labels: str) -> float | None:
-        """Return the mean of what a histogram observed; None: it observed nothing."""
-        count = self.increase(f"{name}_count", **labels)
-        return (self.increase(f"{name}_sum", **labels) or 0.0) / count if count else None
-
     def quantile(self, share: float, name: str, **labels: str) -> float | None:
         """Return the value below which `share` of a histogram's observations lie; None: there are none.
 

@@ -3,16 +3,18 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 
-from tts_app.desk.conditions import rows_of
-from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl, KubectlError
+from tts_app.desk.conditions import FINAL, rows_of
+from tts_app.desk.kubectl import Kubectl, KubectlError
 from tts_app.desk.scrapes import Scrape, parse
+from tts_app.resources.tts_job import DEFAULT_SERVICE
 
-METRICS_PORT = 8080
-"""Port on which Ray's pods export metrics."""
+_METRICS = "metrics"
+"""Name of the port on which Ray's pods export metrics."""
 _TIMEOUT = 30.0
 _CALLS = 8
 """Pods that are asked at a time."""
@@ -23,6 +25,16 @@ class SourceError(Exception):
     """The figures cannot be had; the message says why and what would help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is to be said beside figures."""
+
+    notes: Sequence[str] = ()
+    """A line for each thing that is not as it should be."""
+    jobs: Sequence[str] = ()
+    """A line for each TTSJob that has not ended."""
+
+
 class Source(Protocol):
     """Gives scrapes, and what is to be said beside them."""
 
@@ -30,8 +42,8 @@ class Source(Protocol):
         """Return the samples of now. Raises SourceError."""
         ...
 
-    def notes(self) -> Sequence[str]:
-        """Return a line for each thing that is not as it should be."""
+    def standing(self) -> Standing:
+        """Return what is to be said now."""
         ...
 
 
@@ -55,18 +67,19 @@ class PlaygroundSource:
             ) from error
         return _parsed(self._metrics, [_body(self._metrics, answer)])
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
         try:
             answer = self._api.get("/readyz")
         except httpx.HTTPError as error:
-            return [f"The API at {self._api.base_url} does not answer: {type(error).__name__}."]
+            return Standing([f"The API at {self._api.base_url} does not answer: {type(error).__name__}."])
         if answer.status_code == httpx.codes.OK:
-            return []
+            return Standing()
         try:
-            return [str(answer.json()["error"]["message"])]
+            return Standing([str(answer.json()["error"]["message"])])
         except (ValueError, KeyError, TypeError):
-            return [f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."]
+            said = f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."
+            return Standing([said])
 
 
 class ClusterSource:
@@ -80,6 +93,15 @@ class ClusterSource:
 
     def scrape(self) -> Scrape:
         """See Source. A pod that does not answer is left out; the notes name it."""
+        read, self._unread = self.read()
+        return _parsed("a pod", list(read.values()))
+
+    def read(self) -> tuple[dict[str, str], list[str]]:
+        """Return the metrics by the pod's name, and a line for each pod that does not answer.
+
+        Raises:
+            SourceError: none does, or there is none.
+        """
         try:
             pods = [pod for pod in self._kubectl.pods(self._service) if _exports(pod)]
         except KubectlError as error:
@@ -89,23 +111,28 @@ class ClusterSource:
             raise SourceError(f"No pod of {which} runs in this namespace: `kubectl ttsp status` says why.")
         with ThreadPoolExecutor(_CALLS) as threads:
             read = list(threads.map(self._read, pods))
-        self._unread = [error for _, error in read if error]
-        texts = [text for text, _ in read if text is not None]
+        unread = [error for _, error in read if error]
+        texts = {
+            pod["metadata"]["name"]: text
+            for pod, (text, _) in zip(pods, read, strict=True)
+            if text is not None
+        }
         if not texts:
             raise SourceError(
-                f"No pod gives its metrics: {self._unread[0]} The NetworkPolicy may keep the API server out: "
+                f"No pod gives its metrics: {unread[0]} The NetworkPolicy may keep the API server out: "
                 "--prometheus asks a Prometheus instead."
             )
-        return _parsed("a pod", texts)
+        return texts, unread
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
-        return [*unready(self._kubectl, self._service), *self._unread]
+        found = _standing(self._kubectl, self._service)
+        return Standing([*found.notes, *self._unread], found.jobs)
 
     def _read(self, pod: Mapping[str, Any]) -> tuple[str | None, str]:
         """Return a pod's metrics, or why there are none."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}:{_port(pod)}/proxy/metrics"
         try:
             return self._kubectl.raw(path), ""
         except KubectlError as error:
@@ -143,34 +170,41 @@ class PrometheusSource:
             )
         return Scrape(time.monotonic(), samples)
 
-    def notes(self) -> Sequence[str]:
+    def standing(self) -> Standing:
         """See Source."""
-        return unready(self._kubectl, self._service) if self._kubectl is not None else ()
+        return _standing(self._kubectl, self._service) if self._kubectl is not None else Standing()
 
 
-def unready(kubectl: Kubectl, service: str) -> list[str]:
-    """Return a line for each Playground and model that is not ready, and each condition to look at."""
+def _standing(kubectl: Kubectl, service: str) -> Standing:
+    """Return what the resources say: those that are not ready, conditions to look at, jobs that run."""
     try:
-        found = kubectl.resources(("playgrounds", "voicemodels", "textmodels"))
+        found = kubectl.resources()
     except KubectlError as error:
-        return [f"The resources cannot be read: {error}"]
+        return Standing([f"The resources cannot be read: {error}"])
     rows = rows_of([one for one in found if not service or _service_of(one) == service])
-    lines = [f"{row.kind} {row.name}: {row.cause}" for row in rows if row.state != "Ready"]
-    return lines + [f"{row.kind} {row.name}: {a.type}, {a.message}" for row in rows for a in row.alarms]
+    served = [row for row in rows if row.kind != "TTSJob"]
+    notes = [f"{row.kind} {row.name}: {row.cause}" for row in served if row.state != "Ready"]
+    notes += [f"{row.kind} {row.name}: {a.type}, {a.message}" for row in rows for a in row.alarms]
+    jobs = [row for row in rows if row.kind == "TTSJob" and row.state not in FINAL]
+    return Standing(notes, [f"{row.name}: {row.state} {row.detail}".rstrip() for row in jobs])
 
 
 def _service_of(resource: Mapping[str, Any]) -> str:
-    """Return the service that a resource belongs to."""
+    """Return the service that a resource belongs to; a job with a cluster of its own copies one."""
     if resource["kind"] == "Playground":
         return str(resource["metadata"]["name"])
-    return str(resource.get("spec", {}).get("service", ""))
+    spec = resource["spec"]
+    return str(spec.get("service") or spec.get("ephemeral", {}).get("copyOf") or DEFAULT_SERVICE)
 
 
 def _exports(pod: Mapping[str, Any]) -> bool:
-    """Return whether a pod is one of Ray's and runs."""
-    labels = pod["metadata"].get("labels", {})
-    runs = pod.get("status", {}).get("phase") == "Running"
-    return runs and SERVICE_LABEL in labels and "ray.io/node-type" in labels
+    """Return whether a pod runs and has the metrics of a Ray node."""
+    return pod.get("status", {}).get("phase") == "Running" and _port(pod) is not None
+
+
+def _port(pod: Mapping[str, Any]) -> int | None:
+    ports = (port for container in pod["spec"]["containers"] for port in container.get("ports", ()))
+    return next((port["containerPort"] for port in ports if port.get("name") == _METRICS), None)
 
 
 def _body(address: str, answer: httpx.Response) -> str:

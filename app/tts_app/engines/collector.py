@@ -13,6 +13,7 @@ from threading import Condition, Thread
 from tts_app.audio.samples import Audio
 from tts_app.engines.base import BatchingEngine, Capabilities, EngineError, Segment, Size, SpeechEngine
 from tts_app.engines.watch import UNWATCHED, EngineWatch, SegmentOutcome, padding
+from tts_app.telemetry import traces
 
 MOST_PADDING = 0.25
 """Share of a batch's frames that may be padding."""
@@ -35,6 +36,8 @@ class Waiting:
     arrived: float
     """By `time.monotonic`."""
     audio: "Future[Audio]" = field(default_factory=Future)
+    caller: traces.Span = field(default_factory=traces.current)
+    """The span of the segment."""
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -155,8 +158,10 @@ class Collector:
     def _called(self, batch: Sequence[Waiting]) -> list[Audio]:
         """Call the engine. Raises what it raises."""
         began, seconds = time.monotonic(), 0.0
+        callers = [one.caller for one in batch]
         try:
-            spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
+            with traces.shared_call("engine call", callers, {"ttsp.segments": len(batch)}):
+                spoken = self._engine.synthesise([one.segment for one in batch], alone=len(batch) == 1)
             seconds = sum(map(len, spoken)) / self._limits.sample_rate
             return spoken
         finally:

@@ -12,6 +12,7 @@ from tts_app.engines.base import Capabilities, EngineError, Segment, SpeechEngin
 from tts_app.engines.collector import Collector
 from tts_app.engines.priority import yield_thread
 from tts_app.engines.watch import UNWATCHED, EngineWatch, SegmentOutcome
+from tts_app.telemetry import traces
 
 
 class EnginePool:
@@ -42,7 +43,8 @@ class EnginePool:
         Raises:
             EngineError: the engine cannot speak it, or is closed.
         """
-        return await self._lane.synthesise(segment, background)
+        with traces.span("engine", {"ttsp.characters": len(segment.text), "ttsp.background": background}):
+            return await self._lane.synthesise(segment, background)
 
     def close(self) -> None:
         """Cancel the calls that wait, wait for those that run, then release the engine."""
@@ -89,7 +91,7 @@ class _Cores:
     async def _spoken(self, segment: Segment, background: bool, came: float) -> Audio:
         if background:
             try:
-                later = self._background.submit(self._speak, segment, False, came)
+                later = self._background.submit(self._speak, segment, False, came, traces.current())
             except RuntimeError as error:
                 raise EngineError("The engine is closed.") from error
             try:
@@ -107,7 +109,7 @@ class _Cores:
                 self._turns.give_back()
             raise
         try:
-            call = self._threads.submit(self._speak, segment, alone, came)
+            call = self._threads.submit(self._speak, segment, alone, came, traces.current())
         except RuntimeError as error:  # the threads were shut down as the turn came
             self._turns.give_back()
             raise EngineError("The engine is closed.") from error
@@ -115,7 +117,7 @@ class _Cores:
         call.add_done_callback(lambda _: self._turns.give_back())
         return await asyncio.wrap_future(call)
 
-    def _speak(self, segment: Segment, alone: bool, came: float) -> Audio:
+    def _speak(self, segment: Segment, alone: bool, came: float, caller: traces.Span) -> Audio:
         """Speak a segment that has waited since `came`.
 
         A call that is alone has all cores, as long as it lasts. Any other computes in this thread, and counts
@@ -125,7 +127,8 @@ class _Cores:
         began, seconds = clock(), 0.0
         self._watch.waited(time.monotonic() - came)
         try:
-            (audio,) = self._engine.synthesise([segment], alone)
+            with traces.shared_call("engine call", [caller], {"ttsp.segments": 1, "ttsp.alone": alone}):
+                (audio,) = self._engine.synthesise([segment], alone)
             seconds = len(audio) / self._engine.capabilities.sample_rate
             return audio
         finally:

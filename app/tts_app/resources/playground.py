@@ -320,6 +320,21 @@ class NetworkPolicy(Resource):
 Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(ms|s|m|h))+$", max_length=16)]
 
 
+CollectorUrl = Annotated[
+    str,
+    StringConstraints(pattern=rf"^https?://[A-Za-z0-9.-]+(:{_PORT})?(/[^\s?#@]*)?$", max_length=512),
+]
+
+
+class Tracing(Resource):
+    """Where the traces of requests go, and how many."""
+
+    endpoint: CollectorUrl
+    """Address of a collector that takes OTLP over HTTP, such as http://otel-collector.monitoring:4318."""
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of the requests whose trace is recorded, from 0 to 1."""
+
+
 class Monitoring(Resource):
     """How Prometheus finds the service."""
 
@@ -332,14 +347,16 @@ class Monitoring(Resource):
     )
 
     kind: Literal["None", "PodMonitor", "ServiceMonitor", "Annotations"] | None = None
-    """A monitor that the operator makes, whose kind must be installed, or annotations (prometheus.io/scrape)
-    of the pods, with which a new Ray cluster starts; default: the operator's."""
+    """A monitor, whose kind must be installed, or annotations of the pods, with which a new Ray cluster
+    starts; default: the operator's."""
     pod_monitor: bool = False
     """The same as kind PodMonitor."""
     labels: Labels = {}
     """Labels of the monitor, by which Prometheus selects it; default: the operator's."""
     interval: Duration | None = None
     """Time between two scrapes, such as 30s; default: the operator's, else Prometheus' own."""
+    tracing: Tracing | None = None
+    """Where traces go; default: none are recorded. A change starts a new Ray cluster."""
 
 
 HostName = Annotated[

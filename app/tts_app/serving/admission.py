@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tts_app.fair_queue import NO_WEIGHTS, FairQueue
+from tts_app.telemetry import traces
 
 _FIRST_GUESS = 2.0
 """Seconds that a request is assumed to take until one was measured."""
@@ -144,12 +145,13 @@ class Admission:
                 somebody comes of a tenant that has fewer waiting.
         """
         came = self._clock()
-        if self._held >= self._slots or self._waiters:
-            if self._all_bounded >= self._queue:
-                self._make_room(tenant)
-            await self._wait(tenant, bounded=True)
-        else:
-            self._held += 1
+        with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
+            if self._held >= self._slots or self._waiters:
+                if self._all_bounded >= self._queue:
+                    self._make_room(tenant)
+                await self._wait(tenant, bounded=True)
+            else:
+                self._held += 1
         started = self._clock()
         self._watcher.admitted(tenant, False, started - came)
         try:
@@ -165,10 +167,11 @@ class Admission:
         Callers must bound their number themselves. Background work never makes `slot` refuse a caller.
         """
         came = self._clock()
-        if self._held >= self._slots or self._waiters:
-            await self._wait(tenant, bounded=False)
-        else:
-            self._held += 1
+        with traces.span("admission", {"ttsp.running": self._held, "ttsp.waiting": len(self._waiters)}):
+            if self._held >= self._slots or self._waiters:
+                await self._wait(tenant, bounded=False)
+            else:
+                self._held += 1
         self._watcher.admitted(tenant, True, self._clock() - came)
         try:
             yield

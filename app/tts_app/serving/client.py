@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
+from ray.serve import context as serve_context
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
@@ -16,6 +18,8 @@ from tts_app.cloning.clips import GetClip, MissingClip
 from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.serving.names import VOICE_DEPLOYMENT
 from tts_app.serving.readiness import Readiness, is_deployed, look
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import carried, request_id
 
 PATIENCE = 10.0
 """Seconds that a request waits for a model that is just starting."""
@@ -167,6 +171,7 @@ class ModelClient(Generic[CapabilitiesT]):
         return self._handle
 
     async def _call(self, method: str, *args: Any, within: float | None = None) -> Any:
+        tell_serve()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self.while_it_runs(result(getattr(self.handle, method).remote(*args)), within)
@@ -195,14 +200,16 @@ class VoiceClient(ModelClient[Capabilities]):
             ModelUnavailableError: no replica could be made to speak it, or there was none in about
                 `within` seconds.
         """
-        answer = await self._call("synthesise", [segment], self._background, within=within)
+        speak = partial(self._call, "synthesise", within=within)
+        work, trace = carried(), traces.carried()
+        answer = await speak([segment], self._background, work, trace)
         if isinstance(answer, MissingClip):
             if clip is None:
                 raise ModelUnavailableError(
                     f"Model {self.model!r} is being changed: it does not have the clip of this voice yet."
                 )
             segment = replace(segment, clip=await clip())
-            answer = await self._call("synthesise", [segment], self._background, within=within)
+            answer = await speak([segment], self._background, work, trace)
         (audio,) = answer
         return audio  # type: ignore[no-any-return]
 
@@ -213,6 +220,15 @@ class VoiceClient(ModelClient[Capabilities]):
             LOST, TimeoutError: not all of them have answered.
         """
         await self.handle.broadcast("forget", digest).results_async(timeout_s=_FORGET_SECONDS)
+
+
+def tell_serve() -> None:
+    """Give Serve the id of the current request: its own log lines about the next calls then have it.
+
+    Behind its proxy Serve has it already. Serve has no public way to do so.
+    """
+    if current := request_id():
+        serve_context._set_request_context(request_id=current)
 
 
 async def result(response: DeploymentResponse[Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import NamedTuple
 
 from tts_app.audio.formats import FORMATS
 from tts_app.backoff import Backoff
@@ -20,6 +21,8 @@ from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import Carried, about, carried
 from tts_app.telemetry.logs import log
 
 _LOOK_AGAIN = 0.2
@@ -29,6 +32,18 @@ _MODEL_RETRIES = 11
 """Most retries of such a speech; they take ten minutes."""
 _BUSY_RETRY = 30
 """Seconds of Retry-After when too many durable speeches are unfinished."""
+
+
+class _Wanted(NamedTuple):
+    """A speech to be made."""
+
+    id: str
+    work: Carried
+    """What asked for it, for the log; empty where that was before a restart."""
+    trace: traces.Carrier
+    """That of the request; empty as well."""
+    tries: int = 0
+    """How often its model did not answer."""
 
 
 @dataclass(slots=True)
@@ -79,8 +94,7 @@ class DurableSpeeches:
         self._ended = ended
         self._model_retry = model_retry
         self._recorded = partial(recorded, backoff=database_retry)
-        self._queue: FairAsyncQueue[tuple[str, int]] = FairAsyncQueue(weights)
-        """Speeches to be made: of whom, which, and how often its model did not answer."""
+        self._queue: FairAsyncQueue[_Wanted] = FairAsyncQueue(weights)
         self._tasks: list[asyncio.Task[None]] = []
         self._making: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -89,7 +103,7 @@ class DurableSpeeches:
     async def start(self) -> None:
         """Queue what an earlier run left unfinished, and start the workers."""
         for tenant, speech_id in await asyncio.to_thread(self._speeches.unfinished):
-            self._queue.put_nowait((tenant, (speech_id, 0)))
+            self._queue.put_nowait((tenant, _Wanted(speech_id, {}, {})))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
@@ -109,13 +123,14 @@ class DurableSpeeches:
         if not may_add(unfinished, tenant, self._limit, self._weights):
             self._service.background_refused(speech.model)
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
+        wanted = _Wanted(speech.id, carried(), traces.carried())
         try:
             await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
             # It may be stored: the connection can break after that.
-            self._queue.put_nowait((tenant, (speech.id, 0)))
+            self._queue.put_nowait((tenant, wanted))
             raise
-        self._queue.put_nowait((tenant, (speech.id, 0)))
+        self._queue.put_nowait((tenant, wanted))
 
     async def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, or None."""
@@ -175,8 +190,10 @@ class DurableSpeeches:
         while not self._service.models:  # noqa: ASYNC110 - a gateway that has just started receives them soon
             await asyncio.sleep(_LOOK_AGAIN)
         while True:
-            tenant, (speech_id, tries) = await self._queue.get()
-            task = asyncio.create_task(self._make(tenant, speech_id, tries))
+            tenant, wanted = await self._queue.get()
+            speech_id = wanted.id
+            with about(wanted.work, tenant=tenant, speech=speech_id):
+                task = asyncio.create_task(self._make(tenant, wanted))
             self._making[speech_id] = task
             try:
                 await asyncio.wait([task])
@@ -188,8 +205,9 @@ class DurableSpeeches:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log("durable speech crashed", speech=speech_id, error=error)
 
-    async def _make(self, tenant: str, speech_id: str, tries: int) -> None:
+    async def _make(self, tenant: str, wanted: _Wanted) -> None:
         """Make one speech and record how it ended; if its model does not answer, queue it again for later."""
+        speech_id = wanted.id
         speech = await self._recorded(partial(self._speeches.get, tenant, speech_id))
         if speech is None or speech.text is None:
             return
@@ -197,10 +215,12 @@ class DurableSpeeches:
             return
         self._notify(speech_id)
         try:
-            await self._render(speech, speech.text)
+            attributes: traces.Attributes = {"ttsp.speech": speech_id, "ttsp.tries": wanted.tries}
+            with traces.entry("durable speech", wanted.trace, attributes):
+                await self._render(speech, speech.text)
         except ModelUnavailableError as error:
-            if tries < _MODEL_RETRIES:
-                self._make_later(speech, tries, error)
+            if wanted.tries < _MODEL_RETRIES:
+                self._make_later(speech, wanted, error)
             else:
                 await self._fail(speech, str(error), error)
         except (TextError, EngineError, UnknownVoiceError, UnknownModelError) as error:
@@ -208,11 +228,12 @@ class DurableSpeeches:
         except Exception as error:  # noqa: BLE001 - one bad speech must not stop the worker
             await self._fail(speech, "The speech could not be made.", error)
 
-    def _make_later(self, speech: Speech, tries: int, error: ModelUnavailableError) -> None:
+    def _make_later(self, speech: Speech, wanted: _Wanted, error: ModelUnavailableError) -> None:
         """Queue a speech again after a pause, during which the workers make speeches of other models."""
-        pause = self._model_retry.after(tries + 1)
+        tries = wanted.tries + 1
+        pause = self._model_retry.after(tries)
         log("durable speech waits for its model", speech=speech.id, seconds=pause, error=error)
-        again = (speech.tenant, (speech.id, tries + 1))
+        again = (speech.tenant, wanted._replace(tries=tries))
         asyncio.get_running_loop().call_later(pause, self._queue.put_nowait, again)
 
     async def _render(self, speech: Speech, text: str) -> None:

@@ -116,7 +116,11 @@ class Playground:
         config = serve_config(
             models, host=self._host, port=self._port, log_level=self._settings.log_level, direct=True
         )
-        start(proxy_location=config["proxy_location"], http_options=config["http_options"])
+        start(
+            proxy_location=config["proxy_location"],
+            http_options=config["http_options"],
+            logging_config=config["logging_config"],  # of the controller
+        )
         self._client = _get_global_client()
         if self._client is None:
             raise ServingError("Ray Serve has not started.")

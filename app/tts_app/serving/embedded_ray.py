@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tts_app.serve_config import TRACED
 from tts_app.settings import Settings
 from tts_app.telemetry.logs import secret
+from tts_app.telemetry.traces import tracing_of
 
 if TYPE_CHECKING:
     from ray._private.node import Node
@@ -50,10 +52,14 @@ class EmbeddedRay:
         """
         stopping = stopping or threading.Event()
         settings = self._settings
+        try:
+            tracing = tracing_of(os.environ)
+        except ValueError as error:
+            raise ServingError(f"{error}.") from None
         log_dir = settings.log_dir or settings.state / "logs"
         here = {"log_dir": log_dir.absolute(), "audio_output": self._audio_output()}
         self._gateway_file = settings.model_copy(update=here).export()
-        os.environ.update(_ray_environment(settings))
+        os.environ.update(_ray_environment(settings) | (TRACED if tracing else {}))
         for number in range(1, TRIES + 1):
             try:
                 self._start_once()
@@ -219,6 +225,7 @@ def _ray_environment(settings: Settings) -> dict[str, str]:
         # Ray runs its workers at niceness 15, behind other programs; speech is what this machine is for.
         "RAY_worker_niceness": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_BACKEND_LOG_JSON": "1",  # raylet and GCS
         # By default Serve's control loop runs, and replicas send metrics, ten times a second: 12% of a core
         # while idle.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",

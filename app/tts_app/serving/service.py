@@ -1,7 +1,6 @@
 """Speaking an utterance as a service: catalogue, admission, engine and pipeline brought together."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
@@ -18,12 +17,24 @@ from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.clones import Clones
 from tts_app.serving.failures import failure_of
 from tts_app.serving.models import Served, ServedModels, UnknownModelError
+from tts_app.serving.speech_record import SpeechRecord
 from tts_app.speech import Chunk, TextError, Utterance
-from tts_app.telemetry.listener import Listener
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.labels import Kind, Outcome, Priority
 from tts_app.telemetry.metrics.queue import QueueMetrics, Shed
 from tts_app.telemetry.metrics.speech import SpeechMetrics, metered_voice
+
+
+def _told(_service: object, tenant: str, utterance: Utterance, texts: object = None) -> traces.Attributes:
+    """Return what the span of a speech tells."""
+    return {
+        "ttsp.tenant": tenant,
+        "ttsp.model": utterance.voice.model,
+        "ttsp.voice": metered_voice(utterance.voice),
+        "ttsp.format": utterance.options.format,
+        "ttsp.characters": len(utterance.text),
+    }
 
 
 class SpeechService:
@@ -68,6 +79,7 @@ class SpeechService:
         """
         return self._catalogues[self.served.find(model).resource.name]
 
+    @traces.traced("speech", _told)
     async def speak(
         self, tenant: str, utterance: Utterance, texts: AsyncIterator[str] | None = None
     ) -> AsyncGenerator[Chunk, None]:
@@ -82,7 +94,7 @@ class SpeechService:
             TextError: nothing in the utterance's own text can be spoken.
         """
         model = self._of(utterance)
-        record = _Record(self._metrics, utterance, Priority.INTERACTIVE)
+        record = SpeechRecord(self._metrics, utterance, Priority.INTERACTIVE)
         async with self.served.admitted(tenant, model):
             record.admitted()
             capabilities = await model.capabilities()
@@ -102,6 +114,7 @@ class SpeechService:
                 return
         record.finished()
 
+    @traces.traced("speech", _told)
     async def speak_in_background(self, tenant: str, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
         """Speak `utterance` in the background: each segment waits for its turn among the waiting callers.
 
@@ -109,7 +122,7 @@ class SpeechService:
         tell who try again: `background_failed`, `background_abandoned`.
         """
         model = self._of(utterance)
-        record = _Record(self._metrics, utterance, Priority.BACKGROUND)
+        record = SpeechRecord(self._metrics, utterance, Priority.BACKGROUND)
         clip = self._clip(tenant, utterance)
 
         async def synthesise(segment: Segment) -> Audio:
@@ -171,66 +184,6 @@ class SpeechService:
 
     def _of(self, utterance: Utterance) -> Served[VoiceModel, VoiceClient]:
         return self.served.find(utterance.voice.model)
-
-
-class _Record:
-    """Records one request for speech.
-
-    While its caller takes nothing, its clock stands still: who plays no faster than the audio lasts, or makes
-    a pause, is not our delay.
-    """
-
-    def __init__(self, metrics: SpeechMetrics, utterance: Utterance, priority: Priority) -> None:
-        self._metrics = metrics
-        self._model = utterance.voice.model
-        self._voice = metered_voice(utterance.voice)
-        self._characters = len(utterance.text)
-        self._priority = priority
-        self._began = self._admitted = time.monotonic()
-        self._audio = 0.0
-        self._first = True
-        self._made = 0.0
-        """When the last piece was ready."""
-        self._held_up = 0.0
-        """Seconds in which the caller took nothing."""
-        self._listener = Listener()
-
-    def admitted(self) -> None:
-        """The request has a slot from now on."""
-        self._admitted = time.monotonic()
-
-    async def counted(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
-        """Pass on texts that are spoken in place of the utterance's, and count their characters."""
-        async for text in texts:
-            self._characters += len(text)
-            yield text
-
-    def made(self, chunk: Chunk) -> None:
-        """A piece is ready for the caller."""
-        self._made = time.monotonic()
-        if self._first:
-            self._first = False
-            self._metrics.first_audio(self._model, self._priority, self._made - self._began)
-        self._listener.take(self._made - self._held_up, chunk.seconds)
-        self._audio += chunk.seconds
-        self._metrics.audio(self._model, self._voice, chunk.seconds)
-
-    def taken(self) -> None:
-        """The caller wants the next piece."""
-        self._held_up += time.monotonic() - self._made
-
-    def finished(self) -> None:
-        """All of it was made, and taken."""
-        now = time.monotonic()
-        self._metrics.characters(self._model, self._voice, self._characters)
-        self._metrics.finished(
-            self._model,
-            self._priority,
-            request=now - self._began,
-            making=now - self._admitted - self._held_up,
-            audio=self._audio,
-            silence=self._listener.silence,
-        )
 
 
 __all__ = [

@@ -16,9 +16,19 @@ from typing import Any
 from ray.serve.exceptions import RayServeException
 
 from tts_app.engines.text import Delta, EngineStoppedError, TextCapabilities, TextRequest
-from tts_app.serving.client import LOST, PATIENCE, REASON_SECONDS, ModelClient, ModelUnavailableError, result
+from tts_app.serving.client import (
+    LOST,
+    PATIENCE,
+    REASON_SECONDS,
+    ModelClient,
+    ModelUnavailableError,
+    result,
+    tell_serve,
+)
 from tts_app.serving.frames import Frame, Receiver
 from tts_app.serving.names import TEXT_DEPLOYMENT
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import carried
 
 IDLE = 5.0
 """Seconds without a request after which a connection is closed: Serve counts a replica with one as busy."""
@@ -107,6 +117,7 @@ class TextClient(ModelClient[TextCapabilities]):
             receiver.fail(error)
 
     async def _write_into(self, receiver: Receiver, request: TextRequest) -> None:
+        tell_serve()
         write: Any = self.handle.write
         while True:
             async with self._chosen(write) as replica:
@@ -115,7 +126,8 @@ class TextClient(ModelClient[TextCapabilities]):
                     self._requests += 1
                     number = self._requests
                     with connection.receiving(number, receiver):
-                        await result(write.dispatch(replica, connection.name, number, request))
+                        work, trace = carried(), traces.carried()
+                        await result(write.dispatch(replica, connection.name, number, request, work, trace))
                         await receiver.ended()
                     return
             if self._opening is None or self._opening.done():

@@ -5,7 +5,6 @@ connection that each gateway has to this replica, many answers in a message (dec
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -20,6 +19,8 @@ from tts_app.serving.frames import Frame, StreamMux, end, frame
 from tts_app.serving.gc_tuning import tune
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics.build import BuildMetrics
 from tts_app.telemetry.metrics.engine import MemoryMetrics
@@ -56,7 +57,7 @@ class Text:
         self._connection_seconds = connection_seconds
         args = TextArgs.model_validate(given)
         settings = Settings()
-        set_up(f"text-{args.model}", settings.log_level, settings.log_dir)
+        set_up(f"text-{args.model}", settings.log_level, settings.log_dir, model=args.model)
         started = time.perf_counter()
         self._engine = _load(args)
         tune()
@@ -66,7 +67,7 @@ class Text:
         self._muxes: dict[str, StreamMux] = {}
         self._failures = 0
         seconds = round(time.perf_counter() - started, 2)
-        log("text model loaded", model=args.model, engine=args.engine, slots=args.slots, seconds=seconds)
+        log("text model loaded", engine=args.engine, slots=args.slots, seconds=seconds)
 
     def check_health(self) -> None:
         """Show how busy the engine is, also while it is idle, and the memory of the process.
@@ -99,21 +100,35 @@ class Text:
         finally:
             self._muxes.pop(connection, None)
 
-    async def write(self, connection: str, number: int, request: TextRequest) -> None:
+    async def write(
+        self,
+        connection: str,
+        number: int,
+        request: TextRequest,
+        work: Carried | None = None,
+        trace: traces.Carrier | None = None,
+    ) -> None:
         """Write the answer to the request `number` into `connection`; a cancelled call stops the writing.
+
+        `work` is what the caller works for, for the log; `trace` is the caller's.
 
         Raises:
             ContextLengthError, EngineError: the engine refuses the request.
             EngineStoppedError: the engine was closed, or broke.
         """
+        with about(work), traces.resumed(trace):
+            await self._write(connection, number, request)
+
+    async def _write(self, connection: str, number: int, request: TextRequest) -> None:
         mux = self._muxes.setdefault(connection, StreamMux())
         mux.requests += 1
         try:
-            with Recorder(self._metrics) as recorder:
+            with traces.span("engine") as span, Recorder(self._metrics) as recorder:
                 async with aclosing(self._engine.generate(request)) as deltas:
                     async for delta in deltas:
                         first = recorder.delta(delta)
                         mux.put(frame(number, delta), urgent=first)
+                span.set({"ttsp.tokens": recorder.tokens})
             mux.put(end(number), urgent=True)
             self._failures = 0
         except EngineStoppedError as error:
@@ -128,7 +143,7 @@ class Text:
             mux.requests -= 1
             if not mux.listened_to:  # its connection has not come yet, or has ended
                 asyncio.get_running_loop().call_later(self._connection_seconds, self._forget, connection, mux)
-            log("answer ended", level=logging.DEBUG, tokens=recorder.tokens, reason=recorder.reason)
+            log("answer ended", tokens=recorder.tokens, reason=recorder.reason)
 
     def _forget(self, connection: str, mux: StreamMux) -> None:
         """Drop a mux that no connection reads."""

@@ -5,7 +5,6 @@ cancelled before its turn never runs, so a caller who leaves costs at most the s
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +21,8 @@ from tts_app.resources import Source
 from tts_app.resources.voice_model import VoiceReference
 from tts_app.settings import Settings
 from tts_app.sources import fetch
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
 from tts_app.telemetry.metrics.build import BuildMetrics
 from tts_app.telemetry.metrics.engine import EngineMetrics, MemoryMetrics
@@ -47,7 +48,7 @@ class Voice:
     def __init__(self, given: VoiceArgs | Mapping[str, Any]) -> None:
         args = VoiceArgs.model_validate(given)
         settings = Settings()
-        set_up(f"voice-{args.model}", settings.log_level, settings.log_dir)
+        set_up(f"voice-{args.model}", settings.log_level, settings.log_dir, model=args.model)
         started = time.perf_counter()
         self._engine = _load(args)
         self._metrics = EngineMetrics(args.model, device_of_process())
@@ -57,7 +58,6 @@ class Voice:
         seconds = time.perf_counter() - started
         log(
             "voice loaded",
-            model=args.model,
             engine=args.engine,
             callers=self._pool.callers,
             seconds=round(seconds, 2),
@@ -86,12 +86,21 @@ class Voice:
         return self._engine.capabilities
 
     async def synthesise(
-        self, segments: Sequence[Segment], background: bool = False
+        self,
+        segments: Sequence[Segment],
+        background: bool = False,
+        work: Carried | None = None,
+        trace: traces.Carrier | None = None,
     ) -> list[Audio] | MissingClip:
         """Speak `segments`; cancelling the call drops those that have not started.
 
-        Where this replica lacks the clip of one, it speaks none and says which clip that is.
+        Where this replica lacks the clip of one, it speaks none and says which clip that is. `work` is what
+        the caller works for, for the log; `trace` is the caller's.
         """
+        with about(work), traces.resumed(trace):
+            return await self._synthesise(segments, background)
+
+    async def _synthesise(self, segments: Sequence[Segment], background: bool) -> list[Audio] | MissingClip:
         started = time.perf_counter()
         filled = []
         for segment in segments:
@@ -107,7 +116,7 @@ class Voice:
             for clip in (segment.clip for segment in filled if segment.clip is not None):
                 self._clips.spoken(clip)
         seconds = time.perf_counter() - started
-        log("segments spoken", level=logging.DEBUG, segments=len(segments), seconds=round(seconds, 4))
+        log("segments spoken", segments=len(segments), seconds=round(seconds, 4))
         return audio
 
     async def forget(self, digest: str) -> None:

@@ -12,10 +12,16 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.failures import failure_of
 from tts_app.serving.models import ServedModels
 from tts_app.serving.text_client import TextClient
+from tts_app.telemetry import traces
 from tts_app.telemetry.logs import log
 from tts_app.telemetry.metrics.labels import Kind, Priority
 from tts_app.telemetry.metrics.queue import QueueMetrics
 from tts_app.telemetry.metrics.text import TextMetrics
+
+
+def _told(_service: object, tenant: str, model: str, _request: TextRequest) -> traces.Attributes:
+    """Return what the span of an answer tells."""
+    return {"ttsp.tenant": tenant, "ttsp.model": model}
 
 
 class TextService:
@@ -52,6 +58,7 @@ class TextService:
             raise
         return capabilities
 
+    @traces.traced("text", _told)
     async def write(self, tenant: str, model: str, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Write for a caller of `tenant` who waits.
 

@@ -9,27 +9,23 @@ import hmac
 import json
 import logging
 import secrets
-import sys
 import traceback
 from collections.abc import Mapping
-from contextvars import ContextVar
 from datetime import UTC, datetime
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from tts_app.engines.text import EngineError, EngineStoppedError
-from tts_app.files import private_file, private_folder
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""Id of the request that the current task serves; empty outside a request."""
+from tts_app.files import private_folder
+from tts_app.telemetry import traces
+from tts_app.telemetry.about import carried
+from tts_app.telemetry.log_file import SharedFile, StandardError
 
 _LOGGER = logging.getLogger("tts_app")
 _SERVE = "ray.serve"
 """The logger of Serve, which logs every exception of a call of a replica."""
-_FILE_BYTES = 10 << 20
-_FILES = 3
+_PRINTS = "logging_utils.py"
+"""The module of Serve that turns what is printed into records."""
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
@@ -41,50 +37,70 @@ def log(event: str, *, level: int = logging.INFO, error: BaseException | None = 
         _LOGGER.log(level, event, extra=extra)
 
 
-def set_up(component: str, level: str, folder: Path | None) -> None:
+def set_up(component: str, level: str, folder: Path | None, **always: Any) -> None:
     """Send this process's logs to `<component>.jsonl` in `folder`, or to standard error without one.
 
-    Serve's own logs go where Serve sends them, without refusals of engines.
+    `always` is in every line. What Serve itself logs in this process goes there too, beside where Serve sends
+    it; in both, errors are without their messages, and refusals of engines are left out.
     """
     handler: logging.Handler
     if folder is None:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = StandardError()
     else:
         if not folder.exists():
             private_folder(folder)
-        handler = _PrivateFile(
-            folder / f"{component}.jsonl", maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
-        )
-    handler.setFormatter(JsonFormatter(component))
+        handler = SharedFile(folder / f"{component}.jsonl")
+    handler.setFormatter(JsonFormatter(component, always))
+    handler.addFilter(_is_no_print)
+    serve = logging.getLogger(_SERVE)
     for old in list(_LOGGER.handlers):
         _LOGGER.removeHandler(old)
+        serve.removeHandler(old)
         old.close()
-    _LOGGER.addHandler(handler)
+    for logger in (_LOGGER, serve):
+        logger.addHandler(handler)
     _LOGGER.setLevel(level)
     _LOGGER.propagate = False
-    logging.getLogger(_SERVE).addFilter(_is_no_refusal)
+    serve.addFilter(_without_text)
 
 
-class _PrivateFile(RotatingFileHandler):
-    """Log files that only their owner can read."""
+def _is_no_print(record: logging.LogRecord) -> bool:
+    """Return whether `record` is ours, or one that Serve makes itself.
 
-    def _open(self) -> TextIOWrapper:
-        private_file(Path(self.baseFilename))
-        return super()._open()
+    Serve's logger also gets what libraries print, as if their code had logged it: maybe words of a caller.
+    """
+    made_by = Path(record.pathname)
+    return record.name != _SERVE or ("/ray/serve/" in record.pathname and made_by.name != _PRINTS)
 
 
-def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Return whether Serve may log `record`: the traceback of an engine's refusal holds parts of the text."""
+def _without_text(record: logging.LogRecord) -> bool:
+    """Return whether Serve may log `record`; replace a traceback, whose error may quote the text.
+
+    The refusal of an engine is no fault: it is left out. So are lines of each call, which we write ourselves.
+    """
+    if getattr(record, "serve_access_log", False):
+        return False
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, EngineError) or isinstance(error, EngineStoppedError)
+    if error is None:
+        return True
+    if isinstance(error, EngineError) and not isinstance(error, EngineStoppedError):
+        return False
+    described = _describe(error)
+    record.__dict__["fields"] = described
+    record.msg = f"{record.getMessage()} {described['error']} at {', '.join(described['frames'])}"
+    record.args = None
+    record.exc_info = record.exc_text = None
+    return True
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON."""
+    """Formats a record as one line of JSON: ours, and those of Serve in our processes."""
 
-    def __init__(self, component: str) -> None:
+    def __init__(self, component: str, always: Mapping[str, Any]) -> None:
+        """`always` is in every line."""
         super().__init__()
         self._component = component
+        self._always = dict(always)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON; the fields passed to `log` are beside the standard ones."""
@@ -93,12 +109,24 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "component": self._component,
+            "pid": record.process,
             "event": record.getMessage(),
+            **_of_serve(record),
+            **carried(),
+            **self._always,
             **fields,
         }
-        if (current := request_id.get()) and "request_id" not in entry:
-            entry["request_id"] = current
+        if trace := traces.trace_id():
+            entry["trace_id"] = trace
         return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def _of_serve(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a record of Serve has beyond one of ours: Serve adds the id of the request."""
+    if record.name != _SERVE:
+        return {}
+    given = getattr(record, "request_id", "")
+    return {"logger": record.name, **({"request_id": given} if given else {})}
 
 
 class Fingerprint:

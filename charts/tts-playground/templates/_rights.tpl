@@ -35,7 +35,7 @@ operator of workloads can do without; a namespace's Pod Security level and quota
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
-  resources: [serviceaccounts]
+  resources: [serviceaccounts, services]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies, ingresses]
@@ -47,7 +47,7 @@ operator of workloads can do without; a namespace's Pod Security level and quota
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [monitoring.coreos.com]
-  resources: [podmonitors]
+  resources: [podmonitors, servicemonitors]
   verbs: [get, list, watch, create, patch, delete]
 # Audio is never deleted: whose files they are is for a person to say.
 - apiGroups: [""]

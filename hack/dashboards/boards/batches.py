@@ -3,7 +3,7 @@
 from dashboards.board import Board, Row, choice
 from dashboards.links import error_logs
 from dashboards.panels import COUNT, PER_SECOND, SECONDS, SHARE, Query, bad_above, figure, series
-from dashboards.promql import OPERATOR, RAY, or_zero
+from dashboards.promql import KUBERAY, OPERATOR, RAY, or_zero
 
 HOSTED = Row(
     "Batches of the API",
@@ -71,11 +71,11 @@ HOSTED = Row(
             "Items tried again",
             "Is the ground unsteady? Workers die, stores do not answer.",
             PER_SECOND,
-            Query(RAY.rate("ray_ttsp_batch_retries_total"), "tried again"),
+            Query(or_zero(RAY.rate("ray_ttsp_batch_retries_total")), "tried again"),
         ),
         series(
-            "Speeches of batches and stored speeches",
-            "What share of the audio is made for those who do not listen now?",
+            "Stored speeches",
+            "How do stored speeches end? They wait behind callers who listen, as batches do.",
             PER_SECOND,
             Query(
                 RAY.where('priority="background"').rate("ray_ttsp_speech_requests_total", "model", "outcome"),
@@ -124,23 +124,21 @@ JOBS = Row(
             stacked=True,
         ),
         series(
-            "Estimated end",
+            "Estimated end of TTSJobs",
             "When does the last TTSJob that runs end?",
             SECONDS,
             Query(OPERATOR.max("tts_operator_ttsjob_eta_seconds"), "seconds"),
         ),
     ],
 )
-KUBERAY = Row(
+KUBERAY_JOBS = Row(
     "RayJobs of TTSJobs: need KubeRay's metrics",
     [
         series(
             "RayJobs by state",
             "Does KubeRay start the clusters of TTSJobs?",
             COUNT,
-            Query(
-                OPERATOR.sum("kuberay_job_deployment_status", "deployment_status"), "{{deployment_status}}"
-            ),
+            Query(KUBERAY.sum("kuberay_job_deployment_status", "deployment_status"), "{{deployment_status}}"),
             width=12,
         ),
         series(
@@ -148,7 +146,7 @@ KUBERAY = Row(
             "How long did RayJobs take?",
             SECONDS,
             Query(
-                OPERATOR.max("kuberay_job_execution_duration_seconds", "name", "job_deployment_status"),
+                KUBERAY.max("kuberay_job_execution_duration_seconds", "name", "job_deployment_status"),
                 "{{name}} {{job_deployment_status}}",
             ),
             width=12,
@@ -160,6 +158,6 @@ BOARD = Board(
     "ttsp-batches",
     "Batches",
     "Do batches end, when, and what holds them back?",
-    [HOSTED, GOVERNOR, JOBS, KUBERAY],
+    [HOSTED, GOVERNOR, JOBS, KUBERAY_JOBS],
     [choice("namespace", "Namespace", "tts_operator_leader", "namespace", "Where the operator runs.")],
 )

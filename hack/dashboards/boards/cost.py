@@ -3,13 +3,13 @@
 from dashboards.board import Board, Row
 from dashboards.links import to_dashboard
 from dashboards.panels import COUNT, SECONDS, SHARE, Query, figure, series
-from dashboards.promql import RAY
+from dashboards.promql import RAY, RECORDED
 
 AUDIO = "ray_ttsp_speech_audio_seconds_total"
 COMPUTE = "ray_ttsp_engine_compute_seconds_total"
+NODES = RECORDED.of("ttsp:nodes:count")
 PRICE = "ttsp:node_price_per_hour"
-_on_cpu = RAY.where('device="cpu"').rate(COMPUTE)
-_nodes = f"count ({RAY.max('ray_node_cpu_count', 'ip')})"
+_replicas = RAY.where('deployment="Voice"').sum("ray_serve_deployment_replica_healthy")
 _model = to_dashboard("This model", "ttsp-model", model="model")
 
 PRICES = Row(
@@ -19,7 +19,7 @@ PRICES = Row(
             "An hour of audio",
             "What does an hour of audio cost, by all nodes' price in the last hour? Idle nodes make it dear.",
             "none",
-            Query("ttsp:price_per_audio_hour:rate1h", "an hour of audio"),
+            Query(RECORDED.of("ttsp:price_per_audio_hour:rate1h"), "{{job}}"),
             width=6,
         ),
         figure(
@@ -33,7 +33,7 @@ PRICES = Row(
             "An hour of the service",
             "What do all nodes cost in an hour?",
             "none",
-            Query(f"{_nodes} * scalar({PRICE})", "all nodes"),
+            Query(f"{NODES} * scalar({PRICE})", "{{job}}"),
             width=6,
         ),
         figure(
@@ -44,17 +44,17 @@ PRICES = Row(
             width=6,
         ),
         series(
-            "An hour of audio",
+            "An hour of audio, over time",
             "Does audio become dearer?",
             "none",
-            Query("ttsp:price_per_audio_hour:rate1h", "an hour of audio"),
+            Query(RECORDED.of("ttsp:price_per_audio_hour:rate1h"), "{{job}}"),
             width=12,
         ),
         series(
             "Nodes",
             "How many nodes are paid for?",
             COUNT,
-            Query(_nodes, "nodes"),
+            Query(NODES, "{{job}}"),
             width=12,
         ),
     ],
@@ -64,26 +64,26 @@ EFFORT = Row(
     [
         series(
             "Computing for a second of audio",
-            "Which model is dear? Seconds of computing for a second of audio.",
+            "Which model is dear? Seconds in which a replica is busy, for a second of audio.",
             SECONDS,
-            Query("ttsp:compute_seconds_per_audio_second:rate5m", "{{model}}"),
+            Query(RECORDED.of("ttsp:compute_seconds_per_audio_second:rate5m"), "{{model}}"),
             links=[_model],
         ),
         series(
             "Computing by model",
-            "Which model uses the devices? Seconds of computing in a second.",
+            "Which model is busy? 1 is a replica that computes all the time.",
             COUNT,
             Query(RAY.rate(COMPUTE, "model", "device"), "{{model}} {{device}}"),
             stacked=True,
             links=[_model],
         ),
         series(
-            "Processors that speak",
-            "Which share of all processors computes speech? The rest is idle, or does other work.",
+            "Busy replicas",
+            "Which share of the time of all replicas that speak is used? The rest is paid for, too.",
             SHARE,
             Query(
-                f"{_on_cpu} / sum ({RAY.max('ray_node_cpu_count', 'ip')})",
-                "speech",
+                f"{RAY.rate(COMPUTE)} / {_replicas}",
+                "busy",
             ),
             top=1,
         ),

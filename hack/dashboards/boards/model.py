@@ -43,7 +43,7 @@ STATE = Row(
             width=6,
         ),
         figure(
-            "Waiting",
+            "Waiting now",
             "How many requests wait for it?",
             COUNT,
             Query(SPEECH_MODEL.sum("ray_ttsp_queue_waiting", "model"), "{{model}}"),
@@ -51,7 +51,7 @@ STATE = Row(
             width=6,
         ),
         figure(
-            "Replicas",
+            "Replicas now",
             "How many healthy copies of it run?",
             COUNT,
             Query(SERVE.sum("ray_serve_deployment_replica_healthy", "application"), "{{application}}"),
@@ -88,14 +88,14 @@ ENGINE = Row(
     [
         series(
             "Computing",
-            "How many devices does it keep busy? Seconds of computing in a second; waiting is not counted.",
+            "How many of its replicas compute? 1 is one that computes all the time; waiting is not counted.",
             COUNT,
             Query(MODEL.rate(COMPUTE, "model", "device"), "{{model}} {{device}}"),
             stacked=True,
         ),
         series(
             "Computing for a second of audio",
-            "Has it become slower? Seconds of computing for a second of audio.",
+            "Has it become slower? Seconds in which a replica is busy, for a second of audio.",
             SECONDS,
             Query(
                 f"{MODEL.rate(COMPUTE, 'model')} / {MODEL.rate(AUDIO, 'model')}",
@@ -120,14 +120,14 @@ ENGINE = Row(
             "Segments of a call",
             "How well are calls filled? An engine on a GPU speaks many callers' segments at once.",
             COUNT,
-            Query(MODEL.mean("ray_ttsp_engine_batch_segments", "model"), "{{model}}, mean"),
+            Query(MODEL.quantile(0.5, "ray_ttsp_engine_batch_segments", "model"), "{{model}}, half"),
             Query(MODEL.quantile(0.95, "ray_ttsp_engine_batch_segments", "model"), "{{model}}, 95 of 100"),
         ),
         series(
             "Padding",
             "Which share of what it computes is thrown away, because segments of a call differ in length?",
             SHARE,
-            Query(MODEL.mean("ray_ttsp_engine_padding_ratio", "model"), "{{model}}, mean"),
+            Query(MODEL.quantile(0.5, "ray_ttsp_engine_padding_ratio", "model"), "{{model}}, half"),
             top=1,
         ),
         series(

@@ -35,7 +35,7 @@ NOW = Row(
             width=6,
         ),
         figure(
-            "Processors",
+            "Busiest processors",
             "How busy is the busiest node?",
             SHARE,
             Query(f"max ({_busy})", "busiest"),
@@ -43,7 +43,7 @@ NOW = Row(
             width=6,
         ),
         figure(
-            "Memory",
+            "Fullest memory",
             "How full is the fullest node?",
             SHARE,
             Query(f"max ({_memory})", "fullest"),
@@ -51,7 +51,7 @@ NOW = Row(
             width=6,
         ),
         figure(
-            "Disk",
+            "Fullest disk",
             "How full is the fullest disk?",
             SHARE,
             Query(f"max ({NODE.of('ray_node_disk_utilization_percentage')}) / 100", "fullest"),
@@ -119,7 +119,7 @@ DISK = Row(
             Query(NODE.min("ray_node_disk_free", "ip"), "{{ip}}"),
         ),
         series(
-            "Disk",
+            "Disk reads and writes",
             "Which node reads and writes?",
             BYTES_PER_SECOND,
             Query(NODE.sum("ray_node_disk_io_read_speed", "ip"), "{{ip}} reads"),
@@ -160,14 +160,14 @@ GPUS = Row(
     "GPUs, as Ray reports them: need a GPU",
     [
         series(
-            "Utilization",
+            "GPU utilization",
             "Are the GPUs busy? The share of time in which something was computed.",
             SHARE,
             Query(f"{NODE.sum('ray_node_gpus_utilization', 'ip', 'GpuIndex', 'GpuDeviceName')} / 100", _gpu),
             top=1,
         ),
         series(
-            "Memory",
+            "GPU memory",
             "Does the memory of a GPU become full?",
             SHARE,
             Query(f"{_gpu_used} / ({_gpu_used} + {_gpu_free})", _gpu),
@@ -175,13 +175,13 @@ GPUS = Row(
             top=1,
         ),
         series(
-            "Used memory",
+            "Used GPU memory",
             "How much memory of each GPU is used?",
             BYTES,
             Query(_gpu_used, _gpu),
         ),
         series(
-            "Power",
+            "GPU power",
             "How much power does each GPU take?",
             "watt",
             Query(
@@ -189,14 +189,14 @@ GPUS = Row(
             ),
         ),
         series(
-            "Temperature",
+            "GPU temperature",
             "Does a GPU become hot? It slows down by itself, most above 85 degrees.",
             "celsius",
             Query(NODE.max("ray_node_gpu_temperature_celsius", "ip", "GpuIndex", "GpuDeviceName"), _gpu),
             thresholds=bad_above(80, worse=85),
         ),
         series(
-            "Memory by process",
+            "GPU memory by process",
             "Which kind of process has the memory of the GPUs?",
             BYTES,
             Query(f"{NODE.sum('ray_component_gpu_memory_mb', 'Component')} * {MIB}", "{{Component}}"),
@@ -208,40 +208,40 @@ DCGM_ROW = Row(
     "GPUs, as DCGM reports them: needs NVIDIA's dcgm-exporter; shows all GPUs that it exports",
     [
         series(
-            "Utilization",
+            "DCGM: utilization",
             "Are the GPUs busy?",
             SHARE,
             Query(f"{DCGM.max('DCGM_FI_DEV_GPU_UTIL', 'Hostname', 'gpu')} / 100", "{{Hostname}} {{gpu}}"),
             top=1,
         ),
         series(
-            "Computing units",
+            "DCGM: computing units",
             "Which share of a GPU's units computes? Utilization says only whether any does.",
             SHARE,
             Query(DCGM.max("DCGM_FI_PROF_SM_ACTIVE", "Hostname", "gpu"), "{{Hostname}} {{gpu}}"),
             top=1,
         ),
         series(
-            "Used memory",
+            "DCGM: used memory",
             "How much memory of each GPU is used?",
             BYTES,
             Query(f"{DCGM.max('DCGM_FI_DEV_FB_USED', 'Hostname', 'gpu')} * {MIB}", "{{Hostname}} {{gpu}}"),
         ),
         series(
-            "Power",
+            "DCGM: power",
             "How much power does each GPU take?",
             "watt",
             Query(DCGM.max("DCGM_FI_DEV_POWER_USAGE", "Hostname", "gpu"), "{{Hostname}} {{gpu}}"),
         ),
         series(
-            "Temperature",
+            "DCGM: temperature",
             "Does a GPU become hot?",
             "celsius",
             Query(DCGM.max("DCGM_FI_DEV_GPU_TEMP", "Hostname", "gpu"), "{{Hostname}} {{gpu}}"),
             thresholds=bad_above(80, worse=85),
         ),
         series(
-            "Faults",
+            "DCGM: faults",
             "Does a GPU report faults? The number of the latest XID error.",
             COUNT,
             Query(DCGM.max("DCGM_FI_DEV_XID_ERRORS", "Hostname", "gpu"), "{{Hostname}} {{gpu}}"),

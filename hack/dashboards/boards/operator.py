@@ -12,7 +12,7 @@ from dashboards.panels import (
     figure,
     series,
 )
-from dashboards.promql import OPERATOR, or_zero
+from dashboards.promql import KUBERAY, OPERATOR
 
 _bad = OPERATOR.where('type=~"Ready|Complete"', 'status!="True"')
 
@@ -117,7 +117,7 @@ RESOURCES = Row(
             "Why are resources not ready? docs/operations.md says what to do about each reason.",
             COUNT,
             Query(
-                or_zero(_bad.sum("tts_operator_conditions", "kind", "type", "reason")),
+                _bad.sum("tts_operator_conditions", "kind", "type", "reason"),
                 "{{kind}} {{type}} {{reason}}",
             ),
             stacked=True,
@@ -146,7 +146,7 @@ RESOURCES = Row(
         ),
     ],
 )
-KUBERAY = Row(
+KUBERAY_OBJECTS = Row(
     "KubeRay: needs its metrics",
     [
         series(
@@ -154,7 +154,8 @@ KUBERAY = Row(
             "Does KubeRay serve the services?",
             COUNT,
             Query(
-                "sum by (name, condition) (kuberay_service_condition_ready)", "{{name}} ready={{condition}}"
+                KUBERAY.sum("kuberay_service_condition_ready", "name", "condition"),
+                "{{name}} ready={{condition}}",
             ),
         ),
         series(
@@ -162,7 +163,7 @@ KUBERAY = Row(
             "Is a service being replaced by a new cluster?",
             COUNT,
             Query(
-                "sum by (name, condition) (kuberay_service_condition_upgrade_in_progress)",
+                KUBERAY.sum("kuberay_service_condition_upgrade_in_progress", "name", "condition"),
                 "{{name}} upgrade={{condition}}",
             ),
         ),
@@ -170,7 +171,7 @@ KUBERAY = Row(
             "Start of Ray clusters",
             "How long do Ray clusters take to start?",
             SECONDS,
-            Query("max by (name) (kuberay_cluster_provisioned_duration_seconds)", "{{name}}"),
+            Query(KUBERAY.max("kuberay_cluster_provisioned_duration_seconds", "name"), "{{name}}"),
         ),
     ],
     folded=True,
@@ -179,7 +180,7 @@ BOARD = Board(
     "ttsp-operator",
     "Operator",
     "Does the operator make the cluster what the resources say?",
-    [STATE, RECONCILES, RESOURCES, KUBERAY],
+    [STATE, RECONCILES, RESOURCES, KUBERAY_OBJECTS],
     [choice("namespace", "Namespace", "tts_operator_leader", "namespace", "Where the operator runs.")],
     on_ray=False,
 )

@@ -14,7 +14,7 @@ from dashboards.panels import (
     figure,
     series,
 )
-from dashboards.promql import RANGE, RAY, or_zero
+from dashboards.promql import RANGE, RAY, RECORDED, or_zero
 
 LISTENER = RAY.where('priority="interactive"')
 FIRST_AUDIO = "ray_ttsp_speech_first_audio_seconds"
@@ -22,6 +22,7 @@ REQUESTS = "ray_ttsp_http_requests_total"
 NO_FAULT = "0.1"
 """Seconds of silence within a speech that a listener takes for a pause; a bucket of the histogram."""
 
+_budget = "/ on (slo) group_left () (1 - ttsp:slo_objective:ratio)"
 _failed = or_zero(RAY.where('status=~"5.."').increase(REQUESTS))
 _model = to_dashboard("This model", "ttsp-model", model="model")
 
@@ -46,14 +47,14 @@ SERVED = Row(
             links=[error_logs()],
         ),
         figure(
-            "First audio",
+            "First audio, 95 of 100",
             "How long do 95 of 100 callers who listen wait for the first audio?",
             SECONDS,
             Query(LISTENER.quantile(0.95, FIRST_AUDIO, window=RANGE), "95 of 100"),
             thresholds=bad_above(1, worse=3),
         ),
         figure(
-            "Turned away",
+            "Turned away, share",
             "Which share of the requests for speech and text in the time shown found no room (429)?",
             SHARE,
             Query(
@@ -75,6 +76,43 @@ SERVED = Row(
             COUNT,
             Query(or_zero('count (ALERTS{alertstate="firing"})'), "firing"),
             thresholds=bad_above(1),
+        ),
+    ],
+)
+OBJECTIVES = Row(
+    "Objectives (SLOs)",
+    [
+        figure(
+            "Good in the last hour",
+            "Which share of requests, first audios, admissions and batches was as it should be?",
+            SHARE,
+            Query(f"1 - {RECORDED.of('ttsp:slo_errors:ratio_rate1h')}", "{{slo}}"),
+            thresholds=bad_below(0.99, worse=0.95),
+            width=12,
+        ),
+        figure(
+            "Good in three days",
+            "Are the objectives met?",
+            SHARE,
+            Query(f"1 - {RECORDED.of('ttsp:slo_errors:ratio_rate3d')}", "{{slo}}"),
+            thresholds=bad_below(0.99, worse=0.95),
+            width=12,
+        ),
+        series(
+            "Burn of the error budgets, last hour",
+            "How many times too fast are the budgets of 30 days used? From 14.4 on, somebody is called.",
+            COUNT,
+            Query(f"{RECORDED.of('ttsp:slo_errors:ratio_rate1h')} {_budget}", "{{slo}}"),
+            thresholds=bad_above(14.4),
+            width=12,
+        ),
+        series(
+            "Burn of the error budgets, six hours",
+            "The same, for slower fires: from 6 on, somebody is called. Which objective will be missed?",
+            COUNT,
+            Query(f"{RECORDED.of('ttsp:slo_errors:ratio_rate6h')} {_budget}", "{{slo}}"),
+            thresholds=bad_above(6),
+            width=12,
         ),
     ],
 )
@@ -267,5 +305,5 @@ BOARD = Board(
     "ttsp-service",
     "Service",
     "Are users served? If not, the rows below say where to look; the other dashboards say why.",
-    [SERVED, REQUESTS_ROW, SPEECH, QUEUE, GROUND],
+    [SERVED, OBJECTIVES, REQUESTS_ROW, SPEECH, QUEUE, GROUND],
 )

@@ -17,6 +17,7 @@ from tts_operator.desired.monitoring import (
     service_monitor,
 )
 from tts_operator.desired.network import (
+    collector_policy,
     database_policy,
     loader_policy,
     network_policy,
@@ -24,6 +25,7 @@ from tts_operator.desired.network import (
     quota_policy,
 )
 from tts_operator.desired.ray_service import SERVE_PORT, Defaults, engine_images, ray_service
+from tts_operator.desired.tracing import collector_port
 from tts_operator.objects import (
     CLAIM,
     COMPONENT_LABEL,
@@ -149,6 +151,9 @@ def _network_policies(service: _Service) -> Children:
     oidc = service.spec.security.oidc
     if oidc is not None:
         yield service.child(NETWORK_POLICY, f"{name}-oidc", provider_policy(playground, oidc))
+    collector = collector_port(playground)
+    if collector is not None:
+        yield service.child(NETWORK_POLICY, f"{name}-traces", collector_policy(playground, collector))
 
 
 def _disruption_budgets(service: _Service) -> Children:

@@ -33,6 +33,7 @@ from tts_operator.desired.ray_service import (
     worker_template,
 )
 from tts_operator.desired.security import explained, lacking
+from tts_operator.desired.tracing import collector_port
 from tts_operator.objects import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -154,8 +155,7 @@ def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
     children = [batch]
     if inputs.playground.spec.network_policy.enabled:
         service = inputs.job.spec.service_name
-        ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
-        policy = job_policy(inputs.job.name, service, ports, defaults)
+        policy = job_policy(inputs.job.name, service, _outside_ports(inputs), defaults)
         children.append(_by_content(NETWORK_POLICY, inputs, "pods", policy))
     monitoring = monitoring_of(inputs.playground, defaults.monitoring)
     if inputs.job.spec.ephemeral is not None and monitoring.kind in ("PodMonitor", "ServiceMonitor"):
@@ -165,6 +165,13 @@ def job_children(inputs: JobInputs, defaults: Defaults) -> list[dict[str, Any]]:
         children.append(monitor)
     children.append(_ray_job(inputs, defaults, batch["metadata"]["name"]))
     return children
+
+
+def _outside_ports(inputs: JobInputs) -> list[int]:
+    """Return the ports outside that the job's pods must reach: object stores and its traces' collector."""
+    ports = inputs.playground.spec.network_policy.outside_ports if _outside(inputs.job) else []
+    collector = collector_port(inputs.playground) if inputs.job.spec.ephemeral is not None else None
+    return [*ports, *([collector] if collector is not None and collector not in ports else [])]
 
 
 def _batch(inputs: JobInputs) -> dict[str, Any]:

@@ -14,12 +14,14 @@ METRICS_PORTS: Mapping[str, int] = {"metrics": METRICS_PORT, "as-metrics": 44217
 dashboard."""
 COMPONENT = "metrics"
 """Component of the Kubernetes Service that a ServiceMonitor selects."""
-_DROPPED = "otel_scope_.*|WorkerId|SessionName|Version"
-"""Labels of Ray that are on every sample and make new series of each restart."""
+DROPPED_LABELS = "otel_scope_.*|SessionName|Version"
+"""Labels of Ray that are on every sample and make new series of each restart. WorkerId stays: Ray's dashboard
+of text models joins by it, and without it two processes of a node would have the same series."""
 _SOURCES = {
     "ray_io_cluster": "__meta_kubernetes_pod_label_ray_io_cluster",
     "ttsp_service": "__meta_kubernetes_pod_label_ttsplayground_dev_service",
     "ttsp_job": "__meta_kubernetes_pod_label_ttsplayground_dev_ttsjob",
+    "node": "__meta_kubernetes_pod_node_name",
 }
 """Labels of samples and where they come from. Ray's own dashboards select by the first."""
 
@@ -100,7 +102,7 @@ def _endpoints(monitoring: Monitoring) -> list[dict[str, Any]]:
                 {"action": "replace", "sourceLabels": [source], "targetLabel": label}
                 for label, source in _SOURCES.items()
             ],
-            "metricRelabelings": [{"action": "labeldrop", "regex": _DROPPED}],
+            "metricRelabelings": [{"action": "labeldrop", "regex": DROPPED_LABELS}],
         }
         for name in METRICS_PORTS
     ]

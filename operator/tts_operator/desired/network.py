@@ -100,6 +100,17 @@ def provider_policy(playground: Playground, oidc: Oidc) -> dict[str, Any]:
     return _head_policy(playground, *sorted({urlsplit(address).port or 443 for address in addresses}))
 
 
+def collector_policy(playground: Playground, port: int) -> dict[str, Any]:
+    """Return the body of the NetworkPolicy that lets the service's pods reach their traces' collector."""
+    return {
+        "spec": {
+            "podSelector": {"matchLabels": {SERVICE_LABEL: playground.name}},
+            "policyTypes": ["Egress"],
+            "egress": [_outside(port)],
+        }
+    }
+
+
 def job_policy(job: str, service: str | None, outside: Sequence[int], defaults: Defaults) -> dict[str, Any]:
     """Return the body of a TTSJob's NetworkPolicy: its pods can reach each other.
 

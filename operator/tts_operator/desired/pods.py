@@ -8,6 +8,7 @@ from typing import Any
 from tts_app.resources import Playground, Resources
 from tts_app.resources.quantities import Compute
 from tts_operator.desired import claims
+from tts_operator.desired.tracing import tracing_variables
 
 USER = 1000
 """The images' user and group: they have no other, and no shell that could become another."""
@@ -24,6 +25,13 @@ CLAIMS_PATH = "/claims"
 """Where the claims of `pvc://` addresses are mounted, each by its name."""
 _RAY_PODS = ("ray-head", "ray-worker")
 _AUTHORITY_PATH = "/etc/tts-playground/ray-authority"
+_RAY_LOGS = (
+    # Everything that Ray's processes print is in the container's log, which Kubernetes keeps and rotates.
+    {"name": "RAY_LOG_TO_STDERR", "value": "1"},
+    {"name": "RAY_BACKEND_LOG_JSON", "value": "1"},
+    # Serve would print its lines there as text; the replicas print them as JSON.
+    {"name": "RAY_SERVE_LOG_TO_STDERR", "value": "0"},
+)
 _RAY_TLS_PATH = "/etc/tts-playground/ray-tls"
 _RAY_TLS_MOUNT = {"name": "ray-tls", "mountPath": _RAY_TLS_PATH, "readOnly": True}
 _RAY_TLS = (
@@ -183,7 +191,9 @@ class PodTemplate:
             "resources": {name: dict(amounts) for name, amounts in self.resources.items()},
             "env": [
                 *_environment(),
+                *(_RAY_LOGS if self.container in _RAY_PODS else ()),
                 *(_RAY_TLS if self._authority else ()),
+                *(tracing_variables(self.playground) if self.container in _RAY_PODS else ()),
                 *map(dict, self.environment),
             ],
             "ports": [

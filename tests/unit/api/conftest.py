@@ -49,6 +49,7 @@ from tts_app.storage.speeches import Speeches
 from tts_app.telemetry.logs import Fingerprint
 from tts_app.telemetry.metrics.speech import SpeechMetrics
 from tts_app.telemetry.metrics.text import TextMetrics
+from tts_app.telemetry.showing import Showing
 
 CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0))
 
@@ -68,6 +69,8 @@ class SimulatedModel:
     clips: list[Clip] = field(default_factory=list)
     """Of cloned voices, one for each segment that was spoken with one."""
     forgotten: list[str] = field(default_factory=list)
+    running: bool = False
+    """Whether Serve has a replica of it."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -80,6 +83,9 @@ class SimulatedModel:
         if self.down:
             raise ModelUnavailableError("Model 'kokoro' is not ready.")
         return CAPABILITIES
+
+    async def runs(self) -> bool:
+        return self.running
 
     def close(self) -> None:
         return
@@ -136,6 +142,9 @@ class SimulatedWriter:
         if self.down:
             raise ModelUnavailableError("Model 'writer' is not ready: it is still being loaded.")
         return self.capabilities_
+
+    async def runs(self) -> bool:
+        return not self.down
 
     def close(self) -> None:
         return
@@ -250,6 +259,8 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     for module in (speech, service_module.speech):
         monkeypatch.setattr(module, "check", check)
         monkeypatch.setattr(module, "speak", speak)
+    # Nobody looks at the models but whom a test lets look; tests of the gauges show them themselves.
+    monkeypatch.setattr("tts_app.api.app.showing_of", lambda _context: Showing())
     async with AsyncExitStack() as stack:
 
         async def begin(

@@ -3,11 +3,14 @@
 import asyncio
 import base64
 import json
+import traceback
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from tts_app.api.middleware import BrokenAnswerError, RequestContext
 from tts_app.engines.base import EngineError
 from tts_app.resources.engines import ENGINES
 from tts_app.serving.client import PATIENCE
@@ -136,6 +139,27 @@ async def test_a_failing_engine_is_an_error_and_frees_its_slot(api: Any) -> None
     api.model.error = EngineError("the segment is too long")
     assert (await api.client.post(PATH, json=body())).status_code == 400
     assert api.load == (0, 0)
+
+
+async def test_what_breaks_an_answer_off_is_raised_without_its_message() -> None:
+    """Serve's proxy logs what is raised, and the message may quote the text."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("zanzibar")
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None:
+        return
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(BrokenAnswerError) as caught:
+        await RequestContext(app, max_body=10)(scope, receive, send)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "RuntimeError" in told
+    assert "zanzibar" not in told
 
 
 async def test_a_model_that_is_away_is_503_with_a_time_to_come_back(api: Any) -> None:

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import Measured
 from typer.testing import CliRunner, Result
 
 from tts_app.backoff import Backoff
@@ -31,6 +33,7 @@ from tts_app.resources import VoiceModel
 from tts_app.serving import governor
 from tts_app.speech import Utterance
 from tts_app.storage.output import FolderOutput, LockedError, Segment
+from tts_app.telemetry.showing import Showing
 
 MakePlan = Callable[..., Plan]
 MakeModel = Callable[..., VoiceModel]
@@ -258,6 +261,36 @@ async def test_driver_fails_when_the_output_stays_away_too_long(
     assert ended.state == "Failed"
     assert ended.message.startswith("The output cannot be written: ")
     assert words in ended.message
+
+
+async def test_driver_counts_items_retries_and_what_was_spoken(
+    batch: Batch, speaker: Speaker, measured: Measured
+) -> None:
+    first, never = "female_en-US: Hello 1.", "male_en-US: Hello 2."
+    speaker.fails = {first: 1, never: 100}
+    assert (await batch.run(retries=2)).state == "PartiallyFailed"
+    assert measured.total("ttsp_batch_items", outcome="done") == 7
+    assert measured.total("ttsp_batch_items", outcome="failed") == 1
+    assert measured.total("ttsp_batch_items", outcome="skipped") == 0
+    assert measured.total("ttsp_batch_retries") == 1 + 2
+    assert measured.total("ttsp_speech_characters", voice="female_en-US") == 2 * len("Hello 1.")
+    assert measured.total("ttsp_speech_audio_seconds", voice="male_en-US") == pytest.approx(0.8)
+    assert (await batch.run(retries=0)).state == "PartiallyFailed"
+    assert measured.total("ttsp_batch_items", outcome="skipped") == 7
+
+
+async def test_driver_shows_the_items_that_wait_and_those_that_are_spoken(
+    batch: Batch, speaker: Speaker, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Showing", partial(Showing, every=0.001))
+    speaker.seconds = 0.02
+    assert (await batch.run(parallelism=2)).state == "Succeeded"
+    waiting = measured.all("ttsp_batch_items_open", state="waiting")
+    running = measured.all("ttsp_batch_items_open", state="running")
+    assert max(running) >= 1
+    assert max(waiting) >= 4
+    assert all(0 <= one + other <= 8 for one, other in zip(waiting, running, strict=True))
+    assert measured.all("ttsp_governor_slots")[0] == 2
 
 
 async def test_driver_writes_no_report_when_another_has_taken_over(

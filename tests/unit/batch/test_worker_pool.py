@@ -33,7 +33,7 @@ def actor(answer: Any) -> Any:
     async def ready() -> int:
         return 1
 
-    async def render(_orders: list[Order]) -> Any:
+    async def render(_orders: list[Order], _work: Any) -> Any:
         if isinstance(answer, BaseException):
             raise answer
         return answer

@@ -83,11 +83,12 @@ def test_monitor_scrapes_all_of_rays_ports_with_the_label_of_its_dashboards(buil
         assert endpoint["interval"] == "15s"
         added = {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]}
         assert added["ray_io_cluster"] == ["__meta_kubernetes_pod_label_ray_io_cluster"]
+        assert added["node"] == ["__meta_kubernetes_pod_node_name"]
         (dropped,) = endpoint["metricRelabelings"]
         assert dropped["action"] == "labeldrop"
-        gone = ("otel_scope_name", "WorkerId", "SessionName", "Version")
+        gone = ("otel_scope_name", "SessionName", "Version")
         assert all(re.fullmatch(dropped["regex"], label) for label in gone)
-        kept = ("model", "ray_io_cluster", "NodeAddress", "replica", "SessionNameless")
+        kept = ("model", "ray_io_cluster", "NodeAddress", "replica", "SessionNameless", "WorkerId")
         assert not any(re.fullmatch(dropped["regex"], label) for label in kept)
 
 

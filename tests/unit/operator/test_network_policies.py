@@ -7,6 +7,7 @@ from tts_app.resources.playground import Oidc
 from tts_operator.desired.network import (
     KUBERAY,
     SUBMITTER,
+    collector_policy,
     database_policy,
     job_policy,
     loader_policy,
@@ -150,6 +151,14 @@ def test_egress_of_the_head_is_to_the_ports_of_its_database_and_provider_alone(s
     assert not service().allows(HEAD, Outside("203.0.113.1"), 443)
     assert not service().allows(WORKER, Outside("203.0.113.1"), 5432)
     assert not service().allows(WORKER, Outside("203.0.113.1"), 8443)
+
+
+def test_service_lets_all_its_pods_reach_the_collector_of_its_traces(playground):
+    policy = collector_policy(playground(), 4318)
+    network = Network(NAMESPACES, [("speech", policy["spec"])])
+    assert all(network.allows(pod, Outside("203.0.113.1"), 4318) for pod in (HEAD, WORKER))
+    assert not network.allows(WORKER, Outside("203.0.113.1"), 443)
+    assert not any(network.allows(HEAD, Outside(address), 4318) for address in METADATA)
 
 
 def test_job_lets_kuberay_and_its_own_pods_in():

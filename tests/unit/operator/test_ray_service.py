@@ -295,3 +295,12 @@ def test_group_of_depends_on_the_number_of_nodes(text):
     resources = {"cpu": "8", "memory": "64Gi", "gpu": "8"}
     one, two = (text("a", engine="vllm", resources=resources, parameters={"nodes": n}) for n in (1, 2))
     assert group_of(one) != group_of(two)
+
+
+def test_ray_pods_log_to_the_output_of_their_containers(build, model):
+    cluster = build([model("a")])["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        variables = {entry["name"]: entry.get("value") for entry in container["env"]}
+        assert (variables["RAY_LOG_TO_STDERR"], variables["RAY_SERVE_LOG_TO_STDERR"]) == ("1", "0")
+        assert variables["RAY_BACKEND_LOG_JSON"] == "1"

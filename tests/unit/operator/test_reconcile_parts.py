@@ -142,7 +142,7 @@ async def test_work_logs_a_reconcile_that_raises_with_its_service_and_goes_on(ca
     caplog.handler.removeFilter(annotate)
     (record,) = caplog.records
     line = json.loads(formatter().format(record))
-    assert (line["namespace"], line["service"], line["severity"]) == ("ns", "a", "error")
+    assert (line["namespace"], line["service"], line["level"]) == ("ns", "a", "ERROR")
     assert "RuntimeError: broken" in line["exc_info"]
 
 
@@ -153,7 +153,7 @@ async def test_log_line_outside_a_reconcile_names_no_service(caplog):
     logging.getLogger("tts_operator").warning("outside")
     caplog.handler.removeFilter(annotate)
     lines = [json.loads(formatter().format(record)) for record in caplog.records]
-    assert [(line["message"], line.get("service")) for line in lines] == [("inside", "a"), ("outside", None)]
+    assert [(line["event"], line.get("service")) for line in lines] == [("inside", "a"), ("outside", None)]
 
 
 async def log(message):

@@ -22,8 +22,17 @@ PODS_OWN = {"namespace", "identity"}
 """Settings that the chart takes from the pod."""
 FIXED = {"host", "lease_seconds", "lease_renewal_seconds"}
 """Settings that the chart leaves as they are."""
-COMPUTED = {"namespaces", "gateway_image", "engine_images"}
-"""Settings that the chart makes of several values: tests/operator/test_chart.py renders them."""
+COMPUTED = {
+    "namespaces",
+    "gateway_image",
+    "engine_images",
+    "monitoring",
+    "monitoring_namespace",
+    "metrics_certificate",
+    "metrics_key",
+    "metrics_token",
+}
+"""Settings that the chart makes of several values: tests/operator/test_chart*.py render them."""
 
 
 def set_by_chart() -> dict[str, str]:

@@ -126,6 +126,12 @@ GOOD = {
             "trustedProxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],
         },
         networkPolicy={"allowFrom": [{"namespaceSelector": {}}, {"podSelector": {"app": "site"}}]},
+        monitoring={
+            "kind": "ServiceMonitor",
+            "labels": {"release": "prometheus"},
+            "interval": "1m30s",
+            "tracing": {"endpoint": "http://otel-collector.monitoring:4318", "sampleRatio": 0.1},
+        },
         ingress={"host": "speech.example.com"},
         scheduling={
             "tolerations": [{"operator": "Exists"}, {"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
@@ -256,6 +262,7 @@ RULES = [
         {"spec.networkPolicy.allowFrom.0": {}},
         "a peer needs namespaceSelector, podSelector or both",
     ),
+    Case("playground", {"spec.monitoring.podMonitor": True}, "podMonitor means kind PodMonitor"),
     Case("playground", {"spec.security.trustedProxies.0": "proxy.example"}, "addresses or networks"),
     Case("playground", {"spec.security.trustedProxies.0": "10.0.0.300"}, "addresses or networks"),
     Case(

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.serve import context as serve_context
 
 from tts_app.engines.base import Segment
 from tts_app.serving import client as module
 from tts_app.serving.client import ModelClient, ModelUnavailableError, VoiceClient
 from tts_app.serving.readiness import Readiness
+from tts_app.telemetry.about import about
 
 
 class Client(ModelClient[Any]):
@@ -94,3 +96,26 @@ async def test_voice_client_waits_for_a_busy_model_and_not_for_a_lost_one(
     assert not patient.done()
     patient.cancel()
     await asyncio.gather(patient, return_exceptions=True)
+
+
+async def test_voice_client_sends_along_what_it_works_for_and_tells_serve_the_request() -> None:
+    """Serve's own lines about a call have the id that it knows."""
+    sent: list[Any] = []
+    known: list[str] = []
+
+    async def remote(*arguments: Any) -> list[str]:
+        *_, work, trace = arguments
+        assert trace == {}, "traces are off"
+        sent.append(work)
+        return ["audio"]
+
+    def called(*arguments: Any) -> Any:
+        known.append(serve_context._get_serve_request_context().request_id)
+        return remote(*arguments)
+
+    client = VoiceClient("kokoro")
+    client._handle = SimpleNamespace(synthesise=SimpleNamespace(remote=called))  # type: ignore[assignment]
+    with about(request_id="r", tenant="t"), about(batch="b", item=1):
+        await asyncio.create_task(client.synthesise(Segment("a", "", "en-US", "heart")))
+    assert sent == [{"request_id": "r", "tenant": "t", "batch": "b", "item": 1}]
+    assert known == ["r"]

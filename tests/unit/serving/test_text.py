@@ -390,8 +390,8 @@ async def test_text_client_passes_on_the_refusal_of_the_engine(client: TextClien
         await written(client, "refuse")
 
 
-def test_serve_logger_drops_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would log an error, with parts of what was asked."""
+def test_serve_logger_has_no_refusals_and_no_messages_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would have parts of what was asked."""
     logger = logging.getLogger(SERVE_LOGGER_NAME)
     logged: list[logging.LogRecord] = []
     monkeypatch.setattr(logger, "filters", [])
@@ -401,16 +401,20 @@ def test_serve_logger_drops_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (
         EngineError("no"),
         ContextLengthError("too long"),
-        EngineStoppedError("x"),
-        ValueError("y"),
+        EngineStoppedError("quoted"),
+        ValueError("quoted"),
     ):
         try:
             raise error
         except Exception:
             logger.exception("Request failed.")
     logger.error("Something else.")
-    reported = [record.exc_info and record.exc_info[0] for record in logged]
-    assert reported == [EngineStoppedError, ValueError, None]
+    assert [record.exc_info for record in logged] == [None, None, None]
+    stopped, failed, other = (record.getMessage() for record in logged)
+    where = "test_text.py:"
+    assert stopped.startswith(f"Request failed. tts_app.engines.text.EngineStoppedError at {where}")
+    assert failed.startswith(f"Request failed. builtins.ValueError at {where}")
+    assert other == "Something else."
 
 
 async def test_text_replica_is_unhealthy_after_repeated_engine_failures(

@@ -1,6 +1,7 @@
 """The voice deployment's class, without Ray around it."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from tts_app.engines.base import Capabilities, EngineError, Segment
 from tts_app.engines.pool import EnginePool
 from tts_app.resources import Source
 from tts_app.serving.voice_replica import Voice, VoiceArgs
+from tts_app.telemetry.logs import set_up
 
 
 class SimulatedEngine:
@@ -112,3 +114,16 @@ async def test_voice_replica_never_runs_a_call_canceled_before_its_turn(voice: V
     engine.allowed.release(2)
     await asyncio.gather(first, third)
     assert engine.started == ["first", "third"]
+
+
+async def test_voice_replica_logs_what_its_caller_works_for(
+    voice: Voice, capfd: pytest.CaptureFixture[str]
+) -> None:
+    set_up("voice-m", "INFO", None, model="m")
+    engine_of(voice).allowed.release(2)
+    work = {"request_id": "r", "tenant": "t", "batch": "b", "item": 2, "model": "writer"}
+    await voice.synthesise([segment("one")], True, work)
+    await voice.synthesise([segment("two")])
+    first, second = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    assert {**work, "model": "m", "event": "segments spoken"}.items() <= first.items()
+    assert second.keys().isdisjoint(work.keys() - {"model"})

@@ -11,6 +11,7 @@ from tts_app.storage.batches import (
     Batches,
     BatchStatus,
     IdempotencyConflictError,
+    OpenBatches,
     UnknownCursorError,
 )
 from tts_app.storage.database import Database
@@ -166,6 +167,19 @@ def test_batches_lists_unfinished_ones_oldest_first(batches: Batches) -> None:
     batches.running(TENANT, "batch_0001", started=1.0)
     batches.finish(TENANT, "batch_0002", BatchStatus.CANCELLED, finished=1.0)
     assert batches.unfinished() == [(TENANT, f"batch_000{number}") for number in (0, 1, 3)]
+
+
+def test_batches_counts_those_of_all_tenants_that_have_not_ended(batches: Batches) -> None:
+    assert batches.open_by_status() == {}
+    for number in (1, 2, 3, 4):
+        batches.add(TENANT if number % 2 else "other", batch(number))
+    batches.running(TENANT, "batch_0003", started=2000.0)
+    batches.running("other", "batch_0004", started=2000.0)
+    batches.finish("other", "batch_0004", BatchStatus.FAILED, finished=3000.0)
+    assert batches.open_by_status() == {
+        BatchStatus.QUEUED: OpenBatches(2, 1001.1),
+        BatchStatus.RUNNING: OpenBatches(1, 1003.1),
+    }
 
 
 def test_batches_pages_have_each_batch_once_newest_first(batches: Batches) -> None:

@@ -1,0 +1,55 @@
+"""`ttsp support-bundle`: what somebody needs who helps, in one file, without texts and secrets."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tts_app.cli.console import FAILED, err, fail, settings_of
+from tts_app.cli.top import playground_addresses
+
+if TYPE_CHECKING:
+    from tts_app.desk.bundle import Entry
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File to write. Default: ttsp-support-<time>.tar.gz here."),
+]
+
+
+def support_bundle(
+    output: Output = None,
+    url: Annotated[str, typer.Option(help="Address of the playground; TTSP_API_KEY holds its key.")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Address of Ray's metrics. Default: of TTSP_METRICS_PORT on this machine.")
+    ] = "",
+) -> None:
+    """Pack versions, settings, state, metrics and logs of a playground for somebody who helps.
+
+    No text of a caller and no secret is in it. Run it with the variables TTSP_* of the playground.
+    """
+    from tts_app.desk.collect import of_playground
+
+    settings = settings_of()
+    pack(output, of_playground(settings, *playground_addresses(settings, url, metrics)))
+
+
+def pack(output: Path | None, entries: Iterable["Entry"]) -> None:
+    """Write a bundle and print what it holds."""
+    from tts_app.desk.bundle import write
+
+    path = output or Path(f"ttsp-support-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz")
+    try:
+        held = write(path, entries)
+    except FileExistsError:
+        fail(f"{path} exists: name another file with --output.", FAILED)
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror or error}.", FAILED)
+    for entry in held:
+        err.print(f"{entry.name}: {entry.about}", markup=False, soft_wrap=True)
+    err.print(
+        "It has names of models, pods and tenants, and ids of requests: read it before you give it away."
+    )
+    typer.echo(path)
