@@ -241,10 +241,15 @@ def test_chart_environment_is_understood_by_the_operator(
     helm: Helm, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = environment(helm.render(WAYS[way]))
-    for name, value in variables.items():
-        assert name.removeprefix("TTSP_OPERATOR_").lower() in Settings.model_fields, name
-        if value is not None:  # the others are the pod's own name and namespace
-            monkeypatch.setenv(name, value)
+    values = {name: value for name, value in variables.items() if value is not None}
+    for name in variables:
+        known = name.removeprefix("TTSP_OPERATOR_").lower() in Settings.model_fields
+        assert known or name.startswith("OTEL_"), name
+    for name, value in values.items():  # the others are the pod's own name and namespace
+        monkeypatch.setenv(name, value)
+    tracing = tracing_of(values)
+    wanted = WAYS[way].get("monitoring", {}).get("tracing", {})
+    assert (tracing.endpoint if tracing else "") == wanted.get("endpoint", "")
     settings = Settings()
     assert settings.leader_election
     assert settings.watched == tuple(WAYS[way].get("watchNamespaces", ()))
