@@ -74,6 +74,10 @@ def test_support_bundle_holds_no_text_and_no_secret(
     assert any(line["event"] == "request" for line in gateway)
     assert "logs/voice-kokoro.jsonl" in files
     state: Path = playground.folder / "state"
+    said = json.loads((state / "running.json").read_text())
+    assert (said["url"], said["metrics"]) == (playground.url, f"{playground.metrics}/metrics")
+    assert (Path(said["ray"]) / "r" / "session_latest" / "logs").is_dir()
+    assert (state / "running.json").stat().st_mode & 0o077 == 0
     secrets = [key, playground.token.strip(), (state / "key-pepper").read_text().strip()]
     secrets.append((state / "text-hash.key").read_text().strip())
     whole = "".join(files.values())

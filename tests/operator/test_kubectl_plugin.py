@@ -169,7 +169,7 @@ def test_top_reads_pods_through_the_api_server(
     found = json.loads(plugin("top", "--once", "--json", "--interval=1"))
     (kokoro,) = found["models"]
     assert (kokoro["model"], kokoro["waiting"]) == ("kokoro", 3)
-    assert kokoro["requests_per_second"] == pytest.approx(10 / found["span_seconds"])
+    assert 0 < kokoro["requests_per_second"] <= 10, "ten between two scrapes, a second or more apart"
     assert found["notes"] == ["VoiceModel kokoro: Deploying: It loads."]
     job = tmp_path / "job.yaml"
     job.write_text(JOB)

@@ -225,8 +225,29 @@ def test_logs_prints_what_is_asked_for(folder: Path, options: list[str], seconds
 
 
 @pytest.mark.parametrize(
+    ("level", "seconds"),
+    [
+        ("debug", [1, 2, 3, 4, 5]),
+        ("INFO", [2, 3, 4, 5]),
+        ("WARNING", [3, 4, 5]),
+        ("error", [4, 5]),
+        ("CRITICAL", [5]),
+    ],
+)
+def test_logs_level_is_the_least_serious_one(tmp_path: Path, level: str, seconds: list[int]) -> None:
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    lines = [entry(second, component="c", level=name) for second, name in enumerate(levels, start=1)]
+    (tmp_path / "c.jsonl").write_text("".join(lines) + entry(6, component="c", level="TRACE"))
+    done = ttsp("--folder", str(tmp_path), "--json", "--level", level)
+    printed = [json.loads(line) for line in done.output.splitlines()]
+    assert [log_lines.moment(line).second for line in printed] == seconds
+
+
+@pytest.mark.parametrize(
     ("options", "code", "said"),
     [
+        (["--level", "WARN"], 2, r"--level 'WARN': give one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        (["--level", "ERROR"], 1, r"No line in .* has level ERROR or a more serious one"),
         (["--request", "none"], 1, r"No line in .* has request_id none"),
         (["--since", "yesterday"], 2, r"--since 'yesterday': give 30s, 10m, 2h or 1d"),
         (["--folder", "/nowhere"], 1, r"There is no log folder /nowhere"),

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -30,7 +29,13 @@ Model = Annotated[str, typer.Option(help="Lines about this model.")]
 Component = Annotated[
     str, typer.Option(help="Lines of one component: gateway, voice-kokoro, batch-driver, operator ...")
 ]
-Level = Annotated[str, typer.Option(help="Lines of this level: DEBUG, INFO, WARNING, ERROR.")]
+Level = Annotated[
+    str,
+    typer.Option(
+        help="Lines of this level and more serious ones: DEBUG, INFO, WARNING, ERROR, CRITICAL. "
+        "WARNING shows errors too."
+    ),
+]
 Since = Annotated[
     str, typer.Option(help="Only lines that are no older: 30s, 10m, 2h, 1d, or a moment in ISO 8601.")
 ]
@@ -58,8 +63,8 @@ def logs(
     """Print log lines of all processes on this machine, in the order of time."""
     from tts_app.desk.log_sources import folder_lines
 
-    wanted = _wanted(since, item, request_id=request, batch=batch, speech=speech, tenant=tenant, model=model)
-    wanted = _with(wanted, component=component, level=level.upper())
+    fields = {"request_id": request, "batch": batch, "speech": speech, "tenant": tenant, "model": model}
+    wanted = _wanted(since, item, level, component=component, **fields)
     if folder is None:
         settings = settings_of()
         folder = settings.log_dir or settings.state / "logs"
@@ -94,8 +99,8 @@ def cluster_logs(
     from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl
     from tts_app.desk.log_sources import SELECTOR, pod_lines
 
-    wanted = _wanted(since, item, request_id=request, batch=batch, speech=speech, tenant=tenant, model=model)
-    wanted = _with(wanted, component=component, level=level.upper())
+    fields = {"request_id": request, "batch": batch, "speech": speech, "tenant": tenant, "model": model}
+    wanted = _wanted(since, item, level, component=component, **fields)
     selector = f"{SELECTOR},{SERVICE_LABEL}={service}" if service else SELECTOR
     lines = pod_lines(Kubectl(context, kubeconfig, namespace), selector, _written(wanted.since), follow)
     with _reported():
@@ -106,22 +111,23 @@ def cluster_logs(
             _print_found(lines, wanted, as_json, f"the pods of {namespace or 'the namespace'}")
 
 
-def _wanted(since: str, item: int | None, **fields: str) -> "Wanted":
-    from tts_app.telemetry.log_lines import Wanted
+def _wanted(since: str, item: int | None, level: str, **fields: str) -> "Wanted":
+    """Return what is asked for: those of `fields` that are given count."""
+    from tts_app.telemetry.log_lines import LEVELS, Wanted
 
-    return _with(Wanted({}, _moment(since)), item="" if item is None else str(item), **fields)
-
-
-def _with(wanted: "Wanted", **fields: str) -> "Wanted":
-    """Return `wanted` with those of `fields` that are given."""
+    if level and level.upper() not in LEVELS:
+        fail(f"--level {level!r}: give one of {', '.join(LEVELS)}.", WRONG_USAGE)
     given = {name: value for name, value in fields.items() if value}
-    return replace(wanted, fields={**wanted.fields, **given})
+    if item is not None:
+        given["item"] = str(item)
+    return Wanted(given, _moment(since), level.upper())
 
 
 def _print_found(lines: Iterable["Line"], wanted: "Wanted", as_json: bool, where: str) -> None:
     if not _print(lines, wanted, as_json):
-        asked = ", ".join(f"{name} {value}" for name, value in wanted.fields.items()) or "what was asked for"
-        fail(f"No line in {where} has {asked}.", FAILED)
+        asked = [f"{name} {value}" for name, value in wanted.fields.items()]
+        asked += [f"level {wanted.level} or a more serious one"] if wanted.level else []
+        fail(f"No line in {where} has {', '.join(asked) or 'what was asked for'}.", FAILED)
 
 
 def _follow(folder: Path, wanted: "Wanted", as_json: bool) -> NoReturn:

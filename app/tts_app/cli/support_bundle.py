@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tts_app.cli.console import FAILED, err, fail, settings_of
-from tts_app.cli.top import playground_addresses
+from tts_app.cli.top import Metrics, Url, playground_addresses, running_playground
 
 if TYPE_CHECKING:
     from tts_app.desk.bundle import Entry
@@ -21,19 +21,19 @@ Output = Annotated[
 
 def support_bundle(
     output: Output = None,
-    url: Annotated[str, typer.Option(help="Address of the playground; TTSP_API_KEY holds its key.")] = "",
-    metrics: Annotated[
-        str, typer.Option(help="Address of Ray's metrics. Default: of TTSP_METRICS_PORT on this machine.")
-    ] = "",
+    url: Url = "",
+    metrics: Metrics = "",
 ) -> None:
     """Pack versions, settings, state, metrics and logs of a playground for somebody who helps.
 
-    No text of a caller and no secret is in it. Run it with the variables TTSP_* of the playground.
+    No text of a caller and no secret is in it. Run it with TTSP_STATE_DIR, and what else of
+    TTSP_* the playground has.
     """
     from tts_app.desk.collect import of_playground
 
     settings = settings_of()
-    pack(output, of_playground(settings, *playground_addresses(settings, url, metrics)))
+    running = running_playground(settings)
+    pack(output, of_playground(settings, running, *playground_addresses(settings, running, url, metrics)))
 
 
 def pack(output: Path | None, entries: Iterable["Entry"]) -> None:

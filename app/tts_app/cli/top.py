@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,15 +16,40 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from tts_app.desk.figures import Figures
-    from tts_app.desk.scrapes import Scrape
+    from tts_app.desk.figures import Figures, ModelFigures
+    from tts_app.desk.scrapes import Scrape, Span
     from tts_app.desk.sources import Source, Standing
+    from tts_app.serving.running import Running
+    from tts_app.settings import Settings
 
-_LEAST_SPAN = 30.0
-"""Seconds over which rates are taken, once the command has run for so long: Ray's agent has new figures only
-every few seconds."""
+_LEAST_SPAN = 60.0
+"""Seconds over which rates are taken, once the command has run for so long: Ray's processes export new
+figures only every ten seconds."""
+_EXPORTS = 3
+"""Exports of each process that `--once` waits for: the more, the less it matters when they were seen."""
+_PATIENCE = 30.0
+"""Seconds for which `--once` waits for them: a process in which nothing happens exports nothing new."""
 
-Once = Annotated[bool, typer.Option("--once", help="Print once and end: two scrapes, --interval apart.")]
+Url = Annotated[
+    str,
+    typer.Option(
+        help="Address of the playground; TTSP_API_KEY holds its key. Default: by TTSP_PORT, or of the "
+        "playground that runs with TTSP_STATE_DIR."
+    ),
+]
+Metrics = Annotated[
+    str,
+    typer.Option(
+        help="Address of Ray's metrics. Default: by TTSP_METRICS_PORT, or of the playground that runs with "
+        "TTSP_STATE_DIR."
+    ),
+]
+Once = Annotated[
+    bool,
+    typer.Option(
+        "--once", help="Print once and end: when three exports of Ray's processes were seen, or after 30 s."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object each time.")]
 Interval = Annotated[float, typer.Option(min=1, max=600, help="Seconds between two scrapes.")]
 Prometheus = Annotated[
@@ -36,10 +61,8 @@ Selector = Annotated[
 
 
 def top(
-    url: Annotated[str, typer.Option(help="Address of the playground; TTSP_API_KEY holds its key.")] = "",
-    metrics: Annotated[
-        str, typer.Option(help="Address of Ray's metrics. Default: of TTSP_METRICS_PORT on this machine.")
-    ] = "",
+    url: Url = "",
+    metrics: Metrics = "",
     prometheus: Prometheus = "",
     selector: Selector = "",
     interval: Interval = 5,
@@ -53,19 +76,43 @@ def top(
         show(PrometheusSource(prometheus, selector), interval, once=once, as_json=as_json)
         return
     settings = settings_of()
-    api, exported = playground_addresses(settings, url, metrics)
+    running = running_playground(settings)
+    api, exported = playground_addresses(settings, running, url, metrics)
+    if running is not None and not running.is_alive and (api, exported) == (running.url, running.metrics):
+        fail(
+            f"The playground of {settings.state} (process {running.pid}) has ended without a word: nothing "
+            "answers. Start it again with `ttsp serve`, or name another one with --url and --metrics.",
+            FAILED,
+        )
     key = settings.api_key.get_secret_value() if settings.api_key else None
     show(PlaygroundSource(api, exported, key), interval, once=once, as_json=as_json)
 
 
-def playground_addresses(settings: Any, url: str, metrics: str) -> tuple[str, str]:
-    """Return the addresses of a playground's API and metrics: those given, or those of the settings."""
+def running_playground(settings: "Settings") -> "Running | None":
+    """Return what the playground of the state folder says of itself; end the command if it is no sense."""
+    from tts_app.serving.running import RunningError, read
+
+    try:
+        return read(settings.state)
+    except RunningError as error:
+        fail(str(error), FAILED)
+
+
+def playground_addresses(
+    settings: "Settings", running: "Running | None", url: str, metrics: str
+) -> tuple[str, str]:
+    """Return the addresses of a playground's API and metrics.
+
+    They are those given, else those of variables that are set, else those that the playground of the state
+    folder wrote, else those that it has by default.
+    """
     scheme = "https" if settings.tls_cert else "http"
-    port = settings.metrics_port or 8090
-    return (
-        url.rstrip("/") or f"{scheme}://127.0.0.1:{settings.port}",
-        metrics or f"http://127.0.0.1:{port}/metrics",
-    )
+    api = f"{scheme}://127.0.0.1:{settings.port}"
+    exported = f"http://127.0.0.1:{settings.metrics_port or 8090}/metrics"
+    if running is not None:
+        api = api if "port" in settings.model_fields_set else running.url
+        exported = exported if "metrics_port" in settings.model_fields_set else running.metrics
+    return url.rstrip("/") or api, metrics or exported
 
 
 def show(source: "Source", interval: float, *, once: bool, as_json: bool) -> None:
@@ -95,7 +142,10 @@ def _each(
 
     try:
         for span in _spans(source, interval):
-            take(figures(span), source.standing())
+            if once and not _is_enough(span):
+                continue
+            standing = source.standing()
+            take(figures(span), standing)
             sys.stdout.flush()
             if once:
                 return
@@ -105,7 +155,13 @@ def _each(
         return
 
 
-def _spans(source: "Source", interval: float) -> Iterator[Any]:
+def _is_enough(span: "Span") -> bool:
+    """Return whether a span shows rates, or goes on for so long that nothing more is to be expected."""
+    seen = [len(scrapes) for scrapes in span.exports.values()]
+    return span.seconds >= _PATIENCE or (bool(seen) and min(seen) >= _EXPORTS)
+
+
+def _spans(source: "Source", interval: float) -> Iterator["Span"]:
     """Yield a span at each scrape but the first: from one that is `_LEAST_SPAN` old, or from the first."""
     from tts_app.desk.scrapes import Span
 
@@ -115,7 +171,7 @@ def _spans(source: "Source", interval: float) -> Iterator[Any]:
         scrapes.append(source.scrape())
         while len(scrapes) > 2 and scrapes[-1].seconds - scrapes[1].seconds >= _LEAST_SPAN:
             scrapes.popleft()
-        yield Span(scrapes[0], scrapes[-1])
+        yield Span(tuple(scrapes))
 
 
 def _json(found: "Figures", standing: "Standing") -> str:
@@ -129,24 +185,33 @@ def _page(found: "Figures", standing: "Standing") -> "RenderableType":
     parts: list[RenderableType] = [Text(note, style="red") for note in standing.notes]
     if not found.models:
         parts.append(Text("No model reports anything yet.", style="yellow"))
-    parts += [_models(found), _queues(found), _engines(found), _nodes(found)]
+    parts += [_models(found, standing), _queues(found), _engines(found), _nodes(found)]
     parts += [Text(line) for line in (*(f"job {job}" for job in standing.jobs), *_lines(found))]
     return Group(*parts)
 
 
-def _models(found: "Figures") -> "RenderableType":
+def _models(found: "Figures", standing: "Standing") -> "RenderableType":
     table = _table("MODEL", "KIND", "READY", "REQ/S", "FAIL/S", "FIRST P50", "P95")
     for model in found.models:
         table.add_row(
             model.model,
             model.kind,
-            {True: "yes", False: "no", None: "-"}[model.ready],
+            _ready(model, standing),
             _number(model.requests_per_second),
             _number(model.failures_per_second),
             _seconds(model.first_p50_seconds),
             _seconds(model.first_p95_seconds),
         )
     return table
+
+
+def _ready(model: "ModelFigures", standing: "Standing") -> str:
+    """Return whether a model can be used, and answers: a replica that is only busy can, and does not."""
+    if model.model in standing.busy:
+        return "busy"
+    if model.model in standing.unready:
+        return "no"
+    return {True: "yes", False: "no", None: "-"}[model.ready]
 
 
 def _engines(found: "Figures") -> "RenderableType":
@@ -205,7 +270,12 @@ def _lines(found: "Figures") -> Iterator[str]:
     yield f"http: {_number(found.http_requests_per_second)} requests/s; refused: {refused or 'none'}"
     if found.governor:
         yield "governor: " + ", ".join(f"{name} {_percent(ratio)}" for name, ratio in found.governor.items())
-    yield f"rates over {found.span_seconds:.0f} s; - : nothing happened, or it is not reported"
+    if found.storage:
+        yield "storage: " + ", ".join(
+            f"{store} {_percent(one.free_ratio)} free ({one.free_bytes / 1e9:.1f} GB)"
+            for store, one in found.storage.items()
+        )
+    yield f"rates over {found.span_seconds:.0f} s at most; - : nothing happened, or nothing new is reported"
 
 
 def _table(*headings: str) -> "Table":

@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import platform
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from tts_app.desk.conditions import rows_of
 from tts_app.desk.kubectl import SERVICE_LABEL, Kubectl, KubectlError
 from tts_app.desk.redaction import Redactor, plain_settings
 from tts_app.desk.sources import ClusterSource, SourceError
+from tts_app.serving.running import Running
 from tts_app.settings import Settings
 
 _LINES = 5000
@@ -47,26 +47,25 @@ _RAY_LOGS = (
 _OPERATOR = "app.kubernetes.io/name=tts-playground"
 
 
-def of_playground(settings: Settings, url: str, metrics: str) -> Iterator[Entry]:
-    """Yield the parts of the bundle of a playground of this machine; it need not run."""
+def of_playground(settings: Settings, running: Running | None, url: str, metrics: str) -> Iterator[Entry]:
+    """Yield the parts of the bundle of a playground of this machine; it need not run.
+
+    `running` is what it says of itself; None: nothing, so nothing of its Ray is known.
+    """
     redactor = Redactor(frozenset(known_secrets(settings)))
     yield Entry("versions.json", "versions of Python, its packages and the system", _json(_versions()))
-    values = {name: getattr(settings, name) for name in type(settings).model_fields}
-    yield Entry(
-        "settings.json", "the settings, without texts", _json(redactor.value(plain_settings(values, _PLAIN)))
-    )
+    yield _settings(redactor, settings, running)
     key = settings.api_key.get_secret_value() if settings.api_key else None
     yield _fetched(redactor, "state.json", "which models answer (/readyz)", f"{url}/readyz", key)
     yield _fetched(redactor, "metrics.prom", "a scrape of the metrics", metrics, None)
-    folder = settings.log_dir or settings.state / "logs"
+    folder = Path(running.logs) if running else settings.log_dir or settings.state / "logs"
     for path in sorted(folder.glob("*.jsonl*")):
         kept, left_out = redactor.our_lines(_tail(path))
         yield _log(f"logs/{path.name}", kept, left_out, "lines of the playground")
-    for path in _ray_logs():
+    for path in _ray_logs(Path(running.ray)) if running else ():
         kept, left_out = redactor.ray_lines(_tail(path))
         if kept:
-            session = path.parents[3].name
-            yield _log(f"ray/{session}/{path.name}", kept, left_out, "warnings and errors of Ray")
+            yield _log(f"ray/{path.name}", kept, left_out, "warnings and errors of Ray")
 
 
 def of_cluster(kubectl: Kubectl, service: str, operator_namespace: str) -> Iterator[Entry]:
@@ -138,14 +137,23 @@ def _fetched(redactor: Redactor, name: str, about: str, address: str, key: str |
     return Entry(name, f"{about}, status {answer.status_code}", redactor.text(answer.text))
 
 
-def _ray_logs() -> Iterator[Path]:
-    """Yield the logs of Ray's own processes, of playgrounds that run on this machine under this user."""
-    for session in sorted(Path(tempfile.gettempdir()).glob("ttsp-*/r/session_latest/logs")):
-        for pattern in _RAY_LOGS:
-            try:
-                yield from sorted(session.glob(pattern))
-            except OSError:  # another user's
-                continue
+def _settings(redactor: Redactor, settings: Settings, running: Running | None) -> Entry:
+    """Return the settings of the service; where it says none, those of this command, named so."""
+    if running is not None:
+        values = running.settings
+        ended = "" if running.is_alive else f", which has ended (process {running.pid})"
+        name, about = "settings.json", f"the settings of the playground{ended}, without texts"
+    else:
+        values = {name: getattr(settings, name) for name in type(settings).model_fields}
+        name = "settings_of_this_command.json"
+        about = "no playground runs with this state: settings of this command alone, without texts"
+    return Entry(name, about, _json(redactor.value(plain_settings(values, _PLAIN))))
+
+
+def _ray_logs(folder: Path) -> Iterator[Path]:
+    """Yield the logs of Ray's own processes, of the Ray whose folder it is."""
+    for pattern in _RAY_LOGS:
+        yield from sorted((folder / "r" / "session_latest" / "logs").glob(pattern))
 
 
 def _pod_log(kubectl: Kubectl, redactor: Redactor, pod: str, namespace: str) -> Entry:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tts_app.desk.scrapes import Span
+from tts_app.desk.scrapes import Scrape, Span
 
 _FIRST = {"speech": "ray_ttsp_speech_first_audio_seconds", "text": "ray_ttsp_text_first_token_seconds"}
 """By the kind of a model: seconds to the first audio or token."""
@@ -11,7 +11,7 @@ _FIRST = {"speech": "ray_ttsp_speech_first_audio_seconds", "text": "ray_ttsp_tex
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """A model now. None: nothing says so, or nothing happened in the span."""
+    """A model now. None: nothing says so, or no two exports of its processes were seen in the span."""
 
     model: str
     kind: str
@@ -68,6 +68,14 @@ class NodeFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageFigures:
+    """The file system of a store. Of several gateways, that with the least free share."""
+
+    free_bytes: float
+    free_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything."""
 
@@ -81,6 +89,8 @@ class Figures:
     http_requests_per_second: float | None
     refusals_per_second: Mapping[str, float]
     """By reason."""
+    storage: Mapping[str, StorageFigures]
+    """By store."""
 
 
 def figures(span: Span) -> Figures:
@@ -100,6 +110,7 @@ def figures(span: Span) -> Figures:
         governor=busy,
         http_requests_per_second=span.rate("ray_ttsp_http_requests_total"),
         refusals_per_second={reason: rate for reason, rate in refused.items() if rate},
+        storage=_storage(now),
     )
 
 
@@ -153,6 +164,18 @@ def _batches(span: Span) -> BatchFigures:
         eta_seconds=now.largest("ray_ttsp_batch_eta_seconds"),
         oldest_age_seconds=now.largest("ray_ttsp_batch_oldest_age_seconds"),
     )
+
+
+def _storage(now: Scrape) -> Mapping[str, StorageFigures]:
+    sizes = now.samples.get("ray_ttsp_storage_size_bytes", {})
+    found: dict[str, StorageFigures] = {}
+    for labels, free in now.samples.get("ray_ttsp_storage_free_bytes", {}).items():
+        size, store = sizes.get(labels), dict(labels).get("store")
+        if not size or store is None:
+            continue
+        figures = StorageFigures(free, free / size)
+        found[store] = min(found.get(store, figures), figures, key=lambda one: one.free_ratio)
+    return dict(sorted(found.items()))
 
 
 def _by_state(span: Span, name: str) -> Mapping[str, int]:

@@ -26,6 +26,8 @@ _RAYS = re.compile(
 """How a warning or an error of one of Ray's own processes begins: with its time and level."""
 _OF_RAY = re.compile(r'\{"asctime":"[^"]*","levelname":"[EWFC]"')
 """The same of raylet and GCS, which log JSON."""
+_NOISE = re.compile(r"\b[A-Z_]+ is a private attribute\b")
+"""What Ray's processes warn of whenever they are imported: it says nothing about a playground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,13 @@ class Redactor:
         return kept, left_out
 
     def ray_lines(self, lines: Iterable[str]) -> tuple[list[str], int]:
-        """Return warnings and errors of Ray's own processes, and how many other lines were left out."""
+        """Return warnings and errors of Ray's own processes, and how many other lines were left out.
+
+        What each of them says when it starts is left out, too.
+        """
         kept, left_out = [], 0
         for line in lines:
-            if _RAYS.match(line) or _OF_RAY.match(line):
+            if (_RAYS.match(line) or _OF_RAY.match(line)) and not _NOISE.search(line):
                 kept.append(self.text(line.rstrip()))
             elif line.strip():
                 left_out += 1
@@ -90,7 +95,7 @@ def _shown(is_plain: bool, value: Any) -> Any:
         return value
     if is_plain and isinstance(value, str):
         return Redactor().text(value)
-    return "set" if str(value) and value != () else "not set"
+    return "set" if str(value) and value not in ((), []) else "not set"
 
 
 def _object(line: str) -> dict[str, Any] | None:

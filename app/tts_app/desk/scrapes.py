@@ -4,11 +4,18 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 from prometheus_client.parser import text_string_to_metric_families
 
 Labels = frozenset[tuple[str, str]]
 Series = Mapping[Labels, float]
+
+_OF_PROCESS = ("WorkerId", "endpoint", "instance", "pod")
+"""Labels that tell processes apart: Ray's, and those of the place where it was scraped."""
+_OF_PROCESSES = ("ray_ttsp_", "ray_serve_")
+"""How the names of metrics begin that a process of ours exports, all of them at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,33 @@ class Scrape:
         return sorted({value for labels in series for key, value in labels if key == label})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Span:
-    """What happened between two scrapes."""
+    """What happened between the first and the last of some scrapes, at least one.
 
-    before: Scrape
-    now: Scrape
+    A process sends its metrics to Ray's agent only every ten seconds, so most scrapes repeat what is known.
+    """
+
+    scrapes: Sequence[Scrape]
+
+    @property
+    def before(self) -> Scrape:
+        """The first scrape."""
+        return self.scrapes[0]
+
+    @property
+    def now(self) -> Scrape:
+        """The last scrape."""
+        return self.scrapes[-1]
+
+    @cached_property
+    def exports(self) -> Mapping[Labels, Sequence[Scrape]]:
+        """The scrapes with something new from a process, by the labels that name it."""
+        found: dict[Labels, list[Scrape]] = defaultdict(list)
+        for earlier, later in pairwise(self.scrapes):
+            for process in _changed(earlier, later):
+                found[process].append(later)
+        return found
 
     @property
     def seconds(self) -> float:
@@ -56,9 +84,21 @@ class Span:
         return sum(grown) if grown else None
 
     def rate(self, name: str, **labels: str) -> float | None:
-        """Return a counter's growth a second; None: it has no series, or no time has passed."""
-        grown = self.increase(name, **labels)
-        return None if grown is None or self.seconds <= 0 else grown / self.seconds
+        """Return a counter's growth a second, all its series together, each between its process' exports.
+
+        None: it has no series, or none of whose process two exports were seen.
+        """
+        series = (found for found in self.now.samples.get(name, {}) if labels.items() <= set(found))
+        rates = [rate for found in series if (rate := self._rate(name, found)) is not None]
+        return sum(rates) if rates else None
+
+    def _rate(self, name: str, series: Labels) -> float | None:
+        exports = self.exports.get(_process(series), ())
+        if len(exports) < 2:
+            return None
+        values = [scrape.samples.get(name, {}).get(series, 0.0) for scrape in exports]
+        grown = sum(_grown(earlier, value) for earlier, value in pairwise(values))
+        return grown / (exports[-1].seconds - exports[0].seconds)
 
     def quantile(self, share: float, name: str, **labels: str) -> float | None:
         """Return the value below which `share` of a histogram's observations lie; None: there are none.
@@ -75,8 +115,7 @@ class Span:
         before = self.before.samples.get(name, {})
         for found, value in self.now.samples.get(name, {}).items():
             if labels.items() <= set(found):
-                earlier = before.get(found, 0.0)
-                yield found, value - earlier if value >= earlier else value
+                yield found, _grown(before.get(found, 0.0), value)
 
 
 def parse(seconds: float, texts: Iterable[str]) -> Scrape:
@@ -93,6 +132,27 @@ def parse(seconds: float, texts: Iterable[str]) -> Scrape:
                 key = frozenset({**sample.labels, "endpoint": str(endpoint)}.items())
                 samples[sample.name][key] = sample.value
     return Scrape(seconds, samples)
+
+
+def _process(series: Labels) -> Labels:
+    """Return the labels of a series that name its process."""
+    return frozenset((name, value) for name, value in series if name in _OF_PROCESS)
+
+
+def _changed(earlier: Scrape, later: Scrape) -> set[Labels]:
+    """Return the processes of which a scrape has something that an earlier one has not."""
+    return {
+        _process(labels)
+        for name, series in later.samples.items()
+        if name.startswith(_OF_PROCESSES)
+        for labels, value in series.items()
+        if earlier.samples.get(name, {}).get(labels) != value
+    }
+
+
+def _grown(earlier: float, value: float) -> float:
+    """Return by how much a counter grew; one that became less counts from 0."""
+    return value - earlier if value >= earlier else value
 
 
 def _values(series: Series, labels: Mapping[str, str]) -> Iterator[float]:

@@ -1,5 +1,6 @@
 """Where figures come from: a playground on this machine, the pods of a cluster, or a Prometheus."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,10 @@ _METRICS = "metrics"
 _TIMEOUT = 30.0
 _CALLS = 8
 """Pods that are asked at a time."""
+_UNREADY = re.compile(r"Model '([^']+)' is not ready: (.*?)(?= Model '[^']+' is not ready: |$)", re.DOTALL)
+"""Each model that /readyz names, and its reason."""
+_BUSY = "its replicas are busy"
+"""How `serving.readiness` says that a replica runs and does not answer."""
 _OURS = '{__name__=~"ray_ttsp_.+|ray_node_.+"%s}'
 
 
@@ -33,6 +38,10 @@ class Standing:
     """A line for each thing that is not as it should be."""
     jobs: Sequence[str] = ()
     """A line for each TTSJob that has not ended."""
+    unready: Sequence[str] = ()
+    """Models that do not answer, as /readyz says, those that are busy left out."""
+    busy: Sequence[str] = ()
+    """Models whose replicas did not answer /readyz in time because they are busy, or are started again."""
 
 
 class Source(Protocol):
@@ -63,7 +72,8 @@ class PlaygroundSource:
         except httpx.HTTPError as error:
             raise SourceError(
                 f"{self._metrics} does not answer ({type(error).__name__}): is a playground running here? "
-                "--metrics names another address."
+                "TTSP_STATE_DIR names the folder of another one, TTSP_PORT and TTSP_METRICS_PORT its ports; "
+                "--url and --metrics name other addresses."
             ) from error
         return _parsed(self._metrics, [_body(self._metrics, answer)])
 
@@ -76,7 +86,10 @@ class PlaygroundSource:
         if answer.status_code == httpx.codes.OK:
             return Standing()
         try:
-            return Standing([str(answer.json()["error"]["message"])])
+            said = str(answer.json()["error"]["message"])
+            reasons = _UNREADY.findall(said)
+            busy = [model for model, reason in reasons if reason.startswith(_BUSY)]
+            return Standing([said], unready=[model for model, _ in reasons if model not in busy], busy=busy)
         except (ValueError, KeyError, TypeError):
             said = f"{self._api.base_url} is no playground: /readyz answers {answer.status_code}."
             return Standing([said])

@@ -15,6 +15,7 @@ from tts_app.loopback import is_loopback
 from tts_app.resources import TextModel, VoiceModel
 from tts_app.resources.licensing import license_fault
 from tts_app.serve_config import serve_config
+from tts_app.serving import running
 from tts_app.serving.embedded_ray import GRACE, EmbeddedRay, Progress, ServingError
 from tts_app.settings import Settings
 
@@ -96,7 +97,16 @@ class Playground:
         """
         _check_free(self._host, self._port)
         self._progress("starting Ray")
-        return self._ray.start(stopping)
+        if not self._ray.start(stopping):
+            return False
+        try:
+            running.write(
+                self._settings.state,
+                running.running_of(self._settings, self.url, self._ray.metrics, self._ray.folder),
+            )
+        except OSError as error:
+            raise ServingError(f"{self._settings.state} cannot be written: {error.strerror}.") from error
+        return True
 
     def deploy(self, models: Sequence[VoiceModel | TextModel]) -> None:
         """Serve these models from now on; models that are served already and stay are not disturbed.
@@ -140,18 +150,18 @@ class Playground:
         reported: set[str] = set()
         while not stopping.is_set():
             applications = ray_serve.status().applications
-            running = {name for name, app in applications.items() if app.status == "RUNNING"}
-            for name in sorted(running - reported):
+            up = {name for name, app in applications.items() if app.status == "RUNNING"}
+            for name in sorted(up - reported):
                 self._progress(f"{name} is ready")
-            reported |= running
+            reported |= up
             failed = {n: a for n, a in applications.items() if a.status in ("DEPLOY_FAILED", "UNHEALTHY")}
             if failed:
                 reasons = "; ".join(f"{name}: {app.message}" for name, app in failed.items())
                 raise ServingError(f"A model does not start. {reasons}")
-            if applications and running == applications.keys():
+            if applications and up == applications.keys():
                 return True
             if time.monotonic() > deadline:
-                waiting = ", ".join(sorted(applications.keys() - running))
+                waiting = ", ".join(sorted(applications.keys() - up))
                 raise ServingError(f"Not started after {timeout:.0f} s: {waiting}")
             stopping.wait(_POLL)
         return False
@@ -159,6 +169,7 @@ class Playground:
     def stop(self) -> None:
         """Stop Serve and Ray. Idempotent."""
         client, self._client = self._client, None
+        running.remove(self._settings.state)
         self._ray.stop((lambda: client.shutdown(timeout_s=GRACE)) if client is not None else None)
 
     def __enter__(self) -> "Playground":

@@ -44,6 +44,20 @@ class EmbeddedRay:
         self._gateway_file: Path | None = None
         self._node: Node | None = None
 
+    @property
+    def folder(self) -> Path:
+        """The folder of this Ray alone, while it runs. Raises RuntimeError: it does not."""
+        if self._folder is None:
+            raise RuntimeError("Ray does not run.")
+        return self._folder
+
+    @property
+    def metrics(self) -> str:
+        """Address of the metrics, while it runs. Raises RuntimeError: it does not."""
+        if self._node is None:
+            raise RuntimeError("Ray does not run.")
+        return f"http://{_LOOPBACK}:{self._node.metrics_export_port}/metrics"
+
     def start(self, stopping: threading.Event | None = None) -> bool:
         """Start Ray, its processes on loopback only. False: `stopping` was set meanwhile.
 

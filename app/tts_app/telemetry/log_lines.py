@@ -1,6 +1,7 @@
 """Lines of JSON logs, read again: which of them are wanted, and how they are shown. Pure."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import Any
 _SHOWN_FIRST = ("time", "level", "component", "event")
 _OF_PROCESS = ("pid", "pod", "logger")
 """Fields that say where a line is from: shown after all others."""
+LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+"""Names of the levels, and how serious each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Wanted:
     """Fields that a line must have, and their values."""
     since: datetime | None = None
     """Only lines of that moment, and later ones."""
+    level: str = ""
+    """Only lines of this level of `LEVELS`, and more serious ones; empty: of any, or none."""
 
     def may_have(self, line: str) -> bool:
         """Return whether a line can be wanted: false is cheaper to find out than by reading it."""
@@ -27,6 +32,8 @@ class Wanted:
     def has(self, entry: Mapping[str, Any]) -> bool:
         """Return whether an entry is wanted."""
         if self.since is not None and moment(entry) < self.since:
+            return False
+        if self.level and _severity(entry.get("level")) < LEVELS[self.level]:
             return False
         return all(str(entry.get(name, "")) == value for name, value in self.fields.items())
 
@@ -57,6 +64,11 @@ def shown(entry: Mapping[str, Any], hidden: Mapping[str, str]) -> str:
     fields = " ".join(f"{name}={_value(entry[name])}" for name in names)
     head = f"{at} {entry.get('level', ''):7} {_plain(entry.get('component', '')):15} {_plain(entry['event'])}"
     return f"{head}  {fields}".rstrip()
+
+
+def _severity(level: object) -> int:
+    """Return how serious a level is; one that is not known is asked for by none."""
+    return LEVELS.get(str(level).upper(), logging.NOTSET)
 
 
 def _value(value: object) -> str:

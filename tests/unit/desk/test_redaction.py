@@ -68,12 +68,13 @@ def test_of_rays_lines_warnings_and_errors_of_its_own_pass() -> None:
         '{"asctime":"2026-11-30 20:00:00,128","levelname":"E","message": gone',
         f'{{"asctime":"2026-11-30 20:00:00,128","levelname":"I","message":"{CANARY}"}}',
         f"  text {CANARY}",
+        "2026-11-30 20:00:00,129\tWARNING a.py:3 -- DASHBOARD_CLIENT_MAX_SIZE is a private attribute",
     ]
     kept, left_out = Redactor().ray_lines(lines)
     assert [line.rpartition(": ")[2].rpartition("-- ")[2] for line in kept] == [
         "slow", f"lost postgresql://{HIDDEN}@c/d", "away", "gone",
     ]  # fmt: skip
-    assert left_out == 4
+    assert left_out == 5
 
 
 def test_of_settings_only_numbers_and_switches_are_shown() -> None:

@@ -9,14 +9,26 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ray.serve._private.common import DeploymentStatus, DeploymentStatusTrigger, ReplicaState
+from ray.serve.schema import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeploymentStatusOverview,
+    ServeStatus,
+)
 from typer.testing import CliRunner
 
 from tts_app.cli import app
+from tts_app.serving import running
+from tts_app.serving.readiness import reason
+from tts_app.settings import Settings
 
 METRICS = """# TYPE ray_ttsp_model_ready gauge
 ray_ttsp_model_ready{kind="speech",model="kokoro"} 1
@@ -24,6 +36,10 @@ ray_ttsp_model_ready{kind="speech",model="kokoro"} 1
 ray_ttsp_speech_requests_total{model="kokoro",outcome="finished"} %d
 # TYPE ray_ttsp_refusals_total counter
 ray_ttsp_refusals_total{reason="overload"} %d
+# TYPE ray_ttsp_storage_free_bytes gauge
+ray_ttsp_storage_free_bytes{store="audio"} 2000000000
+# TYPE ray_ttsp_storage_size_bytes gauge
+ray_ttsp_storage_size_bytes{store="audio"} 100000000000
 # TYPE ray_ttsp_batches gauge
 ray_ttsp_batches{state="running"} 2
 """
@@ -85,6 +101,26 @@ def test_page_has_models_batches_and_refusals(simulated: Simulated) -> None:
     assert 0 < float(kokoro[3]) <= 10, "ten requests in a second or more"
     assert "batches: 2 running" in shown.stdout
     assert "refused: overload" in shown.stdout
+    assert "storage: audio 2% free (2.0 GB)" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [(ApplicationStatus.RUNNING, "busy"), (ApplicationStatus.DEPLOY_FAILED, "no")],
+)
+def test_ready_agrees_with_what_the_api_says(
+    simulated: Simulated, state: ApplicationStatus, shown: str
+) -> None:
+    replicas = DeploymentStatusOverview(
+        DeploymentStatus.HEALTHY, DeploymentStatusTrigger.UNSPECIFIED, {ReplicaState.RUNNING: 1}, ""
+    )
+    served = ApplicationStatusOverview(state, "It broke.", 0.0, {"Voice": replicas})
+    why = reason(ServeStatus(applications={"kokoro": served}), "kokoro")
+    said = f"Model 'another' is not ready: it is still being loaded. Model 'kokoro' is not ready: {why}"
+    simulated.answers["/readyz"] = (503, {"error": {"message": said}})
+    page = top(simulated).stdout
+    (kokoro,) = [line.split() for line in page.splitlines() if line.startswith("kokoro  speech")]
+    assert kokoro[2] == shown
 
 
 def test_terminal_gets_a_page_that_changes_until_ctrl_c(simulated: Simulated) -> None:
@@ -148,7 +184,29 @@ def test_where_nothing_listens_it_says_what_to_do(simulated: Simulated) -> None:
     simulated.stop()
     refused = top(simulated)
     assert refused.exit_code == 1
-    assert "--metrics names another address" in " ".join(refused.stderr.split())
+    assert "--url and --metrics name other addresses" in " ".join(refused.stderr.split())
+
+
+def write_running(simulated: Simulated, state: Path, started: float | None = None) -> None:
+    """Write what a playground at the simulated addresses says of itself."""
+    found = running.running_of(Settings(state_dir=state), simulated.url, f"{simulated.url}/metrics", state)
+    running.write(state, found if started is None else replace(found, started=started))
+
+
+def test_state_folder_says_where_its_playground_is(
+    simulated: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TTSP_PORT", raising=False)
+    monkeypatch.delenv("TTSP_METRICS_PORT", raising=False)
+    monkeypatch.setenv("TTSP_STATE_DIR", str(tmp_path))
+    write_running(simulated, tmp_path)
+    shown = CliRunner().invoke(app, ["top", "--once", "--interval", "1"])
+    assert shown.exit_code == 0, shown.output
+    assert "kokoro" in shown.stdout
+    write_running(simulated, tmp_path, started=0.0)
+    refused = CliRunner().invoke(app, ["top", "--once", "--interval", "1"])
+    assert refused.exit_code == 1
+    assert "has ended without a word" in " ".join(refused.stderr.split())
 
 
 def prometheus(simulated: Simulated, *options: str) -> Any:
@@ -156,7 +214,8 @@ def prometheus(simulated: Simulated, *options: str) -> Any:
     return CliRunner().invoke(app, command)
 
 
-def test_prometheus_is_asked_instead(simulated: Simulated) -> None:
+def test_prometheus_is_asked_instead(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_app.cli.top._PATIENCE", 1.0)  # it has nothing new to say
     labels = {"__name__": "ray_ttsp_model_ready", "kind": "speech", "model": "kokoro", "pod": "a"}
     series = {"metric": labels, "value": [1, "1"]}
     simulated.answers["/api/v1/query"] = (200, {"status": "success", "data": {"result": [series]}})
