@@ -26,8 +26,8 @@ _RAYS = re.compile(
 """How a warning or an error of one of Ray's own processes begins: with its time and level."""
 _OF_RAY = re.compile(r'\{"asctime":"[^"]*","levelname":"[EWFC]"')
 """The same of raylet and GCS, which log JSON."""
-_NOISE = re.compile(r"\b[A-Z_]+ is a private attribute\b")
-"""What Ray's processes warn of whenever they are imported: it says nothing about a playground."""
+_NOISE = re.compile(r"DeprecationWarning: `ray\.[\w.]+` is a private attribute|\[GpuProfilingManager\]")
+"""What Ray's processes warn of at every start: it says nothing about a playground."""
 
 
 @dataclass(frozen=True, slots=True)

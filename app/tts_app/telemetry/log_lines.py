@@ -10,7 +10,9 @@ from typing import Any
 _SHOWN_FIRST = ("time", "level", "component", "event")
 _OF_PROCESS = ("pid", "pod", "logger")
 """Fields that say where a line is from: shown after all others."""
-LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+LEVELS = {
+    name: logging.getLevelNamesMapping()[name] for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+}
 """Names of the levels, and how serious each is."""
 
 

@@ -215,7 +215,7 @@ def prometheus(simulated: Simulated, *options: str) -> Any:
 
 
 def test_prometheus_is_asked_instead(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts_app.cli.top._PATIENCE", 1.0)  # it has nothing new to say
+    monkeypatch.setattr(sys.modules["tts_app.cli.top"], "_PATIENCE", 1.0)  # it has nothing new to say
     labels = {"__name__": "ray_ttsp_model_ready", "kind": "speech", "model": "kokoro", "pod": "a"}
     series = {"metric": labels, "value": [1, "1"]}
     simulated.answers["/api/v1/query"] = (200, {"status": "success", "data": {"result": [series]}})

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tts_app.serving import running
+from cluster.process import free_port
+from tts_app.serving import embedded, running
 from tts_app.settings import Settings
 
 
@@ -44,6 +45,32 @@ def test_remove_leaves_what_another_playground_wrote(own: running.Running, tmp_p
     running.write(tmp_path, replace(own, pid=os.getppid()))
     running.remove(tmp_path)
     assert running.read(tmp_path) is not None
+
+
+class SimulatedRay:
+    """Stands for the embedded Ray: starts nothing."""
+
+    def __init__(self, settings: Settings, _progress: object) -> None:
+        self.folder = settings.state / "ray"
+        self.metrics = "http://127.0.0.1:2/metrics"
+
+    def start(self, _stopping: object) -> bool:
+        return True
+
+    def stop(self, _before: object) -> None:
+        """Nothing runs."""
+
+
+def test_playground_says_where_it_is_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "EmbeddedRay", SimulatedRay)
+    port = free_port("127.0.0.1")
+    with embedded.Playground(Settings(state_dir=tmp_path, port=port)) as playground:
+        assert playground.start()
+        found = running.read(tmp_path)
+        assert found is not None
+        assert (found.url, found.metrics) == (f"http://127.0.0.1:{port}", "http://127.0.0.1:2/metrics")
+        assert found.ray == str(tmp_path / "ray")
+    assert running.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"pid": 1, "unknown": 2})])
