@@ -68,10 +68,10 @@ def test_of_rays_lines_warnings_and_errors_of_its_own_pass() -> None:
         '{"asctime":"2026-11-30 20:00:00,128","levelname":"E","message": gone',
         f'{{"asctime":"2026-11-30 20:00:00,128","levelname":"I","message":"{CANARY}"}}',
         f"  text {CANARY}",
-        "2026-11-30 21:54:31,787\tWARNING __init__.py:160 -- DeprecationWarning: `ray.ray_constants.DASHBOARD_"
-        "CLIENT_MAX_SIZE` is a private attribute and access will be removed in a future Ray version.",
-        "2026-11-30 21:54:31,787\tWARNING gpu_profile_manager.py:135 -- [GpuProfilingManager] GPU profiling is "
-        "disabled, skipping daemon setup.",
+        "2026-11-30 21:54:31,787\tWARNING __init__.py:160 -- DeprecationWarning: "
+        "`ray.ray_constants.DASHBOARD_CLIENT_MAX_SIZE` is a private attribute and will be removed.",
+        "2026-11-30 21:54:31,787\tWARNING gpu_profile_manager.py:135 -- [GpuProfilingManager] "
+        "GPU profiling is disabled, skipping daemon setup.",
     ]
     kept, left_out = Redactor().ray_lines(lines)
     assert [line.rpartition(": ")[2].rpartition("-- ")[2] for line in kept] == [
