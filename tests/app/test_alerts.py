@@ -1,4 +1,4 @@
-"""Faults on a real playground, and a real Prometheus that fires: a model down, a queue stuck, a disk full.
+"""Faults on a real playground, and a real Prometheus that fires: a model down, one that hangs, a disk full.
 
 The rules are those of the chart with times ten times shorter (`faster_rules`). The faults are made at one
 moment, for each alert needs a minute, and mended at another.
@@ -164,6 +164,12 @@ def test_faults_fire_their_alerts_and_no_others(
         faults.enter_context(fallen(playground, served["fallen"]))
         faults.enter_context(full(disk))
         wait_firing(
-            prometheus, {("TTSPQueueStuck", "stuck"), ("TTSPModelDown", "fallen"), ("TTSPDiskFull", "audio")}
+            prometheus,
+            {
+                ("TTSPModelHangs", "stuck"),
+                ("TTSPQueueStuck", "stuck"),
+                ("TTSPModelDown", "fallen"),
+                ("TTSPDiskFull", "audio"),
+            },
         )
     wait_firing(prometheus, set())

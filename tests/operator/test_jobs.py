@@ -164,9 +164,11 @@ def test_operator_logs_what_it_does_about_a_job_and_none_of_its_texts(api, servi
     api.await_object(Ref(RAY_JOB, "welcome"))
     (batch,) = [found for found in api.list(CONFIG_MAP) if word in str(found)]
     assert batch["metadata"]["name"].startswith("welcome-batch"), "there the text is needed"
-    about_job = [record for record in operator.records if record.get("job") == "welcome"]
-    assert about_job, "the job is logged"
-    assert {record["component"] for record in about_job} == {"operator"}
+    line = eventually(
+        lambda: next((one for one in operator.records if one.get("job") == "welcome"), None),
+        "a line about the job",
+    )
+    assert (line["component"], line["event"], line["resource"]) == ("operator", "status changed", "welcome")
     assert word not in operator.log
 
 

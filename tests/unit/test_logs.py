@@ -7,8 +7,10 @@ import logging
 import multiprocessing
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +37,22 @@ def logged(tmp_path: Path) -> Iterator[Any]:
     yield lambda: [json.loads(line) for line in (tmp_path / "voice-m.jsonl").read_text().splitlines()]
     set_up("test", "INFO", None)
     serve.setLevel(level)
+
+
+def test_line_of_an_error_names_the_one_that_led_to_it(logged: Any, tmp_path: Path) -> None:
+    path = tmp_path / "metadata.sqlite"
+    with closing(sqlite3.connect(path)) as holder, closing(sqlite3.connect(path, timeout=0)) as other:
+        holder.execute("BEGIN EXCLUSIVE")
+        try:
+            try:
+                other.execute("CREATE TABLE rows (secret)")
+            except sqlite3.OperationalError as error:
+                raise ValueError("a secret") from error
+        except ValueError as error:
+            log("row not written", error=error)
+    (line,) = logged()
+    assert (line["error"], line["cause"]) == ("builtins.ValueError", "sqlite3.OperationalError SQLITE_BUSY")
+    assert "secret" not in json.dumps(line)
 
 
 def of_serve(message: str, *arguments: object, **more: Any) -> None:

@@ -29,7 +29,7 @@ _PRINTS = "logging_utils.py"
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
-    """Log `event` with `fields`. Of an `error`, log its type and its frames, not its message."""
+    """Log `event` with `fields`. Of an `error`, log its type, its cause's and its frames, not messages."""
     if _LOGGER.isEnabledFor(level):
         extra: dict[str, Any] = {"fields": fields}
         if error is not None:
@@ -160,6 +160,20 @@ def secret(path: Path) -> str:
 def _describe(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     return {
-        "error": f"{type(error).__module__}.{type(error).__qualname__}",
+        "error": _type_of(error),
+        **_cause(error),
         "frames": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
     }
+
+
+def _cause(error: BaseException) -> dict[str, str]:
+    """Return the type of the first of the errors that led to this one, and SQLite's own name of it."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    name = getattr(first, "sqlite_errorname", "")  # such as SQLITE_BUSY, SQLITE_FULL
+    return {} if first is error and not name else {"cause": f"{_type_of(first)} {name}".strip()}
+
+
+def _type_of(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"

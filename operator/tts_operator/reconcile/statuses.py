@@ -1,13 +1,16 @@
 """Writes statuses, each with the Event for its change."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tts_operator.kube import NOT_FOUND, Kube, KubeError
-from tts_operator.objects import rfc3339
+from tts_operator.objects import Manifest, rfc3339
 from tts_operator.observed.events import event_of
 from tts_operator.observed.statuses import StatusUpdate
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +51,13 @@ class StatusWriter:
             raise
         event = event_of(live, update.before, after, rfc3339(now, "microseconds"), self.instance)
         if event is not None:
+            _log(event)
             await self.kube.create(event, namespace)
+
+
+def _log(event: Manifest) -> None:
+    """Log the news of an Event, but not its message: it may quote a post."""
+    about = event["regarding"]
+    level = logging.WARNING if event["type"] == "Warning" else logging.INFO
+    extra = {"kind": about["kind"], "resource": about["name"], "reason": event["reason"]}
+    logger.log(level, "status changed", extra=extra)

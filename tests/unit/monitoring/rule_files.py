@@ -34,9 +34,9 @@ def unknown(promql: Iterable[str]) -> set[str]:
     """Names of series in these expressions that nobody exports or records."""
     from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
 
-    page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    pages = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("metrics.md", "text.md"))
     known = {
-        *map(_family, re.findall(r"`(ray_ttsp_\w+|tts_operator_\w+)`", page)),
+        *map(_family, re.findall(r"`(ray_ttsp_\w+|ray_vllm_\w+|tts_operator_\w+)`", pages)),
         *(rule["record"] for path in FILES for rule in rules(path) if "record" in rule),
         *(f"ray_{name}" for name in METRICS_GAUGES),
         *OF_KUBERAY,
