@@ -241,7 +241,7 @@ def test_render_speaks_posts_by_every_avatar_with_the_real_engine(tmp_path: Path
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "state/logs").glob("*.jsonl")}
     assert logs.keys() == {"batch-driver.jsonl", "batch-kokoro.jsonl"}
     lines = [json.loads(line) for line in "".join(logs.values()).splitlines()]
-    assert {line["batch"] for line in lines if "batch" in line} == {"hospitality"}
+    assert {line["batch"] for line in lines if "batch" in line} == {"hospitality-100"}
     spoken = [line["item"] for line in lines if line["event"] == "item spoken"]
     assert sorted(spoken) == list(range(18 * number))
     assert [line["event"] for line in lines if line["component"] == "batch-driver"] == [
