@@ -16,7 +16,7 @@ from tts_app.resources.base import (
     VoiceId,
 )
 from tts_app.resources.locales import LOCALE_LENGTH, LOCALE_PATTERN, Gender, Locale, canonical_locale
-from tts_app.resources.rules import Rule, Unique, exactly_one, immutable
+from tts_app.resources.rules import Rule, Unique, exactly_one, immutable, inside_claim
 from tts_app.resources.status import TTSJobStatus
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav"]
@@ -86,7 +86,10 @@ class ConfigMapRef(Resource):
 class Posts(Resource):
     """Where the posts are: exactly one of a file, the resource itself or a ConfigMap."""
 
-    rules = (exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),)
+    rules = (
+        exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),
+        inside_claim(optional=True),
+    )
 
     uri: StorageUri | None = None
     """A file of JSON records, one a line: pvc://claim/path, s3://, gs:// or file://."""
@@ -131,6 +134,7 @@ class Output(Resource):
                 and ("{locale}" in output.name_template or "{voice}" in output.name_template)
             ),
         ),
+        inside_claim(),
     )
 
     uri: StorageUri
