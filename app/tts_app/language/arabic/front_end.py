@@ -113,7 +113,8 @@ class ArabicFrontEnd(ReadsMarkup):
 
     def __init__(self, locale: str, dialect: Dialect | None = None) -> None:
         self.locale = locale
-        self.verbaliser = ArabicVerbaliser(locale)
+        self._numbers = ArabicVerbaliser(locale)
+        self.verbaliser = self._numbers
         self._dialect = dialect or DIALECTS[locale]
         self._lexicon = _read_lexicon(locale)
 
@@ -138,7 +139,7 @@ class ArabicFrontEnd(ReadsMarkup):
         feminine = plain in FEMININE_PLURALS or (count > 10 and plain.endswith("ة"))
         if not feminine or count < 3:
             return match[0]
-        return f"{self.verbaliser.cardinal(count, feminine=True)} "
+        return f"{self._numbers.cardinal(count, feminine=True)} "
 
     def _phonemise(self, text: str) -> str:
         pieces = _PIECE.findall(text)

@@ -56,7 +56,8 @@ class HindiFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
-        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, DEVANAGARI, in_devanagari, to_devanagari)
+        self.verbaliser = HindiVerbaliser()
+        self._normalise = IndicNormaliser(self.verbaliser, HINDI, DEVANAGARI, in_devanagari, to_devanagari)
         self._espeak = Espeak("hi")
         load()
 

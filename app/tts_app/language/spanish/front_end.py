@@ -31,14 +31,14 @@ class Spanish(ReadsMarkup):
         Raises:
             EspeakError: the espeak-ng program is missing.
         """
-        self._verbaliser = SpanishVerbaliser()
+        self.verbaliser = SpanishVerbaliser()
         self._espeak = Espeak("es", tie=TIE)
 
     def words(self, text: str) -> str:
         """Return `text` as Spanish words with . , ; : ? ! as the only punctuation."""
         text = _SHORT_ORDINAL.sub(lambda match: _SHORT_FORMS[match[1]], text)
         text = _FEMININE_ORDINAL.sub(lambda match: self._ordinal_of_feminine(int(match[1])), text)
-        spoken = normalise(agree_ones(text), self._verbaliser)
+        spoken = normalise(agree_ones(text), self.verbaliser)
         return " ".join(romanise(agree(spoken)).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
@@ -46,7 +46,7 @@ class Spanish(ReadsMarkup):
         return self._espeak.phonemise(texts)
 
     def _ordinal_of_feminine(self, value: int) -> str:
-        words = self._verbaliser.ordinal(value).split(" ")
+        words = self.verbaliser.ordinal(value).split(" ")
         return " ".join(f"{word[:-1]}a" if word.endswith("o") else feminine(word) for word in words)
 
 

@@ -59,8 +59,9 @@ class UrduFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
+        self.verbaliser = UrduVerbaliser()
         self._normalise = IndicNormaliser(
-            UrduVerbaliser(), URDU, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
+            self.verbaliser, URDU, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
         )
         self._espeak = Espeak("hi")
         load()
