@@ -31,8 +31,14 @@ _NOT_COUNTED = word_set(
     "pero por porque punto que se según ser si sin sobre son su sus también te tu u un una ya coma por "
     "barra arroba"
 )
+_MONTHS = word_set(
+    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre ene "
+    "feb mar abr may jun jul ago sep sept oct nov dic"
+)
 _NAMED = word_set("número coma habitación página sala puerta planta teléfono apartado año punto")
 """After these words a number is a name and agrees with nothing."""
+_LAST_LARGE = regex.compile(r"(.*\b(?:mill|bill|trill)(?:ón|ones)\b *+|)(.*)")
+"""Millions, which are masculine whatever is counted, and the rest: doscientos millones una libras."""
 _TENS = word_set("treinta cuarenta cincuenta sesenta setenta ochenta noventa")
 _WORD = regex.compile(r"[\p{L}\p{M}]++|[^\p{L}\p{M}\s]")
 _BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )\b1 (?=(\p{Ll}{3,}))")
@@ -52,11 +58,13 @@ def counted(value: int, noun: str) -> str:
 
 def feminine(number: str) -> str:
     """Return the words of a cardinal for things of feminine gender."""
-    said = regex.sub(r"cientos\b", "cientas", number).replace("quinientos", "quinientas")
-    said = regex.sub(r"\bveinti(?:uno|ún)\b(?! mill)", "veintiuna", said)
-    return regex.sub(
+    large, small = _LAST_LARGE.fullmatch(number).groups()  # type: ignore[union-attr]
+    said = regex.sub(r"cientos\b", "cientas", small).replace("quinientos", "quinientas")
+    said = regex.sub(r"\bveinti(?:uno|ún)\b", "veintiuna", said)
+    said = regex.sub(
         r"\by uno?(?= mil\b|$)|^uno$|(?<=\s)uno$", lambda m: "y una" if m[0][0] == "y" else "una", said
     )
+    return f"{large}{said}"
 
 
 def masculine(number: str) -> str:
@@ -69,12 +77,26 @@ def is_feminine(noun: str) -> bool:
     return noun in _FEMININE or (noun not in _MASCULINE and _FEMININE_ENDING.search(noun) is not None)
 
 
+def is_noun(word: str) -> bool:
+    """Return whether a word in small letters may be what a number counts."""
+    return word not in _NOT_COUNTED
+
+
+def singular(noun: str) -> str:
+    """Return a noun in the singular, by its ending: taza, noche, mes, lección."""
+    if noun.endswith("ciones"):
+        return f"{noun[:-4]}ón"
+    if noun.endswith(("ses", "nes", "res", "les", "des")):
+        return noun[:-2]
+    return noun.removesuffix("s")
+
+
 def agree_ones(text: str) -> str:
     """Return written text with a 1 before a noun as un or una: a written-out `uno` could be a pronoun."""
 
     def say(match: "regex.Match[str]") -> str:
         noun = match[1]
-        if noun in _NOT_COUNTED:
+        if noun in _NOT_COUNTED or noun in _MONTHS:
             return match[0]
         return "una " if is_feminine(noun) else "un "
 
