@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tts_app.language.base import TIE, FrontEnd
 from tts_app.language.espeak import Espeak
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.romanise import romanise
 from tts_app.language.semiotics import normalise
 from tts_app.language.spanish.agreement import agree
@@ -14,7 +15,7 @@ from tts_app.language.spanish.words import SpanishVerbaliser
 from tts_app.language.spanish.written import say_written
 
 
-class Spanish:
+class Spanish(ReadsMarkup):
     """The front-end of Spanish. Thread-safe."""
 
     locale = "es-ES"
@@ -28,7 +29,7 @@ class Spanish:
         self._verbaliser = SpanishVerbaliser()
         self._espeak = Espeak("es", tie=TIE)
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Spanish words with . , ; : ? ! as the only punctuation."""
         spoken = normalise(say_written(text), self._verbaliser)
         return " ".join(romanise(agree(spoken)).split())
