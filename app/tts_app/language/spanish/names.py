@@ -55,6 +55,7 @@ CURRENCIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "CZK": ("corona checa", "coronas checas"),
         "MAD": ("dírham marroquí", "dírhams marroquíes"),
         "HKD": ("dólar de Hong Kong", "dólares de Hong Kong"),
+        "ILS": ("séquel", "séqueles"),
         "BTC": ("bitcoin", "bitcoines"),
     }
 )
@@ -95,9 +96,6 @@ SMALL_CURRENCIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Names of the small unit; that of any other currency is centavo."""
 CENTAVO = _CENT
-MASCULINE_CURRENCIES = frozenset({"córdoba", "lempira", "balboa", "kwacha", "nakfa", "tala", "taka", "pula",
-                                  "paanga", "kwanza", "paʻanga"})  # fmt: skip
-"""Currencies in -a of masculine gender."""
 CURRENCY_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "EUR": ("euros", "euro", "eur", "Euros"),
@@ -136,8 +134,11 @@ UNIT_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "celsius": ("° c", "°c", "ºc", "º c"),
         "fahrenheit": ("° f", "ºf"),
         "m2": ("mts2", "mt2"),
+        "rpm": ("rpm", "RPM", "r. p. m."),
+        "mps2": ("m/s^2", "m/s2"),
         "m": ("mts", "mt"),
         "kg": ("kgr", "kgrs"),
+        "t": ("t", "Tm"),
         "g": ("grs",),
         "l": ("lts", "lt"),
     }
@@ -165,6 +166,7 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "mg": ("miligramo", "miligramos"),
         "g": ("gramo", "gramos"),
         "kg": ("kilogramo", "kilogramos"),
+        "t": ("tonelada", "toneladas"),
         "lb": ("libra", "libras"),
         "oz": ("onza", "onzas"),
         "s": ("segundo", "segundos"),
@@ -175,6 +177,8 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "celsius": ("grado", "grados"),
         "fahrenheit": ("grado Fahrenheit", "grados Fahrenheit"),
         "degree": ("grado", "grados"),
+        "rpm": ("revolución por minuto", "revoluciones por minuto"),
+        "mps2": ("metro por segundo al cuadrado", "metros por segundo al cuadrado"),
         "kmh": ("kilómetro por hora", "kilómetros por hora"),
         "mph": ("milla por hora", "millas por hora"),
         "mps": ("metro por segundo", "metros por segundo"),
@@ -197,4 +201,33 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "star": ("estrella", "estrellas"),
         "times": ("vez", "veces"),
     }
+)
+
+LETTERS = MappingProxyType(
+    dict(
+        zip(
+            "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ",
+            (
+                *(
+                    "a",
+                    "be",
+                    "ce",
+                    "de",
+                    "e",
+                    "efe",
+                    "ge",
+                    "hache",
+                    "i",
+                    "jota",
+                    "ka",
+                    "ele",
+                    "eme",
+                    "ene",
+                    "eñe",
+                ),
+                *("o", "pe", "cu", "erre", "ese", "te", "u", "uve", "uve doble", "equis", "i griega", "zeta"),
+            ),
+            strict=True,
+        )
+    )
 )

@@ -15,7 +15,7 @@ from tts_app.language.spanish.names import (
     CENTAVO,
     CURRENCIES,
     CURRENCY_FORMS,
-    MASCULINE_CURRENCIES,
+    LETTERS,
     MONTH_FORMS,
     MONTHS,
     SMALL_CURRENCIES,
@@ -27,35 +27,6 @@ from tts_app.language.spanish.names import (
 from tts_app.language.spanish.roman import roman
 from tts_app.language.text import word_set
 from tts_app.language.units import unit_name
-
-LETTERS = MappingProxyType(
-    dict(
-        zip(
-            "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ",
-            (
-                *(
-                    "a",
-                    "be",
-                    "ce",
-                    "de",
-                    "e",
-                    "efe",
-                    "ge",
-                    "hache",
-                    "i",
-                    "jota",
-                    "ka",
-                    "ele",
-                    "eme",
-                    "ene",
-                    "eñe",
-                ),
-                *("o", "pe", "cu", "erre", "ese", "te", "u", "uve", "uve doble", "equis", "i griega", "zeta"),
-            ),
-            strict=True,
-        )
-    )
-)
 
 SYMBOLS = MappingProxyType(
     {
@@ -327,6 +298,8 @@ class SpanishVerbaliser:
         """Say 19:30 as diecinueve treinta, 9:05 as nueve y cinco, 7:30 pm as siete y media de la tarde."""
         if time.twelve:
             return self._twelve_hours(time)
+        if time.second is not None:
+            return self._to_the_second(time)
         hour, minute = feminine(cardinal(time.hour)), time.minute
         if not minute:
             said = hour if time.hour == 1 else f"{hour} horas"
@@ -334,7 +307,7 @@ class SpanishVerbaliser:
             said = f"{hour} y {_minutes(minute)}"
         else:
             said = f"{hour} {'y ' if minute < 10 else ''}{cardinal(minute)}"
-        return f"{said} y {cardinal(time.second)} segundos" if time.second else said
+        return said
 
     def time_span(self, first: Time, last: Time) -> str:
         """Say 10:00-14:30 as diez a catorce treinta, 9-11 a. m. as nueve a once de la mañana."""
@@ -345,6 +318,12 @@ class SpanishVerbaliser:
         elif not first.twelve:
             low = low.removesuffix(" horas")
         return f"{low} a {self.time(last)}"
+
+    def _to_the_second(self, time: Time) -> str:
+        """Say 2:15:30 as dos horas, quince minutos y treinta segundos: as good for a time as for a record."""
+        parts = ((time.hour, "h"), (time.minute, "min"), (time.second or 0, "s"))
+        said = [self.measure(Decimal(value), unit) for value, unit in parts if value or unit == "h"]
+        return " y ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
 
     def _twelve_hours(self, time: Time) -> str:
         hour = feminine(cardinal(time.hour % 12 or 12))
@@ -451,8 +430,7 @@ def _head(name: str) -> str:
 
 def _agreeing(number: str, name: str) -> str:
     """Return a number as said before a currency or unit."""
-    noun = _head(name)
-    return feminine(number) if is_feminine(noun) and noun not in MASCULINE_CURRENCIES else masculine(number)
+    return feminine(number) if is_feminine(_head(name)) else masculine(number)
 
 
 def _counted_money(value: int, one: str, many: str) -> str:

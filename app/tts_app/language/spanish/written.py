@@ -19,7 +19,7 @@ from tts_app.language.spanish.agreement import (
     is_noun,
     singular,
 )
-from tts_app.language.spanish.names import MONTHS, UNIT_FORMS, UNIT_WORDS
+from tts_app.language.spanish.names import LETTERS, MONTHS, UNIT_FORMS, UNIT_WORDS
 from tts_app.language.spanish.ordinals import fraction, ordinal, ordinal_of_feminine, short_ordinal
 from tts_app.language.spanish.roman import say_romans
 from tts_app.language.text import word_set
@@ -52,7 +52,7 @@ _ENDINGS = {
 """Endings that are written after a figure, and the last figures that they belong to: 2do, 8vo, 10mo."""
 _HOUR = regex.compile(
     r"(?<![\p{L}\p{M}])(?P<lead>(?i:las?|sobre las|hacia las))(?P<blank>[ \u00a0])"
-    r"(?P<hour>2[0-4]|1?\d)(?:[.](?P<minute>[0-5]\d))?"
+    r"(?P<hour>2[0-4]|[01]?\d)(?:[.:](?P<minute>[0-5]\d))?"
     r"(?![\d/%ºª°€$£]|[.,:]\d|[ \u00a0]?(?:[-–][ ]?\d|(?:hs?|hrs|H|[ap]\.?[ ]?m)(?!\p{L}))"
     r"|[ \u00a0](?:%|\d|€|euros)|\p{L})"
 )
@@ -60,26 +60,46 @@ _POINTED_TIME = regex.compile(
     r"(?<![\d.,:])(?P<hour>2[0-4]|[01]?\d)\.(?P<minute>[0-5]\d)"
     r"(?=[ \u00a0]?(?:h|hs|hrs|horas)(?![\p{L}/])|[ \u00a0]?[ap]\.?[ \u00a0]?m(?!\p{L}))"
 )
-_FRACTION_SIGN = regex.compile(r"(\d)?[\u00a0 ]?([¼-¾⅐-⅞])")
+_FROM_HOUR = regex.compile(
+    r"(?<=(?<!\p{L})[Dd]e[ \u00a0](?:2[0-3]|[01]?\d)):00(?=[ \u00a0]a[ \u00a0](?:las[ ])?\d{1,2}[:.]\d\d)"
+)
+"""The first of two hours: de 10:00 a 13:00 is de diez a trece horas."""
+_DAY_NAME = regex.compile(r"(?<![\d\p{L}.,/-])(?P<day>\d{1,2})-(?P<letter>[EFMAJSOND])(?![\p{L}\d-])")
+"""Days that are known by their month: 11-S, 15-M, 23-F."""
+_FRACTION_SIGN = regex.compile(r"(?:(\d)[\u00a0 ]?)?([¼-¾⅐-⅞])")
 _FRACTION = regex.compile(
     r"(?<![\d.,/:\p{L}-])(?P<minus>[-−])?(?:(?P<whole>\d{1,4})(?: y | ))?(?P<above>\d{1,3})[/⁄]"
     r"(?P<below>\d{1,3}(?:\.\d{3})++|\d{1,5})(?![\d/]|[.,:]\d|[%º°])"
     rf"(?P<next>{_BLANK}(?P<noun>\p{{L}}[\p{{L}}\p{{M}}/]*+\d?))?"
 )
+_BETWEEN = regex.compile(
+    r"(?<![\p{L}])(?P<lead>[Ee]ntre(?: \p{L}{2,3})?[ \u00a0]\d[\d.,]*+)[ ]?[-–][ ]?(?=\d)"
+)
+_MILLIONS = regex.compile(r"(?<=\d)[ \u00a0]?M(?=[ \u00a0]de[ \u00a0]\p{Ll})")
+_POSTCODE = regex.compile(
+    r"(?:(?<=^|[,(\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
+)
+"""A postal code of Spain, before its town."""
 _DIALLED = regex.compile(r"(?<![\d.,-])(?P<first>\d{4})-(?P<second>\d{4})(?![\d-]|[.,]\d)")
 _EVERY_HUNDRED = regex.compile(r"(?<=\d[ \u00a0]?l)/100[ \u00a0]?(?=km(?!\p{L}))")
 _ZONE = regex.compile(
     r"(?<=[\dmhMHs.][ \u00a0]?)(?P<zone>(?i:gmt|utc))(?:[ ]?(?P<sign>[-+−])(?=\d))?(?![\p{L}])"
 )
+_RAISED = str.maketrans({"2": "²", "3": "³"})
 _UNIT_NAMES = {
     form: UNIT_WORDS[key] for key in UNIT_WORDS for form in (*UNITS.get(key, ()), *UNIT_FORMS.get(key, ()))
 }
 
 
+_UNIT_NAMES |= {
+    form.translate(_RAISED): names
+    for form, names in _UNIT_NAMES.items()
+    if form[-1] in "23" and "^" not in form
+}
 _PER = regex.compile(
     r"(?<=(?:[€$£¢]|EUR|USD|euros?|dólares)[ ]?)/[ ]?(?P<unit>"
     + "|".join(sorted(map(regex.escape, _UNIT_NAMES), key=len, reverse=True))
-    + r")(?![\p{L}\d/])"
+    + r")(?![\p{L}\p{N}/^])"
 )
 """The slash of a price for a unit: 12 €/kg."""
 
@@ -89,11 +109,16 @@ def say_written(text: str) -> str:
     text = say_romans(say_abbreviations(text))
     if not _DIGIT.search(text):
         return text
+    text = _BETWEEN.sub(r"\g<lead> y ", text)
+    text = _MILLIONS.sub(" millones", text)
+    text = _POSTCODE.sub(lambda match: _digits(match["code"]), text)
     text = _EVERY_HUNDRED.sub(" a los 100 ", text)
     text = _FRACTION_SIGN.sub(_fraction_in_figures, text)
     text = _ORDINAL.sub(_ordinal, text)
     text = _POINTED_TIME.sub(r"\g<hour>:\g<minute>", text)
+    text = _FROM_HOUR.sub("", text)
     text = _HOUR.sub(_hour, text)
+    text = _DAY_NAME.sub(lambda match: f"{match['day']} {LETTERS[match['letter']]}", text)
     text = _FRACTION.sub(_fraction, text)
     text = _DIALLED.sub(_dialled, text)
     text = _PER.sub(_per, text)
@@ -122,7 +147,7 @@ def _ordinal(match: "regex.Match[str]") -> str:
     if said is None:
         return match[0]
     if match["plural"] or mark in {"os", "as"}:
-        said = f"{said}s"
+        said = f"{ordinal_of_feminine(value) if mark == 'as' else ordinal(value)}s"
     return f"{said}{match['next'] or ''}"
 
 
@@ -130,10 +155,11 @@ _NOT_DIGITS = regex.compile(r"\D")
 
 
 def _hour(match: "regex.Match[str]") -> str:
-    """Say the hour after its article, which is feminine: a la una, a las veintiuna."""
+    """Say the hour after its article, which is feminine: a la una, a las veintiuna, a las nueve (9:00)."""
     hour, lead = int(match["hour"]), match["lead"]
     single = lead.lower() == "la"
-    if match["minute"]:
+    sharp = match["minute"] == "00" and hour <= 12
+    if match["minute"] and not sharp:
         return f"{lead}{match['blank']}{match['hour']}:{match['minute']}"
     if single and (hour != 1 or lead != "la"):
         return match[0]
@@ -145,7 +171,11 @@ def _dialled(match: "regex.Match[str]") -> str:
     first, second = match["first"], match["second"]
     if int(first) < int(second) and all(1000 <= int(year) < 2200 for year in (first, second)):
         return match[0]
-    return ", ".join(" ".join(cardinal(int(digit)) for digit in group) for group in (first, second))
+    return f"{_digits(first)}, {_digits(second)}"
+
+
+def _digits(digits: str) -> str:
+    return " ".join(cardinal(int(digit)) for digit in digits)
 
 
 def _per(match: "regex.Match[str]") -> str:
@@ -186,7 +216,7 @@ def _part(match: "regex.Match[str]", above: int, below: int) -> str | None:
     if _counts(noun) and below == above + 1 and noun.endswith("s") and noun not in _PARTED:
         return f"{cardinal(above)} o {cardinal(below)} {noun}"
     if _counts(noun) and above < below and below not in _MARKS:
-        return f"{_half(noun)} {noun}" if (above, below) == (1, 2) else f"{said} de {noun}"
+        return f"{_half(noun)} {noun}" if (above, below) == (1, 2) else f"{said} de {singular(noun)}"
     if match["minus"] or below > 999 or (below > 100 and below % 10):
         return f"{said}{following}"
     return None
