@@ -25,6 +25,7 @@ from tts_app.language.arabic.phonemes import (
     word_phones,
 )
 from tts_app.language.base import FrontEnd
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.text import bounded_marks
 
 Phones = tuple[str, ...]
@@ -103,7 +104,7 @@ def make_front_end(locale: str) -> FrontEnd:
     return ArabicFrontEnd(locale)
 
 
-class ArabicFrontEnd:
+class ArabicFrontEnd(ReadsMarkup):
     """Arabic front-end of one locale; see `base.FrontEnd`. Stateless once made."""
 
     def __init__(self, locale: str, dialect: Dialect | None = None) -> None:
@@ -116,7 +117,7 @@ class ArabicFrontEnd:
             entry.rpartition("=")[2] for listing in LEXICONS[locale] for entry in listing.split()
         )
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
         words = semiotics.normalise(self._context(self._arabizi.written(text)), self.verbaliser)
         words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
