@@ -1,4 +1,4 @@
-"""The grammar of Arabic numbers: gender, dual, counted nouns, case, ordinals and fractions, in three dialects.
+"""The grammar of Arabic numbers: gender, dual, counted nouns, case, ordinals, fractions; three dialects.
 
 num2words has Arabic, but no counted nouns (gender, dual, plural after 3-10, accusative after 11-99), no
 dialects and no vowels, and it keeps the number in its own state. So this module has the grammar. It uses the
@@ -54,6 +54,8 @@ class Counting:
             return f"{noun.one} {self.numerals.short[1] if noun.feminine else self.numerals.ones[1]}"
         if count == 2:
             return noun.two
+        if tail in {1, 2} and self.standard:  # مئة ليلة وليلة
+            return join([self.count(count - tail, noun), noun.one if tail == 1 else noun.two])
         said = self.cardinal(count, feminine=noun.feminine or self.numerals.short_before_plurals)
         if count and tail == 0 and self.standard:
             said = constructed(said)
@@ -62,7 +64,7 @@ class Counting:
         return f"{said} {noun.many if tail > 10 else noun.one}"
 
     def scaled(self, count: Decimal, scale: Noun, noun: Noun | None) -> str:
-        """Say thousands or millions of a noun, which is their genitive: `ثلاثة ملايين ريال`, `مليونا ريال`."""
+        """Say thousands or millions of a noun: `ثلاثة ملايين ريال`, `مليونا ريال`."""
         if count != count.to_integral_value():
             said = f"{self.decimal(count)} {scale.one}"
         elif noun is None:
@@ -201,7 +203,7 @@ _PREFIXES = ("وَ", "بِ", "لِ", "كَ", "ال")
 
 
 def oblique(word: str) -> str:
-    """Return a standard numeral or counted dual as after a preposition, with `and` or the article before it."""
+    """Return a standard numeral or counted dual, with `and` or the article, as after a preposition."""
     stem, prefix = word, ""
     for start in _PREFIXES:
         if stem.startswith(start):

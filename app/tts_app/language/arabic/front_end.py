@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from tts_app.language import semiotics
 from tts_app.language.arabic import diacritise, latin
 from tts_app.language.arabic.arabizi import Arabizi
-from tts_app.language.arabic.context import Context, fold, governed
+from tts_app.language.arabic.case import governed
+from tts_app.language.arabic.context import Context
 from tts_app.language.arabic.dialects import LEXICONS
 from tts_app.language.arabic.numbers import ArabicVerbaliser
 from tts_app.language.arabic.phonemes import (
@@ -24,6 +25,7 @@ from tts_app.language.arabic.phonemes import (
     split_phones,
     word_phones,
 )
+from tts_app.language.arabic.script import fold
 from tts_app.language.base import FrontEnd
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.text import bounded_marks

@@ -3,6 +3,8 @@
 import re
 from types import MappingProxyType
 
+from tts_app.language.text import word_set
+
 _PRAYER = "صَلَّى اللّٰه عَلَيْهِ وَسَلَّم"
 _PEACE, _PEACE_HER = "عَلَيْهِ السَّلَام", "عَلَيْهَا السَّلَام"
 _CONTENT, _CONTENT_HER = "رَضِيَ اللّٰه عَنْه", "رَضِيَ اللّٰه عَنْهَا"
@@ -55,12 +57,13 @@ _BRACKETED = MappingProxyType(
 _HERS = MappingProxyType(
     {_PEACE: _PEACE_HER, _CONTENT: _CONTENT_HER, _MERCY: _MERCY_HER, _SIGNS["\u0612"]: "رَحْمَة اللّٰه عَلَيْهَا"}
 )
-WOMEN = frozenset(
-    "مريم زينب سكينة هاجر سارة آسية رقية حليمة صفية ميمونة سودة جويرية أسماء بلقيس سمية نور منى هدى ليلى سلمى "
-    "ريم هند دينا سعاد أمل هناء رانيا نادية دانة شيماء إيمان مها ندى لينا رنا ياسمين منال".split()
+WOMEN = word_set(
+    "مريم زينب سكينة هاجر سارة آسية رقية حليمة صفية ميمونة سودة جويرية أسماء بلقيس سمية نور "
+    "منى هدى ليلى سلمى ريم هند دينا سعاد أمل هناء رانيا نادية دانة شيماء إيمان مها ندى لينا "
+    "رنا ياسمين منال"
 )
 """Women's names; those that end in ta marbuta are known by it, but for `_MEN`."""
-_MEN = frozenset("حمزة أسامة طلحة عبادة معاوية عروة خليفة قتادة عكرمة حذيفة عطية نخلة جمعة ربيعة ثعلبة".split())
+_MEN = word_set("حمزة أسامة طلحة عبادة معاوية عروة خليفة قتادة عكرمة حذيفة عطية نخلة جمعة ربيعة ثعلبة")
 
 _SIGN = re.compile(f"[{''.join(_SIGNS)}]")
 _NAME = r"(?P<name>[ء-ي\u064b-\u0652]{2,20}+)"

@@ -60,7 +60,7 @@ def currency(code: str) -> Noun:
 
 
 def described(noun: Noun, adjectives: list[str]) -> Noun:
-    """Return a noun with adjectives that agree with it in number, gender and case; other words do not change."""
+    """Return a noun with adjectives that agree with it in number, gender and case."""
     forms = [(noun.one, noun.two, noun.few, noun.many), *(_agreeing(word, noun) for word in adjectives)]
     one, two, few, many = (" ".join(form) for form in zip(*forms, strict=True))
     return Noun(one, two, few, many, noun.feminine)

@@ -75,7 +75,9 @@ class ArabicVerbaliser:
 
     def rating(self, score: Decimal, of: Decimal) -> str:
         """Say a mark: `تسعة من عشرة`."""
-        return f"{self.number(score)} {words.NUMBER_WORDS[self.locale]['of']} {self._oblique(self.number(of))}"
+        return (
+            f"{self.number(score)} {words.NUMBER_WORDS[self.locale]['of']} {self._oblique(self.number(of))}"
+        )
 
     def power(self, base: str, exponent: str, value: Decimal | None) -> str:
         """Say a power: `عشرة تربيع`, `عشرة أس ستة`."""
@@ -175,7 +177,7 @@ class ArabicVerbaliser:
 
     def time(self, time: Time) -> str:
         """Say a time by the twelve-hour clock: `السابعة والنصف مساء`."""
-        part = self._day_part(time.hour) if time.twelve or time.hour > 12 or time.hour == 0 else ""
+        part = self.day_part(time.hour) if time.twelve or time.hour > 12 or time.hour == 0 else ""
         return " ".join(said for said in (self.clock(time.hour, time.minute), part) if said)
 
     def clock(self, hour: int, minute: int) -> str:
@@ -190,7 +192,7 @@ class ArabicVerbaliser:
     def time_span(self, first: Time, last: Time) -> str:
         """Say a range of times; a part of the day that both have is said once."""
         low, high = self.time(first), self.time(last)
-        if first.twelve and last.twelve and self._day_part(first.hour) == self._day_part(last.hour):
+        if first.twelve and last.twelve and self.day_part(first.hour) == self.day_part(last.hour):
             low = self.clock(first.hour, first.minute)
         return self.span(low, high)
 
@@ -225,5 +227,6 @@ class ArabicVerbaliser:
             return noun
         return words.DIALECT_UNITS.get(unit) or self.counting.measure(noun)
 
-    def _day_part(self, hour: int) -> str:
+    def day_part(self, hour: int) -> str:
+        """Say the part of the day of an hour, 0-23."""
         return [said for start, said in words.DAY_PARTS[self.locale] if hour >= start][-1]
