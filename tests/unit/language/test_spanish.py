@@ -37,7 +37,10 @@ def spanish() -> FrontEnd:
         ("a las 20:00, a la 1:00, 19:30 h", "a las veinte horas, a la una, diecinueve treinta"),
         ("7:30 pm y 9:15 a. m.", "siete y media de la tarde y nueve y cuarto de la mañana."),
         ("lun-vie de 9 a 14 h", "lunes a viernes de nueve a catorce horas"),
-        ("1.º de mayo, 1er piso, 3.ª edad, 2ª vez", "primero de mayo, primer piso, tercera edad, segunda vez"),
+        (
+            "1.º de mayo, 1er piso, 3.ª edad, 2ª vez",
+            "primero de mayo, primer piso, tercera edad, segunda vez",
+        ),
         ("13º y 21º", "decimotercero y vigesimoprimero"),
         ("912 345 678", "nueve uno dos, tres cuatro cinco, seis siete ocho"),
         ("+34 612 34 56 78", "más treinta y cuatro, seis uno dos, tres cuatro, cinco seis, siete ocho"),
