@@ -68,7 +68,7 @@ def _faces(text: str, first: Piece, dash: Piece, second: Piece) -> bool:
 
 
 def _numbers(text: str, first: Piece, second: Piece, previous: Piece | None, say: Verbaliser) -> Piece | None:
-    """Return the range of two plain numbers, or None where the dash is a pause or belongs to a score (3-1)."""
+    """Return the range of two plain numbers, or None where the dash is a pause, or a score's (3-1)."""
     low, high = first.value, second.value
     if low is None or high is None:
         return None
