@@ -39,9 +39,9 @@ _ABBREVIATED = r"(?:\.(?=[ ]*+[\p{Ll},;:!?)]|[ ]?[-–]))?"
 """A full stop that belongs to an abbreviation: the sentence continues after it."""
 _DIALLED = (
     r"(?=(?:[ .()+-]{0,2}\d){7})"
-    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)"
-    r"|\d{3}-\d{4}(?!\d)"
-    r"|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)|\d{3}-\d\d-\d{4}(?!\d)"
+    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)"
+    r"|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)"
+    r"|\d{3}-\d\d-\d{4}(?!\d)"
     r"|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
 )
 """The start of a phone number: at least seven digits, with a sign, a zero or groups of a known shape."""
