@@ -139,6 +139,12 @@ ARGUED: tuple[Argued, ...] = (
     ),
     Argued(
         "es",
+        "ordinal",
+        "Roman numerals in small letters are such only after siglo.",
+        written=r"^\p{Ll}+ [ivxlcdm]+$",
+    ),
+    Argued(
+        "es",
         "telephone",
         "Parts of an IP address are numbers (ciento noventa y dos), as people say them.",
         written=r"^\d+\.\d+\.\d+\.\d+$",

@@ -99,7 +99,7 @@ def test_spanish_verbaliser_says_numbers_money_dates_and_times():
     assert say.money(Decimal(1_000_000), "EUR") == "un millón de euros"
     assert say.date(Date(weekday=0)) == "lunes"
     assert say.time(Time(13, 0, twelve=True)) == "una de la tarde"
-    assert say.time(Time(9, 5)) == "nueve cero cinco"
+    assert say.time(Time(9, 5)) == "nueve y cinco"
     assert say.letters("ñW") == "eñe uve doble"
 
 

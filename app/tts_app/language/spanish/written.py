@@ -140,7 +140,7 @@ def _ordinal(match: "regex.Match[str]") -> str:
     following = noun.lower() not in _DOORS and (noun.islower() or noun.lower() in _PLACES_IN_ORDER)
     if mark[-1] == "a" or mark in {"ª", "as"}:
         said = ordinal_of_feminine(value)
-    elif mark in {"ᵉʳ", "er"} or (following and is_noun(noun.lower())):
+    elif mark in {"ᵉʳ", "er"} or (following and len(noun) > 2 and is_noun(noun.lower())):
         said = short_ordinal(value)
     else:
         said = ordinal(value)
