@@ -162,7 +162,8 @@ def test_a_long_thought_is_not_kept() -> None:
 def test_markdown_reads_headings_lists_and_tables() -> None:
     document = (
         "Rooms\n=====\n\nEvery *room* has `wifi`\nand a view.\n\n- a bed\n- a bath\n\n3. a safe\n\n"
-        "```\ncode\n```\n\n    indented code\n\n| Room | Price |\n|---|---|\n| 12 | $90 |\n\n<div>\nhtml\n</div>\n\nEnd [here](/x)."
+        "```\ncode\n```\n\n    indented code\n\n| Room | Price |\n|---|---|\n| 12 | $90 |\n\n"
+        "<div>\nhtml\n</div>\n\nEnd [here](/x)."
     )
     assert said(parse(document, "markdown")) == (
         "Rooms. Every room has wifi and a view.. a bed. a bath. 3. a safe. "
