@@ -6,15 +6,16 @@ from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
-from tts_app.language.hindi.words import (
+from tts_app.language.hindi.notation import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
-    HINDI,
+    HINDI_NOTATION,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
     UNIT_FORMS,
     WEEKDAY_FORMS,
 )
+from tts_app.language.hindi.words import HINDI
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.urdu.script import to_devanagari
@@ -55,7 +56,7 @@ class HindiFrontEnd:
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
-        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, DEVANAGARI, in_devanagari, to_devanagari)
+        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari)
         self._espeak = Espeak("hi")
         load()
 

@@ -2,27 +2,36 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import regex
 
+from tts_app.language.indic.amounts import Amounts, Currencies
+from tts_app.language.indic.calendar import Calendar
+from tts_app.language.indic.codes import Addresses, Codes
+from tts_app.language.indic.notation import DASH, Notation
+from tts_app.language.indic.numerals import Numerals
 from tts_app.language.indic.verbaliser import IndicVerbaliser, Vocabulary
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import ascii_digits, clean
 
 _LATIN_WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{Mn}]*+(?:['’]\p{Latin}++)*+")
+_NUMBER_MARKS = str.maketrans({"٫": ".", "٬": ",", "٪": "%"})
 _PAUSES = str.maketrans({"।": ". ", "॥": ". ", "۔": ". ", "؟": "? ", "،": ", ", "؛": "; ", "॰": "."})
-_PHONE = regex.compile(
-    r"(?<![\p{L}\p{N}.,:/+-]|[%₹$€£₨][ ]?)(?!\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|[12]\d{3}-\d\d-\d\d)"
-    r"(?:(?P<plus>\+|00(?=[1-9]))\d[\d ()-]{7,16}\d|\(?0\d[\d ()-]{6,12}\d|[6-9]\d{4}[ -]?\d{5})"
-    r"(?![\p{N}%]|[.,:/]\p{N}|[ ]?[%₹$€£₨])"
-)
-"""Numbers with a country or trunk code, and Indian mobile numbers as 98765 43210."""
-_PHONE_DIGITS = range(9, 16)
 _PRICE_END = regex.compile(r"(?<=\d)/[-=](?!\d)")
 _DOTTED_TIME = r"(?<!\d)([01]?\d|2[0-4])\.([0-5]\d)(?=\s*{hour})"
 _SPACE_BEFORE_PAUSE = regex.compile(r"\s+(?=[.,;:?!])")
 _PAUSES_RUN = regex.compile(r"([.,;:?!])(?:\s*[.,;:?!])+")
 _SPACES = regex.compile(r"\s+")
+_DIGIT = regex.compile(r"\d")
+_ROMAN = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[XVI]++(?!\p{N})")
+_LARGE_FRACTION = regex.compile(
+    r"(?<![\d/.,])(?!(?:1[5-9]|20)\d\d/\d\d(?!\d))(\d{1,18})/(\d{1,18})(?![\d/]|[.,]\d)(?<=\d{4}/\d{1,18}|/\d{4,18}|/0)"
+)
+"""Fractions of numbers over 999, and by nought, which are not a mark or a date."""
+_SPACED_UNITS = regex.compile(r"(?<=\d)[ ](K|in)(?=[ ]*+(?:[.,;:?!)]|$))")
+"""Letters that are a unit only at the end of a clause: 300 K, 34 in."""
+_SPACED_UNIT_KEYS = {"K": "kelvin", "in": "inch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class IndicNormaliser:
         self,
         verbaliser: IndicVerbaliser,
         vocabulary: Vocabulary,
+        notation: Notation,
         script: Script,
         from_latin: Callable[[str], str],
         from_other: Callable[[str], str],
@@ -65,8 +75,16 @@ class IndicNormaliser:
         self._slash = regex.compile(rf"(?<={script.letters})\s?/\s?(?={script.letters})")
         clock = vocabulary.clock
         hour, past, minutes = clock["hour"], clock["past"], clock["minutes"]
+        currencies = Currencies(verbaliser)
+        self._calendar = Calendar(verbaliser, notation, currencies)
+        self._codes = Codes(verbaliser, notation, currencies)
+        self._addresses = Addresses(verbaliser, notation)
+        self._amounts = Amounts(verbaliser, notation, currencies)
+        self._numerals = Numerals(verbaliser, notation)
+        self._stretched = regex.compile(rf"((?=\p{{L}}){script.letters})\1{{2,}}+|((?=\p{{M}}){script.letters})\2++")
         self._dotted_time = regex.compile(_DOTTED_TIME.format(hour=hour))
         parts = "|".join(vocabulary.day_parts)
+        self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")
         edge = rf"(?!{script.letters})"
         self._echoes = (
             (regex.compile(rf"\b({parts}|{hour})(?:\s+\1)+{edge}"), r"\1"),
@@ -76,11 +94,13 @@ class IndicNormaliser:
 
     def __call__(self, text: str) -> str:
         """Return `text` as words, with . , ; : ? ! as the only punctuation."""
-        text = ascii_digits(clean(text)).translate(_PAUSES)
+        text = ascii_digits(clean(text)).translate(_PAUSES).translate(_NUMBER_MARKS)
         text = self._joiners.sub(self._script.joint, text)
-        text = _PHONE.sub(self._phone, _PRICE_END.sub("", text))
-        text = self._dotted_time.sub(r"\1:\2", text)
-        text = self._ordinal.sub(self._inflected, text)
+        text = self._stretched.sub(r"\1\2", text)
+        if _DIGIT.search(text):
+            text = self._in_context(text)
+        if _ROMAN.search(text):
+            text = self._numerals(text)
         text = self._slash.sub(f" {self._script.either} ", text)
         text = normalise(text, self._verbaliser).translate(_PAUSES)
         for echo, once in self._echoes:
@@ -91,25 +111,27 @@ class IndicNormaliser:
         text = _SPACE_BEFORE_PAUSE.sub("", _SPACES.sub(" ", text))
         return _PAUSES_RUN.sub(r"\1", text).strip(" ,;:")
 
-    def _phone(self, match: "regex.Match[str]") -> str:
-        """Return a telephone number digit by digit, with a pause between its groups."""
-        written = match[0]
-        groups = regex.findall(r"\d+", written.removeprefix("00") if match["plus"] else written)
-        if sum(map(len, groups)) not in _PHONE_DIGITS:
-            return written
-        said = ", ".join(self._verbaliser.digits(part) for group in groups for part in _breaths(group))
-        return f" {self._verbaliser.symbol('+')} {said} " if match["plus"] else f" {said} "
+    def _in_context(self, text: str) -> str:
+        """Return `text` with the numbers in words whose neighbours say how they are read."""
+        text = self._codes(_PRICE_END.sub("", text))
+        text = self._clock_range.sub(f" {self._verbaliser.to} ", self._dotted_time.sub(r"\1:\2", text))
+        text = self._calendar(text)
+        text = self._addresses(text)
+        text = self._amounts(text)
+        text = _LARGE_FRACTION.sub(self._fraction, text)
+        text = _SPACED_UNITS.sub(self._unit, text)
+        return self._ordinal.sub(self._inflected, text)
+
+    def _fraction(self, match: "regex.Match[str]") -> str:
+        return f" {self._verbaliser.fraction(Decimal(match[1]), Decimal(match[2]))} "
+
+    def _unit(self, match: "regex.Match[str]") -> str:
+        return f" {self._verbaliser.unit(Decimal(2), _SPACED_UNIT_KEYS[match[1]])}"
 
     def _inflected(self, match: "regex.Match[str]") -> str:
         """Return an ordinal with the gender and case that its ending shows: 5वीं."""
-        said = self._verbaliser.ordinal(int(match[1]))
+        said = self._verbaliser.native_ordinal(int(match[1]))
         ending = self._script.ordinal_endings[match[2]]
         masculine = next((end for end in ("वाँ", "واں", "ा", "ا") if said.endswith(end)), "")
         return f" {said.removesuffix(masculine)}{ending if len(masculine) > 1 else ending[-1]} "
 
-
-def _breaths(digits: str) -> list[str]:
-    """Return digits in pieces of at most five, each said in one breath."""
-    pieces = -(-len(digits) // 5)
-    size = -(-len(digits) // pieces)
-    return [digits[at : at + size] for at in range(0, len(digits), size)]

@@ -12,16 +12,18 @@ from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
-from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
-from tts_app.language.urdu.words import (
+from tts_app.language.urdu.honorifics import in_words
+from tts_app.language.urdu.notation import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
     UNIT_FORMS,
-    URDU,
+    URDU_NOTATION,
     WEEKDAY_FORMS,
 )
+from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
+from tts_app.language.urdu.words import URDU
 
 NASTALIQ = Script(
     letters=r"[\p{Arabic}\p{Mn}]",
@@ -59,14 +61,14 @@ class UrduFrontEnd:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
         self._normalise = IndicNormaliser(
-            UrduVerbaliser(), URDU, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
+            UrduVerbaliser(), URDU, URDU_NOTATION, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
         )
         self._espeak = Espeak("hi")
         load()
 
     def normalise(self, text: str) -> str:
         """Return `text` as Urdu words; words of Latin letters and Devanagari are written in Urdu."""
-        return normal(self._normalise(normal(text)))
+        return normal(self._normalise(in_words(normal(text))))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
         """Return the phonemes of each text as espeak-ng gives them for Hindi."""
