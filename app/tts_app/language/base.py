@@ -101,11 +101,15 @@ class FrontEnd(Protocol):
 
     locale: str
 
-    def normalise(self, text: str) -> str:
-        """Return `text` as the words that are spoken, with . , ; : ? ! as the only punctuation.
+    def words(self, text: str) -> str:
+        """Return text without markup as the words that are spoken, with . , ; : ? ! as the only punctuation.
 
         No digits, symbols, URLs, tags, emoji or words of other scripts are left: they are said or dropped.
         """
+        ...
+
+    def normalise(self, text: str) -> str:
+        """Return what `words` makes of `text`, whose markup is read by the rules of plain text (`markup`)."""
         ...
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from tts_app.language.arabic.phonemes import (
 )
 from tts_app.language.arabic.words import FEMININE_PLURALS
 from tts_app.language.base import FrontEnd
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.text import bounded_marks
 
 Phones = tuple[str, ...]
@@ -107,7 +108,7 @@ def make_front_end(locale: str) -> FrontEnd:
     return ArabicFrontEnd(locale)
 
 
-class ArabicFrontEnd:
+class ArabicFrontEnd(ReadsMarkup):
     """Arabic front-end of one locale; see `base.FrontEnd`. Stateless once made."""
 
     def __init__(self, locale: str, dialect: Dialect | None = None) -> None:
@@ -116,7 +117,7 @@ class ArabicFrontEnd:
         self._dialect = dialect or DIALECTS[locale]
         self._lexicon = _read_lexicon(locale)
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
         words = semiotics.normalise(_COUNTED.sub(self._agree, text), self.verbaliser)
         words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")

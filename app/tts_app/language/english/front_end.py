@@ -15,6 +15,7 @@ from tts_app.language.english.accent import in_ipa
 from tts_app.language.english.context import use_of
 from tts_app.language.english.lexicon import VOWELS, Lexicon, restress
 from tts_app.language.english.words import EnglishVerbaliser
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.romanise import romanise, without_accents
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import word_set
@@ -45,7 +46,7 @@ _WEAK_FORMS: Mapping[str, tuple[str | None, str, str]] = MappingProxyType(
 _VOWEL_LETTERS = frozenset("AEIOUY")
 
 
-class English:
+class English(ReadsMarkup):
     """The front-end of one English locale. Thread-safe."""
 
     def __init__(self, locale: str, lexicon: Lexicon) -> None:
@@ -54,7 +55,7 @@ class English:
         self._lexicon = lexicon
         self._verbaliser = EnglishVerbaliser(locale, self._capitals)
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as English words with . , ; : ? ! as the only punctuation."""
         spoken = normalise(_SAINT.sub("Saint ", text), self._verbaliser)
         return " ".join(romanise(spoken).split())

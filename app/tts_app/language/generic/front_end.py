@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from tts_app.language.base import TIE, FrontEnd, Verbaliser
 from tts_app.language.espeak import Espeak
 from tts_app.language.generic.verbaliser import GenericVerbaliser
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.romanise import romanise
 from tts_app.language.semiotics import normalise
 from tts_app.resources.locales import espeak_voice, script_of
 
 
-class GenericFrontEnd:
+class GenericFrontEnd(ReadsMarkup):
     """The front-end of one locale that espeak-ng reads. Thread-safe."""
 
     def __init__(self, locale: str, verbaliser: Verbaliser | None = None) -> None:
@@ -29,7 +30,7 @@ class GenericFrontEnd:
         self._is_latin = script_of(locale) == "Latin"
         self._espeak = Espeak(espeak_voice(locale), tie=TIE)
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as words, with . , ; : ? ! as the only punctuation, and numbers for espeak-ng."""
         spoken = normalise(text, self._verbaliser)
         return " ".join((romanise(spoken) if self._is_latin else spoken).split())

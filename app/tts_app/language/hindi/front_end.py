@@ -18,6 +18,7 @@ from tts_app.language.hindi.notation import (
 from tts_app.language.hindi.words import HINDI
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.urdu.script import to_devanagari
 
 DEVANAGARI = Script(
@@ -50,7 +51,7 @@ class HindiVerbaliser(IndicVerbaliser):
         super().__init__(HINDI, WORDS)
 
 
-class HindiFrontEnd:
+class HindiFrontEnd(ReadsMarkup):
     """A FrontEnd for hi-IN. Thread-safe."""
 
     def __init__(self, locale: str) -> None:
@@ -60,7 +61,7 @@ class HindiFrontEnd:
         self._espeak = Espeak("hi")
         load()
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Hindi words; words of Latin and Urdu letters are written in Devanagari."""
         return self._normalise(text)
 

@@ -9,6 +9,7 @@ import regex
 
 from tts_app.language.base import TIE, FrontEnd
 from tts_app.language.espeak import Espeak
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.romanise import romanise
 from tts_app.language.semiotics import normalise
 from tts_app.language.spanish.agreement import agree, agree_ones, feminine
@@ -19,7 +20,7 @@ _SHORT_ORDINAL = regex.compile(r"(?<![\d.,])([13])(?:er|\.?º|\.er)(?= (?!de\b)\
 _SHORT_FORMS = {"1": "primer", "3": "tercer"}
 
 
-class Spanish:
+class Spanish(ReadsMarkup):
     """The front-end of Spanish. Thread-safe."""
 
     locale = "es-ES"
@@ -33,7 +34,7 @@ class Spanish:
         self._verbaliser = SpanishVerbaliser()
         self._espeak = Espeak("es", tie=TIE)
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Spanish words with . , ; : ? ! as the only punctuation."""
         text = _SHORT_ORDINAL.sub(lambda match: _SHORT_FORMS[match[1]], text)
         text = _FEMININE_ORDINAL.sub(lambda match: self._ordinal_of_feminine(int(match[1])), text)

@@ -12,6 +12,7 @@ from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.urdu.honorifics import in_words
 from tts_app.language.urdu.notation import (
     CURRENCY_FORMS,
@@ -54,7 +55,7 @@ class UrduVerbaliser(IndicVerbaliser):
         super().__init__(URDU, WORDS)
 
 
-class UrduFrontEnd:
+class UrduFrontEnd(ReadsMarkup):
     """A FrontEnd for ur-PK. Thread-safe."""
 
     def __init__(self, locale: str) -> None:
@@ -66,7 +67,7 @@ class UrduFrontEnd:
         self._espeak = Espeak("hi")
         load()
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         """Return `text` as Urdu words; words of Latin letters and Devanagari are written in Urdu."""
         return normal(self._normalise(in_words(normal(text))))
 
