@@ -33,6 +33,7 @@ DEVANAGARI = Script(
         **dict.fromkeys(("ले", "रे", "थे", "ठे"), "े"),
     },
     either="या",
+    other_letters=("एफ", "क्यु", "जेड", "डब्लू", "ऐ", "ऐस", "ऐम", "ऐन", "ऐल"),
     joint="",
 )
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import regex
 
+from tts_app.language.grammar import Forms
 from tts_app.language.indic.amounts import Amounts, Currencies
 from tts_app.language.indic.calendar import Calendar
 from tts_app.language.indic.codes import Addresses, Codes
-from tts_app.language.indic.notation import DASH, Notation
+from tts_app.language.indic.notation import DASH, END, START, Notation, any_of
 from tts_app.language.indic.numerals import Numerals
 from tts_app.language.indic.verbaliser import IndicVerbaliser, Vocabulary
 from tts_app.language.semiotics import normalise
@@ -23,6 +24,7 @@ _DOTTED_TIME = r"(?<!\d)([01]?\d|2[0-4])\.([0-5]\d)(?=\s*{hour})"
 _SPACE_BEFORE_PAUSE = regex.compile(r"\s+(?=[.,;:?!])")
 _PAUSES_RUN = regex.compile(r"([.,;:?!])(?:\s*[.,;:?!])+")
 _SPACES = regex.compile(r"\s+")
+_INITIAL_END = regex.compile(r"[.۔][ ]?")
 _DIGIT = regex.compile(r"\d")
 _ROMAN = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[XVI]++(?!\p{N})")
 _LARGE_FRACTION = regex.compile(
@@ -46,6 +48,8 @@ class Script:
     """Suffixes that make a written number an ordinal, and the ending that each stands for."""
     either: str
     """The word for the slash between two words: `or`."""
+    other_letters: tuple[str, ...]
+    """Other spellings of the names of Latin letters."""
     joint: str
     """The replacement for a zero-width joiner or non-joiner between two letters."""
 
@@ -68,6 +72,13 @@ class IndicNormaliser:
         self._from_latin = from_latin
         self._from_other = from_other
         self._other_word = regex.compile(script.other_word)
+        dotted = any_of(form for form in vocabulary.abbreviations if "." in form.rstrip(".") and not form.isascii())
+        self._dotted = regex.compile(rf"{START}(?:{dotted}){END}") if dotted else None
+        self._abbreviations = vocabulary.abbreviations
+        letter = any_of((*vocabulary.letters.values(), *script.other_letters))
+        self._initials = regex.compile(rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})")
+        per = any_of(form for form in (*Forms.of(verbaliser).units, *Forms.of(verbaliser).currencies) if not form.isascii())
+        self._per = regex.compile(rf"(?<=\d[ ]?(?:{per}))[ ]?/[ ]?(?={script.letters})")
         self._joiners = regex.compile(rf"(?<={script.letters})[\u200c\u200d]+")
         self._foreign = regex.compile(rf"(?:(?!{script.letters})[^\s.,;:?!])++")
         endings = "|".join(sorted(script.ordinal_endings, key=len, reverse=True))
@@ -94,7 +105,11 @@ class IndicNormaliser:
 
     def __call__(self, text: str) -> str:
         """Return `text` as words, with . , ; : ? ! as the only punctuation."""
-        text = ascii_digits(clean(text)).translate(_PAUSES).translate(_NUMBER_MARKS)
+        text = ascii_digits(clean(text))
+        text = self._initials.sub(lambda found: _INITIAL_END.sub(" ", found[0]), text)
+        text = text.translate(_PAUSES).translate(_NUMBER_MARKS)
+        if self._dotted:
+            text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
         text = self._joiners.sub(self._script.joint, text)
         text = self._stretched.sub(r"\1\2", text)
         if _DIGIT.search(text):
@@ -113,6 +128,7 @@ class IndicNormaliser:
 
     def _in_context(self, text: str) -> str:
         """Return `text` with the numbers in words whose neighbours say how they are read."""
+        text = self._per.sub(f" {self._verbaliser.per} ", text)
         text = self._codes(_PRICE_END.sub("", text))
         text = self._clock_range.sub(f" {self._verbaliser.to} ", self._dotted_time.sub(r"\1:\2", text))
         text = self._calendar(text)

@@ -37,6 +37,7 @@ NASTALIQ = Script(
         **dict.fromkeys(("لے", "رے", "تھے", "ٹھے"), "ے"),
     },
     either="یا",
+    other_letters=("ڈبلیو", "آر", "کیو", "زی"),
     joint=" ",
 )
 
