@@ -12,6 +12,7 @@ from tts_app.language.hindi.notation import (
     HINDI_NOTATION,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    PLACE_WORDS,
     UNIT_FORMS,
     WEEKDAY_FORMS,
 )
@@ -32,6 +33,8 @@ DEVANAGARI = Script(
         **dict.fromkeys(("ली", "री", "थी", "ठी"), "ी"),
         **dict.fromkeys(("ले", "रे", "थे", "ठे"), "े"),
     },
+    masculine=("वाँ", "ा"),
+    regular_endings={"ा": "वाँ", "ी": "वीं", "े": "वें"},
     either="या",
     other_letters=("एफ", "क्यु", "जेड", "डब्लू", "ऐ", "ऐस", "ऐम", "ऐन", "ऐल"),
     joint="",
@@ -47,6 +50,7 @@ class HindiVerbaliser(IndicVerbaliser):
     weekday_forms = WEEKDAY_FORMS
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
+    place_words = PLACE_WORDS
 
     def __init__(self) -> None:
         super().__init__(HINDI, WORDS)

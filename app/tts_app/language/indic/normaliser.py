@@ -27,6 +27,12 @@ _SPACES = regex.compile(r"\s+")
 _INITIAL_END = regex.compile(r"[.۔][ ]?")
 _DIGIT = regex.compile(r"\d")
 _ROMAN = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[XVI]++(?!\p{N})")
+_SIGNS = r"=≠<>≤≥≈±×÷∈∉⊂∪∩"
+_VARIABLE = regex.compile(
+    rf"(?<![\p{{L}}\p{{M}}\p{{N}}'])(?:[a-zA-Z](?=[ ]?[{_SIGNS}])|(?<=[{_SIGNS}][ ]?)[a-zA-Z](?![\p{{L}}\p{{M}}'^]))"
+)
+"""A letter beside a sign of mathematics: a = b."""
+_GREEK = regex.compile(r"(?<!\p{Greek})\p{Greek}(?!\p{Greek})")
 _LARGE_FRACTION = regex.compile(
     r"(?<![\d/.,])(?!(?:1[5-9]|20)\d\d/\d\d(?!\d))(\d{1,18})/(\d{1,18})(?![\d/]|[.,]\d)(?<=\d{4}/\d{1,18}|/\d{4,18}|/0)"
 )
@@ -46,6 +52,10 @@ class Script:
     """A pattern for a word in the script of the other language of the two."""
     ordinal_endings: dict[str, str]
     """Suffixes that make a written number an ordinal, and the ending that each stands for."""
+    masculine: tuple[str, str]
+    """The masculine ending of regular ordinals and of the irregular ones."""
+    regular_endings: dict[str, str]
+    """The regular ending for each ending of an irregular ordinal, for numbers that have none."""
     either: str
     """The word for the slash between two words: `or`."""
     other_letters: tuple[str, ...]
@@ -111,6 +121,8 @@ class IndicNormaliser:
         if self._dotted:
             text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
         text = self._joiners.sub(self._script.joint, text)
+        text = _VARIABLE.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
+        text = _GREEK.sub(lambda found: f" {self._verbaliser.symbol(found[0])} ", text)
         text = self._stretched.sub(r"\1\2", text)
         if _DIGIT.search(text):
             text = self._in_context(text)
@@ -148,6 +160,7 @@ class IndicNormaliser:
         """Return an ordinal with the gender and case that its ending shows: 5वीं."""
         said = self._verbaliser.native_ordinal(int(match[1]))
         ending = self._script.ordinal_endings[match[2]]
-        masculine = next((end for end in ("वाँ", "واں", "ा", "ا") if said.endswith(end)), "")
-        return f" {said.removesuffix(masculine)}{ending if len(masculine) > 1 else ending[-1]} "
-
+        regular, irregular = self._script.masculine
+        if said.endswith(regular):
+            return f" {said.removesuffix(regular)}{self._script.regular_endings.get(ending, ending)} "
+        return f" {said.removesuffix(irregular)}{ending[-1]} "

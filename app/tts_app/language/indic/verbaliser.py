@@ -178,10 +178,6 @@ class IndicVerbaliser:
         said = self.number(Decimal(number)) if len(number) < 3 else self.digits(number)
         return f"{said} {self.letters(letters)}"
 
-    def roman(self, value: int, before: str) -> str | None:
-        """Say a Roman numeral as a number; `rulers` has said those of kings and centuries."""
-        return self.number(Decimal(value))
-
     def year(self, value: int) -> str:
         """Say a year: from 1100 to 1999 in hundreds."""
         if 1100 <= value < 2000:

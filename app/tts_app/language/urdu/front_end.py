@@ -19,6 +19,7 @@ from tts_app.language.urdu.notation import (
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    PLACE_WORDS,
     UNIT_FORMS,
     URDU_NOTATION,
     WEEKDAY_FORMS,
@@ -36,6 +37,8 @@ NASTALIQ = Script(
         **dict.fromkeys(("لی", "ری", "تھی", "ٹھی"), "ی"),
         **dict.fromkeys(("لے", "رے", "تھے", "ٹھے"), "ے"),
     },
+    masculine=("واں", "ا"),
+    regular_endings={"ا": "واں", "ی": "ویں", "ے": "ویں"},
     either="یا",
     other_letters=("ڈبلیو", "آر", "کیو", "زی"),
     joint=" ",
@@ -51,6 +54,7 @@ class UrduVerbaliser(IndicVerbaliser):
     weekday_forms = WEEKDAY_FORMS
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
+    place_words = PLACE_WORDS
 
     def __init__(self) -> None:
         super().__init__(URDU, WORDS)
