@@ -93,17 +93,17 @@ def test_money_in_hindi(amount, currency, words):
 
 
 def test_hindi_words_name_every_currency_and_unit():
-<<<<<<< HEAD
     assert set(HINDI.currencies) >= set(CURRENCIES)
-    for unit in UNITS:
-=======
-    assert set(HINDI.currencies) == set(CURRENCIES)
-    assert set(HINDI.units) <= set(UNITS)
     for unit in HINDI.units:
->>>>>>> english
         assert SPOKEN.fullmatch(SAY.measure(Decimal(2), unit))
     assert SAY.measure(Decimal(1), "h") == "एक घंटा"
     assert SAY.measure(Decimal(2), "h") == "दो घंटे"
+
+
+@pytest.mark.parametrize("unit", sorted(set(UNITS) - {"star"}))
+def test_every_unit_is_said_in_hindi(hindi, unit):
+    said = hindi.words(f"2 {UNITS[unit][0]}")
+    assert SPOKEN.fullmatch(said) and said.startswith("दो ") and said != "दो "
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,14 @@ def test_money_in_urdu(amount, currency, words):
 
 def test_urdu_words_name_every_currency_and_unit():
     assert set(URDU.currencies) >= set(CURRENCIES)
-    for unit in UNITS:
+    for unit in URDU.units:
         assert SPOKEN.fullmatch(SAY.measure(Decimal(2), unit))
+
+
+@pytest.mark.parametrize("unit", sorted(set(UNITS) - {"star"}))
+def test_every_unit_is_said_in_urdu(urdu, unit):
+    said = urdu.words(f"اب 2 {UNITS[unit][0]}")
+    assert SPOKEN.fullmatch(said) and said.startswith("اب دو ") and said != "اب دو "
 
 
 @pytest.mark.parametrize(

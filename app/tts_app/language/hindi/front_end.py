@@ -62,7 +62,9 @@ class HindiFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
-        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari)
+        self._normalise = IndicNormaliser(
+            HindiVerbaliser(), HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari
+        )
         self._espeak = Espeak("hi")
         load()
 

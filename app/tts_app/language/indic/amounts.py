@@ -12,7 +12,6 @@ from tts_app.language.semiotics import parse_number
 
 _UNSTARTED = regex.compile(r"[\p{L}\p{M}\p{N}.,:/-]")
 """A number after one of these is the end of another one."""
-_COMPARED = regex.compile(r"(?P<sign><=|>=|[<>≤≥])[ ]?(?P<number>(?:[₹$€£₨]|Rs\.?)?[ ]?-?\d{1,15}+(?:[.,]\d++)*+%?)")
 _HEART = regex.compile(r"<3(?![\d.,%])")
 _PLAIN_SIGNS = {"<=": "≤", ">=": "≥"}
 
@@ -24,6 +23,7 @@ class Currencies:
         self._meaning: Mapping[str, str] = Forms.of(verbaliser).currencies
         self._longest = max(map(len, self._meaning))
         self.written = any_of(self._meaning)
+        self.native = tuple(form for form in self._meaning if not form.isascii() and form[0].isalpha())
 
     def __getitem__(self, written: str) -> str:
         return self._meaning[written]
@@ -34,7 +34,9 @@ class Currencies:
         end = start - len(blank)
         for size in range(min(self._longest, end), 0, -1):
             sign = text[end - size : end]
-            if sign in self._meaning and not (sign[0].isalpha() and text[end - size - 1 : end - size].isalpha()):
+            if sign in self._meaning and not (
+                sign[0].isalpha() and text[end - size - 1 : end - size].isalpha()
+            ):
                 return sign + blank
         return ""
 
@@ -60,8 +62,13 @@ class Amounts:
             rf"(?<![\p{{L}}\p{{M}}\p{{N}}.,:/-])(?P<low>{fraction}|{whole}(?={between}{fraction}))"
             rf"(?:{between}(?P<high>{fraction}|{whole}))?(?=[ -]?(?:{any_of(notation.counted)}){END})"
         )
+        self._compared = regex.compile(
+            r"(?P<sign><=|>=|[<>≤≥])[ ]?(?P<number>(?:[₹$€£₨]|Rs\.?)?[ ]?-?\d{1,15}+(?:[.,]\d++)*+%?"
+            rf"(?:[ ]?(?:{any_of((*notation.counted, *currencies.native))}){END})?)"
+        )
         self._same_noun = regex.compile(
-            rf"(?P<first>{START}{NUMBER}[ ](?P<noun>[\p{{L}}\p{{M}}]{{2,20}}+)){DASH}(?={NUMBER}[ ](?P=noun){END})"
+            rf"(?P<first>{START}{NUMBER}[ ](?P<noun>[\p{{L}}\p{{M}}]{{2,20}}+)){DASH}"
+            rf"(?={NUMBER}[ ](?P=noun){END})"
         )
 
     def __call__(self, text: str) -> str:
@@ -69,7 +76,7 @@ class Amounts:
         text = self._same_noun.sub(rf"\g<first> {self._say.to} ", text)
         text = self._with_scales(text)
         text = self._counted.sub(self._halves, text)
-        return _COMPARED.sub(self._comparison, text)
+        return self._compared.sub(self._comparison, text)
 
     def _with_scales(self, text: str) -> str:
         out = []
@@ -93,7 +100,9 @@ class Amounts:
         money = sign or match["after"]
         if written[0] in self._letters and not money and (written[0] in "Ll" or low == int(low)):
             return None
-        names = [self._scales[word] if word in self._scales else self._scales[match["scale"]] for word in written]
+        names = [
+            self._scales[word] if word in self._scales else self._scales[match["scale"]] for word in written
+        ]
         said = self._scaled_number(low, names)
         if high is not None:
             numbers = self._say.span(self._say.counted(low), self._say.counted(high))

@@ -15,7 +15,8 @@ _LAST = r"(?![\p{L}\p{M}\p{N}]|[.,:/-]\d|[ ]?%)"
 _YEARS = regex.compile(rf"{_ALONE}(1[1-9]\d\d|20\d\d)[-–](1[1-9]\d\d|20\d\d){_LAST}")
 _SHORT_YEARS = regex.compile(rf"{_ALONE}(1[5-9]\d\d|20\d\d)[-–/](\d\d){_LAST}")
 _MONTH_FIRST = regex.compile(
-    rf"{_ALONE}(0[1-9]|1[0-2])-(1[3-9]|2\d|3[01])(?:-(\d{{4}})|(?<=0\d-\d\d)(?=[ ]*+(?:$|[.,;:?!\n)]))){_LAST}"
+    rf"{_ALONE}(0[1-9]|1[0-2])-(1[3-9]|2\d|3[01])(?:-(\d{{4}})|(?<=0\d-\d\d)(?=[ ]*+(?:$|[.,;:?!\n)])))"
+    rf"{_LAST}"
 )
 _MONTH_YEAR = regex.compile(rf"{_ALONE}(0[1-9]|1[0-2])[-/]((?:19|20)\d\d){_LAST}")
 _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -29,7 +30,8 @@ class Calendar:
         self._currencies = currencies
         self._eras = [(regex.compile(era), said) for era, said in notation.eras.items()]
         self._of_an_era = regex.compile(
-            rf"(?<![\p{{N}}.,:/-])(\d{{1,4}})(?:{DASH}(\d{{1,4}}))?[ ]?(?P<era>{'|'.join(notation.eras)})(?![\p{{L}}\p{{M}}])"
+            rf"(?<![\p{{N}}.,:/-])(\d{{1,4}})(?:{DASH}(\d{{1,4}}))?[ ]?"
+            rf"(?P<era>{'|'.join(notation.eras)})(?![\p{{L}}\p{{M}}])"
         )
         self._after_word = regex.compile(
             rf"{START}(?P<word>{any_of(notation.year_before)})(?P<gap>[ ])(?P<year>1[1-9]\d\d){_LAST}"
@@ -37,10 +39,13 @@ class Calendar:
         followers = any_of(notation.year_after)
         amount = rf"(?![ ]\S++[ ](?:{any_of(notation.more_than)}){END})"
         places = any_of((*verbaliser.digit_words, *notation.number_words))
-        self._before_word = regex.compile(rf"{_ALONE}(?<!(?:{places})[ ])(?P<year>1[1-8]\d\d)(?=[ ](?:{followers}){END}){amount}")
+        self._before_word = regex.compile(
+            rf"{_ALONE}(?<!(?:{places})[ ])(?P<year>1[1-8]\d\d)(?=[ ](?:{followers}){END}){amount}"
+        )
         cases = any_of((*notation.postpositions, *notation.year_after))
         self._short = regex.compile(
-            rf"{_ALONE}(0[1-9]|[12]\d|3[01])-(0[1-9]|1[0-2]){_LAST}(?=[ ]*+(?:$|[.,;:?!\n)]|(?:{cases}){END}))"
+            rf"{_ALONE}(0[1-9]|[12]\d|3[01])-(0[1-9]|1[0-2]){_LAST}"
+            rf"(?=[ ]*+(?:$|[.,;:?!\n)]|(?:{cases}){END}))"
         )
         months = any_of(form for form in Forms.of(verbaliser).months if not form.isascii())
         self._months = regex.compile(rf"{START}({months}){DASH}(?=(?:{months}){END})")
@@ -53,7 +58,9 @@ class Calendar:
         text = _MONTH_FIRST.sub(self._month_first, text)
         text = _MONTH_YEAR.sub(self._month_year, text)
         text = self._short.sub(self._day_month, text)
-        text = self._after_word.sub(lambda found: f"{found['word']} {self._say.year(int(found['year']))}", text)
+        text = self._after_word.sub(
+            lambda found: f"{found['word']} {self._say.year(int(found['year']))}", text
+        )
         text = self._before_word.sub(self._year, text)
         return self._months.sub(rf"\1 {self._say.to} ", text)
 

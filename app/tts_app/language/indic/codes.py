@@ -16,14 +16,14 @@ _PHONE = regex.compile(
     r"|1[89]00[ -]?\d{2,4}[ -]?\d{3,4}|111[ -]\d{3}[ -]\d{3})"
     r"(?![\p{N}%]|[.,:/]\p{N}|[ ]?[%₹$€£₨])"
 )
-"""Numbers with a country or trunk code, Indian mobile numbers as 98765 43210, toll-free 1800 and 111 numbers."""
+"""Numbers with a country or trunk code, Indian mobile numbers as 98765 43210, 1800 and 111 numbers."""
 _PHONE_DIGITS = range(9, 16)
 _CALLED = regex.compile(rf"{_ALONE}\d{{2,12}}+(?:[ -]\d{{2,8}}+){{0,3}}{_LAST}")
 _CALLED_DIGITS = range(6, 13)
 _IP = regex.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)")
 _DIGITS = regex.compile(r"\d+")
 _CLAUSE = regex.compile(r"[^.!?\n]++(?:\.(?=\S)[^.!?\n]*+)*+")
-_CODE = r"\d{3,19}(?:[ -]\d{2,6}+){0,4}"
+_CODE = r"\d{3,19}(?:[ -]\d{1,8}+){0,4}"
 _PLACE_MARK = r"[ ]?[,:–-]?[ ]?"
 
 
@@ -39,7 +39,9 @@ class Codes:
             rf"(?![ ](?:{currencies.written}|{any_of(notation.scales)}|{any_of(notation.counted)}){END})"
         )
         numbers = any_of(notation.number_words)
-        self._numbered = regex.compile(rf"(?P<word>{START}(?:{numbers})[ ]?[:.]?)[ ]?(?P<code>\d{{3,6}}){_LAST}")
+        self._numbered = regex.compile(
+            rf"(?P<word>{START}(?:{numbers})[ ]?[:.]?)[ ]?(?P<code>\d{{3,6}}){_LAST}"
+        )
         self._of_number = regex.compile(rf"{_ALONE}(?P<code>\d{{3,6}})(?=[ ](?:{numbers}){END})")
         self._to_call = regex.compile(rf"{_ALONE}(?P<code>\d{{3,6}})(?=[ ](?:{notation.to_call}))")
         self._call_word = regex.compile(rf"{START}(?:{any_of(notation.call_words)}){END}")
@@ -79,7 +81,9 @@ class Codes:
 
     def _called(self, match: "regex.Match[str]") -> str:
         groups = _DIGITS.findall(match[0])
-        if sum(map(len, groups)) not in _CALLED_DIGITS or self._currencies.before(match.string, match.start()):
+        if sum(map(len, groups)) not in _CALLED_DIGITS or self._currencies.before(
+            match.string, match.start()
+        ):
             return match[0]
         return self._say.telephone(groups, False)
 
@@ -91,14 +95,17 @@ class Addresses:
         self._say = verbaliser
         streets = rf"(?:{any_of(notation.streets)}){END}"
         digits = notation.postal_digits
-        code = r"(?P<code>[1-9]\d{%d})" % (digits - 1)
+        code = rf"(?P<code>[1-9]\d{{{digits - 1}}})"
         if digits == 6:
             code = rf"(?:{code}|(?P<first>[1-9]\d\d)[ ](?P<second>\d{{3}}))"
         unit = rf"(?![ ]?(?:{any_of(notation.counted)}){END})"
-        self._postal = regex.compile(rf"(?P<place>{START}(?:{any_of(notation.places)})){_PLACE_MARK}{code}{_LAST}{unit}")
+        self._postal = regex.compile(
+            rf"(?P<place>{START}(?:{any_of(notation.places)})){_PLACE_MARK}{code}{_LAST}{unit}"
+        )
         self._street = regex.compile(START + streets)
         self._house = regex.compile(
-            rf"(?P<before>(?:^|[,;:])[ ]*+)(?P<code>\d{{3,5}})(?=(?:[ ][\p{{L}}\p{{M}}\p{{N}}'.-]{{1,30}}+){{0,3}}?[ ]{streets}){unit}"
+            rf"(?P<before>(?:^|[,;:])[ ]*+)(?P<code>\d{{3,5}})"
+            rf"(?=(?:[ ][\p{{L}}\p{{M}}\p{{N}}'.-]{{1,30}}+){{0,3}}?[ ]{streets}){unit}"
         )
         self._last = regex.compile(r"(?<=[\p{L}\p{M}][,]?[ ])(?P<code>\d{5,6})(?=[ ]*+$)")
         self._over = regex.compile(r"(?<![\d/.,-])(\d{1,4})/(\d{1,4})(?![\d/]|[.,]\d)")
@@ -122,7 +129,9 @@ class Addresses:
             return clause
         clause = self._house.sub(lambda found: found["before"] + self._say.digits(found["code"]), clause)
         clause = self._last.sub(lambda found: self._in_threes(found["code"]), clause)
-        return self._over.sub(lambda found: f"{self._part(found[1])} {self._say.over} {self._part(found[2])}", clause)
+        return self._over.sub(
+            lambda found: f"{self._part(found[1])} {self._say.over} {self._part(found[2])}", clause
+        )
 
     def _part(self, digits: str) -> str:
         return self._say.number(Decimal(digits)) if len(digits) < 3 else self._say.digits(digits)

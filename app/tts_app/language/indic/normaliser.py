@@ -29,7 +29,8 @@ _DIGIT = regex.compile(r"\d")
 _ROMAN = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[XVI]++(?!\p{N})")
 _SIGNS = r"=≠<>≤≥≈±×÷∈∉⊂∪∩"
 _VARIABLE = regex.compile(
-    rf"(?<![\p{{L}}\p{{M}}\p{{N}}'])(?:[a-zA-Z](?=[ ]?[{_SIGNS}])|(?<=[{_SIGNS}][ ]?)[a-zA-Z](?![\p{{L}}\p{{M}}'^]))"
+    rf"(?<![\p{{L}}\p{{M}}\p{{N}}'])(?:[a-zA-Z](?=[ ]?[{_SIGNS}])"
+    rf"|(?<=[{_SIGNS}][ ]?)[a-zA-Z](?![\p{{L}}\p{{M}}'^]))"
 )
 """A letter beside a sign of mathematics: a = b."""
 _GREEK = regex.compile(r"(?<!\p{Greek})\p{Greek}(?!\p{Greek})")
@@ -82,12 +83,20 @@ class IndicNormaliser:
         self._from_latin = from_latin
         self._from_other = from_other
         self._other_word = regex.compile(script.other_word)
-        dotted = any_of(form for form in vocabulary.abbreviations if "." in form.rstrip(".") and not form.isascii())
+        dotted = any_of(
+            form for form in vocabulary.abbreviations if "." in form.rstrip(".") and not form.isascii()
+        )
         self._dotted = regex.compile(rf"{START}(?:{dotted}){END}") if dotted else None
         self._abbreviations = vocabulary.abbreviations
         letter = any_of((*vocabulary.letters.values(), *script.other_letters))
-        self._initials = regex.compile(rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})")
-        per = any_of(form for form in (*Forms.of(verbaliser).units, *Forms.of(verbaliser).currencies) if not form.isascii())
+        self._initials = regex.compile(
+            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})"
+        )
+        per = any_of(
+            form
+            for form in (*Forms.of(verbaliser).units, *Forms.of(verbaliser).currencies)
+            if not form.isascii()
+        )
         self._per = regex.compile(rf"(?<=\d[ ]?(?:{per}))[ ]?/[ ]?(?={script.letters})")
         self._joiners = regex.compile(rf"(?<={script.letters})[\u200c\u200d]+")
         self._foreign = regex.compile(rf"(?:(?!{script.letters})[^\s.,;:?!])++")
@@ -102,7 +111,9 @@ class IndicNormaliser:
         self._addresses = Addresses(verbaliser, notation)
         self._amounts = Amounts(verbaliser, notation, currencies)
         self._numerals = Numerals(verbaliser, notation)
-        self._stretched = regex.compile(rf"((?=\p{{L}}){script.letters})\1{{2,}}+|((?=\p{{M}}){script.letters})\2++")
+        self._stretched = regex.compile(
+            rf"((?=\p{{L}}){script.letters})\1{{2,}}+|((?=\p{{M}}){script.letters})\2++"
+        )
         self._dotted_time = regex.compile(_DOTTED_TIME.format(hour=hour))
         parts = "|".join(vocabulary.day_parts)
         self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")

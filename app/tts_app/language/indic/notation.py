@@ -1,4 +1,4 @@
-"""What the context rules of Hindi and Urdu look for: the words of one language that decide how a number is said."""
+"""What the rules of Hindi and Urdu look for: words that decide how the number beside them is said."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,3 +62,8 @@ class Notation:
 def any_of(words: Iterable[str]) -> str:
     """Return a pattern for any of the words, the longest first."""
     return "|".join(regex.escape(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
+
+
+def listed(words: str) -> tuple[str, ...]:
+    """Return the words of a list that is written as one string, with | between them."""
+    return tuple(" ".join(word.split()) for word in words.split("|"))

@@ -44,7 +44,9 @@ class Numerals:
         value = _value(roman)
         names = match["before"].split(" ")
         if any(name in self._rulers for name in names) and word not in self._parts:
-            said = self._notation.ruler_ordinals.get(value) or self._ordinal(value, match["oblique"] is not None)
+            said = self._notation.ruler_ordinals.get(value) or self._ordinal(
+                value, match["oblique"] is not None
+            )
         elif word in self._parts or (len(roman) > 1 and not word.isascii()):
             said = self._say.number(Decimal(value))
         else:
@@ -58,6 +60,4 @@ class Numerals:
 
 def _value(roman: str) -> int:
     values = [_VALUES[letter] for letter in roman]
-    return sum(
-        -value if value < max(values[at:]) else value for at, value in enumerate(values)
-    )
+    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))

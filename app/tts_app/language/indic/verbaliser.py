@@ -14,7 +14,9 @@ from tts_app.language.units import unit_name
 
 CROWDED = 4
 """Most letters of initials; a longer word in capitals is a word."""
-EXACT = frozenset({"hz", "mhz", "ghz", "v", "mah", "mp", "mbps", "gbps", "kb", "star", "celsius", "fahrenheit"})
+EXACT = frozenset(
+    {"hz", "mhz", "ghz", "v", "mah", "mp", "mbps", "gbps", "kb", "star", "celsius", "fahrenheit"}
+)
 """Units whose amounts are read as figures: nobody says half past two gigahertz."""
 _HALF, _QUARTER = Decimal("0.5"), Decimal("0.25")
 
@@ -104,6 +106,7 @@ class IndicVerbaliser:
 
     day_first = True
     decimal_mark = "."
+    digit_words: tuple[str, ...] = ()
 
     def __init__(self, vocabulary: Vocabulary, known: Mapping[str, str]) -> None:
         """`known`: Latin words, in lower case, that are never spelled letter by letter."""
@@ -174,7 +177,7 @@ class IndicVerbaliser:
         return f"{self.symbol('+')} {said}" if international else said
 
     def lettered(self, number: str, letters: str) -> str:
-        """Say the number of a flat, seat or gate with its letters: 4B; from three digits on digit by digit."""
+        """Say the number of a flat, seat or gate with its letters: 4B; three digits are said one by one."""
         said = self.number(Decimal(number)) if len(number) < 3 else self.digits(number)
         return f"{said} {self.letters(letters)}"
 

@@ -67,7 +67,12 @@ class UrduFrontEnd(ReadsMarkup):
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
         self._normalise = IndicNormaliser(
-            UrduVerbaliser(), URDU, URDU_NOTATION, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
+            UrduVerbaliser(),
+            URDU,
+            URDU_NOTATION,
+            NASTALIQ,
+            lambda word: to_urdu(in_devanagari(word)),
+            to_urdu,
         )
         self._espeak = Espeak("hi")
         load()

@@ -1,6 +1,8 @@
-"""Honorific signs of Urdu after the names of prophets, companions and saints, as the words that they stand for."""
+"""Honorific signs of Urdu after the names of prophets, companions and saints, in words."""
 
 import regex
+
+from tts_app.language.text import word_set
 
 _WORDS = {
     "\N{ARABIC SIGN SALLALLAHOU ALAYHE WASSALLAM}": ("صلی اللہ علیہ وسلم",) * 3,
@@ -16,13 +18,15 @@ _BRACKETED = {
     **dict.fromkeys(("رح", "رحمہ"), "\N{ARABIC SIGN RAHMATULLAH ALAYHE}"),
     **dict.fromkeys(("رض", "رضی", "رضہ"), "\N{ARABIC SIGN RADI ALLAHOU ANHU}"),
 }
-_WOMEN = frozenset(
-    "عائشہ فاطمہ خدیجہ زینب رقیہ حفصہ سودہ صفیہ میمونہ جویریہ ماریہ مریم آمنہ حلیمہ اسماء اسما سمیہ ہاجرہ سارہ آسیہ رابعہ "
-    "سکینہ کلثوم سلمہ حبیبہ ایمن ہانی بی‌بی زہرا زہراء بصری صحابیات".split()
+_WOMEN = word_set(
+    """
+    عائشہ فاطمہ خدیجہ زینب رقیہ حفصہ سودہ صفیہ میمونہ جویریہ ماریہ مریم آمنہ حلیمہ اسماء اسما سمیہ ہاجرہ سارہ آسیہ
+    رابعہ سکینہ کلثوم سلمہ حبیبہ ایمن ہانی زہرا زہراء بصری صحابیات
+    """
 )
-_MOTHERS = frozenset(("ام", "امّ", "اُم", "سیدہ", "بی"))
+_MOTHERS = word_set("ام امّ اُم سیدہ بی")
 """Words within two words of a sign that speak of a woman: the mother of Salama."""
-_SEVERAL = frozenset("صحابہ صحابیوں انبیاء انبیا ائمہ اولیاء اولیا حسنین خلفاء خلفا بزرگان اجمعین".split())
+_SEVERAL = word_set("صحابہ صحابیوں انبیاء انبیا ائمہ اولیاء اولیا حسنین خلفاء خلفا بزرگان اجمعین")
 _SIGN = regex.compile(
     rf"(?P<name>(?:[\p{{L}}\p{{M}}]{{1,20}}+[ ])?[\p{{Arabic}}--[{''.join(_WORDS)}]]{{1,30}}+)?"
     rf"(?:[ ]?(?P<sign>[{''.join(_WORDS)}])|[ ]?\([ ]?(?P<bracketed>{'|'.join(_BRACKETED)})[.۔]?[ ]?\))",
@@ -33,7 +37,7 @@ _ALLAH = {"\N{ARABIC LIGATURE JALLAJALALOUHOU}": " جل جلالہ "}
 
 
 def in_words(text: str) -> str:
-    """Return `text` with the words that its honorific signs stand for, in the gender and number of the name."""
+    """Return `text` with the words of its honorific signs, in the gender and number of the name."""
     for sign, words in _ALLAH.items():
         text = text.replace(sign, words)
     text = _YEAR_SIGN.sub("سن ", text)
