@@ -58,6 +58,7 @@ netflix नेटफ़्लिक्स spotify स्पॉटिफ़ाई
 chatgpt चैटजीपीटी openai ओपनएआई
 github गिटहब daraz दराज़ nadra नादरा users यूज़र्स downloads डाउनलोड्स desktop डेस्कटॉप download डाउनलोड upload अपलोड
 html एचटीएमएल php पीएचपी jpg जे-पी-जी jpeg जे-पेग png पी-एन-जी xlsx एक्स-एल-एस-एक्स docx डॉक-एक्स csv सी-एस-वी
+iphone आईफ़ोन ipad आईपैड android ऐंड्रॉयड bluetooth ब्लूटूथ usb यूएसबी
 emi ईएमआई pm पीएम cm सीएम ceo सीईओ ipl आईपीएल bjp बीजेपी upsc यूपीएससी covid कोविड
 """
 _ROMANISED = """
@@ -88,5 +89,6 @@ def _table(*texts: str) -> dict[str, str]:
     return words
 
 
+ENGLISH_WORDS = frozenset(_table(_ENGLISH))
 WORDS = {word: said.replace("-", " ") for word, said in _table(_ENGLISH, _ROMANISED).items()}
 """Devanagari by Latin word in lower case; for spellings of both English and romanised Hindi, English wins."""

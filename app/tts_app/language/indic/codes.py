@@ -23,6 +23,12 @@ _CALLED_DIGITS = range(6, 13)
 _IP = regex.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)")
 _DIGITS = regex.compile(r"\d+")
 _CLAUSE = regex.compile(r"[^.!?\n]++(?:\.(?=\S)[^.!?\n]*+)*+")
+_SERIAL = regex.compile(
+    r"(?<![\p{L}\p{M}\p{N}])(?:(?=[A-Z]*+\d)(?=\d*+[A-Z])[A-Z\d]{8,22}|[A-Z]{2}[ -]?\d{1,2}[ -]?[A-Z]{1,3}[ -]?\d{4})"
+    r"(?![\p{L}\p{M}\p{N}])"
+)
+"""Serial numbers of capitals and digits, and number plates: ABCDE1234F, MH 12 AB 1234."""
+_LETTERS_OR_DIGITS = regex.compile(r"[A-Z]++|\d++")
 _CODE = r"\d{3,19}(?:[ -]\d{1,8}+){0,4}"
 _PLACE_MARK = r"[ ]?[,:–-]?[ ]?"
 
@@ -48,13 +54,18 @@ class Codes:
 
     def __call__(self, text: str) -> str:
         """Return `text` with such numbers in words."""
-        text = _IP.sub(self._address, text)
+        text = _SERIAL.sub(self._serial, _IP.sub(self._address, text))
         text = _PHONE.sub(self._phone, text)
         text = self._code.sub(self._after_word, text)
         text = self._numbered.sub(self._after_word, text)
         text = self._of_number.sub(lambda found: self._say.digits(found["code"]), text)
         text = self._to_call.sub(lambda found: self._say.digits(found["code"]), text)
         return _CLAUSE.sub(self._calls, text)
+
+    def _serial(self, match: "regex.Match[str]") -> str:
+        """Say letters and digits one by one, with a pause between their groups."""
+        groups = _LETTERS_OR_DIGITS.findall(match[0])
+        return ", ".join(self._say.digits(group) if group.isdigit() else self._say.letters(group) for group in groups)
 
     def _phone(self, match: "regex.Match[str]") -> str:
         written = match[0]

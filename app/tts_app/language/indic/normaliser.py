@@ -25,6 +25,7 @@ _SPACE_BEFORE_PAUSE = regex.compile(r"\s+(?=[.,;:?!])")
 _PAUSES_RUN = regex.compile(r"([.,;:?!])(?:\s*[.,;:?!])+")
 _SPACES = regex.compile(r"\s+")
 _INITIAL_END = regex.compile(r"[.۔][ ]?")
+_NUKTA, _VIRAMA = "\N{DEVANAGARI SIGN NUKTA}", "\N{DEVANAGARI SIGN VIRAMA}"
 _DIGIT = regex.compile(r"\d")
 _ROMAN = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[XVI]++(?!\p{N})")
 _SIGNS = r"=≠<>≤≥≈±×÷∈∉⊂∪∩"
@@ -61,6 +62,8 @@ class Script:
     """The word for the slash between two words: `or`."""
     other_letters: tuple[str, ...]
     """Other spellings of the names of Latin letters."""
+    both: str
+    """The word for `and`."""
     joint: str
     """The replacement for a zero-width joiner or non-joiner between two letters."""
 
@@ -103,6 +106,8 @@ class IndicNormaliser:
         endings = "|".join(sorted(script.ordinal_endings, key=len, reverse=True))
         self._ordinal = regex.compile(rf"(?<![\d.,:/])(\d{{1,4}}+)[ -]?({endings})(?!{script.letters})")
         self._slash = regex.compile(rf"(?<={script.letters})\s?/\s?(?={script.letters})")
+        both_words = f"{script.both}|{script.either}"
+        self._and_or = regex.compile(rf"{START}({both_words})[ ]?/[ ]?({both_words}){END}")
         clock = vocabulary.clock
         hour, past, minutes = clock["hour"], clock["past"], clock["minutes"]
         currencies = Currencies(verbaliser)
@@ -112,10 +117,13 @@ class IndicNormaliser:
         self._amounts = Amounts(verbaliser, notation, currencies)
         self._numerals = Numerals(verbaliser, notation)
         self._stretched = regex.compile(
-            rf"((?=\p{{L}}){script.letters})\1{{2,}}+|((?=\p{{M}}){script.letters})\2++"
+            rf"((?=\p{{L}}){script.letters}[{_NUKTA}{_VIRAMA}]?)\1{{2,}}+|((?=\p{{M}}){script.letters})\2++"
         )
         self._dotted_time = regex.compile(_DOTTED_TIME.format(hour=hour))
         parts = "|".join(vocabulary.day_parts)
+        self._day_range = regex.compile(
+            rf"(?P<first>{START}(?:{parts})[ ]\d{{1,2}}(?::\d\d)?){DASH}(?=\d{{1,2}}(?::\d\d)?(?![\p{{N}}:%/-]))"
+        )
         self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")
         edge = rf"(?!{script.letters})"
         self._echoes = (
@@ -139,7 +147,7 @@ class IndicNormaliser:
             text = self._in_context(text)
         if _ROMAN.search(text):
             text = self._numerals(text)
-        text = self._slash.sub(f" {self._script.either} ", text)
+        text = self._slash.sub(f" {self._script.either} ", self._and_or.sub(r"\1 \2", text))
         text = normalise(text, self._verbaliser).translate(_PAUSES)
         for echo, once in self._echoes:
             text = echo.sub(once, text)
@@ -153,6 +161,7 @@ class IndicNormaliser:
         """Return `text` with the numbers in words whose neighbours say how they are read."""
         text = self._per.sub(f" {self._verbaliser.per} ", text)
         text = self._codes(_PRICE_END.sub("", text))
+        text = self._day_range.sub(rf"\g<first> {self._verbaliser.to} ", text)
         text = self._clock_range.sub(f" {self._verbaliser.to} ", self._dotted_time.sub(r"\1:\2", text))
         text = self._calendar(text)
         text = self._addresses(text)

@@ -10,10 +10,13 @@ from decimal import Decimal
 
 from tts_app.language.base import Date, Time
 from tts_app.language.currencies import currency_name
+from tts_app.language.hindi.letters import is_common, is_known
 from tts_app.language.units import unit_name
 
 CROWDED = 4
 """Most letters of initials; a longer word in capitals is a word."""
+LONGEST_SPELLED = 10
+"""Most letters of a word that is spelled in a web address."""
 EXACT = frozenset(
     {"hz", "mhz", "ghz", "v", "mah", "mp", "mbps", "gbps", "kb", "star", "celsius", "fahrenheit"}
 )
@@ -335,6 +338,18 @@ class IndicVerbaliser:
         """Spell Latin letters one by one; leave out everything else."""
         named = self._words.letters
         return " ".join(named[letter] for letter in letters.upper() if letter in named)
+
+    def address_word(self, word: str, of_a_person: bool) -> str:
+        """Say a word of a web or mail address: digits and unknown words one by one, and the names of persons.
+
+        Whoever writes the address down must know how the name is spelled: Kumar or Kumaar.
+        """
+        if word.isdigit():
+            return self.digits(word)
+        plain = word.lower()
+        if not word.isascii() or is_common(plain) or (is_known(plain) and not of_a_person):
+            return word
+        return self.letters(word) if len(word) <= LONGEST_SPELLED else word
 
     def symbol(self, symbol: str) -> str:
         """Say a symbol between words; '' for one that is not said."""
