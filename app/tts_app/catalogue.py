@@ -7,7 +7,7 @@ from typing import Any
 
 from tts_app.resources import License, Voice, VoiceModel
 from tts_app.resources.base import VOICE_ID
-from tts_app.resources.locales import caveat_of, default_locale
+from tts_app.resources.locales import caveat_of, default_locale, language_of
 
 OPENAI_VOICES = {
     "alloy": "female_en-US",
@@ -66,6 +66,7 @@ class CatalogueVoice:
         voice = self.voice
         return {
             "id": self.id,
+            "name": f"{language_of(voice.locale).name} ({voice.locale}), {voice.gender}",
             "locale": voice.locale,
             "language": voice.locale.split("-")[0],
             "gender": voice.gender,

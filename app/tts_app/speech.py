@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, NamedTuple
 
+import numpy as np
 import regex
 
-from tts_app.audio.encode import Encoder
+from tts_app.audio.encode import Encoder, encode
 from tts_app.audio.loudness import Leveller
 from tts_app.audio.samples import Audio
 from tts_app.audio.stitch import Stitcher
@@ -39,6 +40,8 @@ BLOCK = 600
 """Characters that are normalised and phonemised at a time: a long text starts as soon as a short one."""
 PORTION = 8
 """Segments that are phonemised at a time: a check stops soon, and so does a caller who leaves."""
+SILENCE = 0.25
+"""Seconds of the file that `silence` makes: about as long as the pause between two sentences."""
 SPEEDS = (0.25, 4.0)
 """The range of `SpeechOptions.speed`."""
 
@@ -66,6 +69,8 @@ class SpeechOptions:
     """Tempo, 0.25-4; pitch stays."""
     bitrate: int | None = None
     """Bits a second; None is the format's default."""
+    sample_rate: int | None = None
+    """Of the file, in Hz; None is the engine's, or the next that the format has."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The engine's own settings, in place of the voice's of the same names."""
     instructions: str = ""
@@ -81,6 +86,8 @@ class Utterance:
     options: SpeechOptions = field(default_factory=SpeechOptions)
     low_latency: bool = True
     """Whether a caller waits: then the first segment is short."""
+    or_silence: bool = False
+    """Whether a text that holds nothing that can be spoken is a short silence, and no error."""
 
 
 class Chunk(NamedTuple):
@@ -171,7 +178,8 @@ async def speak(
     rest.
 
     Raises:
-        TextError: the text holds nothing that can be spoken (before anything was yielded).
+        TextError: the text holds nothing that can be spoken (before anything was yielded), and the utterance
+            wants no silence then.
     """
     segments = _segments(utterance, capabilities, texts)
     post = _PostProcessor(utterance, capabilities)
@@ -187,6 +195,10 @@ async def speak(
             last = await asyncio.to_thread(post.end)
         if last.data:
             yield last
+    except TextError:
+        if not utterance.or_silence:
+            raise
+        yield await asyncio.to_thread(silence, utterance, capabilities)
     finally:
         await segments.aclose()
         post.close()
@@ -252,6 +264,7 @@ class _PostProcessor:
             utterance.options.format,
             rate,
             bitrate=utterance.options.bitrate,
+            sample_rate=utterance.options.sample_rate,
             tags=speech_tags(utterance.voice.id, voice.locale, consent=utterance.voice.consent),
         )
 
@@ -276,6 +289,20 @@ class _PostProcessor:
         """Release the encoder; a file that has not ended is discarded."""
         with self._lock:
             self._encoder.close()
+
+
+def silence(utterance: Utterance, capabilities: Capabilities) -> Chunk:
+    """Return a short file of silence, as `speak` would make it: for a text in which nothing is spoken."""
+    options = utterance.options
+    data = encode(
+        np.zeros(round(SILENCE * capabilities.sample_rate), np.float32),
+        capabilities.sample_rate,
+        options.format,
+        bitrate=options.bitrate,
+        sample_rate=options.sample_rate,
+        tags=speech_tags(utterance.voice.id, utterance.voice.voice.locale, consent=utterance.voice.consent),
+    )
+    return Chunk(data, SILENCE)
 
 
 def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:

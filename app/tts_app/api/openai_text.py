@@ -13,7 +13,8 @@ from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.examples import CHAT, COMPLETION
-from tts_app.api.meter import Metered
+from tts_app.api.meter import Meter, Metered
+from tts_app.api.requests import tell_ignored
 from tts_app.api.resolve import voice_of, writer_of
 from tts_app.api.schemas import ERRORS
 from tts_app.api.scopes import need, require
@@ -55,7 +56,18 @@ async def create_chat(
     playground: Playground,
     meter: Metered,
 ) -> Response:
-    """Write the next message, and speak it while it is written where `modalities` has `audio`."""
+    """Write the next message, and speak it while it is written where `modalities` has `audio`.
+
+    Fields that are not known are ignored; the header `x-ignored-parameters` names them.
+    """
+    answer = await _chat(request, http, tenant, playground, meter)
+    tell_ignored(answer, request.ignored)
+    return answer
+
+
+async def _chat(
+    request: ChatRequest, http: Request, tenant: str, playground: Context, meter: Meter
+) -> Response:
     model = writer_of(playground, request.model)
     note(model=model)
     engine_request = request.engine_request
@@ -108,7 +120,18 @@ async def create_completion(
     playground: Playground,
     meter: Metered,
 ) -> Response:
-    """Write how the prompt goes on."""
+    """Write how the prompt goes on.
+
+    Fields that are not known are ignored; the header `x-ignored-parameters` names them.
+    """
+    answer = await _completion(request, http, tenant, playground, meter)
+    tell_ignored(answer, request.ignored)
+    return answer
+
+
+async def _completion(
+    request: CompletionRequest, http: Request, tenant: str, playground: Context, meter: Meter
+) -> Response:
     model = writer_of(playground, request.model)
     note(model=model)
     engine_request = request.engine_request

@@ -44,6 +44,12 @@ async def script() -> Response:
     return Response(_file("voices.js"), media_type="text/javascript; charset=utf-8", headers=_HEADERS)
 
 
+@router.get("/favicon.ico")
+async def icon() -> Response:
+    """Send the icon that browsers ask for of themselves."""
+    return Response(_file("icon.svg"), media_type="image/svg+xml", headers=_HEADERS)
+
+
 @cache
 def _file(name: str) -> bytes:
     """Return a file of the page, from the installed package or from a checkout."""

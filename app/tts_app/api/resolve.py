@@ -1,15 +1,42 @@
 """From what a request says to the voice that speaks it."""
 
 import asyncio
+import re
 
 from tts_app.api.deps import Context
 from tts_app.api.errors import ApiError
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import resolve_locale
+from tts_app.resources.locales import default_locale
 from tts_app.serving.service import SpeechService, UnknownModelError
 
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's model names: each of them means the model here that has the voice."""
+OPENAI_SNAPSHOTS = (
+    "tts-1-1106",
+    "tts-1-hd-1106",
+    "gpt-4o-mini-tts-2025-03-20",
+    "gpt-4o-mini-tts-2025-12-15",
+)
+"""OpenAI's names of dated versions of its models, which mean the same; those of other dates do so too."""
+_DATED = re.compile(rf"(?:{'|'.join(map(re.escape, OPENAI_MODELS))})(?:-\d{{4}}(?:-\d\d-\d\d)?)?", re.ASCII)
+_KOKORO_LANGUAGES = {
+    "a": "en-US",
+    "b": "en-GB",
+    "e": "es",
+    "f": "fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-BR",
+    "z": "zh",
+}
+"""The letters by which Kokoro's own package, and servers of it, call languages."""
+
+
+def is_openai_model(name: str) -> bool:
+    """Whether `name` is one of OpenAI's models that speak, or a dated version of it."""
+    return _DATED.fullmatch(name) is not None
 
 
 def voices_of(service: SpeechService, model: str) -> Catalogue:
@@ -18,7 +45,7 @@ def voices_of(service: SpeechService, model: str) -> Catalogue:
     Raises:
         ApiError: no such model.
     """
-    if model in OPENAI_MODELS:
+    if is_openai_model(model):
         return service.catalogue
     try:
         return service.catalogue_of(model)
@@ -65,7 +92,7 @@ async def voice_of(
         found = await asyncio.to_thread(playground.clones.find, tenant, name, playground.service.models)
     except UnknownVoiceError as error:
         raise ApiError(400, str(error.args[0]), param=param, code="unknown_voice") from None
-    if model not in (*OPENAI_MODELS, found.model):
+    if model != found.model and not is_openai_model(model):
         raise ApiError(
             400,
             f"The voice {name!r} is spoken by the model {found.model!r}: name that, or {OPENAI_MODELS[0]}.",
@@ -73,6 +100,25 @@ async def voice_of(
             code="unknown_voice",
         )
     return found
+
+
+def in_language(catalogue: Catalogue, voice: CatalogueVoice, wanted: str) -> CatalogueVoice | None:
+    """Return who of `catalogue` speaks the language or locale `wanted` in place of `voice`.
+
+    That is the voice itself where it is of that language, else the avatar of the same gender. None: there is
+    no such avatar. A cloned voice has no place but its own.
+    """
+    asked = _KOKORO_LANGUAGES.get(wanted.strip().lower(), wanted.strip().replace("_", "-")).lower()
+    own = voice.voice.locale.lower()
+    if asked in (own, own.partition("-")[0]):
+        return voice
+    if voice.clone:
+        return None
+    spoken = {one.voice.locale for one in catalogue}
+    default = asked if "-" in asked else default_locale(asked, spoken) or asked
+    gender = voice.voice.gender
+    found = catalogue.select(locale=default, gender=gender) or catalogue.select(asked, gender=gender)
+    return found[0] if found else None
 
 
 def by_name(catalogue: Catalogue, name: str, param: str = "voice") -> CatalogueVoice:

@@ -11,7 +11,11 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
+
+from tts_app.api.requests import Forgiving, Strict, without_nulls
+from tts_app.audio.formats import SAMPLE_RATES
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -31,12 +35,6 @@ Speed = Annotated[
     Field(ge=0.25, le=4.0, allow_inf_nan=False, description="Tempo, from 0.25 to 4; the pitch stays."),
 ]
 Word = Annotated[Text, StringConstraints(max_length=100)]
-
-
-class Strict(BaseModel):
-    """Base of requests: no field that we don't know, no value turned into another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def _voice_name(value: object) -> object:
@@ -72,18 +70,34 @@ class WithOptions(Strict):
 
     response_format: AudioFormat = "mp3"
     speed: Speed = 1.0
+    sample_rate: Annotated[
+        int | None,
+        Field(
+            description=f"Of the audio, in Hz: {', '.join(map(str, SAMPLE_RATES))}, as the format allows; "
+            "the model's own where none is given."
+        ),
+    ] = None
     instructions: Annotated[
         Annotated[Text, StringConstraints(max_length=4096)] | None,
         Field(description="How to speak, in words: for models whose engine follows instructions."),
     ] = None
     parameters: Annotated[
         dict[Word, JsonValue],
-        Field(description="Settings of the model's engine: `/v1/models/{id}` has them.", max_length=64),
-    ] = {}
+        Field(
+            default_factory=dict,
+            description="Settings of the model's engine: `/v1/models/{id}` has them.",
+            max_length=64,
+        ),
+    ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, fields: Any) -> Any:
+        return without_nulls(fields)
 
 
-class SpeechRequest(WithOptions):
-    """OpenAI's request for speech."""
+class SpeechRequest(WithOptions, Forgiving):
+    """OpenAI's request for speech, and fields of other servers that mean something here."""
 
     model: Annotated[
         Word, Field(description="`tts-1`, `tts-1-hd`, `gpt-4o-mini-tts`, or a model of `/v1/models`.")
@@ -96,6 +110,19 @@ class SpeechRequest(WithOptions):
     stream_format: Annotated[
         Literal["audio", "sse"], Field(description="The bare audio, or server-sent events that carry it.")
     ] = "audio"
+    stream: Annotated[
+        bool, Field(description="False: the audio is sent whole, its length known, once all of it is made.")
+    ] = True
+    language: Annotated[
+        Word | None,
+        Field(
+            description="A language such as `ar`, or a locale: if the voice is of another one, the avatar of "
+            "that one and of its gender speaks. Where there is none, this is ignored."
+        ),
+    ] = None
+    lang_code: Annotated[
+        Word | None, Field(description="The same, as Kokoro's servers call it: also its letters, as `b`.")
+    ] = None
 
 
 class DurableRequest(WithOptions):
@@ -123,6 +150,7 @@ class VoiceFilter(BaseModel):
     language: Word | None = None
     locale: Word | None = None
     gender: Word | None = None
+    model: Word | None = None
 
 
 class ErrorBody(BaseModel):

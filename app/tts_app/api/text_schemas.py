@@ -12,7 +12,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tts_app.api.schemas import Strict, Text, VoiceName, Word
+from tts_app.api.requests import Forgiving, Strict, without_nulls
+from tts_app.api.schemas import Text, VoiceName, Word
 from tts_app.engines.text import TextRequest
 
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
@@ -172,7 +173,7 @@ class AudioOptions(Strict):
     format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm16"]
 
 
-class TextBase(Strict):
+class TextBase(Forgiving):
     """What both ways to ask for text have in common."""
 
     model: Annotated[Word, Field(description="A model of `/v1/models` that has the capability `text`.")]
@@ -190,10 +191,7 @@ class TextBase(Strict):
     @model_validator(mode="before")
     @classmethod
     def _null_is_left_out(cls, fields: Any) -> Any:
-        """Treat a null field as a missing one, as OpenAI does."""
-        if isinstance(fields, dict):
-            return {name: value for name, value in fields.items() if value is not None}
-        return fields
+        return without_nulls(fields)
 
     @model_validator(mode="after")
     def _options_of_a_stream(self) -> "TextBase":

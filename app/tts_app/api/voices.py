@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, Response
 
 from tts_app.api.deps import Context, Playground, Tenant
 from tts_app.api.errors import ApiError
-from tts_app.api.schemas import ERRORS, ErrorAnswer, Strict, Text
+from tts_app.api.requests import Strict
+from tts_app.api.schemas import ERRORS, ErrorAnswer, Text
 from tts_app.api.scopes import need
 from tts_app.api.uninterrupted import uninterrupted
 from tts_app.cloning.checks import Checked, check_recording

@@ -6,8 +6,8 @@ The bytes depend neither on the clock, nor on chance, nor on how the audio was c
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Protocol
+from io import SEEK_END, BytesIO
+from typing import IO, Protocol
 
 import av
 import numpy as np
@@ -53,7 +53,8 @@ _CODECS = {
     ),
     # Pages of 40 ms: the default is one second, and the muxer holds the latest page back.
     "opus": _Codec("ogg", "libopus", "flt", {"page_duration": "40000"}),
-    "aac": _Codec("adts", "aac", "fltp", {"write_id3v2": "1"}),
+    # No tags: what is read as bare ADTS, as players of streams do, must begin with a frame.
+    "aac": _Codec("adts", "aac", "fltp"),
     "flac": _Codec("flac", "flac", "s16", options={"frame_size": "1152"}),
 }
 # `flush_packets` writes every packet at once; `bitexact` leaves out versions, dates and random serials.
@@ -165,7 +166,7 @@ class Encoder:
     """Encodes one utterance while it is made. Any thread may call it, but only one at a time.
 
     At most 90 ms of audio is held back (aac 85, opus 80, mp3 72, flac 48, wav and pcm none), by the codecs'
-    look-ahead and whole frames. Header and tags come with the first push; wav and pcm carry no tags.
+    look-ahead and whole frames. Header and tags come with the first push; aac, wav and pcm carry no tags.
     An encoder that is dropped before the end frees its codec at once.
     """
 
@@ -175,19 +176,22 @@ class Encoder:
         rate: int,
         *,
         bitrate: int | None = None,
+        sample_rate: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Start a file in `format` (a key of `FORMATS`) of audio at `rate` Hz.
 
-        `bitrate` is in bits a second, None the format's default; `tags` are those of `speech_tags`.
+        `bitrate` is in bits a second, None the format's default; `sample_rate` is the file's in Hz, None as
+        `Format.rate` has it; `tags` are those of `speech_tags`.
 
         Raises:
-            AudioError: the format is unknown or does not allow the bit rate, or the rate is out of range.
+            AudioError: the format is unknown or does not allow the bit rate or the sample rate, or the rate
+                is out of range.
         """
         self._open = False
         self.format = find_format(format)
         self.bitrate = self.format.bitrate(bitrate)
-        self.rate = self.format.rate(checked_rate(rate))
+        self.rate = self.format.sample_rate(sample_rate) or self.format.rate(checked_rate(rate))
         """Of the encoded audio, in Hz: the codec may not support the source's."""
         self._resampler = Resampler(rate, self.rate)
         self._samples = 0
@@ -256,6 +260,7 @@ def encode(
     format: str,  # noqa: A002 - as the API calls it
     *,
     bitrate: int | None = None,
+    sample_rate: int | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return a whole signal of `rate` Hz, shape (n,), as a file in `format`, its header complete.
@@ -263,7 +268,7 @@ def encode(
     Raises:
         AudioError: as `Encoder` does.
     """
-    encoder = Encoder(format, rate, bitrate=bitrate, tags=tags)
+    encoder = Encoder(format, rate, bitrate=bitrate, sample_rate=sample_rate, tags=tags)
     return completed(b"".join([encoder.push(audio), encoder.flush()]), format)
 
 
@@ -275,29 +280,45 @@ def completed(data: bytes, format: str) -> bytes:  # noqa: A002 - as the API cal
     Raises:
         AudioError: `data` is not a file that `Encoder` made in that format.
     """
+    start = completed_start(BytesIO(data), format)
+    return start + data[len(start) :] if start else data
+
+
+def completed_start(file: IO[bytes], format: str) -> bytes:  # noqa: A002 - as the API calls it
+    """Return what the first bytes of a streamed `file` in `format` must be, now that its length is known.
+
+    Empty for formats whose first bytes say nothing of the length: all but wav and flac. The file is read
+    block by block, so it may be long.
+
+    Raises:
+        AudioError: it is not a file that `Encoder` made in that format.
+    """
     match find_format(format).name:
         case "wav":
-            return _completed_wav(data)
+            return _wav_start(file)
         case "flac":
-            return _completed_flac(data)
+            return _flac_start(file)
         case _:
-            return data
+            return b""
 
 
-def _completed_wav(data: bytes) -> bytes:
-    if len(data) < _WAV_HEADER.size or not data.startswith(b"RIFF"):
+def _wav_start(file: IO[bytes]) -> bytes:
+    header = file.read(_WAV_HEADER.size)
+    if len(header) < _WAV_HEADER.size or not header.startswith(b"RIFF"):
         raise AudioError("This is not a WAV file of this playground's.")
-    rate = _WAV_HEADER.unpack_from(data)[7]
-    return wav_header(rate, (len(data) - _WAV_HEADER.size) // 2) + data[_WAV_HEADER.size :]
+    size = file.seek(0, SEEK_END)
+    return wav_header(_WAV_HEADER.unpack(header)[7], (size - _WAV_HEADER.size) // 2)
 
 
-def _completed_flac(data: bytes) -> bytes:
-    if not data.startswith(b"fLaC"):
+def _flac_start(file: IO[bytes]) -> bytes:
+    start = file.read(_FLAC_TOTAL.stop)
+    if not start.startswith(b"fLaC"):
         raise AudioError("This is not a FLAC file.")
+    file.seek(0)
     try:
-        with av.open(BytesIO(data), "r", format="flac") as container:
+        with av.open(file, "r", format="flac") as container:
             samples = sum(packet.duration or 0 for packet in container.demux(audio=0))
     except av.FFmpegError as error:
         raise AudioError(f"This FLAC file is damaged: {error}.") from error
-    field_bits = int.from_bytes(data[_FLAC_TOTAL], "big") >> 36 << 36
-    return data[: _FLAC_TOTAL.start] + (field_bits | samples).to_bytes(5, "big") + data[_FLAC_TOTAL.stop :]
+    field_bits = int.from_bytes(start[_FLAC_TOTAL], "big") >> 36 << 36
+    return start[: _FLAC_TOTAL.start] + (field_bits | samples).to_bytes(5, "big")

@@ -20,6 +20,8 @@ class Format:
     default_bitrate: int | None = None
     rates: tuple[int, ...] = ()
     """Sample rates in Hz that the format carries, lowest first; empty where it carries any."""
+    usual_rate: int | None = None
+    """The sample rate in Hz where none is chosen; None: that of the source, or the next higher one."""
 
     def bitrate(self, wanted: int | None) -> int | None:
         """Return `wanted` or, when it is None, the default, in bits a second.
@@ -35,11 +37,30 @@ class Format:
         return wanted
 
     def rate(self, source: int) -> int:
-        """Return the rate in Hz that audio of `source` Hz is encoded at: the same or the next higher one."""
+        """Return the rate in Hz that audio of `source` Hz is encoded at where a caller chooses none."""
+        if self.usual_rate is not None:
+            return self.usual_rate
         if not self.rates or source in self.rates:
             return source
         return next((rate for rate in self.rates if rate > source), self.rates[-1])
 
+    def sample_rate(self, wanted: int | None) -> int | None:
+        """Return the rate in Hz that a caller chose; None: none is chosen.
+
+        Raises:
+            AudioError: the format does not have it; the message lists those that it has.
+        """
+        if wanted is None:
+            return None
+        allowed = [rate for rate in SAMPLE_RATES if not self.rates or rate in self.rates]
+        if wanted not in allowed:
+            listed = ", ".join(map(str, allowed))
+            raise AudioError(f"Sample rate {wanted} is not one of {self.name}'s. Allowed: {listed}.")
+        return wanted
+
+
+SAMPLE_RATES = (8_000, 12_000, 16_000, 22_050, 24_000, 44_100, 48_000)
+"""Sample rates in Hz that a caller may choose, where the format has them."""
 
 _KBIT = 1_000
 # In the MPEG-2 half of these lists layer III and AAC have speech rates such as 24 kHz.
@@ -76,8 +97,8 @@ FORMATS = MappingProxyType(
             ),
             Format("flac", "audio/flac", "flac"),
             Format("wav", "audio/wav", "wav"),
-            # OpenAI's: raw 16-bit signed little-endian samples at 24 kHz, whatever the engine's rate.
-            Format("pcm", "audio/pcm", "pcm", rates=(24_000,)),
+            # OpenAI's: raw 16-bit signed little-endian samples, at 24 kHz where no other rate is asked for.
+            Format("pcm", "audio/pcm", "pcm", usual_rate=24_000),
         )
     }
 )

@@ -12,6 +12,8 @@ import regex
 
 LONGEST_SENTENCE = 2000
 """Most characters of a sentence as written: what has no end by then is cut, so that no text is read whole."""
+LONGEST_GRAPHEME = 128
+"""Most characters of a grapheme: one that is longer is decoration, and may be cut."""
 SHORT_SENTENCE = 24
 """Fewest characters of a sentence in a text that is still being written: `Dr.` and `1.` are not sentences."""
 
@@ -45,7 +47,7 @@ _BORDER = regex.compile(
     r"|(?P<word>\s)"
 )
 _WORD_BORDER = regex.compile(r"\s")
-_GRAPHEMES = regex.compile(r"\X")
+_GRAPHEME = regex.compile(r"\X")
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _LONGEST_JOINT = 10
 _SHORTEST_PART = 0.35
@@ -148,11 +150,12 @@ def _part_end(text: str, start: int) -> int:
 def _last_grapheme(text: str, start: int, limit: int) -> int:
     """Return where the last grapheme ends that is whole before `limit`; `limit`, if the first one is not."""
     end = start
-    # Without the text before it: the pattern counts flags from the text's start, each time.
-    for grapheme in _GRAPHEMES.finditer(text[start : limit + 1]):
-        if start + grapheme.end() > limit:
+    while end < limit:
+        # Only this grapheme's text: the pattern counts flags from the start of what it gets.
+        grapheme = _GRAPHEME.match(text[end : min(end + LONGEST_GRAPHEME, limit + 1)])
+        if grapheme is None or end + grapheme.end() > limit:
             break
-        end = start + grapheme.end()
+        end += grapheme.end()
     return end if end > start else limit
 
 

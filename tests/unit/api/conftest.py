@@ -185,7 +185,14 @@ async def speak(
             async for chunk in speak(replace(utterance, text=text), capabilities, synthesise):
                 yield chunk
         return
-    for segment in plan(utterance, capabilities):
+    try:
+        segments = list(plan(utterance, capabilities))
+    except TextError:
+        if not utterance.or_silence:
+            raise
+        yield Chunk(b"silence;", 0.25)
+        return
+    for segment in segments:
         await synthesise(segment)
         yield Chunk(f"{segment.text}@{segment.speaker};".encode(), 0.5)
 

@@ -22,15 +22,25 @@ VOICES = "/v1/audio/voices"
         ({"gender": "Male"}, ["male_en-US", "male_ar-EG"]),
         ({"language": "ar", "gender": "female"}, []),
         ({"language": "en", "locale": "en-US", "gender": "male"}, ["male_en-US"]),
+        ({"model": "kokoro", "gender": "male"}, ["male_en-US", "male_ar-EG"]),
+        ({"model": "tts-1-hd", "language": "ar"}, ["male_ar-EG"]),
     ],
 )
 async def test_voices_are_filtered(api: Any, filters: dict[str, str], ids: list[str]) -> None:
-    answer = await api.client.get(VOICES, params=filters)
-    assert [voice["id"] for voice in answer.json()["data"]] == ids
+    answer = (await api.client.get(VOICES, params=filters)).json()
+    assert [voice["id"] for voice in answer["data"]] == ids
+    assert [voice["id"] for voice in answer["voices"]] == ids
+
+
+async def test_voices_of_an_unknown_model_are_an_error(api: Any) -> None:
+    answer = await api.client.get(VOICES, params={"model": "gpt-9"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert "kokoro" in answer.json()["error"]["message"]
 
 
 async def test_a_voice_tells_what_it_is(api: Any) -> None:
     (voice,) = (await api.client.get(VOICES, params={"language": "ar"})).json()["data"]
+    assert voice["name"] == "Arabic (ar-EG), male"
     assert voice["quality"] == "preview"
     assert voice["approximation"] == "an accent"
     assert voice["license"] == {"spdx": "Apache-2.0", "commercial_use": True}
@@ -38,7 +48,7 @@ async def test_a_voice_tells_what_it_is(api: Any) -> None:
 
 async def test_models_are_listed_as_openai_lists_them(api: Any) -> None:
     listed = (await api.client.get("/v1/models")).json()
-    model, writer = listed["data"]
+    model, writer, *openais = listed["data"]
     assert (listed["object"], model["object"], model["id"]) == ("list", "model", "kokoro")
     assert model["capabilities"] == ["speech"]
     assert model["locales"] == ["ar-EG", "en-GB", "en-US"]
@@ -49,7 +59,39 @@ async def test_models_are_listed_as_openai_lists_them(api: Any) -> None:
     assert (await api.client.get("/v1/models/writer")).json() == writer
     unknown = await api.client.get("/v1/models/none")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_model")
-    assert "kokoro, writer" in unknown.json()["error"]["message"]
+    assert "kokoro, writer, tts-1" in unknown.json()["error"]["message"]
+    assert {"tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"} <= {
+        one["id"] for one in openais
+    }
+    speaking = (await api.client.get("/v1/audio/models")).json()
+    assert speaking["data"] == [model, *openais]
+    assert speaking["models"] == [{"id": one["id"]} for one in speaking["data"]]
+
+
+@pytest.mark.parametrize(
+    "name", ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "tts-1-1106", "gpt-4o-mini-tts-2027-01-31"]
+)
+async def test_openais_models_can_be_retrieved_as_long_as_one_speaks(api: Any, name: str) -> None:
+    found = await api.client.get(f"/v1/models/{name}")
+    assert (found.status_code, found.json()["id"], found.json()["object"]) == (200, name, "model")
+    api.context.service.reconfigure([])
+    assert (await api.client.get(f"/v1/models/{name}")).status_code == 404
+    assert [one["id"] for one in (await api.client.get("/v1/models")).json()["data"]] == ["writer"]
+
+
+@pytest.mark.parametrize("name", ["tts-2", "tts-1-hd-pro", "tts-1-2025-12", "whisper-1", "gpt-4o-mini-tts-"])
+async def test_other_names_are_no_models(api: Any, name: str) -> None:
+    assert (await api.client.get(f"/v1/models/{name}")).status_code == 404
+    body = {"model": name, "input": "Hello", "voice": "alloy"}
+    assert (await api.client.post("/v1/audio/speech", json=body)).json()["error"]["code"] == "unknown_model"
+
+
+async def test_browsers_find_an_icon(api: Any) -> None:
+    icon = await api.client.get("/favicon.ico")
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert icon.text.startswith("<svg")
+    head = await api.client.head("/favicon.ico")
+    assert (head.status_code, head.content) == (200, b"")
 
 
 async def test_ready_is_who_answers(api: Any) -> None:

@@ -47,7 +47,10 @@ async def test_a_voice_has_many_names(api: Any, voice: Any, speaker: str) -> Non
     assert answer.content == f"x@{speaker};".encode()
 
 
-@pytest.mark.parametrize("model", ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "kokoro"])
+@pytest.mark.parametrize(
+    "model",
+    ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15", "tts-1-hd-1106", "kokoro"],
+)
 async def test_a_model_may_be_openais_or_one_of_ours(api: Any, model: str) -> None:
     assert (await api.client.post(PATH, json=body(model=model))).status_code == 200
 
@@ -80,6 +83,86 @@ async def test_instructions_that_no_engine_follows_are_named_as_ignored(api: Any
         assert "x-ignored-parameters" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"user": "u1"}, "user"),
+        ({"user": None, "speed": None, "response_format": None, "parameters": None, "stream": None}, None),
+        ({"foo": {"deep": [1]}, "bar": 2, "instructions": "Sing."}, "instructions, foo, bar"),
+        ({"naïve, x: y\r\nSet-Cookie": 1}, "na%C3%AFve%2C%20x%3A%20y%0D%0ASet-Cookie"),
+        ({"": 1}, None),
+    ],
+)
+async def test_a_field_that_we_do_not_know_is_left_out_and_named(
+    api: Any, fields: dict[str, Any], ignored: str | None
+) -> None:
+    content = json.dumps(body(**fields))
+    answer = await api.client.post(PATH, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert answer.content == b"one@heart;two@heart;"
+    assert answer.headers.get("x-ignored-parameters") == ignored
+
+
+async def test_the_names_of_a_thousand_fields_fit_into_a_header(api: Any) -> None:
+    answer = await api.client.post(PATH, json=body(**{f"{n:03}" + "x" * 500: n for n in range(1000)}))
+    assert answer.status_code == 200
+    told = answer.headers["x-ignored-parameters"]
+    assert len(told) <= 1024
+    assert all(len(name) == 64 for name in told.split(", "))
+    assert len(told.split(", ")) == 15
+
+
+@pytest.mark.parametrize(
+    ("fields", "speaker", "ignored"),
+    [
+        ({"language": "en"}, "heart", None),
+        ({"language": "en-GB"}, "emma", None),
+        ({"language": "en_gb"}, "emma", None),
+        ({"lang_code": "b"}, "emma", None),
+        ({"lang_code": "a"}, "heart", None),
+        ({"language": "ar", "voice": "onyx"}, "omega", None),
+        ({"language": "ar-EG", "voice": "male_en-US"}, "omega", None),
+        ({"language": "en-US", "voice": "male_ar-EG"}, "michael", None),
+        ({"language": "ar"}, "heart", "language"),
+        ({"language": "en-GB", "voice": "onyx"}, "michael", "language"),
+        ({"language": "tlh"}, "heart", "language"),
+        ({"language": "not a language"}, "heart", "language"),
+        ({"lang_code": "z"}, "heart", "lang_code"),
+        ({"lang_code": "j", "user": "me"}, "heart", "lang_code, user"),
+    ],
+)
+async def test_a_language_picks_the_avatar_of_the_same_gender(
+    api: Any, fields: dict[str, Any], speaker: str, ignored: str | None
+) -> None:
+    answer = await api.client.post(PATH, json=body(input="x", **fields))
+    assert answer.content == f"x@{speaker};".encode()
+    assert answer.headers.get("x-ignored-parameters") == ignored
+
+
+@pytest.mark.parametrize("text", ["---", "...", "🙂", "👩🏽‍🚀", "!?", "*", "“”", "—", "。", "• "])
+async def test_a_piece_without_words_is_a_short_silence(api: Any, text: str) -> None:
+    answer = await api.client.post(PATH, json=body(input=text))
+    assert (answer.status_code, answer.content) == (200, b"silence;")
+    assert api.load == (0, 0)
+
+
+async def test_a_whole_answer_tells_its_length(api: Any) -> None:
+    answer = await api.client.post(PATH, json=body(stream=False))
+    assert answer.content == b"one@heart;two@heart;"
+    assert answer.headers["content-length"] == "20"
+    assert answer.headers["content-type"] == "audio/mpeg"
+    streamed = await api.client.post(PATH, json=body(stream=True))
+    assert "content-length" not in streamed.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/speech/", "/audio/speech"])
+async def test_other_spellings_of_the_address_are_served_and_guarded(start: Any, path: str) -> None:
+    api = await start(api_key="a-secret-of-16-ch")
+    assert (await api.client.post(path, json=body())).status_code == 401
+    key = {"Authorization": "Bearer a-secret-of-16-ch"}
+    assert (await api.client.post(path, json=body(), headers=key)).content == b"one@heart;two@heart;"
+
+
 async def test_instructions_and_parameters_reach_an_engine_that_takes_them(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,10 +176,13 @@ async def test_instructions_and_parameters_reach_an_engine_that_takes_them(
         return speak(service, tenant, utterance)
 
     monkeypatch.setattr(SpeechService, "speak", record)
-    answer = await api.client.post(PATH, json=body(instructions="Calmly.", parameters={"speed": 1.5}))
+    options = {"instructions": "Calmly.", "parameters": {"speed": 1.5}, "sample_rate": 48_000}
+    answer = await api.client.post(PATH, json=body(**options))
     assert answer.status_code == 200
     assert "x-ignored-parameters" not in answer.headers
-    assert utterances[0].options == SpeechOptions(parameters={"speed": 1.5}, instructions="Calmly.")
+    assert utterances[0].options == SpeechOptions(
+        sample_rate=48_000, parameters={"speed": 1.5}, instructions="Calmly."
+    )
 
 
 async def test_overload_is_told_at_once_with_a_time_to_come_back(api: Any, until: Any) -> None:

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from tts_app.language.arabic.counting import oblique
 from tts_app.language.arabic.diacritise import bare
-from tts_app.language.arabic.numbers import ArabicVerbaliser, oblique
+from tts_app.language.arabic.numbers import ArabicVerbaliser
 from tts_app.language.base import Date, Time
 from tts_app.language.notation import CURRENCIES, UNITS
 
@@ -115,7 +116,14 @@ def test_date_in_standard_arabic_and_dialect():
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(1, "الأول"), (11, "الحادي عشر"), (20, "العشرون"), (25, "الخامس والعشرون"), (130, "رقم مئة وثلاثون")],
+    [
+        (1, "الأول"),
+        (11, "الحادي عشر"),
+        (20, "العشرون"),
+        (25, "الخامس والعشرون"),
+        (130, "الثلاثون بعد المئة"),
+        (2000, "رقم ألفان"),
+    ],
 )
 def test_ordinal_in_standard_arabic(value, said):
     assert bare(STANDARD.ordinal(value)) == said
