@@ -217,8 +217,10 @@ class _Scan:
 
     def _email(self, match: "regex.Match[str]") -> Piece:
         name, _, host = match[0].partition("@")
-        parts = [part if part.isalnum() else self._say.symbol(part) for part in _ADDRESS_PART.findall(name)]
-        said = [self._address_words(part, of_a_person=True) if part.isascii() and part.isalnum() else part for part in parts]
+        said = [
+            self._address_words(part, of_a_person=True) if part.isalnum() else self._say.symbol(part)
+            for part in _ADDRESS_PART.findall(name)
+        ]
         labels = f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split("."))
         return self._piece(match, "email", _join([*said, self._say.symbol("@"), labels]))
 

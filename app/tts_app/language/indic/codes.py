@@ -24,7 +24,8 @@ _IP = regex.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)")
 _DIGITS = regex.compile(r"\d+")
 _CLAUSE = regex.compile(r"[^.!?\n]++(?:\.(?=\S)[^.!?\n]*+)*+")
 _SERIAL = regex.compile(
-    r"(?<![\p{L}\p{M}\p{N}])(?:(?=[A-Z]*+\d)(?=\d*+[A-Z])[A-Z\d]{8,22}|[A-Z]{2}[ -]?\d{1,2}[ -]?[A-Z]{1,3}[ -]?\d{4})"
+    r"(?<![\p{L}\p{M}\p{N}])(?:(?=[A-Z]*+\d)(?=\d*+[A-Z])[A-Z\d]{8,22}"
+    r"|[A-Z]{2}[ -]?\d{1,2}[ -]?[A-Z]{1,3}[ -]?\d{4})"
     r"(?![\p{L}\p{M}\p{N}])"
 )
 """Serial numbers of capitals and digits, and number plates: ABCDE1234F, MH 12 AB 1234."""
@@ -65,7 +66,9 @@ class Codes:
     def _serial(self, match: "regex.Match[str]") -> str:
         """Say letters and digits one by one, with a pause between their groups."""
         groups = _LETTERS_OR_DIGITS.findall(match[0])
-        return ", ".join(self._say.digits(group) if group.isdigit() else self._say.letters(group) for group in groups)
+        return ", ".join(
+            self._say.digits(group) if group.isdigit() else self._say.letters(group) for group in groups
+        )
 
     def _phone(self, match: "regex.Match[str]") -> str:
         written = match[0]

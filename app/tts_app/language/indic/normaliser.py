@@ -122,7 +122,8 @@ class IndicNormaliser:
         self._dotted_time = regex.compile(_DOTTED_TIME.format(hour=hour))
         parts = "|".join(vocabulary.day_parts)
         self._day_range = regex.compile(
-            rf"(?P<first>{START}(?:{parts})[ ]\d{{1,2}}(?::\d\d)?){DASH}(?=\d{{1,2}}(?::\d\d)?(?![\p{{N}}:%/-]))"
+            rf"(?P<first>{START}(?:{parts})[ ]\d{{1,2}}(?::\d\d)?){DASH}"
+            rf"(?=\d{{1,2}}(?::\d\d)?(?![\p{{N}}:%/-]))"
         )
         self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")
         edge = rf"(?!{script.letters})"
