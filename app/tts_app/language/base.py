@@ -80,7 +80,7 @@ class Verbaliser(Protocol):
         ...
 
     def measure(self, amount: Decimal, unit: str) -> str:
-        """Say a quantity. `unit` is a key of `notation.UNITS` (`km`, `m2`, `celsius`) or two of them (`mb/s`).
+        """Say a quantity. `unit` is a key of `notation.UNITS` (`km`, `celsius`) or two of them (`mb/s`).
 
         Raises:
             KeyError: it has no name of its own for the unit: CLDR's is said (`units`).

@@ -39,8 +39,9 @@ _ABBREVIATED = r"(?:\.(?=[ ]*+[\p{Ll},;:!?)]|[ ]?[-–]))?"
 """A full stop that belongs to an abbreviation: the sentence continues after it."""
 _DIALLED = (
     r"(?=(?:[ .()+-]{0,2}\d){7})"
-    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)"
-    r"|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)|\d{3}-\d\d-\d{4}(?!\d)"
+    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)"
+    r"|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)"
+    r"|\d{3}-\d\d-\d{4}(?!\d)"
     r"|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
 )
 """The start of a phone number: at least seven digits, with a sign, a zero or groups of a known shape."""
@@ -299,7 +300,7 @@ def _numbers() -> dict[str, str]:
 def _mathematics() -> dict[str, str]:
     exponent = r"\^\(?(?P<exponent>-?\d{1,4}|-?\p{Latin})\)?"
     return {
-        "power": rf"(?<![\p{{L}}\p{{M}}\p{{N}}_^.,])(?P<base>{_NUMBER}|\p{{L}}){exponent}(?![\p{{L}}\p{{N}}])",
+        "power": rf"(?<![\p{{L}}\p{{M}}\p{{N}}_^.,])(?P<base>{_NUMBER}|\p{{L}}){exponent}{_END}",
         "root": rf"(?P<root>[√∛∜])[ ]?\(?(?P<of>{_NUMBER}|\p{{L}}(?![\p{{L}}\p{{M}}]))\)?",
         "footnote": r"(?<=[\p{L}\p{M}\p{N}.,;:!?)\"'])\^-?\d++",
     }
@@ -311,9 +312,11 @@ def _telephones(forms: Forms) -> dict[str, str]:
     return {
         "vanity": rf"{_START}(?P<prefix>(?:\+?1[-. ]\(?{free}\)?[-. ]|{free}-|(?:1[38]00|0800)[- ]))"
         r"(?=(?:-?[\dA-Z]){5,15}+(?![\p{L}\p{N}]))(?=[\d-]*+[A-Z])(?P<name>[\dA-Z-]++)",
-        "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?(?:(?:[ .-]|(?<=\))|(?=\())\(?\d{{1,4}}\)?){{1,6}}+"
+        "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?"
+        r"(?:(?:[ .-]|(?<=\))|(?=\())\(?\d{1,4}\)?){1,6}+"
         r"(?!\d|[,.:/]\d|[ ]?%)|\+\d{7,15}(?!\d)",
-        "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?=(?:[ -]?\d){{7}}))\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+(?![\p{{L}}\p{{N}}%/-]|[,.:]\d)",
+        "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?=(?:[ -]?\d){{7}}))\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+"
+        r"(?![\p{L}\p{N}%/-]|[,.:]\d)",
     }
 
 
@@ -321,7 +324,8 @@ def _words() -> dict[str, str]:
     return {
         "idiom": rf"(?<![\d/])24[/x]7(?:/365)?(?![\d/])"
         rf"|{_START}(?:w/o|w/|c/o|b/c|n/a|N/A|[Ww][Ii]-[Ff][Ii](?!\p{{L}}))"
-        rf"|{_START}(?P<left>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)/(?P<right>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)(?![/.@_-]|\p{{N}})",
+        rf"|{_START}(?P<left>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)/(?P<right>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)"
+        r"(?![/.@_\p{L}\p{M}\p{N}-])",
         "numbered": rf"{_START}(?:(?:No|Nº|nº|N°|n°|Nro|Núm|núm|NO)\.?|no\.|[nN]\.º)[ ]?(?=\d)|#(?=\d)",
         "alphanumeric": rf"{_START}(?:\p{{Latin}}{{1,20}}+-?\d|\d++\p{{Latin}})[\p{{Latin}}\d]*+(?:\.\d++)*+",
         "initials": rf"{_START}(?P<left>\p{{Lu}}{{1,2}})[ ]?&[ ]?"

@@ -42,69 +42,74 @@ def ranges(text: str, pieces: list[Piece], say: Verbaliser) -> list[Piece]:
 
 def _joined(text: str, pieces: list[Piece], index: int, say: Verbaliser) -> Piece | None:
     first, dash, second = pieces[index : index + 3]
-    if dash.kind != "dash" or text[dash.start] == "—" or not {first.kind, second.kind} <= RANGED:
-        return None
-    before, after = text[first.end : dash.start], text[dash.end : second.start]
-    if before.strip(" ") or after.strip(" ") or before != after:
+    if not _faces(text, first, dash, second):
         return None
     if _EQUALS.match(text, second.end):
         minus = say.symbol("−")
         return Piece(first.start, second.end, "number", f"{first.words} {minus} {second.words}", second.value)
     previous = pieces[index - 1] if index else None
     chained = previous is not None and previous.kind == "dash" and previous.end == first.start
-    if chained or (not before and _GOES_ON.match(text, second.end)):
+    spaced = dash.start > first.end
+    if chained or (not spaced and _GOES_ON.match(text, second.end)):
         return None  # a code: 1-413-te
     if first.kind == second.kind == "number":
-        return _numbers(text, first, dash, second, previous, say)
-    if before and first.kind == "number" and not text[second.start].isdigit():
+        return _numbers(text, first, second, previous, say)
+    if spaced and first.kind == "number" and not text[second.start].isdigit():
         return None  # Menu 3 - $200
     return Piece(first.start, second.end, "range", _range(first, second, say))
 
 
-def _numbers(
-    text: str, first: Piece, dash: Piece, second: Piece, previous: Piece | None, say: Verbaliser
-) -> Piece | None:
-    """Return the range of two plain numbers, or None where the dash is a pause or belongs to a score (3-1)."""
+def _faces(text: str, first: Piece, dash: Piece, second: Piece) -> bool:
+    """Return whether two amounts are on both sides of a dash, both close to it or both with a blank."""
+    if dash.kind != "dash" or text[dash.start] == "—" or not {first.kind, second.kind} <= RANGED:
+        return False
+    before, after = text[first.end : dash.start], text[dash.end : second.start]
+    return not before.strip(" ") and before == after
+
+
+def _numbers(text: str, first: Piece, second: Piece, previous: Piece | None, say: Verbaliser) -> Piece | None:
+    """Return the range of two plain numbers, or None where the dash is a pause, or a score's (3-1)."""
     low, high = first.value, second.value
     if low is None or high is None:
         return None
-    spaced = dash.start > first.end
+    dash = text[first.end : second.start]
     word = _LAST_WORD.search(text, max(0, first.start - 40), first.start)
-    word_before = word[1].lower() if word else ""
-    opening = (previous is not None and previous.kind in {"weekday", "range"}) or word_before in option(
-        say, "opening_words", ()
-    )
+    before = word[1].lower() if word else ""
+    opens = previous is not None and previous.kind in {"weekday", "range"}
+    hours = max(low, high) <= 12 and (opens or before in option(say, "opening_words", ()))
     season = 1900 <= low < 2100 and 10 <= high < 100 and high == low % 100 + 1
-    hours = opening and max(low, high) <= 12
-    place = spaced and word_before in option(say, "place_words", ())
-    rising = low < high and not place
-    if rising or season or hours or (text[dash.start] == "–" and not spaced):
-        words = say.number(high) if season else second.words
-        return Piece(first.start, second.end, "range", say.span(first.words, words))
-    return None
+    rising = low < high and not (len(dash) > 1 and before in option(say, "place_words", ()))
+    if not (rising or season or hours or dash == "–"):
+        return None
+    words = say.number(high) if season else second.words
+    return Piece(first.start, second.end, "range", say.span(first.words, words))
 
 
 def _range(first: Piece, second: Piece, say: Verbaliser) -> str:
     """Say a range of two amounts: what both have, such as their currency, once."""
-    kinds = {first.kind, second.kind}
-    low, high = first.value, second.value
-    same = first.unit == second.unit or not first.unit or not second.unit
     if isinstance(first.when, Time) and isinstance(second.when, Time) and hasattr(say, "time_span"):
         return str(say.time_span(first.when, second.when))
-    if isinstance(first.when, Date) and isinstance(second.when, Date):
-        return say_date_span(first.when, second.when, say)
-    if low is not None and high is not None and same:
-        if kinds <= {"money", "number"}:
-            return say_money_span(low, high, "", first.unit or second.unit, say)
-        if second.kind == "measure" and kinds <= {"measure", "number"}:
-            return say_measure_span(low, high, second.unit, second.words, say)
-        if first.kind == second.kind and first.unit:
-            return say.span(say.number(low), second.words)
-    if first.kind == "number" and isinstance(second.when, Date) and low is not None and 0 < low < 32:
-        return say_date_span(
-            Date(day=int(low), month=second.when.month, year=second.when.year), second.when, say
-        )
-    return say.span(first.words, second.words)
+    if isinstance(second.when, Date):
+        day = first.value
+        if isinstance(first.when, Date):
+            return say_date_span(first.when, second.when, say)
+        if first.kind == "number" and day is not None and 0 < day < 32:
+            start = Date(day=int(day), month=second.when.month, year=second.when.year)
+            return say_date_span(start, second.when, say)
+    return _amounts(first, second, say) or say.span(first.words, second.words)
+
+
+def _amounts(first: Piece, second: Piece, say: Verbaliser) -> str | None:
+    """Say a range of two amounts of one unit, or return None where they have not one unit in common."""
+    low, high = first.value, second.value
+    if low is None or high is None or (first.unit and second.unit and first.unit != second.unit):
+        return None
+    kinds = {first.kind, second.kind}
+    if kinds <= {"money", "number"}:
+        return say_money_span(low, high, "", first.unit or second.unit, say)
+    if second.kind == "measure" and kinds <= {"measure", "number"}:
+        return say_measure_span(low, high, second.unit, second.words, say)
+    return say.span(say.number(low), second.words) if first.kind == second.kind and first.unit else None
 
 
 def say_money_span(low: Decimal, high: Decimal, factor: str, currency: str, say: Verbaliser) -> str:

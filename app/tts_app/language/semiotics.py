@@ -13,6 +13,14 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `magnitude_forms`: {written: factor} between a number and its currency, such as {"लाख": 100000}; {}
 - `home_currency`: what a bare `$` (USD, AUD) or `Rs` (INR, PKR) means here; USD, PKR
 - `hashtag`: the word before a hashtag, or before the first of a row of them; ""
+- `place_words`: lower-case words before the number of a place (room, seat): 4B is then four B, and 10K no
+  ten thousand; ()
+- `uncounted_words`: words in small letters after a number that it does not count (seat 10K was free); ()
+- `dial_words`: words before a phone number (call, dial), after which also short and unknown ones are; ()
+- `date_words`: words before 9/10 that make it a date (on, until); ()
+- `of_words`: words after 3/5 that make it a fraction and no mark; of, de, del
+- `opening_words`: words before 9-5 that make it hours (open); ()
+- `cent_forms`: {written: currency} of signs for hundredths, in addition to ¢: {"p": "GBP"}; {}
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
 - `address_word(word: str, of_a_person: bool)`: says a word, or the digits, of a web or mail address; before
   the @ it is the name of a person. What a hashtag says
@@ -20,14 +28,32 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `leaves_signs`: whether digits, signs and hyphens without words stay, for the phonemiser; False
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
 - `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
-- `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
+- `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark without `rating`; both numbers
+- `rating(score: Decimal, of: Decimal)`: says a mark out of 5, 10, 20 or 100: 10/10, 4.5/5, 11/10; `fraction`
+- `mixed(whole: int, above: int, below: int, unit: str)`: says 2 1/2, 1-1/2, 2½, with a key of `UNITS`
+  or ""; the decimal number
+- `power(base: str, exponent: str, value: Decimal | None)`: says 10², x^n; base and exponent are words,
+  value is the exponent where it is a number; base and exponent
+- `root(of: str, degree: int)`: says √2, ∛x; the words under it
+- `money_span(low: Decimal, high: Decimal, factor: str, currency: str)`: says $3-5 million, $3-5; `factor`
+  is the written scale word (million) or ""; `span` of a number and an amount
+- `measure_span(low: Decimal, high: Decimal, unit: str)`: says 10-15 km; `span` of number and quantity
+- `date_span(first: Date, last: Date)`: says May 5-7, Jan-Mar, Mon-Fri; `span` of a day and a date
+- `time_span(first: Time, last: Time)`: says 10 a.m.-2 p.m.; `span` of two times
+- `lettered(number: str, letters: str)`: says 4B, 12K, 221B; number and letters
+- `roman(value: int, before: str)`: says a Roman numeral after the word `before` (as written), or returns
+  None to leave it; None
+- `telephone(groups: list[str], international: bool)`: says the groups of digits of a phone number, of which
+  the first is the country's code where it is `international`; digits, with a pause between groups
 - `capitals(word: str, shouted: bool)`: says a Latin word in capitals; `shouted` says that its neighbours
   are in capitals too. By default shouted and long words are words, and `letters` spells the others.
 
-`symbol` is also called for × (2 × 3), ~ (about), ° and ❤ (between two words): it returns "" for those that it
-does not say. `measure` is called with any key of `UNITS`, including `star` (5★) and `times` (3x).
+`symbol` is also called for × (2 × 3), ~ (about), °, ❤ (between two words), · (times, in a product), and the
+signs of mathematics = ≠ ≈ ≅ ≡ < > ≤ ≥ ± ∓ ÷ − + ∞ ∑ ∏ ∫ ∂ ∆ π θ λ µ ∈ ∉ ⊂ ∪ ∩ ∀ ∃ ‰ ′ ″ § ¶: it returns ""
+for those that it does not say. `money` and `measure` may raise KeyError: the name is then CLDR's
+(`currencies`, `units`). `measure` is called with any key of `UNITS`, including `star` (5★) and `times` (3x).
 `abbreviation` is called for each word, first with its full stop (`Dr.`), then without, and for `w/`, `w/o`,
-`24/7`, `pp`. `No. 5` is `symbol("#")` and the number.
+`24/7`, `pp`, for what a slash joins (and/or) and for 9/11. `No. 5` is `symbol("#")` and the number.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -780,7 +806,7 @@ _TAG_NEXT = regex.compile(r"\s*+#\p{L}")
 _LAST_WORD = regex.compile(r"([\p{L}\p{M}]++)[.:]? ?$")
 _EMOTICONS = regex.compile(
     r"(?<![\p{L}\p{N}])(?P<heart><3)(?![\d.,%])"
-    r"|(?<![^\s.,!?])(?:</3|[:;=8][-'o^]?[)(DPpOo3/|\\]{1,3}|[:;]-?[*\]\[]|\^_*\^|[xX]D+|:'\()(?![\p{L}\p{N}/])"
+    r"|(?<![^\s.,!?])(?:</3|(?:8-\)|[:;=][-'o^]?[)(DPpOo3/|\\]{1,3})|[:;]-?[*\]\[]|\^_*\^|[xX]D+|:'\()(?![\p{L}\p{N}/])"
 )
 """Faces made of marks: the heart is said, others are as silent as an emoji."""
 _INCHES = regex.compile(
