@@ -65,5 +65,5 @@ def any_of(words: Iterable[str]) -> str:
 
 
 def listed(words: str) -> tuple[str, ...]:
-    """Return the words of a list that is written as one string, with | between them."""
-    return tuple(" ".join(word.split()) for word in words.split("|"))
+    """Return the words of a list that is one string, with a | or a line break between two of them."""
+    return tuple(word.strip() for line in words.strip().splitlines() for word in line.split("|"))
