@@ -21,9 +21,8 @@ from pylatexenc.latexwalker import (
     LatexWalker,
     LatexWalkerError,
 )
-from tts_language.base import option
 
-from tts_app.language.base import Verbaliser
+from tts_app.language.base import Verbaliser, option
 from tts_app.language.text import word_set
 
 LONGEST = 2000
