@@ -125,6 +125,14 @@ bench-batching: setup ## measure what batches of many callers' segments bring; w
 bench-planning: setup ## measure what reading a text costs that is made to be slow to read; writes docs/benchmarks-planning.md
 	$(PY) tests/bench/planning.py
 
+.PHONY: bench-reading
+bench-reading: setup ## compare how texts are read with a peer's pairs (PAIRS=FOLDER); writes into docs/reading.md
+	$(PY) tests/bench/reading.py $(PAIRS)
+
+.PHONY: bench-front-end
+bench-front-end: setup ## measure the front-ends' CPU time beside Kokoro's; writes docs/benchmarks-front-end.md
+	$(PY) tests/bench/front_end_cost.py
+
 .PHONY: bench-posts
 bench-posts: setup ## render all 1,800 files of the sample job and examine them (hours; goes on where it was); writes docs/benchmarks-posts.md
 	$(PY) tests/bench/whole_set.py

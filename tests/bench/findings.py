@@ -144,6 +144,7 @@ def render(findings: Findings) -> str:
         "Other pages: [batches](benchmarks-batch.md), [the whole set of posts](benchmarks-posts.md), "
         "[the operator](benchmarks-operator.md), [text](benchmarks-text.md), "
         "[text on a GPU](benchmarks-gpu.md), [planning](benchmarks-planning.md), "
+        "[the front-ends beside the model](benchmarks-front-end.md), "
         "[attacks on the door](benchmarks-door.md), [the audit](benchmarks-audit.md), "
         "[traces](benchmarks-tracing.md), "
         "[calls that callers share](benchmarks-batching.md), "

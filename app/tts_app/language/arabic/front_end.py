@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 
 from tts_app.language import semiotics
 from tts_app.language.arabic import diacritise, latin
+from tts_app.language.arabic.arabizi import Arabizi
+from tts_app.language.arabic.case import governed
+from tts_app.language.arabic.context import Context
 from tts_app.language.arabic.dialects import LEXICONS
-from tts_app.language.arabic.numbers import ArabicVerbaliser, oblique
+from tts_app.language.arabic.numbers import ArabicVerbaliser
 from tts_app.language.arabic.phonemes import (
     SUN_PHONES,
     VOWELS,
@@ -22,7 +25,7 @@ from tts_app.language.arabic.phonemes import (
     split_phones,
     word_phones,
 )
-from tts_app.language.arabic.words import FEMININE_PLURALS
+from tts_app.language.arabic.script import fold
 from tts_app.language.base import FrontEnd
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.text import bounded_marks
@@ -90,12 +93,7 @@ _PAUSES = frozenset(".,;:?!")
 _PIECE = re.compile(r"[^\s.,;:?!]+|[.,;:?!]")
 _FOREIGN = re.compile(r"[^\s.,;:?!\u0621-\u063a\u0641-\u0652\u0670\u0671پچڤگژڨ]+")
 _MARKS_OF_PAUSE = str.maketrans({"،": ",", "؛": ";", "؟": "?", "ی": "ي", "ک": "ك", "ھ": "ه", "ہ": "ه"})
-_FOLD = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ة": "ه", "ى": "ي", "ؤ": "و", "ڨ": "ق"})
-_COUNTED = re.compile(r"(?<![\w.,:/٫٬-])([0-9٠-٩]{1,2})\s+(?=([\u0621-\u0652]+))")
 _JOINED = re.compile(r"(?<![^\s.,;:?!])(و?(?:[بكف]?ال|[وفبلك]))\s+(?=[\u0621-\u064a])")
-_GOVERNED = re.compile(
-    r"(?<!\S)(?:في|من|إلى|الى|على|عن|حتى|منذ|بعد|قبل|خلال|[بل]ِ[^\s.,;:?!]+)(?: [\u0621-\u0652]+)+"
-)
 _VERB = re.compile(r"^([وف]?)(م[اـ]?)?([بهح]?)([يتنا])(\w{2,}?)(ش?)$")
 _WITH_ARTICLE = re.compile(r"^([وف]?)([بكلعه]?)(ا?ل)(\w{2,})$")
 _WITH_CLITIC = re.compile(r"^([وفبلك])(\w{2,})$")
@@ -113,32 +111,28 @@ class ArabicFrontEnd(ReadsMarkup):
 
     def __init__(self, locale: str, dialect: Dialect | None = None) -> None:
         self.locale = locale
-        self.verbaliser = ArabicVerbaliser(locale)
+        numbers = ArabicVerbaliser(locale)
+        self.verbaliser = numbers
         self._dialect = dialect or DIALECTS[locale]
         self._lexicon = _read_lexicon(locale)
+        self._context = Context(numbers)
+        self._arabizi = Arabizi(
+            entry.rpartition("=")[2] for listing in LEXICONS[locale] for entry in listing.split()
+        )
 
     def words(self, text: str) -> str:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
-        words = semiotics.normalise(_COUNTED.sub(self._agree, text), self.verbaliser)
+        words = semiotics.normalise(self._context(self._arabizi.written(text)), self.verbaliser)
         words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
         words = bounded_marks(words)
         words = _JOINED.sub(_join, _FOREIGN.sub(" ", words))
         if not self._dialect.colloquial:
-            words = _GOVERNED.sub(lambda match: " ".join(map(oblique, match[0].split(" "))), words)
+            words = governed(" ".join(words.split()))
         return re.sub(r"\s+([.,;:?!])", r"\1", " ".join(words.split()))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
         """Return the phonemes of each normalised text in plain IPA."""
         return [self._phonemise(text) for text in texts]
-
-    def _agree(self, match: re.Match[str]) -> str:
-        """Say 3-99 in words before a feminine noun: the shared normaliser does not know genders."""
-        count, noun = int(match[1]), match[2]
-        plain = diacritise.bare(noun)
-        feminine = plain in FEMININE_PLURALS or (count > 10 and plain.endswith("ة"))
-        if not feminine or count < 3:
-            return match[0]
-        return f"{self.verbaliser.cardinal(count, feminine=True)} "
 
     def _phonemise(self, text: str) -> str:
         pieces = _PIECE.findall(text)
@@ -327,11 +321,6 @@ def _join(match: re.Match[str]) -> str:
     """Write a lone proclitic (before a number or a Latin word: بـ 50, الـ WiFi) as one word with the next."""
     proclitic = match[1]
     return {"ب": "بِ", "ل": "لِ", "و": "وَ", "ف": "فَ", "ك": "كَ"}.get(proclitic, proclitic)
-
-
-def fold(word: str) -> str:
-    """Return a word as the lexicon's keys spell it: no marks, one alef, final ه for ة and ي for ى."""
-    return diacritise.bare(word).translate(_FOLD)
 
 
 def _read_lexicon(locale: str) -> dict[str, Word]:

@@ -1,77 +1,15 @@
 """How Arabic says what is written with digits: the Verbaliser of the three dialects.
 
-num2words has Arabic, but no counted nouns (gender, dual, plural after 3-10, accusative after 11-99), no
-dialects and no vowels, and it keeps the number in its own state. So this module has the grammar. It uses the
-words of `arabic.words`, which are vowelled: the diacritiser need not guess them.
+`arabic.counting` has the grammar of numbers, `arabic.money` the names of currencies. Ours come vowelled.
 """
 
-import re
-from collections.abc import Mapping
 from decimal import Decimal
 
-from tts_app.language.arabic import words
+from tts_app.language.arabic import money, words
+from tts_app.language.arabic.counting import Counting, all_oblique, join
+from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.words import Noun
 from tts_app.language.base import Date, Time
-
-LARGEST = 10**12
-"""Numbers from here on are said digit by digit."""
-NUMBER_WORDS: Mapping[str, Mapping[str, str]] = {
-    "ar-SA": {
-        "point": "فَاصِلَة",
-        "minus": "نَاقِص",
-        "percent": "بِالمِئَة",
-        "to": "إِلَى",
-        "year": "عَام",
-        "of": "مِن",
-        "by": "",
-    },
-    "ar-EG": {
-        "point": "فَاصْلَة",
-        "minus": "نَاقِص",
-        "percent": "فِي المِيَّة",
-        "to": "لِحَدّ",
-        "year": "سَنَة",
-        "of": "",
-        "by": "",
-    },
-    "ar-AE": {
-        "point": "فَاصْلَة",
-        "minus": "نَاقِص",
-        "percent": "فِي المِيَّة",
-        "to": "لَين",
-        "year": "سَنَة",
-        "of": "",
-        "by": "",
-    },
-}
-
-
-_OBLIQUE_ENDINGS = (("ُون", "ِين"), ("َان", "َيْن"), ("َا", "َيْ"))
-
-
-def _numerals_that_decline() -> dict[str, str]:
-    """Map each standard numeral and counted dual to its oblique form."""
-    numerals = words.NUMERALS["ar-SA"]
-    nouns = [*words.CURRENCIES.values(), *words.CENTS.values(), *words.UNITS.values()]
-    nouns += [numerals.thousand, numerals.million, numerals.billion]
-    forms = {*numerals.tens, numerals.hundreds[1], numerals.ones[2], numerals.short[2]}
-    forms |= {word for noun in nouns if not noun.invariant for word in noun.two.split(" ")}
-    forms |= {numerals.hundreds[1].removesuffix("ن"), numerals.thousand.two.removesuffix("ن")}
-    return {
-        form: form.removesuffix(ending) + oblique
-        for form in forms
-        for ending, oblique in _OBLIQUE_ENDINGS
-        if form.endswith(ending)
-    }
-
-
-_OBLIQUE = _numerals_that_decline()
-
-
-def oblique(word: str) -> str:
-    """Return a standard numeral or counted dual, with or without `and` before it, as after a preposition."""
-    conjunction = "وَ" if word.startswith("وَ") else ""
-    return conjunction + _OBLIQUE.get(word.removeprefix(conjunction), word.removeprefix(conjunction))
 
 
 class ArabicVerbaliser:
@@ -85,83 +23,123 @@ class ArabicVerbaliser:
     weekday_forms = words.WEEKDAY_FORMS
     am_forms = words.AM_FORMS
     pm_forms = words.PM_FORMS
+    digit_words = words.DIGIT_WORDS
+    per = "لِكُلّ"
 
     def __init__(self, locale: str) -> None:
         self.locale = locale
-        self._numerals = words.NUMERALS[locale]
-        self._say = NUMBER_WORDS[locale]
+        self.counting = Counting(locale)
+        self._say = words.NUMBER_WORDS[locale]
         self._standard = locale == "ar-SA"
 
     # -- numbers
 
     def number(self, value: Decimal) -> str:
         """Say a cardinal, decimal or negative number."""
-        return self._decimal(value)
-
-    def cardinal(self, value: int, *, feminine: bool = False) -> str:
-        """Say a whole number in the form before a noun; `feminine` is the noun's gender."""
-        if value >= LARGEST:
-            return self.digits(str(value))
-        parts = []
-        numerals = self._numerals
-        for size, noun in ((10**9, numerals.billion), (10**6, numerals.million), (1000, numerals.thousand)):
-            count, value = divmod(value, size)
-            if count:
-                parts.append(noun.one if count == 1 else self._count(count, noun))
-        if value or not parts:
-            parts.append(self._hundreds(value, feminine))
-        return self._join(parts)
+        return self.counting.decimal(value)
 
     def ordinal(self, value: int) -> str:
         """Say an ordinal number, definite: `الخامس والعشرون`."""
-        if not 0 < value < 100:
-            return f"رَقْم {self.cardinal(value)}"
-        if value <= 10:
-            return words.ORDINALS[value - 1]
-        tens, ones = divmod(value, 10)
-        head = words.ORDINALS[10 if ones == 1 else ones - 1]
-        if tens == 1:
-            return f"{head} عَشَر"
-        tail = f"ال{self._numerals.tens[tens - 2]}"
-        return tail if not ones else f"{head} وَ{tail}"
+        return self.counting.ordinal(value)
 
     def digits(self, digits: str) -> str:
         """Say digits one by one."""
-        return " ".join(self._numerals.ones[int(digit)] for digit in digits if digit.isdecimal())
+        return self.counting.digits(digits)
 
     def year(self, value: int) -> str:
         """Say a year: as a number, in the oblique case that `عام` requires."""
-        return " ".join(oblique(word) for word in self.cardinal(value).split(" "))
+        return all_oblique(self.counting.cardinal(value))
+
+    def decade(self, value: int) -> str:
+        """Say the ten years from one on: `تسعينيات القرن العشرين`, `التسعينيات`."""
+        named = words.DECADES.get(value % 100)
+        if named is None:
+            return f"سَنَوَات {self.year(value)}"
+        if value < 100:
+            return named
+        return f"{named.removeprefix('ال')} القَرْن {all_oblique(self.ordinal(value // 100 + 1))}"
+
+    def fraction(self, above: Decimal, below: Decimal) -> str:
+        """Say a fraction: `ثلاثة أرباع`; by the line where it has no name."""
+        if above == above.to_integral_value() and below == below.to_integral_value():
+            return self.counting.fraction(int(above), int(below))
+        return f"{self.number(above)} {words.SYMBOLS['/']} {self._oblique(self.number(below))}"
+
+    def mixed(self, whole: int, above: int, below: int, unit: str) -> str:
+        """Say a whole number and a fraction: `اثنان ونصف`, `كيلومتران ونصف`."""
+        rest = self.counting.fraction(above, below)
+        if not unit:
+            return join([self.counting.cardinal(whole), rest])
+        noun = self._unit(unit)
+        return join([noun.one if whole == 1 else self.counting.count(whole, noun), rest])
+
+    def rating(self, score: Decimal, of: Decimal) -> str:
+        """Say a mark: `تسعة من عشرة`."""
+        return (
+            f"{self.number(score)} {words.NUMBER_WORDS[self.locale]['of']} {self._oblique(self.number(of))}"
+        )
+
+    def power(self, base: str, exponent: str, value: Decimal | None) -> str:
+        """Say a power: `عشرة تربيع`, `عشرة أس ستة`."""
+        named = {2: "تَرْبِيع", 3: "تَكْعِيب"}.get(int(value)) if value in {2, 3} and value is not None else None
+        return f"{base} {named}" if named else f"{base} أُسّ {exponent}"
+
+    def root(self, of: str, degree: int) -> str:
+        """Say a root: `الجذر التربيعي لتسعة`."""
+        named = {2: "التَّرْبِيعِيّ", 3: "التَّكْعِيبِيّ"}.get(degree)
+        kind = named or f"مِن الدَّرَجَة {self.counting.ordinal(degree, feminine=True)}"
+        return f"الجَذْر {kind} لِ{self._oblique(of)}"
+
+    def roman(self, value: int, before: str) -> str | None:
+        """Say a Roman numeral after a name or a numbered thing as an ordinal of its gender."""
+        plain = bare(before)
+        single = value in {1, 5, 10, 50, 100, 500, 1000}
+        if not "ء" <= plain[:1] <= "ي" or (single and plain not in words.NUMBERED_BY_ROMAN):
+            return None
+        return self.counting.ordinal(value, feminine=plain.endswith("ة") or plain in words.QUEENS)
+
+    def lettered(self, number: str, letters: str) -> str:
+        """Say a number with letters: `أربعة بي`."""
+        said = self.digits(number) if len(number) > 3 or number[0] == "0" else self.number(Decimal(number))
+        return f"{said} {self.letters(letters)}"
+
+    def telephone(self, groups: list[str], international: bool) -> str:
+        """Say a telephone number digit by digit, with a pause after each group."""
+        said = ", ".join(self.digits(group) for group in groups)
+        return f"{words.SYMBOLS['+']} {said}" if international else said
 
     # -- quantities
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Say an amount, with cents where it has two decimals: `ثلاثة دراهم وخمسون فلسا`."""
-        noun = self._currency(currency)
+        """Say an amount, with small coins where it has some: `ثلاثة دراهم وخمسون فلسا`."""
+        return self.money_of(amount, self._currency(currency), currency)
+
+    def money_of(self, amount: Decimal, noun: Noun, currency: str) -> str:
+        """Say an amount of money whose noun is given; `currency` names its small coins."""
         whole = int(abs(amount))
-        cents = int((abs(amount) - whole) * 100)
-        if Decimal(whole) + Decimal(cents) / 100 != abs(amount):
-            return self._quantity(amount, noun)
-        parts = [self._count(whole, noun)] if whole or not cents else []
-        if cents:
-            parts.append(self._count(cents, self._dialectal(words.CENTS[currency])))
-        said = self._join(parts)
-        return f"{self._say['minus']} {said}" if amount < 0 else said
+        rest = abs(amount) - whole
+        small = money.coin(currency) if rest else None
+        if small is None or rest * small[1] != int(rest * small[1]):
+            return self.counting.quantity(amount, noun)
+        parts = [self.counting.count(whole, noun)] if whole else []
+        parts.append(self.counting.count(int(rest * small[1]), self.counting.measure(small[0])))
+        return f"{self._say['minus']} {join(parts)}" if amount < 0 else join(parts)
 
     def percent(self, value: Decimal) -> str:
         """Say a percentage."""
-        return f"{self._decimal(value)} {self._say['percent']}"
+        return f"{self.number(value)} {self._say['percent']}"
 
     def measure(self, amount: Decimal, unit: str) -> str:
         """Say a quantity of a unit of `notation.UNITS`."""
-        noun = words.UNITS[unit]
-        if not self._standard:
-            noun = words.DIALECT_UNITS.get(unit) or self._dialectal(noun)
-        return self._quantity(amount, noun)
+        return self.counting.quantity(amount, self._unit(unit))
 
     def span(self, first: str, second: str) -> str:
         """Say a range of two things that are already words."""
-        return f"{first} {self._say['to']} {second}"
+        return f"{first} {self._say['to']} {self._oblique(second)}"
+
+    def measure_span(self, low: Decimal, high: Decimal, unit: str) -> str:
+        """Say a range of a unit: `عشرة إلى خمسة عشر كيلومترا`."""
+        return self.span(self.number(low), self.measure(high, unit))
 
     # -- dates and times
 
@@ -172,7 +150,7 @@ class ArabicVerbaliser:
             parts.append(words.WEEKDAYS[self.locale][date.weekday])
         if date.day is not None:
             standard = self._standard and date.month is not None
-            parts.append(f"{self.ordinal(date.day)} مِن" if standard else self.cardinal(date.day))
+            parts.append(f"{self.ordinal(date.day)} مِن" if standard else self.counting.cardinal(date.day))
         if date.month is not None:
             parts.append(words.MONTHS[date.month - 1])
         if date.year is not None:
@@ -180,17 +158,43 @@ class ArabicVerbaliser:
             parts.append(f"{self._say['year']} {self.year(date.year)}" if full else self.year(date.year))
         return " ".join(parts)
 
+    def hijri(self, day: int | None, month: int, year: int | None) -> str:
+        """Say a date of the Islamic calendar: `الخامس عشر من رمضان عام ألف وأربعمئة وخمسة وأربعين`."""
+        parts = []
+        if day is not None:
+            parts.append(f"{self.ordinal(day)} مِن" if self._standard else self.counting.cardinal(day))
+        parts.append(words.HIJRI_MONTHS[month - 1])
+        if year is not None:
+            parts.append(f"{self._say['year']} {self.year(year)}")
+        return " ".join(parts)
+
+    def date_span(self, first: Date, last: Date) -> str:
+        """Say a range of days; what both have in common is said once, at its end."""
+        if (first.month, first.year) == (last.month, last.year) and first.day is not None:
+            first = Date(day=first.day)
+        low = self.ordinal(first.day) if self._standard and first == Date(day=first.day) and first.day else ""
+        return self.span(low or self.date(first), self.date(last))
+
     def time(self, time: Time) -> str:
         """Say a time by the twelve-hour clock: `السابعة والنصف مساء`."""
-        hour, minute = time.hour, time.minute
-        part = self._day_part(hour) if time.twelve or hour > 12 or hour == 0 else ""
+        part = self.day_part(time.hour) if time.twelve or time.hour > 12 or time.hour == 0 else ""
+        return " ".join(said for said in (self.clock(time.hour, time.minute), part) if said)
+
+    def clock(self, hour: int, minute: int) -> str:
+        """Say an hour and a minute without the part of the day."""
         said = words.MINUTES[self.locale].get(minute, "")
         if said and minute >= 40:
             hour += 1
         if minute and not said:
-            noun = self._unit_noun("min")
-            said = f"وَ{self._count(minute, noun)}"
-        return " ".join(p for p in (words.HOURS[self.locale][(hour - 1) % 12], said, part) if p)
+            said = f"وَ{self.counting.count(minute, self._unit('min'))}"
+        return " ".join(word for word in (words.HOURS[self.locale][(hour - 1) % 12], said) if word)
+
+    def time_span(self, first: Time, last: Time) -> str:
+        """Say a range of times; a part of the day that both have is said once."""
+        low, high = self.time(first), self.time(last)
+        if first.twelve and last.twelve and self.day_part(first.hour) == self.day_part(last.hour):
+            low = self.clock(first.hour, first.minute)
+        return self.span(low, high)
 
     # -- letters and signs
 
@@ -208,88 +212,21 @@ class ArabicVerbaliser:
 
     # -- grammar
 
-    def _decimal(self, value: Decimal) -> str:
-        """Say any number without a noun after it."""
-        sign = f"{self._say['minus']} " if value < 0 else ""
-        whole, _, fraction = f"{abs(value):f}".partition(".")
-        fraction = fraction.rstrip("0")
-        said = self.cardinal(int(whole))
-        if fraction:
-            tail = (
-                self.digits(fraction)
-                if len(fraction) > 2 or fraction[0] == "0"
-                else self.cardinal(int(fraction))
-            )
-            said = f"{said} {self._say['point']} {tail}"
-        return sign + said
-
-    def _quantity(self, amount: Decimal, noun: Noun) -> str:
-        """Say an amount of a noun, also a decimal or negative one."""
-        if amount == amount.to_integral_value():
-            said = self._count(int(abs(amount)), noun)
-            return f"{self._say['minus']} {said}" if amount < 0 else said
-        return f"{self._decimal(amount)} {noun.one}"
-
-    def _count(self, count: int, noun: Noun) -> str:
-        """Say `count` of a noun: `درهم واحد`, `درهمان`, `ثلاثة دراهم`, `أحد عشر درهما`, `مئة درهم`."""
-        tail = count % 100
-        if noun.invariant:
-            return noun.one if count == 1 and not self._standard else f"{self.cardinal(count)} {noun.one}"
-        if count == 1:
-            return f"{noun.one} {self._numerals.short[1] if noun.feminine else self._numerals.ones[1]}"
-        if count == 2:
-            return noun.two
-        said = self.cardinal(count, feminine=noun.feminine or self._numerals.short_before_plurals)
-        if count in {200, 1000 * (count // 1000)} and self._standard:
-            said = self._construct(said)
-        if 3 <= tail <= 10:
-            return f"{said} {noun.few}"
-        return f"{said} {noun.many if tail > 10 else noun.one}"
-
-    @staticmethod
-    def _construct(said: str) -> str:
-        """Drop the n of a dual before a noun: `مئتا درهم`, `ألفا درهم`."""
-        return said.removesuffix("ن") if said.endswith(("مِئَتَان", "أَلْفَان")) else said
-
-    def _hundreds(self, value: int, feminine: bool) -> str:
-        """Say 0-999."""
-        numerals = self._numerals
-        hundreds, rest = divmod(value, 100)
-        parts = [numerals.hundreds[hundreds - 1]] if hundreds else []
-        ones = numerals.short if feminine else numerals.ones
-        tens, unit = divmod(rest, 10)
-        if rest > 19:
-            if unit:
-                compound = ones[unit] if not (feminine and unit == 1 and self._standard) else "إِحْدَى"
-                # The dialects count with the long form inside compounds: تلاتة وعشرين.
-                parts.append(compound if self._standard else numerals.ones[unit])
-            parts.append(numerals.tens[tens - 2])
-        elif rest > 10:
-            parts.append((numerals.feminine_teens if feminine else numerals.teens)[rest - 11])
-        elif rest or not hundreds:
-            parts.append(ones[rest])
-        return self._join(parts)
-
-    @staticmethod
-    def _join(parts: list[str]) -> str:
-        return " وَ".join(parts)
+    def _oblique(self, said: str) -> str:
+        """Return words as after a preposition; the dialects have one case."""
+        return all_oblique(said) if self._standard else said
 
     def _currency(self, currency: str) -> Noun:
-        if self.locale == "ar-EG":
+        if self.locale == "ar-EG" and currency in words.EGYPTIAN_CURRENCIES:
             return words.EGYPTIAN_CURRENCIES[currency]
-        return words.CURRENCIES[currency] if self._standard else self._dialectal(words.CURRENCIES[currency])
+        return self.counting.measure(money.currency(currency))
 
-    def _unit_noun(self, unit: str) -> Noun:
-        return words.UNITS[unit] if self._standard else words.DIALECT_UNITS[unit]
-
-    def _dialectal(self, noun: Noun) -> Noun:
-        """Return the noun as the dialects count it: invariant in Egypt, without an accusative in the Gulf."""
+    def _unit(self, unit: str) -> Noun:
+        noun = words.UNITS[unit]
         if self._standard:
             return noun
-        if self.locale == "ar-EG":
-            return Noun(noun.one, noun.one, noun.one, noun.one, noun.feminine, invariant=True)
-        two = re.sub(r"\u064e?(\u0651?)\u064e?ان(?= |$)", r"\1َين", noun.two)
-        return Noun(noun.one, two, noun.few, noun.one, noun.feminine, noun.invariant)
+        return words.DIALECT_UNITS.get(unit) or self.counting.measure(noun)
 
-    def _day_part(self, hour: int) -> str:
+    def day_part(self, hour: int) -> str:
+        """Say the part of the day of an hour, 0-23."""
         return [said for start, said in words.DAY_PARTS[self.locale] if hour >= start][-1]
