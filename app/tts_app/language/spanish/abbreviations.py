@@ -246,7 +246,8 @@ _FIRST_WORDS = word_set(
     "Cuando Este Esta Esto Hay Más Muy Tu Tus Mi Mis Nos Ya También Todo Todos Toda Todas"
 )
 _LETTER_AT_END = regex.compile(
-    rf"(?<=\p{{Ll}}[ \u00a0])(?P<letter>\p{{Lu}})\.(?=[ \u00a0](?:{'|'.join(sorted(_FIRST_WORDS))})(?!\p{{L}}))"
+    r"(?<=\p{Ll}[ \u00a0])(?P<letter>\p{Lu})\."
+    rf"(?=[ \u00a0](?:{'|'.join(sorted(_FIRST_WORDS))})(?!\p{{L}}))"
 )
 """A letter that ends its sentence (plan B. Luego): no initial of a name."""
 
