@@ -64,8 +64,9 @@ class HindiFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
+        self.verbaliser = HindiVerbaliser()
         self._normalise = IndicNormaliser(
-            HindiVerbaliser(), HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari
+            self.verbaliser, HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari
         )
         self._espeak = Espeak("hi")
         load()

@@ -68,8 +68,9 @@ class UrduFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
+        self.verbaliser = UrduVerbaliser()
         self._normalise = IndicNormaliser(
-            UrduVerbaliser(),
+            self.verbaliser,
             URDU,
             URDU_NOTATION,
             NASTALIQ,
