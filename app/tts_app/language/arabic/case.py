@@ -9,7 +9,7 @@ from tts_app.language.text import word_set
 
 _VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0650\u0652][ء-ي\u064b-\u0652\u0670]*+"
 _PREPOSITIONS = word_set(
-    "في من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين عند دون فوق تحت ضمن طوال "
+    "في مع من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين عند دون فوق تحت ضمن طوال "
     "طيلة مدار مدى كل عام سنة لعام لسنة بعام مدة لمدة بمدة بسعر لسعر بقيمة بمبلغ مبلغ لعدد بعدد بعمر عمر "
     "بنسبة بخصم بتكلفة بوزن بطول بعرض بارتفاع بمساحة بسعة بمسافة لفترة بحوالي بنحو لحوالي"
 )
@@ -66,4 +66,4 @@ def _number_words() -> frozenset[str]:
 def _is_number_word(word: str) -> bool:
     for prefix in ("وَ", "بِ", "لِ", "كَ", "ال"):
         word = word.removeprefix(prefix)
-    return word in _number_words()
+    return word in _number_words() or word.endswith("َتَان")

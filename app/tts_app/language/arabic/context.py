@@ -58,7 +58,12 @@ _SCALES = MappingProxyType(
         **dict.fromkeys(("مليار", "مليارا", "مليارات", "بليون"), "billion"),
     }
 )
+_PERCENT_FIRST = re.compile(rf"(?<![\d%])%[ ]?(?P<number>{NUMBER})(?![%\d])")
+_HASH = re.compile(r"(?P<named>رقم[ء-ي :]{0,20}+)?#(?P<number>\d{1,12})(?![\w])")
+_BOX = re.compile(rf"{WORD_START}ص\.?[ ]?ب\.?[ ]?:?[ ]?(?P<number>\d{{1,7}})(?!\d)")
+_BRACKETED = re.compile(rf"\((?P<number>\d{{1,4}})\)(?=[ ]?(?P<noun>{LETTER}{{2,20}}))")
 _STRETCHED = re.compile(r"([ء-غف-ي])\1{2,}+")
+_ALLAH = re.compile(r"(?<=[اأو])ل{3,}+(?=ه)")
 _LAUGHTER = re.compile(rf"{WORD_START}ه{{3,}}+{WORD_END}")
 _TATWEEL = re.compile(r"(?<=[ء-ي\u064b-\u0652])ـ++(?=[ء-ي])|(?<=[ء-ي]{3})ـ++|ـ++(?=ـ)")
 _TITLE = re.compile(
@@ -87,14 +92,15 @@ _NUMBERED = re.compile(
     rf"|للدور|للطابق|للقرن)[ ](?P<value>\d{{1,3}}){ALONE}(?![ ]?[-–])(?![A-Za-zء-ي])"
 )
 _PLACE = "غرفة|شقة|مبنى|بوابة|مقعد|فيلا|قاعة|طريق|صف|فئة|بلوك|عمارة|جناح|وحدة|مكتب"
-_NAMED_LETTER = rf"[أابتثجحخدذرزسشضطظعغفقكلمنوي]{WORD_END}(?![./ـ])"
+_NAMED_LETTER = rf"[أابتثجحخدذرزسشضطظعغفقكلمنوي]{WORD_END}(?![./ـ]|[ ]?\d)"
 _LETTERED = re.compile(
     rf"(?P<glued>{FREE}\d{{1,4}})(?P<letter>{_NAMED_LETTER})"
     rf"|(?P<place>{WORD_START}[وفب]?(?:ال)?(?:{_PLACE})[ ]\d{{1,4}}[ ])(?P<apart>{_NAMED_LETTER})"
 )
 _METRES = re.compile(rf"(?P<number>{FREE}{NUMBER})[ ]?م(?P<power>[²³23]?)(?!{LETTER}|\d|ـ)")
+_JOINT = r"[ ]?[-–][ ]?|[ ](?:إلى|الى|حتى|أو|او|و)[ ]?"
 _COUNT = re.compile(
-    rf"(?:(?<![\w)\].,:/-])(?P<sign>-)|{FREE})(?:(?P<low>{NUMBER})(?:[ ]?[-–][ ]?))?(?P<amount>{NUMBER})"
+    rf"(?:(?<![\w)\].,:/-])(?P<sign>-)|{FREE})(?:(?P<low>{NUMBER})(?P<joint>{_JOINT}))?(?P<amount>{NUMBER})"
     rf"(?:[ ](?P<above>\d)/(?P<below>\d{{1,2}})(?!\d)|[ ]?(?P<glyph>[{''.join(FRACTIONS)}]))?"
     rf"(?:[ ]?(?P<scale>{any_of(_SCALES)}){WORD_END})?"
     rf"(?:[ ]?(?P<noun>{LETTER}{{2,20}}){WORD_END}"
@@ -120,6 +126,9 @@ class Context:
         text = _TITLE.sub(_title, self._cleaned(text))
         if not any(map(str.isdigit, text)):
             return text
+        text = _PERCENT_FIRST.sub(r"\g<number>%", text)
+        text = _HASH.sub(self._hash, _BOX.sub(self._box, text))
+        text = _BRACKETED.sub(self._bracketed, text)
         text = _PAGE.sub("صَفْحَة ", _STREET.sub(_street, text))
         text = _CALL.sub(lambda match: f"{match['call']}{self._say.digits(match['number'])}", text)
         text = _SERVICE.sub(lambda match: self._say.telephone([match["first"], match["rest"]], False), text)
@@ -132,6 +141,21 @@ class Context:
     @staticmethod
     def _cleaned(text: str) -> str:
         return ascii_digits(clean(text)).translate({0x66B: ".", 0x66C: ",", 0x66A: "%"})
+
+    # -- numbers that are names
+
+    def _hash(self, match: re.Match[str]) -> str:
+        """Say #5 as number five, and a long one digit by digit; the word before it may say number already."""
+        number = match["number"]
+        said = self._say.digits(number) if len(number) > 3 else number
+        return f"{match['named']}{said}" if match["named"] else f"{words.SYMBOLS['#']} {said}"
+
+    def _box(self, match: re.Match[str]) -> str:
+        return f"{words.ABBREVIATIONS['ص.ب']} {self._say.digits(match['number'])}"
+
+    def _bracketed(self, match: re.Match[str]) -> str:
+        """Take the brackets off a number before the noun that it counts."""
+        return match["number"] if fold(match["noun"]) in self._known else match[0]
 
     # -- ordinals and letters
 
@@ -200,7 +224,7 @@ class Context:
     def _counted(self, match: re.Match[str]) -> str:
         """Say a number with the noun that it counts, in the forms that both then have."""
         amount = self._amount(match["amount"])
-        known = self._known.get(fold(match["noun"])) if match["noun"] else None
+        known = self._known_noun(match, amount)
         if amount is None or (known is None and not match["scale"]) or self._is_year(match, amount, known):
             return match[0]
         tail = match["per"].replace("/", f" {self._say.per} ") if match["per"] else ""
@@ -211,13 +235,22 @@ class Context:
         if match["sign"]:
             said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
         low = self._amount(match["low"]) if match["low"] else None
-        if low is not None and not match["scale"]:
-            said = self._say.span(self._low(low, agreed), said)
-        elif low is not None:
-            said = self._say.span(self._say.number(low), said)
+        if low is not None:
+            said = self._ranged(
+                match, self._say.number(low) if match["scale"] else self._low(low, agreed), said
+            )
         elif match["low"]:
             return match[0]
         return f"{said}{rest}{tail}"
+
+    def _known_noun(self, match: re.Match[str], amount: Decimal | None) -> Counted | None:
+        """Return the noun after a number: one of the table, or a guess at the gender of another."""
+        written = match["noun"]
+        if not written or amount is None or match["scale"]:
+            return self._known.get(fold(written)) if written else None
+        before = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
+        numbered = before is not None and (_definite(before[1]) or before[1].endswith(("رقم", "ة")))
+        return self._known.get(fold(written)) or _guessed(written, int(amount), numbered)
 
     def _quantity(self, match: re.Match[str], amount: Decimal, noun: Noun, known: Counted) -> str:
         if match["scale"]:
@@ -228,6 +261,8 @@ class Context:
             return f"{noun.one if whole == 1 else self._count.count(whole, noun)} وَ{part}"
         if amount != amount.to_integral_value():
             code = money.code_of(_name(match, known), self._say.locale)
+            if known.plural:  # 3.5 نجوم
+                noun = replace(noun, one=noun.few)
             return self._say.money_of(amount, noun, code) if code else self._count.quantity(amount, noun)
         if (
             amount == 2
@@ -243,6 +278,11 @@ class Context:
             return self._count.fraction(*FRACTIONS[match["glyph"]])
         return self._count.fraction(int(match["above"]), int(match["below"])) if match["above"] else None
 
+    def _ranged(self, match: re.Match[str], low: str, high: str) -> str:
+        """Say two numbers with the word between them; a dash is a range."""
+        joint = match["joint"].strip()
+        return self._say.span(low, high) if joint in "-–" else f"{low} {joint} {high}"
+
     def _scaled_alone(self, match: re.Match[str], amount: Decimal) -> str:
         """Say thousands and millions of a noun that we do not know, or of none."""
         scale: Noun = getattr(self._count.numerals, _SCALES[match["scale"]])
@@ -254,7 +294,7 @@ class Context:
             low = self._amount(match["low"])
             if low is None:
                 return match[0]
-            said = self._say.span(self._say.number(low), said)
+            said = self._ranged(match, self._say.number(low), said)
         if match["sign"]:
             said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
         end = match.end("scale")
@@ -287,7 +327,9 @@ class Context:
         plain = len(written) == 4 and written.isdigit() and 1900 <= amount < 2100 and not match["low"]
         before = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
         dated = before is not None and (before[1] in YEAR_WORDS or before[1] in MONTH_NAMES)
-        return plain and (dated or (known is not None and known.singular in nouns.TIMES))
+        return plain and (
+            dated or (known is not None and known.singular in nouns.TIMES and amount % 100 != 0)
+        )
 
     @staticmethod
     def _amount(written: str) -> Decimal | None:
@@ -298,6 +340,29 @@ class Context:
         return parse_number(written, ".")
 
 
+def _guessed(written: str, amount: int, numbered: bool) -> Counted | None:
+    """Return a noun that the table lacks, as far as its ending tells its gender; None where it tells nothing.
+
+    Not inflected after what a number may name: الغرفة 2 مفتوحة.
+    """
+    tail = amount % 100
+    if written != bare(written):  # a word of ours
+        return None
+    if written.endswith("ات") and len(written) > 4 and 3 <= tail <= 10:
+        feminine = not _VERBAL_NOUNS.fullmatch(written)
+        return Counted(Noun(written, written, written, written, feminine), True, False, False, written)
+    if not written.endswith("ة") or len(written) < 4 or written.startswith("ال"):
+        return None
+    if tail > 10:
+        return Counted(Noun(written, written, written, written, True), False, False, False, written)
+    if numbered or not 2 <= amount <= 10:
+        return None
+    stem = written[:-1]
+    return Counted(Noun(written, f"{stem}َتَان", f"{stem}ات", written, True), False, False, False, written)
+
+
+_VERBAL_NOUNS = re.compile(r"[اإأ][ء-ي]{1,5}ا[ء-ي]ات|ت[ء-ي]{1,2}ي[ء-ي]ات")
+"""Plurals in -at of masculine nouns: اجتماعات, تطبيقات."""
 _LAST_WORD = re.compile(r"([ء-ي\u064b-\u0652]{1,20})[ ]?$")
 
 
@@ -305,7 +370,7 @@ def unstretched(text: str) -> str:
     """Return the text without stretched letters (جداااا) and lines inside words (جــدا)."""
     text = _TATWEEL.sub("", text)
     text = _LAUGHTER.sub("هَا هَا هَا", text)
-    return _STRETCHED.sub(r"\1", text)
+    return _STRETCHED.sub(r"\1", _ALLAH.sub("لل", text))
 
 
 def _title(match: re.Match[str]) -> str:

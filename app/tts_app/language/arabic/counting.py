@@ -209,7 +209,7 @@ def oblique(word: str) -> str:
         if stem.startswith(start):
             stem, prefix = stem.removeprefix(start), prefix + start
     found = _OBLIQUE.get(stem)
-    if found is None and stem.endswith(("يَّان", "يَّتَان")):  # an adjective of a country in the dual
+    if found is None and stem.endswith(("يَّان", "َتَان")):  # an adjective, or a noun that no table has
         found = stem.removesuffix("ان") + "يْن"
     return word if found is None else prefix + found
 
