@@ -236,6 +236,25 @@ def test_render_takes_posts_without_any_yaml(ttsp, batch: Batch, source: str) ->
     assert "left out for lack of a text: 1" in skipped.stderr
 
 
+def test_render_names_what_it_keeps_aside_unless_it_is_strict(ttsp, batch: Batch) -> None:
+    (batch.folder / "posts.csv").write_text("ID;Title;EN\n7;Late arrival;Hello.\n", encoding="utf-16")
+    asked = ["render", "--posts", "posts.csv", "--output", "out", "--dry-run", "--locales", "en-GB"]
+    taken = ttsp(*asked, "--genders", "male")
+    assert taken.exit_code == 0, taken.output
+    assert taken.stdout.splitlines() == ["post_07_male_en-GB.mp3"]
+    assert "Not spoken, but kept aside in kept_aside.jsonl: Title." in taken.stderr
+    refused = ttsp(*asked, "--genders", "male", "--strict")
+    assert refused.exit_code == 2
+    assert "it has Title" in refused.stderr
+
+
+def test_posts_check_takes_a_spreadsheets_table(ttsp, batch: Batch) -> None:
+    text = "The table for four is ready at half past seven, and the kitchen knows about the birthday cake."
+    (batch.folder / "posts.csv").write_text(f"id\ttitle\ten\n7\tLate\t{text}\n", encoding="utf-16")
+    assert ttsp("posts", "check", "posts.csv").exit_code == 0
+    assert ttsp("posts", "check", "posts.csv", "--strict").exit_code == 2
+
+
 def test_render_on_missing_text_replaces_that_of_the_job(batch: Batch) -> None:
     batch.job.write_text(f"{batch.job.read_text()}  onMissingText: skip\n")
     batch.posts.write_text('{"id": 1, "text": {"en": "Hello."}}\n')

@@ -31,6 +31,8 @@ class Changes:
     genders: Sequence[str] = ()
     """As typed, like the locales."""
     on_missing_text: str = ""
+    strict: bool = False
+    """Whether a field that a post does not have is a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Command:
         spec = self.job.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         if changes.posts:
             spec["posts"] = {"uri": _address(changes.posts)}
+        if changes.strict:
+            spec["posts"] = {**spec["posts"], "strict": True}
         if changes.output:
             spec["output"] = {**spec["output"], "uri": _address(changes.output)}
         if changes.locales:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tts_app.batch.posts import Fault, PostsError, read_posts
+from tts_app.batch.post_record import Fault, PostsError
+from tts_app.batch.posts import read_posts
 from tts_app.files import whole_file
 from tts_app.resources.tts_job import Post, Posts
 
@@ -69,13 +70,13 @@ def written(posts: Iterable[Post]) -> str:
     return "".join(f"{json.dumps(post.model_dump(mode='json'), ensure_ascii=False)}\n" for post in posts)
 
 
-def posts_of(path: Path) -> Iterable[Post | Fault]:
+def posts_of(path: Path, *, strict: bool = False) -> Iterable[Post | Fault]:
     """Yield each post of a file or folder, or what is wrong with its record.
 
     Raises:
         PostsError: it cannot be read.
     """
-    return read_posts(Posts(uri=path.expanduser().absolute().as_uri()), _NO_CONFIG_MAPS)
+    return read_posts(Posts(uri=path.expanduser().absolute().as_uri(), strict=strict), _NO_CONFIG_MAPS)
 
 
 def _posts(path: Path) -> list[Post]:

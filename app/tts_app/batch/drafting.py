@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from tts_app.batch.drafts import DraftError, draft_request, text_of
-from tts_app.batch.posts import Fault
+from tts_app.batch.post_record import Fault
 from tts_app.batch.review import Review
 from tts_app.engines.text import EngineError, Writer
 from tts_app.resources.tts_job import Post

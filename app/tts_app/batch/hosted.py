@@ -15,7 +15,7 @@ from tts_app.batch.items import Filter, Items
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress, Spoken, State
 from tts_app.batch.plan import Plan, PlanError, no_clones
-from tts_app.batch.posts import Fault
+from tts_app.batch.post_record import Fault
 from tts_app.batch.prepare import prepare
 from tts_app.batch.report import MANIFEST, SUMMARY, archive_blocks
 from tts_app.batch.run import run

@@ -17,8 +17,10 @@ from pydantic import JsonValue
 from tts_app import speech
 from tts_app.audio.formats import FORMATS
 from tts_app.batch.hashes import keyed, start_of
+from tts_app.batch.kept_aside import KeptAside
 from tts_app.batch.names import file_name, parse_label
-from tts_app.batch.posts import Fault, PostsError, read_posts
+from tts_app.batch.post_record import Fault, PostsError
+from tts_app.batch.posts import read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
 from tts_app.resources import VoiceModel
 from tts_app.resources.engines import ENGINES
@@ -86,6 +88,8 @@ class Plan:
     """Of their texts."""
     seconds: float = 0.0
     """Estimate of their audio."""
+    aside: KeptAside = field(default_factory=KeptAside)
+    """What the posts have beside their texts."""
     _avatars: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,6 +160,7 @@ class Plan:
     def close(self) -> None:
         """Forget the posts."""
         self._records.close()
+        self.aside.close()
 
 
 def plan_batch(
@@ -186,13 +191,14 @@ def plan_batch(
     records = _records()
     plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds, secret)
     try:
-        for post in read_posts(spec.posts, config_maps):
+        for post in read_posts(spec.posts, config_maps, plan.aside.add):
             if isinstance(post, Fault):
                 faults.append(post)
             else:
                 _add(plan, post, spec, faults)
         if not plan.posts and not faults:
             faults.append(Fault("posts", 'there are none; a record a line: {"id": 1, "text": {"en": "..."}}'))
+        plan.aside.flush()
         records.flush()  # if the disk is full, that is a fault of the plan now, not of the output later
     except PostsError as error:
         faults.append(Fault("posts", str(error)))

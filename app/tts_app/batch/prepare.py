@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tts_app.batch.plan import FindClone, Plan, PlanError, no_clones, plan_batch
-from tts_app.batch.posts import Fault
+from tts_app.batch.post_record import Fault
 from tts_app.resources import VoiceModel
 from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.storage.output import LEASE_SECONDS, Output, OutputError, describe, open_output

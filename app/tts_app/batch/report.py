@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from tts_app.batch.kept_aside import KeptAside
 from tts_app.batch.ledger import Ledger
 from tts_app.batch.outcome import Outcome
 from tts_app.batch.spool import spool
@@ -20,11 +21,16 @@ MANIFEST = "manifest.jsonl"
 SUMMARY = "summary.json"
 ARCHIVE = "audio.zip"
 DAMAGED = "damaged.txt"
+KEPT_ASIDE = "kept_aside.jsonl"
 _BLOCK = 1 << 20
 
 
-def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, archive: bool) -> None:
+def write_report(
+    output: Output, ledger: Ledger, outcome: Outcome, job: str, aside: KeptAside, archive: bool
+) -> None:
     """Write the manifest (one line for each file, in the plan's order), summary and archive.
+
+    If posts have fields that were kept aside, also a line with these for each post.
 
     Raises:
         OSError: the output cannot be written.
@@ -51,8 +57,14 @@ def write_report(output: Output, ledger: Ledger, outcome: Outcome, job: str, arc
             avatar: {"files": files[avatar], "seconds": round(seconds[avatar], 3)} for avatar in sorted(files)
         },
         "failures": outcome.progress.failures,
+        **({"kept_aside": aside.names} if aside.names else {}),
     }
     output.put(SUMMARY, _json(summary))
+    if aside.names:
+        with spool() as fields:
+            fields.writelines(aside.lines())
+            fields.flush()
+            output.put_file(KEPT_ASIDE, Path(fields.name))
     if archive:
         with spool() as file:
             for block in archive_blocks(output, ledger.finished()):

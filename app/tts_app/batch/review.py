@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
-from tts_app.batch.posts import Fault
+from tts_app.batch.post_record import Fault
 from tts_app.resources.locales import language_of, letters_of, parts_words, script_of
 from tts_app.resources.tts_job import Post
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tts_app.batch.driver import Driver
+from tts_app.batch.ledger import Ledger
 from tts_app.batch.options import Options
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Plan
@@ -50,14 +51,18 @@ async def run(
     started(driver)
     with about(batch=options.job):
         log("batch", items=plan.total)
-        outcome = await _run(driver, output, options, wanted, archive)
+        report_of = partial(write_report, job=options.job, aside=plan.aside, archive=archive)
+        outcome = await _run(driver, output, wanted, report_of)
         counts: dict[str, Any] = outcome.progress.counts
         log("batch ended", outcome=outcome.state, **counts)
         return outcome
 
 
 async def _run(
-    driver: Driver, output: Output, options: Options, wanted: Callable[[], Awaitable[bool]], archive: bool
+    driver: Driver,
+    output: Output,
+    wanted: Callable[[], Awaitable[bool]],
+    report_of: Callable[[Output, Ledger, Outcome], None],
 ) -> Outcome:
     try:
         async with driver.reporting(), _locked(output, driver):
@@ -67,8 +72,7 @@ async def _run(
                 return Outcome("Stopped", driver.progress)
             outcome = await driver.run()
             if outcome.state != "Stopped":
-                write = partial(write_report, output, driver.ledger, outcome, options.job, archive)
-                await driver.retry_output.do(write)
+                await driver.retry_output.do(partial(report_of, output, driver.ledger, outcome))
             return outcome
     except (OutputLostError, LockedError, SpoolError) as error:
         return driver.without_output(str(error))

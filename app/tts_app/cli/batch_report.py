@@ -21,6 +21,8 @@ from tts_app.batch.estimate import (
 )
 from tts_app.batch.outcome import Outcome, Progress
 from tts_app.batch.plan import Plan
+from tts_app.batch.post_record import some
+from tts_app.batch.report import KEPT_ASIDE
 from tts_app.storage.output import Output, describe
 
 _REPORT_SECONDS = 10.0
@@ -43,6 +45,8 @@ def estimate_lines(plan: Plan, output: Output, command: Command, price: float) -
     if textless := posts * avatars - plan.total:
         parts.append(f"left out for lack of a text: {textless:,}")
     yield f"{'; '.join(parts)}."
+    if names := plan.aside.names:
+        yield f"Not spoken, but kept aside in {KEPT_ASIDE}: {some(names)}."
     wanted = estimate(plan, before, speed_here(plan, command.models, command.options))
     if not wanted.files:
         yield "Nothing is left to render."

@@ -79,15 +79,18 @@ def write_posts(
 
 @posts_app.command("check")
 def check_posts(
-    file: Annotated[Path, typer.Argument(help="JSON lines, CSV, or a folder of text files.")],
+    file: Annotated[Path, typer.Argument(help="JSON, a table (CSV), or a folder of text files.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse fields that a post does not have.")
+    ] = False,
 ) -> None:
     """Check the words of posts: length, script, placeholders, repetitions. A batch speaks any."""
     from tts_app.batch.draft_file import posts_of
-    from tts_app.batch.posts import PostsError
+    from tts_app.batch.post_record import PostsError
     from tts_app.batch.review import review_posts
 
     try:
-        faults = list(review_posts(posts_of(file)))
+        faults = list(review_posts(posts_of(file, strict=strict)))
     except PostsError as error:
         fail(str(error), WRONG_USAGE)
     for fault in faults:

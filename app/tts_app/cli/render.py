@@ -48,6 +48,14 @@ def render(
             "rendered (the default), or skip that file."
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse posts with fields that a post does not have. Default: keep these aside, in "
+            "kept_aside.jsonl.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -136,6 +144,7 @@ def render(
                 locales=locales or (),
                 genders=genders or (),
                 on_missing_text=on_missing_text or "",
+                strict=strict,
             )
         )
         with mounted(command.job, files, config_maps) as folder:

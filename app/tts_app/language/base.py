@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 TIE = "\N{COMBINING DOUBLE INVERTED BREVE}"
 """IPA's tie bar, which joins the letters of one sound."""
@@ -60,7 +60,11 @@ class Verbaliser(Protocol):
         ...
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Say an amount. `currency` is one of USD GBP AUD EUR INR PKR SAR EGP AED."""
+        """Say an amount. `currency` is a code of ISO 4217.
+
+        Raises:
+            KeyError: it has no name of its own for the currency: CLDR's is said (`currencies`).
+        """
         ...
 
     def percent(self, value: Decimal) -> str:
@@ -76,7 +80,11 @@ class Verbaliser(Protocol):
         ...
 
     def measure(self, amount: Decimal, unit: str) -> str:
-        """Say a quantity. `unit` is a key of `semiotics.UNITS`, such as `km`, `m2`, `celsius`, `gb`."""
+        """Say a quantity. `unit` is a key of `notation.UNITS` (`km`, `celsius`) or two of them (`mb/s`).
+
+        Raises:
+            KeyError: it has no name of its own for the unit: CLDR's is said (`units`).
+        """
         ...
 
     def span(self, first: str, second: str) -> str:
@@ -94,6 +102,11 @@ class Verbaliser(Protocol):
     def abbreviation(self, written: str) -> str | None:
         """Return the words of an abbreviation (`Dr.`, `St.`, `approx.`), or None when it is not one."""
         ...
+
+
+def option(verbaliser: Verbaliser, name: str, default: Any) -> Any:
+    """Return what the verbaliser offers beyond its Protocol, or the default."""
+    return getattr(verbaliser, name, default)
 
 
 class FrontEnd(Protocol):

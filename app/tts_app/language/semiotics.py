@@ -13,19 +13,45 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `magnitude_forms`: {written: factor} between a number and its currency, such as {"लाख": 100000}; {}
 - `home_currency`: what a bare `$` (USD, AUD) or `Rs` (INR, PKR) means here; USD, PKR
 - `hashtag`: the word before a hashtag, or before the first of a row of them; ""
+- `place_words`: lower-case words before the number of a place (room, seat): 4B is then four B, and 10K no
+  ten thousand; ()
+- `uncounted_words`: words in small letters after a number that it does not count (seat 10K was free); ()
+- `dial_words`: words before a phone number (call, dial), after which also short and unknown ones are; ()
+- `date_words`: words before 9/10 that make it a date (on, until); ()
+- `of_words`: words after 3/5 that make it a fraction and no mark; of, de, del
+- `opening_words`: words before 9-5 that make it hours (open); ()
+- `cent_forms`: {written: currency} of signs for hundredths, in addition to ¢: {"p": "GBP"}; {}
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
 - `per`: the word for the slash of $50/night; what `symbol("/")` says
 - `leaves_signs`: whether digits, signs and hyphens without words stay, for the phonemiser; False
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
 - `decade(value: int)`: says 1990s, 90s; `year` or `number` says it
-- `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark; both numbers are said
+- `fraction(above: Decimal, below: Decimal)`: says 3/4, and 9/10 as a mark without `rating`; both numbers
+- `rating(score: Decimal, of: Decimal)`: says a mark out of 5, 10, 20 or 100: 10/10, 4.5/5, 11/10; `fraction`
+- `mixed(whole: int, above: int, below: int, unit: str)`: says 2 1/2, 1-1/2, 2½, with a key of `UNITS`
+  or ""; the decimal number
+- `power(base: str, exponent: str, value: Decimal | None)`: says 10², x^n; base and exponent are words,
+  value is the exponent where it is a number; base and exponent
+- `root(of: str, degree: int)`: says √2, ∛x; the words under it
+- `money_span(low: Decimal, high: Decimal, factor: str, currency: str)`: says $3-5 million, $3-5; `factor`
+  is the written scale word (million) or ""; `span` of a number and an amount
+- `measure_span(low: Decimal, high: Decimal, unit: str)`: says 10-15 km; `span` of number and quantity
+- `date_span(first: Date, last: Date)`: says May 5-7, Jan-Mar, Mon-Fri; `span` of a day and a date
+- `time_span(first: Time, last: Time)`: says 10 a.m.-2 p.m.; `span` of two times
+- `lettered(number: str, letters: str)`: says 4B, 12K, 221B; number and letters
+- `roman(value: int, before: str)`: says a Roman numeral after the word `before` (as written), or returns
+  None to leave it; None
+- `telephone(groups: list[str], international: bool)`: says the groups of digits of a phone number, of which
+  the first is the country's code where it is `international`; digits, with a pause between groups
 - `capitals(word: str, shouted: bool)`: says a Latin word in capitals; `shouted` says that its neighbours
   are in capitals too. By default shouted and long words are words, and `letters` spells the others.
 
-`symbol` is also called for × (2 × 3), ~ (about), ° and ❤ (between two words): it returns "" for those that it
-does not say. `measure` is called with any key of `UNITS`, including `star` (5★) and `times` (3x).
+`symbol` is also called for × (2 × 3), ~ (about), °, ❤ (between two words), · (times, in a product), and the
+signs of mathematics = ≠ ≈ ≅ ≡ < > ≤ ≥ ± ∓ ÷ − + ∞ ∑ ∏ ∫ ∂ ∆ π θ λ µ ∈ ∉ ⊂ ∪ ∩ ∀ ∃ ‰ ′ ″ § ¶: it returns ""
+for those that it does not say. `money` and `measure` may raise KeyError: the name is then CLDR's
+(`currencies`, `units`). `measure` is called with any key of `UNITS`, including `star` (5★) and `times` (3x).
 `abbreviation` is called for each word, first with its full stop (`Dr.`), then without, and for `w/`, `w/o`,
-`24/7`, `pp`. `No. 5` is `symbol("#")` and the number.
+`24/7`, `pp`, for what a slash joins (and/or) and for 9/11. `No. 5` is `symbol("#")` and the number.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -35,13 +61,16 @@ from typing import cast
 
 import regex
 
-from tts_app.language.base import Date, Time, Verbaliser
-from tts_app.language.grammar import FRACTIONS, Forms, Grammar, option
-from tts_app.language.notation import UNITS
+from tts_app.language.base import Date, Time, Verbaliser, option
+from tts_app.language.currencies import currency_name
+from tts_app.language.grammar import FRACTIONS, Forms, Grammar
+from tts_app.language.notation import PER, UNITS
 from tts_app.language.pictures import count_stars, picture_runs
-from tts_app.language.pieces import RANGED, Piece, assemble, ranges
+from tts_app.language.pieces import RANGED, Piece, assemble, ranges, say_date_span, say_money_span
+from tts_app.language.telephones import groups_of, is_emergency, region_of
 from tts_app.language.text import ascii_digits, clean
 from tts_app.language.tidy import tidy
+from tts_app.language.units import unit_name
 
 __all__ = ["UNITS", "normalise", "parse_number", "words_of_tag"]
 
@@ -49,7 +78,7 @@ LONGEST_NUMBER = 15
 """Most digits of a number; a longer one is read digit by digit."""
 
 _HEARTS = frozenset("❤♥💕💖💗💘💙💚💛💜🖤🤍🤎🧡🩷🩵🩶💓💞")
-_BREAKS = frozenset("•●▪■◆►▶➤➜→⇒‣◦∙|—()[]{}")
+_BREAKS = frozenset("·•●▪■◆►▶➤➜→⇒‣◦∙|—()[]{}")
 _SPEAKABLE = r"\p{L}\p{M}"
 
 
@@ -67,6 +96,9 @@ def parse_number(written: str, decimal_mark: str) -> Decimal | None:
     It reads 1,299.50, 1.299,50, the Indian 1,25,000, and a mark that must be the decimal one (2.5 where the
     decimal mark is a comma).
     """
+    written = written.replace(" ", "").replace("'", "")
+    if written[0] == ".":
+        return Decimal(f"0{written}")
     marks = [char for char in written if char in ".,"]
     if not marks:
         return Decimal(written)
@@ -114,6 +146,12 @@ class _Normaliser:
         self.hashtag: str = option(verbaliser, "hashtag", "")
         self.per: str = option(verbaliser, "per", verbaliser.symbol("/"))
         self.digit_words = frozenset(option(verbaliser, "digit_words", ()))
+        self.place_words = frozenset(option(verbaliser, "place_words", ()))
+        self.dial_words = frozenset(option(verbaliser, "dial_words", ()))
+        self.date_words = frozenset(option(verbaliser, "date_words", ()))
+        self.of_words = frozenset(option(verbaliser, "of_words", ("of", "de", "del")))
+        self.uncounted = frozenset(option(verbaliser, "uncounted_words", ()))
+        self.region = region_of(verbaliser.locale)
         self.leaves_signs: bool = option(verbaliser, "leaves_signs", False)
 
     def __call__(self, text: str) -> str:
@@ -128,8 +166,8 @@ class _Normaliser:
         point = self.say.decimal_mark
         text = text.translate({0x66B: point, 0x66C: "," if point == "." else ".", 0x66A: "%"})
         text = text.translate(_NATIVE_PUNCTUATION)
-        text = count_stars(text)
-        return self._without_emoji(text)
+        text = _measured(_EMOTICONS.sub(_pictured, text))
+        return self._without_emoji(count_stars(text))
 
     def _without_emoji(self, text: str) -> str:
         """Drop emoji: hearts between two words are said, others break the clause where one may start."""
@@ -219,14 +257,41 @@ class _Scan:
         amount = self._amount(match)
         if amount is None:
             return self._digits_of(match)
+        sign = match["before"] or match["after"]
+        currency = self._forms.currencies.get(sign)
+        if currency is None:
+            currency, amount = self._forms.cents[sign], amount / 100
+        return self._piece(match, "money", self._price(amount, currency), amount, currency)
+
+    def _price(self, amount: Decimal, currency: str) -> str:
+        try:
+            return self._say.money(amount, currency)
+        except KeyError:
+            name = currency_name(self._say.locale, currency, amount)
+            return f"{self._say.number(amount)} {name}"
+
+    def _money_span(self, match: "regex.Match[str]") -> Piece | None:
+        low, high = self._parse(match["low"]), self._parse(match["amount"])
+        if low is None or high is None:
+            return self._number_at(match)
         currency = self._forms.currencies[match["before"] or match["after"]]
-        return self._piece(match, "money", self._say.money(amount, currency), amount, currency)
+        factor, word = self._forms.factors[match["factor"]], match["factor"].lower()
+        if len(word) < 3 or not option(self._say, "money_span", None):
+            low, high, word = low * factor, high * factor, ""
+        return self._piece(match, "range", say_money_span(low, high, word, currency, self._say))
 
     def _percent(self, match: "regex.Match[str]") -> Piece:
         amount = self._amount(match)
         if amount is None:
             return self._digits_of(match)
+        if match["share"] == "‰":
+            said = _join([self._say.number(amount), self._say.symbol("‰")])
+            return self._piece(match, "number", said, amount)
         return self._piece(match, "percent", self._say.percent(amount), amount, "%")
+
+    def _product(self, match: "regex.Match[str]") -> Piece:
+        factors = [self._written(match["amount"]), self._say.symbol("·"), self._written(match["times"])]
+        return self._piece(match, "number", _join(factors))
 
     def _dimension(self, match: "regex.Match[str]") -> Piece:
         return self._piece(match, "dimension", _join([self._written(match["amount"]), self._say.symbol("×")]))
@@ -235,19 +300,31 @@ class _Scan:
         amount = Decimal(match["amount"].replace(",", "."))
         return self._piece(match, "measure", self._say.measure(amount, "star"), amount, "star")
 
-    def _measure(self, match: "regex.Match[str]") -> Piece:
+    def _measure(self, match: "regex.Match[str]") -> Piece | None:
         amount = self._amount(match)
         if amount is None:
             return self._digits_of(match)
         unit = self._forms.units[match["unit"]]
-        return self._piece(match, "measure", self._say.measure(amount, unit), amount, unit)
+        if match["per"]:
+            unit = f"{unit}/{PER[match['per']]}"
+        return self._piece(match, "measure", self._quantity(amount, unit), amount, unit)
+
+    def _quantity(self, amount: Decimal, unit: str) -> str:
+        try:
+            return self._say.measure(amount, unit)
+        except KeyError:
+            return f"{self._say.number(amount)} {unit_name(self._say.locale, unit, amount)}"
+
+    def _per(self, match: "regex.Match[str]") -> Piece:
+        unit = unit_name(self._say.locale, self._forms.units[match["per"]], Decimal(1))
+        return self._piece(match, "word", _join([self._normaliser.per, unit]))
 
     def _amount(self, match: "regex.Match[str]") -> Decimal | None:
         """Return the signed and scaled amount of a match, or None when it is no number that can be said."""
         amount = self._parse(match["amount"])
         if amount is None:
             return None
-        factor = match["factor"]
+        factor = match.groupdict().get("factor")
         if factor:
             amount *= self._forms.factors[factor]
         return -amount if match[0].startswith("-") else amount
@@ -265,9 +342,11 @@ class _Scan:
     # -- dates and times ---------------------------------------------------------------------------------
 
     def _date(self, match: "regex.Match[str]") -> Piece | None:
+        if match["short"]:
+            return self._short_date(match)
         date = (
-            self._numeric_date(match)
-            if match["iso"] or match["numeric"] or match["short"]
+            self._numeric_date(match["iso"] or match["numeric"], bool(match["iso"]))
+            if match["iso"] or match["numeric"]
             else Date(
                 day=int(match["day"]) if match["day"] else None,
                 month=self._forms.months[match["month"]],
@@ -277,12 +356,41 @@ class _Scan:
         )
         if date is None:
             return self._number_at(match)
-        return self._piece(match, "date", self._say.date(date))
+        return Piece(*match.span(), "date", self._say.date(date), when=date)
 
-    def _numeric_date(self, match: "regex.Match[str]") -> Date | None:
+    def _short_date(self, match: "regex.Match[str]") -> Piece | None:
+        """Say 10/10: a date where a zero or the word before says so, a mark out of ten, or a fraction."""
+        written = match["short"]
+        idiom = self._say.abbreviation(written)
+        if idiom is not None:
+            return self._piece(match, "word", idiom)
+        first, second = written.split("/")
+        dated = (
+            "0" in (first[0], second[0]) or self._word_before(match.start()) in self._normaliser.date_words
+        )
+        marked = second in {"5", "10"} and int(first) <= int(second) + 1
+        shaped = len(second) == 2 and len(first) == 2
+        date = self._numeric_date(written, False) if dated or (shaped and not marked) else None
+        if date is not None:
+            return Piece(*match.span(), "date", self._say.date(date), when=date)
+        return self._share(match, Decimal(first), Decimal(second))
+
+    def _date_span(self, match: "regex.Match[str]") -> Piece | None:
+        month = self._forms.months[match["month"]]
+        year = int(match["year"]) if match["year"] else None
+        if match["last_month"]:
+            last = Date(month=self._forms.months[match["last_month"]], year=year)
+            first = Date(month=month)
+        else:
+            first, last = Date(int(match["day"]), month, year), Date(int(match["last"]), month, year)
+        if first.day and last.day and first.day >= last.day:
+            return self._number_at(match)
+        return Piece(*match.span(), "date", say_date_span(first, last, self._say))
+
+    def _numeric_date(self, written: str, year_first: bool) -> Date | None:
         """Return the date written with digits, or None when there is no such day."""
-        parts = [int(part) for part in _DATE_MARK.split(match["iso"] or match["numeric"] or match["short"])]
-        if match["iso"]:
+        parts = [int(part) for part in _DATE_MARK.split(written)]
+        if year_first:
             year, month, day = parts
         else:
             day, month = parts[:2] if self._say.day_first else parts[1::-1]
@@ -296,11 +404,11 @@ class _Scan:
         return Date(day=day, month=month, year=year or None)
 
     def _weekday(self, match: "regex.Match[str]") -> Piece:
-        first = self._say.date(Date(weekday=self._forms.weekdays[match["first"]]))
+        first = Date(weekday=self._forms.weekdays[match["first"]])
         if not match["last"]:
-            return self._piece(match, "weekday", first)
-        last = self._say.date(Date(weekday=self._forms.weekdays[match["last"]]))
-        return self._piece(match, "weekday", self._say.span(first, last))
+            return self._piece(match, "weekday", self._say.date(first))
+        last = Date(weekday=self._forms.weekdays[match["last"]])
+        return self._piece(match, "weekday", say_date_span(first, last, self._say))
 
     def _time(self, match: "regex.Match[str]") -> Piece | None:
         hour, half = int(match["hour"]), match["half"]
@@ -312,7 +420,7 @@ class _Scan:
             hour = 0
         second = match["second"]
         time = Time(hour, int(match["minute"] or 0), int(second) if second else None, twelve=bool(half))
-        return self._piece(match, "time", self._say.time(time))
+        return Piece(*match.span(), "time", self._say.time(time), when=time)
 
     # -- numbers -----------------------------------------------------------------------------------------
 
@@ -322,17 +430,48 @@ class _Scan:
             return self._piece(match, "word", self._say.abbreviation("WiFi") or "wifi")
         said = self._say.abbreviation(written)
         if said is None and written.startswith("24"):
-            said = _join([self._written("24"), self._written("7")])
+            said = _join(self._written(part) for part in _DIGITS.findall(written))
+        if said is None and match["left"]:
+            sides = [self._spoken(match["left"]), self._say.symbol("/") or ",", self._spoken(match["right"])]
+            said = _join(sides)
         return None if said is None else self._piece(match, "word", said)
 
     def _phone(self, match: "regex.Match[str]") -> Piece | None:
         written = match[0]
-        groups = _DIGITS.findall(written)
-        length = sum(map(len, groups))
-        if not 7 <= length <= 15:
+        groups: Iterable[str] = _DIGITS.findall(written)
+        if not 7 <= sum(map(len, groups)) <= 15:
             return self._number_at(match)
+        groups = groups_of(written, self._normaliser.region) or groups
+        return self._piece(match, "phone", self._telephone(list(groups), written.startswith("+")))
+
+    def _telephone(self, groups: list[str], international: bool) -> str:
+        own: Callable[[list[str], bool], str] | None = option(self._say, "telephone", None)
+        if own:
+            return own(groups, international)
         said = ", ".join(self._long_digits(group) for group in groups)
-        return self._piece(match, "phone", _join([self._say.symbol("+") if "+" in written else "", said]))
+        return _join([self._say.symbol("+") if international else "", said])
+
+    def _dialled(self, match: "regex.Match[str]") -> Piece | None:
+        """Say digits that are a phone number here, or that follow a word such as `call`; else the number."""
+        written = match[0]
+        called = self._word_before(match.start()) in self._normaliser.dial_words
+        region = self._normaliser.region
+        groups = groups_of(written, region) if called or not _GROUPED_NUMBER.fullmatch(written) else ()
+        ends = not _COUNTED.match(self._text, match.end())
+        if not groups and called and (ends or len(written) > 4 or is_emergency(written, region)):
+            groups = tuple(_DIGITS.findall(written))
+        if not groups or (not called and len(written) < 8):
+            return self._number_at(match)
+        return self._piece(match, "phone", self._telephone(list(groups), False))
+
+    def _vanity(self, match: "regex.Match[str]") -> Piece:
+        """Say 1-800-FLOWERS: the digits as a phone number, the letters as a word."""
+        digits = self._telephone(_DIGITS.findall(match["prefix"]), match[0].startswith("+"))
+        name = [
+            self._say.digits(part) if part.isdigit() else self._spoken(part, shouted=len(part) > 1)
+            for part in _NAME_PART.findall(match["name"])
+        ]
+        return self._piece(match, "phone", _join([f"{digits},", *name]))
 
     def _decade(self, match: "regex.Match[str]") -> Piece:
         value = int(match["amount"])
@@ -347,25 +486,72 @@ class _Scan:
         return self._piece(match, "decade", said)
 
     def _ordinal(self, match: "regex.Match[str]") -> Piece:
-        value = int(match["amount"])
+        value = int(match["amount"].replace(",", ""))
         return self._piece(match, "ordinal", self._say.ordinal(value), Decimal(value))
 
     def _fraction(self, match: "regex.Match[str]") -> Piece:
-        above, below = Decimal(match["above"].replace(",", ".")), Decimal(match["below"])
+        return self._share(match, Decimal(match["above"].replace(",", ".")), Decimal(match["below"]))
+
+    def _share(self, match: "regex.Match[str]", above: Decimal, below: Decimal) -> Piece:
+        """Say 3/4 as a fraction and 9/10 as a mark, except 1/10 and what is a part `of` something."""
+        rating: Callable[[Decimal, Decimal], str] | None = option(self._say, "rating", None)
+        after = _NEXT_WORD.match(self._text, match.end())
+        whole = above == int(above)
+        marked = below in _MARKS and (not whole or 1 != above <= below * Decimal("1.1"))
+        if rating and marked and not (after and after[1] in self._normaliser.of_words):
+            return self._piece(match, "fraction", rating(above, below))
         fraction: Callable[[Decimal, Decimal], str] | None = option(self._say, "fraction", None)
         said = (
             fraction(above, below) if fraction else _join([self._say.number(above), self._say.number(below)])
         )
         return self._piece(match, "fraction", said)
 
-    def _mixed(self, match: "regex.Match[str]") -> Piece:
+    def _mixed(self, match: "regex.Match[str]") -> Piece | None:
+        whole, above, below = int(match["whole"]), int(match["above"]), int(match["below"])
+        if below < 2:
+            return self._number_at(match)
+        unit = self._forms.units[match["unit"]] if match["unit"] else ""
+        return self._mixed_number(match, whole, above, below, unit)
+
+    def _mixed_number(
+        self, match: "regex.Match[str]", whole: int, above: int, below: int, unit: str
+    ) -> Piece:
+        own: Callable[[int, int, int, str], str] | None = option(self._say, "mixed", None)
+        value = whole + (Decimal(above) / below).quantize(Decimal("0.01")).normalize()
+        if own:
+            return self._piece(
+                match, "measure" if unit else "number", own(whole, above, below, unit), value, unit
+            )
+        said = self._quantity(value, unit) if unit else self._say.number(value)
+        return self._piece(match, "measure" if unit else "number", said, value, unit)
+
+    def _glyph(self, match: "regex.Match[str]") -> Piece:
         above, below = FRACTIONS[match["glyph"]]
         if match["whole"] or not option(self._say, "fraction", None):
-            value = (
-                Decimal(match["whole"] or 0) + (Decimal(above) / below).quantize(Decimal("0.01")).normalize()
-            )
-            return self._piece(match, "number", self._say.number(value), value)
+            return self._mixed_number(match, int(match["whole"] or 0), above, below, "")
         return self._piece(match, "fraction", self._say.fraction(Decimal(above), Decimal(below)))  # type: ignore[attr-defined]
+
+    # -- mathematics -------------------------------------------------------------------------------------
+
+    def _power(self, match: "regex.Match[str]") -> Piece:
+        base, exponent = match["base"], match["exponent"]
+        value = Decimal(exponent) if exponent.lstrip("-").isdigit() else None
+        sign = _join([self._say.symbol("−")]) if exponent.startswith("-") and value is None else ""
+        named = self._say.number(value) if value is not None else self._say.letters(exponent.lstrip("-"))
+        base = self._written(base) if base[-1].isdigit() else self._say.letters(base)
+        own: Callable[[str, str, Decimal | None], str] | None = option(self._say, "power", None)
+        named = _join([sign, named])
+        return self._piece(match, "power", own(base, named, value) if own else _join([base, named]))
+
+    def _root(self, match: "regex.Match[str]") -> Piece:
+        of = self._written(match["of"]) if match["of"][-1].isdigit() else self._say.letters(match["of"])
+        own: Callable[[str, int], str] | None = option(self._say, "root", None)
+        return self._piece(match, "root", own(of, "√∛∜".index(match["root"]) + 2) if own else of)
+
+    def _footnote(self, match: "regex.Match[str]") -> Piece:
+        return self._piece(match, "suffix", "")
+
+    # -- numbers in names --------------------------------------------------------------------------------
 
     def _numbered(self, match: "regex.Match[str]") -> Piece:
         return self._piece(match, "word", self._say.symbol("#"))
@@ -389,7 +575,28 @@ class _Scan:
         return self._say.letters(part) if part.isupper() and len(part) <= 3 else self._spoken(part)
 
     def _count(self, match: "regex.Match[str]") -> Piece:
-        return self._number(match)
+        """Say 10K followers as a number, and the K of room 10K as a letter.
+
+        K, M and B multiply a decimal and what is counted: a noun follows, and no place is named before.
+        """
+        factor = match["factor"]
+        noun = _COUNTED.match(self._text, match.end())
+        counted = noun is not None and noun[1] not in self._normaliser.uncounted
+        if counted and factor in {"B", "b"} and noun is not None:
+            counted = noun[1].endswith("s") or noun[1] == "people"
+        decimal = not match["amount"].isdigit()
+        named = self._word_before(match.start()) in self._normaliser.place_words
+        if decimal or len(factor) > 1 or ((counted or factor == "k") and not named):
+            return self._number(match)
+        return self._lettered_number(match, match["amount"], factor)
+
+    def _lettered(self, match: "regex.Match[str]") -> Piece:
+        return self._lettered_number(match, match["amount"], match["letters"])
+
+    def _lettered_number(self, match: "regex.Match[str]", number: str, letters: str) -> Piece:
+        own: Callable[[str, str], str] | None = option(self._say, "lettered", None)
+        said = own(number, letters) if own else _join([self._digit_run(number), self._say.letters(letters)])
+        return self._piece(match, "word", said)
 
     def _number(self, match: "regex.Match[str]") -> Piece:
         written = match["amount"]
@@ -400,7 +607,7 @@ class _Scan:
         plain = written == match[0] and written.isdigit() and len(written) == 4
         if len(written) > 3 and written.isdigit() and self._follows_digit_word(match.start()):
             return self._piece(match, "digits", self._say.digits(written))
-        if plain and 1900 <= amount < 2100:
+        if plain and 1900 <= amount < 2100 and not self._text.startswith("%", match.end()):
             return self._piece(match, "number", self._say.year(int(amount)), amount)
         return self._piece(match, "number", _join([sign, self._say.number(amount)]), amount)
 
@@ -439,10 +646,12 @@ class _Scan:
         return self._say.digits(digits)
 
     def _follows_digit_word(self, start: int) -> bool:
-        if not self._normaliser.digit_words:
-            return False
+        return self._word_before(start) in self._normaliser.digit_words
+
+    def _word_before(self, start: int) -> str:
+        """Return the word just before `start` in lower case, or an empty string."""
         word = _LAST_WORD.search(self._text[max(0, start - 40) : start])
-        return word is not None and word[1].lower() in self._normaliser.digit_words
+        return word[1].lower() if word else ""
 
     # -- words and marks ---------------------------------------------------------------------------------
 
@@ -466,11 +675,20 @@ class _Scan:
             if said is None:
                 return None
         else:
-            said = self._spoken(written, shouted=start in self._shouted)
+            said = self._roman(written, start) or self._spoken(written, shouted=start in self._shouted)
         return None if said == written else Piece(start, end, "word", said)
 
+    def _roman(self, written: str, start: int) -> str | None:
+        """Return the words of a Roman numeral where the word before it says that it is one."""
+        own: Callable[[int, str], str | None] | None = option(self._say, "roman", None)
+        if own is None or not _ROMAN.fullmatch(written):
+            return None
+        before = _LAST_WORD.search(self._text[max(0, start - 40) : start])
+        return own(_roman_value(written), before[1]) if before else None
+
     def _plain(self, match: "regex.Match[str]") -> Piece | None:
-        said = self._say.abbreviation(match[0])
+        said = self._roman(match[0], match.start()) if match[0] in _ROMAN_LETTERS else None
+        said = said or self._say.abbreviation(match[0])
         return None if said is None or said == match[0] else self._piece(match, "word", said)
 
     def _dotted(self, written: str) -> str | None:
@@ -505,7 +723,13 @@ class _Scan:
         if mark == "-" and before.isalpha() and after.isalpha() and self._normaliser.leaves_signs:
             return None
         glued = before.isalnum() and after.isalnum()
-        if mark in _BREAKS or (mark in "-–" and not glued and before.isspace() and after.isspace()):
+        if mark == "*" and before.isdigit() and after.isdigit():
+            said = self._say.symbol("·")
+        elif mark == "·" and before.isalpha() and after.isalpha():
+            said = ""
+        elif mark == "−" or (mark == "·" and not glued):
+            said = self._say.symbol(mark) if self._is_term(match.end()) else ","
+        elif mark in _BREAKS or (mark in "-–" and not glued and before.isspace() and after.isspace()):
             said = ","
         elif mark in '*_-–"#':
             said = ""
@@ -521,6 +745,10 @@ class _Scan:
         else:
             said = self._say.symbol(mark)
         return self._piece(match, "dash" if mark in "-–—" else "mark", said)
+
+    def _is_term(self, end: int) -> bool:
+        """Return whether a number or a single letter follows, so that a sign is one of a sum."""
+        return _TERM.match(self._text, end) is not None
 
     # -- shared by all branches --------------------------------------------------------------------------
 
@@ -543,18 +771,71 @@ _SPELLED_LABEL = regex.compile(r"\p{Latin}{2}|[b-df-hj-np-tv-xzB-DF-HJ-NP-TV-XZ]
 _ADDRESS_PART = regex.compile(r"[\p{L}\p{N}]++|[._+-]")
 _DATE_MARK = regex.compile(r"[-/.]")
 _DIGITS = regex.compile(r"\d++")
-_NUMBER_AT = regex.compile(r"\d++(?:[.,]\d++)*+")
+_NUMBER_AT = regex.compile(r"[1-9]\d{0,2}(?: \d{3})++(?!\d)(?:[.,]\d++)?|\d++(?:[.,]\d++)*+")
+_GROUPED_NUMBER = regex.compile(r"[1-9]\d{0,2}(?: \d{3})++")
+_COUNTED = regex.compile(r" ([\p{Ll}\p{Lo}][\p{L}\p{M}\u200c\u200d]{2,}+)")
+"""A noun that may be counted: a word in small letters, or of a script without capitals."""
+_NEXT_WORD = regex.compile(r" ([\p{L}\p{M}]++)")
+_TERM = regex.compile(r" ?(?:\d|\p{L}(?![\p{L}\p{M}]))")
+_MARKS = frozenset({5, 10, 20, 100})
+"""The best possible marks of ratings."""
+_ROMAN = regex.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_ROMAN_LETTERS = frozenset("IVX")
 _NUMBER_PART = regex.compile(r"\d++|[.,]")
 _NAME_PART = regex.compile(r"\p{Latin}++|\d++|\.")
 _LINE_END = regex.compile(r" *+(?:\n|$)")
 _ADDRESS_NEXT = regex.compile(r" *+(?:https?:|www\.)")
 _TAG_NEXT = regex.compile(r"\s*+#\p{L}")
-_LAST_WORD = regex.compile(r"([\p{L}\p{M}]++)\.? ?$")
+_LAST_WORD = regex.compile(r"([\p{L}\p{M}]++)[.:]? ?$")
+_EMOTICONS = regex.compile(
+    r"(?<![\p{L}\p{N}])(?P<heart><3)(?![\d.,%])"
+    r"|(?<![^\s.,!?])(?:</3|(?:8-\)|[:;=][-'o^]?[)(DPpOo3/|\\]{1,3})|[:;]-?[*\]\[]|\^_*\^|[xX]D+|:'\()(?![\p{L}\p{N}/])"
+)
+"""Faces made of marks: the heart is said, others are as silent as an emoji."""
+_INCHES = regex.compile(
+    r"(?<=\d)(?:\"|'')|\"|(?<=\d)'(?=[ ]?(?:x|X|×|by|\d{1,2}(?:\"|''|″))[ \d]?)"
+    r"|(?<=[x×X] ?\d{1,3})'(?!\p{L})"
+)
 _INITIALISM = regex.compile(r"\p{Lu}\.(?:\p{Lu}\.)*\p{Lu}?\.?")
 _CAPITALS = regex.compile(r"([\p{Lu}--[^\p{Latin}]]{2,})('?s)?", regex.V1)
 _LATIN_WORD = regex.compile(r"\p{Latin}++(?:'\p{Latin}++)*+")
 
 _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _pictured(match: "regex.Match[str]") -> str:
+    return "❤" if match["heart"] else "🙂"
+
+
+def _measured(text: str) -> str:
+    """Write the marks of inches and feet (27" and 10' x 12') as ″ and ′; quotation marks stay.
+
+    A double mark after a digit closes a quotation where one is open on its line.
+    """
+    if '"' not in text and "'" not in text:
+        return text
+    return "\n".join(_measured_line(line) for line in text.split("\n"))
+
+
+def _measured_line(line: str) -> str:
+    quoted = False
+
+    def mark(match: "regex.Match[str]") -> str:
+        nonlocal quoted
+        if match[0] == "'":
+            return "′"
+        if match.start() and line[match.start() - 1].isdigit() and not quoted:
+            return "″"
+        quoted = not quoted
+        return match[0]
+
+    return _INCHES.sub(mark, line)
+
+
+def _roman_value(numeral: str) -> int:
+    values = [_ROMAN_VALUES[letter] for letter in numeral]
+    return sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True))
 
 
 def _phone_parts(group: str) -> Iterator[str]:

@@ -14,6 +14,10 @@ _COMPATIBLE = regex.compile(
     r"\ufb50-\ufdff\ufe30-\ufe4f\ufe70-\ufefc\uff01-\uffee\U0001d400-\U0001d7ff\U0001f100-\U0001f12b]"
 )
 """Styled letters and digits (𝗕𝗼𝗹𝗱, ｆｕｌｌ, ⓒ, m², ㎞, joined Arabic forms) that mean the plain ones."""
+_RAISED = regex.compile(r"[⁰¹²³⁴-⁹⁺⁻ⁿⁱ]++")
+"""Superscripts: exponents (10², m³), or the marks of footnotes."""
+_MINUS = regex.compile(r"(?<![\p{L}\p{N})\]%])−(?=[\d.])")
+"""The minus sign of a negative number."""
 _LEGAL_MARKS = regex.compile("[™®©℠℗]")
 _BLOCK_LETTERS = regex.compile(r"[\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189]")
 _SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz")
@@ -47,13 +51,11 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("‐‑⁃﹣", "-"),
         **dict.fromkeys("‒–", "–"),
         **dict.fromkeys("—―⸺⸻", "—"),
-        "−": "-",
         "⁄": "/",
         "∕": "/",
         "，": ",",
         "。": ". ",
         "、": ", ",
-        "·": " • ",
         "‧": " • ",
         "…": "...",
         "‥": "...",
@@ -122,6 +124,8 @@ def _plain_unicode(text: str) -> str:
     text = _GROUP_SPACE.sub("", text)
     text = _KEYCAPS.sub(lambda match: f"{match[1]} " if match[2] else match[1], text)
     text = _LEGAL_MARKS.sub("", text)
+    text = _MINUS.sub("-", text)
+    text = _RAISED.sub(lambda match: f"^{unicodedata.normalize('NFKC', match[0]).replace('−', '-')}", text)
     text = text.replace("№", "No. ").replace("🔟", "10")
     text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = _BLOCK_LETTERS.sub(lambda match: chr(ord("A") + (ord(match[0]) - 0x1F130) % 32), text)

@@ -233,6 +233,11 @@ _PACE = 10.5
 """Characters a second of the scripts that are not in `_PACES`."""
 
 
+def with_hyphens(tag: str) -> str:
+    """Return a tag as BCP-47 joins it: POSIX writes `en_US`."""
+    return tag.replace("_", "-")
+
+
 def canonical_locale(tag: str) -> str:
     """Return a BCP-47 tag in its canonical case: `fr-fr` is `fr-FR`, `ZH-hant-tw` is `zh-Hant-TW`.
 
@@ -365,7 +370,7 @@ def resolve_locale(language: str, dialect: str | None = None, offered: Iterable[
         ValueError: no such language or dialect; the message lists what is allowed. Its first argument
             is the message, its second the parameter at fault (`language` or `dialect`).
     """
-    wanted = language.strip().replace("_", "-").lower()
+    wanted = with_hyphens(language.strip()).lower()
     by_tag = {locale.lower(): locale for locale in (*LOCALES, *sorted(offered))}
     code = wanted.partition("-")[0]
     here = [locale for tag, locale in by_tag.items() if tag.partition("-")[0] == code]
@@ -380,7 +385,7 @@ def resolve_locale(language: str, dialect: str | None = None, offered: Iterable[
                 f"Language {language!r} has several locales. Allowed: {', '.join(here)}.", "language"
             )
         return found
-    region = dialect.strip().replace("_", "-").lower()
+    region = with_hyphens(dialect.strip()).lower()
     tag = region if region in by_tag else f"{code}-{region}"
     if tag not in by_tag or not tag.startswith(f"{code}-") or ("-" in wanted and tag != wanted):
         regions = ", ".join(f"{locale} ({locale.partition('-')[2]})" for locale in here)

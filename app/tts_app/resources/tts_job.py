@@ -15,7 +15,14 @@ from tts_app.resources.base import (
     StorageUri,
     VoiceId,
 )
-from tts_app.resources.locales import LOCALE_LENGTH, LOCALE_PATTERN, Gender, Locale, canonical_locale
+from tts_app.resources.locales import (
+    LOCALE_LENGTH,
+    LOCALE_PATTERN,
+    Gender,
+    Locale,
+    canonical_locale,
+    with_hyphens,
+)
 from tts_app.resources.rules import Rule, Unique, exactly_one, immutable
 from tts_app.resources.status import TTSJobStatus
 
@@ -37,12 +44,23 @@ def _with_canonical_keys(text: Any) -> Any:
         return text
     found: dict[Any, Any] = {}
     for key, value in text.items():
-        is_locale = isinstance(key, str) and re.fullmatch(LOCALE_PATTERN, key)
-        canonical = canonical_locale(key) if is_locale else key
+        tag = with_hyphens(key.strip()) if isinstance(key, str) else key
+        is_locale = isinstance(tag, str) and len(tag) <= LOCALE_LENGTH and re.fullmatch(LOCALE_PATTERN, tag)
+        canonical = canonical_locale(tag) if is_locale else key
         if canonical in found:
-            raise ValueError(f"text has {canonical} twice, in different case")
+            raise ValueError(f"text has {canonical} twice, in different spelling")
         found[canonical] = value
     return found
+
+
+def _number(identifier: Any) -> Any:
+    """Return an id that is written as a text, such as "7" or "post_7", as a number. Raises ValueError."""
+    if not isinstance(identifier, str):
+        return identifier
+    written = re.fullmatch(r"(?:post[-_ ]?)?(\d{1,9})", identifier.strip(), re.IGNORECASE)
+    if written is None:
+        raise ValueError(f"it must be a number of at most nine digits, not {identifier[:40]!r}")
+    return int(written[1])
 
 
 def _not_locales(post: Any) -> list[str]:
@@ -64,7 +82,7 @@ class Post(Resource):
         ),
     )
 
-    id: Annotated[int, Field(ge=0, le=999_999_999)]
+    id: Annotated[int, Field(ge=0, le=999_999_999), BeforeValidator(_number)]
     """Number of the post: `{post}` in a file's name."""
     text: Annotated[
         dict[str, Annotated[str, StringConstraints(min_length=1, max_length=100_000)]],
@@ -80,7 +98,7 @@ class ConfigMapRef(Resource):
     name: ObjectName
     """Name of the ConfigMap."""
     key: ObjectKey = "posts.jsonl"
-    """Key whose value is the posts, a JSON record a line."""
+    """Key whose value is the posts: JSON, or a table."""
 
 
 class Posts(Resource):
@@ -89,11 +107,13 @@ class Posts(Resource):
     rules = (exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),)
 
     uri: StorageUri | None = None
-    """A file of JSON records, one a line: pvc://claim/path, s3://, gs:// or file://."""
+    """A file of records, or a folder of texts: pvc://claim/path, s3://, gs:// or file://."""
     inline: Annotated[list[Post], Field(min_length=1, max_length=500), Unique(("id",))] | None = None
     """The posts themselves; for a small job."""
     config_map_ref: ConfigMapRef | None = None
     """A ConfigMap that holds the posts."""
+    strict: bool = False
+    """Whether a field of a record that a post does not have is a fault; otherwise it is kept aside."""
 
 
 class Avatars(Resource):

@@ -9,8 +9,11 @@ from typing import Any
 import fsspec
 import pytest
 
-from tts_app.batch import posts as posts_module
-from tts_app.batch.posts import LINE_BYTES, Fault, PostsError, read_posts
+from tts_app.batch import post_lines
+from tts_app.batch.kept_aside import KeptAside
+from tts_app.batch.post_lines import LINE_BYTES
+from tts_app.batch.post_record import Fault, PostsError
+from tts_app.batch.posts import read_posts
 from tts_app.resources.tts_job import Post, Posts
 
 ONE = {"id": 1, "text": {"en": "Hello."}}
@@ -26,6 +29,18 @@ def read(address: Path | str, config_maps: Path = Path("config-maps")) -> list[P
 def reported(found: list[Post | Fault]) -> list[str]:
     """What a user is told: the ids of posts, and the faults."""
     return [str(entry.id) if isinstance(entry, Post) else str(entry) for entry in found]
+
+
+def read_asides(folder: Path, content: bytes, name: str) -> tuple[list[Post | Fault], KeptAside]:
+    path, aside = folder / name, KeptAside()
+    path.write_bytes(content)
+    return list(read_posts(Posts(uri=path.as_uri()), folder, aside.add)), aside
+
+
+def strictly(folder: Path, content: bytes, name: str) -> list[str]:
+    path = folder / name
+    path.write_bytes(content)
+    return reported(list(read_posts(Posts(uri=path.as_uri(), strict=True), folder)))
 
 
 def of_file(folder: Path, content: bytes, name: str = "posts.jsonl") -> list[str]:
@@ -174,6 +189,192 @@ def test_read_posts_sees_new_files_in_an_object_store(bucket: str) -> None:
     assert reported(read(f"{bucket}/posts")) == ["1", "2"]
 
 
+# As people have them
+
+TABLE = """\
+ID{0}EN{0}en_gb{0}Ar-eg
+7{0}Good evening.{0}"Cheers{0} mate."{0}مساء الخير
+8{0}Welcome.{0}{0}أهلا
+"""
+OF_TABLE = [
+    {"id": 7, "text": {"en": "Good evening.", "en-GB": "Cheers{0} mate.", "ar-EG": "مساء الخير"}},
+    {"id": 8, "text": {"en": "Welcome.", "ar-EG": "أهلا"}},
+]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
+
+
+def of_table(mark: str) -> list[Post | Fault]:
+    return posts_of(*json.loads(json.dumps(OF_TABLE).replace("{0}", mark.replace("\t", "\\t"))))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_a_table_as_a_spreadsheet_saves_it(tmp_path: Path, mark: str, encoding: str, end: str) -> None:
+    (tmp_path / "posts.csv").write_bytes(TABLE.format(mark).replace("\n", end).encode(encoding))
+    assert read(tmp_path / "posts.csv") == of_table(mark)
+
+
+@pytest.mark.parametrize("name", ["posts.tsv", "posts.tab", "posts.txt", "posts", "POSTS.CSV"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_table_by_any_name(tmp_path: Path, name: str, encoding: str) -> None:
+    (tmp_path / name).write_bytes(TABLE.format("\t").encode(encoding))
+    assert read(tmp_path / name) == of_table("\t")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\nid;en\n1;Hello.\n",
+        "SEP=;\r\n\r\nid;en\r\n1;Hello.\r\n",
+        "\n\nid;en\n\n1;Hello.\n;\n\n",
+        '"id";"en"\n"1";"Hello."\n',
+        " Id ; EN \n 1 ;Hello.\n",
+        "en;id\nHello.;post_01\n",
+        "id;en;;\n1;Hello.;;\n",
+        "id;en\n1;Hello.;;;\n",
+        "id;en\n001;Hello.\n",
+        "id;title, subtitle, and more, and more;en\n1;x;Hello.\n",
+    ],
+)
+def test_a_table_with_what_spreadsheets_add(tmp_path: Path, content: str) -> None:
+    (tmp_path / "posts.csv").write_text(content, newline="")
+    assert read(tmp_path / "posts.csv") == posts_of(ONE)
+
+
+@pytest.mark.parametrize("key", ["posts.jsonl", "posts.csv", "content"])
+def test_a_table_in_a_config_map(tmp_path: Path, key: str) -> None:
+    (tmp_path / "campaign").mkdir()
+    (tmp_path / "campaign" / key).write_text(TABLE.format(";"), encoding="utf-8")
+    posts = Posts.model_validate({"configMapRef": {"name": "campaign", "key": key}})
+    assert list(read_posts(posts, tmp_path)) == of_table(";")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["posts.jsonl", "posts.json", "posts"])
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+def test_an_array_of_records(tmp_path: Path, encoding: str, name: str, indent: int | str | None) -> None:
+    records = [ONE, TWO, {"id": "post_3", "text": {"en": 'Say "a[1], {b}" \\ now,'}}]
+    content = " \n" + json.dumps(records, ensure_ascii=False, indent=indent) + "\n\n"
+    (tmp_path / name).write_bytes(content.encode(encoding))
+    assert read(tmp_path / name) == posts_of(*records)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_json_lines_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    content = "\n".join(json.dumps(record, ensure_ascii=False) for record in (ONE, TWO))
+    (tmp_path / "posts.jsonl").write_bytes(content.encode(encoding))
+    assert read(tmp_path / "posts.jsonl") == posts_of(ONE, TWO)
+
+
+def test_an_array_of_any_length(tmp_path: Path) -> None:
+    records = [{"id": number, "text": {"en": "Hello. " * (number % 3000)}} for number in range(1, 4000, 7)]
+    (tmp_path / "posts.json").write_text(json.dumps(records))
+    assert read(tmp_path / "posts.json") == posts_of(*records)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": "1", "text": {"en": "Hello."}},
+        {"id": " 1 ", "text": {"EN": "Hello."}},
+        {"ID": "post-1", "Text": {"en": "Hello."}},
+        {"id": "POST_0001", "en": "Hello."},
+        {"en": "Hello.", "es": None, "ar": "", "id": 1},
+    ],
+)
+def test_a_record_as_programs_write_it(tmp_path: Path, record: dict[str, Any]) -> None:
+    assert of_file(tmp_path, json.dumps(record).encode()) == ["1"]
+    assert read(tmp_path / "posts.jsonl") == posts_of(ONE)
+
+
+def test_keys_as_posix_writes_locales(tmp_path: Path) -> None:
+    text = {"en_US": "a", "EN_gb": "b", "zh_Hant_TW": "c", "es_419": "d"}
+    (post,) = read_asides(tmp_path, json.dumps({"id": 1, "text": text}).encode(), "posts.jsonl")[0]
+    assert isinstance(post, Post)
+    assert list(post.text) == ["en-US", "en-GB", "zh-Hant-TW", "es-419"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_folder_of_texts_as_editors_save_them(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "2.en_GB.txt").write_bytes("Cheers.".encode(encoding))
+    (tmp_path / "post_2_ar.txt").write_bytes("أهلا".encode())
+    assert read(tmp_path) == posts_of(TWO)
+
+
+ASIDE = {"post": 1, "fields": {"Title": "Late, arrival", "url": "https://x.example/?a=1"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("posts.csv", "id;Title;en;url\n1;Late, arrival;Hello.;https://x.example/?a=1\n2;;World.;\n"),
+        ("posts.jsonl", json.dumps({**ONE, **ASIDE["fields"]})),  # type: ignore[dict-item]
+        ("posts.json", json.dumps([{"id": 1, "en": "Hello.", **ASIDE["fields"]}, TWO])),  # type: ignore[dict-item]
+    ],
+)
+def test_other_fields_are_kept_aside_unless_it_is_strict(tmp_path: Path, name: str, content: str) -> None:
+    found, aside = read_asides(tmp_path, content.encode(), name)
+    assert found[0] == posts_of(ONE)[0]
+    assert aside.names == ["Title", "url"]
+    assert [json.loads(line) for line in aside.lines()] == [ASIDE]
+    try:
+        (fault, *_) = strictly(tmp_path, content.encode(), name)
+    except PostsError as error:
+        fault = str(error)
+    assert "line 1" in fault or "first line" in fault
+    assert "it has Title, url" in fault
+    assert "without --strict" in fault.lower()
+
+
+def test_strict_reading_takes_what_needs_no_guess(tmp_path: Path) -> None:
+    assert strictly(tmp_path, TABLE.format(";").encode("utf-16"), "posts.csv") == ["7", "8"]
+    assert strictly(tmp_path, json.dumps([ONE, TWO]).encode(), "posts.json") == ["1", "2"]
+
+
+A = '[{"id": 1, "en": "a"},\n'
+C = '{"id": 3, "en": "c"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (A + ' {"id": 2}\n, ' + C + ']', "line 2 (post 2): text: Field required"),
+        (A + ' 7, ' + C + ']', "line 2: it is no record: write"),
+        (A + '[[]], ' + C + ']', "line 2: it is no record: write"),
+        (A + '{"id": 2, "id": 9}, ' + C + ']', "line 2: it is not a record: it has 'id' twice"),
+        (A + C, "line 2: it is not JSON: here ',' or ']' must follow, and the file ends"),
+        (A + '\n{"id": 3, "en": "c"', "line 3: it is not JSON: Expecting ',' delimiter; what follows"),
+        (A + C + ',\n]', "line 3: it is not JSON: Expecting value"),
+        ('[{"id": 1, "en": "a"}\n' + C + ']', "line 2: it is not JSON: here ',' or ']' must follow, not '{'"),
+        (A + '{"id": 3,\n "en": oops}]', "line 3: it is not JSON: Expecting value"),
+        ('[{"id": 1, "en": "a"}]\n' + C, "line 2: there is more after the array's end"),
+        (A + "[" * 200_000, "line 2: it is not a record: too deep"),
+        (A + '{"id": 2, "en": "' + "x" * 10_000_000 + '"}]', "line 2: it has more than 4 MiB"),
+        (A + '{"id": ' + "9" * 5000 + ', "en": "b"}]', "line 2: it is not a record: Exceeds"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_an_array_is_told_with_its_line(tmp_path: Path, content: str, message: str) -> None:
+    gc.collect()
+    found = of_file(tmp_path, content.encode(), "posts.json")
+    assert found[0] == "1"
+    (fault,) = [entry for entry in found if entry.startswith("line")]
+    assert message in fault
+    assert len(fault) < 300
+    if "not read" not in fault:
+        assert found[-1] == "3"
+
+
+@pytest.mark.parametrize("content", ["[]", " [ \n ] \n"])
+def test_an_empty_array_has_no_posts(tmp_path: Path, content: str) -> None:
+    assert of_file(tmp_path, content.encode(), "posts.json") == []
+
+
+def test_an_array_that_is_no_utf8_is_told(tmp_path: Path) -> None:
+    (fault,) = of_file(tmp_path, b'[{"id": 1, "en": "caf\xe9"}]', "posts.json")
+    assert fault.startswith("line 1: it is not UTF-8")
+
+
 # Every fault
 
 
@@ -197,7 +398,10 @@ def test_read_posts_sees_new_files_in_an_object_store(bucket: str) -> None:
         (b'{"id": ' + b"9" * 5000 + b', "text": {"en": "x"}}', "line 2: it is not a record: Exceeds"),
         (b'{"id": 1e999, "text": {"en": "x"}}', "line 2: id: "),
         (b'{"id": 1.5, "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
-        (b'{"id": "two", "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
+        (
+            b'{"id": "two", "text": {"en": "x"}}',
+            "line 2: id: it must be a number of at most nine digits, not 'two'",
+        ),
         (b'{"id": null, "text": {"en": "x"}}', "line 2: id: Input should be a valid integer"),
         (b'{"id": NaN, "text": {"en": "x"}}', "line 2: id: "),
         (b'{"id": 2, "text": "Hello."}', "line 2 (post 2): text: Input should be a valid dictionary"),
@@ -209,11 +413,13 @@ def test_read_posts_sees_new_files_in_an_object_store(bucket: str) -> None:
             b'{"id": 2, "text": {"french": "Bonjour."}}',
             "keyed by a language or locale, such as en or ar-EG; it has french",
         ),
-        (b'{"id": 2, "text": {"en-us": "x", "en-US": "y"}}', "text has en-US twice, in different case"),
-        (
-            b'{"id": 2, "text": {"en": "x"}, "txet": 1}',
-            "line 2 (post 2): txet: Extra inputs are not permitted",
-        ),
+        (b'{"id": 2, "text": {"en-us": "x", "en-US": "y"}}', "text has en-US twice, in different spelling"),
+        (b'{"id": 2, "ID": 3, "text": {"en": "x"}}', "line 2: it has 'id' twice, in different case"),
+        (b'{"id": 2, "en": "x", "EN": "y"}', "line 2 (post 2): text: text has en twice"),
+        (b'{"id": 2, "en": "x", "text": "y"}', "line 2 (post 2): text: Input should be a valid dictionary"),
+        (b'{"id": "' + b"9" * 5000 + b'", "text": {"en": "x"}}', "line 2: id: it must be a number"),
+        (b'{"id": "", "text": {"en": "x"}}', "line 2: id: it must be a number of at most nine digits"),
+        (b'{"id": "post_", "text": {"en": "x"}}', "line 2: id: it must be a number of at most nine digits"),
         (b'{"id": 2, "id": 3, "text": {"en": "x"}}', "line 2: it is not a record: it has 'id' twice"),
         (b'{"id": 2, "text": {"en": "x", "es": "z", "en": "y"}}', "it has 'en' twice"),
         (b"[" * 200_000, "line 2: it is not a record: too deep"),
@@ -255,11 +461,11 @@ def test_read_posts_of_a_file_without_posts_is_empty(tmp_path: Path, content: by
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (b"x,Hello.", "line 2: id must be a number, not 'x'"),
-        (b",Hello.", "line 2: id must be a number, not ''"),
-        (b"-1,Hello.", "line 2: id must be a number, not '-1'"),
-        (b"1.0,Hello.", "line 2: id must be a number, not '1.0'"),
-        (b"1000000000,Hello.", "line 2: id must be a number"),
+        (b"x,Hello.", "line 2: id: it must be a number of at most nine digits, not 'x'"),
+        (b",Hello.", "line 2: id: it must be a number of at most nine digits, not ''"),
+        (b"-1,Hello.", "line 2: id: it must be a number of at most nine digits, not '-1'"),
+        (b"1.0,Hello.", "line 2: id: it must be a number of at most nine digits, not '1.0'"),
+        (b"1000000000,Hello.", "line 2: id: it must be a number"),
         (b"2,Hello.,World.", "line 2: it has 1 more fields than the first line names"),
         (b"2,", "line 2 (post 2): text: Dictionary should have at least 1 item"),
         (b"2", "line 2 (post 2): text: Dictionary should have at least 1 item"),
@@ -283,7 +489,7 @@ def test_a_table_whose_lines_end_in_each_way(tmp_path: Path, end: bytes, rows: i
     path.write_bytes(end.join(lines) + end)
     *posts, fault = read_posts(Posts(uri=path.as_uri()), tmp_path)
     assert len(posts) == rows
-    assert str(fault) == f"line {rows + 2}: id must be a number, not 'x'"
+    assert str(fault) == f"line {rows + 2}: id: it must be a number of at most nine digits, not 'x'"
 
 
 def test_a_record_of_many_lines_that_is_too_long_is_told(tmp_path: Path) -> None:
@@ -303,7 +509,7 @@ def test_lines_and_records_that_are_short_are_held_one_at_a_time(tmp_path: Path)
 def test_memory_is_bounded_whatever_the_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, filling: bytes
 ) -> None:
-    monkeypatch.setattr(posts_module, "LINE_BYTES", 8 << 10)
+    monkeypatch.setattr(post_lines, "LINE_BYTES", 8 << 10)
     path = tmp_path / name
     of_file(tmp_path, b"id,en\n1,Hello.\n", "first.csv")  # what is imported and kept
     with path.open("wb") as file:
@@ -333,10 +539,12 @@ def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
         (b"", "the first line must name the columns: id, and languages or locales"),
         (b"1,Hello.\n", "the first line must name the columns"),
         (b"en\nHello.\n", "the first line must name the columns"),
-        (b"id,en,url\n1,Hello.,x\n", "it has url"),
-        (b"id;en\n1;Hello.\n", "it has id;en"),
-        (b"id,en,french\n1,Hello.,Bonjour.\n", "it has french"),
-        (b"ID,en\n1,Hello.\n", "it has ID"),
+        (b"id|en\n1|Hello.\n", r"it has id\|en"),
+        (b"id,url\n1,x\n", "it has url"),
+        (b"number,en\n1,Hello.\n", "it has number"),
+        (b"id,en,EN\n1,Hello.,Bye.\n", "it has en twice"),
+        (b"id,en-us,en_US\n1,Hello.,Bye.\n", "it has en-US twice"),
+        (b"id,en,url,url\n1,Hello.,x,y\n", "it has url twice"),
         (b"id,en,es,en\n1,Hello.,Hola.,Bye.\n", "it has en twice"),
         (b"id,id,en\n1,2,Hello.\n", "it has id twice"),
         (b"id," + b"x," * 49 + b"x", r"it has x, x, .*x and 40 more"),
@@ -344,7 +552,10 @@ def test_read_posts_reports_an_unclosed_csv_quote(tmp_path: Path) -> None:
         (b"id,en" + b"," * LINE_BYTES, "line 1, which must name the columns: it has more than 4 MiB"),
         (b'id,"en"x\n1,Hello.\n', "cannot be read"),
         (b"id,en\n1,Hello.\n2,caf\xe9\n", "line 3 is not UTF-8: .* save the table as CSV UTF-8"),
-        ("id,en\n1,Hello.\n".encode("utf-16"), "line 1 is not UTF-8"),
+        (
+            b"\xff\xfei\x00d\x00,\x00e\x00n\x00\n\x00\x00\xd8\n\x00",
+            "it looks like UTF-16 and is not, near byte 14",
+        ),
     ],
 )
 def test_read_posts_refuses_a_bad_csv_header(tmp_path: Path, content: bytes, message: str) -> None:

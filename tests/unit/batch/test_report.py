@@ -14,7 +14,7 @@ from tts_app.batch.hashes import text_mac
 from tts_app.batch.ledger import Done, Failed, Ledger
 from tts_app.batch.outcome import Outcome, Progress, State
 from tts_app.batch.plan import Item, Plan
-from tts_app.batch.report import ARCHIVE, MANIFEST, SUMMARY, archive_blocks, write_report
+from tts_app.batch.report import ARCHIVE, KEPT_ASIDE, MANIFEST, SUMMARY, archive_blocks, write_report
 from tts_app.storage.output import Output, open_output
 
 MakePlan = Callable[..., Plan]
@@ -56,7 +56,7 @@ def rendered(
         output.put(item.file, audio(item))
         ledger.commit([done(item)])
     reported = Progress(plan.total, done=len(made), **progress)
-    write_report(output, ledger, Outcome(state, reported), "welcome", archive)
+    write_report(output, ledger, Outcome(state, reported), "welcome", plan.aside, archive)
     ledger.close()
 
 
@@ -177,7 +177,9 @@ def test_manifest_leaves_out_items_that_failed_last(output: Output, make_plan: M
     ledger.load()
     failed = Failed(item.file, item.key, item.post, item.voice.id, "WorkerDied", "It died.", "welcome")
     ledger.commit([failed])
-    write_report(output, ledger, Outcome("PartiallyFailed", Progress(plan.total)), "welcome", False)
+    write_report(
+        output, ledger, Outcome("PartiallyFailed", Progress(plan.total)), "welcome", plan.aside, False
+    )
     assert item.file not in [line["file"] for line in manifest(output)]
 
 
@@ -191,6 +193,24 @@ def test_write_report_of_a_smaller_job_has_only_its_files(output: Output, make_p
     ]
 
 
+def test_fields_that_were_kept_aside_are_in_the_output_by_post(
+    output: Output, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("id;en;es;url\n7;Hello.;Hola.;https://x.example\n8;Bye.;Adiós.;\n", encoding="utf-8")
+    rendered(output, make_plan(uri=table.as_uri()))
+    lines = output.read(KEPT_ASIDE).splitlines()
+    assert [json.loads(line) for line in lines] == [{"post": 7, "fields": {"url": "https://x.example"}}]
+    assert json.loads(output.read(SUMMARY))["kept_aside"] == ["url"]
+
+
+def test_posts_without_other_fields_have_nothing_kept_aside(output: Output, make_plan: MakePlan) -> None:
+    rendered(output, make_plan(POSTS))
+    assert "kept_aside" not in json.loads(output.read(SUMMARY))
+    with pytest.raises(FileNotFoundError):
+        output.read(KEPT_ASIDE)
+
+
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (3 << 20) + 1])
 def test_archive_holds_audio_of_any_size(make_plan: MakePlan, tmp_path: Path, size: int) -> None:
     plan = make_plan(POSTS[:1], avatars={"locales": ["en-US"], "genders": ["male"]})
@@ -202,7 +222,7 @@ def test_archive_holds_audio_of_any_size(make_plan: MakePlan, tmp_path: Path, si
     ledger = Ledger(output, plan)
     record = {name: getattr(done(item), name) for name in Done.__dataclass_fields__}
     ledger.commit([Done(**record | {"bytes": size, "sha256": hashlib.sha256(content).hexdigest()})])
-    write_report(output, ledger, Outcome("Succeeded", Progress(1, done=1)), "welcome", True)
+    write_report(output, ledger, Outcome("Succeeded", Progress(1, done=1)), "welcome", plan.aside, True)
     assert members(output)[item.file] == content
 
 

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from tts_app.language.arabic import words
 from tts_app.language.arabic.counting import oblique
 from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.numbers import ArabicVerbaliser
 from tts_app.language.base import Date, Time
-from tts_app.language.notation import CURRENCIES, UNITS
+from tts_app.language.notation import CURRENCIES
 
 STANDARD, EGYPT, EMIRATES = (ArabicVerbaliser(locale) for locale in ("ar-SA", "ar-EG", "ar-AE"))
 
@@ -145,10 +146,10 @@ def test_oblique_after_prepositions():
 @pytest.mark.parametrize("locale", ["ar-SA", "ar-EG", "ar-AE"])
 def test_verbaliser_says_every_unit_and_currency_in_arabic_letters(locale):
     verbaliser = ArabicVerbaliser(locale)
-    said = [verbaliser.measure(Decimal(count), unit) for unit in UNITS for count in (1, 2, 3, 12, 100)]
+    said = [verbaliser.measure(Decimal(count), unit) for unit in words.UNITS for count in (1, 2, 3, 12, 100)]
     said += [
         verbaliser.money(Decimal(count), c) for c in CURRENCIES for count in ("1", "2", "3.50", "12", "1000")
     ]
-    for words in said:
-        assert words.strip()
-        assert not any(char.isascii() and not char.isspace() for char in words), words
+    for reading in said:
+        assert reading.strip()
+        assert not any(char.isascii() and not char.isspace() for char in reading), reading

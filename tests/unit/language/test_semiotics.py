@@ -123,7 +123,7 @@ def test_normalise_orders_day_and_month_by_locale():
         ("24/7, 2-for-1, 50+", "twenty four seven, two for one, fifty plus"),
         (
             "1/2 price, 3/4, 9/10, 2½ hours",
-            "half price, three quarters, nine out of ten, two point five hours",
+            "one half price, three quarters, nine out of ten, two and a half hours",
         ),
         ("No. 5, #1, №2", "number five, number one, number two"),
         ("Room 1204 and 1204 guests", "Room one two zero four and one thousand two hundred four guests"),
@@ -156,7 +156,7 @@ def test_normalise_says_numbers(written, said):
         ("B&B, T&Cs, VIPs, U.S.A.", "B and B, T and C's, V I P's, U S A."),
         ("BOOK YOUR SPA DAY NOW! Your UAE visa", "book your spa day now! Your U A E visa"),
         ("(free wifi) [terms*] \"quoted\" it's guests'", "free wifi, terms, quoted it's guests"),
-        ("and/or check-in • yes — no", "and slash or check in, yes, no"),
+        ("and/or check-in • yes — no", "and or check in, yes, no"),
         ("One\nTwo\nand three\n• four", "One. Two and three. four"),
         ("guest(s) w/ kids, e.g. 3", "guests with kids, for example three"),
         ("FREE WI-FI, a 5K run", "free wifi, a five K run"),

@@ -12,7 +12,7 @@ from tts_app.language.text import ascii_digits, clean
     [
         ("𝗕𝗼𝗹𝗱 ｆｕｌｌ ⓒⓐⓑ", "Bold full cab"),
         ("🅑🅞🅞🅚 🅱🅾🅾🅺 ʙᴏᴏᴋ", "BOOK BOOK book"),
-        ("50 m² of ﬁne ㎞", "50 m2 of fine km"),
+        ("50 m² of ﬁne ㎞", "50 m^2 of fine km"),
         ("1️⃣Book 5️⃣0️⃣", "1 Book 50"),
         ("a\u200bb\u202ec\x00d\u00ade", "abcde"),
         ("lone \ud800 surrogate", "lone surrogate"),

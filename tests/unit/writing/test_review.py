@@ -2,7 +2,7 @@
 
 import pytest
 
-from tts_app.batch.posts import Fault
+from tts_app.batch.post_record import Fault
 from tts_app.batch.review import Review, review_posts, text_faults
 from tts_app.resources.tts_job import Post
 

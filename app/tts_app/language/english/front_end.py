@@ -144,6 +144,8 @@ class English(ReadsMarkup):
 
     def _capitals(self, word: str, shouted: bool) -> str:
         """Say a word in capitals: as a word where the lexicon has one, else letter by letter."""
+        if _STRETCHED.search(word):
+            return word.lower()
         entry = self._lexicon.acronym(word)
         if not shouted and entry == "word":
             return word

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from num2words import num2words
 
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import currency_name, minor_digits
+from tts_app.language.text import word_set
+from tts_app.language.units import unit_name
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
@@ -21,6 +24,24 @@ CURRENCIES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "GBP": ("pound", "pounds", "penny", "pence"),
         "AUD": ("Australian dollar", "Australian dollars", "cent", "cents"),
         "EUR": ("euro", "euros", "cent", "cents"),
+        "CAD": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
+        "NZD": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
+        "SGD": ("Singapore dollar", "Singapore dollars", "cent", "cents"),
+        "HKD": ("Hong Kong dollar", "Hong Kong dollars", "cent", "cents"),
+        "CHF": ("Swiss franc", "Swiss francs", "centime", "centimes"),
+        "MXN": ("Mexican peso", "Mexican pesos", "centavo", "centavos"),
+        "BRL": ("Brazilian real", "Brazilian reais", "centavo", "centavos"),
+        "ZAR": ("South African rand", "South African rand", "cent", "cents"),
+        "KWD": ("Kuwaiti dinar", "Kuwaiti dinars", "fils", "fils"),
+        "BHD": ("Bahraini dinar", "Bahraini dinars", "fils", "fils"),
+        "OMR": ("Omani rial", "Omani rials", "baisa", "baisas"),
+        "QAR": ("Qatari riyal", "Qatari riyals", "dirham", "dirhams"),
+        "JPY": ("yen", "yen", "", ""),
+        "CNY": ("yuan", "yuan", "fen", "fen"),
+        "KRW": ("won", "won", "", ""),
+        "RUB": ("rouble", "roubles", "kopeck", "kopecks"),
+        "ILS": ("shekel", "shekels", "agora", "agorot"),
+        "THB": ("baht", "baht", "satang", "satang"),
         "INR": ("rupee", "rupees", "paisa", "paise"),
         "PKR": ("rupee", "rupees", "paisa", "paise"),
         "SAR": ("Saudi riyal", "Saudi riyals", "halala", "halalas"),
@@ -28,7 +49,7 @@ CURRENCIES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "AED": ("dirham", "dirhams", "fils", "fils"),
     }
 )
-"""Names of one, of many, of one hundredth and of many hundredths."""
+"""Names of one, of many, and of one and many of its small unit; others have CLDR's names."""
 
 HOME_DOLLARS = MappingProxyType({"en-US": "USD", "en-GB": "USD", "en-AU": "AUD"})
 
@@ -97,6 +118,42 @@ SYMBOLS = MappingProxyType(
         "=": "equals",
         "/": "slash",
         "%": "percent",
+        "‰": "per mille",
+        "≠": "is not equal to",
+        "≈": "approximately",
+        "≅": "is congruent to",
+        "≡": "is identical to",
+        "<": "less than",
+        ">": "greater than",
+        "≤": "less than or equal to",
+        "≥": "greater than or equal to",
+        "±": "plus or minus",
+        "∓": "minus or plus",
+        "÷": "divided by",
+        "·": "times",
+        "−": "minus",
+        "∞": "infinity",
+        "∑": "the sum of",
+        "∏": "the product of",
+        "∫": "the integral of",
+        "∂": "partial",
+        "∆": "delta",
+        "∈": "is in",
+        "∉": "is not in",
+        "⊂": "is a subset of",
+        "∪": "union",
+        "∩": "intersection",
+        "∀": "for all",
+        "∃": "there exists",
+        "⇒": "implies",
+        "′": "prime",
+        "″": "double prime",
+        "§": "section",
+        "¶": "paragraph",
+        "$": "dollars",
+        "€": "euros",
+        "£": "pounds",
+        "^": "",
         ".": "dot",
         "_": "underscore",
         "-": "dash",
@@ -111,6 +168,11 @@ ABBREVIATIONS = MappingProxyType(
     {
         "24/7": "twenty-four seven",
         "24x7": "twenty-four seven",
+        "24/7/365": "twenty-four seven, three sixty-five",
+        "9/11": "nine eleven",
+        "and/or": "and or",
+        "And/or": "And or",
+        "AND/OR": "and or",
         "w/": "with",
         "w/o": "without",
         "c/o": "care of",
@@ -242,11 +304,48 @@ ABBREVIATIONS = MappingProxyType(
     }
 )
 
+_ROMAN_LETTERS = (
+    *((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL")),
+    *((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")),
+)
+
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _OH = "oh"
-_FRACTIONS = {4: ("quarter", "quarters")}
-_MARKS = frozenset({5, 10, 100})
-"""The best possible marks of ratings."""
+_FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_ARTICLED = frozenset({2, 3, 4, 5, 8})
+"""Parts that are said with an article after a whole number: two and a half."""
+_FREE = frozenset({"800", "300", "500", "900", "1300", "1800", "0800"})
+"""Groups of free and shared-cost numbers, which are said as hundreds."""
+_ARTICLES = frozenset({"the", "our", "their", "his", "her"})
+_COUNTED_PARTS = word_set(
+    "war chapter part act scene volume vol book section appendix phase type class level stage article "
+    "title figure fig table unit grade episode season bowl mark rocky apollo tier annex step category "
+    "division group module lesson exhibit schedule page fantasy saturn titan"
+)
+"""Words after which a Roman numeral is a cardinal number."""
+_RULERS = word_set(
+    "henry george edward elizabeth charles james william richard louis philip philippe francis napoleon "
+    "alexander peter catherine ferdinand alfonso pius benedict leo clement innocent gregory paul ramses "
+    "thutmose ptolemy mehmed murad selim frederick wilhelm nicholas ivan christian gustav carl haakon "
+    "harald juan felipe victoria mary john umberto leopold albert baudouin king queen pope"
+)
+"""Names after which even a single letter is a numeral: Elizabeth I."""
+
+
+CENT_FORMS = MappingProxyType({"en-US": {}, "en-GB": {"p": "GBP"}, "en-AU": {"c": "AUD"}})
+"""Letters after an amount that mean hundredths: 50p in Britain."""
+PLACES = word_set(
+    "room rooms suite villa apartment apt flat unit seat seats row gate terminal door floor level block "
+    "building bldg house lot table desk locker platform bay berth cabin studio penthouse number no "
+    "stand pitch site exit route bus tram line form hall zone section aisle shelf ward class grade"
+)
+"""Words before the number of a place, whose letter is a letter: room 10K."""
+WORDS_NOT_COUNTED = word_set(
+    "and are for from has have had can may must will was were with who the that this now too not but when "
+    "where which while into onto near next then than today tonight before after until till today please "
+    "does did should would could"
+)
+"""Words that follow a number without being counted by it: seat 10K was free."""
 
 
 class EnglishVerbaliser:
@@ -254,9 +353,15 @@ class EnglishVerbaliser:
 
     hashtag = "hashtag"
     per = "per"
+    dial_words = ("call", "dial", "ring", "phone", "telephone", "tel", "mobile", "text", "whatsapp", "fax")
+    date_words = frozenset({"on", "by", "until", "till", "from", "since", "before", "after", "due", "dated"})
+    of_words = ("of",)
+    opening_words = frozenset({"open", "daily", "hours", "from", "weekdays", "weekends"})
+    uncounted_words = WORDS_NOT_COUNTED
     digit_words = frozenset(
         {"room", "suite", "villa", "code", "pin", "flight", "gate", "extension", "unit", "apartment"}
     )
+    place_words = PLACES
 
     def __init__(self, locale: str, capitals: Callable[[str, bool], str]) -> None:
         """Make the verbaliser of `locale`; `capitals` says words in capitals, see `semiotics`."""
@@ -264,6 +369,7 @@ class EnglishVerbaliser:
         self.day_first = locale != "en-US"
         self.decimal_mark = "."
         self.home_currency = HOME_DOLLARS[locale]
+        self.cent_forms = CENT_FORMS[locale]
         self.capitals = capitals
         self._american = locale == "en-US"
 
@@ -308,31 +414,101 @@ class EnglishVerbaliser:
 
     def fraction(self, above: Decimal, below: Decimal) -> str:
         """Say 3/4 as three quarters, 9/10 and 4.5/5 as marks, others number by number."""
-        if below in _MARKS and above <= below:
-            return f"{self.number(above)} out of {self.number(below)}"
-        if above != int(above) or above >= below or below < 2:
-            return f"{self.number(above)} {self.number(below)}"
-        if above == 1 and below == 2:
-            return "half"
+        if above != int(above) or below < 2:
+            return f"{self.number(above)} over {self.number(below)}"
         one, many = _FRACTIONS.get(int(below), (self.ordinal(int(below)), f"{self.ordinal(int(below))}s"))
         return f"{'one' if above == 1 else self.number(above)} {one if above == 1 else many}"
 
+    def rating(self, score: Decimal, of: Decimal) -> str:
+        """Say 9/10 as nine out of ten."""
+        return f"{self.number(score)} out of {self.number(of)}"
+
+    def mixed(self, whole: int, above: int, below: int, unit: str) -> str:
+        """Say 2 1/2 as two and a half."""
+        part = self.fraction(Decimal(above), Decimal(below))
+        part = f"a {part.removeprefix('one ')}" if above == 1 and below in _ARTICLED else part
+        said = f"{self._words(whole)} and {part}"
+        return f"{said} {self._unit(unit, Decimal(2))}" if unit else said
+
+    def power(self, base: str, exponent: str, value: Decimal | None) -> str:
+        """Say 10² as ten squared, and 10^-6 as ten to the power of minus six."""
+        name = {2: "squared", 3: "cubed"}.get(int(value)) if value is not None else None
+        return f"{base} {name}" if name else f"{base} to the power of {exponent}"
+
+    def root(self, of: str, degree: int) -> str:
+        """Say √2 as the square root of two."""
+        name = {2: "square", 3: "cube"}.get(degree) or self.ordinal(degree)
+        return f"the {name} root of {of}"
+
+    def lettered(self, number: str, letters: str) -> str:
+        """Say 221B as two twenty-one B."""
+        return f"{self.house_number(number)} {self.letters(letters)}"
+
+    def house_number(self, digits: str) -> str:
+        """Say the number of a house or room: 221 as two twenty-one, 1428 as fourteen twenty-eight."""
+        if len(digits) < 3 or digits[0] == "0":
+            return self.digits(digits) if digits[0] == "0" else self._words(int(digits))
+        if len(digits) > 4:
+            return self.digits(digits)
+        hundreds, rest = int(digits[:-2]), int(digits[-2:])
+        if not rest:
+            return self._words(int(digits)) if hundreds % 10 == 0 else f"{self._words(hundreds)} hundred"
+        return f"{self._words(hundreds)} {f'{_OH} ' if rest < 10 else ''}{self._words(rest)}"
+
+    def roman(self, value: int, before: str) -> str | None:
+        """Say the II of World War II as two, and the VIII of Henry VIII as the eighth."""
+        word = before.lower()
+        if word in _COUNTED_PARTS:
+            return self._words(value)
+        numeral = _roman(value)
+        if word in _ARTICLES:
+            return self.ordinal(value) if len(numeral) > 1 and set(numeral) <= set("IVX") else None
+        named = before[0].isupper() and before[1:].islower() and len(before) > 2
+        if word in _RULERS or (named and len(numeral) > 1 and set(numeral) <= set("IVX")):
+            return f"the {self.ordinal(value)}"
+        return None
+
+    def telephone(self, groups: list[str], international: bool) -> str:
+        """Say the digits of a phone number one by one, and 800 and 1300 as hundreds."""
+        said = [self._dialled(group, place) for place, group in enumerate(groups)]
+        return f"{'plus ' if international else ''}{', '.join(said)}"
+
+    def _dialled(self, group: str, place: int) -> str:
+        if group in _FREE and place < 2:
+            return f"{'one ' if len(group) > 3 else ''}{DIGIT_NAMES[int(group[-3])]} hundred"
+        cuts = range(0, max(len(group) - 5 + 2, 1), 3) if len(group) > 5 else range(1)
+        parts = [*(group[at : at + 3] for at in cuts[:-1]), group[cuts[-1] :]]
+        return ", ".join(self.digits(part) for part in parts)
+
     def money(self, amount: Decimal, currency: str) -> str:
         """Say 1,299.50 USD as so many dollars and so many cents."""
-        one, many, cent, cents = CURRENCIES[currency]
-        if currency == self.home_currency:
-            one, many = "dollar", "dollars"
         if amount < 0:
             return f"minus {self.money(-amount, currency)}"
-        hundredths = amount * 100 % 100
-        if amount >= 10**6 or hundredths != int(hundredths):
+        digits = minor_digits(currency)
+        small = amount.scaleb(digits) % 10**digits
+        one, many = self._names(currency, amount)
+        cent, cents = CURRENCIES[currency][2:] if currency in CURRENCIES else ("", "")
+        if amount >= 10**6 or small != int(small) or (small and not cent):
             return f"{self.number(amount)} {many}"
-        whole, rest = int(amount), int(hundredths)
+        whole, rest = int(amount), int(small)
         said = f"{self._words(whole)} {one if whole == 1 else many}"
         if not rest:
             return said
         small = f"{self._words(rest)} {cent if rest == 1 else cents}"
         return f"{said} and {small}" if whole else small
+
+    def money_span(self, low: Decimal, high: Decimal, factor: str, currency: str) -> str:
+        """Say $3-5 million as three to five million dollars."""
+        scale = f" {factor}" if factor else ""
+        return f"{self.number(low)} to {self.number(high)}{scale} {self._names(currency, high)[1]}"
+
+    def _names(self, currency: str, amount: Decimal) -> tuple[str, str]:
+        """Return the names of one and of many of a currency."""
+        if currency == self.home_currency:
+            return "dollar", "dollars"
+        if currency in CURRENCIES:
+            return CURRENCIES[currency][:2]
+        return currency_name(self.locale, currency, Decimal(1)), currency_name(self.locale, currency, amount)
 
     def percent(self, value: Decimal) -> str:
         """Say 20% as twenty percent."""
@@ -374,13 +550,39 @@ class EnglishVerbaliser:
             said += f" and {self._words(time.second)} seconds"
         return f"{said} {'A M' if time.hour < 12 else 'P M'}" if time.twelve else said
 
+    def date_span(self, first: Date, last: Date) -> str:
+        """Say May 5-7 as May fifth to seventh, in Britain the fifth to the seventh of May."""
+        if first.day and last.day and first.month == last.month:
+            if self._american:
+                days = (
+                    f"{MONTHS[first.month - 1]} {self.ordinal(first.day)} to {self.ordinal(last.day)}"
+                    if first.month
+                    else ""
+                )
+                return f"{days} {self.year(last.year)}" if last.year else days
+            return f"the {self.ordinal(first.day)} to {self.date(last)}"
+        return f"{self.date(first)} to {self.date(last)}"
+
+    def time_span(self, first: Time, last: Time) -> str:
+        """Say 9-11 a.m. and 10 a.m.-2 p.m.: the half of the day once where both have it in common."""
+        low, high = self.time(first), self.time(last)
+        if first.twelve and last.twelve and (first.hour < 12) == (last.hour < 12):
+            low = low.rpartition(" ")[0].rpartition(" ")[0]
+        return f"{low} to {high}"
+
     def measure(self, amount: Decimal, unit: str) -> str:
         """Say 1.5 km as one point five kilometres."""
-        one, many = UNIT_WORDS[unit]
-        word = one if amount == 1 else many
-        if self._american:
-            word = word.replace("metre", "meter").replace("litre", "liter")
-        return f"{self.number(amount)} {word}"
+        return f"{self.number(amount)} {self._unit(unit, amount)}"
+
+    def measure_span(self, low: Decimal, high: Decimal, unit: str) -> str:
+        """Say 10-15 km as ten to fifteen kilometres."""
+        return f"{self.number(low)} to {self.measure(high, unit)}"
+
+    def _unit(self, unit: str, amount: Decimal) -> str:
+        if unit not in UNIT_WORDS:
+            return unit_name(self.locale, unit, amount)
+        word = UNIT_WORDS[unit][0 if amount == 1 else 1]
+        return word.replace("metre", "meter").replace("litre", "liter") if self._american else word
 
     def span(self, first: str, second: str) -> str:
         """Say 10-15 as ten to fifteen."""
@@ -406,6 +608,15 @@ class EnglishVerbaliser:
     def _words(self, value: int, to: str = "cardinal") -> str:
         said = _number_words(value, to)
         return said.replace(" and ", " ") if self._american else said
+
+
+def _roman(value: int) -> str:
+    """Return a number from 1 to 3999 as a Roman numeral."""
+    numeral = ""
+    for one, letters in _ROMAN_LETTERS:
+        count, value = divmod(value, one)
+        numeral += letters * count
+    return numeral
 
 
 @lru_cache(maxsize=4096)
