@@ -41,7 +41,7 @@ _HIJRI_NAMED = re.compile(
     r"(?:[ ،,]{1,2}(?:(?:عام|سنة|لعام|لسنة)[ ])?(?P<year>1[0-5]\d\d)(?!\d))?"
     rf"(?P<era>[ ]?{_HIJRA})?"
 )
-_HIJRI_MONTH_OF = re.compile(rf"{WORD_START}(?P<month>{_HIJRI_MONTH})[ ](?P<year>1[34]\d\d)(?![\d/.-])")
+_HIJRI_MONTH_OF = re.compile(rf"{WORD_START}(?P<month>{_HIJRI_MONTH})[ ](?P<year>1[34]\d\d)(?![\d/-]|\.\d)")
 _DAY = r"(?:[12]?\d|3[01])"
 _FIRST_DAY = re.compile(
     rf"{FREE}(?P<day>{_DAY})[ ]"
@@ -49,16 +49,18 @@ _FIRST_DAY = re.compile(
 )
 _ERA = re.compile(
     rf"(?P<before>(?:{LETTER}{{2,20}}[ ])?)(?P<year>(?<![\d./:,])\d{{1,4}})(?P<era>[ ]?{_HIJRA}"
-    rf"|[ ]?ق\.?[ ]?م{WORD_END}\.?|[ ]?ق\.?[ ]?{_HIJRA}|[ ]?م(?!{LETTER}|\d|[²³/]))"
+    rf"|[ ]?ق\.?[ ]?م{WORD_END}(?:\.(?=[ ]?[ء-ي]))?|[ ]?ق\.?[ ]?{_HIJRA}|[ ]?م(?!{LETTER}|\d|[²³/]))"
 )
 _ERA_OF_SECOND = re.compile(rf"(?<=/)(?P<blank>[ ]?)(?P<year>\d{{4}})[ ]?(?P<era>{_HIJRA}|م(?!{LETTER}))")
+_ERA_AFTER_HIJRI = re.compile(rf"(?<=هـ)(?P<slash>[ ]?/[ ]?)(?P<year>\d{{3,4}})[ ]?(?P<era>م)(?!{LETTER})")
 _HOUR = re.compile(
     rf"(?P<clock>{WORD_START}[وفب]?(?:ال|لل)ساع[ةه][ ])(?:الـ?[ ]?)?(?P<hour>[01]?\d|2[0-3])"
     rf"(?::(?P<minute>[0-5]\d))?{ALONE}(?![ ]?(?:[صم]{WORD_END}|[aApP]\.?[mM]|[-–]))"
     rf"(?:[ ]?(?P<part>{_DAY_PART}){WORD_END})?"
 )
 _TIME = re.compile(
-    rf"{FREE}(?:{WORD_START}الـ?[ ]?)?(?:(?P<low>1[0-2]|0?\d)(?::(?P<low_minute>[0-5]\d))?[ ]?(?P<to>[-–]|إلى|الى|حتى)[ ]?)?"
+    rf"{FREE}(?:{WORD_START}الـ?[ ]?)?"
+    r"(?:(?P<low>1[0-2]|0?\d)(?::(?P<low_minute>[0-5]\d))?[ ]?(?P<to>[-–]|إلى|الى|حتى)[ ]?)?"
     rf"(?P<hour>1[0-2]|0?\d)(?::(?P<minute>[0-5]\d))?[ ]?(?P<part>{_DAY_PART}){WORD_END}"
 )
 
@@ -76,6 +78,7 @@ class Dates:
         text = _HIJRI_DATE.sub(self._hijri_date, text)
         text = _HIJRI_NAMED.sub(self._hijri_named, text)
         text = _HIJRI_MONTH_OF.sub(self._month_of, text)
+        text = _ERA_AFTER_HIJRI.sub(lambda match: f"{match['slash']}{match['year']} {_era('م', '')}", text)
         text = _ERA_OF_SECOND.sub(
             lambda match: f"{match['blank']}{match['year']} {_era(match['era'], '')}", text
         )
