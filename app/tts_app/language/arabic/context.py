@@ -60,7 +60,9 @@ _SCALES = MappingProxyType(
     }
 )
 _PERCENT_FIRST = re.compile(rf"(?<![\d%])%[ ]?(?P<number>{NUMBER})(?![%\d])")
-_UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^]|[ ]-[ ]\d)|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
+_ARTICLE_BEFORE = re.compile(r"(?<=[ء-ي]ـ)(?=\d)")
+"""Between an article and a number, so that the scan sees where the number starts: الـ90s."""
+_UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^])|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
 """The unknowns of algebra: س + 3."""
 _HASH = re.compile(r"(?P<named>رقم[ء-ي :]{0,20}+)?#(?P<number>\d{1,12})(?![\w])")
 _BOX = re.compile(rf"{WORD_START}ص\.?[ ]?ب\.?[ ]?:?[ ]?(?P<number>\d{{1,7}})(?!\d)")
@@ -142,7 +144,8 @@ class Context:
         text = _NUMBERED.sub(self._numbered, text)
         text = _METRES.sub(self._metres, _SIDE_METRES.sub(r"\g<number> متر", text))
         text = _LETTERED.sub(self._lettered, text)
-        return _COUNT.sub(self._counted, text)
+        text = _COUNT.sub(self._counted, text)
+        return _ARTICLE_BEFORE.sub(" ", text)
 
     @staticmethod
     def _cleaned(text: str) -> str:

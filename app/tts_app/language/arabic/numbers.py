@@ -109,7 +109,7 @@ class ArabicVerbaliser:
 
     def telephone(self, groups: list[str], international: bool) -> str:
         """Say a telephone number digit by digit, with a pause after each group."""
-        said = ", ".join(self.digits(group) for group in groups)
+        said = ", ".join(self.digits(part) for group in groups for part in _parts(group))
         return f"{words.SYMBOLS['+']} {said}" if international else said
 
     # -- quantities
@@ -245,3 +245,12 @@ class ArabicVerbaliser:
     def day_part(self, hour: int) -> str:
         """Say the part of the day of an hour, 0-23."""
         return [said for start, said in words.DAY_PARTS[self.locale] if hour >= start][-1]
+
+
+def _parts(group: str) -> list[str]:
+    """Return a long group of digits in parts that are easy to follow: 3 digits each, up to 5 in the last."""
+    parts = []
+    while len(group) > 5:
+        parts.append(group[:4] if len(group) == 8 else group[:3])
+        group = group[len(parts[-1]) :]
+    return [*parts, group]
