@@ -121,6 +121,7 @@ class SpanishVerbaliser:
     weekday_forms = WEEKDAY_FORMS
     unit_forms = UNIT_FORMS
     currency_forms = CURRENCY_FORMS
+    cent_forms: Mapping[str, str] = MappingProxyType({"¢": "USD"})
     digit_words: frozenset[str] = frozenset()
     place_words = word_set(
         "apartamento apto asiento autobús bus butaca fila habitación hab línea nave número nº pabellón "
@@ -131,7 +132,7 @@ class SpanishVerbaliser:
     dial_words = word_set(
         "llama llame llamar llámanos llámenos llamen llamando marca marque teléfono tfno tel móvil"
     )
-    date_words = word_set("fecha día hoy hasta desde antes el")
+    date_words = word_set("fecha día hoy hasta desde antes el al del")
     of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {
@@ -141,6 +142,7 @@ class SpanishVerbaliser:
             "millón de": 10**6,
             "millones de": 10**6,
             "mill.": 10**6,
+            "mill. de": 10**6,
             "mil millones": 10**9,
             "mil millones de": 10**9,
             "billón": 10**12,
@@ -252,6 +254,9 @@ class SpanishVerbaliser:
         if factor:
             words = factor if factor.endswith(" de") or factor == "mil" else f"{factor} de"
             return f"{self.number(low)} a {self.number(high)} {words} {many}"
+        for size, *_ in LARGE_UNITS:
+            if low >= size and not low % size and not high % size:
+                return f"{self.number(low / size)} a {self.money(high, currency)}"
         if low != int(low) or high != int(high):
             return f"{self.money(low, currency)} a {self.money(high, currency)}"
         first = _agreeing(cardinal(int(abs(low))), one)
