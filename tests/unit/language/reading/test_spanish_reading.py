@@ -530,8 +530,13 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("2.000 a. C.", "dos mil antes de Cristo."),
     ],
     "electronic": [
+        (
+            "luna123@rtve.es, ana99@abc.com",
+            "luna uno dos tres arroba r t v e punto es, ana noventa y nueve arroba a b c punto com",
+        ),
+        ("www.dgt.es y bbva.com", "de ge te punto es y b b v a punto com"),
         ("@casa.rural y @sol", "arroba casa punto rural y arroba sol"),
-        ("info@casa-rural.es", "info arroba casa rural punto es"),
+        ("info@casa-rural.es", "info arroba casa guion rural punto es"),
         ("ana_lopez@correo.com", "ana guion bajo lopez arroba correo punto com"),
         ("www.puebla.org", "puebla punto org"),
         ("https://www.ayuntamiento.es/turismo", "ayuntamiento punto es barra turismo"),
@@ -541,7 +546,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("+info", "más info"),
         ("C++", "C más más"),
         ("http://blog.ejemplo.com", "blog punto ejemplo punto com"),
-        ("reservas@hotel-mar.com", "reservas arroba hotel mar punto com"),
+        ("reservas@hotel-mar.com", "reservas arroba hotel guion mar punto com"),
     ],
     "percent and negative": [
         ("21 %, 100%, 1 %", "veintiuno por ciento, cien por ciento, uno por ciento"),
