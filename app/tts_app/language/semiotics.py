@@ -260,7 +260,9 @@ class _Scan:
         )
 
     def _mention(self, match: "regex.Match[str]") -> Piece:
-        return self._piece(match, "mention", _join([self._say.symbol("@"), self._tag_words(match[0][1:])]))
+        point = f" {self._say.symbol('.')} "
+        name = point.join(self._tag_words(part) for part in match[0][1:].split("."))
+        return self._piece(match, "mention", _join([self._say.symbol("@"), name]))
 
     def _tag_words(self, tag: str) -> str:
         return _join(
@@ -404,7 +406,10 @@ class _Scan:
         return Piece(*match.span(), "date", say_date_span(first, last, self._say))
 
     def _numeric_date(self, written: str, year_first: bool) -> Date | None:
-        """Return the date written with digits, or None when there is no such day."""
+        """Return the date written with digits, or None when there is no such day.
+
+        With a year it is meant as a date even where the month has fewer days: 31/4/2026.
+        """
         parts = [int(part) for part in _DATE_MARK.split(written)]
         if year_first:
             year, month, day = parts
@@ -415,7 +420,8 @@ class _Scan:
             year = parts[2] if len(parts) == 3 else 0
             if len(parts) == 3 and year < 100:
                 year += 2000 if year < 70 else 1900
-        if not (1 <= month <= 12 and 1 <= day <= _MONTH_DAYS[month - 1]):
+        longest = 31 if year else _MONTH_DAYS[month - 1] if 1 <= month <= 12 else 0
+        if not (1 <= month <= 12 and 1 <= day <= longest):
             return None
         return Date(day=day, month=month, year=year or None)
 

@@ -36,6 +36,7 @@ DEVANAGARI = Script(
     masculine=("वाँ", "ा"),
     regular_endings={"ा": "वाँ", "ी": "वीं", "े": "वें"},
     either="या",
+    oblique_of="के",
     both="और",
     other_letters=("एफ", "क्यु", "जेड", "डब्लू", "ऐ", "ऐस", "ऐम", "ऐन", "ऐल"),
     joint="",

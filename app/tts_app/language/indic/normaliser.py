@@ -10,6 +10,7 @@ from tts_app.language.grammar import Forms
 from tts_app.language.indic.amounts import Amounts, Currencies
 from tts_app.language.indic.calendar import Calendar
 from tts_app.language.indic.codes import Addresses, Codes
+from tts_app.language.indic.files import Files
 from tts_app.language.indic.notation import DASH, END, START, Notation, any_of
 from tts_app.language.indic.numerals import Numerals
 from tts_app.language.indic.verbaliser import IndicVerbaliser, Vocabulary
@@ -62,6 +63,8 @@ class Script:
     """The word for the slash between two words: `or`."""
     other_letters: tuple[str, ...]
     """Other spellings of the names of Latin letters."""
+    oblique_of: str
+    """The word for `of` before a noun in the oblique case."""
     both: str
     """The word for `and`."""
     joint: str
@@ -112,6 +115,7 @@ class IndicNormaliser:
         hour, past, minutes = clock["hour"], clock["past"], clock["minutes"]
         currencies = Currencies(verbaliser)
         self._calendar = Calendar(verbaliser, notation, currencies)
+        self._files = Files(verbaliser)
         self._codes = Codes(verbaliser, notation, currencies)
         self._addresses = Addresses(verbaliser, notation)
         self._amounts = Amounts(verbaliser, notation, currencies)
@@ -127,7 +131,14 @@ class IndicNormaliser:
         )
         self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")
         edge = rf"(?!{script.letters})"
+        cases = any_of(notation.postpositions)
+        of = vocabulary.mathematics.square.partition(" ")[0]
+        roots = any_of(
+            getattr(vocabulary.mathematics, name).partition(" ")[2]
+            for name in ("square", "cube", "square_root", "cube_root")
+        )
         self._echoes = (
+            (regex.compile(rf"{START}{of} ({roots})(?=[ ](?:{cases}){END})"), rf"{script.oblique_of} \1"),
             (regex.compile(rf"\b({parts}|{hour})(?:\s+\1)+{edge}"), r"\1"),
             (regex.compile(rf"({past} \S+ {minutes})\s+{hour}{edge}"), r"\1"),
             (regex.compile(rf"\b({parts})((?:\s+\S+){{0,1}}?\s+)({parts})\s+(?=\S+\s+{hour})"), r"\1\2"),
@@ -141,6 +152,7 @@ class IndicNormaliser:
         if self._dotted:
             text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
         text = self._joiners.sub(self._script.joint, text)
+        text = self._files(text)
         text = _VARIABLE.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
         text = _GREEK.sub(lambda found: f" {self._verbaliser.symbol(found[0])} ", text)
         text = self._stretched.sub(r"\1\2", text)

@@ -17,6 +17,8 @@ CROWDED = 4
 """Most letters of initials; a longer word in capitals is a word."""
 LONGEST_SPELLED = 10
 """Most letters of a word that is spelled in a web address."""
+SHORTEST_NAME = 5
+"""Least letters of a name in a web address; a shorter one is spelled: it may be initials (pia)."""
 EXACT = frozenset(
     {"hz", "mhz", "ghz", "v", "mah", "mp", "mbps", "gbps", "kb", "star", "celsius", "fahrenheit"}
 )
@@ -347,7 +349,8 @@ class IndicVerbaliser:
         if word.isdigit():
             return self.digits(word)
         plain = word.lower()
-        if not word.isascii() or is_common(plain) or (is_known(plain) and not of_a_person):
+        named = plain in self._known or (len(word) >= SHORTEST_NAME and is_known(plain))
+        if not word.isascii() or is_common(plain) or (named and not of_a_person):
             return word
         return self.letters(word) if len(word) <= LONGEST_SPELLED else word
 

@@ -40,6 +40,7 @@ NASTALIQ = Script(
     masculine=("واں", "ا"),
     regular_endings={"ا": "واں", "ی": "ویں", "ے": "ویں"},
     either="یا",
+    oblique_of="کے",
     both="اور",
     other_letters=("ڈبلیو", "آر", "کیو", "زی"),
     joint=" ",
