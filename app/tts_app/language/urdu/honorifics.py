@@ -6,6 +6,7 @@ from tts_app.language.text import word_set
 
 _WORDS = {
     "\N{ARABIC SIGN SALLALLAHOU ALAYHE WASSALLAM}": ("صلی اللہ علیہ وسلم",) * 3,
+    "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}": ("صلی اللہ علیہ وسلم",) * 3,
     "\N{ARABIC SIGN ALAYHE ASSALLAM}": ("علیہ السلام", "علیہا السلام", "علیہم السلام"),
     "\N{ARABIC SIGN RAHMATULLAH ALAYHE}": ("رحمۃ اللہ علیہ", "رحمۃ اللہ علیہا", "رحمۃ اللہ علیہم"),
     "\N{ARABIC SIGN RADI ALLAHOU ANHU}": ("رضی اللہ عنہ", "رضی اللہ عنہا", "رضی اللہ عنہم"),
@@ -26,7 +27,7 @@ _WOMEN = word_set(
 )
 _MOTHERS = word_set("ام امّ اُم سیدہ بی")
 """Words within two words of a sign that speak of a woman: the mother of Salama."""
-_SEVERAL = word_set("صحابہ صحابیوں انبیاء انبیا ائمہ اولیاء اولیا حسنین خلفاء خلفا بزرگان اجمعین")
+_SEVERAL = word_set("صحابہ صحابیوں انبیاء انبیا ائمہ اولیاء اولیا حسنین خلفاء خلفا راشدین بزرگان اجمعین")
 _SIGN = regex.compile(
     rf"(?P<name>(?:[\p{{L}}\p{{M}}]{{1,20}}+[ ])?[\p{{Arabic}}--[{''.join(_WORDS)}]]{{1,30}}+)?"
     rf"(?:[ ]?(?P<sign>[{''.join(_WORDS)}])|[ ]?\([ ]?(?P<bracketed>{'|'.join(_BRACKETED)})[.۔]?[ ]?\))",
