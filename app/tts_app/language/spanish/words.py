@@ -353,7 +353,7 @@ class SpanishVerbaliser:
         return " ".join(LETTERS.get(letter, letter) for letter in letters.upper())
 
     def address_word(self, word: str, of_a_person: bool) -> str:
-        """Say a part of an address: rtve as its letters, sol as a word, 99 as a number, 123 digit by digit."""
+        """Say a part of an address: rtve as letters, sol as a word, 99 as a number, 123 digit by digit."""
         if word.isdigit():
             return cardinal(int(word)) if len(word) < 3 and word[0] != "0" else self.digits(word)
         lower = word.lower()
