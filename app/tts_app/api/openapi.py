@@ -14,14 +14,15 @@ from tts_app.api.batches import BatchAnswer
 from tts_app.api.contents import SCHEMAS
 from tts_app.api.schemas import ErrorAnswer, SpeechAnswer
 
-_EVENTS: tuple[type[BaseModel], ...] = (
+_MODELS: tuple[type[BaseModel], ...] = (
     ChatCompletionChunk,
     TextCompletion,
     SpeechAudioEvent,
     SpeechAnswer,
     BatchAnswer,
+    ErrorAnswer,
 )
-"""What server-sent events hold: FastAPI collects only the models of whole answers."""
+"""What server-sent events hold, and errors: FastAPI collects the models of a route's own answers alone."""
 _KEY = "key"
 _ANYWHERE = {
     400: "A parameter is wrong: `param` names it.",
@@ -46,10 +47,10 @@ def operation_id(route: APIRoute) -> str:
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Return FastAPI's document, made whole: every error of a route, in the one form, and its key."""
     schemas = document["components"]["schemas"]
-    _, events = models_json_schema(
-        [(model, "serialization") for model in (*_EVENTS, ErrorAnswer)], ref_template=f"{SCHEMAS}{{model}}"
+    _, found = models_json_schema(
+        [(model, "serialization") for model in _MODELS], ref_template=f"{SCHEMAS}{{model}}"
     )
-    for name, schema in events["$defs"].items():
+    for name, schema in found["$defs"].items():
         schemas.setdefault(name, schema)
     for path, operations in document["paths"].items():
         for operation in operations.values():
