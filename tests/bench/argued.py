@@ -32,6 +32,9 @@ class Argued:
 _SPELLED = r"(?:\b\p{L}\b ?){3}"
 """Three single letters in a row."""
 
+_SPELLED_IN_HINDI = r"(?:(?:^| )(?:ए|बी|सी|डी|ई|एफ|जी|एच|आई|जे|के|एल|एम|एन|ओ|पी|क्यू|आर|एस|टी|यू|वी)(?= |$)){3}"
+"""Three names of Latin letters in a row."""
+
 ARGUED: tuple[Argued, ...] = (
     Argued(
         "es",
@@ -154,5 +157,68 @@ ARGUED: tuple[Argued, ...] = (
         "cardinal",
         "More than fifteen digits are said one by one.",
         written=r"(?:\d[ .]?){16}",
+    ),
+    Argued(
+        "hi",
+        "address",
+        "House numbers and sectors of one or two digits are numbers (सेक्टर दस), as people say them; a dash "
+        "between words is not said; a postal code is said digit by digit in every address.",
+        written=r"(?<!\d)\d{1,2}(?!\d)|\p{L}-\p{L}|\d{5}$",
+    ),
+    Argued(
+        "hi",
+        "electronic",
+        "The scheme, www. and slashes at the start or the end are not said.",
+        written=r"www|https?:|/$|\\|^/",
+    ),
+    Argued(
+        "hi",
+        "electronic",
+        "Words that everybody spells alike are said as words; names and unknown words are spelled.",
+        spoken=_SPELLED_IN_HINDI,
+    ),
+    Argued(
+        "hi",
+        "electronic",
+        "@ is ऐट, the vowel of the English word; the peer writes एट.",
+        written="@",
+        spoken="एट",
+    ),
+    Argued(
+        "hi",
+        "telephone",
+        "No nought is put before a number that is written without.",
+        written=r"(?:^|\D)[1-9]\d{3}[- ]?\d{6}$|(?<![\d+])[1-9]\d{3}[- ]\d{6}|[6-9]\d{9}$",
+        spoken="शून्य",
+    ),
+    Argued(
+        "hi",
+        "money",
+        "The standard spelling of 44 is चवालीस (Central Hindi Directorate).",
+        spoken="चौवालीस",
+    ),
+    Argued(
+        "hi",
+        "money",
+        "The hundredth of a lira is a कुरुश, as it is said in Turkish.",
+        spoken="कुरस",
+    ),
+    Argued(
+        "hi",
+        "measure",
+        "yd is गज़ and yr is साल, whatever the number; oz is औंस (CLDR).",
+        written=r"(?:yd|yr|oz)$",
+    ),
+    Argued(
+        "hi",
+        "decimal",
+        "More than fifteen digits are said one by one.",
+        written=r"\d{16}",
+    ),
+    Argued(
+        "hi",
+        "cardinal",
+        "Ten digits without commas that are a telephone number of the country are one.",
+        written=r"^\d{10}$",
     ),
 )

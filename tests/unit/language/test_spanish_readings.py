@@ -97,6 +97,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("Niños de 4-11 años", "Niños de cuatro a once años"),
     ],
     "hours": [
+        ("de 00:00 a 06:00", "de cero a seis horas"),
+        ("de 10:00 a 12:00: diez plazas", "de diez a doce horas: diez plazas"),
         ("Salimos a la 1.", "Salimos a la una."),
         ("Volvemos a las 2 y cenamos a las 21.", "Volvemos a las dos y cenamos a las veintiuna."),
         ("Nos vemos a la 1 y media.", "Nos vemos a la una y media."),
@@ -208,6 +210,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("21 millones de personas", "veintiún millones de personas"),
     ],
     "abbreviations": [
+        ("Toma vitamina D. El sol ayuda.", "Toma vitamina D. El sol ayuda."),
+        ("Hay un plan B. Los demás esperan.", "Hay un plan B. Los demás esperan."),
         (
             "El Sr. Gómez y la Sra. Vidal viven en la Avda. del Sol.",
             "El señor Gómez y la señora Vidal viven en la avenida del Sol.",
@@ -452,6 +456,9 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 GB/s", "un gigabyte por segundo"),
     ],
     "years and dates": [
+        ("31/4/2026", "treinta y uno de abril de dos mil veintiséis"),
+        ("30.2.1990", "treinta de febrero de mil novecientos noventa"),
+        ("El 1/5 es fiesta.", "El uno de mayo es fiesta."),
         ("En 1998 y en 2026.", "En mil novecientos noventa y ocho y en dos mil veintiséis."),
         ("Los años 80 y la década de 1990", "Los años ochenta y la década de mil novecientos noventa"),
         ("15/08/2026", "quince de agosto de dos mil veintiséis"),
@@ -492,6 +499,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("2.000 a. C.", "dos mil antes de Cristo."),
     ],
     "electronic": [
+        ("@casa.rural y @sol", "arroba casa punto rural y arroba sol"),
         ("info@casa-rural.es", "info arroba casa rural punto es"),
         ("ana_lopez@correo.com", "ana guion bajo lopez arroba correo punto com"),
         ("www.puebla.org", "puebla punto org"),

@@ -245,6 +245,11 @@ _FIRST_WORDS = word_set(
     "El La Los Las Lo Un Una Unos Unas Es Son En De Del A Al Y O Si No Se Su Sus Con Por Para Pero Que Como "
     "Cuando Este Esta Esto Hay Más Muy Tu Tus Mi Mis Nos Ya También Todo Todos Toda Todas"
 )
+_LETTER_AT_END = regex.compile(
+    r"(?<=\p{Ll}[ \u00a0])(?P<letter>\p{Lu})\."
+    rf"(?=[ \u00a0](?:{'|'.join(sorted(_FIRST_WORDS))})(?!\p{{L}}))"
+)
+"""A letter that ends its sentence (plan B. Luego): no initial of a name."""
 
 
 def say_abbreviations(text: str) -> str:
@@ -257,7 +262,8 @@ def say_abbreviations(text: str) -> str:
             out += [text[end : match.start()], _in_words(match)]
             end = match.end()
     text = "".join([*out, text[end:]]) if out else text
-    return _DON.sub(lambda match: match[0] if match[1] in _FIRST_WORDS else "don ", text)
+    text = _DON.sub(lambda match: match[0] if match[1] in _FIRST_WORDS else "don ", text)
+    return _LETTER_AT_END.sub(r"\g<letter> .", text)
 
 
 _CANDIDATE = regex.compile(rf"{_NO_LETTER}(?:[\p{{L}}--[ºª]]{{1,4}}+[./ºª°]|№)", regex.V1)

@@ -26,12 +26,12 @@ class Spanish(ReadsMarkup):
         Raises:
             EspeakError: the espeak-ng program is missing.
         """
-        self._verbaliser = SpanishVerbaliser()
+        self.verbaliser = SpanishVerbaliser()
         self._espeak = Espeak("es", tie=TIE)
 
     def words(self, text: str) -> str:
         """Return `text` as Spanish words with . , ; : ? ! as the only punctuation."""
-        spoken = normalise(say_written(text), self._verbaliser)
+        spoken = normalise(say_written(text), self.verbaliser)
         return " ".join(romanise(agree(spoken)).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:

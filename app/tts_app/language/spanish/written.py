@@ -61,7 +61,8 @@ _POINTED_TIME = regex.compile(
     r"(?=[ \u00a0]?(?:h|hs|hrs|horas)(?![\p{L}/])|[ \u00a0]?[ap]\.?[ \u00a0]?m(?!\p{L}))"
 )
 _FROM_HOUR = regex.compile(
-    r"(?<=(?<!\p{L})[Dd]e[ \u00a0](?:2[0-3]|[01]?\d)):00(?=[ \u00a0]a[ \u00a0](?:las[ ])?\d{1,2}[:.]\d\d)"
+    r"(?<!\p{L})(?P<lead>[Dd]e[ \u00a0])(?P<hour>2[0-3]|[01]?\d):00"
+    r"(?=[ \u00a0]a[ \u00a0](?:las[ ])?\d{1,2}[:.]\d\d)"
 )
 """The first of two hours: de 10:00 a 13:00 is de diez a trece horas."""
 _DAY_NAME = regex.compile(r"(?<![\d\p{L}.,/-])(?P<day>\d{1,2})-(?P<letter>[EFMAJSOND])(?![\p{L}\d-])")
@@ -116,7 +117,7 @@ def say_written(text: str) -> str:
     text = _FRACTION_SIGN.sub(_fraction_in_figures, text)
     text = _ORDINAL.sub(_ordinal, text)
     text = _POINTED_TIME.sub(r"\g<hour>:\g<minute>", text)
-    text = _FROM_HOUR.sub("", text)
+    text = _FROM_HOUR.sub(lambda match: f"{match['lead']}{int(match['hour'])}", text)
     text = _HOUR.sub(_hour, text)
     text = _DAY_NAME.sub(lambda match: f"{match['day']} {LETTERS[match['letter']]}", text)
     text = _FRACTION.sub(_fraction, text)
