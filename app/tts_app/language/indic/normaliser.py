@@ -95,7 +95,7 @@ class IndicNormaliser:
         self._abbreviations = vocabulary.abbreviations
         letter = any_of((*vocabulary.letters.values(), *script.other_letters))
         self._initials = regex.compile(
-            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})"
+            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END}){{1,8}}+[.۔]?(?=[ ]?{script.letters})"
         )
         per = any_of(
             form
