@@ -112,9 +112,9 @@ class _Place:
 
 
 def use_of(words: Sequence[str], index: int) -> str:
-    """Return how `words[index]` is used: NOUN, VERB, ADJ, VBN, VBD, a sense, or DEFAULT where nothing decides.
+    """Return how `words[index]` is used: NOUN, VERB, ADJ, VBN, VBD, a sense, or DEFAULT.
 
-    `words` is a clause in lower case. The senses are those of `lexicon.SENSES`: METAL, FIGHT, FISH, PAPER.
+    `words` is a clause in lower case. DEFAULT: nothing decides. The senses are those of `lexicon.SENSES`: METAL, FIGHT, FISH, PAPER.
     """
     word = words[index]
     place = _Place.of(words, index)
@@ -161,7 +161,7 @@ def _ends_a_compound(place: _Place) -> bool:
     return not place.modifies or place.before_that in _DETERMINERS
 
 
-# -- words that need more than the classes of their neighbours -------------------------------------------------
+# -- words that need more than the classes of their neighbours --------------------------------------------
 
 
 def _live(place: _Place) -> str:

@@ -1,4 +1,8 @@
-"""Words of two sounds in sentences of our own: the word, its American sound, and a sentence that needs it."""
+"""Words of two sounds: which is said is decided by the words around."""
+
+import regex
+
+from tts_app.language import front_end
 
 SENTENCES = (
     ("read", "ɹˈid", "Please read the notice by the pool."),
@@ -174,4 +178,164 @@ SENTENCES = (
     ("learned", "lˈɜɹnɪd", "A learned man gave the talk."),
     ("learned", "lˈɜɹnd", "We learned a lot."),
     ("coordinate", "ko͡ʊˈɔɹdənˌe͡ɪt", "We coordinate your transfers."),
+    ("read", "ɹˈɛd", "He read the letter and left."),
+    ("read", "ɹˈid", "I read a book every week."),
+    ("read", "ɹˈɛd", "The sign was read by all."),
+    ("read", "ɹˈid", "Did you read the terms?"),
+    ("lead", "lˈɛd", "Water tests found lead in the tap."),
+    ("lead", "lˈid", "Follow our lead."),
+    ("lead", "lˈid", "He took the lead after lap two."),
+    ("lead", "lˈɛd", "Gasoline no longer contains lead."),
+    ("live", "lˈɪv", "People who live here love it."),
+    ("live", "lˈa͡ɪv", "Watch the match live."),
+    ("live", "lˈa͡ɪv", "We had live music last night."),
+    ("live", "lˈɪv", "Where do you live?"),
+    ("wind", "wˈa͡ɪnd", "The stairs wind up to the tower."),
+    ("wind", "wˈɪnd", "Wind and rain are expected."),
+    ("wind", "wˈa͡ɪnd", "You must wind this watch daily."),
+    ("wind", "wˈɪnd", "Protect yourself from the wind."),
+    ("tear", "tˈɛɹ", "Do not tear the page."),
+    ("tear", "tˈɪɹ", "She wiped away a tear."),
+    ("tear", "tˈɛɹ", "There is a tear in my shirt."),
+    ("tear", "tˈɛɹ", "Normal wear and tear is fine."),
+    ("bow", "bˈa͡ʊ", "The actors bow after the show."),
+    ("bow", "bˈo͡ʊ", "She tied the ribbon in a bow."),
+    ("bow", "bˈo͡ʊ", "He shot an arrow from his bow."),
+    ("bow", "bˈa͡ʊ", "The captain stood on the bow of the boat."),
+    ("close", "klˈo͡ʊz", "The shops close early on Sunday."),
+    ("close", "klˈo͡ʊs", "Stay close and listen."),
+    ("close", "klˈo͡ʊz", "Could you close the window?"),
+    ("close", "klˈo͡ʊs", "It was a close game."),
+    ("record", "ɹəkˈɔɹd", "Cameras record everything at the gate."),
+    ("record", "ɹˈɛkəɹd", "She broke the world record."),
+    ("record", "ɹˈɛkəɹd", "Check your medical record."),
+    ("record", "ɹəkˈɔɹd", "The band wants to record an album."),
+    ("present", "pɹˈɛzᵊnt", "At present we are full."),
+    ("present", "pɹizˈɛnt", "Students present their work on Friday."),
+    ("present", "pɹˈɛzᵊnt", "The present owner is Greek."),
+    ("present", "pɹˈɛzᵊnt", "He opened his birthday present."),
+    ("object", "ˈɑbd͡ʒəkt", "What is that object?"),
+    ("object", "əbd͡ʒˈɛkt", "Nobody will object if you leave."),
+    ("content", "kˈɑntɛnt", "This video contains adult content."),
+    ("content", "kəntˈɛnt", "I am content to wait."),
+    ("desert", "dəzˈɜɹt", "Soldiers who desert are punished."),
+    ("desert", "dˈɛzəɹt", "The Sahara is a vast desert."),
+    ("minute", "mˈɪnət", "The meeting lasts one minute."),
+    ("minute", "ma͡ɪnˈut", "Minute traces of gold were found."),
+    ("invalid", "ˈɪnvəlɪd", "He became an invalid after the war."),
+    ("invalid", "ɪnvˈælɪd", "The coupon is invalid now."),
+    ("refuse", "ɹəfjˈuz", "If they refuse, call us."),
+    ("refuse", "ɹˈɛfjˌus", "The refuse was collected on Monday."),
+    ("produce", "pɹˈo͡ʊdˌus", "The market sells local produce."),
+    ("produce", "pɹədˈus", "The factory will produce cars."),
+    ("project", "pɹəd͡ʒˈɛkt", "Analysts project strong growth."),
+    ("project", "pɹˈɑd͡ʒˌɛkt", "Our new project is huge."),
+    ("permit", "pəɹmˈɪt", "The rules permit one bag."),
+    ("permit", "pˈɜɹmɪt", "Show me your fishing permit."),
+    ("rebel", "ɹəbˈɛl", "Teenagers often rebel."),
+    ("rebel", "ɹˈɛbᵊl", "A rebel leader was seen."),
+    ("subject", "sˈʌbd͡ʒɛkt", "Math is my favorite subject."),
+    ("subject", "səbd͡ʒˈɛkt", "They subject the metal to heat."),
+    ("suspect", "səspˈɛkt", "Doctors suspect a virus."),
+    ("suspect", "sˈʌspˌɛkt", "The suspect was arrested."),
+    ("transport", "tɹænspˈɔɹt", "Trucks transport the goods."),
+    ("transport", "tɹˈænspˌɔɹt", "Public transport is cheap."),
+    ("use", "jˈus", "It is of no use."),
+    ("use", "jˈuz", "We use organic soap."),
+    ("use", "jˈus", "Make good use of it."),
+    ("excuse", "ɪkskjˈus", "He made an excuse."),
+    ("excuse", "ɪkskjˈuz", "Excuse me, where is the lift?"),
+    ("separate", "sˈɛpəɹˌe͡ɪt", "They decided to separate."),
+    ("separate", "sˈɛpəɹət", "Keep the two piles separate."),
+    ("estimate", "ˈɛstəmət", "The estimate was too high."),
+    ("estimate", "ˈɛstəmˌe͡ɪt", "Experts estimate that it will rain."),
+    ("graduate", "ɡɹˈæd͡ʒʊˌe͡ɪt", "He will graduate next year."),
+    ("graduate", "ɡɹˈæd͡ʒəwət", "She works with graduate students."),
+    ("perfect", "pəɹfˈɛkt", "He worked hard to perfect his English."),
+    ("perfect", "pˈɜɹfəkt", "It is a perfect day."),
+    ("conduct", "kəndˈʌkt", "She will conduct the orchestra."),
+    ("conduct", "kˈɑndˌʌkt", "His conduct was poor."),
+    ("contract", "kəntɹˈækt", "Muscles contract when you lift."),
+    ("contract", "kˈɑntɹˌækt", "The contract expires soon."),
+    ("conflict", "kənflˈɪkt", "Our schedules conflict."),
+    ("conflict", "kˈɑnflˌɪkt", "The conflict lasted years."),
+    ("insult", "ɪnsˈʌlt", "Please don't insult me."),
+    ("insult", "ˈɪnsˌʌlt", "He took it as an insult."),
+    ("increase", "ɪnkɹˈis", "We must increase sales."),
+    ("increase", "ˈɪnkɹˌis", "There was a price increase."),
+    ("import", "ɪmpˈɔɹt", "We import coffee."),
+    ("import", "ˈɪmpˌɔɹt", "Import taxes rose."),
+    ("row", "ɹˈa͡ʊ", "The couple had a terrible row."),
+    ("row", "ɹˈo͡ʊ", "They row across the lake."),
+    ("row", "ɹˈo͡ʊ", "Three wins in a row."),
+    ("sow", "sˈo͡ʊ", "You reap what you sow."),
+    ("bass", "bˈæs", "He caught a huge bass in the lake."),
+    ("bass", "bˈe͡ɪs", "Turn up the bass."),
+    ("dove", "dˈo͡ʊv", "She dove off the pier."),
+    ("dove", "dˈʌv", "The dove is a symbol of peace."),
+    ("wound", "wˈa͡ʊnd", "He wound the rope around the post."),
+    ("wound", "wˈund", "The wound healed quickly."),
+    ("resume", "ɹˈɛzəmˌe͡ɪ", "Please attach a resume."),
+    ("resume", "ɹəzˈum", "We will resume after lunch."),
+    ("Polish", "pˈo͡ʊlɪʃ", "She speaks Polish at home."),
+    ("polish", "pˈɑlɪʃ", "Use shoe polish."),
+    ("console", "kənsˈo͡ʊl", "He tried to console the child."),
+    ("rebel", "ɹəbˈɛl", "They rebel against authority."),
+    ("attribute", "ətɹˈɪbjˌut", "Scientists attribute the change to heat."),
+    ("refund", "ɹˈifˌʌnd", "I want a refund."),
+    ("refund", "ɹəfˈʌnd", "We cannot refund tickets."),
+    ("lives", "lˈa͡ɪvz", "They live happy lives."),
+    ("lives", "lˈɪvz", "She lives in Rome."),
+    ("address", "ədɹˈɛs", "Send it to this address."),
+    ("house", "hˈa͡ʊz", "The museum will house the art."),
+    ("abuse", "əbjˈus", "Drug abuse is a problem."),
+    ("moderate", "mˈɑdəɹˌe͡ɪt", "He will moderate the panel."),
+    ("upset", "ˌʌpsˈɛt", "Do not upset the baby."),
+    ("defect", "dˈifɛkt", "It is a design defect."),
+    ("appropriate", "əpɹˈo͡ʊpɹiət", "Is this appropriate?"),
+    ("alternate", "ˈɔltəɹnˌe͡ɪt", "The days alternate between sun and rain."),
+    ("deliberate", "dəlˈɪbəɹət", "The fire was deliberate."),
+    ("elaborate", "əlˈæbəɹət", "They made an elaborate plan."),
+    ("intimate", "ˈɪntəmət", "It is an intimate space."),
+    ("animate", "ˈænəmˌe͡ɪt", "We animate films by hand."),
+    ("content", "kˈɑntɛnt", "Sugar content is low."),
+    ("object", "əbd͡ʒˈɛkt", "They object strongly."),
+    ("protest", "pɹˈo͡ʊtˌɛst", "Thousands joined the protest."),
+    ("entrance", "ˈɛntɹəns", "The entrance is on the left."),
+    ("permit", "pəɹmˈɪt", "Permit me to explain."),
+    ("record", "ɹəkˈɔɹd", "Record your voice here."),
+    ("reject", "ɹəd͡ʒˈɛkt", "They reject most offers."),
+    ("escort", "ˈɛskˌɔɹt", "An armed escort came."),
+    ("convict", "kˈɑnvˌɪkt", "A former convict runs it."),
+    ("combine", "kəmbˈa͡ɪn", "Combine the eggs and milk."),
+    ("extract", "ɪkstɹˈækt", "We extract oil from olives."),
+    ("desert", "dəzˈɜɹt", "He would not desert his friends."),
 )
+"""The word, its American sound, and a sentence that needs it."""
+
+
+def heard(word: str, sentence: str) -> str:
+    """Return the sound of the word in the sentence: the phonemes at its place."""
+    front = front_end("en-US")
+    spoken = front.normalise(sentence)
+    words = regex.findall(r"[\p{L}']+", spoken)
+    phonemes = front.phonemise([spoken])[0].split()
+    assert len(words) == len(phonemes), (words, phonemes)
+    return phonemes[words.index(word) if word in words else words.index(word.capitalize())].strip(".,;:?!")
+
+
+def test_nine_of_ten_heteronyms_are_read_by_their_context() -> None:
+    wrong = [
+        (word, sentence, said)
+        for word, sound, sentence in SENTENCES
+        if (said := heard(word, sentence)) != sound
+    ]
+    right = 1 - len(wrong) / len(SENTENCES)
+    assert right >= 0.9, wrong
+
+
+def test_the_list_has_forty_words_in_both_senses() -> None:
+    sounds: dict[str, set[str]] = {}
+    for word, sound, _ in SENTENCES:
+        sounds.setdefault(word.lower(), set()).add(sound)
+    assert sum(len(heard) > 1 for heard in sounds.values()) >= 40
