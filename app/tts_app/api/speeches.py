@@ -25,12 +25,12 @@ from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswe
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
 from tts_app.api.sse import event
-from tts_app.api.streams import kept_alive
+from tts_app.api.streams import ClosingStream, PrimedStream, kept_alive
 from tts_app.api.uninterrupted import uninterrupted
 from tts_app.audio.formats import FORMATS
 from tts_app.catalogue import CatalogueVoice
 from tts_app.security.principal import Scope
-from tts_app.serving.durable import file_name
+from tts_app.serving.durable import BrokenOffError, file_name
 from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import DamagedError, Stored
 from tts_app.storage.speeches import Speech, Status
@@ -131,12 +131,19 @@ async def get_speech(speech_id: str, tenant: Tenant, playground: Playground) -> 
     summary="Download audio",
 )
 async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
-    """Send the audio, or the part of it that `Range` asks for."""
+    """Send the audio, or the part of it that `Range` asks for.
+
+    While the gateway that is asked makes the speech, mp3, aac and opus are sent as they grow, to their end:
+    with 200, without a length, and without parts. If the making fails, the connection breaks off.
+    """
     speech = await _find(tenant, speech_id, playground)
+    growing = playground.durable.follow_audio(speech) if speech.status == Status.RUNNING else None
+    if growing is not None:
+        return await _growing(growing, speech, request, playground)
     if speech.status != Status.DONE or speech.bytes is None:
         failed = speech.status == Status.FAILED
         reason = f"has failed: {speech.error}" if failed else f"is {speech.status}; ask again later."
-        raise ApiError(409, f"The speech {reason}", code="failed" if failed else "not_ready")
+        raise _not_ready(reason, code="failed" if failed else "not_ready")
     if not await asyncio.to_thread(playground.store.exists, tenant, file_name(speech)):
         raise _gone()
     headers = {
@@ -170,6 +177,23 @@ async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground
         raise ApiError(503, message, param="id", code="file_damaged") from None
     await playground.recording.write(request, speech.id)
     return StreamingResponse(chain([first], blocks), status, headers, media_type)
+
+
+async def _growing(
+    pieces: AsyncGenerator[bytes, None], speech: Speech, request: Request, playground: Context
+) -> Response:
+    """Return the audio of a speech that is being made."""
+    try:
+        audio = await unless_left(PrimedStream.prime(pieces), request)
+    except CallerLeftError:
+        return left_response()
+    except (BrokenOffError, StopAsyncIteration):
+        raise _not_ready("could not be made to its end just now; ask for its status.") from None
+    await playground.recording.write(request, speech.id)
+    answer = ClosingStream(audio, audio, FORMATS[speech.format].media_type)
+    answer.headers["Accept-Ranges"] = "none"
+    answer.headers["Content-Disposition"] = f'inline; filename="{file_name(speech)}"'
+    return answer
 
 
 @router.get(
@@ -265,6 +289,10 @@ def _told(blocks: Iterator[bytes], speech: Speech) -> Iterator[bytes]:
     except DamagedError as error:
         log("audio damaged", level=logging.ERROR, speech=speech.id, error=error)
         raise
+
+
+def _not_ready(reason: str, code: str = "not_ready") -> ApiError:
+    return ApiError(409, f"The speech {reason}", code=code)
 
 
 def _gone() -> ApiError:

@@ -20,6 +20,8 @@ class Format:
     default_bitrate: int | None = None
     rates: tuple[int, ...] = ()
     """Sample rates in Hz that the format carries, lowest first; empty where it carries any."""
+    says_length: bool = False
+    """Whether the first bytes of a file say how long it is, which a stream cannot know."""
     usual_rate: int | None = None
     """The sample rate in Hz where none is chosen; None: that of the source, or the next higher one."""
 
@@ -95,8 +97,8 @@ FORMATS = MappingProxyType(
                 64 * _KBIT,
                 tuple(rate for rate in _MPEG_RATES if rate >= 16_000),
             ),
-            Format("flac", "audio/flac", "flac"),
-            Format("wav", "audio/wav", "wav"),
+            Format("flac", "audio/flac", "flac", says_length=True),
+            Format("wav", "audio/wav", "wav", says_length=True),
             # OpenAI's: raw 16-bit signed little-endian samples, at 24 kHz where no other rate is asked for.
             Format("pcm", "audio/pcm", "pcm", usual_rate=24_000),
         )

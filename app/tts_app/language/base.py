@@ -113,6 +113,7 @@ class FrontEnd(Protocol):
     """One locale's text front-end. Thread-safe; its models are loaded when it is made."""
 
     locale: str
+    verbaliser: Verbaliser
 
     def words(self, text: str) -> str:
         """Return text without markup as the words that are spoken, with . , ; : ? ! as the only punctuation.

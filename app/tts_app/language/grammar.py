@@ -277,7 +277,7 @@ def _times(forms: Forms) -> dict[str, str]:
     hour, minute, second = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)", r"(?P<second>[0-5]\d)"
     return {
         "time": rf"(?<![\d:.,]){hour}(?:[:.]{minute}(?::{second})?)?[ ]?{half}{_END}{_ABBREVIATED}"
-        rf"|(?<![\d:.,]){hour}:{minute}(?::{second})?(?![\d:])(?:[ ]?(?:h|hs|hrs|H){_END}{_ABBREVIATED})?"
+        rf"|(?<![\d:.,]){hour}:{minute}(?::{second})?(?!:?\d)(?:[ ]?(?:h|hs|hrs|H){_END}{_ABBREVIATED})?"
         rf"|(?<![\d:.,]){hour}h{minute}{_END}",
     }
 

@@ -22,6 +22,8 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `opening_words`: words before 9-5 that make it hours (open); ()
 - `cent_forms`: {written: currency} of signs for hundredths, in addition to ¢: {"p": "GBP"}; {}
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
+- `address_word(word: str, of_a_person: bool)`: says a word, or the digits, of a web or mail address; before
+  the @ it is the name of a person. What a hashtag says
 - `per`: the word for the slash of $50/night; what `symbol("/")` says
 - `leaves_signs`: whether digits, signs and hyphens without words stay, for the phonemiser; False
 - `digit_words`: lower-case words after which a number over 999 is read digit by digit (room 1204); ()
@@ -218,19 +220,33 @@ class _Scan:
         words = [f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split(".") if label)]
         step = rest.partition("?")[0].partition("#")[0].partition("/")[0]
         if _PLAIN_STEP.fullmatch(step):
-            words += [self._say.symbol("/"), self._tag_words(step)]
+            words += [self._say.symbol("/"), self._address_words(step)]
         return Piece(match.start(), match.start() + len(written), "url", _join(words))
 
     def _label(self, label: str) -> str:
         """Say one label of a host name: a word where it can be one, else letters."""
         if _SPELLED_LABEL.fullmatch(label) and label.lower() not in self._normaliser.spoken_labels:
             return self._say.letters(label.upper())
-        return self._tag_words(label)
+        return self._address_words(label)
+
+    def _address_words(self, part: str, of_a_person: bool = False) -> str:
+        """Say a part of a web or mail address."""
+        own: Callable[[str, bool], str] | None = option(self._say, "address_word", None)
+        if own is None:
+            return self._tag_words(part)
+        runs = _ADDRESS_PART.findall(part)
+        return _join(
+            own(word, of_a_person) if word.isalnum() else self._say.symbol(word)
+            for run in runs
+            for word in (words_of_tag(run) if run.isalnum() else [run])
+        )
 
     def _email(self, match: "regex.Match[str]") -> Piece:
         name, _, host = match[0].partition("@")
-        parts = [part if part.isalnum() else self._say.symbol(part) for part in _ADDRESS_PART.findall(name)]
-        said = [self._tag_words(part) if part.isascii() and part.isalnum() else part for part in parts]
+        said = [
+            self._address_words(part, of_a_person=True) if part.isalnum() else self._say.symbol(part)
+            for part in _ADDRESS_PART.findall(name)
+        ]
         labels = f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split("."))
         return self._piece(match, "email", _join([*said, self._say.symbol("@"), labels]))
 
@@ -244,7 +260,9 @@ class _Scan:
         )
 
     def _mention(self, match: "regex.Match[str]") -> Piece:
-        return self._piece(match, "mention", _join([self._say.symbol("@"), self._tag_words(match[0][1:])]))
+        point = f" {self._say.symbol('.')} "
+        name = point.join(self._tag_words(part) for part in match[0][1:].split("."))
+        return self._piece(match, "mention", _join([self._say.symbol("@"), name]))
 
     def _tag_words(self, tag: str) -> str:
         return _join(
@@ -388,7 +406,10 @@ class _Scan:
         return Piece(*match.span(), "date", say_date_span(first, last, self._say))
 
     def _numeric_date(self, written: str, year_first: bool) -> Date | None:
-        """Return the date written with digits, or None when there is no such day."""
+        """Return the date written with digits, or None when there is no such day.
+
+        With a year it is meant as a date even where the month has fewer days: 31/4/2026.
+        """
         parts = [int(part) for part in _DATE_MARK.split(written)]
         if year_first:
             year, month, day = parts
@@ -399,7 +420,8 @@ class _Scan:
             year = parts[2] if len(parts) == 3 else 0
             if len(parts) == 3 and year < 100:
                 year += 2000 if year < 70 else 1900
-        if not (1 <= month <= 12 and 1 <= day <= _MONTH_DAYS[month - 1]):
+        longest = 31 if year else _MONTH_DAYS[month - 1] if 1 <= month <= 12 else 0
+        if not (1 <= month <= 12 and 1 <= day <= longest):
             return None
         return Date(day=day, month=month, year=year or None)
 

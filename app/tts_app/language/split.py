@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import regex
 
+from tts_app.language.markup.writing import Listened, open_at
+
 LONGEST_SENTENCE = 2000
 """Most characters of a sentence as written: what has no end by then is cut, so that no text is read whole."""
 LONGEST_GRAPHEME = 128
@@ -160,18 +162,28 @@ def _last_grapheme(text: str, start: int, limit: int) -> int:
 
 
 class Sentences:
-    """Cuts a text that is still being written into whole sentences."""
+    """Cuts a text that is still being written into whole sentences.
+
+    What listeners are not to hear (fences of code, thoughts) is dropped as it comes, and no sentence ends
+    inside a link, a formula or a tag: each can be read by itself.
+    """
 
     def __init__(self) -> None:
+        self._listened = Listened()
         self._rest = ""
         self._unread = 1
         """Where the next sentence's end may begin in the rest: what is before was looked at."""
+        self._closed = 0
+        """Up to where no markup is open in the rest."""
 
     def push(self, text: str) -> list[str]:
         """Return the sentences that `text` completes; a short one comes with the next.
 
         One that is longer than LONGEST_SENTENCE is not waited for: its parts are returned.
         """
+        return self._cut(self._listened.push(text))
+
+    def _cut(self, text: str) -> list[str]:
         rest = self._rest + text
         whole: list[str] = []
         start = 0
@@ -180,20 +192,30 @@ class Sentences:
                 self._unread = found.start()
                 break  # more space may follow, or the sentence may continue
             self._unread = found.end() + 1
-            if found.end() - start >= SHORT_SENTENCE:
+            if found.end() - start >= SHORT_SENTENCE and self._is_closed(rest, found.end()):
                 whole.append(rest[start : found.end()])
                 start = found.end()
         else:
             self._unread = max(self._unread, len(rest) - 1)
         while len(rest) - start > LONGEST_SENTENCE:
             part = _part_end(rest, start)
+            if not self._is_closed(rest, part) and self._closed > start:
+                part = self._closed
             whole.append(rest[start:part])
             start = part
         self._rest = rest[start:]
         self._unread = max(self._unread - start, 1)
+        self._closed = max(self._closed - start, 0)
         return whole
+
+    def _is_closed(self, rest: str, end: int) -> bool:
+        """Whether no markup is open at `end`."""
+        place = open_at(rest, self._closed, end)
+        self._closed = end if place is None else place
+        return place is None
 
     def end(self) -> list[str]:
         """Return the rest, when nothing more is written."""
-        rest, self._rest, self._unread = self._rest, "", 1
-        return [rest] if rest.strip() else []
+        whole = self._cut(self._listened.end())
+        rest, self._rest, self._unread, self._closed = self._rest, "", 1, 0
+        return [*whole, rest] if rest.strip() else whole

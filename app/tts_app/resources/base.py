@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from tts_app.resources.rules import Rule
+from tts_app.resources.rules import Rule, inside_claim
 
 GROUP: Final = "ttsplayground.dev"
 VERSION: Final = "v1alpha1"
@@ -150,6 +150,7 @@ class Source(Resource):
             cel="!self.uri.startsWith('hf://') || has(self.revision)",
             holds=lambda source: not source.uri.startswith("hf://") or source.revision is not None,
         ),
+        inside_claim(),
     )
 
     uri: SourceUri

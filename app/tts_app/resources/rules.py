@@ -1,5 +1,6 @@
 """Rules over several fields, said once for Python and for the API server, so that the two never drift."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,32 @@ def exactly_one(what: str, **fields: str) -> Rule:
         cel=f"[{has}].filter(given, given).size() == 1",
         holds=lambda part: len(given(part)) == 1,
         found=lambda part: f"it has {' and '.join(given(part)) or 'none'}",
+    )
+
+
+_CLAIM = "pvc://[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/.*)?"
+_LEADS_OUT = "pvc://(.*/)?[.][.](/.*)?"
+
+
+def inside_claim(optional: bool = False) -> Rule:
+    """Return the rule that a `uri` of a volume claim, where it is one, stays in the claim.
+
+    `optional`: whether the part may lack the `uri`.
+    """
+    unless = "!has(self.uri) || " if optional else ""
+
+    def holds(part: Any) -> bool:
+        uri = part.uri or ""
+        if not uri.startswith("pvc://"):
+            return True
+        return re.fullmatch(_CLAIM, uri) is not None and re.fullmatch(_LEADS_OUT, uri) is None
+
+    return Rule(
+        "a pvc:// address is pvc://claim/path: the claim's name, and a path in it without '..'",
+        cel=f"{unless}!self.uri.startsWith('pvc://') || "
+        f"(self.uri.matches('^{_CLAIM}$') && !self.uri.matches('^{_LEADS_OUT}$'))",
+        holds=holds,
+        found=lambda part: f"it is {part.uri[:100]!r}",
     )
 
 

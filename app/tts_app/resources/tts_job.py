@@ -23,7 +23,7 @@ from tts_app.resources.locales import (
     canonical_locale,
     with_hyphens,
 )
-from tts_app.resources.rules import Rule, Unique, exactly_one, immutable
+from tts_app.resources.rules import Rule, Unique, exactly_one, immutable, inside_claim
 from tts_app.resources.status import TTSJobStatus
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav"]
@@ -104,7 +104,10 @@ class ConfigMapRef(Resource):
 class Posts(Resource):
     """Where the posts are: exactly one of a file, the resource itself or a ConfigMap."""
 
-    rules = (exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),)
+    rules = (
+        exactly_one("posts", uri="uri", inline="inline", config_map_ref="configMapRef"),
+        inside_claim(optional=True),
+    )
 
     uri: StorageUri | None = None
     """A file of records, or a folder of texts: pvc://claim/path, s3://, gs:// or file://."""
@@ -151,6 +154,7 @@ class Output(Resource):
                 and ("{locale}" in output.name_template or "{voice}" in output.name_template)
             ),
         ),
+        inside_claim(),
     )
 
     uri: StorageUri

@@ -29,6 +29,7 @@ from tts_app.resources.rules import (
     Unique,
     exactly_one,
     immutable,
+    inside_claim,
     known_quantization,
     known_voice_kinds,
 )
@@ -52,6 +53,8 @@ class Consent(Resource):
 
 class VoiceReference(Resource):
     """A clip that a cloning engine imitates."""
+
+    rules = (inside_claim(),)
 
     uri: SourceUri
     """Address of the clip."""

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from tts_app.audio.encode import completed_start
 from tts_app.audio.formats import FORMATS
 from tts_app.backoff import Backoff
 from tts_app.catalogue import UnknownVoiceError
@@ -18,7 +19,7 @@ from tts_app.serving.client import ModelUnavailableError
 from tts_app.serving.service import SpeechService, UnknownModelError
 from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.acts import UNRECORDED, Act
-from tts_app.storage.audio import AudioFile, AudioStore
+from tts_app.storage.audio import FRAME, AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.speeches import Speech, Speeches, Status
 from tts_app.telemetry import traces
@@ -52,6 +53,14 @@ class Progress:
 
     seconds: float = 0.0
     bytes: int = 0
+    file: AudioFile | None = None
+    ended: bool = False
+    whole: bool = False
+    """Whether it ended because all of it was made."""
+
+
+class BrokenOffError(Exception):
+    """A speech whose audio somebody follows was given up, or its making has failed."""
 
 
 Ended = Callable[[Speech, float, bool], None]
@@ -166,6 +175,40 @@ class DurableSpeeches:
                 return
             await changed.wait()
 
+    def follow_audio(self, speech: Speech) -> AsyncGenerator[bytes, None] | None:
+        """Return what yields the file of a speech while it is made; None: that cannot be followed.
+
+        It can once this gateway has made some of the speech, in a format whose first bytes do not say how
+        long it is, into a folder.
+
+        Raises (the generator):
+            BrokenOffError: it will not be made to its end, or not now.
+        """
+        progress = self._progress.get(speech.id)
+        if progress is None or progress.file is None or not progress.bytes:
+            return None
+        if FORMATS[speech.format].says_length:
+            return None
+        reader = progress.file.reader()
+        return None if reader is None else self._grown(speech.id, progress, reader)
+
+    async def _grown(
+        self, speech_id: str, progress: Progress, reader: IO[bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        with reader:
+            while True:
+                # Taken before the file is read, so that no piece falls between the two.
+                ended = progress.ended
+                changed = None if ended else self._changed.setdefault(speech_id, asyncio.Event())
+                if data := await asyncio.to_thread(reader.read, FRAME):
+                    yield data
+                elif changed is not None:
+                    await changed.wait()
+                elif progress.whole:
+                    return
+                else:
+                    raise BrokenOffError(f"the speech {speech_id} was not made to its end")
+
     async def delete(self, tenant: str, speech_id: str, act: Act = UNRECORDED) -> bool:
         """Remove a speech and its file, stopping its making. False: there is none.
 
@@ -200,7 +243,8 @@ class DurableSpeeches:
             finally:
                 task.cancel()
                 del self._making[speech_id]
-                self._progress.pop(speech_id, None)
+                if (progress := self._progress.pop(speech_id, None)) is not None:
+                    progress.ended = True
                 self._notify(speech_id)
             if not task.cancelled() and (error := task.exception()) is not None:
                 log("durable speech crashed", speech=speech_id, error=error)
@@ -247,6 +291,7 @@ class DurableSpeeches:
         except asyncio.CancelledError:
             with await starting:  # a thread cannot be stopped: remove the file that it makes
                 raise
+        progress.file = file
         with file:
             async with aclosing(self._service.speak_in_background(speech.tenant, utterance)) as chunks:
                 async for chunk in chunks:
@@ -254,7 +299,12 @@ class DurableSpeeches:
                     progress.seconds += chunk.seconds
                     progress.bytes = file.size
                     self._notify(speech.id)
+            if FORMATS[speech.format].says_length:
+                start_of = partial(completed_start, format=speech.format)
+                await asyncio.to_thread(file.correct_start, start_of)
+                progress.bytes = file.size
             await asyncio.to_thread(file.finish)
+            progress.whole = True
             await self._finish(speech, file, progress.seconds)
 
     async def _finish(self, speech: Speech, file: AudioFile, seconds: float) -> None:

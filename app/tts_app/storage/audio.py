@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,11 @@ class AudioStore:
         """
         folder = self._folder(tenant)
         parts = _parts(folder)
-        part = f"{parts}/{name}.{secrets.token_hex(4)}"
         if isinstance(self._fs, LocalFileSystem):
             private_folder(Path(parts))
-            private_file(Path(part))
         else:
             self._fs.makedirs(parts, exist_ok=True)
-        return AudioFile(self._fs, part, f"{folder}/{name}")
+        return AudioFile(self._fs, f"{parts}/{name}", f"{folder}/{name}")
 
     def exists(self, tenant: str, name: str) -> bool:
         """Return whether the file exists."""
@@ -139,18 +137,35 @@ class AudioFile:
     is still writing.
     """
 
-    def __init__(self, fs: Any, temporary: str, final: str) -> None:
+    def __init__(self, fs: Any, unfinished: str, final: str) -> None:
+        """Write to a file of its own, whose name begins with `unfinished`, until it is published as `final`.
+
+        Raises:
+            OSError: it cannot be begun.
+        """
         self._fs = fs
-        self._temporary = temporary
+        self._unfinished = unfinished
         self._final = final
-        self._file = fs.open(temporary, "wb")
         self._lock = Lock()
+        self._published = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin an empty file."""
+        self._temporary = f"{self._unfinished}.{secrets.token_hex(4)}"
+        if self.is_local:
+            private_file(Path(self._temporary))
+        self._file = self._fs.open(self._temporary, "wb")
         self._hash = hashlib.sha256()
         self._frame = hashlib.sha256()
         self._frames = b""
-        self._published = False
         self.size = 0
         """Bytes written."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is in a folder, where others can read it while it is written."""
+        return isinstance(self._fs, LocalFileSystem)
 
     @property
     def sha256(self) -> str:
@@ -165,23 +180,57 @@ class AudioFile:
     def push(self, data: bytes) -> None:
         """Append `data`."""
         with self._lock:
-            self._file.write(data)
-            self._hash.update(data)
-            rest = memoryview(data)
-            while rest:
-                piece = rest[: FRAME - self.size % FRAME]
-                self._frame.update(piece)
-                self.size += len(piece)
-                rest = rest[len(piece) :]
-                if self.size % FRAME == 0:
-                    self._frames += self._frame.digest()
-                    self._frame = hashlib.sha256()
+            self._append(data)
+            if self.is_local:
+                self._file.flush()
+
+    def _append(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        rest = memoryview(data)
+        while rest:
+            piece = rest[: FRAME - self.size % FRAME]
+            self._frame.update(piece)
+            self.size += len(piece)
+            rest = rest[len(piece) :]
+            if self.size % FRAME == 0:
+                self._frames += self._frame.digest()
+                self._frame = hashlib.sha256()
+
+    def reader(self) -> IO[bytes] | None:
+        """Open the file to be read while it is written; None: it is not in a folder, so it cannot be.
+
+        It reads on when the file is published, or is removed.
+        """
+        if not self.is_local:
+            return None
+        with self._lock:
+            return Path(self._final if self._published else self._temporary).open("rb")
+
+    def correct_start(self, start_of: Callable[[IO[bytes]], bytes]) -> None:
+        """Replace the first bytes by those that `start_of` returns, as many, for the whole file.
+
+        What was written is copied for that: object stores change nothing in place.
+        """
+        with self._lock:
+            self._file.close()
+            written = self._temporary
+            try:
+                with self._fs.open(written, "rb") as file:
+                    start = start_of(file)
+                    self._begin()
+                    self._append(start)
+                    file.seek(len(start))
+                    while block := file.read(FRAME):
+                        self._append(block)
+            finally:
+                self._fs.rm_file(written)
 
     def finish(self) -> None:
         """Flush everything to the disk."""
         with self._lock:
             self._file.flush()
-            if isinstance(self._fs, LocalFileSystem):
+            if self.is_local:
                 os.fsync(self._file.fileno())
             self._file.close()
 

@@ -5,19 +5,25 @@ import hashlib
 import json
 import sqlite3
 import threading
+import wave
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from tts_app.audio.encode import Encoder
 from tts_app.backoff import Backoff
 from tts_app.resources import VoiceModel
 from tts_app.resources.engines import ENGINES
 from tts_app.serving import durable, service
 from tts_app.serving.client import ModelUnavailableError
-from tts_app.speech import PLANNERS
+from tts_app.speech import PLANNERS, Chunk, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
 from tts_app.storage.speeches import Speeches
 
@@ -175,6 +181,113 @@ async def test_conditions_of_a_range_and_head(api: Any) -> None:
     other = await api.client.get(address, headers={"range": "bytes=0-3", "if-range": '"old"'})
     known = await api.client.get(address, headers={"if-none-match": f'"x", {tag}'})
     assert [same.status_code, other.status_code, known.status_code] == [206, 200, 304]
+
+
+class Slow:
+    """A model that speaks the first segment at once, and the others when it is told to `go`."""
+
+    def __init__(self, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+        self._spoken = 0
+        monkeypatch.setattr(api.model, "synthesise", self._synthesise)
+
+    async def _synthesise(self, *_args: Any, **_named: Any) -> np.ndarray[Any, Any]:
+        self._spoken += 1
+        if self._spoken > 1:
+            await self.go.wait()
+            if self.error is not None:
+                raise self.error
+        return np.zeros(10, np.float32)
+
+
+async def grows(api: Any, until: Any, **changes: Any) -> str:
+    """Order a speech and wait until its first segment is in its file; return its address."""
+    accepted = await api.client.post(PATH, json={**BODY, **changes})
+    address: str = accepted.headers["location"]
+    speech_id = address.rpartition("/")[2]
+    progress = api.context.durable._progress
+    await until(lambda: speech_id in progress and progress[speech_id].bytes)
+    return address
+
+
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac"])
+async def test_audio_is_sent_while_it_grows(
+    api: Any, until: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    slow = Slow(api, monkeypatch)
+    address = await grows(api, until, response_format=name)
+    speech = await api.context.durable.get("default", address.split("/")[-1])
+    pieces = api.context.durable.follow_audio(speech)
+    assert await asyncio.wait_for(anext(pieces), 10) == b"one@heart;"
+    others = [
+        asyncio.create_task(api.client.get(f"{address}/audio", headers={"range": "bytes=3-"})) for _ in "ab"
+    ]
+    await asyncio.sleep(0.05)
+    assert not any(other.done() for other in others)
+    slow.go.set()
+    assert b"".join([piece async for piece in pieces]) == b"two@heart;three@heart;"
+    for answer in await asyncio.gather(*others):
+        assert (answer.status_code, answer.content) == (200, AUDIO)
+        assert answer.headers["accept-ranges"] == "none"
+        assert not {"content-length", "etag", "content-range"} & set(answer.headers)
+    assert (await ended(api, address))["status"] == "done"
+    whole = await api.client.get(f"{address}/audio")
+    assert (whole.content, whole.headers["accept-ranges"]) == (AUDIO, "bytes")
+
+
+@pytest.mark.parametrize("end", ["failure", "deletion", "stop"])
+async def test_audio_that_is_not_made_to_its_end_breaks_off(
+    api: Any, until: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    slow = Slow(api, monkeypatch)
+    address = await grows(api, until)
+    durable_speeches = api.context.durable
+    pieces = durable_speeches.follow_audio(await durable_speeches.get("default", address.split("/")[-1]))
+    assert await anext(pieces) == b"one@heart;"
+    rest = asyncio.create_task(anext(pieces))
+    await asyncio.sleep(0.05)
+    if end == "failure":
+        slow.error = RuntimeError("broken")
+        slow.go.set()
+    elif end == "deletion":
+        await api.client.delete(address)
+    else:
+        await durable_speeches.stop()
+    with pytest.raises(durable.BrokenOffError):
+        await asyncio.wait_for(rest, 10)
+    assert (await api.client.get(f"{address}/audio")).status_code in (404, 409)
+
+
+async def test_a_file_that_says_its_length_is_sent_once_that_is_known(
+    api: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Slow(api, monkeypatch)
+    address = await grows(api, until, response_format="wav")
+    early = await api.client.get(f"{address}/audio")
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "not_ready")
+
+
+@pytest.mark.parametrize("name", ["wav", "flac"])
+async def test_a_stored_file_knows_its_length(api: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    async def encoded(
+        utterance: Utterance, capabilities: Any, _synthesise: Any, texts: Any = None
+    ) -> AsyncIterator[Chunk]:
+        encoder = Encoder(utterance.options.format, 24_000, sample_rate=utterance.options.sample_rate)
+        for _ in range(5):
+            yield Chunk(encoder.push(np.zeros(12_000, np.float32)), 0.5)
+        yield Chunk(encoder.flush(), 0)
+
+    monkeypatch.setattr(service.speech, "speak", encoded)
+    speech = await made(api, response_format=name, sample_rate=16_000)
+    file = (await api.client.get(speech["links"]["audio"])).content
+    assert (len(file), hashlib.sha256(file).hexdigest()) == (speech["bytes"], speech["sha256"])
+    with av.open(BytesIO(file)) as container:
+        assert container.duration == pytest.approx(2_500_000, abs=100)
+        assert container.streams.audio[0].rate == 16_000
+    if name == "wav":
+        with wave.open(BytesIO(file)) as opened:
+            assert opened.getnframes() == pytest.approx(40_000, abs=2)
 
 
 async def test_delete_stops_the_making_and_leaves_nothing(api: Any, tmp_path: Path, until: Any) -> None:

@@ -37,15 +37,18 @@ def spanish() -> FrontEnd:
         ("a las 20:00, a la 1:00, 19:30 h", "a las veinte horas, a la una, diecinueve treinta"),
         ("7:30 pm y 9:15 a. m.", "siete y media de la tarde y nueve y cuarto de la mañana."),
         ("lun-vie de 9 a 14 h", "lunes a viernes de nueve a catorce horas"),
-        ("1.º de mayo, 1er piso, 3.ª edad, 2ª vez", "uno de mayo, primer piso, tercera edad, segunda vez"),
-        ("13º y 21º", "decimotercero y vigésimo primero"),
+        (
+            "1.º de mayo, 1er piso, 3.ª edad, 2ª vez",
+            "primero de mayo, primer piso, tercera edad, segunda vez",
+        ),
+        ("13º y 21º", "decimotercero y vigesimoprimero"),
         ("912 345 678", "nueve uno dos, tres cuatro cinco, seis siete ocho"),
-        ("+34 612 34 56 78", "más tres cuatro, seis uno dos, tres cuatro, cinco seis, siete ocho"),
+        ("+34 612 34 56 78", "más treinta y cuatro, seis uno dos, tres cuatro, cinco seis, siete ocho"),
         (
             "-5 °C, 1,5 km, 500 m²",
             "menos cinco grados, uno coma cinco kilómetros, quinientos metros cuadrados",
         ),
-        ("1/2 ración, 3/4, 9/10", "media ración, tres cuartos, nueve de diez"),
+        ("1/2 ración, 3/4, 9/10", "media ración, tres cuartos, nueve sobre diez"),
         ("El Sr. García y la Dra. López", "El señor García y la doctora López"),
         ("WIFI GRATIS, IVA, DNI, GPS, TV", "wifi gratis, iva, de ene i, ge pe ese, te uve"),
         ("www.hotel.es y @sol", "hotel punto es y arroba sol"),
@@ -91,12 +94,12 @@ def test_spanish_verbaliser_says_every_unit(unit):
 def test_spanish_verbaliser_says_numbers_money_dates_and_times():
     say = SpanishVerbaliser()
     assert say.number(Decimal("3.05")) == "tres coma cero cinco"
-    assert say.number(Decimal("-2.125")) == "menos dos coma uno dos cinco"
+    assert say.number(Decimal("-2.125")) == "menos dos coma ciento veinticinco"
     assert say.money(Decimal("0.5"), "EUR") == "cincuenta céntimos"
     assert say.money(Decimal(1_000_000), "EUR") == "un millón de euros"
     assert say.date(Date(weekday=0)) == "lunes"
     assert say.time(Time(13, 0, twelve=True)) == "una de la tarde"
-    assert say.time(Time(9, 5)) == "nueve cero cinco"
+    assert say.time(Time(9, 5)) == "nueve y cinco"
     assert say.letters("ñW") == "eñe uve doble"
 
 

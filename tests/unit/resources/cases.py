@@ -213,9 +213,33 @@ def voice_kinds() -> Iterator[Case]:
         yield Case("speakers", change, says)
 
 
+OUTSIDE = (
+    "pvc://models/../../etc/passwd",
+    "pvc://models/..",
+    "pvc://../models",
+    "pvc://models/a/../b",
+    "pvc:///etc/passwd",
+    "pvc://Models/a",
+    "pvc://-models/a",
+)
+"""Addresses that name no claim, or a path that may lead out of it."""
+IN_CLAIM = "a pvc:// address is pvc://claim/path"
+
+
+def addresses() -> Iterator[Case]:
+    """Yield each field that may name a claim with each address that must not be there."""
+    for uri in OUTSIDE:
+        yield Case("text", {"spec.source.uri": uri}, IN_CLAIM)
+        yield Case("speakers", {"spec.source.uri": uri}, IN_CLAIM)
+        yield Case("described", {"spec.voices.1.reference.uri": uri}, IN_CLAIM)
+        yield Case("job", {"spec.output.uri": uri}, IN_CLAIM)
+        yield Case("job-of-its-own", {"spec.posts.uri": uri}, IN_CLAIM)
+
+
 RULES = [
     *quantizations(),
     *voice_kinds(),
+    *addresses(),
     Case("speakers", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("text", {"metadata.name": "gateway"}, "must not be called 'gateway'"),
     Case("fetched", {"spec.source.revision": None}, "an hf:// source needs `revision`"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -160,6 +161,66 @@ def test_audio_store_deletes_leftovers_of_a_crash_with_the_file(tmp_path: Path) 
     assert [name.partition(".mp3")[0] for name in files(tmp_path)] == ["b"] * 3
     store.delete_unfinished(TENANT, "b.mp3")
     assert files(tmp_path) == ["b.mp3"]
+
+
+@pytest.mark.parametrize("size", [4, 5, FRAME - 1, FRAME, FRAME + 1, 3 * FRAME])
+def test_the_start_of_a_file_can_be_corrected_at_its_end(tmp_path: Path, size: int) -> None:
+    for url in (str(tmp_path), "memory://corrected"):
+        store = AudioStore(url)
+        content = bytes(n % 251 for n in range(size))
+        told: list[bytes] = []
+
+        def start_of(file: IO[bytes], told: list[bytes] = told) -> bytes:
+            told.append(file.read())
+            return b"HEAD"
+
+        with store.write(TENANT, "a.wav") as file:
+            file.push(content[:3])
+            file.push(content[3:])
+            file.correct_start(start_of)
+            file.finish()
+            file.publish()
+        right = b"HEAD" + content[4:]
+        assert told == [content]
+        assert (file.size, file.sha256) == (size, hashlib.sha256(right).hexdigest())
+        stored = Stored(file.size, file.sha256, file.frames)
+        assert b"".join(store.read(TENANT, "a.wav", stored, 0, size)) == right
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.wav"]
+
+
+def test_nothing_stays_of_a_file_whose_start_cannot_be_corrected(tmp_path: Path) -> None:
+    def start_of(_file: IO[bytes]) -> bytes:
+        raise ValueError("it is no such file")
+
+    with (
+        pytest.raises(ValueError, match="no such file"),
+        AudioStore(str(tmp_path)).write(TENANT, "a") as file,
+    ):
+        file.push(b"abc")
+        file.correct_start(start_of)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_file_is_read_while_it_is_written_and_to_its_end_when_it_is_published(tmp_path: Path) -> None:
+    with AudioStore(str(tmp_path)).write(TENANT, "a.mp3") as file:
+        file.push(b"one")
+        reader = file.reader()
+        assert reader is not None
+        with reader:
+            assert reader.read() == b"one"
+            assert reader.read() == b""
+            file.push(b"two")
+            assert reader.read() == b"two"
+            file.push(b"three")
+            file.finish()
+            file.publish()
+            assert reader.read() == b"three"
+        late = file.reader()
+        assert late is not None
+        with late:
+            assert late.read() == b"onetwothree"
+    with AudioStore("memory://grown").write(TENANT, "a.mp3") as elsewhere:
+        assert elsewhere.reader() is None
 
 
 def test_audio_store_works_on_other_file_systems() -> None:

@@ -111,10 +111,11 @@ class ArabicFrontEnd(ReadsMarkup):
 
     def __init__(self, locale: str, dialect: Dialect | None = None) -> None:
         self.locale = locale
-        self.verbaliser = ArabicVerbaliser(locale)
+        numbers = ArabicVerbaliser(locale)
+        self.verbaliser = numbers
         self._dialect = dialect or DIALECTS[locale]
         self._lexicon = _read_lexicon(locale)
-        self._context = Context(self.verbaliser)
+        self._context = Context(numbers)
         self._arabizi = Arabizi(
             entry.rpartition("=")[2] for listing in LEXICONS[locale] for entry in listing.split()
         )

@@ -53,11 +53,11 @@ class English(ReadsMarkup):
         """Make the front-end of `locale` on the lexicon of its variety."""
         self.locale = locale
         self._lexicon = lexicon
-        self._verbaliser = EnglishVerbaliser(locale, self._capitals)
+        self.verbaliser = EnglishVerbaliser(locale, self._capitals)
 
     def words(self, text: str) -> str:
         """Return `text` as English words with . , ; : ? ! as the only punctuation."""
-        spoken = normalise(_SAINT.sub("Saint ", text), self._verbaliser)
+        spoken = normalise(_SAINT.sub("Saint ", text), self.verbaliser)
         return " ".join(romanise(spoken).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:

@@ -26,13 +26,13 @@ class GenericFrontEnd(ReadsMarkup):
             EspeakError: the espeak-ng program is missing, or older than the table of its voices.
         """
         self.locale = locale
-        self._verbaliser = verbaliser or GenericVerbaliser(locale)
+        self.verbaliser = verbaliser or GenericVerbaliser(locale)
         self._is_latin = script_of(locale) == "Latin"
         self._espeak = Espeak(espeak_voice(locale), tie=TIE)
 
     def words(self, text: str) -> str:
         """Return `text` as words, with . , ; : ? ! as the only punctuation, and numbers for espeak-ng."""
-        spoken = normalise(text, self._verbaliser)
+        spoken = normalise(text, self.verbaliser)
         return " ".join((romanise(spoken) if self._is_latin else spoken).split())
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:

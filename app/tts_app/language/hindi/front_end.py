@@ -6,15 +6,17 @@ from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
-from tts_app.language.hindi.words import (
+from tts_app.language.hindi.notation import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
-    HINDI,
+    HINDI_NOTATION,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    PLACE_WORDS,
     UNIT_FORMS,
     WEEKDAY_FORMS,
 )
+from tts_app.language.hindi.words import HINDI
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.markup.reader import ReadsMarkup
@@ -31,7 +33,12 @@ DEVANAGARI = Script(
         **dict.fromkeys(("ली", "री", "थी", "ठी"), "ी"),
         **dict.fromkeys(("ले", "रे", "थे", "ठे"), "े"),
     },
+    masculine=("वाँ", "ा"),
+    regular_endings={"ा": "वाँ", "ी": "वीं", "े": "वें"},
     either="या",
+    oblique_of="के",
+    both="और",
+    other_letters=("एफ", "क्यु", "जेड", "डब्लू", "ऐ", "ऐस", "ऐम", "ऐन", "ऐल"),
     joint="",
 )
 
@@ -45,6 +52,7 @@ class HindiVerbaliser(IndicVerbaliser):
     weekday_forms = WEEKDAY_FORMS
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
+    place_words = PLACE_WORDS
 
     def __init__(self) -> None:
         super().__init__(HINDI, WORDS)
@@ -56,7 +64,10 @@ class HindiFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
-        self._normalise = IndicNormaliser(HindiVerbaliser(), HINDI, DEVANAGARI, in_devanagari, to_devanagari)
+        self.verbaliser = HindiVerbaliser()
+        self._normalise = IndicNormaliser(
+            self.verbaliser, HINDI, HINDI_NOTATION, DEVANAGARI, in_devanagari, to_devanagari
+        )
         self._espeak = Espeak("hi")
         load()
 

@@ -51,7 +51,16 @@ www डब्ल्यू-डब्ल्यू-डब्ल्यू http ए�
 sms एसएमएस gst जीएसटी atm एटीएम otp ओटीपी qr क्यूआर bbq बारबेक्यू usa यूएसए uae यूएई dinner डिनर
 buffet बुफ़े breakfast ब्रेकफ़ास्ट family फ़ैमिली party पार्टी music म्यूज़िक travel ट्रैवल view व्यू
 views व्यूज़ beach बीच suite स्वीट suites स्वीट्स garden गार्डन rooftop रूफ़टॉप swimming स्विमिंग
-parking पार्किंग
+parking पार्किंग gmail जीमेल hotmail हॉटमेल outlook आउटलुक yahoo याहू google गूगल wikipedia विकिपीडिया
+irctc आईआरसीटीसी rbi आरबीआई sbi एसबीआई hdfc एचडीएफ़सी icici आईसीआईसीआई gov गॉव edu ई-डी-यू nic एन-आई-सी
+amazon अमेज़न flipkart फ़्लिपकार्ट
+netflix नेटफ़्लिक्स spotify स्पॉटिफ़ाई microsoft माइक्रोसॉफ़्ट apple ऐपल samsung सैमसंग zoom ज़ूम
+chatgpt चैटजीपीटी openai ओपनएआई
+ip आई-पी github गिटहब daraz दराज़ nadra नादरा users यूज़र्स downloads डाउनलोड्स desktop डेस्कटॉप
+download डाउनलोड upload अपलोड
+html एचटीएमएल php पीएचपी jpg जे-पी-जी jpeg जे-पेग png पी-एन-जी xlsx एक्स-एल-एस-एक्स docx डॉक-एक्स csv सी-एस-वी
+iphone आईफ़ोन ipad आईपैड android ऐंड्रॉयड bluetooth ब्लूटूथ usb यूएसबी
+emi ईएमआई pm पीएम cm सीएम ceo सीईओ ipl आईपीएल bjp बीजेपी upsc यूपीएससी covid कोविड
 """
 _ROMANISED = """
 aap आप aapka आपका aapke आपके aapki आपकी aapko आपको hum हम hamara हमारा hamare हमारे hamari हमारी
@@ -81,5 +90,6 @@ def _table(*texts: str) -> dict[str, str]:
     return words
 
 
+ENGLISH_WORDS = frozenset(_table(_ENGLISH))
 WORDS = {word: said.replace("-", " ") for word, said in _table(_ENGLISH, _ROMANISED).items()}
 """Devanagari by Latin word in lower case; for spellings of both English and romanised Hindi, English wins."""

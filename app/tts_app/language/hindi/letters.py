@@ -14,7 +14,7 @@ from importlib.resources import files
 import regex
 
 from tts_app.language.espeak import Espeak
-from tts_app.language.hindi.latin import WORDS
+from tts_app.language.hindi.latin import ENGLISH_WORDS, WORDS
 
 _VIRAMA = "\N{DEVANAGARI SIGN VIRAMA}"
 _NASAL, _NASAL_ABOVE = "\N{DEVANAGARI SIGN CANDRABINDU}", "\N{DEVANAGARI SIGN ANUSVARA}"
@@ -118,6 +118,7 @@ def write(sounds: str) -> str:
 def load() -> None:
     """Read the English dictionary (half a second), so that the first Latin word does not wait for it."""
     _english()
+    _common()
 
 
 def in_devanagari(word: str) -> str:
@@ -147,6 +148,23 @@ def _english() -> dict[str, str]:
             if said and (word.islower() or word.lower() not in entries):
                 words[word.lower()] = said
     return words
+
+
+def is_common(word: str) -> bool:
+    """Return whether a word of Latin letters, in lower case, is one that everybody spells alike: no name."""
+    return word in ENGLISH_WORDS or word in _common()
+
+
+def is_known(word: str) -> bool:
+    """Return whether a word of Latin letters, in lower case, is a word, a name or two words in one."""
+    return word in WORDS or word in _english() or _in_two(word) is not None
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    """Return the words that misaki's dictionary has in lower case."""
+    entries = json.loads(files("misaki.data").joinpath("us_gold.json").read_text(encoding="utf-8"))
+    return frozenset(word for word in entries if word.islower())
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,51 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import currency_name
+from tts_app.language.hindi.letters import is_common, is_known
+from tts_app.language.units import unit_name
 
 CROWDED = 4
 """Most letters of initials; a longer word in capitals is a word."""
+LONGEST_SPELLED = 10
+"""Most letters of a word that is spelled in a web address."""
+SHORTEST_NAME = 5
+"""Least letters of a name in a web address; a shorter one is spelled: it may be initials (pia)."""
+EXACT = frozenset(
+    {"hz", "mhz", "ghz", "v", "mah", "mp", "mbps", "gbps", "kb", "star", "celsius", "fahrenheit"}
+)
+"""Units whose amounts are read as figures: nobody says half past two gigahertz."""
+_HALF, _QUARTER = Decimal("0.5"), Decimal("0.25")
+
+
+@dataclass(frozen=True, slots=True)
+class Quarters:
+    """The words of halves and quarters before a counted thing: half past two and two and a half are one."""
+
+    half: str
+    """0.5."""
+    three_quarters: str
+    """0.75."""
+    one_and_half: str
+    two_and_half: str
+    and_half: str
+    """The word before 3 that makes it 3.5."""
+    and_quarter: str
+    """The word before 3 that makes it 3.25, and alone 1.25."""
+    less_quarter: str
+    """The word before 3 that makes it 2.75."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mathematics:
+    """The words of powers and roots, each after what it applies to."""
+
+    square: str
+    cube: str
+    power: str
+    square_root: str
+    cube_root: str
+    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +82,23 @@ class Vocabulary:
     day_parts: tuple[str, str, str, str]
     """Morning, afternoon, evening, night."""
     clock: Mapping[str, str]
-    """`hour`, `past`, `minutes`, `seconds`, `quarter_past`, `half_past`, `quarter_to`, `half_past_one`,
-    `half_past_two`."""
+    """`hour`, `past`, `minutes`, `seconds`."""
+    quarters: Quarters
     units: Mapping[str, tuple[str, str]]
     """The names of one and of several, by the keys of `semiotics.UNITS`."""
     out_of: str
     """The words between the best possible mark and the given one."""
+    over: str
+    """The word between numerator and denominator."""
+    mixed: str
+    """The word between a whole number and a fraction that has no name."""
     fractions: Mapping[int, str]
     """The names of a half, thirds and quarters, by their denominator."""
+    mathematics: Mathematics
+    borrowed_ordinals: Mapping[int, str]
+    """English ordinals as they are said inside the language, 1 to 20 and the tens: 1st, 5th."""
+    borrowed_tens: Mapping[int, str]
+    """English tens, which go before the ordinals of 1 to 9: 21st."""
     decade: str
     to: str
     letters: Mapping[str, str]
@@ -60,6 +111,7 @@ class IndicVerbaliser:
 
     day_first = True
     decimal_mark = "."
+    digit_words: tuple[str, ...] = ()
 
     def __init__(self, vocabulary: Vocabulary, known: Mapping[str, str]) -> None:
         """`known`: Latin words, in lower case, that are never spelled letter by letter."""
@@ -68,6 +120,8 @@ class IndicVerbaliser:
         self.locale = vocabulary.locale
         self.home_currency = vocabulary.home_currency
         self.per = vocabulary.symbols["per"]
+        self.to = vocabulary.to
+        self.over = vocabulary.over
 
     def number(self, value: Decimal) -> str:
         """Say a cardinal, decimal or negative number, in lakhs and crores."""
@@ -81,14 +135,56 @@ class IndicVerbaliser:
             words += [self._words.point, self.digits(f"{abs(value):f}".partition(".")[2])]
         return " ".join(words)
 
+    def counted(self, value: Decimal) -> str:
+        """Say how many of something there are: halves and quarters by their own words, as people count."""
+        return self.quarters(value) or self.number(value)
+
+    def quarters(self, value: Decimal) -> str | None:
+        """Say 0.5, 0.75, 1.25, 1.5 ... 99.75 by the words of halves and quarters, or None for another number.
+
+        1.50 is None: who writes a nought means a measured value.
+        """
+        exponent = value.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent not in (-1, -2) or not 0 < value < 100:
+            return None
+        named = self._words.quarters
+        whole = int(value)
+        if exponent == -1 and value - whole == _HALF:
+            alone = {0: named.half, 1: named.one_and_half, 2: named.two_and_half}
+            return alone.get(whole) or f"{named.and_half} {self._cardinal(whole)}"
+        if value - whole == _QUARTER and whole:
+            return named.and_quarter if whole == 1 else f"{named.and_quarter} {self._cardinal(whole)}"
+        if value - whole == _QUARTER * 3:
+            return f"{named.less_quarter} {self._cardinal(whole + 1)}" if whole else named.three_quarters
+        return None
+
     def ordinal(self, value: int) -> str:
-        """Say an ordinal number, in the masculine."""
+        """Say `1st`, `21st`: up to 99 the English word, as in speech; `native_ordinal` says पहला."""
+        tens, ones = divmod(value, 10)
+        if value in self._words.borrowed_ordinals:
+            return self._words.borrowed_ordinals[value]
+        if 20 < value < 100:
+            return f"{self._words.borrowed_tens[tens * 10]} {self._words.borrowed_ordinals[ones]}"
+        return self.native_ordinal(value)
+
+    def native_ordinal(self, value: int) -> str:
+        """Say an ordinal number in the language's own words, in the masculine."""
         irregular = self._words.ordinals.get(value)
-        return irregular or f"{self._cardinal(value)}{self._words.ordinal_ending}"
+        return irregular or f"{self.year(value)}{self._words.ordinal_ending}"
 
     def digits(self, digits: str) -> str:
         """Say ASCII digits one by one."""
         return " ".join(self._words.cardinals[int(digit)] for digit in digits)
+
+    def telephone(self, groups: list[str], international: bool) -> str:
+        """Say a telephone number digit by digit, with a pause between its groups."""
+        said = ", ".join(self.digits(part) for group in groups for part in _breaths(group))
+        return f"{self.symbol('+')} {said}" if international else said
+
+    def lettered(self, number: str, letters: str) -> str:
+        """Say the number of a flat, seat or gate with its letters: 4B; three digits are said one by one."""
+        said = self.number(Decimal(number)) if len(number) < 3 else self.digits(number)
+        return f"{said} {self.letters(letters)}"
 
     def year(self, value: int) -> str:
         """Say a year: from 1100 to 1999 in hundreds."""
@@ -103,17 +199,29 @@ class IndicVerbaliser:
         return f"{self.year(value)} {self._words.decade}"
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Say an amount, with its hundredths by their own name."""
-        one, several, hundredth = self._words.currencies[currency]
-        if amount != amount.quantize(Decimal("0.01")):
-            return f"{self.number(amount)} {several}"
+        """Say an amount, with its hundredths by their own name, if they have one here."""
+        hundredth = self._words.currencies[currency][2] if currency in self._words.currencies else ""
+        if not hundredth or amount != amount.quantize(Decimal("0.01")):
+            return f"{self.number(amount)} {self.currency(amount, currency)}"
         whole, hundredths = divmod(int(abs(amount) * 100), 100)
         words = [self._words.minus] if amount < 0 else []
         if whole or not hundredths:
-            words += [self._cardinal(whole), one if whole == 1 else several]
+            words += [self._cardinal(whole), self.currency(Decimal(whole), currency)]
         if hundredths:
             words += [self._cardinal(hundredths), hundredth]
         return " ".join(words)
+
+    def currency(self, amount: Decimal, currency: str) -> str:
+        """Return the name of a currency after an amount: our own, else CLDR's."""
+        own = self._words.currencies.get(currency)
+        if own is None:
+            return currency_name(self.locale, currency, amount)
+        return own[0] if amount == 1 else own[1]
+
+    def money_span(self, low: Decimal, high: Decimal, factor_words: str, currency: str) -> str:
+        """Say a range of amounts, with the scale and the currency once at its end."""
+        said = self.span(self.counted(low), self.counted(high))
+        return " ".join(word for word in (said, factor_words, self.currency(Decimal(2), currency)) if word)
 
     def percent(self, value: Decimal) -> str:
         """Say a percentage."""
@@ -135,20 +243,27 @@ class IndicVerbaliser:
         weekday = self._words.weekdays[date.weekday]
         return f"{weekday}, {said}" if said else weekday
 
+    def date_span(self, first: Date, last: Date) -> str:
+        """Say a range of dates; what both have in common is said once, at the end."""
+        year = None if first.year == last.year else first.year
+        month = None if (first.month, year) == (last.month, None) else first.month
+        if first.day is None:
+            return self.span(self.date(Date(month=first.month, year=year)), self.date(last))
+        return self.span(self.date(Date(first.day, month, year, first.weekday)), self.date(last))
+
     def time(self, time: Time) -> str:
         """Say a time of day: quarters and halves by name, the part of the day where it is known."""
         clock = self._words.clock
         hour = time.hour % 12 or 12
+        quarters = self.quarters(hour + Decimal(time.minute) / 60) if time.minute % 15 == 0 else None
         if time.minute == 0:
             said = f"{self._cardinal(hour)} {clock['hour']}"
-        elif time.minute == 30 and hour in (1, 2):
-            said = f"{clock['half_past_one' if hour == 1 else 'half_past_two']} {clock['hour']}"
-        elif time.minute == 30:
-            said = f"{clock['half_past']} {self._cardinal(hour)} {clock['hour']}"
-        elif time.minute == 15:
-            said = f"{clock['quarter_past']} {self._cardinal(hour)} {clock['hour']}"
-        elif time.minute == 45:
-            said = f"{clock['quarter_to']} {self._cardinal(hour % 12 + 1)} {clock['hour']}"
+        elif time.minute == 45 and hour == 12:
+            said = f"{self._words.quarters.less_quarter} {self._cardinal(1)} {clock['hour']}"
+        elif time.minute == 15 and hour == 1:
+            said = f"{self._words.quarters.and_quarter} {self._cardinal(1)} {clock['hour']}"
+        elif quarters:
+            said = f"{quarters} {clock['hour']}"
         else:
             minutes = self._cardinal(time.minute)
             said = f"{self._cardinal(hour)} {clock['past']} {minutes} {clock['minutes']}"
@@ -158,17 +273,64 @@ class IndicVerbaliser:
             return f"{self._day_part(time.hour)} {said}"
         return said
 
+    def time_span(self, first: Time, last: Time) -> str:
+        """Say a range of times."""
+        return self.span(self.time(first), self.time(last))
+
     def measure(self, amount: Decimal, unit: str) -> str:
-        """Say a quantity of a unit of `semiotics.UNITS`."""
-        one, several = self._words.units[unit]
-        return f"{self.number(amount)} {one if amount == 1 else several}"
+        """Say a quantity of a unit, by our own name for it or CLDR's."""
+        said = self.number(amount) if unit in EXACT else self.counted(amount)
+        return f"{said} {self.unit(amount, unit)}"
+
+    def unit(self, amount: Decimal, unit: str) -> str:
+        """Return the name of a unit after an amount. One and a half is singular, as in speech."""
+        own = self._words.units.get(unit)
+        if own is None:
+            return unit_name(self.locale, unit, amount)
+        return own[0] if 0 < amount < 2 else own[1]
+
+    def measure_span(self, low: Decimal, high: Decimal, unit: str) -> str:
+        """Say a range of quantities, with the unit once at its end."""
+        say = self.number if unit in EXACT else self.counted
+        return f"{self.span(say(low), say(high))} {self.unit(high, unit)}"
+
+    def rating(self, score: Decimal, of: Decimal) -> str:
+        """Say a mark: out of ten, nine."""
+        return f"{self.number(of)} {self._words.out_of} {self.number(score)}"
 
     def fraction(self, above: Decimal, below: Decimal) -> str:
-        """Say 3/4 as a fraction and 9/10 as a mark."""
-        name = self._words.fractions.get(int(below)) if below == int(below) and above < below else None
+        """Say 3/4: halves, thirds and quarters by name, others as 3 over 8."""
+        name = self._words.fractions.get(int(below)) if below == int(below) and 0 < above < below else None
         if name is None:
-            return f"{self.number(below)} {self._words.out_of} {self.number(above)}"
+            return f"{self.number(above)} {self._words.over} {self.number(below)}"
         return name if below == 2 else f"{self.number(above)} {name}"
+
+    def mixed(self, whole: int, above: int, below: int, unit: str) -> str:
+        """Say 2 1/2, before a unit or alone: by the words of halves and quarters where there are such."""
+        value = whole + (Decimal(above) / below if below in (2, 4) else Decimal(0))
+        said = self.quarters(value)
+        if said is None:
+            part = self.fraction(Decimal(above), Decimal(below))
+            said = f"{self._cardinal(whole)} {self._words.mixed} {part}"
+        return f"{said} {self.unit(whole + Decimal(above) / below, unit)}" if unit else said
+
+    def power(self, base: str, exponent: str, value: Decimal | None) -> str:
+        """Say a power: square and cube by name."""
+        words = self._words.mathematics
+        if value == 2:
+            return f"{base} {words.square}"
+        if value == 3:
+            return f"{base} {words.cube}"
+        return f"{base} {words.power} {exponent}"
+
+    def root(self, of: str, degree: int) -> str:
+        """Say a root."""
+        words = self._words.mathematics
+        if degree == 2:
+            return f"{of} {words.square_root}"
+        if degree == 3:
+            return f"{of} {words.cube_root}"
+        return f"{of} {words.root.format(self.native_ordinal(degree))}"
 
     def span(self, first: str, second: str) -> str:
         """Say a range."""
@@ -178,6 +340,19 @@ class IndicVerbaliser:
         """Spell Latin letters one by one; leave out everything else."""
         named = self._words.letters
         return " ".join(named[letter] for letter in letters.upper() if letter in named)
+
+    def address_word(self, word: str, of_a_person: bool) -> str:
+        """Say a word of a web or mail address: digits and unknown words one by one, and the names of persons.
+
+        Whoever writes the address down must know how the name is spelled: Kumar or Kumaar.
+        """
+        if word.isdigit():
+            return self.digits(word)
+        plain = word.lower()
+        named = plain in self._known or (len(word) >= SHORTEST_NAME and is_known(plain))
+        if not word.isascii() or is_common(plain) or (named and not of_a_person):
+            return word
+        return self.letters(word) if len(word) <= LONGEST_SPELLED else word
 
     def symbol(self, symbol: str) -> str:
         """Say a symbol between words; '' for one that is not said."""
@@ -210,3 +385,10 @@ class IndicVerbaliser:
         if 12 <= hour < 16:
             return afternoon
         return evening if 16 <= hour < 20 else night
+
+
+def _breaths(digits: str) -> list[str]:
+    """Return digits in pieces of at most five, each said in one breath."""
+    pieces = -(-len(digits) // 5)
+    size = -(-len(digits) // pieces)
+    return [digits[at : at + size] for at in range(0, len(digits), size)]

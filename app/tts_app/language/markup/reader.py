@@ -2,11 +2,17 @@
 
 from abc import ABC, abstractmethod
 
-from tts_app.language.markup.plain import without_markup
+from tts_app.language.base import Verbaliser
+from tts_app.language.markup.latex import say_formula
+from tts_app.language.markup.plain import parse_plain
+from tts_app.language.markup.say_as import say_as
+from tts_app.language.markup.spans import Span
 
 
 class ReadsMarkup(ABC):
     """Base of the front-ends: gives them `normalise`, which reads a text's markup, then its `words`."""
+
+    verbaliser: Verbaliser
 
     @abstractmethod
     def words(self, text: str) -> str:
@@ -14,4 +20,21 @@ class ReadsMarkup(ABC):
 
     def normalise(self, text: str) -> str:
         """Return a text as people write it as the words that are spoken: see `base.FrontEnd`."""
-        return self.words(without_markup(text))
+        spans = parse_plain(text).spans
+        if len(spans) == 1 and spans[0].is_words:
+            return self.words(spans[0].text)
+        return self.words("".join(written_out(span, self.verbaliser) for span in spans))
+
+
+def written_out(span: Span, verbaliser: Verbaliser) -> str:
+    """Return a span as text that a front-end's `words` reads: formulas and what SSML interprets in words.
+
+    A text that is not what SSML's `say-as` calls it is read as any other.
+    """
+    if span.pause is not None:
+        return " "
+    if span.mathematics:
+        return f" {say_formula(span.text, verbaliser)} "
+    if span.say_as:
+        return say_as(span.text, span.say_as, verbaliser) or span.text
+    return span.text

@@ -16,7 +16,8 @@ _FEMININE = word_set(
 _MASCULINE = word_set(
     "artista artistas clima día días guardia idioma idiomas mapa mapas pijama pijamas planeta planetas "
     "poeta problema problemas programa programas sistema sistemas sofá sofás spa spas tema temas "
-    "turista turistas yoga"
+    "turista turistas yoga córdoba córdobas lempira lempiras balboa balboas kwacha kwachas nakfa nakfas "
+    "tala talas taka takas pula pulas kwanza kwanzas"
 )
 _NUMBER_WORDS = word_set(
     "y mil veintiún un millón millones veintiuno veintidós veintitrés veinticuatro veinticinco "
@@ -29,13 +30,23 @@ _NOT_COUNTED = word_set(
     "a al ante antes bajo cada como con contra cuando de del desde después donde durante e el ella en "
     "entre era es está están fue ha han hasta hay hoy la las le les lo los más me menos mi ni no o para "
     "pero por porque punto que se según ser si sin sobre son su sus también te tu u un una ya coma por "
-    "barra arroba"
+    "barra arroba mill"
+)
+_MONTHS = word_set(
+    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre ene "
+    "feb mar abr may jun jul ago sep sept oct nov dic"
 )
 _NAMED = word_set("número coma habitación página sala puerta planta teléfono apartado año punto")
 """After these words a number is a name and agrees with nothing."""
+_LAST_LARGE = regex.compile(r"(.*\b(?:mill|bill|trill)(?:ón|ones)\b *+|)(.*)")
+"""Millions, which are masculine whatever is counted, and the rest: doscientos millones una libras."""
 _TENS = word_set("treinta cuarenta cincuenta sesenta setenta ochenta noventa")
 _WORD = regex.compile(r"[\p{L}\p{M}]++|[^\p{L}\p{M}\s]")
-_BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )\b1 (?=(\p{Ll}{3,}))")
+_BEFORE_MILLIONS = regex.compile(r"\b(?:veintiuno|uno)\b(?= (?:mil )?(?:mill|bill|trill)(?:ón|ones)\b)")
+_BEFORE_LARGE = {"uno": "un", "veintiuno": "veintiún"}
+_DOUBLED = regex.compile(r"\b([Uu]n) un\b")
+"""`un 1/11` has its article twice."""
+_BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )(?<![Ll]a )\b1 (?=(\p{Ll}{3,}))")
 
 
 @lru_cache(maxsize=4096)
@@ -52,11 +63,13 @@ def counted(value: int, noun: str) -> str:
 
 def feminine(number: str) -> str:
     """Return the words of a cardinal for things of feminine gender."""
-    said = regex.sub(r"cientos\b", "cientas", number).replace("quinientos", "quinientas")
-    said = regex.sub(r"\bveinti(?:uno|ún)\b(?! mill)", "veintiuna", said)
-    return regex.sub(
+    large, small = _LAST_LARGE.fullmatch(number).groups()  # type: ignore[union-attr]
+    said = regex.sub(r"cientos\b", "cientas", small).replace("quinientos", "quinientas")
+    said = regex.sub(r"\bveinti(?:uno|ún)\b", "veintiuna", said)
+    said = regex.sub(
         r"\by uno?(?= mil\b|$)|^uno$|(?<=\s)uno$", lambda m: "y una" if m[0][0] == "y" else "una", said
     )
+    return f"{large}{said}"
 
 
 def masculine(number: str) -> str:
@@ -69,12 +82,26 @@ def is_feminine(noun: str) -> bool:
     return noun in _FEMININE or (noun not in _MASCULINE and _FEMININE_ENDING.search(noun) is not None)
 
 
+def is_noun(word: str) -> bool:
+    """Return whether a word in small letters may be what a number counts."""
+    return word not in _NOT_COUNTED
+
+
+def singular(noun: str) -> str:
+    """Return a noun in the singular, by its ending: taza, noche, mes, lección."""
+    if noun.endswith("ciones"):
+        return f"{noun[:-4]}ón"
+    if noun.endswith(("ses", "nes", "res", "les", "des")):
+        return noun[:-2]
+    return noun.removesuffix("s")
+
+
 def agree_ones(text: str) -> str:
     """Return written text with a 1 before a noun as un or una: a written-out `uno` could be a pronoun."""
 
     def say(match: "regex.Match[str]") -> str:
         noun = match[1]
-        if noun in _NOT_COUNTED:
+        if noun in _NOT_COUNTED or noun in _MONTHS:
             return match[0]
         return "una " if is_feminine(noun) else "un "
 
@@ -83,23 +110,40 @@ def agree_ones(text: str) -> str:
 
 def agree(text: str) -> str:
     """Return spoken text whose numbers agree with the nouns right after them."""
+    text = _DOUBLED.sub(r"\1", _BEFORE_MILLIONS.sub(lambda match: _BEFORE_LARGE[match[0]], text))
     tokens = _WORD.findall(text)
-    run: list[int] = []
+    runs: list[list[int]] = []
     for index, token in enumerate([*tokens, "."]):
-        if token in _NUMBER_WORDS and (run or token not in {"y", "un"}):
-            run.append(index)
+        within = bool(runs) and runs[-1][-1] == index - 1
+        if token in _NUMBER_WORDS and (within or token not in {"y", "un"}):
+            if within:
+                runs[-1].append(index)
+            else:
+                joined = bool(runs) and runs[-1][-1] == index - 2 and tokens[index - 1] in {"a", "o"}
+                runs = [*(runs if joined else []), [index]]
             continue
-        if run:
-            counts = token.islower() and token.isalpha() and token not in _NOT_COUNTED
-            named = run[0] > 0 and tokens[run[0] - 1] in _NAMED
-            if counts and not named and _can_agree([tokens[place] for place in run]):
-                words = _agreeing(" ".join(tokens[place] for place in run), token).split(" ")
-                for place, word in zip(run, words, strict=True):
-                    tokens[place] = word
-        run = []
+        if within and _is_counted(token):
+            for run in runs:
+                _agree_run(tokens, run, token)
+        if not (within and token in {"a", "o"}):
+            runs = []
         if token.islower() and index and tokens[index - 1] == "medio" and is_feminine(token):
             tokens[index - 1] = "media"
     return _spaced(tokens)
+
+
+def _is_counted(token: str) -> bool:
+    return token.islower() and token.isalpha() and token not in _NOT_COUNTED
+
+
+def _agree_run(tokens: list[str], run: list[int], noun: str) -> None:
+    """Make the number words at the places `run` agree with the noun, unless they are a name: página 21."""
+    named = run[0] > 0 and tokens[run[0] - 1] in _NAMED
+    if named or not _can_agree([tokens[place] for place in run]):
+        return
+    words = _agreeing(" ".join(tokens[place] for place in run), noun).split(" ")
+    for place, word in zip(run, words, strict=True):
+        tokens[place] = word
 
 
 def _agreeing(number: str, noun: str) -> str:

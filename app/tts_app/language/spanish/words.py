@@ -1,120 +1,32 @@
-"""How Spanish says numbers, money, dates, times, units and abbreviations, with gender and number."""
+"""How Spanish says numbers, money, dates, times, units and signs, with gender and number."""
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 import regex
 
 from tts_app.language.base import Date, Time
-from tts_app.language.spanish.agreement import cardinal, counted, feminine
+from tts_app.language.currencies import currency_name, split_amount
+from tts_app.language.spanish import abbreviations, ordinals
+from tts_app.language.spanish.agreement import cardinal, counted, feminine, is_feminine, masculine
+from tts_app.language.spanish.names import (
+    CENTAVO,
+    CURRENCIES,
+    CURRENCY_FORMS,
+    LETTERS,
+    MONTH_FORMS,
+    MONTHS,
+    SMALL_CURRENCIES,
+    UNIT_FORMS,
+    UNIT_WORDS,
+    WEEKDAY_FORMS,
+    WEEKDAYS,
+)
+from tts_app.language.spanish.roman import roman
 from tts_app.language.text import word_set
-
-MONTHS = (
-    *("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre"),
-    *("octubre", "noviembre", "diciembre"),
-)
-WEEKDAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
-
-CURRENCIES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
-    {
-        "USD": ("dólar", "dólares", "centavo", "centavos"),
-        "GBP": ("libra", "libras", "penique", "peniques"),
-        "AUD": ("dólar australiano", "dólares australianos", "centavo", "centavos"),
-        "EUR": ("euro", "euros", "céntimo", "céntimos"),
-        "INR": ("rupia", "rupias", "paisa", "paisas"),
-        "PKR": ("rupia pakistaní", "rupias pakistaníes", "paisa", "paisas"),
-        "SAR": ("rial saudí", "riales saudíes", "halala", "halalas"),
-        "EGP": ("libra egipcia", "libras egipcias", "piastra", "piastras"),
-        "AED": ("dírham", "dírhams", "fils", "fils"),
-    }
-)
-"""Names of one, of many, of one hundredth and of many hundredths."""
-
-UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "mm": ("milímetro", "milímetros"),
-        "cm": ("centímetro", "centímetros"),
-        "m": ("metro", "metros"),
-        "km": ("kilómetro", "kilómetros"),
-        "inch": ("pulgada", "pulgadas"),
-        "ft": ("pie", "pies"),
-        "yd": ("yarda", "yardas"),
-        "mi": ("milla", "millas"),
-        "m2": ("metro cuadrado", "metros cuadrados"),
-        "km2": ("kilómetro cuadrado", "kilómetros cuadrados"),
-        "ft2": ("pie cuadrado", "pies cuadrados"),
-        "m3": ("metro cúbico", "metros cúbicos"),
-        "ha": ("hectárea", "hectáreas"),
-        "ml": ("mililitro", "mililitros"),
-        "cl": ("centilitro", "centilitros"),
-        "l": ("litro", "litros"),
-        "gal": ("galón", "galones"),
-        "mg": ("miligramo", "miligramos"),
-        "g": ("gramo", "gramos"),
-        "kg": ("kilo", "kilos"),
-        "lb": ("libra", "libras"),
-        "oz": ("onza", "onzas"),
-        "s": ("segundo", "segundos"),
-        "min": ("minuto", "minutos"),
-        "h": ("hora", "horas"),
-        "week": ("semana", "semanas"),
-        "year": ("año", "años"),
-        "celsius": ("grado", "grados"),
-        "fahrenheit": ("grado Fahrenheit", "grados Fahrenheit"),
-        "degree": ("grado", "grados"),
-        "kmh": ("kilómetro por hora", "kilómetros por hora"),
-        "mph": ("milla por hora", "millas por hora"),
-        "mps": ("metro por segundo", "metros por segundo"),
-        "kb": ("kilobyte", "kilobytes"),
-        "mb": ("megabyte", "megabytes"),
-        "gb": ("gigabyte", "gigabytes"),
-        "tb": ("terabyte", "terabytes"),
-        "mbps": ("megabit por segundo", "megabits por segundo"),
-        "gbps": ("gigabit por segundo", "gigabits por segundo"),
-        "w": ("vatio", "vatios"),
-        "kw": ("kilovatio", "kilovatios"),
-        "kwh": ("kilovatio hora", "kilovatios hora"),
-        "mah": ("miliamperio hora", "miliamperios hora"),
-        "v": ("voltio", "voltios"),
-        "hz": ("hercio", "hercios"),
-        "mhz": ("megahercio", "megahercios"),
-        "ghz": ("gigahercio", "gigahercios"),
-        "kcal": ("kilocaloría", "kilocalorías"),
-        "mp": ("megapíxel", "megapíxeles"),
-        "star": ("estrella", "estrellas"),
-        "times": ("vez", "veces"),
-    }
-)
-
-LETTERS = MappingProxyType(
-    dict(
-        zip(
-            "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ",
-            (
-                *(
-                    "a",
-                    "be",
-                    "ce",
-                    "de",
-                    "e",
-                    "efe",
-                    "ge",
-                    "hache",
-                    "i",
-                    "jota",
-                    "ka",
-                    "ele",
-                    "eme",
-                    "ene",
-                    "eñe",
-                ),
-                *("o", "pe", "cu", "erre", "ese", "te", "u", "uve", "uve doble", "equis", "i griega", "zeta"),
-            ),
-            strict=True,
-        )
-    )
-)
+from tts_app.language.units import unit_name
 
 SYMBOLS = MappingProxyType(
     {
@@ -125,109 +37,58 @@ SYMBOLS = MappingProxyType(
         "=": "igual a",
         "/": "barra",
         "%": "por ciento",
+        "‰": "por mil",
         ".": "punto",
         "_": "guion bajo",
         "-": "guion",
+        "−": "menos",
         "×": "por",
+        "·": "por",
+        "÷": "entre",
+        "±": "más menos",
+        "∓": "menos más",
         "~": "unos",
+        "≈": "aproximadamente",
+        "≅": "aproximadamente igual a",
+        "≠": "distinto de",
+        "≡": "equivalente a",
+        "<": "menor que",
+        ">": "mayor que",
+        "≤": "menor o igual que",
+        "≥": "mayor o igual que",
+        "∞": "infinito",
+        "√": "raíz de",
+        "∑": "suma de",
+        "∏": "producto de",
+        "∫": "integral de",
+        "∂": "derivada parcial de",
+        "∆": "delta",
+        "Δ": "delta",
+        "π": "pi",
+        "θ": "zeta",
+        "λ": "lambda",
+        "µ": "mu",
+        "μ": "mu",
+        "Ω": "omega",
+        "∈": "pertenece a",
+        "∉": "no pertenece a",
+        "⊂": "está incluido en",
+        "∪": "unión",
+        "∩": "intersección",
+        "∀": "para todo",
+        "∃": "existe",
+        "→": "",
+        "⇒": "implica",
+        "′": "minutos",
+        "″": "segundos",
+        "§": "sección",
+        "¶": "párrafo",
+        "©": "",
         "°": "grados",
         "❤": "amo",
     }
 )
 
-ABBREVIATIONS = MappingProxyType(
-    {
-        "24/7": "veinticuatro siete",
-        "24x7": "veinticuatro siete",
-        "c/": "calle",
-        "C/": "calle",
-        "Avda.": "avenida",
-        "Av.": "avenida",
-        "Pza.": "plaza",
-        "Plza.": "plaza",
-        "Pl.": "plaza",
-        "Ctra.": "carretera",
-        "Sr.": "señor",
-        "Sra.": "señora",
-        "Srta.": "señorita",
-        "Sres.": "señores",
-        "Dr.": "doctor",
-        "Dra.": "doctora",
-        "D.": "don",
-        "Dña.": "doña",
-        "Ud.": "usted",
-        "Uds.": "ustedes",
-        "Vd.": "usted",
-        "Vds.": "ustedes",
-        "Prof.": "profesor",
-        "Sto.": "santo",
-        "Sta.": "santa",
-        "etc.": "etcétera",
-        "etc": "etcétera",
-        "p.ej.": "por ejemplo",
-        "ej.": "ejemplo",
-        "aprox.": "aproximadamente",
-        "aprox": "aproximadamente",
-        "incl.": "incluido",
-        "máx.": "máximo",
-        "mín.": "mínimo",
-        "hab.": "habitación",
-        "habs.": "habitaciones",
-        "pers.": "personas",
-        "pax": "personas",
-        "pág.": "página",
-        "págs.": "páginas",
-        "tel.": "teléfono",
-        "tel": "teléfono",
-        "tfno.": "teléfono",
-        "Tel.": "teléfono",
-        "Tfno.": "teléfono",
-        "dpto.": "departamento",
-        "izq.": "izquierda",
-        "dcha.": "derecha",
-        "núm.": "número",
-        "ref.": "referencia",
-        "vs.": "contra",
-        "vs": "contra",
-        "pp": "por persona",
-        "q": "que",
-        "xq": "porque",
-        "tb": "también",
-        "finde": "finde",
-        "WhatsApp": "wásap",
-        "WiFi": "wifi",
-        "WIFI": "wifi",
-        "Wifi": "wifi",
-        "IVA": "iva",
-        "UE": "Unión Europea",
-        "EE.UU.": "Estados Unidos",
-        "EE.UU": "Estados Unidos",
-        "EEUU": "Estados Unidos",
-        "S.A.": "ese a",
-        "S.L.": "ese ele",
-        "w/": "con",
-        "w/o": "sin",
-    }
-)
-
-_MONTH_SHORT = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic")
-_WEEKDAY_SHORT = ("lun", "mar", "mié", "jue", "vie", "sáb", "dom")
-_FRACTIONS = {2: ("medio", "medios"), 3: ("tercio", "tercios"), 4: ("cuarto", "cuartos")}
-_MARKS = frozenset({5, 10, 100})
-_TENS_ORDINAL = ("", "décimo", "vigésimo", "trigésimo", "cuadragésimo", "quincuagésimo", "sexagésimo",
-                 "septuagésimo", "octogésimo", "nonagésimo")  # fmt: skip
-_ONES_ORDINAL = (
-    "",
-    "primero",
-    "segundo",
-    "tercero",
-    "cuarto",
-    "quinto",
-    "sexto",
-    "séptimo",
-    "octavo",
-    "noveno",
-)
 SHORT_WORDS = word_set("al de el en es ha la le lo me mi no os se si su te tu ti un va ve ya yo")
 """Words of two letters that are not spelled when they are in capitals."""
 VOWELS = frozenset("aeiouáéíóúü")
@@ -236,6 +97,13 @@ PRONOUNCEABLE = regex.compile(
     r"(?:(?:[bcdfgp][lr]|ch|ll|rr|n[dtc]|[bcdfghjklmnñpqrstvwxyz])[aeiouáéíóúü]{1,2})*[nslrdzxmtpbgck]?s?"
 )
 """Words in capitals that Spanish can say as a word: IVA and VIP, but not DNI or GPS."""
+LARGE_UNITS = (
+    (10**18, "trillón", "trillones"),
+    (10**12, "billón", "billones"),
+    (10**6, "millón", "millones"),
+)
+"""Long scale: un billón is a million millions."""
+_LARGE_SAID = regex.compile(r"(?:ll[óo]n(?:es)?)$")
 
 
 class SpanishVerbaliser:
@@ -244,20 +112,27 @@ class SpanishVerbaliser:
     locale = "es-ES"
     day_first = True
     decimal_mark = ","
+    home_currency = "INR"
+    """A bare Rs is the rupee of the country that has most speakers; Spain has no rupee or dollar."""
     hashtag = "hashtag"
     per = "por"
     spoken_labels = frozenset({"es", "co", "me", "tu", "mi", "la", "el"})
-    month_forms: Mapping[int, tuple[str, ...]] = MappingProxyType(
-        {n + 1: (MONTHS[n], _MONTH_SHORT[n]) for n in range(12)}
-        | {9: ("septiembre", "setiembre", "sept", "sep")}
+    month_forms = MONTH_FORMS
+    weekday_forms = WEEKDAY_FORMS
+    unit_forms = UNIT_FORMS
+    currency_forms = CURRENCY_FORMS
+    digit_words: frozenset[str] = frozenset()
+    place_words = word_set(
+        "apartamento apto asiento autobús bus butaca fila habitación hab línea nave número nº pabellón "
+        "parcela piso planta portal puerta sala salida terminal vagón vuelo carril edificio bloque"
     )
-    weekday_forms: Mapping[int, tuple[str, ...]] = MappingProxyType(
-        {n: (WEEKDAYS[n], _WEEKDAY_SHORT[n]) for n in range(7)}
+    """Words after which a number names a place: its letter is a letter, and a dash after it no range."""
+    opening_words = word_set("horario abierto abrimos apertura abre cerrado desayuno cena comida")
+    dial_words = word_set(
+        "llama llame llamar llámanos llámenos llamen llamando marca marque teléfono tfno tel móvil"
     )
-    unit_forms: Mapping[str, tuple[str, ...]] = MappingProxyType({"h": ("hs", "hrs"), "s": ("seg", "segs")})
-    currency_forms: Mapping[str, tuple[str, ...]] = MappingProxyType(
-        {"EUR": ("euros", "euro", "eur", "Euros"), "USD": ("dólares",), "GBP": ("libras",)}
-    )
+    date_words = word_set("fecha día hoy hasta desde antes el")
+    of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {
             "mil": 10**3,
@@ -266,31 +141,30 @@ class SpanishVerbaliser:
             "millón de": 10**6,
             "millones de": 10**6,
             "mill.": 10**6,
+            "mil millones": 10**9,
+            "mil millones de": 10**9,
+            "billón": 10**12,
+            "billones": 10**12,
+            "billón de": 10**12,
+            "billones de": 10**12,
         }
     )
 
+    # -- numbers -----------------------------------------------------------------------------------------
+
     def number(self, value: Decimal) -> str:
-        """Say a number in the masculine, as in counting."""
+        """Say a number in the masculine, as in counting; its decimals as `_decimals` says."""
         if value < 0:
             return f"menos {self.number(-value)}"
         whole, _, fraction = f"{value:f}".partition(".")
         said = cardinal(int(whole))
-        fraction = fraction.rstrip("0") if len(fraction) > 2 else fraction
         if not fraction.strip("0"):
             return said
-        zeros = len(fraction) - len(fraction.lstrip("0"))
-        rest = fraction[zeros:]
-        tail = cardinal(int(rest)) if len(rest) < 3 else self.digits(rest)
-        return " ".join([said, "coma", *["cero"] * zeros, tail])
+        return " ".join([said, "coma", *_decimals(fraction)])
 
     def ordinal(self, value: int) -> str:
-        """Say 2.º as segundo; over 99, the cardinal, as Spanish speakers do."""
-        if not 0 < value < 100:
-            return cardinal(value)
-        tens, ones = divmod(value, 10)
-        if tens == 1 and ones:
-            return ("undécimo", "duodécimo")[ones - 1] if ones < 3 else f"decimo{_ONES_ORDINAL[ones]}"
-        return " ".join(part for part in (_TENS_ORDINAL[tens], _ONES_ORDINAL[ones]) if part)
+        """Say 2.º as segundo; the cardinal where there is no ordinal."""
+        return ordinals.ordinal(value) or cardinal(value)
 
     def digits(self, digits: str) -> str:
         """Say digits one by one."""
@@ -305,36 +179,103 @@ class SpanishVerbaliser:
         return cardinal(value % 100 if 1900 <= value < 2000 else value)
 
     def fraction(self, above: Decimal, below: Decimal) -> str:
-        """Say 3/4 as tres cuartos and 9/10 as a mark."""
-        if below in _MARKS and above <= below:
-            return f"{self.number(above)} de {self.number(below)}"
-        if above != int(above) or above >= below or int(below) not in _FRACTIONS:
-            return f"{self.number(above)} {self.number(below)}"
-        one, many = _FRACTIONS[int(below)]
-        return (one if below == 2 else f"un {one}") if above == 1 else f"{self.number(above)} {many}"
+        """Say 3/4 as tres cuartos, 1/2 as medio, 3/101 as tres sobre ciento uno, Ley 3/2018 as a number."""
+        if above != int(above) or below < 2:
+            return f"{self.number(above)} sobre {self.number(below)}"
+        if above > 1 and 1900 <= below < 2100:
+            return f"{self.number(above)} barra {self.number(below)}"
+        if above == 1 and below == 2:
+            return "medio"
+        return ordinals.fraction(int(above), int(below))
 
-    def money(self, amount: Decimal, currency: str) -> str:
-        """Say 79,50 € as setenta y nueve euros con cincuenta céntimos."""
-        one, many, cent, cents = CURRENCIES[currency]
-        if amount < 0:
-            return f"menos {self.money(-amount, currency)}"
-        hundredths = amount * 100 % 100
-        millions = amount / 10**6
-        if millions >= 1 and millions * 100 % 1 == 0:
-            million = "un millón" if millions == 1 else f"{self.number(millions)} millones"
-            return f"{million} de {many}"
-        if hundredths != int(hundredths):
-            return f"{self.number(amount)} {many}"
-        whole, rest = int(amount), int(hundredths)
-        said = f"{counted(whole, one)} {one if whole == 1 else many}"
-        if not rest:
-            return said
-        small = f"{counted(rest, cent)} {cent if rest == 1 else cents}"
-        return f"{said} con {small}" if whole else small
+    def rating(self, score: Decimal, of: Decimal) -> str:
+        """Say a mark, 9/10, as nueve sobre diez; less than half of what is possible is rather a fraction."""
+        if score == int(score) and 2 * score < of:
+            return self.fraction(score, of)
+        return f"{self.number(score)} sobre {self.number(of)}"
+
+    def mixed(self, whole: int, above: int, below: int, unit: str) -> str:
+        """Say 2 1/2 as dos y medio, with a unit as dos horas y media."""
+        one, many = _unit_names(unit) if unit else ("", "")
+        half = (above, below) == (1, 2)
+        part = ("media" if is_feminine(_head(one)) else "medio") if half else ordinals.fraction(above, below)
+        if not unit:
+            return f"{cardinal(whole)} y {part}"
+        return f"{counted(whole, one)} {one if whole == 1 else many} y {part}"
+
+    def power(self, base: str, exponent: str, value: Decimal | None) -> str:
+        """Say 10² as diez al cuadrado, 2³ as dos al cubo, x⁴ as equis elevado a cuatro."""
+        named = {2: "al cuadrado", 3: "al cubo"}.get(int(value)) if value is not None else None
+        return f"{base} {named or f'elevado a {exponent}'}"
+
+    def root(self, of: str, degree: int) -> str:
+        """Say √2 as raíz cuadrada de dos."""
+        names = {2: "cuadrada", 3: "cúbica", 4: "cuarta"}
+        return f"raíz {names[degree]} de {of}" if degree in names else f"raíz {cardinal(degree)} de {of}"
 
     def percent(self, value: Decimal) -> str:
         """Say 20% as veinte por ciento."""
         return f"{self.number(value)} por ciento"
+
+    def roman(self, value: int, before: str) -> str | None:
+        """Say a Roman numeral after a king's name, a century, a chapter."""
+        return roman(value, before)
+
+    def lettered(self, number: str, letters: str) -> str:
+        """Say 4B as cuatro be."""
+        value = number if number[0] == "0" and len(number) > 1 else ""
+        return f"{self.digits(value) if value else cardinal(int(number))} {self.letters(letters)}"
+
+    # -- money and measures ------------------------------------------------------------------------------
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """Say 79,50 € as setenta y nueve euros con cincuenta céntimos."""
+        if amount < 0:
+            return f"menos {self.money(-amount, currency)}"
+        one, many = _currency_names(currency)
+        scaled = self._scaled(amount)
+        if scaled:
+            return f"{scaled} de {many}"
+        split = split_amount(amount, currency)
+        if split is None:
+            return f"{self.number(amount)} {many}"
+        whole, rest = split
+        said = _counted_money(whole, one, many)
+        if not rest:
+            return said
+        small = _counted_money(rest, *SMALL_CURRENCIES.get(currency, CENTAVO))
+        return f"{said} con {small}" if whole else small
+
+    def money_span(self, low: Decimal, high: Decimal, factor: str, currency: str) -> str:
+        """Say $3-5 millones as tres a cinco millones de dólares; `factor` is a word such as millones."""
+        one, many = _currency_names(currency)
+        if factor:
+            words = factor if factor.endswith(" de") or factor == "mil" else f"{factor} de"
+            return f"{self.number(low)} a {self.number(high)} {words} {many}"
+        if low != int(low) or high != int(high):
+            return f"{self.money(low, currency)} a {self.money(high, currency)}"
+        first = _agreeing(cardinal(int(abs(low))), one)
+        return f"{first} a {self.money(high, currency)}"
+
+    def measure(self, amount: Decimal, unit: str) -> str:
+        """Say 1,5 km as uno coma cinco kilómetros."""
+        one, many = _unit_names(unit)
+        if amount == int(amount):
+            sign = "menos " if amount < 0 else ""
+            return f"{sign}{counted(abs(int(amount)), one)} {one if abs(amount) == 1 else many}"
+        return f"{self.number(amount)} {many}"
+
+    def measure_span(self, low: Decimal, high: Decimal, unit: str) -> str:
+        """Say 10-15 km as diez a quince kilómetros."""
+        one, _ = _unit_names(unit)
+        first = _agreeing(cardinal(int(low)), one) if low == int(low) and low >= 0 else self.number(low)
+        return f"{first} a {self.measure(high, unit)}"
+
+    def span(self, first: str, second: str) -> str:
+        """Say 10-15 as diez a quince."""
+        return f"{first} a {second}"
+
+    # -- dates and times ---------------------------------------------------------------------------------
 
     def date(self, date: Date) -> str:
         """Say 3/4/2026 as tres de abril de dos mil veintiséis."""
@@ -345,29 +286,59 @@ class SpanishVerbaliser:
         said = " de ".join(part for part in (day, month, year) if part)
         return " ".join(part for part in (weekday, said) if part)
 
+    def date_span(self, first: Date, last: Date) -> str:
+        """Say 3-5 de mayo as tres al cinco de mayo, lunes-viernes as lunes a viernes."""
+        same_month = first.month == last.month and first.year == last.year
+        low = Date(day=first.day, weekday=first.weekday) if first.day and same_month else first
+        if first.year == last.year and not same_month:
+            low = Date(first.day, first.month, None, first.weekday)
+        return f"{self.date(low)} {'al' if last.day else 'a'} {self.date(last)}"
+
     def time(self, time: Time) -> str:
-        """Say 19:30 as diecinueve treinta, and 7:30 pm as siete y media de la tarde."""
+        """Say 19:30 as diecinueve treinta, 9:05 as nueve y cinco, 7:30 pm as siete y media de la tarde."""
         if time.twelve:
             return self._twelve_hours(time)
-        said = feminine(cardinal(time.hour))
-        if time.minute:
-            zero = "cero " if time.minute < 10 else ""
-            said += f" {zero}{cardinal(time.minute)}"
-        elif time.hour != 1:
-            said += " horas"
-        return f"{said} y {cardinal(time.second)} segundos" if time.second else said
+        if time.second is not None:
+            return self._to_the_second(time)
+        hour, minute = feminine(cardinal(time.hour)), time.minute
+        if not minute:
+            said = hour if time.hour == 1 else f"{hour} horas"
+        elif 0 < time.hour < 13:
+            said = f"{hour} y {_minutes(minute)}"
+        else:
+            said = f"{hour} {'y ' if minute < 10 else ''}{cardinal(minute)}"
+        return said
 
-    def measure(self, amount: Decimal, unit: str) -> str:
-        """Say 1,5 km as uno coma cinco kilómetros."""
-        one, many = UNIT_WORDS[unit]
-        if amount == int(amount):
-            sign = "menos " if amount < 0 else ""
-            return f"{sign}{counted(abs(int(amount)), one)} {one if abs(amount) == 1 else many}"
-        return f"{self.number(amount)} {many}"
+    def time_span(self, first: Time, last: Time) -> str:
+        """Say 10:00-14:30 as diez a catorce treinta, 9-11 a. m. as nueve a once de la mañana."""
+        low = self.time(first)
+        same_half = first.twelve and last.twelve and _part_of_day(first.hour) == _part_of_day(last.hour)
+        if same_half:
+            low = low.removesuffix(f" {_part_of_day(first.hour)}")
+        elif not first.twelve:
+            low = low.removesuffix(" horas")
+        return f"{low} a {self.time(last)}"
 
-    def span(self, first: str, second: str) -> str:
-        """Say 10-15 as diez a quince."""
-        return f"{first} a {second}"
+    def _to_the_second(self, time: Time) -> str:
+        """Say 2:15:30 as dos horas, quince minutos y treinta segundos: as good for a time as for a record."""
+        parts = ((time.hour, "h"), (time.minute, "min"), (time.second or 0, "s"))
+        said = [self.measure(Decimal(value), unit) for value, unit in parts if value or unit == "h"]
+        return " y ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
+
+    def _twelve_hours(self, time: Time) -> str:
+        hour = feminine(cardinal(time.hour % 12 or 12))
+        minutes = f"y {_minutes(time.minute)}" if time.minute else ""
+        return " ".join(piece for piece in (hour, minutes, _part_of_day(time.hour)) if piece)
+
+    # -- letters and signs -------------------------------------------------------------------------------
+
+    def telephone(self, groups: list[str], international: bool) -> str:
+        """Say a number digit by digit, with a pause after each group; a prefix of two digits as a number."""
+        said = [self.digits(group) for group in groups]
+        if international:
+            prefix = groups[0]
+            said[0] = f"más {cardinal(int(prefix)) if len(prefix) == 2 else said[0]}"
+        return ", ".join(said)
 
     def letters(self, letters: str) -> str:
         """Spell letters by their Spanish names."""
@@ -379,7 +350,7 @@ class SpanishVerbaliser:
 
     def abbreviation(self, written: str) -> str | None:
         """Return the words of an abbreviation."""
-        return ABBREVIATIONS.get(written)
+        return abbreviations.abbreviation(written)
 
     def capitals(self, word: str, shouted: bool) -> str:
         """Say a word in capitals: as a word where Spanish could pronounce it, else letter by letter."""
@@ -389,10 +360,80 @@ class SpanishVerbaliser:
         shout = shouted and len(lower) > 3 and not VOWELS.isdisjoint(lower)
         return lower if len(lower) > 4 or shout or PRONOUNCEABLE.fullmatch(lower) else self.letters(word)
 
-    def _twelve_hours(self, time: Time) -> str:
-        hour = time.hour % 12 or 12
-        minutes = {0: "", 15: "y cuarto", 30: "y media"}.get(time.minute, f"y {cardinal(time.minute)}")
-        part = "de la madrugada" if time.hour < 6 else "de la mañana" if time.hour < 12 else "del mediodía"
-        if time.hour > 12:
-            part = "de la tarde" if time.hour < 21 else "de la noche"
-        return " ".join(piece for piece in (feminine(cardinal(hour)), minutes, part) if piece)
+    def _scaled(self, amount: Decimal) -> str:
+        """Say 2,3 billones as written: with as many decimals; empty for an amount that is written in full.
+
+        An amount that was multiplied (2,3 by a billion) keeps the decimals of its factor, here one.
+        """
+        decimals = -int(amount.as_tuple().exponent)
+        for size, one, many in LARGE_UNITS:
+            if amount < size:
+                continue
+            shown = amount / size
+            if decimals > 0 and shown == round(shown, decimals) and shown != int(shown):
+                shown = round(shown, decimals)
+            elif shown != int(shown):
+                return ""
+            return f"un {one}" if shown == 1 else f"{masculine(self.number(shown))} {many}"
+        return ""
+
+
+def _decimals(fraction: str) -> list[str]:
+    """Return the words of decimals: up to three as a number, more of them in pairs, each with its zeros."""
+    if len(fraction) < 4:
+        zeros = len(fraction) - len(fraction.lstrip("0"))
+        rest = fraction[zeros:]
+        return [*["cero"] * zeros, *([cardinal(int(rest))] if rest else [])]
+    words = []
+    for start in range(0, len(fraction), 2):
+        pair = fraction[start : start + 2]
+        words += [cardinal(int(digit)) for digit in pair] if pair[0] == "0" else [cardinal(int(pair))]
+    return words
+
+
+def _minutes(minute: int) -> str:
+    return {15: "cuarto", 30: "media"}.get(minute) or cardinal(minute)
+
+
+def _part_of_day(hour: int) -> str:
+    """Return the part of the day of an hour from 0 to 23, as Spain divides it."""
+    if hour in (0, *range(21, 24)):
+        return "de la noche"
+    if hour == 12:
+        return "del mediodía"
+    return "de la madrugada" if hour < 6 else "de la mañana" if hour < 12 else "de la tarde"
+
+
+@lru_cache(maxsize=512)
+def _currency_names(code: str) -> tuple[str, str]:
+    """Return the names of one and of many of a currency."""
+    one, many = (currency_name("es-ES", code, Decimal(amount)) for amount in (1, 2))
+    return CURRENCIES.get(code) or (one, many)
+
+
+@lru_cache(maxsize=512)
+def _unit_names(unit: str) -> tuple[str, str]:
+    """Return the names of one and of many of a unit, or of two joined by a slash."""
+    if unit in UNIT_WORDS:
+        return UNIT_WORDS[unit]
+    whole, slash, per = unit.partition("/")
+    if slash and whole in UNIT_WORDS and per in UNIT_WORDS:
+        one, many = UNIT_WORDS[whole]
+        return f"{one} por {UNIT_WORDS[per][0]}", f"{many} por {UNIT_WORDS[per][0]}"
+    return unit_name("es-ES", unit, Decimal(1)), unit_name("es-ES", unit, Decimal(2))
+
+
+def _head(name: str) -> str:
+    """Return the noun of a name: libra of libra egipcia."""
+    return name.partition(" ")[0]
+
+
+def _agreeing(number: str, name: str) -> str:
+    """Return a number as said before a currency or unit."""
+    return feminine(number) if is_feminine(_head(name)) else masculine(number)
+
+
+def _counted_money(value: int, one: str, many: str) -> str:
+    said = _agreeing(cardinal(value), one)
+    of = " de" if _LARGE_SAID.search(said) else ""
+    return f"{said}{of} {one if value == 1 else many}"

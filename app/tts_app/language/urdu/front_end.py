@@ -13,16 +13,19 @@ from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hind
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.markup.reader import ReadsMarkup
-from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
-from tts_app.language.urdu.words import (
+from tts_app.language.urdu.honorifics import in_words
+from tts_app.language.urdu.notation import (
     CURRENCY_FORMS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    PLACE_WORDS,
     UNIT_FORMS,
-    URDU,
+    URDU_NOTATION,
     WEEKDAY_FORMS,
 )
+from tts_app.language.urdu.script import normal, to_devanagari, to_urdu
+from tts_app.language.urdu.words import URDU
 
 NASTALIQ = Script(
     letters=r"[\p{Arabic}\p{Mn}]",
@@ -34,7 +37,12 @@ NASTALIQ = Script(
         **dict.fromkeys(("لی", "ری", "تھی", "ٹھی"), "ی"),
         **dict.fromkeys(("لے", "رے", "تھے", "ٹھے"), "ے"),
     },
+    masculine=("واں", "ا"),
+    regular_endings={"ا": "واں", "ی": "ویں", "ے": "ویں"},
     either="یا",
+    oblique_of="کے",
+    both="اور",
+    other_letters=("ڈبلیو", "آر", "کیو", "زی"),
     joint=" ",
 )
 
@@ -48,6 +56,7 @@ class UrduVerbaliser(IndicVerbaliser):
     weekday_forms = WEEKDAY_FORMS
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
+    place_words = PLACE_WORDS
 
     def __init__(self) -> None:
         super().__init__(URDU, WORDS)
@@ -59,15 +68,21 @@ class UrduFrontEnd(ReadsMarkup):
     def __init__(self, locale: str) -> None:
         """Raises EspeakError when the espeak-ng program is missing."""
         self.locale = locale
+        self.verbaliser = UrduVerbaliser()
         self._normalise = IndicNormaliser(
-            UrduVerbaliser(), URDU, NASTALIQ, lambda word: to_urdu(in_devanagari(word)), to_urdu
+            self.verbaliser,
+            URDU,
+            URDU_NOTATION,
+            NASTALIQ,
+            lambda word: to_urdu(in_devanagari(word)),
+            to_urdu,
         )
         self._espeak = Espeak("hi")
         load()
 
     def words(self, text: str) -> str:
         """Return `text` as Urdu words; words of Latin letters and Devanagari are written in Urdu."""
-        return normal(self._normalise(normal(text)))
+        return normal(self._normalise(in_words(normal(text))))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
         """Return the phonemes of each text as espeak-ng gives them for Hindi."""

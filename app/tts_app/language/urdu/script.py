@@ -38,8 +38,7 @@ _NORMAL = str.maketrans(
         "ك": "ک",
         "ه": "ہ",
         "ە": "ہ",
-        "ة": "ہ",
-        "ۃ": "ہ",
+        "ة": "ۃ",
         "ۀ": "ۂ",
         "أ": "ا",
         "إ": "ا",
@@ -108,7 +107,7 @@ def normal(text: str) -> str:
 
 def to_devanagari(text: str) -> str:
     """Return `text` with its Urdu words in Devanagari, spelled as they are spoken; the rest stays."""
-    return _WORD.sub(lambda match: _spelled(match[0]), normal(text))
+    return _WORD.sub(lambda match: _spelled(match[0]), normal(text).replace("ۃ", "ہ"))
 
 
 def _spelled(word: str) -> str:

@@ -1,0 +1,137 @@
+"""Amounts with a scale (2.5 lakh rupees), halves and quarters before a counted thing, and comparisons."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import regex
+
+from tts_app.language.grammar import Forms
+from tts_app.language.indic.notation import DASH, END, NUMBER, START, Notation, any_of
+from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.semiotics import parse_number
+
+_UNSTARTED = regex.compile(r"[\p{L}\p{M}\p{N}.,:/-]")
+"""A number after one of these is the end of another one."""
+_HEART = regex.compile(r"<3(?![\d.,%])")
+_PLAIN_SIGNS = {"<=": "≤", ">=": "≥"}
+
+
+class Currencies:
+    """Finds the currency that is written before or after a number."""
+
+    def __init__(self, verbaliser: IndicVerbaliser) -> None:
+        self._meaning: Mapping[str, str] = Forms.of(verbaliser).currencies
+        self._longest = max(map(len, self._meaning))
+        self.written = any_of(self._meaning)
+        self.native = tuple(form for form in self._meaning if not form.isascii() and form[0].isalpha())
+
+    def __getitem__(self, written: str) -> str:
+        return self._meaning[written]
+
+    def before(self, text: str, start: int) -> str:
+        """Return the sign that ends at `start`, with the blank after it, or ''."""
+        blank = " " if text[start - 1 : start] == " " else ""
+        end = start - len(blank)
+        for size in range(min(self._longest, end), 0, -1):
+            sign = text[end - size : end]
+            if sign in self._meaning and not (
+                sign[0].isalpha() and text[end - size - 1 : end - size].isalpha()
+            ):
+                return sign + blank
+        return ""
+
+
+class Amounts:
+    """Writes out amounts whose reading needs more than the number: its scale, its noun, its comparison."""
+
+    def __init__(self, verbaliser: IndicVerbaliser, notation: Notation, currencies: Currencies) -> None:
+        self._say = verbaliser
+        self._currencies = currencies
+        self._scales = {**notation.scales, **notation.letter_scales}
+        self._letters = frozenset(notation.letter_scales)
+        to = regex.escape(verbaliser.to)
+        between = rf"(?:{DASH}|[ ]{to}[ ])"
+        scale = rf"(?:{any_of(self._scales)})"
+        self._scaled = regex.compile(
+            rf"(?P<low>{NUMBER})(?:{between}(?P<high>{NUMBER}))?[ ]?(?P<scale>{scale}(?:[ ]{scale})?){END}"
+            rf"(?:\.(?=[ ][\p{{L}}\d]))?(?:[ ]?(?P<after>{currencies.written})(?![\p{{L}}\p{{M}}]))?"
+        )
+        fraction = r"\d{1,2}+\.(?:5|25|75)(?!\d)"
+        whole = r"\d{1,3}+(?![\d.,])"
+        self._counted = regex.compile(
+            rf"(?<![\p{{L}}\p{{M}}\p{{N}}.,:/-])(?P<low>{fraction}|{whole}(?={between}{fraction}))"
+            rf"(?:{between}(?P<high>{fraction}|{whole}))?(?=[ -]?(?:{any_of(notation.counted)}){END})"
+        )
+        self._compared = regex.compile(
+            r"(?P<sign><=|>=|[<>≤≥])[ ]?(?P<number>(?:[₹$€£₨]|Rs\.?)?[ ]?-?\d{1,15}+(?:[.,]\d++)*+%?"
+            rf"(?:[ ]?(?:{any_of((*notation.counted, *currencies.native))}){END})?)"
+        )
+        self._same_noun = regex.compile(
+            rf"(?P<first>{START}{NUMBER}[ ](?P<noun>[\p{{L}}\p{{M}}]{{2,20}}+)){DASH}"
+            rf"(?={NUMBER}[ ](?P=noun){END})"
+        )
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with such amounts in words."""
+        text = self._same_noun.sub(rf"\g<first> {self._say.to} ", text)
+        text = self._with_scales(text)
+        text = self._counted.sub(self._halves, text)
+        return self._compared.sub(self._comparison, text)
+
+    def _with_scales(self, text: str) -> str:
+        out = []
+        end = 0
+        for match in self._scaled.finditer(text):
+            sign = self._currencies.before(text, match.start())
+            start = match.start() - len(sign)
+            if start < end or (not sign and _UNSTARTED.match(text, max(0, start - 1), start)):
+                continue
+            said = self._amount(match, sign.strip())
+            if said:
+                out += [text[end:start], f" {said} "]
+                end = match.end()
+        return "".join([*out, text[end:]])
+
+    def _amount(self, match: "regex.Match[str]", sign: str) -> str | None:
+        written = match["scale"].split(" ")
+        low, high = (parse_number(match[end], ".") if match[end] else None for end in ("low", "high"))
+        if low is None or (match["high"] and high is None):
+            return None
+        money = sign or match["after"]
+        if written[0] in self._letters and not money and (written[0] in "Ll" or low == int(low)):
+            return None
+        names = [
+            self._scales[word] if word in self._scales else self._scales[match["scale"]] for word in written
+        ]
+        said = self._scaled_number(low, names)
+        if high is not None:
+            numbers = self._say.span(self._say.counted(low), self._say.counted(high))
+            said = " ".join([numbers, *(name for name, _ in names)])
+        if not money:
+            return said
+        return f"{said} {self._say.currency(Decimal(2), self._currencies[money])}"
+
+    def _scaled_number(self, value: Decimal, names: list[tuple[str, int]]) -> str:
+        """Say 2.5 lakh by halves and quarters, 2.35 lakh as two lakh thirty-five thousand."""
+        words = [name for name, _ in names]
+        quarters = self._say.quarters(value)
+        if quarters:
+            return " ".join([quarters, *words])
+        amount = value * names[0][1]
+        if value != int(value) and len(names) == 1 and names[0][1] < 10**9 and amount == int(amount):
+            return self._say.number(Decimal(int(amount)))
+        return " ".join([self._say.number(value), *words])
+
+    def _halves(self, match: "regex.Match[str]") -> str:
+        low, high = Decimal(match["low"]), match["high"]
+        said = self._say.counted(low)
+        return f" {self._say.span(said, self._say.counted(Decimal(high))) if high else said} "
+
+    def _comparison(self, match: "regex.Match[str]") -> str:
+        """Return what is compared with, and then how: below 5 is 5 से कम."""
+        if _HEART.match(match[0]) and match.end() - match.start() == 2:
+            return match[0]
+        sign = _PLAIN_SIGNS.get(match["sign"], match["sign"])
+        before = match.string[: match.start()][-2:].rstrip()[-1:]
+        pause = ", " if before.isalnum() else " "
+        return f"{pause}{match['number']} {self._say.symbol(sign)} "

@@ -1,0 +1,251 @@
+"""Markup of plain texts, Markdown and SSML: what is said of it, what is left out, and what is refused."""
+
+import random
+
+import pytest
+
+from tts_app.language import front_end
+from tts_app.language.markup import MarkupError, parse
+from tts_app.language.markup.spans import LONGEST_PAUSE, Marked
+from tts_app.language.split import Sentences
+
+
+def said(marked: Marked) -> str:
+    """Return the text of all spans, on one line."""
+    return " ".join(" ".join("" if span.pause else span.text for span in marked.spans).split())
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Read [the menu](https://a.example/menu.pdf) first.", "Read the menu first."),
+        ('Read [the menu](https://a.example/m_(1).pdf "The menu") first.', "Read the menu first."),
+        ("![A pool](pool.jpg) is open.", "A pool is open."),
+        ("[**Bold** and `code`](/x) link", "Bold and code link"),
+        ("See [rooms][1].\n[1]: https://a.example Rooms", "See rooms."),
+        ("A fact[^1] here.\n[^1]: Its source.", "A fact here. Its source."),
+        ("The tide【12†tide table】 turns.", "The tide turns."),
+        ("Run `make test` now.", "Run make test now."),
+        ("Use ``a `tick` `` now.", "Use a `tick` now."),
+        ("Before\n```python\nx = 1\n```\nafter", "Before after"),
+        ("Before ```inline``` after", "Before inline after"),
+        ("Before\n~~~\nx = 1\n~~~\nafter", "Before after"),
+        ("> ```\n> x = 1\n> ```\n> after", "after"),
+        ("Before\n```python\nnever closed", "Before"),
+        ("````\n```\ninner\n```\n````\nafter", "after"),
+        ("<think>Let me see.\n\nHm.</think>At noon.", "At noon."),
+        ("<thinking>plan</thinking> At noon.", "At noon."),
+        ("<think>never closed. At noon.", ""),
+        ("It began before.</think>At noon.", "At noon."),
+        ("<details type=\"reasoning\" done='true'>Hm.</details>At noon.", "At noon."),
+        ("At <!-- not this --> noon.", "At noon."),
+        ("At <!-- never closed noon.", "At"),
+        ("<style>p { color: red }</style><script>run()</script>At noon.", "At noon."),
+        ("H<sub>2</sub>O, <b>bold</b>,<br>next", "H2O, bold, next"),
+        ("Write to <desk@a.example> or <mailto:a@b.example>.", "Write to desk@a.example or a@b.example."),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("# Rooms\n## Small rooms\nText", "Rooms Small rooms Text"),
+        ("> A quotation\n>> of another", "A quotation of another"),
+        ("| a | b |\n|---|:-:|\n| 1 | 2 |", "| a | b | | 1 | 2 |"),
+        ("**Now** or *never*, __really__, _yes_, ~~no~~", "Now or never, really, yes, no"),
+        ("5 * 3 is 15, a 4* hotel, snake_case", "5 * 3 is 15, a 4* hotel, snake_case"),
+        ("Say **[it](https://a.example)** now", "Say it now"),
+        ("[x] done, [ ] open", "[x] done, [ ] open"),
+        ("It costs $5 or $10, US$20/NZ$30.", "It costs $5 or $10, US$20/NZ$30."),
+        ("($20)/($30), $HOME/$USER, $5-$10", "($20)/($30), $HOME/$USER, $5-$10"),
+        (
+            "an unclosed [link](https://a.example/ and `code",
+            "an unclosed [link](https://a.example/ and `code",
+        ),
+    ],
+)
+def test_plain_text_says_what_is_for_listeners(written: str, spoken: str) -> None:
+    assert said(parse(written)) == spoken
+
+
+@pytest.mark.parametrize(
+    ("urls", "spoken"),
+    [
+        ("say", "Go to https://www.a.example/path?x=1. Or [b] c."),
+        ("domain", "Go to a.example. Or [b] c."),
+        ("skip", "Go to . Or [b] c."),
+    ],
+)
+def test_bare_addresses_are_said_by_a_setting(urls: str, spoken: str) -> None:
+    text = "Go to https://www.a.example/path?x=1. Or [b] [c](https://d.example)."
+    assert said(parse(text, "text", urls)) == spoken  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("[pause 500ms]", 0.5),
+        ("[pause:2s]", 2.0),
+        ("[pause 1.5s]", 1.5),
+        ("[pause: 1,5 s]", 1.5),
+        ("[PAUSE 250MS]", 0.25),
+        ("[pause]", 0.5),
+        ("[pause 9999s]", LONGEST_PAUSE),
+    ],
+)
+def test_pauses_of_plain_text(written: str, seconds: float) -> None:
+    marked = parse(f"Come {written} in.")
+    assert [span.pause for span in marked.spans] == [None, seconds, None]
+    assert [code for code, _ in marked.warnings] == ["pause-shortened"] * (written == "[pause 9999s]")
+
+
+def test_phonemes_of_plain_text_are_no_addresses() -> None:
+    marked = parse("[Nguyen](/ŋwˈin/) met [us](/about/) in [Reading](/ɹˈɛdɪŋ/).")
+    assert [(span.text, span.phonemes) for span in marked.spans] == [
+        ("Nguyen", "ŋwˈin"),
+        (" met us in ", ""),
+        ("Reading", "ɹˈɛdɪŋ"),
+        (".", ""),
+    ]
+
+
+@pytest.mark.parametrize("written", ["$x^2$", "$$\\frac{1}{2}$$", "\\(a + b\\)", "\\[a = b\\]", "$n$"])
+def test_formulas_are_found(written: str) -> None:
+    (_, formula, _) = parse(f"Take {written} as given.").spans
+    assert formula.mathematics
+    assert formula.text in written
+
+
+FORMULAS = [r"\frac{3}{4}", r"\sqrt{2}", "x^{2}", r"\alpha \leq 5", r"\sum_{i=1}^{n} i"]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "es-ES", "ar-SA", "hi-IN", "ur-PK"])
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_formulas_are_words_in_every_language(locale: str, formula: str) -> None:
+    spoken = front_end(locale).normalise(f"${formula}$")
+    assert spoken
+    assert not set("$\\{}^_") & set(spoken)
+    assert not any(command in spoken for command in ("frac", "sqrt", "leq", "sum_"))
+
+
+STREAM = (
+    "The first sentence is long enough. <think>hidden thought. And\n\nmore hidden. </think>\n"
+    "The answer is [our page. Not bad](https://a.example/x?y) today! It reads:\n```python\nhidden = 1\n```\n"
+    "After the fence we go on. Then `code. here` and $$a = b. c$$ and \\(x. y\\) end it.\n~~~\nhidden\n~~~\n"
+    'Last words <details type="reasoning">hidden. Deep.</details> and fine.\n<!-- hidden. x --> Bye now, all '
+    "dear guests of ours. ```text\nhidden, never closed. Yes"
+)
+
+
+def test_a_text_that_is_being_written_is_heard_as_the_whole_text() -> None:
+    whole = said(parse(STREAM)).split()
+    assert "hidden" not in " ".join(whole)
+    random_sizes = random.Random(21)  # noqa: S311
+    for most in [1, 2, 3, 5, 8, 13, 40, 200] * 20:
+        sentences = Sentences()
+        heard: list[str] = []
+        start = 0
+        while start < len(STREAM):
+            size = random_sizes.randint(1, most)
+            heard += sentences.push(STREAM[start : start + size])
+            start += size
+        heard += sentences.end()
+        assert " ".join(said(parse(sentence)) for sentence in heard).split() == whole
+
+
+def test_a_long_thought_is_not_kept() -> None:
+    sentences = Sentences()
+    sentences.push("<think>")
+    for _ in range(1000):
+        assert sentences.push("thinking goes on and on. " * 10) == []
+    assert len(sentences._listened._held) < 100
+    assert sentences.push("</think>The answer is that there is one. So ") == [
+        "\n\nThe answer is that there is one. "
+    ]
+
+
+def test_markdown_reads_headings_lists_and_tables() -> None:
+    document = (
+        "Rooms\n=====\n\nEvery *room* has `wifi`\nand a view.\n\n- a bed\n- a bath\n\n3. a safe\n\n"
+        "```\ncode\n```\n\n    indented code\n\n| Room | Price |\n|---|---|\n| 12 | $90 |\n\n"
+        "<div>\nhtml\n</div>\n\nEnd [here](/x)."
+    )
+    assert said(parse(document, "markdown")) == (
+        "Rooms. Every room has wifi and a view.. a bed. a bath. 3. a safe. "
+        "Room, Price, . 12, $90, . End here.."
+    )
+
+
+SSML = """<?xml version="1.0"?>
+<speak version="1.1" xml:lang="en">Welcome <break time="1500ms"/> home &amp; caf&#233;
+<prosody rate="slow" volume="-6dB">slowly
+<prosody rate="200%" volume="+2dB">and <lang xml:lang="es">hola</lang></prosody></prosody>
+<p><s>One.</s><s>Two.</s></p><sub alias="World Wide Web">WWW</sub>
+<phoneme alphabet="ipa" ph="kˈɪn">Kinzle</phoneme>
+<say-as interpret-as="characters">AB1</say-as><break strength="strong"/><break time="60s"/></speak>"""
+
+
+def test_ssml_is_spans() -> None:
+    marked = parse(SSML, "ssml")
+    assert said(marked).startswith("Welcome home & café slowly and hola One. Two. World Wide Web Kinzle AB1")
+    assert [span.pause for span in marked.spans if span.pause] == [1.5, 0.8, LONGEST_PAUSE]
+    manners = {span.text.strip(): span.manner for span in marked.spans}
+    assert (manners["slowly"].rate, manners["slowly"].volume) == (0.75, -6.0)
+    assert (manners["and"].rate, manners["and"].volume, manners["and"].locale) == (1.5, -4.0, "")
+    assert (manners["hola"].rate, manners["hola"].locale) == (1.5, "es")
+    assert [span.phonemes for span in marked.spans if span.phonemes] == ["kˈɪn"]
+    assert [code for code, _ in marked.warnings] == ["pause-shortened"]
+
+
+def test_ssml_warns_of_what_no_voice_follows() -> None:
+    text = "<speak><emphasis level='strong'>Now</emphasis> <prosody pitch='high'>up</prosody></speak>"
+    marked = parse(text, "ssml")
+    assert said(marked) == "Now up"
+    assert [(code, text[place:][:9]) for code, place in marked.warnings] == [
+        ("emphasis-ignored", "<emphasis"),
+        ("pitch-ignored", "<prosody "),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "place", "reason"),
+    [
+        ("Hello", "line 1, column 1", "no well-formed XML"),
+        ("", "line 1, column 1", "no well-formed XML"),
+        ("<speak>", "line 1, column 8", "no element found"),
+        ("<speak><s>a</speak>", "line 1, column 14", "mismatched tag"),
+        ("<speak>a</speak><speak>b</speak>", "line 1, column 17", "junk after document"),
+        ("<p>a</p>", "line 1, column 1", "one <speak> element"),
+        ("<speak><speak>a</speak></speak>", "line 1, column 8", "one <speak> element"),
+        ("<speak>\n\n  <audio src='x'/></speak>", "line 3, column 3", "element <audio> is not known"),
+        ("<speak>é\n<p class='x'>a</p></speak>", "line 2, column 1", "no attribute 'class'"),
+        ("<!DOCTYPE speak><speak>a</speak>", "line 1, column ", "document types"),
+        ('<!DOCTYPE s [<!ENTITY a "b">]><speak>&a;</speak>', "line 1, column ", "document types"),
+        ("<speak>a&nbsp;b</speak>", "line 1, column 9", "an entity that is not one of"),
+        ("<speak><?php x?></speak>", "line 1, column 8", "processing instruction"),
+        ("<speak>" + "<p>" * 40, "line 1, column ", "32 inside each other"),
+        ("<speak>" + "<p/>" * 10_001 + "</speak>", "line 1, column ", "at most 10000 elements"),
+        ("<speak><break time='2'/></speak>", "line 1, column 8", "such as 1.5s"),
+        ("<speak><break time='-2s'/></speak>", "line 1, column 8", "such as 1.5s"),
+        ("<speak><break strength='huge'/></speak>", "line 1, column 8", "must be one of none"),
+        ("<speak><break>now</break></speak>", "line 1, column ", "may hold no text"),
+        ("<speak><prosody>a</prosody></speak>", "line 1, column 8", "needs rate or volume"),
+        ("<speak><prosody rate='900%'>a</prosody></speak>", "line 1, column 8", "0.25 to 4"),
+        ("<speak><prosody rate='nan'>a</prosody></speak>", "line 1, column 8", "0.25 to 4"),
+        ("<speak><prosody volume='50dB'>a</prosody></speak>", "line 1, column 8", "-40dB to +12dB"),
+        ("<speak><emphasis level='loud'>a</emphasis></speak>", "line 1, column 8", "strong, moderate"),
+        ("<speak><say-as>1</say-as></speak>", "line 1, column 8", "needs the attribute interpret-as"),
+        (
+            "<speak><say-as interpret-as='song'>1</say-as></speak>",
+            "line 1, column 8",
+            "must be one of characters",
+        ),
+        ("<speak><say-as interpret-as='date' format='xy'>1</say-as></speak>", "line 1, column 8", "mdy, dmy"),
+        ("<speak><sub>a</sub></speak>", "line 1, column 8", "needs the attribute alias"),
+        ("<speak><phoneme alphabet='x-sampa' ph='a'>a</phoneme></speak>", "line 1, column 8", "must be ipa"),
+        (f"<speak><phoneme ph='{'a' * 201}'>a</phoneme></speak>", "line 1, column 8", "200 are allowed"),
+        ("<speak><sub alias='a'><s>b</s></sub></speak>", "line 1, column 23", "may hold no element"),
+        ("<speak><lang xml:lang='tlh'>a</lang></speak>", "line 1, column 8", "BCP-47"),
+        ("<speak><lang>a</lang></speak>", "line 1, column 8", "needs xml:lang"),
+    ],
+)
+def test_ssml_refuses_with_the_place(document: str, place: str, reason: str) -> None:
+    with pytest.raises(MarkupError) as caught:
+        parse(document, "ssml")
+    assert str(caught.value).startswith(f"SSML, {place}")
+    assert reason in str(caught.value)
