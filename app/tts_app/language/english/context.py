@@ -114,7 +114,8 @@ class _Place:
 def use_of(words: Sequence[str], index: int) -> str:
     """Return how `words[index]` is used: NOUN, VERB, ADJ, VBN, VBD, a sense, or DEFAULT.
 
-    `words` is a clause in lower case. DEFAULT: nothing decides. The senses are those of `lexicon.SENSES`: METAL, FIGHT, FISH, PAPER.
+    `words` is a clause in lower case. DEFAULT: nothing decides. The senses are
+    those of `lexicon.SENSES`: METAL, FIGHT, FISH, PAPER.
     """
     word = words[index]
     place = _Place.of(words, index)
