@@ -128,8 +128,8 @@ _LATIN_WORDS = {
 }
 _PLAN = regex.compile(r"(?<![\d.,])(40[13]|457)\((k|b)\)")
 _SECRET = regex.compile(
-    r"(?i:(?<=\b(?:code|zip|zip code|postcode|pin|otp|password|passcode|pin code)(?: is|:| is:)? )|(?<=\bending (?:in|with) ))"
-    r"(\d{3,8})(?![\d.,:/-]\d|\p{L}|%)"
+    r"(?i:(?<=\b(?:code|zip|zip code|postcode|pin|otp|password|passcode|pin code)(?: is|:| is:)? )"
+    r"|(?<=\bending (?:in|with) ))(\d{3,8})(?![\d.,:/-]\d|\p{L}|%)"
 )
 _HALVES = regex.compile(
     r"\bone half (price|board|day|off|hour|time|term|marathon|an?|full|empty|dozen|way)\b"
