@@ -24,6 +24,7 @@ class Problem(StrEnum):
     NO_OIDC = "NoOIDC"
     NO_AUDIT = "NoAudit"
     RAY_IN_CLEAR = "RayInClear"
+    ANY_ORIGIN = "AnyOrigin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Posture:
     """Whether acts leave a record."""
     ray_encrypted: bool = False
     """Whether the processes of its Ray cluster talk by TLS, or on one machine only."""
+    origins_named: bool = True
+    """Whether the sites whose pages may call it, if any may, are named, and not all sites may."""
 
 
 def problems(profile: Profile, posture: Posture) -> list[Problem]:
@@ -58,6 +61,7 @@ def problems(profile: Profile, posture: Posture) -> list[Problem]:
         Problem.NO_OIDC: posture.oidc,
         Problem.NO_AUDIT: posture.audit,
         Problem.RAY_IN_CLEAR: posture.ray_encrypted,
+        Problem.ANY_ORIGIN: posture.origins_named,
     }
     wanted = {"development": {}, "standard": standard, "regulated": {**standard, **regulated}}[profile]
     return [problem for problem, is_met in wanted.items() if not is_met]

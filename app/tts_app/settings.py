@@ -26,6 +26,7 @@ _REMEDIES = {
     Problem.NO_TLS: "callers may come without TLS: set TTSP_TLS_CERT and TTSP_TLS_KEY",
     Problem.NO_OIDC: "people have no identity: set TTSP_OIDC_ISSUER and TTSP_OIDC_AUDIENCE",
     Problem.NO_AUDIT: "acts leave no record: set TTSP_AUDIT=true",
+    Problem.ANY_ORIGIN: "pages of every site may call: name the sites in TTSP_CORS_ORIGINS, without *",
 }
 """What a service that is configured by settings can lack, and what to set."""
 _DEFAULT_PORT = re.compile(r"^(http(?=:.*:80$)|https(?=:.*:443$))(.*):\d+$")
@@ -356,6 +357,7 @@ class Settings(BaseSettings):
             oidc=self.oidc_issuer is not None,
             audit=self.audit,
             ray_encrypted=True,
+            origins_named="*" not in self.cors_origins,
         )
         lacking = [_REMEDIES[problem] for problem in problems(self.profile, posture)]
         return f"For the profile {self.profile}, {'; '.join(lacking)}." if lacking else ""

@@ -1,6 +1,7 @@
 """Speech over HTTP from the real models, also as OpenAI's client asks for it."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,86 @@ def test_request_id_is_echoed_once(client: httpx.Client) -> None:
     answer = client.get("/healthz", headers={"x-request-id": "mine"})
     assert answer.headers.get_list("x-request-id") == ["mine"]
     assert len(client.get("/healthz").headers.get_list("x-request-id")) == 1
+
+
+def test_openai_client_learns_what_was_ignored(openai_client: openai.OpenAI) -> None:
+    answer = openai_client.audio.speech.with_raw_response.create(
+        model="gpt-4o-mini-tts-2025-12-15",
+        voice="alloy",
+        input="Hello there.",
+        instructions="Whisper.",
+        extra_body={"user": "me", "stream": False},
+    )
+    assert answer.headers["x-ignored-parameters"] == "instructions, user"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert openai_client.models.retrieve("tts-1-hd").id == "tts-1-hd"
+
+
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
+def test_a_piece_without_words_is_a_short_silence(client: httpx.Client, name: str) -> None:
+    for text in ("---", "🙂"):
+        answer = client.post(
+            "/v1/audio/speech", json={"input": text, "voice": "alloy", "response_format": name}
+        )
+        assert answer.status_code == 200, answer.text
+        if name == "pcm":
+            samples, rate = np.frombuffer(answer.content, "<i2") / 32_768, 24_000
+        else:
+            samples, rate = decode(answer.content)
+        assert 0.2 < len(samples) / rate < 0.4
+        assert np.abs(samples).max() < 0.001
+    assert client.post("/v1/audio/speech", json={"input": "", "voice": "alloy"}).status_code == 400
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_a_sample_rate_is_that_of_the_audio_and_changes_nothing_else(client: httpx.Client, rate: int) -> None:
+    body = {"input": TEXT, "voice": "alloy", "response_format": "wav", "stream": False}
+    usual, own = decode(client.post("/v1/audio/speech", json=body).content)
+    wanted, found = decode(client.post("/v1/audio/speech", json={**body, "sample_rate": rate}).content)
+    assert (own, found) == (24_000, rate)
+    assert len(wanted) / rate == pytest.approx(len(usual) / own, abs=0.01)
+    # The voice's own band, below 3 kHz, is as loud as before.
+    assert _band_level(wanted, rate) == pytest.approx(_band_level(usual, own), abs=0.3)
+
+
+def _band_level(samples: Any, rate: int) -> float:
+    spectrum = np.abs(np.fft.rfft(samples)) ** 2
+    frequencies = np.fft.rfftfreq(len(samples), 1 / rate)
+    inside = spectrum[(frequencies > 100) & (frequencies < 3_000)].sum() / len(samples) ** 2
+    return float(10 * np.log10(inside))
+
+
+def test_aac_begins_with_a_frame(client: httpx.Client) -> None:
+    body = {"input": "Hello there.", "voice": "alloy", "response_format": "aac"}
+    data = client.post("/v1/audio/speech", json=body).content
+    assert (data[0], data[1] & 0xF6) == (0xFF, 0xF0)
+
+
+def test_a_running_speech_is_heard_while_it_grows(client: httpx.Client) -> None:
+    made = client.post("/v1/speech", json={"text": TEXT * 12, "language": "en"})
+    address = made.headers["location"]
+    deadline = time.monotonic() + 60
+    while not (status := client.get(address).json())["bytes"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status["status"] == "running"
+    with client.stream("GET", f"{address}/audio", timeout=120) as answer:
+        assert (answer.status_code, answer.headers["accept-ranges"]) == (200, "none")
+        assert "content-length" not in answer.headers
+        pieces = answer.iter_raw()
+        grown = next(pieces)
+        assert client.get(address).json()["status"] == "running", "it is heard before all of it is made"
+        grown += b"".join(pieces)
+    stored = client.get(f"{address}/audio")
+    assert stored.headers["accept-ranges"] == "bytes"
+    assert grown == stored.content
+    client.delete(address)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac"])
+def test_a_stored_file_knows_how_long_it_is(client: httpx.Client, name: str) -> None:
+    body = {"text": "Hello there.", "language": "en", "response_format": name}
+    made = client.post("/v1/speech", json=body, headers={"Prefer": "wait=30"}).json()
+    file = client.get(made["links"]["audio"]).content
+    with av.open(io.BytesIO(file)) as container:
+        assert container.duration / 1_000_000 == pytest.approx(made["seconds"], abs=0.01)
+    client.delete(made["links"]["self"])

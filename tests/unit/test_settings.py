@@ -114,12 +114,15 @@ PEOPLE = {
         ("standard", {"oidc_issuer": "https://a.example", "oidc_audience": "b"}, False, []),
         ("regulated", PEOPLE, False, ["TTSP_AUDIT"]),
         ("regulated", {**PEOPLE, "audit": True}, False, []),
+        ("regulated", {**PEOPLE, "audit": True, "cors_origins": "https://a.example"}, False, []),
+        ("regulated", {**PEOPLE, "audit": True, "cors_origins": "*"}, True, ["TTSP_CORS_ORIGINS"]),
+        ("standard", {"api_key": "k" * 16, "cors_origins": "*"}, False, []),
     ],
 )
 def test_profile_fault_names_what_to_set(profile, more, proxied, missing) -> None:
     fault = Settings(profile=profile, **more).profile_fault(proxied=proxied)
     assert bool(fault) == bool(missing)
-    names = ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT"]
+    names = ["TTSP_API_KEY", "TTSP_TLS_CERT", "TTSP_OIDC_ISSUER", "TTSP_AUDIT", "TTSP_CORS_ORIGINS"]
     assert [name for name in names if name in fault] == missing
 
 

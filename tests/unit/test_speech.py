@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tts_app import speech
+from tts_app.audio.formats import FORMATS
 from tts_app.audio.samples import Audio
 from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.engines.base import Capabilities, Segment
@@ -20,6 +21,7 @@ from tts_app.speech import (
     PLANNERS,
     PORTION,
     SEGMENT,
+    SILENCE,
     SpeechOptions,
     TextError,
     Utterance,
@@ -99,6 +101,30 @@ async def test_speak_refuses_a_text_with_nothing_to_speak(voice: CatalogueVoice,
         await whole(Utterance(text, voice), SimulatedEngine())
 
 
+@pytest.mark.parametrize("name", list(FORMATS))
+async def test_a_caller_may_want_silence_where_nothing_can_be_spoken(
+    voice: CatalogueVoice, name: str
+) -> None:
+    engine = SimulatedEngine()
+    options = SpeechOptions(name, sample_rate=16_000)
+    data, seconds = await whole(Utterance("😀 ...", voice, options, or_silence=True), engine)
+    assert (seconds, engine.segments) == (SILENCE, [])
+    if name == "pcm":
+        assert data == bytes(2 * 4_000)
+        return
+    with av.open(io.BytesIO(data)) as container:
+        decoded = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert decoded == pytest.approx(SILENCE, abs=0.1)
+
+
+async def test_a_sample_rate_is_the_files(voice: CatalogueVoice) -> None:
+    usual, _ = await whole(Utterance(LONG, voice, SpeechOptions("pcm")), SimulatedEngine())
+    wanted, _ = await whole(
+        Utterance(LONG, voice, SpeechOptions("pcm", sample_rate=8_000)), SimulatedEngine()
+    )
+    assert len(wanted) == pytest.approx(len(usual) / 3, abs=8)
+
+
 async def test_speak_makes_a_whole_file_that_is_the_same_every_time(voice: CatalogueVoice) -> None:
     utterance = Utterance(LONG, voice)
     first, seconds = await whole(utterance, SimulatedEngine())
@@ -162,7 +188,7 @@ class CountingFront:
         self.pause = threading.Event()
         self.pause.set()
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         self.threads.add(threading.current_thread().name)
         self.read.append(text)
         self.pause.wait(10)

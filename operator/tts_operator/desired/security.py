@@ -20,6 +20,7 @@ _REMEDIES = {
     Problem.NO_OIDC: "people have no identity: set `security.oidc`",
     Problem.NO_AUDIT: "acts leave no record: set `security.audit`",
     Problem.RAY_IN_CLEAR: "Ray's processes talk in clear: name a certificate authority in `ray.tlsSecret`",
+    Problem.ANY_ORIGIN: "pages of every site may call: name the sites in `security.corsOrigins`, without *",
 }
 
 
@@ -44,6 +45,7 @@ def _posture(playground: Playground) -> Posture:
         oidc=spec.security.oidc is not None,
         audit=spec.security.audit is not None,
         ray_encrypted=spec.ray.tls_secret is not None,
+        origins_named="*" not in spec.security.cors_origins,
     )
 
 

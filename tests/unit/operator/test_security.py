@@ -109,6 +109,9 @@ def test_plan_warns_a_regulated_service_of_what_it_stores_in_clear(policy, voice
         "ingress": {"host": "a.example", "tlsSecret": "tls"},
     }
     assert lacking(Playground.model_validate(resource(**spec)), "regulated") == [Problem.NO_AUDIT]
+    open_to_all = spec | {"security": {"oidc": oidc, "corsOrigins": ["https://a.example", "*"]}}
+    found = lacking(Playground.model_validate(resource(**open_to_all)), "regulated")
+    assert found == [Problem.NO_AUDIT, Problem.ANY_ORIGIN]
     audited = spec | {
         "security": {"oidc": oidc, "audit": {"keySecret": "audit"}},
         "storage": {"database": {"secretRef": {"name": "db"}}},

@@ -7,6 +7,7 @@ import regex
 from tts_app.language.indic.amounts import Currencies
 from tts_app.language.indic.notation import END, START, Notation, any_of
 from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.telephones import groups_of, region_of
 
 _ALONE = r"(?<![\p{L}\p{M}\p{N}.,:/-])"
 _LAST = r"(?![\p{L}\p{M}\p{N}]|[.,:/-]\d|[ ]?[%₹$€£₨])"
@@ -40,6 +41,7 @@ class Codes:
     def __init__(self, verbaliser: IndicVerbaliser, notation: Notation, currencies: Currencies) -> None:
         self._say = verbaliser
         self._currencies = currencies
+        self._region = region_of(verbaliser.locale)
         fillers = rf"(?:[ ]?[:=#-]|[ ](?:{any_of(notation.fillers)}){END}){{0,3}}"
         self._code = regex.compile(
             rf"(?P<word>{START}(?:{any_of(notation.codes)}){END}\.?{fillers})[ ]?(?P<code>{_CODE}){_LAST}"
@@ -73,8 +75,10 @@ class Codes:
     def _phone(self, match: "regex.Match[str]") -> str:
         written = match[0]
         groups = _DIGITS.findall(written.removeprefix("00") if match["plus"] else written)
-        if sum(map(len, groups)) not in _PHONE_DIGITS:
+        if sum(map(len, groups)) not in _PHONE_DIGITS or self._currencies.follows(match.string, match.end()):
             return written
+        if len(groups) == 1:
+            groups = list(groups_of(written, self._region)) or groups
         return f" {self._say.telephone(groups, bool(match['plus']))} "
 
     def _address(self, match: "regex.Match[str]") -> str:

@@ -15,6 +15,7 @@ from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.urdu.honorifics import in_words
 from tts_app.language.urdu.notation import (
+    CENT_FORMS,
     CURRENCY_FORMS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
@@ -57,6 +58,7 @@ class UrduVerbaliser(IndicVerbaliser):
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
     place_words = PLACE_WORDS
+    cent_forms = CENT_FORMS
 
     def __init__(self) -> None:
         super().__init__(URDU, WORDS)
