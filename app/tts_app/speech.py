@@ -5,12 +5,15 @@ first audio far more than the speed of the model does.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,19 +21,24 @@ import regex
 
 from tts_app.audio.encode import Encoder, encode
 from tts_app.audio.loudness import Leveller
+from tts_app.audio.samples import SILENCE as SILENT
 from tts_app.audio.samples import Audio
 from tts_app.audio.stitch import Stitcher
 from tts_app.audio.tags import speech_tags
 from tts_app.audio.tempo import Tempo
 from tts_app.catalogue import CatalogueVoice
 from tts_app.cloning.clips import named_clip
-from tts_app.engines.base import Capabilities, Segment
+from tts_app.engines.base import Capabilities, Pronounced, Segment
 from tts_app.language import front_end
-from tts_app.language.base import TIE
+from tts_app.language.base import TIE, FrontEnd
+from tts_app.language.markup import InputFormat, Marked, MarkupError, Span, Urls, parse
+from tts_app.language.markup.warnings import codes_of
 from tts_app.language.split import sentences, split
+from tts_app.language.wording import Passage, passages
+from tts_app.resources.engines import ENGINES
 from tts_app.telemetry import traces
 
-VERSION = 1
+VERSION = 2
 """Version of the pipeline's result. Increase it with every audible change; batches then render again."""
 FIRST_SEGMENT = 36
 """Most characters of the first segment: about 1.2 s from text to sound on two cores."""
@@ -51,6 +59,8 @@ PLANNERS = max(2, len(os.sched_getaffinity(0)))
 _planners = ThreadPoolExecutor(PLANNERS, "planner")
 """Threads of planning alone: long texts must not keep files and the database waiting for a thread."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
+_LEADING_MARK = regex.compile(r"\s*+([.,;:?!،؛؟…])")
+_PLAIN_MARKS = MappingProxyType({"،": ",", "؛": ";", "؟": "?", "…": "."})
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
 """Speaks a segment; cancelling the call cancels the work."""
@@ -75,6 +85,14 @@ class SpeechOptions:
     """The engine's own settings, in place of the voice's of the same names."""
     instructions: str = ""
     """How the text is to be spoken, in words; only where the engine follows them."""
+    volume: float = 1.0
+    """Factor of the loudness, 0-2: 1 is -16 LUFS, 0 silence. What would be too loud is limited."""
+    input_format: InputFormat = "text"
+    """What markup the text has."""
+    urls: Urls = "say"
+    """What is said of a bare web address."""
+    normalize: bool = True
+    """Whether the text is read at all: else it is what is spoken, markup, numbers and signs included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,17 @@ class Utterance:
     """Whether a caller waits: then the first segment is short."""
     or_silence: bool = False
     """Whether a text that holds nothing that can be spoken is a short silence, and no error."""
+
+
+class Part(NamedTuple):
+    """What comes next in a speech: a segment, or silence alone at the end."""
+
+    segment: Segment | None
+    pause: float
+    """Seconds of silence before it that its text asks for; 0: as long as it takes to breathe."""
+    speed: float
+    """Tempo: the request's times the markup's."""
+    volume_db: float
 
 
 class Chunk(NamedTuple):
@@ -106,48 +135,173 @@ def plan(utterance: Utterance, capabilities: Capabilities) -> Iterator[Segment]:
     Raises:
         TextError: the text holds nothing that can be spoken.
     """
-    for segments in _steps(utterance, capabilities):
-        yield from segments
+    for parts in _steps(utterance, capabilities):
+        yield from (part.segment for part in parts if part.segment is not None)
 
 
-def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Segment]]:
-    """Yield the segments in the steps in which they are planned: at most PORTION, and the first one alone.
-
-    A block that holds nothing that can be spoken is a step without segments.
+def warnings_of(utterance: Utterance) -> list[str]:
+    """Return the codes (`language.markup.warnings`) of what is not spoken as the text asks, each once.
 
     Raises:
-        TextError: no block holds anything that can be spoken.
+        MarkupError: the text is not of its format.
     """
-    voice = utterance.voice.voice
-    front = front_end(voice.locale)
-    clip = named_clip(utterance.voice.clip)
-    speed = _model_speed(utterance, capabilities)
-    spoken_any = False
-    for block in _blocks(utterance.text):
-        spoken = front.normalise(block)
-        if not _SOUNDED.search(spoken):
-            yield []
-            continue
-        texts = split(spoken, FIRST_SEGMENT if utterance.low_latency and not spoken_any else SEGMENT, SEGMENT)
-        for portion in _portions(texts, PORTION if spoken_any else 1):
-            segments = [
-                Segment(
-                    text=text,
-                    phonemes=phonemes,
-                    locale=voice.locale,
-                    speaker="" if clip else voice.speaker or voice.description or "",
-                    speed=speed,
-                    parameters={**voice.parameters, **utterance.options.parameters},
-                    instructions=utterance.options.instructions,
-                    first=utterance.low_latency and not spoken_any and number == 0,
-                    clip=clip,
-                )
-                for number, (text, phonemes) in enumerate(_pronounce(portion, front.phonemise, capabilities))
-            ]
-            spoken_any = spoken_any or bool(segments)
-            yield segments
-    if not spoken_any:
+    voice = utterance.voice
+    return codes_of(_marked(utterance), voice.voice.locale, ENGINES[voice.engine].alphabet is not None)
+
+
+def _marked(utterance: Utterance) -> Marked:
+    options = utterance.options
+    if not options.normalize:
+        return Marked((Span(utterance.text),))
+    return parse(utterance.text, options.input_format, options.urls)
+
+
+def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Part]]:
+    """Yield the parts in the steps in which they are planned: at most PORTION, and the first one alone.
+
+    A block that holds nothing that can be spoken is a step without parts.
+
+    Raises:
+        TextError: no block holds anything that can be spoken, or the markup is not of its format.
+    """
+    try:
+        spans = _marked(utterance).spans
+    except MarkupError as error:
+        raise TextError(str(error)) from None
+    planner = _Planner(utterance, capabilities)
+    for (pause, rate, volume), stretch in groupby(spans, key=_manner):
+        if pause is not None:
+            planner.pause += pause * len(list(stretch))
+        else:
+            yield from planner.spoken(list(stretch), rate, volume)
+    if not planner.spoken_any:
         raise TextError("The text holds nothing that can be spoken: give at least one word or number.")
+    if planner.pause:
+        yield [Part(None, planner.pause, utterance.options.speed, 0.0)]
+
+
+def _manner(span: Span) -> tuple[float | None, float, float]:
+    return span.pause, span.manner.rate, span.manner.volume
+
+
+class _Words(NamedTuple):
+    """Words of one locale, and how they are pronounced."""
+
+    text: str
+    phonemes: str
+    locale: str
+
+
+class _Planner:
+    """Makes the parts of one utterance, stretch by stretch of one manner."""
+
+    def __init__(self, utterance: Utterance, capabilities: Capabilities) -> None:
+        self._utterance = utterance
+        self._capabilities = capabilities
+        self._locale = utterance.voice.voice.locale
+        self.pause = 0.0
+        """Seconds of silence due before the next part."""
+        self.spoken_any = False
+
+    def spoken(self, spans: Sequence[Span], rate: float, volume_db: float) -> Iterator[list[Part]]:
+        """Yield the parts that speak `spans`, in steps."""
+        take = self._capabilities.takes == "phonemes"
+        if self._utterance.options.normalize:
+            read = passages(spans, self._locale, take)
+        else:
+            read = [Passage(span.text, self._locale) for span in spans]
+        steps = self._one(read[0]) if len(read) == 1 and not read[0].phonemes else self._several(read)
+        for groups in steps:
+            parts = [self._part(words, rate, volume_db) for words in groups]
+            self.spoken_any = self.spoken_any or bool(parts)
+            yield parts
+
+    def _one(self, passage: Passage) -> Iterator[list[list[_Words]]]:
+        """Yield the words of each segment of a passage, in steps."""
+        front = front_end(passage.locale)
+        for block in _blocks(passage.text):
+            said = self._said(block, front)
+            if not _SOUNDED.search(said):
+                yield []
+                continue
+            texts = split(said, self._room(), SEGMENT)
+            for portion in _portions(texts, PORTION if self.spoken_any else 1):
+                pronounced = _pronounce(portion, front.phonemise, self._capabilities)
+                yield [[_Words(*words, passage.locale)] for words in pronounced]
+
+    def _several(self, read: Sequence[Passage]) -> Iterator[list[list[_Words]]]:
+        """Yield the words of each segment of several passages, in steps."""
+        segment: list[_Words] = []
+        for words in self._words(read):
+            if segment and not self._fits([*segment, words]):
+                yield [segment]
+                segment = []
+            segment.append(words)
+        if segment:
+            yield [segment]
+
+    def _fits(self, segment: Sequence[_Words]) -> bool:
+        characters = sum(len(words.text) + 1 for words in segment)
+        sounds = sum(len(words.phonemes) - words.phonemes.count(TIE) + 1 for words in segment)
+        ended = segment[-2].text.endswith((".", "?", "!")) and 2 * characters > SEGMENT
+        return characters <= self._room() + 1 and sounds <= self._capabilities.max_input and not ended
+
+    def _words(self, read: Sequence[Passage]) -> Iterator[_Words]:
+        """Yield the words of passages; a mark at the beginning of one ends the words before it."""
+        last: _Words | None = None
+        for passage in read:
+            mark = _LEADING_MARK.match(passage.text)
+            if mark and last is not None:
+                sign = _PLAIN_MARKS.get(mark[1], mark[1])
+                last = last._replace(text=last.text + sign, phonemes=last.phonemes and last.phonemes + sign)
+            for words in self._pronounced(passage):
+                if last is not None:
+                    yield last
+                last = words
+        if last is not None:
+            yield last
+
+    def _pronounced(self, passage: Passage) -> Iterator[_Words]:
+        front = front_end(passage.locale)
+        if passage.phonemes:
+            if _SOUNDED.search(passage.phonemes):
+                yield _Words(front.words(passage.text) or passage.text, passage.phonemes, passage.locale)
+            return
+        for block in _blocks(passage.text):
+            texts = split(self._said(block, front), FIRST_SEGMENT, SEGMENT)
+            for words in _pronounce(texts, front.phonemise, self._capabilities):
+                yield _Words(*words, passage.locale)
+
+    def _said(self, block: str, front: FrontEnd) -> str:
+        return front.words(block) if self._utterance.options.normalize else block
+
+    def _room(self) -> int:
+        """Return the most characters of the next segment."""
+        return FIRST_SEGMENT if self._utterance.low_latency and not self.spoken_any else SEGMENT
+
+    def _part(self, words: Sequence[_Words], rate: float, volume_db: float) -> Part:
+        """Return the part that speaks `words`, after the pause that is due."""
+        utterance = self._utterance
+        voice, options = utterance.voice.voice, utterance.options
+        clip = named_clip(utterance.voice.clip)
+        speed = min(max(options.speed * rate, SPEEDS[0]), SPEEDS[1])
+        pause, self.pause = self.pause, 0.0
+        first = utterance.low_latency and not self.spoken_any
+        self.spoken_any = True
+        parts = tuple(Pronounced(phonemes, locale) for _, phonemes, locale in words if phonemes)
+        segment = Segment(
+            text=" ".join(text for text, _, _ in words),
+            phonemes=" ".join(phonemes for _, phonemes, _ in words),
+            locale=voice.locale,
+            speaker="" if clip else voice.speaker or voice.description or "",
+            speed=_model_speed(speed, self._capabilities),
+            parameters={**voice.parameters, **options.parameters},
+            instructions=options.instructions,
+            parts=parts if any(part.locale != voice.locale for part in parts) else (),
+            first=first,
+            clip=clip,
+        )
+        return Part(segment, pause, speed, volume_db)
 
 
 async def check(utterance: Utterance, capabilities: Capabilities) -> None:
@@ -157,8 +311,8 @@ async def check(utterance: Utterance, capabilities: Capabilities) -> None:
         TextError: the text holds nothing that can be spoken.
     """
     async with aclosing(_planned(utterance, capabilities)) as steps:
-        async for segments in steps:
-            if segments:
+        async for parts in steps:
+            if parts:
                 return
 
 
@@ -181,14 +335,18 @@ async def speak(
         TextError: the text holds nothing that can be spoken (before anything was yielded), and the utterance
             wants no silence then.
     """
-    segments = _segments(utterance, capabilities, texts)
+    parts = _parts(utterance, capabilities, texts)
     post = _PostProcessor(utterance, capabilities)
     try:
-        async for segment in segments:
+        async for part in parts:
+            segment = part.segment
+            if segment is None:
+                post.pause(part)
+                continue
             with traces.span("segment", {"ttsp.characters": len(segment.text), "ttsp.first": segment.first}):
                 audio = await synthesise(segment)
             with traces.span("encode"):
-                chunk = await asyncio.to_thread(post.add, audio, segment.text)
+                chunk = await asyncio.to_thread(post.add, audio, segment.text, part)
             if chunk.data:
                 yield chunk
         with traces.span("encode"):
@@ -200,14 +358,14 @@ async def speak(
             raise
         yield await asyncio.to_thread(silence, utterance, capabilities)
     finally:
-        await segments.aclose()
+        await parts.aclose()
         post.close()
 
 
-async def _segments(
+async def _parts(
     utterance: Utterance, capabilities: Capabilities, texts: AsyncIterator[str] | None
-) -> AsyncGenerator[Segment, None]:
-    """Yield the segments of `utterance`, or of `texts` as they arrive.
+) -> AsyncGenerator[Part, None]:
+    """Yield the parts of `utterance`, or of `texts` as they arrive.
 
     Raises:
         TextError: none of it can be spoken.
@@ -215,34 +373,34 @@ async def _segments(
     if texts is None:
         async with aclosing(_planned(utterance, capabilities)) as steps:
             async for step in steps:
-                for segment in step:
-                    yield segment
+                for part in step:
+                    yield part
         return
     spoken_any = False
     async for text in texts:
         piece = replace(utterance, text=text, low_latency=utterance.low_latency and not spoken_any)
         try:
-            async with aclosing(_segments(piece, capabilities, None)) as segments:
-                async for segment in segments:
+            async with aclosing(_parts(piece, capabilities, None)) as parts:
+                async for part in parts:
                     spoken_any = True
-                    yield segment
+                    yield part
         except TextError:
             continue  # nothing to speak, such as a line of dashes
     if not spoken_any:
         raise TextError("Nothing was written that can be spoken.")
 
 
-async def _planned(utterance: Utterance, capabilities: Capabilities) -> AsyncGenerator[list[Segment], None]:
+async def _planned(utterance: Utterance, capabilities: Capabilities) -> AsyncGenerator[list[Part], None]:
     """Yield what `_steps` yields, each step made in a thread when it is asked for."""
     steps = _steps(utterance, capabilities)
     loop = asyncio.get_running_loop()
     while True:
         with traces.span("front-end") as span:
-            segments = await loop.run_in_executor(_planners, next, steps, None)
-            span.set({"ttsp.segments": len(segments or ())})
-        if segments is None:
+            parts = await loop.run_in_executor(_planners, next, steps, None)
+            span.set({"ttsp.segments": len(parts or ())})
+        if parts is None:
             return
-        yield segments
+        yield parts
 
 
 class _PostProcessor:
@@ -256,9 +414,14 @@ class _PostProcessor:
         rate = capabilities.sample_rate
         self._rate = rate
         self._lock = Lock()
-        pace = _model_speed(utterance, capabilities)
+        self._capabilities = capabilities
+        pace = _model_speed(utterance.options.speed, capabilities)
         self._stitcher = Stitcher(rate, pace)
-        self._tempo = Tempo(rate, utterance.options.speed / pace)
+        self._factor = utterance.options.speed / pace
+        """What the tempo stage does of the speed of the part at hand."""
+        self._tempo = Tempo(rate, self._factor)
+        self._request_db = _decibels(utterance.options.volume)
+        self._volume_db = self._request_db
         self._leveller = Leveller(rate, voice.gain)
         self._encoder = Encoder(
             utterance.options.format,
@@ -268,22 +431,45 @@ class _PostProcessor:
             tags=speech_tags(utterance.voice.id, voice.locale, consent=utterance.voice.consent),
         )
 
-    def add(self, audio: Audio, text: str) -> Chunk:
+    def add(self, audio: Audio, text: str, part: Part) -> Chunk:
         """Take the audio of the segment that speaks `text`; return what is ready."""
         with self._lock:
-            levelled = self._leveller.push(self._tempo.push(self._stitcher.add(audio, text)))
-            return Chunk(self._encoder.push(levelled), len(levelled) / self._rate)
+            before = self._turn_to(part)
+            if part.pause:
+                self._stitcher.pause(part.pause * self._factor)
+            spoken = self._level(self._tempo.push(self._stitcher.add(audio, text)))
+            data = b"".join(self._encoder.push(samples) for samples in (before, spoken))
+            return Chunk(data, (len(before) + len(spoken)) / self._rate)
+
+    def pause(self, part: Part) -> None:
+        """Take a pause at the end of the utterance."""
+        with self._lock:
+            self._stitcher.pause(part.pause * self._factor)
 
     def end(self) -> Chunk:
         """Return the rest of the file."""
         with self._lock:
             tail = [
-                self._leveller.push(self._tempo.push(self._stitcher.flush())),
-                self._leveller.push(self._tempo.flush()),
+                self._level(self._tempo.push(self._stitcher.flush())),
+                self._level(self._tempo.flush()),
                 self._leveller.flush(),
             ]
             data = b"".join([*(self._encoder.push(audio) for audio in tail), self._encoder.flush()])
             return Chunk(data, sum(map(len, tail)) / self._rate)
+
+    def _turn_to(self, part: Part) -> Audio:
+        """Set tempo and volume for a part; return what is left of the parts before it, at theirs."""
+        factor = part.speed / _model_speed(part.speed, self._capabilities)
+        volume_db = self._request_db + part.volume_db
+        if (factor, volume_db) == (self._factor, self._volume_db):
+            return SILENT
+        rest = self._level(self._tempo.flush())
+        self._factor, self._volume_db = factor, volume_db
+        self._tempo = Tempo(self._rate, factor)
+        return rest
+
+    def _level(self, audio: Audio) -> Audio:
+        return self._leveller.push(audio, self._volume_db)
 
     def close(self) -> None:
         """Release the encoder; a file that has not ended is discarded."""
@@ -305,10 +491,14 @@ def silence(utterance: Utterance, capabilities: Capabilities) -> Chunk:
     return Chunk(data, SILENCE)
 
 
-def _model_speed(utterance: Utterance, capabilities: Capabilities) -> float:
-    """Return the part of the utterance's speed that the model renders itself."""
+def _model_speed(speed: float, capabilities: Capabilities) -> float:
+    """Return the part of a speed that the model renders itself."""
     slowest, fastest = capabilities.speeds
-    return min(max(utterance.options.speed, slowest), fastest)
+    return min(max(speed, slowest), fastest)
+
+
+def _decibels(factor: float) -> float:
+    return 20 * math.log10(factor) if factor > 0 else -math.inf
 
 
 def _blocks(text: str) -> Iterator[str]:

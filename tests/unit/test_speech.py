@@ -188,7 +188,7 @@ class CountingFront:
         self.pause = threading.Event()
         self.pause.set()
 
-    def normalise(self, text: str) -> str:
+    def words(self, text: str) -> str:
         self.threads.add(threading.current_thread().name)
         self.read.append(text)
         self.pause.wait(10)

@@ -20,7 +20,7 @@ from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.meter import Meter, Metered
 from tts_app.api.openai_speech import chosen_voice
 from tts_app.api.requests import Strict
-from tts_app.api.schemas import ERRORS, ErrorAnswer, SpokenRequest, Text
+from tts_app.api.schemas import SpokenRequest, Text
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
 from tts_app.api.websockets import (
@@ -77,13 +77,7 @@ _KINDS: MappingProxyType[str, type[Start | Written | Command]] = MappingProxyTyp
 
 @router.get(
     "/v1/audio/speech/stream",
-    response_class=Response,
-    responses={
-        101: {"description": "The WebSocket; docs/api.md has its messages."},
-        426: {"model": ErrorAnswer, "description": "The request is no handshake of a WebSocket."},
-        **ERRORS,
-    },
-    summary="Speak over a WebSocket",
+    include_in_schema=False,  # OpenAPI knows no WebSockets: docs/api.md has the messages
 )
 async def stream_speech(request: Request, caller: Caller, playground: Playground, meter: Metered) -> Response:
     """Speak text that is still being written: messages in, audio out, until either side closes."""

@@ -47,8 +47,10 @@ class Leveller:
         self._prior_db = gain_db
         self._gain_db: float | None = None
 
-    def push(self, audio: Audio) -> Audio:
+    def push(self, audio: Audio, volume_db: float = 0.0) -> Audio:
         """Take a piece, shape (n,), and return the levelled samples that are ready.
+
+        `volume_db` is how much louder than the target the piece is to be, up to the ceiling.
 
         Raises:
             AudioError: a sample is not a finite number.
@@ -57,7 +59,7 @@ class Leveller:
         if not piece.size:
             return piece
         self._meter.push(piece)
-        gain_db = self._compensated(piece, self._wanted())
+        gain_db = self._compensated(piece, self._wanted()) + volume_db
         before = gain_db if self._gain_db is None else self._gain_db
         self._gain_db = gain_db
         return self._limiter.push(piece * _ramp(before, gain_db, piece.size, round(self._rate * _RAMP_S)))

@@ -105,6 +105,8 @@ class Stitcher:
         """Samples of silence due before the next segment."""
         self._silent = 0
         """Samples of silence already returned after the last segment."""
+        self._asked = False
+        """Whether a caller asked for the pause that is due, so that the text's own does not count."""
 
     def add(self, audio: Audio, text: str) -> Audio:
         """Take the segment that speaks `text`, shape (n,), and return what it adds to the utterance.
@@ -119,7 +121,7 @@ class Stitcher:
         if not speech.size:
             self._owed = max(self._owed, pause - self._silent) if self._started else self._owed
             return SILENCE
-        self._started = True
+        self._started, self._asked = True, False
         if self._owed:
             spoken = joined([self._held, np.zeros(self._owed, np.float32), speech])
         else:
@@ -130,12 +132,25 @@ class Stitcher:
         self._owed = max(pause, 0) - self._silent
         return joined([spoken[:cut], np.zeros(self._silent, np.float32)])
 
+    def pause(self, seconds: float) -> None:
+        """Have `seconds` of silence follow, in place of the pause that the text asks for; several add up."""
+        samples = self._samples(seconds)
+        if self._started and not self._asked:
+            samples = max(samples - self._edges - self._silent, 0)
+            self._owed = 0
+        self._owed += samples
+        self._asked = True
+
     def flush(self) -> Audio:
-        """Return the end of the utterance: what was held back, and silence up to 150 ms after the speech."""
+        """Return the end of the utterance: what was held back, and silence up to 150 ms after the speech.
+
+        A pause that a caller asked for is silence to its end.
+        """
         if not self._started:
             return SILENCE
-        ending = joined([self._held, np.zeros(self._tail - self._silent, np.float32)])
-        self._held, self._silent, self._started = SILENCE, 0, False
+        silent = max(self._tail - self._silent, self._owed if self._asked else 0)
+        ending = joined([self._held, np.zeros(silent, np.float32)])
+        self._held, self._silent, self._started, self._asked = SILENCE, 0, False, False
         self._owed = self._samples(_LEAD_S)
         return ending
 

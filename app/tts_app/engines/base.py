@@ -43,6 +43,13 @@ class Clip:
     """The words that are spoken in it."""
 
 
+class Pronounced(NamedTuple):
+    """A part of a segment's phonemes, of one locale."""
+
+    phonemes: str
+    locale: str
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A piece of an utterance that one model call speaks, with the voice that speaks it."""
@@ -52,6 +59,7 @@ class Segment:
     phonemes: str
     """Plain IPA, as `language.base.FrontEnd.phonemise` gives it; empty where the engine takes text."""
     locale: str
+    """Of the voice."""
     speaker: str
     """The voice's `speaker` or `description`; empty where it has a clip."""
     speed: float = 1.0
@@ -61,6 +69,8 @@ class Segment:
     """The clip of a voice that is cloned."""
     instructions: str = ""
     """How the caller wants it spoken, in words, where the engine follows such."""
+    parts: tuple[Pronounced, ...] = ()
+    """Where words of another locale than the voice's are in it: `phonemes` in parts of one locale each."""
     first: bool = False
     """Whether it is the first one of an utterance whose caller waits for its sound."""
 

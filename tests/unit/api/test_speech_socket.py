@@ -414,7 +414,7 @@ async def test_who_answers_no_ping_is_cut_off_and_frees_the_slot(
 async def test_a_socket_works_with_tls(api: Any, tmp_path: Path) -> None:
     files = write_certificate(tmp_path)
     port = free_port("127.0.0.1")
-    address, certificate = Address(host="127.0.0.1", port=port), Certificate(files.certificate, files.key)
+    address, certificate = Address(host="127.0.0.1", port=port), Certificate(files.chain, files.key)
     async with (
         listening(api.client._transport.app, address, certificate=certificate),
         connect(f"wss://127.0.0.1:{port}{PATH}", ssl=files.trusting(), server_hostname="localhost") as socket,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tts_app.audio.samples import Audio
-from tts_app.engines.base import Capabilities, EngineError, Segment, Size
+from tts_app.engines.base import Capabilities, EngineError, Pronounced, Segment, Size
 from tts_app.engines.kokoro.alphabet import arabic_symbols, kokoro_symbols
 from tts_app.engines.kokoro.files import KokoroFiles, Voices, find_checkpoint, find_files, hub_names
 from tts_app.engines.kokoro.model import MAX_TOKENS, SAMPLE_RATE, Model, Phrase
@@ -135,9 +135,13 @@ class KokoroEngine:
         return tokens
 
     def _symbols(self, segment: Segment) -> str:
-        if self._arabic is not None and segment.locale.partition("-")[0] == "ar":
-            return self._arabic(segment.phonemes)
-        return kokoro_symbols(segment.phonemes, segment.locale)
+        parts = segment.parts or (Pronounced(segment.phonemes, segment.locale),)
+        return " ".join(self._symbols_of(part) for part in parts)
+
+    def _symbols_of(self, part: Pronounced) -> str:
+        if self._arabic is not None and part.locale.partition("-")[0] == "ar":
+            return self._arabic(part.phonemes)
+        return kokoro_symbols(part.phonemes, part.locale)
 
 
 def _read_speed(segment: Segment) -> float:

@@ -43,8 +43,9 @@ a7med=أحمد ahmed=أحمد ma7mod=محمود sho8l=شغل shoghl=شغل kwaye
 ta3ala=تعال ta3alo=تعالوا ta3alu=تعالوا otel=أوتيل fondo2=فندق fondoq=فندق ghorfa=غرفة 8orfa=غرفة
 oda=أوضة bokra=بكرة bukra=بكرة dlw2ty=دلوقتي delwa2ty=دلوقتي delwa2ti=دلوقتي leh=ليه lesh=ليش laish=ليش
 feen=فين fen=فين wein=وين wain=وين shu=شو shou=شو kif=كيف keef=كيف kam=كام kteer=كتير kter=كتير
-kethir=كثير ktir=كتير wayed=وايد zain=زين zein=زين rab3=ربع noss=نص nos=نص talata=تلاتة arb3a=أربعة
-arba3a=أربعة 5amsa=خمسة khamsa=خمسة seta=ستة sab3a=سبعة tes3a=تسعة 3ashra=عشرة thalatha=ثلاثة
+kethir=كثير ktir=كتير wayed=وايد zain=زين zein=زين ma3lesh=معلش ma3lsh=معلش allah=الله eh=إيه eih=إيه
+gamb=جنب ganb=جنب tool=طول rab3=ربع noss=نص nos=نص talata=تلاتة arb3a=أربعة arba3a=أربعة 5amsa=خمسة
+khamsa=خمسة seta=ستة sab3a=سبعة tes3a=تسعة 3ashra=عشرة thalatha=ثلاثة
 """
 _LISTED = dict(entry.split("=") for entry in _WORDS.split())
 
@@ -53,6 +54,8 @@ _CERTAIN = re.compile(
     r"(?:[35679]|(?<=[aeiou])2(?=[aeiou])|8)[a-z](?![A-Z])"
 )
 _INITIAL = re.compile(r"(?<![A-Za-z0-9'])[357][aeiou][a-z]{2,}")
+_PARTICIPLE = re.compile(r"^([^aeiou']{1,2})a([^aeiou']{1,2}[ei][^aeiou']{1,2})$")
+"""3amel, 3aref: the first vowel of an active participle is long."""
 _AMOUNTS = word_set("eur euro euros aed egp aud inch inches ounces items options evenings elements")
 _TOKEN = re.compile(r"[A-Za-z0-9'][A-Za-z0-9']*+")
 _ROW = re.compile(r"[A-Za-z0-9'][A-Za-z0-9' ]*+")
@@ -67,13 +70,14 @@ class Arabizi:
 
     def written(self, text: str) -> str:
         """Return the text with its Arabizi in Arabic letters; English words with digits stay."""
-        if not any(char in text for char in "356789") or not (_CERTAIN.search(text) or _INITIAL.search(text)):
+        if not any(char in text for char in "2356789") or not any(map(_is_certain, _TOKEN.findall(text))):
             return text
         return _ROW.sub(self._row, text)
 
     def _row(self, match: re.Match[str]) -> str:
         row = match[0]
-        if not any(map(_is_certain, _TOKEN.findall(row))):
+        tokens = _TOKEN.findall(row)
+        if not any(_is_certain(token) or token.lower() in _LISTED for token in tokens):
             return row
         said = _TOKEN.sub(lambda token: self._token(token[0]), row)
         return re.sub(r"(?<!\S)ال +(?=[ء-ي])", "ال", said)
@@ -88,10 +92,11 @@ class Arabizi:
             return token
         for article in ("el", "al", "il"):
             if plain.startswith(article) and plain[2:3] and plain[2] not in "aeiou" and len(plain) > 5:
-                return f"ال{self._word(plain[2:])}"
+                return f"ال{_LISTED.get(plain[2:]) or self._word(plain[2:])}"
         return self._word(plain)
 
     def _word(self, plain: str) -> str:
+        plain = _PARTICIPLE.sub(r"\1aa\2", plain)
         return self._by_sound.get(_sound_of_latin(plain)) or spelled(plain)
 
 

@@ -56,14 +56,24 @@ _SCALES = MappingProxyType(
         **dict.fromkeys(("ألف", "الف", "ألفا", "آلاف", "الاف", "ألاف"), "thousand"),
         **dict.fromkeys(("مليون", "مليونا", "ملايين"), "million"),
         **dict.fromkeys(("مليار", "مليارا", "مليارات", "بليون"), "billion"),
+        **{"k": "thousand", "K": "thousand", "M": "million", "B": "billion"},
     }
 )
+_PERCENT_FIRST = re.compile(rf"(?<![\d%])%[ ]?(?P<number>{NUMBER})(?![%\d])")
+_ARTICLE_BEFORE = re.compile(r"(?<=[ء-ي]ـ)(?=\d)")
+"""Between an article and a number, so that the scan sees where the number starts: الـ90s."""
+_UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^])|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
+"""The unknowns of algebra: س + 3."""
+_HASH = re.compile(r"(?P<named>رقم[ء-ي :]{0,20}+)?#(?P<number>\d{1,12})(?![\w])")
+_BOX = re.compile(rf"{WORD_START}ص\.?[ ]?ب\.?[ ]?:?[ ]?(?P<number>\d{{1,7}})(?!\d)")
+_BRACKETED = re.compile(rf"\((?P<number>\d{{1,4}})\)(?=[ ]?(?P<noun>{LETTER}{{2,20}}))")
 _STRETCHED = re.compile(r"([ء-غف-ي])\1{2,}+")
+_ALLAH = re.compile(r"(?<=[اأو])ل{3,}+(?=ه)")
 _LAUGHTER = re.compile(rf"{WORD_START}ه{{3,}}+{WORD_END}")
 _TATWEEL = re.compile(r"(?<=[ء-ي\u064b-\u0652])ـ++(?=[ء-ي])|(?<=[ء-ي]{3})ـ++|ـ++(?=ـ)")
 _TITLE = re.compile(
     rf"{WORD_START}(?P<title>أ\.?[ ]?د|ا\.?[ ]?د|د|أ|م|ا)[ ]?/[ ]?(?=(?P<name>{LETTER}{{3,20}}))"
-    rf"|{WORD_START}د\.[ ]?(?=(?P<named>{LETTER}{{2,20}}))"
+    rf"|{WORD_START}(?P<dotted>(?:أ\.[ ]?)?د)\.[ ]?(?=(?P<named>{LETTER}{{2,20}}))"
 )
 _TITLES = MappingProxyType({"د": "دُكْتُور", "أ": "أُسْتَاذ", "ا": "أُسْتَاذ", "م": "مُهَنْدِس"})
 _PAGE = re.compile(r"(?<![ء-ي\d])(?<!\d )ص(?:\.[ ]?|[ ]|:[ ]?)(?=\d)")
@@ -80,23 +90,26 @@ _CALL = re.compile(
 _SERVICE = re.compile(rf"{FREE}(?P<first>9200|800)(?P<rest>\d{{5,7}}){ALONE}(?![ ]?[ء-ي]{{2}})")
 _ORDINAL = re.compile(
     rf"{WORD_START}(?:(?P<before>{LETTER}{{2,20}})[ ])?(?P<article>[وف]?(?:لل|[بك]?ال))ـ?[ ]?"
-    rf"(?P<value>\d{{1,4}}){ALONE}(?:[ ](?P<after>{LETTER}{{2,20}}){WORD_END})?"
+    rf"(?P<value>\d{{1,4}}){ALONE}(?![A-Za-z])(?:[ ](?P<after>{LETTER}{{2,20}}){WORD_END})?"
 )
 _NUMBERED = re.compile(
     rf"{WORD_START}(?P<before>[وفب]?(?:الدور|الطابق|القرن|الدورة|النسخة|الذكرى|المرتبة|الجولة|للمرة|المرة)"
     rf"|للدور|للطابق|للقرن)[ ](?P<value>\d{{1,3}}){ALONE}(?![ ]?[-–])(?![A-Za-zء-ي])"
 )
 _PLACE = "غرفة|شقة|مبنى|بوابة|مقعد|فيلا|قاعة|طريق|صف|فئة|بلوك|عمارة|جناح|وحدة|مكتب"
-_NAMED_LETTER = rf"[أابتثجحخدذرزسشضطظعغفقكلمنوي]{WORD_END}(?![./ـ])"
+_NAMED_LETTER = rf"[أابتثجحخدذرزسشضطظعغفقكلمنوي]{WORD_END}(?![./ـ]|[ ]?\d)"
 _LETTERED = re.compile(
     rf"(?P<glued>{FREE}\d{{1,4}})(?P<letter>{_NAMED_LETTER})"
     rf"|(?P<place>{WORD_START}[وفب]?(?:ال)?(?:{_PLACE})[ ]\d{{1,4}}[ ])(?P<apart>{_NAMED_LETTER})"
 )
-_METRES = re.compile(rf"(?P<number>{FREE}{NUMBER})[ ]?م(?P<power>[²³23]?)(?!{LETTER}|\d|ـ)")
+_METRES = re.compile(rf"(?P<number>{FREE}{NUMBER})[ ]?م(?:\^?(?P<power>[23]))?(?!{LETTER}|[\d^ـ])")
+_LENGTH_AFTER = re.compile(rf"[ ](?:عمقا|طولا|عرضا|ارتفاعا|مربع|مربعا|فوق|تحت|عن){WORD_END}")
+_SIDE_METRES = re.compile(rf"(?<=[×xX*])(?P<number>[ ]?{NUMBER})[ ]?م(?!{LETTER}|[\d^ـ])")
+_JOINT = r"[ ]?[-–][ ]?|[ ](?:إلى|الى|حتى|أو|او|و)[ ]?"
 _COUNT = re.compile(
-    rf"(?:(?<![\w)\].,:/-])(?P<sign>-)|{FREE})(?:(?P<low>{NUMBER})(?:[ ]?[-–][ ]?))?(?P<amount>{NUMBER})"
-    rf"(?:[ ](?P<above>\d)/(?P<below>\d{{1,2}})(?!\d)|[ ]?(?P<glyph>[{''.join(FRACTIONS)}]))?"
-    rf"(?:[ ]?(?P<scale>{any_of(_SCALES)}){WORD_END})?"
+    rf"(?:(?<![\w)\].,:/-])(?P<sign>-)|{FREE})(?:(?P<low>{NUMBER})(?P<joint>{_JOINT}))?(?P<amount>{NUMBER})(?!/\d)"
+    rf"(?:[ -](?P<above>\d)/(?P<below>\d{{1,2}})(?!\d)|[ ]?(?P<glyph>[{''.join(FRACTIONS)}]))?"
+    rf"(?:[ ]?(?P<scale>{any_of(_SCALES)})(?!{LETTER}|[A-Za-z]))?"
     rf"(?:[ ]?(?P<noun>{LETTER}{{2,20}}){WORD_END}"
     rf"(?:[ ](?P<adjective>{LETTER}{{3,20}}){WORD_END}(?![ ]?[:\d]))?)?"
     r"(?P<per>[ ]?/[ ]?(?=[ء-ي]{3}))?"
@@ -120,18 +133,38 @@ class Context:
         text = _TITLE.sub(_title, self._cleaned(text))
         if not any(map(str.isdigit, text)):
             return text
+        text = _UNKNOWN.sub(lambda match: words.LETTER_NAMES[match[0]], text)
+        text = _PERCENT_FIRST.sub(r"\g<number>%", text)
+        text = _HASH.sub(self._hash, _BOX.sub(self._box, text))
+        text = _BRACKETED.sub(self._bracketed, text)
         text = _PAGE.sub("صَفْحَة ", _STREET.sub(_street, text))
         text = _CALL.sub(lambda match: f"{match['call']}{self._say.digits(match['number'])}", text)
         text = _SERVICE.sub(lambda match: self._say.telephone([match["first"], match["rest"]], False), text)
         text = _ORDINAL.sub(self._ordinal, self._dates(text))
         text = _NUMBERED.sub(self._numbered, text)
-        text = _METRES.sub(self._metres, text)
+        text = _METRES.sub(self._metres, _SIDE_METRES.sub(r"\g<number> متر", text))
         text = _LETTERED.sub(self._lettered, text)
-        return _COUNT.sub(self._counted, text)
+        text = _COUNT.sub(self._counted, text)
+        return _ARTICLE_BEFORE.sub(" ", text)
 
     @staticmethod
     def _cleaned(text: str) -> str:
         return ascii_digits(clean(text)).translate({0x66B: ".", 0x66C: ",", 0x66A: "%"})
+
+    # -- numbers that are names
+
+    def _hash(self, match: re.Match[str]) -> str:
+        """Say #5 as number five, and a long one digit by digit; the word before it may say number already."""
+        number = match["number"]
+        said = self._say.digits(number) if len(number) > 3 else number
+        return f"{match['named']}{said}" if match["named"] else f"{words.SYMBOLS['#']} {said}"
+
+    def _box(self, match: re.Match[str]) -> str:
+        return f"{words.ABBREVIATIONS['ص.ب']} {self._say.digits(match['number'])}"
+
+    def _bracketed(self, match: re.Match[str]) -> str:
+        """Take the brackets off a number before the noun that it counts."""
+        return match["number"] if fold(match["noun"]) in self._known else match[0]
 
     # -- ordinals and letters
 
@@ -181,7 +214,7 @@ class Context:
     def _lettered(self, match: re.Match[str]) -> str:
         """Say an Arabic letter after a number by its name: `شقة 12 باء`."""
         letter = (match["letter"] or match["apart"]).replace("أ", "ا")
-        if match["letter"] in {"م", "ص", "ه", "ج", "غ", "ك", "ل", "س"}:
+        if match["letter"] in {"م", "ص", "ه", "ج", "غ", "ك", "ل", "س"} and not self._at_place(match):
             return match[0]  # a time of day, a currency or a unit
         return f"{match['glued'] or match['place']} {words.LETTER_NAMES[letter]}"
 
@@ -191,17 +224,24 @@ class Context:
         amount = parse_number(number, ".")
         after_length = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
         is_length = after_length is not None and after_length[1] in LENGTH_WORDS
+        is_length = is_length or _LENGTH_AFTER.match(match.string, match.end()) is not None
         if not power and amount is not None and amount <= 12 and number.isdigit() and not is_length:
             return match[0]
-        return f"{number} متر{' مربع' if power in {'2', '²'} else ' مكعب' if power else ''}"
+        return f"{number} متر{' مربع' if power == '2' else ' مكعب' if power else ''}"
 
     # -- counted nouns
 
     def _counted(self, match: re.Match[str]) -> str:
         """Say a number with the noun that it counts, in the forms that both then have."""
         amount = self._amount(match["amount"])
-        known = self._known.get(fold(match["noun"])) if match["noun"] else None
-        if amount is None or (known is None and not match["scale"]) or self._is_year(match, amount, known):
+        known = self._known_noun(match, amount)
+        lettered = bool(match["scale"]) and match["scale"].isascii() and self._at_place(match)
+        if (
+            lettered
+            or amount is None
+            or (known is None and not match["scale"])
+            or self._is_year(match, amount, known)
+        ):
             return match[0]
         tail = match["per"].replace("/", f" {self._say.per} ") if match["per"] else ""
         if known is None:
@@ -211,13 +251,24 @@ class Context:
         if match["sign"]:
             said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
         low = self._amount(match["low"]) if match["low"] else None
-        if low is not None and not match["scale"]:
-            said = self._say.span(self._low(low, agreed), said)
-        elif low is not None:
-            said = self._say.span(self._say.number(low), said)
+        if low is not None:
+            said = self._ranged(
+                match, self._say.number(low) if match["scale"] else self._low(low, agreed), said
+            )
         elif match["low"]:
             return match[0]
         return f"{said}{rest}{tail}"
+
+    def _known_noun(self, match: re.Match[str], amount: Decimal | None) -> Counted | None:
+        """Return the noun after a number: one of the table, or a guess at the gender of another."""
+        written = match["noun"]
+        if not written or amount is None or match["scale"]:
+            return self._known.get(fold(written)) if written else None
+        before = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
+        numbered = before is not None and (_definite(before[1]) or before[1].endswith(("رقم", "ة")))
+        if _CURRENCY_BEFORE.search(match.string, max(0, match.start() - 5), match.start()):
+            return None
+        return self._known.get(fold(written)) or _guessed(written, int(amount), numbered)
 
     def _quantity(self, match: re.Match[str], amount: Decimal, noun: Noun, known: Counted) -> str:
         if match["scale"]:
@@ -228,6 +279,8 @@ class Context:
             return f"{noun.one if whole == 1 else self._count.count(whole, noun)} وَ{part}"
         if amount != amount.to_integral_value():
             code = money.code_of(_name(match, known), self._say.locale)
+            if known.plural:  # 3.5 نجوم
+                noun = replace(noun, one=noun.few)
             return self._say.money_of(amount, noun, code) if code else self._count.quantity(amount, noun)
         if (
             amount == 2
@@ -243,18 +296,31 @@ class Context:
             return self._count.fraction(*FRACTIONS[match["glyph"]])
         return self._count.fraction(int(match["above"]), int(match["below"])) if match["above"] else None
 
+    @staticmethod
+    def _at_place(match: re.Match[str]) -> bool:
+        """Return whether the number is that of a room, a seat or the like."""
+        before = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
+        return before is not None and before[1] in words.PLACE_WORDS
+
+    def _ranged(self, match: re.Match[str], low: str, high: str) -> str:
+        """Say two numbers with the word between them; a dash is a range."""
+        joint = match["joint"].strip()
+        return self._say.span(low, high) if joint in "-–" else f"{low} {joint} {high}"
+
     def _scaled_alone(self, match: re.Match[str], amount: Decimal) -> str:
         """Say thousands and millions of a noun that we do not know, or of none."""
         scale: Noun = getattr(self._count.numerals, _SCALES[match["scale"]])
         follows = match["noun"] or ""
         owned = bool(follows) and not follows.startswith(("ال", "و")) and follows not in _NOT_OWNED
+        if match["scale"].isascii() and (not owned or match["scale"] == "B" or amount in {2, 4, 8}):
+            return match[0]  # a letter (4B), or the size of a picture (4K)
         noun = Noun("", "", "", "") if owned else None
         said = self._count.scaled(amount, scale, noun).rstrip()
         if match["low"]:
             low = self._amount(match["low"])
             if low is None:
                 return match[0]
-            said = self._say.span(self._say.number(low), said)
+            said = self._ranged(match, self._say.number(low), said)
         if match["sign"]:
             said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
         end = match.end("scale")
@@ -287,7 +353,9 @@ class Context:
         plain = len(written) == 4 and written.isdigit() and 1900 <= amount < 2100 and not match["low"]
         before = _LAST_WORD.search(match.string[max(0, match.start() - 24) : match.start()])
         dated = before is not None and (before[1] in YEAR_WORDS or before[1] in MONTH_NAMES)
-        return plain and (dated or (known is not None and known.singular in nouns.TIMES))
+        return plain and (
+            dated or (known is not None and known.singular in nouns.TIMES and amount % 100 != 0)
+        )
 
     @staticmethod
     def _amount(written: str) -> Decimal | None:
@@ -298,6 +366,30 @@ class Context:
         return parse_number(written, ".")
 
 
+def _guessed(written: str, amount: int, numbered: bool) -> Counted | None:
+    """Return a noun that the table lacks, as far as its ending tells its gender; None where it tells nothing.
+
+    Not inflected after what a number may name: الغرفة 2 مفتوحة.
+    """
+    tail = amount % 100
+    if written != bare(written):  # a word of ours
+        return None
+    if written.endswith("ات") and len(written) > 4 and 3 <= tail <= 10:
+        feminine = not _VERBAL_NOUNS.fullmatch(written)
+        return Counted(Noun(written, written, written, written, feminine), True, False, False, written)
+    if not written.endswith("ة") or len(written) < 4 or written.startswith(("ال", "لل", "بال", "وال")):
+        return None
+    if tail > 10:
+        return Counted(Noun(written, written, written, written, True), False, False, False, written)
+    if numbered or not 2 <= amount <= 10:
+        return None
+    stem = written[:-1]
+    return Counted(Noun(written, f"{stem}َتَان", f"{stem}ات", written, True), False, False, False, written)
+
+
+_VERBAL_NOUNS = re.compile(r"[اإأ][ء-ي]{1,5}ا[ء-ي]ات|ت[ء-ي]{1,2}ي[ء-ي]ات")
+"""Plurals in -at of masculine nouns: اجتماعات, تطبيقات."""
+_CURRENCY_BEFORE = re.compile(r"(?:[A-Z]{3}|[$€£¥₺₹⃁]|[ء-ي]\.[ء-ي]\.?)[ ]?$")
 _LAST_WORD = re.compile(r"([ء-ي\u064b-\u0652]{1,20})[ ]?$")
 
 
@@ -305,12 +397,12 @@ def unstretched(text: str) -> str:
     """Return the text without stretched letters (جداااا) and lines inside words (جــدا)."""
     text = _TATWEEL.sub("", text)
     text = _LAUGHTER.sub("هَا هَا هَا", text)
-    return _STRETCHED.sub(r"\1", text)
+    return _STRETCHED.sub(r"\1", _ALLAH.sub("لل", text))
 
 
 def _title(match: re.Match[str]) -> str:
     """Say د. or د/ before a name, in the gender of the name."""
-    title = match["title"] or "د"
+    title = match["title"] or match["dotted"]
     ending = "َة" if is_woman(bare(match["name"] or match["named"])) else ""
     if len(title) > 1:
         return f"أُسْتَاذ{ending} دُكْتُور{ending} "

@@ -176,7 +176,9 @@ def spoken_dual(two: str) -> str:
 
 
 def constructed(said: str) -> str:
-    """Drop the n of a dual before a noun: `مئتا درهم`, `ألفا درهم`."""
+    """Drop the n of a number's last word before a noun: `مئتا درهم`, `خمسة عشر ألف درهم`."""
+    if said.endswith(_ACCUSATIVE_SCALES):
+        return said.removesuffix("ًا")
     return said.removesuffix("ن") if said.endswith(_INDEFINITE_DUALS) else said
 
 
@@ -199,6 +201,7 @@ def _numerals_that_decline() -> dict[str, str]:
 
 
 _OBLIQUE = _numerals_that_decline()
+_ACCUSATIVE_SCALES = ("أَلْفًا", "مِلْيُونًا", "مِلْيَارًا")
 _PREFIXES = ("وَ", "بِ", "لِ", "كَ", "ال")
 
 
@@ -209,7 +212,7 @@ def oblique(word: str) -> str:
         if stem.startswith(start):
             stem, prefix = stem.removeprefix(start), prefix + start
     found = _OBLIQUE.get(stem)
-    if found is None and stem.endswith(("يَّان", "يَّتَان")):  # an adjective of a country in the dual
+    if found is None and stem.endswith(("يَّان", "َتَان")):  # an adjective, or a noun that no table has
         found = stem.removesuffix("ان") + "يْن"
     return word if found is None else prefix + found
 

@@ -39,7 +39,9 @@ _HIJRI_NAMED = re.compile(
     r"(?<![\d./-])(?P<day>[12]?\d|30)[ ]?(?:من[ ])?(?:شهر[ ])?"
     rf"(?P<month>{_HIJRI_MONTH}){WORD_END}"
     r"(?:[ ،,]{1,2}(?:(?:عام|سنة|لعام|لسنة)[ ])?(?P<year>1[0-5]\d\d)(?!\d))?"
+    rf"(?P<era>[ ]?{_HIJRA})?"
 )
+_HIJRI_MONTH_OF = re.compile(rf"{WORD_START}(?P<month>{_HIJRI_MONTH})[ ](?P<year>1[34]\d\d)(?![\d/-]|\.\d)")
 _DAY = r"(?:[12]?\d|3[01])"
 _FIRST_DAY = re.compile(
     rf"{FREE}(?P<day>{_DAY})[ ]"
@@ -47,16 +49,18 @@ _FIRST_DAY = re.compile(
 )
 _ERA = re.compile(
     rf"(?P<before>(?:{LETTER}{{2,20}}[ ])?)(?P<year>(?<![\d./:,])\d{{1,4}})(?P<era>[ ]?{_HIJRA}"
-    rf"|[ ]?ق\.?[ ]?م{WORD_END}\.?|[ ]?ق\.?[ ]?{_HIJRA}|[ ]?م(?!{LETTER}|\d|[²³/]))"
+    rf"|[ ]?ق\.?[ ]?م{WORD_END}(?:\.(?=[ ]?[ء-ي]))?|[ ]?ق\.?[ ]?{_HIJRA}|[ ]?م(?!{LETTER}|\d|[²³/]))"
 )
-_ERA_OF_SECOND = re.compile(rf"(?<=/)(?P<year>\d{{4}})[ ]?(?P<era>{_HIJRA}|م(?!{LETTER}))")
+_ERA_OF_SECOND = re.compile(rf"(?<=/)(?P<blank>[ ]?)(?P<year>\d{{4}})[ ]?(?P<era>{_HIJRA}|م(?!{LETTER}))")
+_ERA_AFTER_HIJRI = re.compile(rf"(?<=هـ)(?P<slash>[ ]?/[ ]?)(?P<year>\d{{3,4}})[ ]?(?P<era>م)(?!{LETTER})")
 _HOUR = re.compile(
     rf"(?P<clock>{WORD_START}[وفب]?(?:ال|لل)ساع[ةه][ ])(?:الـ?[ ]?)?(?P<hour>[01]?\d|2[0-3])"
     rf"(?::(?P<minute>[0-5]\d))?{ALONE}(?![ ]?(?:[صم]{WORD_END}|[aApP]\.?[mM]|[-–]))"
     rf"(?:[ ]?(?P<part>{_DAY_PART}){WORD_END})?"
 )
 _TIME = re.compile(
-    rf"{FREE}(?:(?P<low>1[0-2]|0?\d)(?::(?P<low_minute>[0-5]\d))?[ ]?(?P<to>[-–]|إلى|الى|حتى)[ ]?)?"
+    rf"{FREE}(?:{WORD_START}الـ?[ ]?)?"
+    r"(?:(?P<low>1[0-2]|0?\d)(?::(?P<low_minute>[0-5]\d))?[ ]?(?P<to>[-–]|إلى|الى|حتى)[ ]?)?"
     rf"(?P<hour>1[0-2]|0?\d)(?::(?P<minute>[0-5]\d))?[ ]?(?P<part>{_DAY_PART}){WORD_END}"
 )
 
@@ -73,7 +77,11 @@ class Dates:
             text = _FIRST_DAY.sub(lambda match: f"{self._say.ordinal(int(match['day']))} ", text)
         text = _HIJRI_DATE.sub(self._hijri_date, text)
         text = _HIJRI_NAMED.sub(self._hijri_named, text)
-        text = _ERA_OF_SECOND.sub(lambda match: f"{match['year']} {_era(match['era'], '')}", text)
+        text = _HIJRI_MONTH_OF.sub(self._month_of, text)
+        text = _ERA_AFTER_HIJRI.sub(lambda match: f"{match['slash']}{match['year']} {_era('م', '')}", text)
+        text = _ERA_OF_SECOND.sub(
+            lambda match: f"{match['blank']}{match['year']} {_era(match['era'], '')}", text
+        )
         text = _ERA.sub(self._of_era, text)
         text = _HOUR.sub(self._hour, text)
         return _TIME.sub(self._time, text)
@@ -90,7 +98,11 @@ class Dates:
         day, month = int(match["day"]), _MONTHS[fold(match["month"])]
         if day == 0 or (month == 2 and not match["year"] and "من" not in match[0]):  # صفر is zero too
             return match[0]
-        return self._say.hijri(day, month, int(match["year"]) if match["year"] else None)
+        said = self._say.hijri(day, month, int(match["year"]) if match["year"] else None)
+        return f"{said} {_era('هـ', '')}" if match["era"] else said
+
+    def _month_of(self, match: re.Match[str]) -> str:
+        return f"{self._say.hijri(None, _MONTHS[fold(match['month'])], int(match['year']))} "
 
     def _of_era(self, match: re.Match[str]) -> str:
         """Say the mark of an era after a year; م alone may be metres or the afternoon."""

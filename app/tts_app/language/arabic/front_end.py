@@ -26,6 +26,7 @@ from tts_app.language.arabic.phonemes import (
     word_phones,
 )
 from tts_app.language.arabic.script import fold
+from tts_app.language.arabic.words import SYMBOLS
 from tts_app.language.base import FrontEnd
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.text import bounded_marks
@@ -93,7 +94,8 @@ _PAUSES = frozenset(".,;:?!")
 _PIECE = re.compile(r"[^\s.,;:?!]+|[.,;:?!]")
 _FOREIGN = re.compile(r"[^\s.,;:?!\u0621-\u063a\u0641-\u0652\u0670\u0671پچڤگژڨ]+")
 _MARKS_OF_PAUSE = str.maketrans({"،": ",", "؛": ";", "؟": "?", "ی": "ي", "ک": "ك", "ھ": "ه", "ہ": "ه"})
-_JOINED = re.compile(r"(?<![^\s.,;:?!])(و?(?:[بكف]?ال|[وفبلك]))\s+(?=[\u0621-\u064a])")
+_GREEK = str.maketrans({sign: f" {said} " for sign, said in SYMBOLS.items() if "Α" <= sign <= "ω"})
+_JOINED = re.compile(r"(?<![^\s.,;:?!])(و?(?:[بكف]?ال|[وفبلك]))\s+(?=(?P<definite>ال)?[\u0621-\u064a])")
 _VERB = re.compile(r"^([وف]?)(م[اـ]?)?([بهح]?)([يتنا])(\w{2,}?)(ش?)$")
 _WITH_ARTICLE = re.compile(r"^([وف]?)([بكلعه]?)(ا?ل)(\w{2,})$")
 _WITH_CLITIC = re.compile(r"^([وفبلك])(\w{2,})$")
@@ -123,7 +125,7 @@ class ArabicFrontEnd(ReadsMarkup):
     def words(self, text: str) -> str:
         """Return `text` as Arabic words with . , ; : ? ! as the only punctuation."""
         words = semiotics.normalise(self._context(self._arabizi.written(text)), self.verbaliser)
-        words = latin.transliterate(words).translate(_MARKS_OF_PAUSE).replace("ـ", "")
+        words = latin.transliterate(words).translate(_GREEK).translate(_MARKS_OF_PAUSE).replace("ـ", "")
         words = bounded_marks(words)
         words = _JOINED.sub(_join, _FOREIGN.sub(" ", words))
         if not self._dialect.colloquial:
@@ -320,6 +322,8 @@ def _governs(word: str, following: str) -> bool:
 def _join(match: re.Match[str]) -> str:
     """Write a lone proclitic (before a number or a Latin word: بـ 50, الـ WiFi) as one word with the next."""
     proclitic = match[1]
+    if match["definite"] and proclitic.endswith("ال"):  # الـ 90s: the number has its article
+        proclitic = proclitic.removesuffix("ال")
     return {"ب": "بِ", "ل": "لِ", "و": "وَ", "ف": "فَ", "ك": "كَ"}.get(proclitic, proclitic)
 
 

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+from tts_app.language.arabic.words import LETTERS
+
+_BESIDE = re.compile(r" [A-Za-zÀ-ɏ]")
 LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][A-Za-zÀ-ɏ]+)?")
 
 _WORDS = """
@@ -19,7 +22,7 @@ nile=نَايِل|egypt=إِيجِبْت|marriott=مَارْيُوت|hilton=هِ
 carlton=كَارْلْتُون|uber=أُوبَر|careem=كَرِيم|netflix=نِتْفْلِيكْس|apple=آبِل|iphone=آيفُون|ipad=آيبَاد
 samsung=سَامْسُونْج|visa=ڤِيزَا|mastercard=مَاسْتَرْكَارْد|paypal=پِيبَال|pizza=بِيتْزَا|burger=بُرْجَر
 sushi=سُوشِي|steak=سْتِيك|latte=لَاتِيه|cappuccino=كَابِتْشِينُو|espresso=إِسْبْرِسُّو|summer=سَمَر
-winter=وِنْتَر|new=نْيُو|year=يِير|city=سِيتِي|sky=سْكَاي|beach=بِيتْش|club=كْلَاب|lounge=لَاوْنْج
+ios=آي أُو إِس|android=أَنْدْرُويْد|winter=وِنْتَر|new=نْيُو|year=يِير|city=سِيتِي|sky=سْكَاي|beach=بِيتْش|club=كْلَاب|lounge=لَاوْنْج
 roof=رُوف|top=تُوب|rooftop=رُوفْتُوب|room=رُوم|rooms=رُومْز|service=سِيرْڤِيس|free=فْرِي|park=بَارْك
 grand=جْرَانْد|palace=بَالَاس|royal=رُويَال|golden=جُولْدِن|blue=بْلُو|red=رِيد|sea=سِي|view=ڤْيُو
 garden=جَارْدِن|family=فَامِيلِي|love=لَاڤ|best=بِسْت|travel=تْرَاڤِل|tour=تُور|tours=تُورْز
@@ -44,7 +47,17 @@ _VOWELS = "aeiouy"
 
 def transliterate(text: str) -> str:
     """Return `text` with its Latin words in vowelled Arabic letters."""
-    return LATIN_WORD.sub(lambda match: f" {spell(match[0])} ", text)
+    return LATIN_WORD.sub(lambda match: f" {_said(match)} ", text)
+
+
+def _said(match: re.Match[str]) -> str:
+    """Return a word, or a letter that stands alone (x > 5) by its name."""
+    word = match[0]
+    if len(word) > 1 or not word.isascii() or _BESIDE.search(match.string, match.end(), match.end() + 2):
+        return spell(word)
+    if re.search(r"[A-Za-zÀ-ɏ] $", match.string[max(0, match.start() - 2) : match.start()]):
+        return spell(word)
+    return LETTERS[word.upper()]
 
 
 def spell(word: str) -> str:

@@ -24,6 +24,10 @@ class ArabicVerbaliser:
     am_forms = words.AM_FORMS
     pm_forms = words.PM_FORMS
     digit_words = words.DIGIT_WORDS
+    place_words = words.PLACE_WORDS
+    dial_words = words.DIAL_WORDS
+    date_words = words.DATE_WORDS
+    opening_words = words.OPENING_WORDS
     per = "لِكُلّ"
 
     def __init__(self, locale: str) -> None:
@@ -105,7 +109,7 @@ class ArabicVerbaliser:
 
     def telephone(self, groups: list[str], international: bool) -> str:
         """Say a telephone number digit by digit, with a pause after each group."""
-        said = ", ".join(self.digits(group) for group in groups)
+        said = ", ".join(self.digits(part) for group in groups for part in _parts(group))
         return f"{words.SYMBOLS['+']} {said}" if international else said
 
     # -- quantities
@@ -222,11 +226,31 @@ class ArabicVerbaliser:
         return self.counting.measure(money.currency(currency))
 
     def _unit(self, unit: str) -> Noun:
-        noun = words.UNITS[unit]
+        """Return a unit; raises KeyError for one that we have no word for (CLDR may have)."""
+        base, _, per = unit.partition("/")
+        noun = words.UNITS[base]
+        if per:
+            return self._per(self._unit(base), per)
         if self._standard:
             return noun
         return words.DIALECT_UNITS.get(unit) or self.counting.measure(noun)
 
+    @staticmethod
+    def _per(noun: Noun, per: str) -> Noun:
+        """Return a compound unit: `كيلوغرام لكل متر مكعب`."""
+        said = words.PER_TIME.get(per) or f"لِكُلّ {words.UNITS[per].one}"
+        one, two, few, many = (f"{form} {said}" for form in (noun.one, noun.two, noun.few, noun.many))
+        return Noun(one, two, few, many, noun.feminine, noun.invariant)
+
     def day_part(self, hour: int) -> str:
         """Say the part of the day of an hour, 0-23."""
         return [said for start, said in words.DAY_PARTS[self.locale] if hour >= start][-1]
+
+
+def _parts(group: str) -> list[str]:
+    """Return a long group of digits in parts that are easy to follow: 3 digits each, up to 5 in the last."""
+    parts = []
+    while len(group) > 5:
+        parts.append(group[:4] if len(group) == 8 else group[:3])
+        group = group[len(parts[-1]) :]
+    return [*parts, group]

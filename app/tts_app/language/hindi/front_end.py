@@ -7,6 +7,7 @@ from tts_app.language.espeak import Espeak
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
 from tts_app.language.hindi.notation import (
+    CENT_FORMS,
     CURRENCY_FORMS,
     DIGIT_WORDS,
     HINDI_NOTATION,
@@ -53,6 +54,7 @@ class HindiVerbaliser(IndicVerbaliser):
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
     place_words = PLACE_WORDS
+    cent_forms = CENT_FORMS
 
     def __init__(self) -> None:
         super().__init__(HINDI, WORDS)

@@ -12,6 +12,7 @@ from tts_app.language.semiotics import parse_number
 
 _UNSTARTED = regex.compile(r"[\p{L}\p{M}\p{N}.,:/-]")
 """A number after one of these is the end of another one."""
+_HUNDRED, _THOUSAND = 100, 1000
 _HEART = regex.compile(r"<3(?![\d.,%])")
 _PLAIN_SIGNS = {"<=": "≤", ">=": "≥"}
 
@@ -23,10 +24,15 @@ class Currencies:
         self._meaning: Mapping[str, str] = Forms.of(verbaliser).currencies
         self._longest = max(map(len, self._meaning))
         self.written = any_of(self._meaning)
+        self._after = regex.compile(rf"[ ]?(?:{self.written}){END}")
         self.native = tuple(form for form in self._meaning if not form.isascii() and form[0].isalpha())
 
     def __getitem__(self, written: str) -> str:
         return self._meaning[written]
+
+    def follows(self, text: str, end: int) -> bool:
+        """Return whether a currency is written after a number that ends at `end`."""
+        return self._after.match(text, end) is not None
 
     def before(self, text: str, start: int) -> str:
         """Return the sign that ends at `start`, with the blank after it, or ''."""
@@ -53,7 +59,8 @@ class Amounts:
         between = rf"(?:{DASH}|[ ]{to}[ ])"
         scale = rf"(?:{any_of(self._scales)})"
         self._scaled = regex.compile(
-            rf"(?P<low>{NUMBER})(?:{between}(?P<high>{NUMBER}))?[ ]?(?P<scale>{scale}(?:[ ]{scale})?){END}"
+            rf"(?P<low>{NUMBER})(?:(?:[ ]?(?P<first_scale>{scale}))?{between}(?P<high>{NUMBER}))?"
+            rf"[ ]?(?P<scale>{scale}(?:[ ]{scale})?){END}"
             rf"(?:\.(?=[ ][\p{{L}}\d]))?(?:[ ]?(?P<after>{currencies.written})(?![\p{{L}}\p{{M}}]))?"
         )
         fraction = r"\d{1,2}+\.(?:5|25|75)(?!\d)"
@@ -100,32 +107,37 @@ class Amounts:
         money = sign or match["after"]
         if written[0] in self._letters and not money and (written[0] in "Ll" or low == int(low)):
             return None
-        names = [
-            self._scales[word] if word in self._scales else self._scales[match["scale"]] for word in written
-        ]
-        said = self._scaled_number(low, names)
-        if high is not None:
-            numbers = self._say.span(self._say.counted(low), self._say.counted(high))
+        names = [self._scales[word] for word in written]
+        if high is None:
+            said = self._scaled_number(low, names)
+        elif match["first_scale"]:
+            first = self._scaled_number(low, [self._scales[match["first_scale"]]])
+            said = self._say.span(first, self._scaled_number(high, names))
+        else:
+            numbers = self._say.counted_span(low, high)
             said = " ".join([numbers, *(name for name, _ in names)])
         if not money:
             return said
         return f"{said} {self._say.currency(Decimal(2), self._currencies[money])}"
 
     def _scaled_number(self, value: Decimal, names: list[tuple[str, int]]) -> str:
-        """Say 2.5 lakh by halves and quarters, 2.35 lakh as two lakh thirty-five thousand."""
+        """Say 2.5 lakh by halves and quarters, 2.35 lakh as two lakh thirty-five thousand, 100k as a lakh."""
         words = [name for name, _ in names]
         quarters = self._say.quarters(value)
         if quarters:
             return " ".join([quarters, *words])
-        amount = value * names[0][1]
-        if value != int(value) and len(names) == 1 and names[0][1] < 10**9 and amount == int(amount):
+        factor = names[0][1]
+        amount = value * factor
+        written_out = value != int(value) or (factor == _THOUSAND and value >= _HUNDRED)
+        if written_out and len(names) == 1 and factor < 10**9 and amount == int(amount):
             return self._say.number(Decimal(int(amount)))
         return " ".join([self._say.number(value), *words])
 
     def _halves(self, match: "regex.Match[str]") -> str:
-        low, high = Decimal(match["low"]), match["high"]
-        said = self._say.counted(low)
-        return f" {self._say.span(said, self._say.counted(Decimal(high))) if high else said} "
+        low = Decimal(match["low"])
+        if match["high"]:
+            return f" {self._say.counted_span(low, Decimal(match['high']))} "
+        return f" {self._say.counted(low)} "
 
     def _comparison(self, match: "regex.Match[str]") -> str:
         """Return what is compared with, and then how: below 5 is 5 से कम."""

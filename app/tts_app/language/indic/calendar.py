@@ -33,6 +33,9 @@ class Calendar:
             rf"(?<![\p{{N}}.,:/-])(\d{{1,4}})(?:{DASH}(\d{{1,4}}))?[ ]?"
             rf"(?P<era>{'|'.join(notation.eras)})(?![\p{{L}}\p{{M}}])"
         )
+        self._decade = regex.compile(
+            rf"[ ](?:{'|'.join(regex.escape(word) for word in notation.decades)}){END}"
+        )
         self._after_word = regex.compile(
             rf"{START}(?P<word>{any_of(notation.year_before)})(?P<gap>[ ])(?P<year>1[1-9]\d\d){_LAST}"
         )
@@ -47,6 +50,12 @@ class Calendar:
             rf"{_ALONE}(0[1-9]|[12]\d|3[01])-(0[1-9]|1[0-2]){_LAST}"
             rf"(?=[ ]*+(?:$|[.,;:?!\n)]|(?:{cases}){END}))"
         )
+        self._slash_date = regex.compile(
+            rf"{_ALONE}(0?[1-9]|[12]\d|3[01])/(0?[1-9]|1[0-2])(?=[ ](?:{any_of(notation.date_after)}){END})"
+        )
+        weekdays = any_of(notation.short_weekdays)
+        self._weekdays = notation.short_weekdays
+        self._weekday_range = regex.compile(rf"{START}({weekdays}){DASH}({weekdays}){END}")
         months = any_of(form for form in Forms.of(verbaliser).months if not form.isascii())
         self._months = regex.compile(rf"{START}({months}){DASH}(?=(?:{months}){END})")
 
@@ -58,6 +67,8 @@ class Calendar:
         text = _MONTH_FIRST.sub(self._month_first, text)
         text = _MONTH_YEAR.sub(self._month_year, text)
         text = self._short.sub(self._day_month, text)
+        text = self._slash_date.sub(self._day_month_slash, text)
+        text = self._weekday_range.sub(self._weekday_span, text)
         text = self._after_word.sub(
             lambda found: f"{found['word']} {self._say.year(int(found['year']))}", text
         )
@@ -67,6 +78,8 @@ class Calendar:
     def _era(self, match: "regex.Match[str]") -> str:
         first = self._say.year(int(match[1]))
         said = self._say.span(first, self._say.year(int(match[2]))) if match[2] else first
+        if self._decade.match(match.string, match.end()):
+            return f" {said} "
         era = next(said for pattern, said in self._eras if pattern.fullmatch(match["era"]))
         return f" {said} {era} "
 
@@ -98,6 +111,15 @@ class Calendar:
         if "0" not in (match[1][0], match[2][0]) or int(match[1]) > _MONTH_DAYS[int(match[2]) - 1]:
             return match[0]
         return self._say.date(Date(day=int(match[1]), month=int(match[2])))
+
+    def _day_month_slash(self, match: "regex.Match[str]") -> str:
+        if int(match[1]) > _MONTH_DAYS[int(match[2]) - 1]:
+            return match[0]
+        return self._say.date(Date(day=int(match[1]), month=int(match[2])))
+
+    def _weekday_span(self, match: "regex.Match[str]") -> str:
+        first, last = (Date(weekday=self._weekdays[match[day]]) for day in (1, 2))
+        return self._say.date_span(first, last)
 
     def _year(self, match: "regex.Match[str]") -> str:
         if self._currencies.before(match.string, match.start()):

@@ -7,6 +7,7 @@ import regex
 from tts_app.language.indic.amounts import Currencies
 from tts_app.language.indic.notation import END, START, Notation, any_of
 from tts_app.language.indic.verbaliser import IndicVerbaliser
+from tts_app.language.telephones import groups_of, region_of
 
 _ALONE = r"(?<![\p{L}\p{M}\p{N}.,:/-])"
 _LAST = r"(?![\p{L}\p{M}\p{N}]|[.,:/-]\d|[ ]?[%₹$€£₨])"
@@ -29,6 +30,10 @@ _SERIAL = regex.compile(
     r"(?![\p{L}\p{M}\p{N}])"
 )
 """Serial numbers of capitals and digits, and number plates: ABCDE1234F, MH 12 AB 1234."""
+_LETTERED = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/-])(\d{1,4})-([A-Z])(?![\p{L}\p{M}\p{N}])")
+"""15-A: a house, and a part of it."""
+_SECTOR = regex.compile(r"(?<=(?<![\p{L}\p{N}])\p{Lu}-?\d{1,2})/(?=\d{1,3}(?![\d/]))")
+"""The slash of a sector: G-9/4."""
 _LETTERS_OR_DIGITS = regex.compile(r"[A-Z]++|\d++")
 _CODE = r"\d{3,19}(?:[ -]\d{1,8}+){0,4}"
 _PLACE_MARK = r"[ ]?[,:–-]?[ ]?"
@@ -40,6 +45,7 @@ class Codes:
     def __init__(self, verbaliser: IndicVerbaliser, notation: Notation, currencies: Currencies) -> None:
         self._say = verbaliser
         self._currencies = currencies
+        self._region = region_of(verbaliser.locale)
         fillers = rf"(?:[ ]?[:=#-]|[ ](?:{any_of(notation.fillers)}){END}){{0,3}}"
         self._code = regex.compile(
             rf"(?P<word>{START}(?:{any_of(notation.codes)}){END}\.?{fillers})[ ]?(?P<code>{_CODE}){_LAST}"
@@ -55,6 +61,8 @@ class Codes:
 
     def __call__(self, text: str) -> str:
         """Return `text` with such numbers in words."""
+        text = _LETTERED.sub(lambda found: f" {self._say.lettered(found[1], found[2])} ", text)
+        text = _SECTOR.sub(f" {self._say.over} ", text)
         text = _SERIAL.sub(self._serial, _IP.sub(self._address, text))
         text = _PHONE.sub(self._phone, text)
         text = self._code.sub(self._after_word, text)
@@ -73,8 +81,10 @@ class Codes:
     def _phone(self, match: "regex.Match[str]") -> str:
         written = match[0]
         groups = _DIGITS.findall(written.removeprefix("00") if match["plus"] else written)
-        if sum(map(len, groups)) not in _PHONE_DIGITS:
+        if sum(map(len, groups)) not in _PHONE_DIGITS or self._currencies.follows(match.string, match.end()):
             return written
+        if len(groups) == 1:
+            groups = list(groups_of(written, self._region)) or groups
         return f" {self._say.telephone(groups, bool(match['plus']))} "
 
     def _address(self, match: "regex.Match[str]") -> str:

@@ -19,7 +19,11 @@ from tts_app.language.text import ascii_digits, clean
 
 _LATIN_WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{Mn}]*+(?:['’]\p{Latin}++)*+")
 _NUMBER_MARKS = str.maketrans({"٫": ".", "٬": ",", "٪": "%"})
-_PAUSES = str.maketrans({"।": ". ", "॥": ". ", "۔": ". ", "؟": "? ", "،": ", ", "؛": "; ", "॰": "."})
+_PAUSES = str.maketrans({"।": " . ", "॥": " . ", "۔": " . ", "؟": "? ", "،": ", ", "؛": "; ", "॰": "."})
+"""A full stop of the language gets a blank before it: only a point belongs to an abbreviation (ले. and ले।)."""
+_GROUP_COMMA = regex.compile(r"(?<=\d)،(?=\d{2,3}(?!\d))")
+_DATE_MARK = regex.compile(r"(?<=\d)[ ]?؍[ ]?(?=(\d)?)")
+_PERCENT_FIRST = regex.compile(r"(?<![\d.])%[ ]?(\d{1,9}+(?:\.\d{1,9}+)?)(?![\d%])")
 _PRICE_END = regex.compile(r"(?<=\d)/[-=](?!\d)")
 _DOTTED_TIME = r"(?<!\d)([01]?\d|2[0-4])\.([0-5]\d)(?=\s*{hour})"
 _SPACE_BEFORE_PAUSE = regex.compile(r"\s+(?=[.,;:?!])")
@@ -35,6 +39,8 @@ _VARIABLE = regex.compile(
     rf"|(?<=[{_SIGNS}][ ]?)[a-zA-Z](?![\p{{L}}\p{{M}}'^]))"
 )
 """A letter beside a sign of mathematics: a = b."""
+_CAPITAL_A = regex.compile(r"(?<![\p{L}\p{M}\p{N}'.&@#-])A(?![\p{L}\p{M}\p{N}'.&@-]|[ ]\p{Latin})")
+"""The letter A, which before an English word is an article: grade A."""
 _GREEK = regex.compile(r"(?<!\p{Greek})\p{Greek}(?!\p{Greek})")
 _LARGE_FRACTION = regex.compile(
     r"(?<![\d/.,])(?!(?:1[5-9]|20)\d\d/\d\d(?!\d))(\d{1,18})/(\d{1,18})(?![\d/]|[.,]\d)(?<=\d{4}/\d{1,18}|/\d{4,18}|/0)"
@@ -89,14 +95,16 @@ class IndicNormaliser:
         self._from_latin = from_latin
         self._from_other = from_other
         self._other_word = regex.compile(script.other_word)
-        dotted = any_of(
-            form for form in vocabulary.abbreviations if "." in form.rstrip(".") and not form.isascii()
+        dotted = any_of(form for form in vocabulary.abbreviations if "." in form.rstrip("."))
+        self._dotted = regex.compile(rf"{START}(?:{dotted}){END}")
+        self._titles = notation.titles
+        self._title = regex.compile(
+            rf"(?:^|(?<=[.!?,;:\n][ ]?))(?:{any_of(notation.titles)})(?=[ ]?{script.letters})"
         )
-        self._dotted = regex.compile(rf"{START}(?:{dotted}){END}") if dotted else None
         self._abbreviations = vocabulary.abbreviations
         letter = any_of((*vocabulary.letters.values(), *script.other_letters))
         self._initials = regex.compile(
-            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})"
+            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END}){{1,8}}+[.۔]?(?=[ ]?{script.letters})"
         )
         per = any_of(
             form
@@ -107,7 +115,11 @@ class IndicNormaliser:
         self._joiners = regex.compile(rf"(?<={script.letters})[\u200c\u200d]+")
         self._foreign = regex.compile(rf"(?:(?!{script.letters})[^\s.,;:?!])++")
         endings = "|".join(sorted(script.ordinal_endings, key=len, reverse=True))
-        self._ordinal = regex.compile(rf"(?<![\d.,:/])(\d{{1,4}}+)[ -]?({endings})(?!{script.letters})")
+        self._ordinal = regex.compile(
+            rf"(?<![\d.,:/])(\d{{1,4}}+|\d{{1,3}}(?:,\d{{2,3}}){{1,3}}+)[ -]?({endings})(?!{script.letters})"
+        )
+        ordinal = rf"\d{{1,4}}+[ ]?(?:{endings})(?!{script.letters})"
+        self._ordinal_range = regex.compile(rf"(?<![\d.,:/])(?P<first>{ordinal}){DASH}(?={ordinal})")
         self._slash = regex.compile(rf"(?<={script.letters})\s?/\s?(?={script.letters})")
         both_words = f"{script.both}|{script.either}"
         self._and_or = regex.compile(rf"{START}({both_words})[ ]?/[ ]?({both_words}){END}")
@@ -139,7 +151,7 @@ class IndicNormaliser:
         )
         self._echoes = (
             (regex.compile(rf"{START}{of} ({roots})(?=[ ](?:{cases}){END})"), rf"{script.oblique_of} \1"),
-            (regex.compile(rf"\b({parts}|{hour})(?:\s+\1)+{edge}"), r"\1"),
+            (regex.compile(rf"\b({parts}|{hour}|{vocabulary.symbols['~']})(?:\s+\1)+{edge}"), r"\1"),
             (regex.compile(rf"({past} \S+ {minutes})\s+{hour}{edge}"), r"\1"),
             (regex.compile(rf"\b({parts})((?:\s+\S+){{0,1}}?\s+)({parts})\s+(?=\S+\s+{hour})"), r"\1\2"),
         )
@@ -148,12 +160,14 @@ class IndicNormaliser:
         """Return `text` as words, with . , ; : ? ! as the only punctuation."""
         text = ascii_digits(clean(text))
         text = self._initials.sub(lambda found: _INITIAL_END.sub(" ", found[0]), text)
+        text = _DATE_MARK.sub(lambda found: "/" if found[1] else " ", _GROUP_COMMA.sub(",", text))
         text = text.translate(_PAUSES).translate(_NUMBER_MARKS)
-        if self._dotted:
-            text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
+        text = self._title.sub(lambda found: self._titles[found[0]], text)
+        text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
         text = self._joiners.sub(self._script.joint, text)
         text = self._files(text)
         text = _VARIABLE.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
+        text = _CAPITAL_A.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
         text = _GREEK.sub(lambda found: f" {self._verbaliser.symbol(found[0])} ", text)
         text = self._stretched.sub(r"\1\2", text)
         if _DIGIT.search(text):
@@ -173,6 +187,7 @@ class IndicNormaliser:
     def _in_context(self, text: str) -> str:
         """Return `text` with the numbers in words whose neighbours say how they are read."""
         text = self._per.sub(f" {self._verbaliser.per} ", text)
+        text = _PERCENT_FIRST.sub(r"\1%", text)
         text = self._codes(_PRICE_END.sub("", text))
         text = self._day_range.sub(rf"\g<first> {self._verbaliser.to} ", text)
         text = self._clock_range.sub(f" {self._verbaliser.to} ", self._dotted_time.sub(r"\1:\2", text))
@@ -181,6 +196,7 @@ class IndicNormaliser:
         text = self._amounts(text)
         text = _LARGE_FRACTION.sub(self._fraction, text)
         text = _SPACED_UNITS.sub(self._unit, text)
+        text = self._ordinal_range.sub(rf"\g<first> {self._verbaliser.to} ", text)
         return self._ordinal.sub(self._inflected, text)
 
     def _fraction(self, match: "regex.Match[str]") -> str:
@@ -191,7 +207,7 @@ class IndicNormaliser:
 
     def _inflected(self, match: "regex.Match[str]") -> str:
         """Return an ordinal with the gender and case that its ending shows: 5वीं."""
-        said = self._verbaliser.native_ordinal(int(match[1]))
+        said = self._verbaliser.native_ordinal(int(match[1].replace(",", "")))
         ending = self._script.ordinal_endings[match[2]]
         regular, irregular = self._script.masculine
         if said.endswith(regular):

@@ -39,10 +39,18 @@ class Notation:
     year_before: tuple[str, ...]
     year_after: tuple[str, ...]
     """Words after which, or before which, a number from 1100 to 1899 is a year."""
+    date_after: tuple[str, ...]
+    """Words before which 3/10 is a date and no mark: `3/10 को`."""
+    short_weekdays: Mapping[str, int]
+    """Short names of weekdays, 0 (Monday) to 6, that are read only around a dash."""
     more_than: tuple[str, ...]
     """What makes `from 1500` an amount: `1500 से ज़्यादा`."""
     eras: Mapping[str, str]
     """Patterns of the marks after a year, and what they say."""
+    decades: tuple[str, ...]
+    """What makes a decade of a year, which then has no era."""
+    titles: Mapping[str, str]
+    """Abbreviated titles that are also words: they are titles only at the start of a clause."""
     postpositions: tuple[str, ...]
     """Words that put the ordinal before them into the oblique case."""
     rulers: tuple[str, ...]

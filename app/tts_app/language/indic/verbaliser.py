@@ -139,6 +139,11 @@ class IndicVerbaliser:
         """Say how many of something there are: halves and quarters by their own words, as people count."""
         return self.quarters(value) or self.number(value)
 
+    def counted_span(self, low: Decimal, high: Decimal) -> str:
+        """Say from how many to how many; 2-2 is two for each: दो दो."""
+        numbers = self.counted(low), self.counted(high)
+        return self.span(*numbers) if low < high else " ".join(numbers)
+
     def quarters(self, value: Decimal) -> str | None:
         """Say 0.5, 0.75, 1.25, 1.5 ... 99.75 by the words of halves and quarters, or None for another number.
 
@@ -220,7 +225,7 @@ class IndicVerbaliser:
 
     def money_span(self, low: Decimal, high: Decimal, factor_words: str, currency: str) -> str:
         """Say a range of amounts, with the scale and the currency once at its end."""
-        said = self.span(self.counted(low), self.counted(high))
+        said = self.counted_span(low, high)
         return " ".join(word for word in (said, factor_words, self.currency(Decimal(2), currency)) if word)
 
     def percent(self, value: Decimal) -> str:
@@ -246,9 +251,8 @@ class IndicVerbaliser:
     def date_span(self, first: Date, last: Date) -> str:
         """Say a range of dates; what both have in common is said once, at the end."""
         year = None if first.year == last.year else first.year
-        month = None if (first.month, year) == (last.month, None) else first.month
-        if first.day is None:
-            return self.span(self.date(Date(month=first.month, year=year)), self.date(last))
+        same_month = first.day is not None and year is None and first.month == last.month
+        month = None if same_month else first.month
         return self.span(self.date(Date(first.day, month, year, first.weekday)), self.date(last))
 
     def time(self, time: Time) -> str:
@@ -291,8 +295,9 @@ class IndicVerbaliser:
 
     def measure_span(self, low: Decimal, high: Decimal, unit: str) -> str:
         """Say a range of quantities, with the unit once at its end."""
-        say = self.number if unit in EXACT else self.counted
-        return f"{self.span(say(low), say(high))} {self.unit(high, unit)}"
+        if unit in EXACT:
+            return f"{self.span(self.number(low), self.number(high))} {self.unit(high, unit)}"
+        return f"{self.counted_span(low, high)} {self.unit(high, unit)}"
 
     def rating(self, score: Decimal, of: Decimal) -> str:
         """Say a mark: out of ten, nine."""

@@ -31,7 +31,7 @@ def _characters(text: str, _form: str, say: Verbaliser) -> str:
             said.append(say.letters(match[0].upper()))
         else:
             said.append(match[0] if match[0][0].isalpha() else say.symbol(match[0]))
-    return ", ".join(word for word in said if word.strip())
+    return " ".join(word for word in said if word.strip())
 
 
 def _digits(text: str, _form: str, say: Verbaliser) -> str | None:

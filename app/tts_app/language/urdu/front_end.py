@@ -10,11 +10,13 @@ from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.hindi.words import HINDI
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.urdu.honorifics import in_words
 from tts_app.language.urdu.notation import (
+    CENT_FORMS,
     CURRENCY_FORMS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
@@ -47,6 +49,11 @@ NASTALIQ = Script(
 )
 
 
+def _is_spelled(word: str) -> bool:
+    """Return whether a Latin word is said by its letters, which Urdu writes apart: USA."""
+    return WORDS[word] == "".join(HINDI.letters.get(letter, "") for letter in word.upper())
+
+
 class UrduVerbaliser(IndicVerbaliser):
     """A Verbaliser for Urdu, with the written forms that `semiotics` looks for."""
 
@@ -57,9 +64,10 @@ class UrduVerbaliser(IndicVerbaliser):
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
     place_words = PLACE_WORDS
+    cent_forms = CENT_FORMS
 
     def __init__(self) -> None:
-        super().__init__(URDU, WORDS)
+        super().__init__(URDU, {word: said for word, said in WORDS.items() if not _is_spelled(word)})
 
 
 class UrduFrontEnd(ReadsMarkup):
