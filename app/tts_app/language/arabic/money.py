@@ -90,7 +90,7 @@ def _names() -> dict[str, str]:
     return {code: _YEARS.sub("", name) for code, name in names.items()}
 
 
-_YEARS = re.compile(r" - \d.*$")
+_YEARS = re.compile(r" (?:- )?\d.*$")
 """CLDR puts the years of an old currency behind its name."""
 
 
