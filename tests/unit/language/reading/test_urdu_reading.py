@@ -59,7 +59,7 @@ $1.5 billion => ڈیڑھ بلین ڈالر
 1.5-2 گھنٹے میں => ڈیڑھ سے دو گھنٹے میں
 2.5 گنا مہنگا => ڈھائی گنا مہنگا
 0.5 لیٹر دودھ => آدھا لیٹر دودھ
-4.5 فیصد اضافہ => ساڑھے چار فیصد اضافہ
+4.5 فیصد اضافہ => چار اعشاریہ پانچ فیصد اضافہ
 
 # ratings
 فلم کو 4/5 ملے۔ => فلم کو پانچ میں سے چار ملے.
@@ -282,6 +282,15 @@ B.Sc. پاس => بی ایس سی پاس
 322 ق۔م میں => تین سو بائیس قبل مسیح میں
 2 لاکھ 50 ہزار => دو لاکھ پچاس ہزار
 95ء میں => پچانوے عیسوی میں
+
+# ratios, feet and inches
+تناسب 2:3 => تناسب دو نسبت تین
+5'6" قد => پانچ فٹ چھ انچ قد
+5,000 روپے/ماہ => پانچ ہزار روپے فی ماہ
+
+# ranges with a sign at both ends
+Rs 2.5 لاکھ - Rs 3 لاکھ کے => ڈھائی لاکھ سے تین لاکھ روپے کے
+2.5 لاکھ سے 3 لاکھ روپے => ڈھائی لاکھ سے تین لاکھ روپے
 """
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
@@ -296,3 +305,16 @@ def rows() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("text", "words"), rows())
 def test_a_text_is_read(text: str, words: str) -> None:
     assert front_end("ur-PK").normalise(text) == words
+
+
+@pytest.mark.parametrize("around", ["“{}”", "{}, {}", "*{}*", "{}۔ {}۔"])
+def test_marks_around_a_text_do_not_change_how_it_is_read(around: str) -> None:
+    front = front_end("ur-PK")
+    for text, words in rows():
+        said = front.normalise(around.format(text.strip("।۔!"), text.strip("।۔!")))
+        assert plain(said).count(plain(words)) == around.count("{}"), text
+
+
+def plain(words: str) -> str:
+    """Return words without their marks."""
+    return " ".join(words.translate(str.maketrans(".,;:?!", "      ")).split())
