@@ -48,6 +48,7 @@ SHARED = {
 """Routes that show and keep nothing of a tenant: the models are everybody's."""
 MADE_AND_LISTED = {
     ("POST", "/v1/speech"),
+    ("GET", "/v1/speech"),
     ("POST", "/v1/batches"),
     ("GET", "/v1/batches"),
     ("POST", "/v1/keys"),

@@ -10,11 +10,11 @@ from tts_app.storage.batches import (
     Batch,
     Batches,
     BatchStatus,
-    IdempotencyConflictError,
     OpenBatches,
-    UnknownCursorError,
 )
 from tts_app.storage.database import Database
+from tts_app.storage.idempotency import IdempotencyConflictError
+from tts_app.storage.pages import UnknownCursorError
 
 TENANT = "hotel"
 FINAL = [status for status in BatchStatus if status.final]
