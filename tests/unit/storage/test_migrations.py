@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from tts_app.settings import Settings
-from tts_app.storage import api_keys, audit, usage  # noqa: F401 - their tables are part of the metadata
+from tts_app.storage import api_keys, audit, usage, voices  # noqa: F401 - their tables are part of the metadata
 from tts_app.storage.batches import Batch, Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
