@@ -5,7 +5,7 @@ from decimal import Decimal
 import regex
 
 from tts_app.language.indic.amounts import Currencies
-from tts_app.language.indic.notation import END, START, Notation, any_of
+from tts_app.language.indic.notation import CLAUSE_START, END, START, Notation, any_of
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.telephones import groups_of, region_of
 
@@ -30,6 +30,10 @@ _SERIAL = regex.compile(
     r"(?![\p{L}\p{M}\p{N}])"
 )
 """Serial numbers of capitals and digits, and number plates: ABCDE1234F, MH 12 AB 1234."""
+_LETTERED = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/-])(\d{1,4})-([A-Z])(?![\p{L}\p{M}\p{N}])")
+"""15-A: a house, and a part of it."""
+_SECTOR = regex.compile(r"(?<=(?<![\p{L}\p{N}])\p{Lu}-?\d{1,2})/(?=\d{1,3}(?![\d/]))")
+"""The slash of a sector: G-9/4."""
 _LETTERS_OR_DIGITS = regex.compile(r"[A-Z]++|\d++")
 _CODE = r"\d{3,19}(?:[ -]\d{1,8}+){0,4}"
 _PLACE_MARK = r"[ ]?[,:–-]?[ ]?"
@@ -57,6 +61,8 @@ class Codes:
 
     def __call__(self, text: str) -> str:
         """Return `text` with such numbers in words."""
+        text = _LETTERED.sub(lambda found: f" {self._say.lettered(found[1], found[2])} ", text)
+        text = _SECTOR.sub(f" {self._say.over} ", text)
         text = _SERIAL.sub(self._serial, _IP.sub(self._address, text))
         text = _PHONE.sub(self._phone, text)
         text = self._code.sub(self._after_word, text)
@@ -122,7 +128,7 @@ class Addresses:
         )
         self._street = regex.compile(START + streets)
         self._house = regex.compile(
-            rf"(?P<before>(?:^|[,;:])[ ]*+)(?P<code>\d{{3,5}})"
+            rf"{CLAUSE_START}(?P<code>\d{{3,5}})"
             rf"(?=(?:[ ][\p{{L}}\p{{M}}\p{{N}}'.-]{{1,30}}+){{0,3}}?[ ]{streets}){unit}"
         )
         self._last = regex.compile(r"(?<=[\p{L}\p{M}][,]?[ ])(?P<code>\d{5,6})(?=[ ]*+$)")
@@ -145,7 +151,7 @@ class Addresses:
         clause = match[0]
         if not self._street.search(clause):
             return clause
-        clause = self._house.sub(lambda found: found["before"] + self._say.digits(found["code"]), clause)
+        clause = self._house.sub(lambda found: self._say.digits(found["code"]), clause)
         clause = self._last.sub(lambda found: self._in_threes(found["code"]), clause)
         return self._over.sub(
             lambda found: f"{self._part(found[1])} {self._say.over} {self._part(found[2])}", clause

@@ -9,6 +9,8 @@ NUMBER = r"\d{1,15}+(?:[.,]\d{1,15}+){0,6}+"
 START = r"(?<![\p{L}\p{M}\p{N}])"
 END = r"(?![\p{L}\p{M}\p{N}])"
 DASH = r"[ ]?[-–—][ ]?"
+CLAUSE_START = r"(?:^|(?<=^[ ]{1,2}|[.!?,;:(\[\"'\n–—][ ]{0,2})|(?<=^-[ ]))"
+CLAUSE_END = r"(?=[ ]*+(?:$|[.,;:?!)\]\"'\n–—]))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Notation:
     """Patterns of the marks after a year, and what they say."""
     decades: tuple[str, ...]
     """What makes a decade of a year, which then has no era."""
+    titles: Mapping[str, str]
+    """Abbreviated titles that are also words: they are titles only at the start of a clause."""
     postpositions: tuple[str, ...]
     """Words that put the ordinal before them into the oblique case."""
     rulers: tuple[str, ...]

@@ -135,7 +135,7 @@ class SpanishVerbaliser:
     dial_words = word_set(
         "llama llame llamar llámanos llámenos llamen llamando marca marque teléfono tfno tel móvil"
     )
-    date_words = word_set("fecha día hoy hasta desde antes el al del")
+    date_words = word_set("fecha día hoy hasta desde el al del")
     of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {

@@ -28,7 +28,7 @@ _BLANK = r"[ \u00a0\u202f]"
 _WHOLE = r"(?<![\d.,:/\p{L}-])(?P<amount>\d{1,3}(?:[. \u00a0\u202f]\d{3})|\d{1,4})"
 _NO_WORD = r"(?![\p{L}\p{M}\d])"
 _ORDINAL = regex.compile(
-    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|er)"
+    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|er)|(?P<mark>os|as)"
     r"|\.?(?P<mark>ᵉʳ|er|ero|ro|ra|do|da|ero|era|to|ta|mo|ma|vo|va|no|na))"
     rf"(?!{_BLANK}?[CFKcf](?!\p{{L}})){_NO_WORD}(?:\.(?=[ ]\p{{Ll}}))?"
     rf"(?P<next>{_BLANK}(?P<noun>\p{{L}}[\p{{L}}\p{{M}}]*+))?"
@@ -113,7 +113,7 @@ _BETWEEN = regex.compile(
 )
 _MILLIONS = regex.compile(r"(?<=\d)[ \u00a0]?M(?=[ \u00a0]de[ \u00a0]\p{Ll})")
 _POSTCODE = regex.compile(
-    r"(?:(?<=^|[,(\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
+    r"(?:(?<=^|[,(«\"\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
 )
 """A postal code of Spain, before its town."""
 _DIALLED = regex.compile(r"(?<![\d.,-])(?P<first>\d{4})-(?P<second>\d{4})(?![\d-]|[.,]\d)")

@@ -63,7 +63,7 @@ $1.5 billion का सौदा => डेढ़ बिलियन डॉलर
 1.5-2 घंटे में => डेढ़ से दो घंटे में
 2.5 गुना महँगा => ढाई गुना महँगा
 0.5 लीटर दूध => आधा लीटर दूध
-4.5 प्रतिशत की वृद्धि => साढ़े चार प्रतिशत की वृद्धि
+4.5 प्रतिशत की वृद्धि => चार दशमलव पाँच प्रतिशत की वृद्धि
 मान 3.5 है। => मान तीन दशमलव पाँच है.
 
 # ratings
@@ -347,6 +347,34 @@ invoice-12.pdf खोलें => इन्वॉइस हाइफ़न ए�
 √2 का मान => दो के वर्गमूल का मान
 x² का मान => एक्स के वर्ग का मान
 लगभग ~50 लोग => लगभग पचास लोग
+
+# letters alone and after a dash
+ग्रेड A मिला। => ग्रेड ए मिला.
+A luxury stay => अ लग्ज़री स्टे
+Plan A => प्लैन ए
+मकान 12-B => मकान बारह बी
+सेक्टर G-9/4 => सेक्टर जी नौ बटा चार
+
+# full stops and abbreviations
+वह बोली, किताब ले। राम आया। => वह बोली, किताब ले. राम आया.
+ले. अंजलि ने कहा। => लेफ़्टिनेंट अंजलि ने कहा.
+मे. सिंह, ले. कर्नल शर्मा => मेजर सिंह, लेफ़्टिनेंट कर्नल शर्मा
+कुल 1 Cr। => कुल एक करोड़.
+
+# ratios, feet and inches
+अनुपात 2:3 => अनुपात दो अनुपात तीन
+स्क्रीन 16:9 है। => स्क्रीन सोलह अनुपात नौ है.
+9:15 पर => सवा नौ बजे पर
+5'6" लंबा => पाँच फ़ीट छह इंच लंबा
+100₹-200₹ => एक सौ से दो सौ रुपये
+₹1,000-1,500/रात => एक हज़ार से एक हज़ार पाँच सौ रुपये प्रति रात
+5,000 रु./माह => पाँच हज़ार रुपये प्रति माह
+
+# ranges with a sign at both ends
+₹2.5 लाख - ₹3 लाख => ढाई लाख से तीन लाख रुपये
+₹2.5-₹3 लाख => ढाई से तीन लाख रुपये
+$2M-$3M का => दो मिलियन से तीन मिलियन डॉलर का
+Rs 2.5 लाख से Rs 3 लाख => ढाई लाख से तीन लाख रुपये
 """
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
@@ -361,3 +389,16 @@ def rows() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("text", "words"), rows())
 def test_a_text_is_read(text: str, words: str) -> None:
     assert front_end("hi-IN").normalise(text) == words
+
+
+@pytest.mark.parametrize("around", ["“{}”", "{}, {}", "*{}*", "{}। {}।"])
+def test_marks_around_a_text_do_not_change_how_it_is_read(around: str) -> None:
+    front = front_end("hi-IN")
+    for text, words in rows():
+        said = front.normalise(around.format(text.strip("।۔!"), text.strip("।۔!")))
+        assert plain(said).count(plain(words)) == around.count("{}"), text
+
+
+def plain(words: str) -> str:
+    """Return words without their marks."""
+    return " ".join(words.translate(str.maketrans(".,;:?!", "      ")).split())

@@ -1,6 +1,7 @@
 """How Spanish texts are read, by kind: what is written, and what is said."""
 
 import pytest
+import regex
 
 from tts_app.language import front_end
 
@@ -598,9 +599,33 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 taza y 1 plato", "una taza y un plato"),
     ],
 }
+AROUND = ("«{}»", "({})", "Mira: {}, y {}; vale", "Hay {} aquí.")
 CASES = [(kind, written, said) for kind, rows in READINGS.items() for written, said in rows]
 
 
 @pytest.mark.parametrize(("kind", "written", "said"), CASES)
 def test_a_text_is_read(kind: str, written: str, said: str) -> None:
     assert front_end("es-ES").normalise(written) == said, kind
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_a_text_is_read_alike_between_marks_and_words(kind: str) -> None:
+    """Quotes, brackets and a sentence around a text change nothing, except where its own end tells."""
+    normalise = front_end("es-ES").normalise
+    texts = [_STOP.sub("", written) for written, _ in READINGS[kind]]
+    bare = [text for text in texts if not _ENDS.search(text)]
+    others = []
+    for written in bare:
+        alone = _plain(normalise(written))
+        around = [text.replace("{}", written) for text in AROUND]
+        others += [text for text in around if alone not in _plain(normalise(text))]
+    assert bare
+    assert others == []
+
+
+_STOP = regex.compile(r"(?<=[\p{L}\d]{2})\.$")
+_ENDS = regex.compile(r'[.!?"]$|\bun[oa]s?\b|^\d{5} ')
+
+
+def _plain(said: str) -> str:
+    return " ".join(regex.findall(r"\p{L}++", said.lower()))
