@@ -39,6 +39,7 @@ _CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
+    426: "upgrade_required",
     429: "overloaded",
     431: "headers_too_large",
     500: "internal_error",

@@ -44,6 +44,7 @@ SHARED = {
     ("GET", "/v1/audio/voices"),
     ("GET", "/v1/audio/models"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/audio/models"),
     ("GET", "/v1/models/{name}"),
 }
 """Routes that show and keep nothing of a tenant: the models are everybody's."""
