@@ -65,10 +65,10 @@ WOMEN = word_set(
 """Women's names; those that end in ta marbuta are known by it, but for `_MEN`."""
 _MEN = word_set("حمزة أسامة طلحة عبادة معاوية عروة خليفة قتادة عكرمة حذيفة عطية نخلة جمعة ربيعة ثعلبة")
 
-_SIGN = re.compile(f"[{''.join(_SIGNS)}]")
+_SIGN = re.compile(f"\\(?[ ]?([{''.join(_SIGNS)}])[ ]?\\)?")
 _NAME = r"(?P<name>[ء-ي\u064b-\u0652]{2,20}+)"
 _AFTER_NAME = re.compile(
-    rf"{_NAME}(?:[ ]?(?P<sign>[{''.join(_SIGNS)}])|[ ]?\((?P<letters>{'|'.join(_BRACKETED)})\))"
+    rf"{_NAME}(?:[ ]?\(?(?P<sign>[{''.join(_SIGNS)}])\)?|[ ]?\((?P<letters>{'|'.join(_BRACKETED)})\))"
 )
 
 
@@ -80,7 +80,7 @@ def is_woman(name: str) -> bool:
 def spoken_honorifics(text: str) -> str:
     """Return the text with its honorific signs, and (ص) and the like after a name, as words."""
     text = _AFTER_NAME.sub(_after_name, text)
-    return _SIGN.sub(lambda match: f" {_SIGNS[match[0]]} ", text)
+    return _SIGN.sub(lambda match: f" {_SIGNS[match[1]]} ", text)
 
 
 def _after_name(match: re.Match[str]) -> str:
