@@ -19,7 +19,7 @@ from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
 from tts_app.api.requests import tell_ignored
 from tts_app.api.resolve import in_language, voice_of, voices_of
-from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.api.schemas import ERRORS, SpeechRequest, SpokenRequest
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of
 from tts_app.api.sse import event
@@ -65,7 +65,7 @@ async def create_speech(
     emoji alone are answered with a short silence.
     """
     _check(request, playground)
-    voice, ignored = await _voice(request, tenant, playground)
+    voice, ignored = await chosen_voice(request, tenant, playground)
     marks = _MARK.search(request.input) is not None
     utterance = Utterance(request.input, voice, options_of(request, voice), or_silence=marks)
     note(model=voice.model)
@@ -79,8 +79,8 @@ async def create_speech(
     return answer
 
 
-async def _voice(
-    request: SpeechRequest, tenant: str, playground: Context
+async def chosen_voice(
+    request: SpokenRequest, tenant: str, playground: Context
 ) -> tuple[CatalogueVoice, list[str]]:
     """Return who speaks, and which of the request's languages say otherwise, because nobody speaks them."""
     voice = await voice_of(playground, tenant, request.model, request.voice)
