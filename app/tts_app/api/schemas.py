@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -201,6 +202,32 @@ class SpeechAnswer(BaseModel):
     sha256: str | None
     error: str | None
     links: SpeechLinks
+
+
+class SpeechPage(BaseModel):
+    """Durable speeches, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[SpeechAnswer]
+    has_more: bool
+    next: str | None
+    """`cursor` of the next page."""
+
+
+class SpeechQuery(BaseModel):
+    """Filters and page of the durable speeches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["queued", "running", "done", "failed"] | None = None
+    model: Word | None = None
+    voice: Word | None = None
+    start: Annotated[
+        AwareDatetime | None, Field(alias="from", description="Requested at this time or later.")
+    ] = None
+    end: Annotated[AwareDatetime | None, Field(alias="to", description="Requested before this time.")] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str | None, Field(max_length=100)] = None
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {

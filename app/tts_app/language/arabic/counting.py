@@ -10,6 +10,7 @@ from decimal import Decimal
 from unicodedata import normalize
 
 from tts_app.language.arabic import nouns, words
+from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.words import Noun
 
 LARGEST = 10**12
@@ -194,6 +195,9 @@ def _numerals_that_decline() -> dict[str, str]:
     forms |= {word for noun in counted if not noun.invariant for word in noun.two.split(" ")}
     forms |= {dual.removesuffix("ن") for dual in _INDEFINITE_DUALS}
     forms |= {"اِثْنَا", "اِثْنَتَا"}
+    forms |= {
+        noun.two.removesuffix("ن") for one, noun in nouns.COUNTED.items() if bare(one) in nouns.CONTAINERS
+    }
     return {
         normalize("NFC", form): form.removesuffix(ending) + oblique
         for form in forms
