@@ -20,15 +20,22 @@ from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
 from tts_app.api.meter import Metered
 from tts_app.api.ranges import byte_range
-from tts_app.api.resolve import by_description, voice_of, voices_of
+from tts_app.api.resolve import (
+    AUTO,
+    by_description,
+    in_language,
+    language_of_text,
+    voice_of,
+    voices_of,
+)
 from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
 from tts_app.api.scopes import need
-from tts_app.api.speech_options import follows, options_of
+from tts_app.api.speech_options import follows, options_of, warnings_about
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream, kept_alive
 from tts_app.api.uninterrupted import uninterrupted
 from tts_app.audio.formats import FORMATS
-from tts_app.catalogue import CatalogueVoice
+from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.security.principal import Scope
 from tts_app.serving.durable import BrokenOffError, file_name
 from tts_app.speech import SpeechOptions, TextError, Utterance
@@ -63,6 +70,7 @@ async def create_speech(
     """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
     voice = await _voice(tenant, body, playground)
     utterance = Utterance(body.text, voice, _options(body, voice))
+    warnings = await warnings_about(utterance, "text")
     try:
         await unless_left(_check_text(tenant, utterance, playground), request)
     except CallerLeftError:
@@ -76,7 +84,7 @@ async def create_speech(
         locale=voice.voice.locale,
         format=body.response_format,
         speed=body.speed,
-        options=asdict(utterance.options),
+        options={**asdict(utterance.options), "warnings": warnings},
         text=body.text,
         characters=len(body.text),
         text_hash=playground.fingerprint(body.text),
@@ -233,18 +241,34 @@ async def _events(tenant: str, speech_id: str, playground: Context) -> AsyncGene
 
 
 async def _voice(tenant: str, body: DurableRequest, playground: Context) -> CatalogueVoice:
+    catalogue = voices_of(playground.service, body.model)
+    auto = (body.language or "").strip().lower() == AUTO
+    language = await _language(body, catalogue) if auto else body.language
     if body.voice is None:
-        catalogue = voices_of(playground.service, body.model)
-        return by_description(catalogue, body.language, body.dialect, body.gender)
+        return by_description(catalogue, language, body.dialect, body.gender)
     for name in ("language", "dialect", "gender"):
-        if getattr(body, name) is not None:
+        if getattr(body, name) is not None and not (auto and name == "language"):
             raise ApiError(
                 400,
                 f"Parameter {name!r} must be left out where 'voice' is given: a voice has its own.",
                 param=name,
                 code="conflicting_parameter",
             )
-    return await voice_of(playground, tenant, body.model, body.voice)
+    voice = await voice_of(playground, tenant, body.model, body.voice)
+    return in_language(catalogue, voice, language) or voice if auto and language else voice
+
+
+async def _language(body: DurableRequest, catalogue: Catalogue) -> str:
+    """Return the language of the text.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    found = await language_of_text(body.text, body.input_format, catalogue)
+    if found is None:
+        message = "The language of the text cannot be told: name it in 'language', such as en."
+        raise ApiError(400, message, param="language", code="unknown_language")
+    return found
 
 
 def _options(body: DurableRequest, voice: CatalogueVoice) -> SpeechOptions:
@@ -329,5 +353,6 @@ def _answer(speech: Speech, playground: Context) -> SpeechAnswer:
         bytes=size,
         sha256=speech.sha256,
         error=speech.error,
+        warnings=(speech.options or {}).get("warnings", []),
         links=SpeechLinks(self=address, audio=f"{address}/audio", events=f"{address}/events"),
     )
