@@ -221,4 +221,22 @@ ARGUED: tuple[Argued, ...] = (
         "Ten digits without commas that are a telephone number of the country are one.",
         written=r"^\d{10}$",
     ),
+    Argued(
+        "ar",
+        "cardinal",
+        "Hundreds are one word: both spellings are in use, and one word keeps its vowel in pause.",
+        spoken=r"(?:ثلاث|أربع|خمس|ست|سبع|ثمان|تسع) مئة",
+    ),
+    Argued(
+        "ar",
+        "decimal",
+        "Decimals are said with فاصلة, as in schools and news, not as so many of ten or a hundred.",
+        spoken=r"من (?:عشرة|مئة|ألف|مليون)",
+    ),
+    Argued(
+        "ar",
+        "money",
+        "A counted noun declines: سبعة دولارات, عشرون دولارا, تسعة دنانير كويتية.",
+        spoken=r"(?:دولار|سنت|دينار \p{L}+|درهم \p{L}+|ريال|جنيه|يورو)(?!\p{L})",
+    ),
 )

@@ -62,5 +62,6 @@ def test_repository_has_no_registry_address_and_no_home_of_a_developer() -> None
 
 
 def test_repository_has_no_lock_file_with_addresses() -> None:
-    names = {path.name for path in tracked()}
-    assert not names & {"uv.lock", "poetry.lock", "pdm.lock", "package-lock.json"}
+    names = {"uv.lock", "poetry.lock", "pdm.lock", "package-lock.json"}
+    locks = [path for path in tracked() if path.name in names]
+    assert not [path for path in locks if "://" in (ROOT / path).read_text(encoding="utf-8")]

@@ -17,6 +17,7 @@ from tts_app.api import (
     keys,
     openai_speech,
     openai_text,
+    openapi,
     pages,
     ray_dashboard,
     speeches,
@@ -117,9 +118,11 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.context = context
     errors.install(app)
+    openapi.install(app)
     app.add_exception_handler(NotAllowedError, context.recording.refuse)
     app.add_exception_handler(AuditError, context.recording.unwritten)
     for router in ROUTERS:

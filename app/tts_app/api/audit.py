@@ -78,7 +78,7 @@ class AuditPage(BaseModel):
 
 
 @router.get("", dependencies=[need(Scope.AUDIT)], responses=ERRORS, summary="Read the audit")
-async def read_audit(
+async def list_audit(
     query: Annotated[AuditQuery, Query()], request: Request, playground: Playground
 ) -> AuditPage:
     """List what was done, newest first, by callers of one's own tenant; `default` sees all tenants."""

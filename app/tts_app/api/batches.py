@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from tts_app.api.answers import BatchFailure, BatchItem
+from tts_app.api.contents import binary, events_of
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
@@ -103,7 +105,7 @@ class BatchAnswer(BaseModel):
     started: str | None
     finished: str | None
     counts: BatchCounts
-    failures: list[dict[str, Any]]
+    failures: list[BatchFailure]
     """The first ten, while it runs; `items?status=failed` has all."""
     waiting: str | None
     """What it waits for, while it does."""
@@ -125,7 +127,7 @@ class ItemPage(BaseModel):
     """Items, in the order of the posts."""
 
     object: Literal["list"] = "list"
-    data: list[dict[str, Any]]
+    data: list[BatchItem]
     has_more: bool
     next: int | None
     """`after` of the next page."""
@@ -236,7 +238,7 @@ async def get_batch(batch_id: str, tenant: Tenant, playground: Playground) -> Ba
     responses={**_UNKNOWN, **_UNAVAILABLE},
     summary="List items",
 )
-async def get_items(
+async def list_batch_items(
     batch_id: str, query: Annotated[ItemQuery, Query()], tenant: Tenant, playground: Playground
 ) -> ItemPage:
     """List the items, filtered, a page at a time."""
@@ -247,17 +249,22 @@ async def get_items(
     except OSError as error:
         raise _unavailable(error, "read") from error
     data, more = found[: query.limit], len(found) > query.limit
-    return ItemPage(data=data, has_more=more, next=data[-1]["number"] if more else None)
+    return ItemPage(
+        data=[BatchItem(**item) for item in data], has_more=more, next=data[-1]["number"] if more else None
+    )
 
 
 @router.get(
     "/{batch_id}/events",
     dependencies=[need(Scope.READ, Scope.BATCH)],
     response_class=StreamingResponse,
-    responses=_UNKNOWN,
+    responses={
+        **_UNKNOWN,
+        200: {"description": "The batch, now and after each change.", "content": events_of(BatchAnswer)},
+    },
     summary="Stream progress",
 )
-async def get_events(batch_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
+async def stream_batch_events(batch_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
     """Send an event `batch` now and after each change, until the batch has ended."""
     await _find(tenant, batch_id, playground)
     events = kept_alive(_events(tenant, batch_id, playground), _SILENCE)
@@ -268,10 +275,17 @@ async def get_events(batch_id: str, tenant: Tenant, playground: Playground) -> S
     "/{batch_id}/archive",
     dependencies=[need(Scope.EXPORT)],
     response_class=StreamingResponse,
-    responses={**_UNKNOWN, **_CONFLICT, **_UNAVAILABLE},
+    responses={
+        **_UNKNOWN,
+        **_CONFLICT,
+        **_UNAVAILABLE,
+        200: {"description": "A zip of the audio.", "content": binary("application/zip")},
+    },
     summary="Download archive of audio",
 )
-async def get_archive(batch_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
+async def get_batch_archive(
+    batch_id: str, request: Request, tenant: Tenant, playground: Playground
+) -> Response:
     """Send a zip of the files that are done, and a manifest; the batch must have ended."""
     batch = await _find(tenant, batch_id, playground)
     if not BatchStatus(batch.status).final:
@@ -438,7 +452,7 @@ def _answer(batch: Batch, playground: Context) -> BatchAnswer:
             skipped=now.skipped,
             percent=100 * through // now.total if now.total else 0,
         ),
-        failures=progress.failures if progress else [],
+        failures=[BatchFailure(**failure) for failure in progress.failures] if progress else [],
         waiting=(progress.waiting or None) if progress else None,
         message=batch.message,
         links=BatchLinks(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from tts_app.api.answers import CatalogueVoicesAnswer, ModelAnswer, ModelsAnswer, SpeakingModelsAnswer
 from tts_app.api.deps import Context, Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.resolve import OPENAI_MODELS, OPENAI_SNAPSHOTS, is_openai_model, voices_of
@@ -15,7 +16,7 @@ from tts_app.resources.engines import ENGINES
 router = APIRouter(tags=["catalogue"], dependencies=[need(*CATALOGUE)])
 
 
-@router.get("/v1/audio/voices", summary="List voices")
+@router.get("/v1/audio/voices", responses={200: {"model": CatalogueVoicesAnswer}}, summary="List voices")
 async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playground) -> dict[str, Any]:
     """List the voices, with their measured quality, their license, and what is only approximated.
 
@@ -40,7 +41,9 @@ async def list_voices(wanted: Annotated[VoiceFilter, Query()], playground: Playg
     return {"object": "list", "data": described, "voices": named}
 
 
-@router.get("/v1/audio/models", summary="List models that speak")
+@router.get(
+    "/v1/audio/models", responses={200: {"model": SpeakingModelsAnswer}}, summary="List models that speak"
+)
 async def list_speaking_models(playground: Playground) -> dict[str, Any]:
     """List the models that speak.
 
@@ -50,14 +53,14 @@ async def list_speaking_models(playground: Playground) -> dict[str, Any]:
     return {"object": "list", "data": described, "models": [{"id": one["id"]} for one in described]}
 
 
-@router.get("/v1/models", summary="List models")
+@router.get("/v1/models", responses={200: {"model": ModelsAnswer}}, summary="List models")
 async def list_models(playground: Playground) -> dict[str, Any]:
     """List the models in OpenAI's form, with what they can do."""
     described = [_model(model) for model in _models(playground)]
     return {"object": "list", "data": described + _aliases(playground)}
 
 
-@router.get("/v1/models/{name}", summary="Get model")
+@router.get("/v1/models/{name}", responses={200: {"model": ModelAnswer}}, summary="Get model")
 async def get_model(name: str, playground: Playground) -> dict[str, Any]:
     """Describe one model; for one that speaks, with the JSON schema of each of a request's `parameters`."""
     models = _models(playground)

@@ -10,6 +10,8 @@ import regex
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
+from tts_app.api.answers import SpeechAudioEvent
+from tts_app.api.contents import audio, events_of
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError
@@ -44,7 +46,7 @@ or an emoji: an error would end their turn. A text without any is a mistake."""
     dependencies=[Depends(json_only)],
     response_class=StreamingResponse,
     responses={
-        200: {"description": "The audio.", "content": {f.media_type: {} for f in FORMATS.values()}},
+        200: {"description": "The audio.", "content": audio() | events_of(SpeechAudioEvent)},
         **ERRORS,
     },
     summary="Create speech",

@@ -7,8 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from tts_app.api.answers import ChatCompletion, ChatCompletionChunk, TextCompletion
+from tts_app.api.contents import events_of
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CancelOnDisconnect
 from tts_app.api.errors import ApiError, as_api_error, error_body
@@ -36,20 +39,22 @@ _EVENTS = "text/event-stream"
 _PROXIED_CHUNKS = 2000
 """Chunks a second that are sent through Serve's proxies: with more than about this many, a proxy falls ever
 further behind. A stream that waits for its turn sends what was written meanwhile in one chunk."""
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The answer; with `stream: true` as events.", "content": {_EVENTS: {}}},
-    **ERRORS,
-}
+
+
+def _responses(whole: type[BaseModel], chunk: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says of the answers of a route that writes."""
+    description = "The answer; with `stream: true` as events, the last of which is `[DONE]`."
+    return {200: {"model": whole, "description": description, "content": events_of(chunk)}, **ERRORS}
 
 
 @router.post(
     "/v1/chat/completions",
     dependencies=[Depends(json_only)],
     response_class=JSONResponse,
-    responses=_RESPONSES,
+    responses=_responses(ChatCompletion, ChatCompletionChunk),
     summary="Create chat completion",
 )
-async def create_chat(
+async def create_chat_completion(
     request: Annotated[ChatRequest, Body(openapi_examples=CHAT)],
     http: Request,
     tenant: Tenant,
@@ -110,7 +115,7 @@ async def _chat(
     "/v1/completions",
     dependencies=[Depends(json_only)],
     response_class=JSONResponse,
-    responses=_RESPONSES,
+    responses=_responses(TextCompletion, TextCompletion),
     summary="Create completion",
 )
 async def create_completion(

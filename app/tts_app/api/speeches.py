@@ -14,6 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from tts_app.api.contents import audio, events_of
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CallerLeftError, left_response, unless_left
 from tts_app.api.errors import ApiError
@@ -60,7 +61,7 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
     responses={201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."}, **ERRORS},
     summary="Create stored speech",
 )
-async def create_speech(
+async def create_stored_speech(
     body: Annotated[DurableRequest, Body(openapi_examples=DURABLE)],
     request: Request,
     tenant: Tenant,
@@ -131,14 +132,18 @@ async def get_speech(speech_id: str, tenant: Tenant, playground: Playground) -> 
     response_class=StreamingResponse,
     responses={
         **_UNKNOWN,
-        206: {"description": "The part that `Range` asked for."},
+        200: {"description": "The audio.", "content": audio()},
+        206: {"description": "The part that `Range` asked for.", "content": audio()},
+        304: {"description": "It is what `If-None-Match` names."},
         409: {"model": ErrorAnswer, "description": "Not done yet, or failed."},
         503: {"model": ErrorAnswer, "description": "The file is damaged."},
         416: {"model": ErrorAnswer, "description": "The file is shorter than that."},
     },
     summary="Download audio",
 )
-async def get_audio(speech_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
+async def get_speech_audio(
+    speech_id: str, request: Request, tenant: Tenant, playground: Playground
+) -> Response:
     """Send the audio, or the part of it that `Range` asks for.
 
     While the gateway that is asked makes the speech, mp3, aac and opus are sent as they grow, to their end:
@@ -208,10 +213,13 @@ async def _growing(
     "/{speech_id}/events",
     dependencies=[need(Scope.READ, Scope.SPEAK)],
     response_class=StreamingResponse,
-    responses=_UNKNOWN,
+    responses={
+        **_UNKNOWN,
+        200: {"description": "The speech, now and after each change.", "content": events_of(SpeechAnswer)},
+    },
     summary="Stream progress",
 )
-async def get_events(speech_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
+async def stream_speech_events(speech_id: str, tenant: Tenant, playground: Playground) -> StreamingResponse:
     """Send an event `speech` now and after each change, until it is done or failed."""
     await _find(tenant, speech_id, playground)
     events = kept_alive(_events(tenant, speech_id, playground), _SILENCE)

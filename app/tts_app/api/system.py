@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from tts_app.api.answers import HealthAnswer, ReadinessAnswer
 from tts_app.api.deps import Playground
 from tts_app.api.errors import ApiError
 from tts_app.api.schemas import ErrorAnswer
@@ -19,18 +20,21 @@ _PROBE = 2.0
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-@router.get("/healthz", summary="Check that the API is up")
-async def healthz() -> dict[str, str]:
+@router.get("/healthz", responses={200: {"model": HealthAnswer}}, summary="Check that the API is up")
+async def get_health() -> dict[str, str]:
     """Answer as long as the API is up, whatever the models do."""
     return {"status": "ok"}
 
 
 @router.get(
     "/readyz",
-    responses={503: {"model": ErrorAnswer, "description": "Not every model answers yet."}},
+    responses={
+        200: {"model": ReadinessAnswer},
+        503: {"model": ErrorAnswer, "description": "Not every model answers yet."},
+    },
     summary="Check that every model answers",
 )
-async def readyz(request: Request, playground: Playground) -> JSONResponse:
+async def get_readiness(request: Request, playground: Playground) -> JSONResponse:
     """Ask every model; answer 503, with the reason of each that does not answer, until all do.
 
     Where a key is set, models and reasons are for callers who have it.

@@ -111,10 +111,10 @@ class VoiceAnswer(Strict):
     model: str
     locale: str
     gender: str
-    consent: dict[str, Any]
+    consent: dict[str, str]
     measured: dict[str, float]
     """Of the clip: seconds, signal-to-noise ratio in dB, share of clipped samples, pitch in Hz."""
-    speakers: dict[str, Any]
+    speakers: dict[str, bool | float | str | None]
     """Whether the speakers of clip and consent were compared, and how alike they are (-1 to 1)."""
 
 
@@ -145,7 +145,7 @@ def _form_schema() -> dict[str, Any]:
     openapi_extra=_form_schema(),
     summary="Clone voice",
 )
-async def create_voice(request: Request, tenant: Tenant, playground: Playground) -> JSONResponse:
+async def clone_voice(request: Request, tenant: Tenant, playground: Playground) -> JSONResponse:
     """Make a voice of a recording of 3 to 30 s, with its transcript and the speaker's consent.
 
     `consent_sample` is the speaker saying that they agree. Both recordings are decoded apart, checked and
@@ -203,7 +203,7 @@ async def list_cloned_voices(tenant: Tenant, playground: Playground) -> VoicesAn
     responses=_UNKNOWN,
     summary="Get cloned voice",
 )
-async def get_voice(voice_id: str, tenant: Tenant, playground: Playground) -> VoiceAnswer:
+async def get_cloned_voice(voice_id: str, tenant: Tenant, playground: Playground) -> VoiceAnswer:
     """Return a cloned voice."""
     found = await asyncio.to_thread(playground.clones.get, tenant, voice_id)
     if found is None:
@@ -218,7 +218,9 @@ async def get_voice(voice_id: str, tenant: Tenant, playground: Playground) -> Vo
     responses=_UNKNOWN,
     summary="Revoke cloned voice",
 )
-async def revoke_voice(voice_id: str, request: Request, tenant: Tenant, playground: Playground) -> Response:
+async def revoke_cloned_voice(
+    voice_id: str, request: Request, tenant: Tenant, playground: Playground
+) -> Response:
     """Destroy the voice's key, its clip and the consent's; have every replica forget it. For good."""
     act = playground.recording.act(request)
 

@@ -17,6 +17,8 @@ class Date:
     month: int | None = None
     year: int | None = None
     weekday: int | None = None
+    day_first: bool = False
+    """Whether the day was written before the name of the month: 3 May."""
 
 
 @dataclass(frozen=True, slots=True)

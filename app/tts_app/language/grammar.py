@@ -34,12 +34,12 @@ _START = r"(?<![\p{L}\p{M}\p{N}_])"
 _LATIN_START = r"(?<![\p{Latin}\p{N}_])"
 """Digits may follow letters of other scripts: Arabic writes and-5 as one word."""
 _END = r"(?![\p{L}\p{M}\p{N}_])"
-_SIGN = r"(?:(?<![\p{L}\p{M}\p{N})\]%.])[-+])?"
+_SIGN = r"(?:(?<![\p{L}\p{M}\p{N}\p{Sc})\]%.])[-+])?"
 _ABBREVIATED = r"(?:\.(?=[ ]*+[\p{Ll},;:!?)]|[ ]?[-–]))?"
 """A full stop that belongs to an abbreviation: the sentence continues after it."""
 _DIALLED = (
     r"(?=(?:[ .()+-]{0,2}\d){7})"
-    r"(?=\+|00\d|0\d|\(\+?\d|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)"
+    r"(?=\+|00\d|0\d|\(\+?\d{1,5}\)|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)"
     r"|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)"
     r"|\d{3}-\d\d-\d{4}(?!\d)"
     r"|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
@@ -205,7 +205,7 @@ def _money(forms: Forms) -> dict[str, str]:
     codes = _any(lettered - CODES_THAT_ARE_WORDS)
     factor = rf"(?:[ ]?(?P<factor>{_any(forms.factors)}){_END})?"
     glued_factor = rf"(?:[ ]?(?P<factor>{_any(forms.factors)})(?!\p{{Latin}}))?"
-    counted = r"(?=[ ]?[\d.,]++(?![ ]?[\p{L}\d%]))"
+    counted = r"(?=[ ]?(?:\d++[.,]\d\d(?!\d)|\d{3,}+)(?![ ]?[\p{L}\d%]|[.,]\d))"
     before = (
         rf"(?:(?P<before>{signs})|{_START}(?P<before>{led}|{codes})|{_START}(?P<before>{words}){counted})"
     )
@@ -315,7 +315,8 @@ def _telephones(forms: Forms) -> dict[str, str]:
         "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?"
         r"(?:(?:[ .-]|(?<=\))|(?=\())\(?\d{1,4}\)?){1,6}+"
         r"(?!\d|[,.:/]\d|[ ]?%)|\+\d{7,15}(?!\d)",
-        "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?=(?:[ -]?\d){{7}}))\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+"
+        "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?!\d++-\d++(?!-|\d))(?=(?:[ -]?\d){{7}}))"
+        rf"\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+"
         r"(?![\p{L}\p{N}%/-]|[,.:]\d)",
     }
 
@@ -327,7 +328,8 @@ def _words() -> dict[str, str]:
         rf"|{_START}(?P<left>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)/(?P<right>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)"
         r"(?![/.@_\p{L}\p{M}\p{N}-])",
         "numbered": rf"{_START}(?:(?:No|Nº|nº|N°|n°|Nro|Núm|núm|NO)\.?|no\.|[nN]\.º)[ ]?(?=\d)|#(?=\d)",
-        "alphanumeric": rf"{_START}(?:\p{{Latin}}{{1,20}}+-?\d|\d++\p{{Latin}})[\p{{Latin}}\d]*+(?:\.\d++)*+",
+        "alphanumeric": rf"{_START}(?!\p{{Ll}}{{3,}}+-\d)"
+        r"(?:\p{Latin}{1,20}+-?\d|\d++\p{Latin})[\p{Latin}\d]*+(?:\.\d++)*+",
         "initials": rf"{_START}(?P<left>\p{{Lu}}{{1,2}})[ ]?&[ ]?"
         rf"(?P<right>\p{{Lu}}{{1,2}})(?P<plural>'?s)?{_END}",
         "word": r"\p{L}[\p{L}\p{M}\u200c\u200d]*+(?:'[\p{L}\p{M}]++)*+"

@@ -19,6 +19,8 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `dial_words`: words before a phone number (call, dial), after which also short and unknown ones are; ()
 - `date_words`: words before 9/10 that make it a date (on, until); ()
 - `of_words`: words after 3/5 that make it a fraction and no mark; of, de, del
+- `year_words`: words before a number of four digits that make it a year, also before 1900 (in 1850); ()
+- `openers`: words that start sentences, after which initials with a full stop end one (Plan B. Then); ()
 - `opening_words`: words before 9-5 that make it hours (open); ()
 - `cent_forms`: {written: currency} of signs for hundredths, in addition to ¢: {"p": "GBP"}; {}
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
@@ -150,6 +152,8 @@ class _Normaliser:
         self.digit_words = frozenset(option(verbaliser, "digit_words", ()))
         self.place_words = frozenset(option(verbaliser, "place_words", ()))
         self.dial_words = frozenset(option(verbaliser, "dial_words", ()))
+        self.year_words = frozenset(option(verbaliser, "year_words", ()))
+        self.openers = frozenset(option(verbaliser, "openers", ()))
         self.date_words = frozenset(option(verbaliser, "date_words", ()))
         self.of_words = frozenset(option(verbaliser, "of_words", ("of", "de", "del")))
         self.uncounted = frozenset(option(verbaliser, "uncounted_words", ()))
@@ -370,6 +374,7 @@ class _Scan:
                 month=self._forms.months[match["month"]],
                 year=int(match["year"]) if match["year"] else None,
                 weekday=self._forms.weekdays[match["weekday"]] if match["weekday"] else None,
+                day_first=bool(match["day"]) and match.start("day") < match.start("month"),
             )
         )
         if date is None:
@@ -400,7 +405,9 @@ class _Scan:
             last = Date(month=self._forms.months[match["last_month"]], year=year)
             first = Date(month=month)
         else:
-            first, last = Date(int(match["day"]), month, year), Date(int(match["last"]), month, year)
+            day_first = match.start("day") < match.start("month")
+            first = Date(int(match["day"]), month, year, day_first=day_first)
+            last = Date(int(match["last"]), month, year, day_first=day_first)
         if first.day and last.day and first.day >= last.day:
             return self._number_at(match)
         return Piece(*match.span(), "date", say_date_span(first, last, self._say))
@@ -629,9 +636,23 @@ class _Scan:
         plain = written == match[0] and written.isdigit() and len(written) == 4
         if len(written) > 3 and written.isdigit() and self._follows_digit_word(match.start()):
             return self._piece(match, "digits", self._say.digits(written))
-        if plain and 1900 <= amount < 2100 and not self._text.startswith("%", match.end()):
+        if plain and self._is_year(int(amount), match):
             return self._piece(match, "number", self._say.year(int(amount)), amount)
         return self._piece(match, "number", _join([sign, self._say.number(amount)]), amount)
+
+    def _is_year(self, value: int, match: "regex.Match[str]") -> bool:
+        """Return whether four digits are a year: from 1900, or earlier after `in` or beside another year."""
+        if 1900 <= value < 2100:
+            return True
+        if not 1000 < value < 1900:
+            return False
+        if _YEAR_BESIDE.match(self._text, match.end()) or _YEARS_BEFORE.search(
+            self._text, max(0, match.start() - 6), match.start()
+        ):
+            return True
+        counted = _COUNTED.match(self._text, match.end())
+        dated = self._word_before(match.start()) in self._normaliser.year_words
+        return dated and (counted is None or counted[1] in self._normaliser.uncounted)
 
     def _number_at(self, match: "regex.Match[str]") -> Piece | None:
         """Say the first number of a match that is not what it looked like; the scan continues after it."""
@@ -689,7 +710,7 @@ class _Scan:
         if written.endswith("."):
             said = self._dotted(written)
             if said is not None:
-                closes = _LINE_END.match(self._text, end)
+                closes = _LINE_END.match(self._text, end) or self._ends_sentence(written, start, end)
                 return Piece(start, end, "word", f"{said}." if closes else said)
             written, end = written[:-1], end - 1
         if "." in written:
@@ -718,6 +739,17 @@ class _Scan:
         if said is None and _INITIALISM.fullmatch(written):
             said = self._say.letters(written.replace(".", ""))
         return said
+
+    def _ends_sentence(self, written: str, start: int, end: int) -> bool:
+        """Return whether the full stop of initials also ends a sentence: Plan B. Then it rained.
+
+        The next word is one that starts sentences, or what is before the letter has lettered kinds.
+        """
+        following = _NEXT_CAPITAL.match(self._text, end)
+        if following is None or not _INITIALISM.fullmatch(written):
+            return False
+        lettered = len(written) == 2 and self._word_before(start) in self._normaliser.place_words
+        return lettered or following[1].lower() in self._normaliser.openers
 
     def _spoken(self, word: str, shouted: bool = False) -> str:
         """Say a word: an abbreviation, a word in capitals, or itself."""
@@ -798,6 +830,8 @@ _GROUPED_NUMBER = regex.compile(r"[1-9]\d{0,2}(?: \d{3})++")
 _COUNTED = regex.compile(r" ([\p{Ll}\p{Lo}][\p{L}\p{M}\u200c\u200d]{2,}+)")
 """A noun that may be counted: a word in small letters, or of a script without capitals."""
 _NEXT_WORD = regex.compile(r" ([\p{L}\p{M}]++)")
+_YEAR_BESIDE = regex.compile(r"[-–](?:1\d|20)\d\d(?!\d)")
+_YEARS_BEFORE = regex.compile(r"(?<!\d)1\d{3}[-–]$")
 _TERM = regex.compile(r" ?(?:\d|\p{L}(?![\p{L}\p{M}]))")
 _MARKS = frozenset({5, 10, 20, 100})
 """The best possible marks of ratings."""
@@ -806,6 +840,7 @@ _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000
 _ROMAN_LETTERS = frozenset("IVX")
 _NUMBER_PART = regex.compile(r"\d++|[.,]")
 _NAME_PART = regex.compile(r"\p{Latin}++|\d++|\.")
+_NEXT_CAPITAL = regex.compile(r" (\p{Lu}[\p{L}']*+)(?!\.)")
 _LINE_END = regex.compile(r" *+(?:\n|$)")
 _ADDRESS_NEXT = regex.compile(r" *+(?:https?:|www\.)")
 _TAG_NEXT = regex.compile(r"\s*+#\p{L}")

@@ -172,7 +172,7 @@ def test_english_verbaliser_says_numbers_money_dates_and_times():
     assert us.date(Date(weekday=4)) == "Friday"
     assert gb.date(Date(day=3)) == "the third"
     assert us.time(Time(0, 5, twelve=True)) == "twelve oh five A M"
-    assert us.time(Time(14, 30, 15)) == "fourteen thirty and fifteen seconds"
+    assert us.time(Time(14, 30, 15)) == "fourteen hours thirty minutes and fifteen seconds"
     assert us.measure(Decimal(1), "km") == "one kilometer"
     assert gb.measure(Decimal(2), "l") == "two litres"
 

@@ -8,6 +8,7 @@ import pytest
 import regex
 
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import CODES
 from tts_app.language.hindi.front_end import HindiVerbaliser, make_front_end
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import ENGLISH_PHONES, URDU_PHONES, in_devanagari, spell
@@ -98,6 +99,12 @@ def test_hindi_words_name_every_currency_and_unit():
         assert SPOKEN.fullmatch(SAY.measure(Decimal(2), unit))
     assert SAY.measure(Decimal(1), "h") == "एक घंटा"
     assert SAY.measure(Decimal(2), "h") == "दो घंटे"
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_currency_is_named_in_hindi(hindi, code):
+    said = hindi.words(f"100 {code}")
+    assert SPOKEN.fullmatch(said) and said.startswith("एक सौ ") and SAY.letters(code) not in said
 
 
 @pytest.mark.parametrize("unit", sorted(set(UNITS) - {"star"}))

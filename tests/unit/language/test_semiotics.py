@@ -82,7 +82,7 @@ def test_normalise_says_money(written, said):
         ),
         ("2026-04-03", "April third twenty twenty six"),
         ("Friday, April 3rd, 2026", "Friday, April third twenty twenty six"),
-        ("3 April, Apr 3, April 2026", "April third, April third, April twenty twenty six"),
+        ("3 April, Apr 3, April 2026", "the third of April, April third, April twenty twenty six"),
         ("by 31/31/2026", "by thirty one slash thirty one slash twenty twenty six"),
         ("Mon–Fri 9am-5pm", "Monday to Friday nine A M to five P M"),
         ("5-7pm, 10:00–14:00", "five to seven P M, ten o'clock to fourteen hundred"),

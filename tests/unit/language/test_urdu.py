@@ -8,6 +8,7 @@ import pytest
 import regex
 
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import CODES
 from tts_app.language.notation import CURRENCIES, UNITS
 from tts_app.language.urdu.front_end import UrduVerbaliser, make_front_end
 from tts_app.language.urdu.lexicon import LEXICON
@@ -80,6 +81,12 @@ def test_urdu_words_name_every_currency_and_unit():
     assert set(URDU.currencies) >= set(CURRENCIES)
     for unit in URDU.units:
         assert SPOKEN.fullmatch(SAY.measure(Decimal(2), unit))
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_currency_is_named_in_urdu(urdu, code):
+    said = urdu.words(f"اب 100 {code}")
+    assert SPOKEN.fullmatch(said) and said.startswith("اب ایک سو ") and SAY.letters(code) not in said
 
 
 @pytest.mark.parametrize("unit", sorted(set(UNITS) - {"star"}))

@@ -15,13 +15,13 @@ from tts_app.language.english.accent import in_ipa
 from tts_app.language.english.context import use_of
 from tts_app.language.english.lexicon import VOWELS, Lexicon, restress
 from tts_app.language.english.words import EnglishVerbaliser
+from tts_app.language.english.written import Written, smoothed
 from tts_app.language.markup.reader import ReadsMarkup
 from tts_app.language.romanise import romanise, without_accents
 from tts_app.language.semiotics import normalise
 from tts_app.language.text import word_set
 
 _TOKEN = regex.compile(r"[\p{L}\p{M}]++(?:'[\p{L}\p{M}]++)*+|[.,;:?!]")
-_SAINT = regex.compile(r"(?<!\p{Lu}[\p{L}\p{M}]{0,20} )(?<![\p{L}\p{M}])St\.? (?=\p{Lu}\p{Ll})")
 _LETTER_NAME = regex.compile(r"([A-Z])('s)?")
 _STRETCHED = regex.compile(r"(\p{L})\1{2,}+")
 _SOUND = regex.compile(r"[^ˈˌ]")
@@ -54,11 +54,12 @@ class English(ReadsMarkup):
         self.locale = locale
         self._lexicon = lexicon
         self.verbaliser = EnglishVerbaliser(locale, self._capitals)
+        self._written = Written(self.verbaliser.digits, self.verbaliser.house_number)
 
     def words(self, text: str) -> str:
         """Return `text` as English words with . , ; : ? ! as the only punctuation."""
-        spoken = normalise(_SAINT.sub("Saint ", text), self.verbaliser)
-        return " ".join(romanise(spoken).split())
+        spoken = normalise(self._written.explain(text), self.verbaliser)
+        return smoothed(" ".join(romanise(spoken).split()))
 
     def phonemise(self, texts: Sequence[str]) -> list[str]:
         """Return the phonemes of normalised texts in plain IPA."""

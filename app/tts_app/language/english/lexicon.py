@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from threading import Lock
+from types import MappingProxyType
 
 import regex
 
@@ -27,6 +28,34 @@ _HISSING = frozenset("szʃʒʧʤ")
 _DOUBLED = regex.compile(r"([bdgklmnprtvz])\1$")
 
 Entry = str | Mapping[str, str | None]
+
+SENSES: Mapping[str, tuple[Entry, Entry]] = MappingProxyType(
+    {
+        "lead": ({"DEFAULT": "lˈid", "METAL": "lˈɛd"}, {"DEFAULT": "lˈiːd", "METAL": "lˈɛd"}),
+        "row": ({"DEFAULT": "ɹˈO", "FIGHT": "ɹˈW"}, {"DEFAULT": "ɹˈQ", "FIGHT": "ɹˈW"}),
+        "bass": ({"DEFAULT": "bˈAs", "FISH": "bˈæs"}, {"DEFAULT": "bˈAs", "FISH": "bˈas"}),
+        "resume": (
+            {"DEFAULT": "ɹəzˈum", "PAPER": "ɹˈɛzəmˌA"},
+            {"DEFAULT": "ɹɪzjˈuːm", "PAPER": "ɹˈɛzjʊmA"},
+        ),
+        "protest": (
+            {"DEFAULT": "pɹˈOtˌɛst", "VERB": "pɹətˈɛst"},
+            {"DEFAULT": "pɹˈQtɛst", "VERB": "pɹətˈɛst"},
+        ),
+        "export": (
+            {"DEFAULT": "ˈɛkspˌɔɹt", "VERB": "ɪkspˈɔɹt"},
+            {"DEFAULT": "ˈɛkspɔːt", "VERB": "ɪkspˈɔːt"},
+        ),
+        "recount": ({"DEFAULT": "ɹikˈWnt", "NOUN": "ɹˈikˌWnt"}, {"DEFAULT": "ɹɪkˈWnt", "NOUN": "ɹˈiːkWnt"}),
+        "transfer": (
+            {"DEFAULT": "tɹˈænsfəɹ", "VERB": "tɹænsfˈɜɹ"},
+            {"DEFAULT": "tɹˈɑːnsfəː", "VERB": "tɹɑːnsfˈɜː"},
+        ),
+        "polish": ("pˈɑlɪʃ", "pˈɒlɪʃ"),
+        "Polish": ("pˈOlɪʃ", "pˈQlɪʃ"),
+    }
+)
+"""Words whose senses the dictionaries lack, in American and British English."""
 
 _ESPEAK_US = (("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("o^ʊ", "O"), ("ː", ""))
 _ESPEAK_GB = (("e^ə", "ɛː"), ("iə", "ɪə"), ("ə^ʊ", "Q"))
@@ -59,7 +88,8 @@ class Lexicon:
         region = "gb" if british else "us"
         self._gold = _load(f"{region}_gold.json")
         self._silver = _load(f"{region}_silver.json")
-        self._names = {word: said[british] for word, said in NAMES.items()}
+        self._names: dict[str, Entry] = {word: said[british] for word, said in NAMES.items()}
+        self._names |= {word: said[british] for word, said in SENSES.items()}
         self._espeak = Espeak(f"en-{region}", tie="^")
         self._guessed: dict[str, str] = {}
         self._lock = Lock()
@@ -89,7 +119,8 @@ class Lexicon:
     def look_up(self, word: str, use: str | None) -> str | None:
         """Return the phonemes of a word, or None when the dictionaries lack it.
 
-        `use` distinguishes homographs: NOUN, VERB, ADJ, VBD, VBN, or None, which is the word before a pause.
+        `use` distinguishes homographs: NOUN, VERB, ADJ, VBD, VBN, a sense of `SENSES`, or None, which is the
+        word before a pause.
         """
         for form in dict.fromkeys((word, word.lower(), word.capitalize())):
             entry = self._entry(form)
@@ -238,7 +269,7 @@ def _reading(entry: Entry, use: str | None) -> str | None:
     """Return the reading of an entry for a use."""
     if isinstance(entry, str):
         return entry
-    parent = {"VBD": "VERB", "VBN": "VERB"}.get(use or "", use)
+    parent = {"VBD": "VERB", "VBN": "VERB", "NOUN": "ADJ"}.get(use or "", use)
     return entry.get(use or "None") or entry.get(parent or "None") or entry["DEFAULT"]
 
 

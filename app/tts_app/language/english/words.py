@@ -150,9 +150,10 @@ SYMBOLS = MappingProxyType(
         "″": "double prime",
         "§": "section",
         "¶": "paragraph",
-        "$": "dollars",
-        "€": "euros",
-        "£": "pounds",
+        "$": "dollar",
+        "€": "euro",
+        "£": "pound",
+        "π": "pi",
         "^": "",
         ".": "dot",
         "_": "underscore",
@@ -311,6 +312,8 @@ _ROMAN_LETTERS = (
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _OH = "oh"
+_FACTORED = 100
+"""Its multiples have noughts after the point only from a scale: 2.5k is 2500.0."""
 _FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _ARTICLED = frozenset({2, 3, 4, 5, 8})
 """Parts that are said with an article after a whole number: two and a half."""
@@ -332,12 +335,34 @@ _RULERS = word_set(
 """Names after which even a single letter is a numeral: Elizabeth I."""
 
 
+YEAR_WORDS = word_set(
+    "in since of year circa early late mid around by until till before after from between spring summer "
+    "autumn winter fall january february march april may june july august september october november december"
+)
+"""Words before a year."""
+OPENERS = word_set(
+    "the a an this that these those it its he she we they you i there then here our your my his her their "
+    "if when while after before once so but and or as at in on for from to with by please let what where who "
+    "how why which no not now today tomorrow all some many most each every both also however yes call ask "
+    "book come see visit get do does is are was were can will would should may"
+)
+"""Words that often start a sentence."""
+LOWER_MONTHS = MappingProxyType(
+    {
+        **{1: ("january", "jan"), 2: ("february", "feb"), 4: ("april", "apr"), 6: ("june", "jun")},
+        **{7: ("july", "jul"), 8: ("august", "aug"), 9: ("september", "sept", "sep")},
+        **{10: ("october", "oct"), 11: ("november", "nov"), 12: ("december", "dec")},
+    }
+)
+"""Months in small letters, except march and may, which are words too."""
 CENT_FORMS = MappingProxyType({"en-US": {}, "en-GB": {"p": "GBP"}, "en-AU": {"c": "AUD"}})
 """Letters after an amount that mean hundredths: 50p in Britain."""
 PLACES = word_set(
     "room rooms suite villa apartment apt flat unit seat seats row gate terminal door floor level block "
     "building bldg house lot table desk locker platform bay berth cabin studio penthouse number no "
-    "stand pitch site exit route bus tram line form hall zone section aisle shelf ward class grade"
+    "stand pitch site exit route bus tram line form hall zone section aisle shelf ward class grade "
+    "plan option vitamin type group part exhibit appendix hepatitis team model version phase step choice "
+    "question answer column figure chapter scene act track lane dock pier hangar lift stairwell"
 )
 """Words before the number of a place, whose letter is a letter: room 10K."""
 WORDS_NOT_COUNTED = word_set(
@@ -356,6 +381,9 @@ class EnglishVerbaliser:
     dial_words = ("call", "dial", "ring", "phone", "telephone", "tel", "mobile", "text", "whatsapp", "fax")
     date_words = frozenset({"on", "by", "until", "till", "from", "since", "before", "after", "due", "dated"})
     of_words = ("of",)
+    year_words = YEAR_WORDS
+    openers = OPENERS
+    month_forms = LOWER_MONTHS
     opening_words = frozenset({"open", "daily", "hours", "from", "weekdays", "weekends"})
     uncounted_words = WORDS_NOT_COUNTED
     digit_words = frozenset(
@@ -377,7 +405,7 @@ class EnglishVerbaliser:
         """Say a number; millions and more with a short fraction as such: 1.2 million."""
         if value < 0:
             return f"minus {self.number(-value)}"
-        for factor, name in ((10**9, "billion"), (10**6, "million")):
+        for factor, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
             scaled = value / factor
             if value >= factor and scaled != int(scaled) and scaled == scaled.quantize(Decimal("0.01")):
                 return f"{self._decimal(scaled)} {name}"
@@ -499,7 +527,10 @@ class EnglishVerbaliser:
 
     def money_span(self, low: Decimal, high: Decimal, factor: str, currency: str) -> str:
         """Say $3-5 million as three to five million dollars."""
+        if not factor and (low != int(low) or high != int(high)):
+            return f"{self.money(low, currency)} to {self.money(high, currency)}"
         scale = f" {factor}" if factor else ""
+        low, high = (amount.normalize() if amount % 1 == 0 else amount for amount in (low, high))
         return f"{self.number(low)} to {self.number(high)}{scale} {self._names(currency, high)[1]}"
 
     def _names(self, currency: str, amount: Decimal) -> tuple[str, str]:
@@ -520,7 +551,8 @@ class EnglishVerbaliser:
         month = "" if date.month is None else MONTHS[date.month - 1]
         day = "" if date.day is None else self.ordinal(date.day)
         if day and month:
-            said = f"{month} {day}" if self._american else f"the {day} of {month}"
+            american = self._american and not date.day_first
+            said = f"{month} {day}" if american else f"the {day} of {month}"
         else:
             said = f"the {day}" if day else month
         parts = [
@@ -534,6 +566,8 @@ class EnglishVerbaliser:
         """Say 7:30 pm as seven thirty P M, and 19:30 as nineteen thirty."""
         hour = (time.hour % 12 or 12) if time.twelve else time.hour
         minute = f"{_OH} {self._words(time.minute)}" if 0 < time.minute < 10 else self._words(time.minute)
+        if time.second is not None and not time.twelve:
+            return self._duration(time)
         if time.minute:
             said = f"{self._words(hour)} {minute}"
         elif time.twelve:
@@ -550,10 +584,16 @@ class EnglishVerbaliser:
             said += f" and {self._words(time.second)} seconds"
         return f"{said} {'A M' if time.hour < 12 else 'P M'}" if time.twelve else said
 
+    def _duration(self, time: Time) -> str:
+        """Say 2:15:30 as two hours fifteen minutes and thirty seconds: right for a time and for a record."""
+        parts = ((time.hour, "hour"), (time.minute, "minute"), (time.second or 0, "second"))
+        hours, minutes, seconds = (f"{self._words(n)} {name}{'' if n == 1 else 's'}" for n, name in parts)
+        return f"{hours} {minutes} and {seconds}"
+
     def date_span(self, first: Date, last: Date) -> str:
         """Say May 5-7 as May fifth to seventh, in Britain the fifth to the seventh of May."""
         if first.day and last.day and first.month == last.month:
-            if self._american:
+            if self._american and not first.day_first:
                 days = (
                     f"{MONTHS[first.month - 1]} {self.ordinal(first.day)} to {self.ordinal(last.day)}"
                     if first.month
@@ -603,7 +643,9 @@ class EnglishVerbaliser:
     def _decimal(self, value: Decimal) -> str:
         whole, _, fraction = f"{value:f}".partition(".")
         said = self._words(int(whole))
-        return f"{said} point {self.digits(fraction)}" if fraction.strip("0") else said
+        if not fraction or value % _FACTORED == 0:
+            return said
+        return f"{said} point {self.digits(fraction)}"
 
     def _words(self, value: int, to: str = "cardinal") -> str:
         said = _number_words(value, to)

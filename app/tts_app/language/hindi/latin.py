@@ -56,8 +56,8 @@ irctc आईआरसीटीसी rbi आरबीआई sbi एसबीआ�
 amazon अमेज़न flipkart फ़्लिपकार्ट
 netflix नेटफ़्लिक्स spotify स्पॉटिफ़ाई microsoft माइक्रोसॉफ़्ट apple ऐपल samsung सैमसंग zoom ज़ूम
 chatgpt चैटजीपीटी openai ओपनएआई
-ip आई-पी co को github गिटहब daraz दराज़ nadra नादरा users यूज़र्स downloads डाउनलोड्स desktop डेस्कटॉप
-download डाउनलोड upload अपलोड
+ip आई-पी phd पी-एच-डी cfa सी-एफ़-ए co को github गिटहब daraz दराज़ nadra नादरा
+users यूज़र्स downloads डाउनलोड्स desktop डेस्कटॉप download डाउनलोड upload अपलोड
 html एचटीएमएल php पीएचपी jpg जे-पी-जी jpeg जे-पेग png पी-एन-जी xlsx एक्स-एल-एस-एक्स docx डॉक-एक्स csv सी-एस-वी
 iphone आईफ़ोन ipad आईपैड android ऐंड्रॉयड bluetooth ब्लूटूथ usb यूएसबी
 emi ईएमआई pm पीएम cm सीएम ceo सीईओ ipl आईपीएल bjp बीजेपी upsc यूपीएससी covid कोविड

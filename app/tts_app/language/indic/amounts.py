@@ -12,7 +12,11 @@ from tts_app.language.semiotics import parse_number
 
 _UNSTARTED = regex.compile(r"[\p{L}\p{M}\p{N}.,:/-]")
 """A number after one of these is the end of another one."""
+_FEET = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/'])(\d{1,2})['′][ ]?(\d{1,2}(?:\.\d)?)(?:[\"″]|'')")
+"""5'6": feet and inches."""
+_RATIO = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/-])(\d{1,4}):(\d{1,4})(?![\p{L}\p{M}\p{N}:]|[.,]\d)")
 _HUNDRED, _THOUSAND = 100, 1000
+_HOURS, _MINUTES = 24, 60
 _HEART = regex.compile(r"<3(?![\d.,%])")
 _PLAIN_SIGNS = {"<=": "≤", ">=": "≥"}
 
@@ -81,6 +85,8 @@ class Amounts:
     def __call__(self, text: str) -> str:
         """Return `text` with such amounts in words."""
         text = self._same_noun.sub(rf"\g<first> {self._say.to} ", text)
+        text = _FEET.sub(self._feet, text)
+        text = _RATIO.sub(self._ratio, text)
         text = self._with_scales(text)
         text = self._counted.sub(self._halves, text)
         return self._compared.sub(self._comparison, text)
@@ -132,6 +138,17 @@ class Amounts:
         if written_out and len(names) == 1 and factor < 10**9 and amount == int(amount):
             return self._say.number(Decimal(int(amount)))
         return " ".join([self._say.number(value), *words])
+
+    def _feet(self, match: "regex.Match[str]") -> str:
+        feet, inches = (self._say.measure(Decimal(match[at]), unit) for at, unit in ((1, "ft"), (2, "inch")))
+        return f" {feet} {inches} "
+
+    def _ratio(self, match: "regex.Match[str]") -> str:
+        """Say 2:3, unless it is a time of day."""
+        if int(match[1]) <= _HOURS and len(match[2]) == len("00") and int(match[2]) < _MINUTES:
+            return match[0]
+        first, second = (self._say.number(Decimal(match[at])) for at in (1, 2))
+        return f" {first} {self._say.symbol(':')} {second} "
 
     def _halves(self, match: "regex.Match[str]") -> str:
         low = Decimal(match["low"])

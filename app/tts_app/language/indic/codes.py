@@ -30,6 +30,10 @@ _SERIAL = regex.compile(
     r"(?![\p{L}\p{M}\p{N}])"
 )
 """Serial numbers of capitals and digits, and number plates: ABCDE1234F, MH 12 AB 1234."""
+_LETTERED = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/-])(\d{1,4})-([A-Z])(?![\p{L}\p{M}\p{N}])")
+"""15-A: a house, and a part of it."""
+_SECTOR = regex.compile(r"(?<=(?<![\p{L}\p{N}])\p{Lu}-?\d{1,2})/(?=\d{1,3}(?![\d/]))")
+"""The slash of a sector: G-9/4."""
 _LETTERS_OR_DIGITS = regex.compile(r"[A-Z]++|\d++")
 _CODE = r"\d{3,19}(?:[ -]\d{1,8}+){0,4}"
 _PLACE_MARK = r"[ ]?[,:–-]?[ ]?"
@@ -57,6 +61,8 @@ class Codes:
 
     def __call__(self, text: str) -> str:
         """Return `text` with such numbers in words."""
+        text = _LETTERED.sub(lambda found: f" {self._say.lettered(found[1], found[2])} ", text)
+        text = _SECTOR.sub(f" {self._say.over} ", text)
         text = _SERIAL.sub(self._serial, _IP.sub(self._address, text))
         text = _PHONE.sub(self._phone, text)
         text = self._code.sub(self._after_word, text)

@@ -19,7 +19,10 @@ from tts_app.language.text import ascii_digits, clean
 
 _LATIN_WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{Mn}]*+(?:['’]\p{Latin}++)*+")
 _NUMBER_MARKS = str.maketrans({"٫": ".", "٬": ",", "٪": "%"})
-_PAUSES = str.maketrans({"।": ". ", "॥": ". ", "۔": ". ", "؟": "? ", "،": ", ", "؛": "; ", "॰": "."})
+_PAUSES = str.maketrans({"।": " . ", "॥": " . ", "۔": " . ", "؟": "? ", "،": ", ", "؛": "; ", "॰": "."})
+"""A full stop of the language gets a blank before it: only a point belongs to an abbreviation (ले. and ले।)."""
+_GROUP_COMMA = regex.compile(r"(?<=\d)،(?=\d{2,3}(?!\d))")
+_DATE_MARK = regex.compile(r"(?<=\d)[ ]?؍[ ]?(?=(\d)?)")
 _PERCENT_FIRST = regex.compile(r"(?<![\d.])%[ ]?(\d{1,9}+(?:\.\d{1,9}+)?)(?![\d%])")
 _PRICE_END = regex.compile(r"(?<=\d)/[-=](?!\d)")
 _DOTTED_TIME = r"(?<!\d)([01]?\d|2[0-4])\.([0-5]\d)(?=\s*{hour})"
@@ -36,6 +39,8 @@ _VARIABLE = regex.compile(
     rf"|(?<=[{_SIGNS}][ ]?)[a-zA-Z](?![\p{{L}}\p{{M}}'^]))"
 )
 """A letter beside a sign of mathematics: a = b."""
+_CAPITAL_A = regex.compile(r"(?<![\p{L}\p{M}\p{N}'.&@#-])A(?![\p{L}\p{M}\p{N}'.&@-]|[ ]\p{Latin})")
+"""The letter A, which before an English word is an article: grade A."""
 _GREEK = regex.compile(r"(?<!\p{Greek})\p{Greek}(?!\p{Greek})")
 _LARGE_FRACTION = regex.compile(
     r"(?<![\d/.,])(?!(?:1[5-9]|20)\d\d/\d\d(?!\d))(\d{1,18})/(\d{1,18})(?![\d/]|[.,]\d)(?<=\d{4}/\d{1,18}|/\d{4,18}|/0)"
@@ -92,10 +97,14 @@ class IndicNormaliser:
         self._other_word = regex.compile(script.other_word)
         dotted = any_of(form for form in vocabulary.abbreviations if "." in form.rstrip("."))
         self._dotted = regex.compile(rf"{START}(?:{dotted}){END}")
+        self._titles = notation.titles
+        self._title = regex.compile(
+            rf"(?:^|(?<=[.!?,;:\n][ ]?))(?:{any_of(notation.titles)})(?=[ ]?{script.letters})"
+        )
         self._abbreviations = vocabulary.abbreviations
         letter = any_of((*vocabulary.letters.values(), *script.other_letters))
         self._initials = regex.compile(
-            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END})++[.۔]?(?=[ ]?{script.letters})"
+            rf"{START}(?:{letter})(?:[.۔][ ]?(?:{letter}){END}){{1,8}}+[.۔]?(?=[ ]?{script.letters})"
         )
         per = any_of(
             form
@@ -151,11 +160,14 @@ class IndicNormaliser:
         """Return `text` as words, with . , ; : ? ! as the only punctuation."""
         text = ascii_digits(clean(text))
         text = self._initials.sub(lambda found: _INITIAL_END.sub(" ", found[0]), text)
+        text = _DATE_MARK.sub(lambda found: "/" if found[1] else " ", _GROUP_COMMA.sub(",", text))
         text = text.translate(_PAUSES).translate(_NUMBER_MARKS)
+        text = self._title.sub(lambda found: self._titles[found[0]], text)
         text = self._dotted.sub(lambda found: self._abbreviations[found[0]], text)
         text = self._joiners.sub(self._script.joint, text)
         text = self._files(text)
         text = _VARIABLE.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
+        text = _CAPITAL_A.sub(lambda found: f" {self._verbaliser.letters(found[0])} ", text)
         text = _GREEK.sub(lambda found: f" {self._verbaliser.symbol(found[0])} ", text)
         text = self._stretched.sub(r"\1\2", text)
         if _DIGIT.search(text):

@@ -49,6 +49,8 @@ class Notation:
     """Patterns of the marks after a year, and what they say."""
     decades: tuple[str, ...]
     """What makes a decade of a year, which then has no era."""
+    titles: Mapping[str, str]
+    """Abbreviated titles that are also words: they are titles only at the start of a clause."""
     postpositions: tuple[str, ...]
     """Words that put the ordinal before them into the oblique case."""
     rulers: tuple[str, ...]

@@ -30,7 +30,12 @@ _NOT_COUNTED = word_set(
     "a al ante antes bajo cada como con contra cuando de del desde después donde durante e el ella en "
     "entre era es está están fue ha han hasta hay hoy la las le les lo los más me menos mi ni no o para "
     "pero por porque punto que se según ser si sin sobre son su sus también te tu u un una ya coma por "
-    "barra arroba mill"
+    "barra arroba mill aquí ahí allí allá acá ahora ayer luego nunca siempre casi solo sólo además "
+    "incluso aunque mientras hacia tras mediante salvo excepto cerca lejos dentro fuera arriba abajo "
+    "juntos juntas mejor peor mucho muy poco bien mal gratis incluido incluidos incluida incluidas "
+    "disponible disponibles quien cual fueron será serán hace hacen tiene tienen vale valen cuesta "
+    "cuestan sale salen llega llegan abre cierra sino pues así tan tampoco apenas quizá aparte adelante "
+    "atrás"
 )
 _MONTHS = word_set(
     "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre ene "
@@ -46,7 +51,7 @@ _BEFORE_MILLIONS = regex.compile(r"\b(?:veintiuno|uno)\b(?= (?:mil )?(?:mill|bil
 _BEFORE_LARGE = {"uno": "un", "veintiuno": "veintiún"}
 _DOUBLED = regex.compile(r"\b([Uu]n) un\b")
 """`un 1/11` has its article twice."""
-_BARE_ONE = regex.compile(r"(?<![\d.,:/+%$€£-])(?<!\d )(?<![Ll]a )\b1 (?=(\p{Ll}{3,}))")
+_BARE_ONE = regex.compile(r"(?<![\d.,:/+%\p{Sc}-])(?<!\d )(?<![Ll]a )\b1 (?=(\p{Ll}{3,}))")
 
 
 @lru_cache(maxsize=4096)
@@ -84,7 +89,7 @@ def is_feminine(noun: str) -> bool:
 
 def is_noun(word: str) -> bool:
     """Return whether a word in small letters may be what a number counts."""
-    return word not in _NOT_COUNTED
+    return word not in _NOT_COUNTED and not word.endswith("mente")
 
 
 def singular(noun: str) -> str:
@@ -101,7 +106,7 @@ def agree_ones(text: str) -> str:
 
     def say(match: "regex.Match[str]") -> str:
         noun = match[1]
-        if noun in _NOT_COUNTED or noun in _MONTHS:
+        if not is_noun(noun) or noun in _MONTHS:
             return match[0]
         return "una " if is_feminine(noun) else "un "
 
@@ -133,7 +138,7 @@ def agree(text: str) -> str:
 
 
 def _is_counted(token: str) -> bool:
-    return token.islower() and token.isalpha() and token not in _NOT_COUNTED
+    return token.islower() and token.isalpha() and is_noun(token)
 
 
 def _agree_run(tokens: list[str], run: list[int], noun: str) -> None:

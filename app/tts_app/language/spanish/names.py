@@ -136,6 +136,7 @@ UNIT_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "m2": ("mts2", "mt2"),
         "rpm": ("rpm", "RPM", "r. p. m."),
         "mps2": ("m/s^2", "m/s2"),
+        "dm": ("dm",),
         "m": ("mts", "mt"),
         "kg": ("kgr", "kgrs"),
         "t": ("t", "Tm"),
@@ -147,6 +148,7 @@ UNIT_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "mm": ("milímetro", "milímetros"),
+        "dm": ("decímetro", "decímetros"),
         "cm": ("centímetro", "centímetros"),
         "m": ("metro", "metros"),
         "km": ("kilómetro", "kilómetros"),

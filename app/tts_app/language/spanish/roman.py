@@ -16,6 +16,8 @@ _NUMERAL = regex.compile(r"(?=[IVXLCDM])M{0,3}(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3
 _ORDINAL_UP_TO = 10
 _OF_SEVERAL_LETTERS = frozenset(range(2, 40)) - {5, 10}
 """Values of I, V and X with two letters at least: after any name they are numerals (Rocky IV)."""
+_LARGE_LETTERS = frozenset({50, 100, 500, 1000})
+"""Values of one letter that after a noun is rather a letter: plan C."""
 _NUMBERED = word_set(
     "acto anexo apartado apéndice artículo bloque escena canto capítulo estrofa fase fascículo grado "
     "grupo legislatura libro lección nivel parte plan sección serie siglo siglos sonda tabla temporada "
@@ -79,18 +81,26 @@ def value_of(numeral: str) -> int | None:
 def roman(value: int, before: str) -> str | None:
     """Return how a Roman numeral after the word `before` is said, or None where it is hardly one."""
     noun = before.lower()
+    if value in _LARGE_LETTERS:
+        return None
     if noun in _CARDINAL_NOUNS:
         return cardinal(value)
     if noun in _NUMBERED:
-        if value > _ORDINAL_UP_TO or noun in {"libro", "tomo", "volumen"}:
-            return cardinal(value)
-        return ordinal_of_feminine(value) if is_feminine(noun) else ordinal(value)
-    if before in _RULERS:
-        if value > _ORDINAL_UP_TO:
-            return cardinal(value)
-        return ordinal_of_feminine(value) if before in _WOMEN else ordinal(value)
-    is_name = before[0].isupper() and before[1:].islower()
-    return cardinal(value) if is_name and value in _OF_SEVERAL_LETTERS else None
+        cardinals = value > _ORDINAL_UP_TO or noun in {"libro", "tomo", "volumen"}
+        return cardinal(value) if cardinals else _low_ordinal(value, is_feminine(noun))
+    return _after_name(value, before)
+
+
+def _after_name(value: int, name: str) -> str | None:
+    """Say the numeral of a king or a pope, or of anything else with a name: Rocky IV."""
+    if name in _RULERS and value <= _ORDINAL_UP_TO:
+        return _low_ordinal(value, name in _WOMEN)
+    is_name = name[0].isupper() and name[1:].islower()
+    return cardinal(value) if name in _RULERS or (is_name and value in _OF_SEVERAL_LETTERS) else None
+
+
+def _low_ordinal(value: int, feminine: bool) -> str | None:
+    return ordinal_of_feminine(value) if feminine else ordinal(value)
 
 
 def say_romans(text: str) -> str:

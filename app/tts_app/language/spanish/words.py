@@ -9,6 +9,7 @@ import regex
 
 from tts_app.language.base import Date, Time
 from tts_app.language.currencies import currency_name, split_amount
+from tts_app.language.notation import DOMAINS
 from tts_app.language.spanish import abbreviations, ordinals
 from tts_app.language.spanish.agreement import cardinal, counted, feminine, is_feminine, masculine
 from tts_app.language.spanish.names import (
@@ -97,6 +98,8 @@ PRONOUNCEABLE = regex.compile(
     r"(?:(?:[bcdfgp][lr]|ch|ll|rr|n[dtc]|[bcdfghjklmnñpqrstvwxyz])[aeiouáéíóúü]{1,2})*[nslrdzxmtpbgck]?s?"
 )
 """Words in capitals that Spanish can say as a word: IVA and VIP, but not DNI or GPS."""
+_NO_WORD = regex.compile(r"^[^aeiouáéíóúü]++$|^[b-df-hj-np-tv-z]{3}|^([b-df-km-z])\1")
+"""No word of any language begins so, or it has no vowel."""
 LARGE_UNITS = (
     (10**18, "trillón", "trillones"),
     (10**12, "billón", "billones"),
@@ -121,6 +124,7 @@ class SpanishVerbaliser:
     weekday_forms = WEEKDAY_FORMS
     unit_forms = UNIT_FORMS
     currency_forms = CURRENCY_FORMS
+    cent_forms: Mapping[str, str] = MappingProxyType({"¢": "USD"})
     digit_words: frozenset[str] = frozenset()
     place_words = word_set(
         "apartamento apto asiento autobús bus butaca fila habitación hab línea nave número nº pabellón "
@@ -131,7 +135,7 @@ class SpanishVerbaliser:
     dial_words = word_set(
         "llama llame llamar llámanos llámenos llamen llamando marca marque teléfono tfno tel móvil"
     )
-    date_words = word_set("fecha día hoy hasta desde antes el")
+    date_words = word_set("fecha día hoy hasta desde el al del")
     of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {
@@ -141,6 +145,7 @@ class SpanishVerbaliser:
             "millón de": 10**6,
             "millones de": 10**6,
             "mill.": 10**6,
+            "mill. de": 10**6,
             "mil millones": 10**9,
             "mil millones de": 10**9,
             "billón": 10**12,
@@ -252,6 +257,9 @@ class SpanishVerbaliser:
         if factor:
             words = factor if factor.endswith(" de") or factor == "mil" else f"{factor} de"
             return f"{self.number(low)} a {self.number(high)} {words} {many}"
+        for size, *_ in LARGE_UNITS:
+            if low >= size and not low % size and not high % size:
+                return f"{self.number(low / size)} a {self.money(high, currency)}"
         if low != int(low) or high != int(high):
             return f"{self.money(low, currency)} a {self.money(high, currency)}"
         first = _agreeing(cardinal(int(abs(low))), one)
@@ -343,6 +351,17 @@ class SpanishVerbaliser:
     def letters(self, letters: str) -> str:
         """Spell letters by their Spanish names."""
         return " ".join(LETTERS.get(letter, letter) for letter in letters.upper())
+
+    def address_word(self, word: str, of_a_person: bool) -> str:
+        """Say a part of an address: rtve as letters, sol as a word, 99 as a number, 123 digit by digit."""
+        if word.isdigit():
+            return cardinal(int(word)) if len(word) < 3 and word[0] != "0" else self.digits(word)
+        lower = word.lower()
+        short = len(lower) < 4 and not PRONOUNCEABLE.fullmatch(lower) and lower not in DOMAINS
+        if short or _NO_WORD.search(lower):
+            # espeak-ng names every other letter itself.
+            return " ".join(lower).replace("y", LETTERS["Y"])
+        return lower
 
     def symbol(self, symbol: str) -> str:
         """Say a symbol, or nothing."""

@@ -9,7 +9,7 @@ import unicodedata
 import regex
 
 from tts_app.language.notation import UNITS
-from tts_app.language.spanish.abbreviations import say_abbreviations
+from tts_app.language.spanish.abbreviations import ABBREVIATIONS, say_abbreviations
 from tts_app.language.spanish.agreement import (
     agree_ones,
     cardinal,
@@ -19,7 +19,7 @@ from tts_app.language.spanish.agreement import (
     is_noun,
     singular,
 )
-from tts_app.language.spanish.names import LETTERS, MONTHS, UNIT_FORMS, UNIT_WORDS
+from tts_app.language.spanish.names import LETTERS, MONTHS, UNIT_FORMS, UNIT_WORDS, WEEKDAYS
 from tts_app.language.spanish.ordinals import fraction, ordinal, ordinal_of_feminine, short_ordinal
 from tts_app.language.spanish.roman import say_romans
 from tts_app.language.text import word_set
@@ -28,9 +28,9 @@ _BLANK = r"[ \u00a0\u202f]"
 _WHOLE = r"(?<![\d.,:/\p{L}-])(?P<amount>\d{1,3}(?:[. \u00a0\u202f]\d{3})|\d{1,4})"
 _NO_WORD = r"(?![\p{L}\p{M}\d])"
 _ORDINAL = regex.compile(
-    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|er)"
+    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|er)|(?P<mark>os|as)"
     r"|\.?(?P<mark>ᵉʳ|er|ero|ro|ra|do|da|ero|era|to|ta|mo|ma|vo|va|no|na))"
-    rf"(?!{_BLANK}?[CFKcf](?!\p{{L}})){_NO_WORD}"
+    rf"(?!{_BLANK}?[CFKcf](?!\p{{L}})){_NO_WORD}(?:\.(?=[ ]\p{{Ll}}))?"
     rf"(?P<next>{_BLANK}(?P<noun>\p{{L}}[\p{{L}}\p{{M}}]*+))?"
 )
 _PLACES_IN_ORDER = word_set(
@@ -60,6 +60,41 @@ _POINTED_TIME = regex.compile(
     r"(?<![\d.,:])(?P<hour>2[0-4]|[01]?\d)\.(?P<minute>[0-5]\d)"
     r"(?=[ \u00a0]?(?:h|hs|hrs|horas)(?![\p{L}/])|[ \u00a0]?[ap]\.?[ \u00a0]?m(?!\p{L}))"
 )
+_POINTED_FROM = regex.compile(
+    r"(?<![\d.,:])(?P<hour>2[0-4]|[01]?\d)\.(?P<minute>[0-5]\d)"
+    r"(?=(?:[ \u00a0]?[-–][ \u00a0]?|[ \u00a0]a[ \u00a0](?:las[ ])?)"
+    r"\d{1,2}[.:][0-5]\d[ \u00a0]?h(?![\p{L}/]))"
+)
+"""The first of two hours with points: 9.30 a 13.30 h."""
+_DEGREES = regex.compile(
+    r"(?<=(?<!\p{L})(?i:hacen?|(?:temperatura|máxima|mínima)s?(?: de)?|unos|casi|hasta los)[ ])"
+    r"(?P<degrees>-?\d{1,2})º|(?P<degrees>(?<![\d.,])-?\d{1,2})º"
+    r"(?=[ ](?:de (?:máxima|mínima|temperatura|media)|a la sombra|al sol|bajo cero)(?!\p{L}))"
+)
+"""Temperatures that are written with the mark of ordinals: hace 25º."""
+_PARTS_OF = regex.compile(
+    r"(?<=(?<!\p{L})(?i:artículo|art\.|apartado|sección|capítulo|cap\.|versión|tabla|figura|aula|sala)[ ])"
+    r"\d{1,3}(?:\.\d{1,3}){1,4}(?!\d|[.,]\d)"
+)
+"""Numbers of parts of parts: artículo 14.2, versión 3.11.1."""
+_SIGN_AND_CODE = regex.compile(
+    r"[$€£][ ]?(?=\d[\d.,]{0,20}+[ ]?(?:USD|EUR|GBP|MXN|ARS|CLP|COP|UYU|CAD|AUD)(?!\p{L}))"
+    r"|(?<=\d)[ ]?[$€£](?=[ ](?:USD|EUR|GBP|MXN|ARS|CLP|COP|UYU|CAD|AUD)(?!\p{L}))"
+)
+"""A sign whose currency a code names too: $20 USD."""
+_LETTERED_DAYS = regex.compile(
+    r"(?<![\p{L}\d-])(?P<first>[LMXJVSD])[ ]?[-–][ ]?(?P<last>[LMXJVSD])(?=[:,]?[ ]\d)"
+)
+"""Days by their letters, before hours: L-V 9:00-18:00. X is Wednesday."""
+_DAY_DOTS = regex.compile(r"(?<=(?<!\p{L})(?i:lun|mar|mié|jue|vie|sáb|dom))\.(?=[ ]?[-–][ ]?\p{L}|[ ]\d)")
+_DAYS = dict(zip("LMXJVSD", WEEKDAYS, strict=True))
+_STRETCHED = regex.compile(
+    r"(?<=\p{L})([a-vyzñáéíóúAEIOUSÁÉÍÓÚ])\1{2,}+|([a-vyzñáéíóúAEIOUSÁÉÍÓÚ])\2{2,}+(?=\p{L})"
+)
+"""A letter three times or more in a word of other letters too: holaaa, síííí."""
+_SLASHED_WORDS = regex.compile(
+    r"(?<![\p{L}\p{M}\d./@:_#-])(?P<left>\p{L}\p{Ll}++)/(?P<right>\p{Ll}{1,2}|\p{L}\p{Ll}{2,})(?![\p{L}\p{M}\d/@_-]|\.\p{L})"
+)
 _FROM_HOUR = regex.compile(
     r"(?<!\p{L})(?P<lead>[Dd]e[ \u00a0])(?P<hour>2[0-3]|[01]?\d):00"
     r"(?=[ \u00a0]a[ \u00a0](?:las[ ])?\d{1,2}[:.]\d\d)"
@@ -69,7 +104,7 @@ _DAY_NAME = regex.compile(r"(?<![\d\p{L}.,/-])(?P<day>\d{1,2})-(?P<letter>[EFMAJ
 """Days that are known by their month: 11-S, 15-M, 23-F."""
 _FRACTION_SIGN = regex.compile(r"(?:(\d)[\u00a0 ]?)?([¼-¾⅐-⅞])")
 _FRACTION = regex.compile(
-    r"(?<![\d.,/:\p{L}-])(?P<minus>[-−])?(?:(?P<whole>\d{1,4})(?: y | ))?(?P<above>\d{1,3})[/⁄]"
+    r"(?<![\d.,/:\p{L}-])(?P<minus>[-−])?(?:(?P<whole>\d{1,4})(?: y | |-))?(?P<above>\d{1,3})[/⁄]"
     r"(?P<below>\d{1,3}(?:\.\d{3})++|\d{1,5})(?![\d/]|[.,:]\d|[%º°])"
     rf"(?P<next>{_BLANK}(?P<noun>\p{{L}}[\p{{L}}\p{{M}}/]*+\d?))?"
 )
@@ -78,7 +113,7 @@ _BETWEEN = regex.compile(
 )
 _MILLIONS = regex.compile(r"(?<=\d)[ \u00a0]?M(?=[ \u00a0]de[ \u00a0]\p{Ll})")
 _POSTCODE = regex.compile(
-    r"(?:(?<=^|[,(\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
+    r"(?:(?<=^|[,(«\"\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
 )
 """A postal code of Spain, before its town."""
 _DIALLED = regex.compile(r"(?<![\d.,-])(?P<first>\d{4})-(?P<second>\d{4})(?![\d-]|[.,]\d)")
@@ -107,15 +142,22 @@ _PER = regex.compile(
 
 def say_written(text: str) -> str:
     """Return written text with what the shared scan does not know in words. Takes time linear in the text."""
-    text = say_romans(say_abbreviations(text))
+    text = _STRETCHED.sub(_shortened, say_romans(say_abbreviations(text)))
+    text = _SLASHED_WORDS.sub(_slashed, text)
     if not _DIGIT.search(text):
         return text
     text = _BETWEEN.sub(r"\g<lead> y ", text)
     text = _MILLIONS.sub(" millones", text)
     text = _POSTCODE.sub(lambda match: _digits(match["code"]), text)
     text = _EVERY_HUNDRED.sub(" a los 100 ", text)
+    text = _DEGREES.sub(r"\g<degrees>°", text)
+    text = _PARTS_OF.sub(lambda match: match[0].replace(".", " punto "), text)
+    text = _SIGN_AND_CODE.sub("", text)
+    text = _DAY_DOTS.sub("", text)
+    text = _LETTERED_DAYS.sub(_lettered_days, text)
     text = _FRACTION_SIGN.sub(_fraction_in_figures, text)
     text = _ORDINAL.sub(_ordinal, text)
+    text = _POINTED_FROM.sub(r"\g<hour>:\g<minute>", text)
     text = _POINTED_TIME.sub(r"\g<hour>:\g<minute>", text)
     text = _FROM_HOUR.sub(lambda match: f"{match['lead']}{int(match['hour'])}", text)
     text = _HOUR.sub(_hour, text)
@@ -153,6 +195,25 @@ def _ordinal(match: "regex.Match[str]") -> str:
 
 
 _NOT_DIGITS = regex.compile(r"\D")
+
+
+def _shortened(match: "regex.Match[str]") -> str:
+    return "rr" if match[0][0] == "r" else match[0][0]
+
+
+def _slashed(match: "regex.Match[str]") -> str:
+    """Say alumno/a as alumno o alumna, niños/as as niños y niñas; other words have a pause between them."""
+    left, right = match["left"], match["right"]
+    joint = " y " if left.endswith("s") else " o "
+    if len(left) > 3 and right in {"a", "as"} and left.endswith(("o", "os", "e", "es", "or", "ores")):
+        stem = left.removesuffix("s").removesuffix("e") if left.endswith(("es", "e")) else left.rstrip("os")
+        return f"{left}{joint}{stem}{right}"
+    known = ABBREVIATIONS.get(match[0].lower())
+    return known or (f"{left}, {right}" if min(len(left), len(right)) > 2 else match[0])
+
+
+def _lettered_days(match: "regex.Match[str]") -> str:
+    return f"{_DAYS[match['first']]} a {_DAYS[match['last']]}"
 
 
 def _hour(match: "regex.Match[str]") -> str:

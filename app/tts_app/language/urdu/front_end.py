@@ -10,6 +10,7 @@ from tts_app.language.base import FrontEnd
 from tts_app.language.espeak import Espeak
 from tts_app.language.hindi.latin import WORDS
 from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hindi
+from tts_app.language.hindi.words import HINDI
 from tts_app.language.indic.normaliser import IndicNormaliser, Script
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.markup.reader import ReadsMarkup
@@ -48,6 +49,11 @@ NASTALIQ = Script(
 )
 
 
+def _is_spelled(word: str) -> bool:
+    """Return whether a Latin word is said by its letters, which Urdu writes apart: USA."""
+    return WORDS[word] == "".join(HINDI.letters.get(letter, "") for letter in word.upper())
+
+
 class UrduVerbaliser(IndicVerbaliser):
     """A Verbaliser for Urdu, with the written forms that `semiotics` looks for."""
 
@@ -61,7 +67,7 @@ class UrduVerbaliser(IndicVerbaliser):
     cent_forms = CENT_FORMS
 
     def __init__(self) -> None:
-        super().__init__(URDU, WORDS)
+        super().__init__(URDU, {word: said for word, said in WORDS.items() if not _is_spelled(word)})
 
 
 class UrduFrontEnd(ReadsMarkup):

@@ -29,10 +29,11 @@ _MOTHERS = word_set("ام امّ اُم سیدہ بی")
 """Words within two words of a sign that speak of a woman: the mother of Salama."""
 _SEVERAL = word_set("صحابہ صحابیوں انبیاء انبیا ائمہ اولیاء اولیا حسنین خلفاء خلفا راشدین بزرگان اجمعین")
 _SIGN = regex.compile(
-    rf"(?P<name>(?:[\p{{L}}\p{{M}}]{{1,20}}+[ ])?[\p{{Arabic}}--[{''.join(_WORDS)}]]{{1,30}}+)?"
-    rf"(?:[ ]?(?P<sign>[{''.join(_WORDS)}])|[ ]?\([ ]?(?P<bracketed>{'|'.join(_BRACKETED)})[.۔]?[ ]?\))",
-    flags=regex.V1,
+    rf"[ ]?(?P<sign>[{''.join(_WORDS)}])|[ ]?\([ ]?(?P<bracketed>{'|'.join(_BRACKETED)})[.۔]?[ ]?\)"
 )
+_NAME_BEFORE = regex.compile(r"(?:[\p{L}\p{M}]++[ ])?[\p{L}\p{M}]++$")
+_LONGEST_NAME = 40
+"""Characters before a sign in which the last two words of a name are looked for."""
 _YEAR_SIGN = regex.compile("\N{ARABIC SIGN SANAH}(?=[ ]?\\d)")
 _ALLAH = {"\N{ARABIC LIGATURE JALLAJALALOUHOU}": " جل جلالہ "}
 
@@ -49,8 +50,9 @@ def in_words(text: str) -> str:
 
 def _said(match: "regex.Match[str]") -> str:
     sign = match["sign"] or _BRACKETED[match["bracketed"]]
-    name = match["name"] or ""
-    words = name.split()
+    start = match.start()
+    name = _NAME_BEFORE.search(match.string[max(0, start - _LONGEST_NAME) : start])
+    words = name[0].split() if name else []
     several = bool(words) and words[-1] in _SEVERAL
     woman = bool(words) and (words[-1] in _WOMEN or not _MOTHERS.isdisjoint(words))
-    return f"{name} {_WORDS[sign][2 if several else 1 if woman else 0]} "
+    return f" {_WORDS[sign][2 if several else 1 if woman else 0]} "

@@ -1,11 +1,13 @@
 """How Spanish texts are read, by kind: what is written, and what is said."""
 
 import pytest
+import regex
 
 from tts_app.language import front_end
 
 READINGS: dict[str, list[tuple[str, str]]] = {
     "a number and a letter": [
+        ("Abierto el plan C y la clase D hoy.", "Abierto el plan C y la clase D hoy."),
         ("Vive en el piso 3A.", "Vive en el piso tres a."),
         ("Asiento 14C, vagón 6.", "Asiento catorce ce, vagón seis."),
         ("La puerta de embarque es la B12.", "La puerta de embarque es la be doce."),
@@ -37,6 +39,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("El hotel merece un 5/5.", "El hotel merece un cinco sobre cinco."),
     ],
     "fractions": [
+        ("2-1/2 horas", "dos horas y media"),
+        ("A 1-1/2 km de la playa.", "A un kilómetro y medio de la playa."),
         ("Echa 1/4 de cebolla.", "Echa un cuarto de cebolla."),
         ("Usa 3/4 taza de azúcar.", "Usa tres cuartos de taza de azúcar."),
         ("Añade 1/2 cucharadita de canela.", "Añade media cucharadita de canela."),
@@ -79,6 +83,10 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("7 1/2 %", "siete y medio por ciento"),
     ],
     "dashes": [
+        ("L-V 9:00-18:00", "lunes a viernes nueve a dieciocho horas"),
+        ("S-D: 10-14 h", "sábado a domingo: diez a catorce horas"),
+        ("lun.-vie. 9-14 h", "lunes a viernes nueve a catorce horas"),
+        ("Suite — 3 camas — vistas.", "Suite, tres camas, vistas."),
         ("Habitación 101 — vistas al mar.", "Habitación ciento uno, vistas al mar."),
         ("Menú infantil - 12 €.", "Menú infantil, doce euros."),
         ("De 10-12 personas.", "De diez a doce personas."),
@@ -97,6 +105,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("Niños de 4-11 años", "Niños de cuatro a once años"),
     ],
     "hours": [
+        ("De 9.30 a 13.30 h", "De nueve y media a trece treinta"),
+        ("20h30", "veinte treinta"),
         ("de 00:00 a 06:00", "de cero a seis horas"),
         ("de 10:00 a 12:00: diez plazas", "de diez a doce horas: diez plazas"),
         ("Salimos a la 1.", "Salimos a la una."),
@@ -210,6 +220,14 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("21 millones de personas", "veintiún millones de personas"),
     ],
     "abbreviations": [
+        ("Avda Constitución, 5, esc. B", "avenida Constitución, cinco, escalera B"),
+        ("Sr García y Dra Paz", "señor García y doctora Paz"),
+        ("S. XXI", "siglo veintiuno"),
+        ("Ven y/o llama: sí/no.", "Ven y o llama: sí o no."),
+        ("alumno/a, niños/as, profesores/as", "alumno o alumna, niños y niñas, profesores y profesoras"),
+        ("el tren Madrid/Barcelona", "el tren Madrid, Barcelona"),
+        ("artículo 14.2, versión 3.11.1", "artículo catorce punto dos, versión tres punto once punto uno"),
+        ("c/. Real, 3", "calle Real, tres"),
         ("Toma vitamina D. El sol ayuda.", "Toma vitamina D. El sol ayuda."),
         ("Hay un plan B. Los demás esperan.", "Hay un plan B. Los demás esperan."),
         (
@@ -268,7 +286,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("S.M. el rey", "su majestad el rey"),
         ("Vitamina D.", "Vitamina de."),
         ("N.º de socio: 45", "número de socio: cuarenta y cinco"),
-        ("art. 14.2", "artículo catorce coma dos"),
+        ("art. 14.2", "artículo catorce punto dos"),
         ("tfno.: 954 123 456", "teléfono: nueve cinco cuatro, uno dos tres, cuatro cinco seis"),
         ("cf. pág. 8", "confróntese página ocho"),
     ],
@@ -289,6 +307,9 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("28013 Madrid", "dos ocho cero uno tres Madrid"),
     ],
     "ordinals": [
+        ("1er. piso", "primer piso"),
+        ("hace 25º, 30º a la sombra", "hace veinticinco grados, treinta grados a la sombra"),
+        ("el 25º puesto", "el vigesimoquinto puesto"),
         ("1.º de mayo", "primero de mayo"),
         (
             "El 1.er piso, la 2.ª planta y el 3.er turno.",
@@ -365,6 +386,14 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("IV Centenario", "cuarto Centenario"),
     ],
     "currencies": [
+        ("50¢", "cincuenta centavos"),
+        ("$20 USD, 10 $ USD", "veinte dólares, diez dólares"),
+        ("1,5 mill. de €", "uno coma cinco millones de euros"),
+        ("3-5 M€", "tres a cinco millones de euros"),
+        (
+            "CHF 80, QAR 300, KWD 25",
+            "ochenta francos suizos, trescientos riales cataríes, veinticinco dinares kuwaitíes",
+        ),
         ("1 €, 2 €, 21 €, 1,50 €", "un euro, dos euros, veintiún euros, un euro con cincuenta céntimos"),
         ("0,99 €, 0,01 €", "noventa y nueve céntimos, un céntimo"),
         (
@@ -456,6 +485,9 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 GB/s", "un gigabyte por segundo"),
     ],
     "years and dates": [
+        ("Del 24/12 al 6/1", "Del veinticuatro de diciembre al seis de enero"),
+        ("entre 1936-1939", "entre mil novecientos treinta y seis y mil novecientos treinta y nueve"),
+        ("verano '98", "verano noventa y ocho"),
         ("31/4/2026", "treinta y uno de abril de dos mil veintiséis"),
         ("30.2.1990", "treinta de febrero de mil novecientos noventa"),
         ("El 1/5 es fiesta.", "El uno de mayo es fiesta."),
@@ -499,8 +531,13 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("2.000 a. C.", "dos mil antes de Cristo."),
     ],
     "electronic": [
+        (
+            "luna123@rtve.es, ana99@abc.com",
+            "luna uno dos tres arroba r t v e punto es, ana noventa y nueve arroba a b c punto com",
+        ),
+        ("www.dgt.es y bbva.com", "de ge te punto es y b b v a punto com"),
         ("@casa.rural y @sol", "arroba casa punto rural y arroba sol"),
-        ("info@casa-rural.es", "info arroba casa rural punto es"),
+        ("info@casa-rural.es", "info arroba casa guion rural punto es"),
         ("ana_lopez@correo.com", "ana guion bajo lopez arroba correo punto com"),
         ("www.puebla.org", "puebla punto org"),
         ("https://www.ayuntamiento.es/turismo", "ayuntamiento punto es barra turismo"),
@@ -510,7 +547,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("+info", "más info"),
         ("C++", "C más más"),
         ("http://blog.ejemplo.com", "blog punto ejemplo punto com"),
-        ("reservas@hotel-mar.com", "reservas arroba hotel mar punto com"),
+        ("reservas@hotel-mar.com", "reservas arroba hotel guion mar punto com"),
     ],
     "percent and negative": [
         ("21 %, 100%, 1 %", "veintiuno por ciento, cien por ciento, uno por ciento"),
@@ -520,6 +557,10 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("temperatura: -12°C", "temperatura: menos doce grados"),
     ],
     "emoticons and stretched words": [
+        ("¡Holaaaaa! Qué ricoooo, síííí", "Hola! Qué rico, sí"),
+        ("GRACIASSSS por leer", "gracias por leer"),
+        ("un perrrro, buuuu", "un perro, bu"),
+        ("aaa y www.sol.es", "aaa y sol punto es"),
         ("¡Gracias! :)", "Gracias!"),
         ("Os quiero <3", "Os quiero."),
         ("jajaja xD", "jajaja."),
@@ -558,9 +599,33 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 taza y 1 plato", "una taza y un plato"),
     ],
 }
+AROUND = ("«{}»", "({})", "Mira: {}, y {}; vale", "Hay {} aquí.")
 CASES = [(kind, written, said) for kind, rows in READINGS.items() for written, said in rows]
 
 
 @pytest.mark.parametrize(("kind", "written", "said"), CASES)
 def test_a_text_is_read(kind: str, written: str, said: str) -> None:
     assert front_end("es-ES").normalise(written) == said, kind
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_a_text_is_read_alike_between_marks_and_words(kind: str) -> None:
+    """Quotes, brackets and a sentence around a text change nothing, except where its own end tells."""
+    normalise = front_end("es-ES").normalise
+    texts = [_STOP.sub("", written) for written, _ in READINGS[kind]]
+    bare = [text for text in texts if not _ENDS.search(text)]
+    others = []
+    for written in bare:
+        alone = _plain(normalise(written))
+        around = [text.replace("{}", written) for text in AROUND]
+        others += [text for text in around if alone not in _plain(normalise(text))]
+    assert bare
+    assert others == []
+
+
+_STOP = regex.compile(r"(?<=[\p{L}\d]{2})\.$")
+_ENDS = regex.compile(r'[.!?"]$|\bun[oa]s?\b|^\d{5} ')
+
+
+def _plain(said: str) -> str:
+    return " ".join(regex.findall(r"\p{L}++", said.lower()))
