@@ -12,32 +12,12 @@ def body(text: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("text", "changes", "spoken"),
-    [
-        ("<think>no</think>Read [the menu](/m).", {}, "Read the menu."),
-        ("See https://a.example/x now", {"urls": "skip"}, "See now"),
-        ("See https://www.b.example/x now", {"urls": "domain"}, "See b dot example now"),
-        ("| a | b |\n|---|---|\n| one | two |", {"input_format": "markdown"}, "a, b. one, two."),
-        ("<speak>Come <sub alias='in'>x</sub></speak>", {"input_format": "ssml"}, "Come in"),
-        ("Come *in*", {"normalize": False}, "Come *in*"),
-    ],
-)
-async def test_a_text_is_read_in_its_format(
-    api: Any, text: str, changes: dict[str, Any], spoken: str
-) -> None:
-    answer = await api.client.post(PATH, json=body(text, **changes))
-    assert answer.status_code == 200, answer.text
-    assert " ".join(api.model.spoken) == spoken
-    assert "x-warnings" not in answer.headers
-
-
-@pytest.mark.parametrize(
     ("text", "changes", "codes"),
     [
         ("مرحبا بكم في الفندق", {}, "other-script"),
         ("Come [pause 60s] in", {}, "pause-shortened"),
         ("<speak><emphasis>Come</emphasis> in</speak>", {"input_format": "ssml"}, "emphasis-ignored"),
-        ("OK", {"language": "auto"}, "language-unsure"),
+        ("12", {"language": "auto"}, "language-unsure"),
         ("歡迎 to the hotel", {}, "script-not-spoken"),
     ],
 )
@@ -46,7 +26,9 @@ async def test_what_is_not_spoken_as_asked_is_told(
 ) -> None:
     answer = await api.client.post(PATH, json=body(text, **changes))
     assert (answer.status_code, answer.headers["x-warnings"]) == (200, codes)
-    stored = await api.client.post("/v1/speech", json={"voice": "female_en-US", "text": "Come [pause 60s] in"})
+    stored = await api.client.post(
+        "/v1/speech", json={"voice": "female_en-US", "text": "Come [pause 60s] in"}
+    )
     assert stored.json()["warnings"] == ["pause-shortened"]
     again = await api.client.get(f"/v1/speech/{stored.json()['id']}")
     assert again.json()["warnings"] == ["pause-shortened"]
@@ -66,7 +48,7 @@ async def test_wrong_markup_is_refused_with_its_place(api: Any, path: str, name:
 @pytest.mark.parametrize(
     ("text", "voice", "speaks"),
     [
-        ("مرحبا بكم في فندقنا", "female_en-US", "female_ar-SA"),
+        ("مرحبا بكم في فندقنا", "male_en-US", "male_ar-EG"),
         ("مرحبا بكم في فندقنا", "male_ar-EG", "male_ar-EG"),
         ("Welcome to our hotel, dear guests", "female_en-GB", "female_en-GB"),
     ],
