@@ -20,6 +20,7 @@ from tts_app.api import (
     openapi,
     pages,
     ray_dashboard,
+    speech_socket,
     speeches,
     system,
     usage,
@@ -40,6 +41,7 @@ from tts_app.api.scopes import NotAllowedError
 from tts_app.api.security_headers import SecurityHeaders
 from tts_app.api.shown import showing_of
 from tts_app.api.tracing import TracedRequests
+from tts_app.api.websockets import WebSocketsAsGet
 from tts_app.certificates import certificate_of
 from tts_app.loopback import is_loopback
 from tts_app.settings import Settings
@@ -58,6 +60,7 @@ ROUTERS = (
         part.router
         for part in (
             openai_speech,
+            speech_socket,
             openai_text,
             speeches,
             batches,
@@ -157,6 +160,7 @@ def create_app(context: Context, address: Address | None = None) -> FastAPI:
         )
     routes = [*(route for router in ROUTERS for route in router.routes), *app.routes]
     app.add_middleware(Counting, metrics=context.http, routes=routes)
+    app.add_middleware(WebSocketsAsGet)
     return app
 
 

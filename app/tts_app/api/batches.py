@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -18,6 +18,7 @@ from tts_app.api.contents import binary, events_of
 from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import BATCH
+from tts_app.api.idempotency import REPEATED, IdempotencyKey
 from tts_app.api.meter import Metered
 from tts_app.api.schemas import ERRORS, ErrorAnswer
 from tts_app.api.scopes import need
@@ -30,7 +31,7 @@ from tts_app.batch.spool import SpoolError
 from tts_app.resources.base import Resource
 from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
 from tts_app.security.principal import Scope
-from tts_app.storage.batches import Batch, BatchStatus, IdempotencyConflictError, UnknownCursorError
+from tts_app.storage.batches import Batch, BatchStatus
 from tts_app.storage.output import LockedError, OutputError, describe
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -43,7 +44,6 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorAnswer, "descr
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorAnswer, "description": "Its files cannot be reached now."}
 }
-_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
 class BatchOutput(Resource):
@@ -151,7 +151,7 @@ class ItemQuery(BaseModel):
     dependencies=[need(Scope.BATCH), Depends(json_only)],
     status_code=202,
     response_model=BatchAnswer,
-    responses={200: {"model": BatchAnswer, "description": "Its key was sent before."}, **_CONFLICT, **ERRORS},
+    responses={200: {"model": BatchAnswer, "description": REPEATED}, **_CONFLICT, **ERRORS},
     summary="Create batch",
 )
 async def create_batch(
@@ -160,7 +160,7 @@ async def create_batch(
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
-    key: _Key = None,
+    key: IdempotencyKey = None,
 ) -> JSONResponse:
     """Accept a batch. All posts are looked at first: every fault is listed, and then nothing is rendered.
 
@@ -186,13 +186,6 @@ async def create_batch(
         kept = await uninterrupted(accept())
     except PlanError as error:
         raise _faults(error) from None
-    except IdempotencyConflictError:
-        raise ApiError(
-            409,
-            f"The Idempotency-Key {key!r} was used for another request: choose a new one.",
-            param="Idempotency-Key",
-            code="idempotency_conflict",
-        ) from None
     headers = {"Location": f"/v1/batches/{kept.id}"}
     status = 202 if kept.id == batch.id else 200
     return JSONResponse(_answer(kept, playground).model_dump(), status, headers)
@@ -211,11 +204,8 @@ async def list_batches(
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> BatchPage:
     """List batches, newest first; `cursor` is the `next` of the page before."""
-    try:
-        page = await playground.batches.page(tenant, limit, cursor)
-    except UnknownCursorError as error:
-        raise ApiError(400, str(error), param="cursor", code="unknown_cursor") from None
-    data = [_answer(batch, playground) for batch in page.batches]
+    page = await playground.batches.page(tenant, limit, cursor)
+    data = [_answer(batch, playground) for batch in page.rows]
     return BatchPage(data=data, has_more=page.next is not None, next=page.next)
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tts_app.api.callers import Callers
 from tts_app.api.errors import ApiError, error_response
 from tts_app.api.scopes import admit
+from tts_app.api.websockets import is_handshake
 from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.key_file import KeyFileError
@@ -78,9 +79,9 @@ class Door:
         headers = Headers(scope=scope)
         try:
             _check_host(headers.get("host", ""), self._rules.hosts)
-            if scope["method"] in _CHANGES:
+            if scope["method"] in _CHANGES or is_handshake(scope):
                 _check_origin(headers, self._rules.origins)
-            principal, reason = await self._principal(_bearer(scope["path"], headers))
+            principal, reason = await self._principal(bearer_of(scope["path"], headers))
             if principal is not None:
                 note(tenant=principal.tenant)
             admit(scope, principal)
@@ -146,7 +147,7 @@ def _wrong_token(reason: str) -> ApiError:
 _BASIC = 'Basic realm="Ray dashboard: any name, and as password a key with the scope admin"'
 
 
-def _bearer(path: str, headers: Headers) -> str | None:
+def bearer_of(path: str, headers: Headers) -> str | None:
     """Return the key or token that a request has; None: it has none."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
@@ -189,7 +190,7 @@ def _check_host(given: str, allowed: Collection[str]) -> None:
 
 
 def _check_origin(headers: Headers, allowed: Collection[str]) -> None:
-    """Refuse a change that another site's page asks for.
+    """Refuse a change, or a WebSocket, that another site's page asks for.
 
     Browsers say where a request comes from in Origin and Sec-Fetch-Site; other clients send neither. No page
     can change them. Where a proxy in front changes Host, only Sec-Fetch-Site tells that the page is ours.

@@ -20,6 +20,8 @@ from tts_app.serving.models import UnknownModelError
 from tts_app.speech import TextError
 from tts_app.storage.acts import AuditError
 from tts_app.storage.database import AWAY
+from tts_app.storage.idempotency import IdempotencyConflictError
+from tts_app.storage.pages import UnknownCursorError
 from tts_app.telemetry.about import request_id
 
 _REFUSED_AS = "tts_app.refused_as"
@@ -37,6 +39,7 @@ _CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
+    426: "upgrade_required",
     429: "overloaded",
     431: "headers_too_large",
     500: "internal_error",
@@ -127,8 +130,17 @@ def as_api_error(error: Exception) -> ApiError | None:
         case HTTPException():
             known = _from_http(error)
         case _:
-            return _unavailable(error)
+            return _from_stores(error) or _unavailable(error)
     return known
+
+
+def _from_stores(error: Exception) -> ApiError | None:
+    """Return what a caller gets who asked the stores for something that cannot be; None: it is not that."""
+    if isinstance(error, IdempotencyConflictError):
+        return ApiError(409, str(error), param="Idempotency-Key", code="idempotency_conflict")
+    if isinstance(error, UnknownCursorError):
+        return ApiError(400, str(error), param="cursor", code="unknown_cursor")
+    return None
 
 
 def _unavailable(error: Exception) -> ApiError | None:
@@ -155,6 +167,8 @@ def install(app: FastAPI) -> None:
         UnknownVoiceError,
         UnknownModelError,
         EngineError,
+        IdempotencyConflictError,
+        UnknownCursorError,
         NoVaultError,
         VaultError,
         RequestValidationError,

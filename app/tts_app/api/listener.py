@@ -23,12 +23,15 @@ from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Limits
 from tts_app.api.errors import ApiError
 from tts_app.api.protocol import GuardedProtocol
+from tts_app.api.speech_socket import MESSAGE
 from tts_app.api.tls import Handshake, SecuredProtocol, accepting
 from tts_app.certificates import Certificate
 from tts_app.telemetry.logs import log
 
 GRACE = 8
 """Seconds in which requests may end by themselves: less than Serve gives a replica to stop."""
+PING = 20.0
+"""Seconds between two pings of a WebSocket, and those in which each must be answered."""
 _SOCKETS = 16
 """Since 1.45, libuv accepts one connection per socket in each turn of the event loop. While the loop writes
 to thousands of streams it turns ten times a second, so there are several sockets to accept from."""
@@ -85,7 +88,11 @@ async def listening(
         log_level="warning",
         access_log=False,
         http=partial(GuardedProtocol, **guards),  # type: ignore[arg-type] # a class with some of its arguments
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE,
+        ws_ping_interval=PING,
+        ws_ping_timeout=PING,
+        ws_per_message_deflate=False,  # a small message could unpack to a large one
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,

@@ -68,6 +68,30 @@ class Meter:
                 self.metering.guard.settle(reservation, measured(took))
                 self.metering.record(self.caller, utterance.voice.model, utterance.voice.id, took)
 
+    async def as_written(
+        self, utterance: Utterance, characters: Callable[[], int], chunks: AsyncGenerator[Chunk, None]
+    ) -> AsyncGenerator[Chunk, None]:
+        """Pass on the audio of a text that is still being written, of which `characters` are spoken.
+
+        How long it will be is not known: it is charged as it is made, and begun if there is any left.
+
+        Raises:
+            ApiError: 429 or 400 for a quota; `chunks` is not begun.
+            What `chunks` raises.
+        """
+        took = Amounts()
+        with self.metering.guard.stream(self.caller):
+            reservation = await self._reserve({Measure.CHARACTERS: 1, Measure.AUDIO_SECONDS: 1})
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        took.audio_seconds += chunk.seconds
+                        yield chunk
+            finally:
+                took.characters = characters()
+                self.metering.guard.settle(reservation, measured(took))
+                self.metering.record(self.caller, utterance.voice.model, utterance.voice.id, took)
+
     async def written(
         self,
         model: str,

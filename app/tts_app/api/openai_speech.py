@@ -19,7 +19,7 @@ from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
 from tts_app.api.requests import tell_ignored
 from tts_app.api.resolve import AUTO, in_language, language_of_text, voice_of, voices_of
-from tts_app.api.schemas import ERRORS, SpeechRequest
+from tts_app.api.schemas import ERRORS, SpeechRequest, SpokenRequest
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of, tell_warnings, warnings_about
 from tts_app.api.sse import event
@@ -66,7 +66,7 @@ async def create_speech(
     is not spoken as the text asks.
     """
     _check(request, playground)
-    voice, ignored, codes = await _voice(request, tenant, playground)
+    voice, ignored, codes = await chosen_voice(request, request.input, tenant, playground)
     marks = _MARK.search(request.input) is not None
     utterance = Utterance(request.input, voice, options_of(request, voice), or_silence=marks)
     note(model=voice.model)
@@ -82,10 +82,13 @@ async def create_speech(
     return answer
 
 
-async def _voice(
-    request: SpeechRequest, tenant: str, playground: Context
+async def chosen_voice(
+    request: SpokenRequest, text: str, tenant: str, playground: Context
 ) -> tuple[CatalogueVoice, list[str], list[str]]:
-    """Return who speaks, which of the request's languages nobody speaks, and codes of warnings."""
+    """Return who speaks, which of the request's languages nobody speaks, and codes of warnings.
+
+    `text` is that of which the language `auto` is found.
+    """
     voice = await voice_of(playground, tenant, request.model, request.voice)
     ignored: list[str] = []
     codes: list[str] = []
@@ -93,7 +96,7 @@ async def _voice(
     for name in ("lang_code", "language"):
         if wanted := getattr(request, name):
             if wanted.strip().lower() == AUTO:
-                wanted = await language_of_text(request.input, request.input_format, catalogue)
+                wanted = await language_of_text(text, request.input_format, catalogue)
                 if wanted is None:
                     codes.append("language-unsure")
                     continue

@@ -6,11 +6,13 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 from fcntl import ioctl
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Full, Limits, Phase
@@ -27,6 +29,30 @@ LINGER = 2.0
 """Seconds in which a refused caller can read the answer: TCP drops it if we close at once (RFC 9112, 9.6)."""
 _READ = 49_152
 """Bytes that a caller must read within `send_seconds`: those between the two marks of uvloop's buffer."""
+
+
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """The WebSocket that a guarded connection has become. Whoever answers no ping is cut off."""
+
+    def __init__(self, *, ended: Callable[[], None], **uvicorn: Any) -> None:
+        """`ended` is called when the connection is lost."""
+        super().__init__(**uvicorn)
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and tell the session."""
+        self._ended()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        """End the connection at once: what waits to be sent would wait for ever, and the session with it."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        """Run the session; its caller has a moment to read the end."""
+        await super().run_asgi()
+        self.loop.call_later(LINGER, self.transport.abort)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -48,6 +74,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._callers = callers
         self._refused = False
+        self._is_socket = False
+        self.ws_protocol_class = partial(  # type: ignore[assignment] # a class with some of its arguments
+            GuardedWebSocket, ended=lambda: connections.leave(self)
+        )
         self._running: RequestResponseCycle | None = None
         self._reading = Phase.WAITING
         self._unsent = 0
@@ -74,8 +104,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._drop(len(data))
             return
         for start in range(0, len(data), _SLICE):
-            if self._refused or self.transport.is_closing():
-                return
+            if self._refused or self._is_socket or self.transport.is_closing():
+                return  # what follows a handshake before its answer is no frame that counts
             piece = data[start : start + _SLICE]
             self._silent += len(piece)
             super().data_received(piece)
@@ -204,6 +234,23 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         self.loop.call_later(LINGER, self.transport.abort)
 
+    def _should_upgrade(self) -> bool:
+        """Return whether the request is a WebSocket's handshake, and the connection is free for it.
+
+        Others that ask for an upgrade are answered as if they did not: a server may ignore that.
+        """
+        is_handshake = any(name == b"sec-websocket-key" for name, _ in self.headers)
+        return is_handshake and self.parser.get_method() == b"GET" and bool(super()._should_upgrade())
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; it goes on counting, and its times are the session's from now on."""
+        if not self._is_answered:  # it would write between the bytes of that answer
+            self.transport.abort()
+            return
+        self._is_socket = True
+        self._note()
+        super().handle_websocket_upgrade()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         async def followed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             try:
@@ -236,6 +283,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _phase(self) -> Phase:
+        if self._is_socket:
+            return Phase.ANSWERING
         if self.flow.write_paused or self.transport.is_closing():
             return Phase.STALLED
         if self._is_answered:

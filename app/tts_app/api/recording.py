@@ -28,6 +28,7 @@ from tts_app.telemetry.metrics.audit import AuditMetrics
 
 ACTIONS = {
     "POST /v1/audio/speech": ("speech.stream", "voice"),
+    "GET /v1/audio/speech/stream": ("speech.stream", "voice"),
     "POST /v1/chat/completions": ("text.write", "model"),
     "POST /v1/completions": ("text.write", "model"),
     "POST /v1/speech": ("speech.create", "speech"),

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -116,23 +117,16 @@ class WithOptions(Strict):
         return without_nulls(fields)
 
 
-class SpeechRequest(WithOptions, Forgiving):
-    """OpenAI's request for speech, and fields of other servers that mean something here."""
+class SpokenRequest(WithOptions, Forgiving):
+    """Who speaks and how, as OpenAI has it, with fields of other servers that mean something here."""
 
     model: Annotated[
         Word, Field(description="`tts-1`, `tts-1-hd`, `gpt-4o-mini-tts`, or a model of `/v1/models`.")
     ] = "tts-1"
-    input: Annotated[Text, Field(description="The text to speak.")]
     voice: Annotated[
         VoiceName,
         Field(description="An avatar such as `female_en-US`, or an OpenAI voice such as `nova`."),
     ]
-    stream_format: Annotated[
-        Literal["audio", "sse"], Field(description="The bare audio, or server-sent events that carry it.")
-    ] = "audio"
-    stream: Annotated[
-        bool, Field(description="False: the audio is sent whole, its length known, once all of it is made.")
-    ] = True
     language: Annotated[
         Word | None,
         Field(
@@ -143,6 +137,18 @@ class SpeechRequest(WithOptions, Forgiving):
     lang_code: Annotated[
         Word | None, Field(description="The same, as Kokoro's servers call it: also its letters, as `b`.")
     ] = None
+
+
+class SpeechRequest(SpokenRequest):
+    """OpenAI's request for speech."""
+
+    input: Annotated[Text, Field(description="The text to speak.")]
+    stream_format: Annotated[
+        Literal["audio", "sse"], Field(description="The bare audio, or server-sent events that carry it.")
+    ] = "audio"
+    stream: Annotated[
+        bool, Field(description="False: the audio is sent whole, its length known, once all of it is made.")
+    ] = True
 
 
 class DurableRequest(WithOptions):
@@ -221,6 +227,32 @@ class SpeechAnswer(BaseModel):
     error: str | None
     warnings: list[str] = []
     links: SpeechLinks
+
+
+class SpeechPage(BaseModel):
+    """Durable speeches, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[SpeechAnswer]
+    has_more: bool
+    next: str | None
+    """`cursor` of the next page."""
+
+
+class SpeechQuery(BaseModel):
+    """Filters and page of the durable speeches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["queued", "running", "done", "failed"] | None = None
+    model: Word | None = None
+    voice: Word | None = None
+    start: Annotated[
+        AwareDatetime | None, Field(alias="from", description="Requested at this time or later.")
+    ] = None
+    end: Annotated[AwareDatetime | None, Field(alias="to", description="Requested before this time.")] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str | None, Field(max_length=100)] = None
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {

@@ -5,13 +5,14 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from datetime import datetime
 from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tts_app.api.contents import audio, events_of
@@ -19,7 +20,8 @@ from tts_app.api.deps import Context, Playground, Tenant, json_only
 from tts_app.api.disconnect import CallerLeftError, left_response, unless_left
 from tts_app.api.errors import ApiError
 from tts_app.api.examples import DURABLE
-from tts_app.api.meter import Metered
+from tts_app.api.idempotency import REPEATED, IdempotencyKey
+from tts_app.api.meter import Meter, Metered
 from tts_app.api.ranges import byte_range
 from tts_app.api.resolve import (
     AUTO,
@@ -29,7 +31,15 @@ from tts_app.api.resolve import (
     voice_of,
     voices_of,
 )
-from tts_app.api.schemas import ERRORS, DurableRequest, ErrorAnswer, SpeechAnswer, SpeechLinks
+from tts_app.api.schemas import (
+    ERRORS,
+    DurableRequest,
+    ErrorAnswer,
+    SpeechAnswer,
+    SpeechLinks,
+    SpeechPage,
+    SpeechQuery,
+)
 from tts_app.api.scopes import need
 from tts_app.api.speech_options import follows, options_of, warnings_about
 from tts_app.api.sse import event
@@ -41,7 +51,7 @@ from tts_app.security.principal import Scope
 from tts_app.serving.durable import BrokenOffError, file_name
 from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.audio import DamagedError, Stored
-from tts_app.storage.speeches import Speech, Status
+from tts_app.storage.speeches import Speech, Status, Wanted
 from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
 
@@ -58,7 +68,12 @@ _UNKNOWN: dict[int | str, dict[str, object]] = {404: {"model": ErrorAnswer, "des
     dependencies=[need(Scope.SPEAK), Depends(json_only)],
     status_code=202,
     response_model=SpeechAnswer,
-    responses={201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."}, **ERRORS},
+    responses={
+        200: {"model": SpeechAnswer, "description": REPEATED},
+        201: {"model": SpeechAnswer, "description": "Done within `Prefer: wait=`."},
+        409: {"model": ErrorAnswer, "description": "The Idempotency-Key was used for another request."},
+        **ERRORS,
+    },
     summary="Create stored speech",
 )
 async def create_stored_speech(
@@ -67,51 +82,52 @@ async def create_stored_speech(
     tenant: Tenant,
     playground: Playground,
     meter: Metered,
+    key: IdempotencyKey = None,
 ) -> Response:
-    """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio."""
-    voice = await _voice(tenant, body, playground)
-    utterance = Utterance(body.text, voice, _options(body, voice))
-    warnings = await warnings_about(utterance, "text")
-    try:
-        await unless_left(_check_text(tenant, utterance, playground), request)
-    except CallerLeftError:
-        return left_response()
-    speech = Speech(
+    """Accept up to 100,000 characters. With `Prefer: wait=N`, wait up to N seconds for the audio.
+
+    A request with an `Idempotency-Key` that was sent before answers with the speech that it made then.
+    """
+    asked = Speech(
         id=f"speech_{secrets.token_hex(12)}",
-        status=Status.QUEUED.value,
-        created=time.time(),
-        model=voice.model,
-        voice=voice.id,
-        locale=voice.voice.locale,
-        format=body.response_format,
-        speed=body.speed,
-        options={**asdict(utterance.options), "warnings": warnings},
-        text=body.text,
-        characters=len(body.text),
-        text_hash=playground.fingerprint(body.text),
+        idempotency_key=key,
+        request_hash=playground.fingerprint(body.model_dump_json()) if key else None,
     )
-    act = playground.recording.act(request)
-    note(model=voice.model, speech=speech.id)
-
-    async def accept() -> None:
-        async with meter.accepting(speech, utterance):
-            await playground.durable.submit(tenant, speech, act)
-
-    await uninterrupted(accept())
-    log(
-        "durable speech",
-        speech=speech.id,
-        voice=voice.id,
-        characters=speech.characters,
-        text=speech.text_hash,
-    )
+    speech = await playground.durable.repeated(tenant, asked)
+    if speech is None:
+        voice = await _voice(tenant, body, playground)
+        utterance = Utterance(body.text, voice, _options(body, voice))
+        warnings = await warnings_about(utterance, "text")
+        try:
+            await unless_left(_check_text(tenant, utterance, playground), request)
+        except CallerLeftError:
+            return left_response()
+        _fill(asked, body, utterance, warnings, playground)
+        speech = await uninterrupted(_accept(asked, utterance, request, tenant, playground, meter))
+    is_new = speech.id == asked.id
     headers = {"Location": f"/v1/speech/{speech.id}"}
     wait = _preferred_wait(request, playground.settings.max_wait)
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:g}"
         speech = await playground.durable.wait(tenant, speech.id, wait) or speech
-    status = 201 if speech.status == Status.DONE else 202
+    status = (201 if speech.status == Status.DONE else 202) if is_new else 200
     return JSONResponse(_answer(speech, playground).model_dump(), status, headers)
+
+
+@router.get(
+    "",
+    dependencies=[need(Scope.READ, Scope.SPEAK)],
+    response_model=SpeechPage,
+    summary="List stored speeches",
+)
+async def list_speeches(
+    query: Annotated[SpeechQuery, Query()], tenant: Tenant, playground: Playground
+) -> SpeechPage:
+    """List your speeches, newest first; `cursor` is the `next` of the page before."""
+    wanted = Wanted(query.status, query.model, query.voice, _seconds(query.start), _seconds(query.end))
+    page = await playground.durable.page(tenant, wanted, query.limit, query.cursor)
+    data = [_answer(speech, playground) for speech in page.rows]
+    return SpeechPage(data=data, has_more=page.next is not None, next=page.next)
 
 
 @router.get(
@@ -239,6 +255,55 @@ async def delete_speech(speech_id: str, request: Request, tenant: Tenant, playgr
     if not await uninterrupted(playground.durable.delete(tenant, speech_id, act)):
         raise _no_such(speech_id)
     return Response(status_code=204)
+
+
+class _MadeBeforeError(Exception):
+    """Another request with the same key has made this speech meanwhile."""
+
+    def __init__(self, speech: Speech) -> None:
+        super().__init__()
+        self.speech = speech
+
+
+async def _accept(
+    speech: Speech, utterance: Utterance, request: Request, tenant: str, playground: Context, meter: Meter
+) -> Speech:
+    """Reserve for the speech, store it and have it made; return it, or what its key has made meanwhile."""
+    note(model=speech.model, speech=speech.id)
+    act = playground.recording.act(request)
+    try:
+        async with meter.accepting(speech, utterance):
+            kept = await playground.durable.submit(tenant, speech, act)
+            if kept.id != speech.id:
+                raise _MadeBeforeError(kept)  # so that nothing stays reserved
+    except _MadeBeforeError as before:
+        return before.speech
+    log(
+        "durable speech",
+        speech=speech.id,
+        voice=speech.voice,
+        characters=speech.characters,
+        text=speech.text_hash,
+    )
+    return kept
+
+
+def _fill(
+    speech: Speech, body: DurableRequest, utterance: Utterance, warnings: Sequence[str], playground: Context
+) -> None:
+    """Put into a new speech what is asked for."""
+    voice = utterance.voice
+    speech.status = Status.QUEUED.value
+    speech.created = time.time()
+    speech.model, speech.voice, speech.locale = voice.model, voice.id, voice.voice.locale
+    speech.format, speech.speed = body.response_format, body.speed
+    speech.options = {**asdict(utterance.options), "warnings": list(warnings)}
+    speech.text, speech.characters = body.text, len(body.text)
+    speech.text_hash = playground.fingerprint(body.text)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 async def _events(tenant: str, speech_id: str, playground: Context) -> AsyncGenerator[bytes, None]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import datetime as dt
+import hashlib
+import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -17,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from tts_app.api.deps import Context, Playground, Tenant
 from tts_app.api.errors import ApiError
+from tts_app.api.idempotency import REPEATED, IdempotencyKey
 from tts_app.api.requests import Strict
 from tts_app.api.schemas import ERRORS, ErrorAnswer, Text
 from tts_app.api.scopes import need
@@ -141,24 +144,38 @@ def _form_schema() -> dict[str, Any]:
     dependencies=[need(Scope.CLONE)],
     status_code=201,
     response_model=VoiceAnswer,
-    responses=ERRORS,
+    responses={
+        200: {"model": VoiceAnswer, "description": REPEATED},
+        409: {"model": ErrorAnswer, "description": "The Idempotency-Key was used for another request."},
+        **ERRORS,
+    },
     openapi_extra=_form_schema(),
     summary="Clone voice",
 )
-async def clone_voice(request: Request, tenant: Tenant, playground: Playground) -> JSONResponse:
+async def clone_voice(
+    request: Request, tenant: Tenant, playground: Playground, key: IdempotencyKey = None
+) -> JSONResponse:
     """Make a voice of a recording of 3 to 30 s, with its transcript and the speaker's consent.
 
     `consent_sample` is the speaker saying that they agree. Both recordings are decoded apart, checked and
-    stored encrypted.
+    stored encrypted. A request with an `Idempotency-Key` that was sent before answers with the voice that it
+    made then.
     """
     cloning = _cloning_models(playground)
     playground.clones.vault  # noqa: B018 - raises where there is no key: before the body is read
-    await _check_room(tenant, playground)
+    if key is None:
+        await _check_room(tenant, playground)
     form = await _form(request)
     said, consent = _said(form)
+    recordings = [await _content(form, name) for name in _FILES]
+    request_hash = _hash(said, consent, recordings, playground) if key else None
+    if key and request_hash:
+        before = await asyncio.to_thread(playground.clones.repeated, tenant, key, request_hash)
+        if before is not None:
+            return _made(*before, 200)
+        await _check_room(tenant, playground)
     model = _model(said, cloning)
     locale = _locale(said, model)
-    recordings = [await _content(form, name) for name in _FILES]
     limits = Limits(bytes=playground.settings.max_recording)
     async with playground.decoding.slot(tenant):
         clip, spoken = [
@@ -181,12 +198,25 @@ async def clone_voice(request: Request, tenant: Tenant, playground: Playground) 
         ),
         clip=clip.audio,
         consent_clip=spoken.audio,
+        idempotency_key=key,
+        request_hash=request_hash,
     )
     act = playground.recording.act(request)
     voice = await uninterrupted(asyncio.to_thread(playground.clones.add, tenant, new, act))
     log("voice cloned", voice=voice.id, model=voice.model, seconds=clip.seconds, compared=comparison.checked)
-    answer = _answer(voice, new.record)
-    return JSONResponse(answer.model_dump(), 201, {"Location": f"{PATH}/{voice.id}"})
+    return _made(voice, new.record, 201 if voice.id == new.id else 200)
+
+
+def _made(voice: ClonedVoice, record: Record, status: int) -> JSONResponse:
+    return JSONResponse(_answer(voice, record).model_dump(), status, {"Location": f"{PATH}/{voice.id}"})
+
+
+def _hash(said: VoiceForm, consent: ConsentRecord, recordings: Sequence[bytes], playground: Context) -> str:
+    """Return the keyed hash of a request, by which a repeated one is known."""
+    digests = [hashlib.sha256(recording).hexdigest() for recording in recordings]
+    return playground.fingerprint(
+        json.dumps([said.model_dump(mode="json"), consent.model_dump(mode="json"), *digests])
+    )
 
 
 @router.get("", dependencies=[need(Scope.READ, Scope.CLONE)], summary="List cloned voices")

@@ -28,9 +28,10 @@ from tts_app.resources.tts_job import TTSJobSpec
 from tts_app.serving.clones import Clones
 from tts_app.settings import Settings
 from tts_app.storage.acts import UNRECORDED, Act
-from tts_app.storage.batches import Batch, Batches, BatchStatus, Page
+from tts_app.storage.batches import Batch, Batches, BatchStatus
 from tts_app.storage.database import AWAY, RETRY, recorded
 from tts_app.storage.output import Output, open_output
+from tts_app.storage.pages import Page
 from tts_app.telemetry import traces
 from tts_app.telemetry.about import about, note
 from tts_app.telemetry.logs import log
@@ -150,7 +151,7 @@ class HostedBatches:
         """Return a batch, or None."""
         return await asyncio.to_thread(self._batches.get, tenant, batch_id)
 
-    async def page(self, tenant: str, limit: int, cursor: str | None) -> Page:
+    async def page(self, tenant: str, limit: int, cursor: str | None) -> Page[Batch]:
         """Return batches, newest first. Raises UnknownCursorError."""
         return await asyncio.to_thread(self._batches.list, tenant, limit, cursor)
 

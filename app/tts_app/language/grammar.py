@@ -41,7 +41,7 @@ _DIALLED = (
     r"(?=(?:[ .()+-]{0,2}\d){7})"
     r"(?=\+|00\d|0\d|\(\+?\d{1,5}\)|\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d)|\d{3}-\d{4}(?!\d)"
     r"|1[- ]\(?\d{3}\)?[- ]\d{3}[- ]?\d{4}(?!\d)|[68]00[- ]|1[38]00[- ]\d{3}[- ]\d{3}(?!\d)"
-    r"|\d{3}-\d\d-\d{4}(?!\d)"
+    r"|\d{3}-\d\d-\d{4}(?!\d)|\d{5}-\d{4}(?!\d)"
     r"|[6-9]\d{2} \d{3} \d{3}(?!\d)|\d{2,3}(?: \d{2,3}){3}(?!\d))"
 )
 """The start of a phone number: at least seven digits, with a sign, a zero or groups of a known shape."""
@@ -161,8 +161,19 @@ _ORDER = {
     ),
     "digit": (
         *("url", "email", "idiom", "money_span", "money", "date_span", "date", "time", "vanity", "phone"),
-        *("percent", "decade", "ordinal", "power", "product", "dimension", "stars", "mixed", "measure"),
-        *("fraction", "glyph", "dialled", "count", "lettered", "alphanumeric", "number"),
+        *(
+            "percent",
+            "decade",
+            "ordinal",
+            "power",
+            "product",
+            "feet",
+            "dimension",
+            "stars",
+            "mixed",
+            "measure",
+        ),
+        *("fraction", "glyph", "serial", "dialled", "count", "lettered", "alphanumeric", "number"),
     ),
     "point": ("money", "percent", "measure", "number"),
     "sign": (
@@ -187,7 +198,7 @@ def _of_the_web() -> dict[str, str]:
     label = r"[\p{L}\p{N}][\p{L}\p{N}_-]{0,62}+"
     rest = r"[^\s<>\"]*+"
     return {
-        "url": rf"(?:(?:https?|ftp)://|{_START}(?:www|WWW)\.){rest}"
+        "url": rf"(?:(?i:https?|ftp)://|{_START}(?:www|WWW)\.){rest}"
         rf"|(?<![\p{{L}}\p{{N}}.@_-])(?:{label}\.){{1,6}}(?:{_any(DOMAINS)})(?![\p{{L}}\p{{N}}_@-]|\.\p{{L}})"
         rf"(?:[/?#]{rest})?",
         "email": r"(?<![\p{L}\p{N}.@_+-])[\p{L}\p{N}_+-]++(?:\.[\p{L}\p{N}_+-]++)*+"
@@ -213,7 +224,8 @@ def _money(forms: Forms) -> dict[str, str]:
         rf"(?:(?P<after>{signs})(?![ ]?\d)"
         rf"|(?P<after>{led}|{codes}|{words}|{_any(forms.cents)}){_END}{_ABBREVIATED})"
     )
-    numbers = rf"(?P<low>{_NUMBER})[ ]?[-–][ ]?(?P<amount>{_NUMBER})"
+    low_factor = rf"(?:[ ]?(?P<low_factor>{_any(forms.factors)})(?=[ ]?[-–]))?"
+    numbers = rf"(?P<low>{_NUMBER}){low_factor}[ ]?[-–][ ]?(?P<amount>{_NUMBER})"
     return {
         "money_span": rf"{before}[ ]?{numbers}[ ]?(?P<factor>{_any(forms.factors)}){_END}"
         rf"|{numbers}[ ]?(?P<factor>{_any(forms.factors)})(?!\p{{Latin}})[ ]?{after}",
@@ -236,6 +248,7 @@ def _amounts(forms: Forms) -> dict[str, str]:
         rf"(?:[ -]?(?P<unit>{unit}){_END}{_ABBREVIATED})?",
         "measure": rf"{_SIGN}(?P<amount>{_NUMBER})"
         rf"(?:(?:[ ]|-)?(?P<unit>{unit})(?:/(?P<per>{per}))?{_END}{_ABBREVIATED}|(?P<unit>[xX×]){_END})",
+        "feet": r"(?P<feet>\d{1,3})′[ ]?(?P<inches>\d{1,2})″",
         "per": rf"(?<=\d)/(?P<per>{unit}){_END}",
     }
 
@@ -315,6 +328,7 @@ def _telephones(forms: Forms) -> dict[str, str]:
         "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?"
         r"(?:(?:[ .-]|(?<=\))|(?=\())\(?\d{1,4}\)?){1,6}+"
         r"(?!\d|[,.:/]\d|[ ]?%)|\+\d{7,15}(?!\d)",
+        "serial": rf"{_START}\d{{1,8}}(?:-\d{{1,8}}){{3,8}}+(?![\p{{L}}\p{{N}}-]|[.,:/]\d)",
         "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?!\d++-\d++(?!-|\d))(?=(?:[ -]?\d){{7}}))"
         rf"\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+"
         r"(?![\p{L}\p{N}%/-]|[,.:]\d)",

@@ -7,7 +7,7 @@ import regex
 
 from tts_app.language.base import Date, Time, Verbaliser, option
 
-RANGED = frozenset({"number", "money", "measure", "percent", "time", "date", "ordinal", "decade"})
+RANGED = frozenset({"number", "money", "measure", "percent", "time", "date", "ordinal", "decade", "lettered"})
 """Kinds of amounts that can be on both sides of a dash."""
 _EQUALS = regex.compile(r" ?=")
 _GOES_ON = regex.compile(r"-[\p{L}\p{N}]")

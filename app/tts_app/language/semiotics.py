@@ -76,7 +76,7 @@ from tts_app.language.text import ascii_digits, clean
 from tts_app.language.tidy import tidy
 from tts_app.language.units import unit_name
 
-__all__ = ["UNITS", "normalise", "parse_number", "words_of_tag"]
+__all__ = ["UNITS", "normalise", "parse_number", "roman_value", "words_of_tag"]
 
 LONGEST_NUMBER = 15
 """Most digits of a number; a longer one is read digit by digit."""
@@ -221,6 +221,7 @@ class _Scan:
         address = _SCHEME.sub("", written)
         host, _, rest = address.partition("/")
         host = host.partition("?")[0].partition("#")[0].partition(":")[0].rpartition("@")[2]
+        host = host.lower() if host.isupper() else host
         words = [f" {self._say.symbol('.')} ".join(self._label(label) for label in host.split(".") if label)]
         step = rest.partition("?")[0].partition("#")[0].partition("/")[0]
         if _PLAIN_STEP.fullmatch(step):
@@ -298,8 +299,9 @@ class _Scan:
             return self._number_at(match)
         currency = self._forms.currencies[match["before"] or match["after"]]
         factor, word = self._forms.factors[match["factor"]], match["factor"].lower()
-        if len(word) < 3 or not option(self._say, "money_span", None):
-            low, high, word = low * factor, high * factor, ""
+        low_factor = self._forms.factors[match["low_factor"]] if match["low_factor"] else factor
+        if len(word) < 3 or low_factor != factor or not option(self._say, "money_span", None):
+            low, high, word = low * low_factor, high * factor, ""
         return self._piece(match, "range", say_money_span(low, high, word, currency, self._say))
 
     def _percent(self, match: "regex.Match[str]") -> Piece:
@@ -329,13 +331,22 @@ class _Scan:
         unit = self._forms.units[match["unit"]]
         if match["per"]:
             unit = f"{unit}/{PER[match['per']]}"
-        return self._piece(match, "measure", self._quantity(amount, unit), amount, unit)
+        end = match.end()
+        if match[0].endswith(".") and _SENTENCE_NEXT.match(self._text, end):
+            end -= 1  # the full stop of the unit ends the sentence too
+        return Piece(match.start(), end, "measure", self._quantity(amount, unit), amount, unit)
 
     def _quantity(self, amount: Decimal, unit: str) -> str:
         try:
             return self._say.measure(amount, unit)
         except KeyError:
             return f"{self._say.number(amount)} {unit_name(self._say.locale, unit, amount)}"
+
+    def _feet(self, match: "regex.Match[str]") -> Piece:
+        parts = (
+            self._quantity(Decimal(match[unit]), key) for unit, key in (("feet", "ft"), ("inches", "inch"))
+        )
+        return self._piece(match, "measure", _join(parts))
 
     def _per(self, match: "regex.Match[str]") -> Piece:
         unit = unit_name(self._say.locale, self._forms.units[match["per"]], Decimal(1))
@@ -493,6 +504,10 @@ class _Scan:
             return self._number_at(match)
         return self._piece(match, "phone", self._telephone(list(groups), False))
 
+    def _serial(self, match: "regex.Match[str]") -> Piece:
+        """Say 978-3-16-148410-0 digit by digit, with a pause at each hyphen."""
+        return self._piece(match, "digits", ", ".join(map(self._say.digits, _DIGITS.findall(match[0]))))
+
     def _vanity(self, match: "regex.Match[str]") -> Piece:
         """Say 1-800-FLOWERS: the digits as a phone number, the letters as a word."""
         digits = self._telephone(_DIGITS.findall(match["prefix"]), match[0].startswith("+"))
@@ -625,7 +640,7 @@ class _Scan:
     def _lettered_number(self, match: "regex.Match[str]", number: str, letters: str) -> Piece:
         own: Callable[[str, str], str] | None = option(self._say, "lettered", None)
         said = own(number, letters) if own else _join([self._digit_run(number), self._say.letters(letters)])
-        return self._piece(match, "word", said)
+        return self._piece(match, "lettered", said)
 
     def _number(self, match: "regex.Match[str]") -> Piece:
         written = match["amount"]
@@ -646,6 +661,8 @@ class _Scan:
             return True
         if not 1000 < value < 1900:
             return False
+        if _ERA.match(self._text, match.end()):
+            return True
         if _YEAR_BESIDE.match(self._text, match.end()) or _YEARS_BEFORE.search(
             self._text, max(0, match.start() - 6), match.start()
         ):
@@ -708,7 +725,10 @@ class _Scan:
         written = match[0]
         start, end = match.span()
         if written.endswith("."):
-            said = self._dotted(written)
+            numeral = self._roman(written[:-1], start)
+            said = numeral or self._dotted(written)
+            if numeral:
+                return Piece(start, end - 1, "word", numeral)
             if said is not None:
                 closes = _LINE_END.match(self._text, end) or self._ends_sentence(written, start, end)
                 return Piece(start, end, "word", f"{said}." if closes else said)
@@ -724,14 +744,18 @@ class _Scan:
     def _roman(self, written: str, start: int) -> str | None:
         """Return the words of a Roman numeral where the word before it says that it is one."""
         own: Callable[[int, str], str | None] | None = option(self._say, "roman", None)
-        if own is None or not _ROMAN.fullmatch(written):
+        numeral = written.removesuffix("'s")
+        if own is None or not numeral or not _ROMAN.fullmatch(numeral):
             return None
         before = _LAST_WORD.search(self._text[max(0, start - 40) : start])
-        return own(_roman_value(written), before[1]) if before else None
+        said = own(roman_value(numeral), before[1]) if before else None
+        return f"{said}'s" if said and numeral != written else said
 
     def _plain(self, match: "regex.Match[str]") -> Piece | None:
         said = self._roman(match[0], match.start()) if match[0] in _ROMAN_LETTERS else None
         said = said or self._say.abbreviation(match[0])
+        if match[0] in _GREEK_SIGNS:
+            said = said or self._say.symbol(match[0]) or None
         return None if said is None or said == match[0] else self._piece(match, "word", said)
 
     def _dotted(self, written: str) -> str | None:
@@ -838,15 +862,19 @@ _MARKS = frozenset({5, 10, 20, 100})
 _ROMAN = regex.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN_LETTERS = frozenset("IVX")
+_GREEK_SIGNS = frozenset("αβγδθλµμπσφωΔΣΩ")
+"""Letters that are signs in other scripts than their own."""
 _NUMBER_PART = regex.compile(r"\d++|[.,]")
 _NAME_PART = regex.compile(r"\p{Latin}++|\d++|\.")
+_SENTENCE_NEXT = regex.compile(r"\s*+(?:$|\n)| \p{Lu}")
+_ERA = regex.compile(r" ?(?:AD|BC|CE|BCE)(?!\p{L})")
 _NEXT_CAPITAL = regex.compile(r" (\p{Lu}[\p{L}']*+)(?!\.)")
 _LINE_END = regex.compile(r" *+(?:\n|$)")
 _ADDRESS_NEXT = regex.compile(r" *+(?:https?:|www\.)")
 _TAG_NEXT = regex.compile(r"\s*+#\p{L}")
 _LAST_WORD = regex.compile(r"([\p{L}\p{M}]++)[.:]? ?$")
 _EMOTICONS = regex.compile(
-    r"(?<![\p{L}\p{N}])(?P<heart><3)(?![\d.,%])"
+    r"(?<![\p{L}\p{N}])(?P<heart><3)(?![\d%]|[.,]\d)"
     r"|(?<![^\s.,!?])(?:</3|(?:8-\)|[:;=][-'o^]?[)(DPpOo3/|\\]{1,3})|[:;]-?[*\]\[]|\^_*\^|[xX]D+|:'\()(?![\p{L}\p{N}/])"
 )
 """Faces made of marks: the heart is said, others are as silent as an emoji."""
@@ -890,7 +918,8 @@ def _measured_line(line: str) -> str:
     return _INCHES.sub(mark, line)
 
 
-def _roman_value(numeral: str) -> int:
+def roman_value(numeral: str) -> int:
+    """Return the number that a Roman numeral means."""
     values = [_ROMAN_VALUES[letter] for letter in numeral]
     return sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True))
 

@@ -66,6 +66,9 @@ class NewVoice:
     clip: Audio
     """Mono, at `CLIP_RATE`."""
     consent_clip: Audio
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+    """Keyed hash of the request, where it has a key."""
 
 
 class Clones:
@@ -83,7 +86,12 @@ class Clones:
         return self._vault
 
     def add(self, tenant: str, new: NewVoice, act: Act = UNRECORDED) -> ClonedVoice:
-        """Encrypt and store a voice. Raises NoVaultError, AuditError."""
+        """Encrypt and store a voice; return it, or the one that the same request made meanwhile.
+
+        Raises:
+            IdempotencyConflictError: its key was used for another request.
+            NoVaultError, AuditError: it cannot be stored.
+        """
         clip, consent_clip = (to_pcm16(audio).tobytes() for audio in (new.clip, new.consent_clip))
         parts = {
             "record": json.dumps(asdict(new.record)).encode(),
@@ -100,10 +108,21 @@ class Clones:
             gender=new.gender,
             digest=digest_of(new.id, _samples(clip), new.record.transcript),
             wrapped_key=wrapped_key,
+            idempotency_key=new.idempotency_key,
+            request_hash=new.request_hash,
             **sealed,
         )
-        self._voices.add(tenant, voice, act)
-        return voice
+        return self._voices.add(tenant, voice, act)
+
+    def repeated(self, tenant: str, key: str, request_hash: str) -> tuple[ClonedVoice, Record] | None:
+        """Return the voice that the same request made before; None if it is the first with its key.
+
+        Raises:
+            IdempotencyConflictError: the key was used for another request.
+            NoVaultError, VaultError: the voice cannot be read.
+        """
+        found = self._voices.repeated(tenant, ClonedVoice(idempotency_key=key, request_hash=request_hash))
+        return None if found is None else (found, self._record(found))
 
     def list(self, tenant: str) -> list[tuple[ClonedVoice, Record]]:
         """Return the voices that are not revoked. Raises NoVaultError, VaultError."""

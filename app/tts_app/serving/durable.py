@@ -21,7 +21,8 @@ from tts_app.speech import SpeechOptions, TextError, Utterance
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.audio import FRAME, AudioFile, AudioStore
 from tts_app.storage.database import AWAY, RETRY, recorded
-from tts_app.storage.speeches import Speech, Speeches, Status
+from tts_app.storage.pages import Page
+from tts_app.storage.speeches import Speech, Speeches, Status, Wanted
 from tts_app.telemetry import traces
 from tts_app.telemetry.about import Carried, about, carried
 from tts_app.telemetry.logs import log
@@ -121,10 +122,11 @@ class DurableSpeeches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def submit(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
-        """Accept a speech.
+    async def submit(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> Speech:
+        """Accept a speech; return it, or the one that a request at the same time made with its key.
 
         Raises:
+            IdempotencyConflictError: its key was used for another request.
             OverloadedError: too many are unfinished, and the tenant has its share of them.
             AuditError: it cannot be recorded.
         """
@@ -134,12 +136,22 @@ class DurableSpeeches:
             raise OverloadedError("Too many durable speeches are unfinished.", _BUSY_RETRY)
         wanted = _Wanted(speech.id, carried(), traces.carried())
         try:
-            await asyncio.to_thread(self._speeches.add, tenant, speech, act)
+            kept = await asyncio.to_thread(self._speeches.add, tenant, speech, act)
         except AWAY:
             # It may be stored: the connection can break after that.
             self._queue.put_nowait((tenant, wanted))
             raise
-        self._queue.put_nowait((tenant, wanted))
+        if kept.id == speech.id:
+            self._queue.put_nowait((tenant, wanted))
+        return kept
+
+    async def repeated(self, tenant: str, speech: Speech) -> Speech | None:
+        """Return the speech that the same request made before, or None. Raises IdempotencyConflictError."""
+        return await asyncio.to_thread(self._speeches.repeated, tenant, speech)
+
+    async def page(self, tenant: str, wanted: Wanted, limit: int, cursor: str | None) -> Page[Speech]:
+        """Return the speeches that are wanted, newest first. Raises UnknownCursorError."""
+        return await asyncio.to_thread(self._speeches.list, tenant, wanted, limit, cursor)
 
     async def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, or None."""

@@ -1,7 +1,6 @@
 """Metadata of the API's batches. Their items are in the ledger beside the audio."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,14 +17,14 @@ from sqlalchemy import (
     false,
     func,
     select,
-    tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
+from tts_app.storage.idempotency import Once, add_once, repeated
+from tts_app.storage.pages import Listed, Page, page_of
 from tts_app.tenants import DEFAULT_TENANT
 
 _FORGOTTEN = "-"
@@ -50,21 +49,12 @@ class BatchStatus(StrEnum):
         return self not in (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
 
-_CURSOR = re.compile(r"([0-9]+\.[0-9]+)~(batch_[0-9a-f]+)")
 _OPEN = [status.value for status in BatchStatus if not status.final]
 _ENDED = [status.value for status in BatchStatus if status.final]
 _REOPENED = [BatchStatus.PARTIALLY_FAILED.value, BatchStatus.FAILED.value, BatchStatus.CANCELLED.value]
 
 
-class IdempotencyConflictError(Exception):
-    """The idempotency key belongs to a batch that another request made."""
-
-
-class UnknownCursorError(ValueError):
-    """The cursor is not one that `Batches.list` returned."""
-
-
-class Batch(Base):
+class Batch(Once, Listed, Base):
     """A batch: posts, each to be spoken by every avatar. Its job, texts included, is kept with it."""
 
     __tablename__ = "batches"
@@ -82,8 +72,6 @@ class Batch(Base):
     started: Mapped[float | None]
     """When it first ran."""
     finished: Mapped[float | None]
-    idempotency_key: Mapped[str | None]
-    """The tenant's name for the request: a second request with it makes no second batch."""
     request_hash: Mapped[str]
     """Keyed hash of the request's body; a plain one if an earlier version stored it. It distinguishes a
     repeated request from another one with the same idempotency key, also when the texts are forgotten."""
@@ -108,6 +96,10 @@ class Batch(Base):
     texts_gone: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether they are forgotten: then it can be listed, heard and deleted, but not retried."""
 
+    def is_of_request(self, other: "Batch") -> bool:
+        """Compare the bodies too, as long as they are there: the secret of the hashes may have been lost."""
+        return self.request_hash == other.request_hash or (not self.texts_gone and self.job == other.job)
+
     @property
     def created_at(self) -> datetime:
         """When it was requested."""
@@ -122,15 +114,6 @@ class Batch(Base):
     def finished_at(self) -> datetime | None:
         """When it ended."""
         return None if self.finished is None else datetime.fromtimestamp(self.finished, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some batches, newest first."""
-
-    batches: Sequence[Batch]
-    next: str | None
-    """Cursor of the next page; None if this is the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,33 +138,19 @@ class Batches:
         """Store a new batch and return it; if its request is a repeated one, return the stored batch.
 
         Raises:
-            IdempotencyConflictError: the idempotency key is stored with another request's hash.
+            IdempotencyConflictError: the idempotency key is stored for another request.
         """
         batch.tenant = tenant
-        try:
-            with self._database.session(act) as session:
-                session.add(batch)
-                act.record(session, batch.id)
-        except IntegrityError:
-            # Of requests at the same time the constraint lets only the first one store its batch.
-            found = self.repeated(tenant, batch)
-            if found is None:
-                raise
-            return found
-        return batch
+        return add_once(self._database, batch, act)
 
     def repeated(self, tenant: str, batch: Batch) -> Batch | None:
         """Return the batch that the same request made before; None if it is the first with its key.
 
         Raises:
-            IdempotencyConflictError: the idempotency key is stored with another request's hash.
+            IdempotencyConflictError: the idempotency key is stored for another request.
         """
-        found = self._by_key(tenant, batch.idempotency_key)
-        if found is not None and not _is_same_request(found, batch):
-            raise IdempotencyConflictError(
-                "The idempotency key was used for another request: take a new one."
-            )
-        return found
+        batch.tenant = tenant
+        return repeated(self._database, batch)
 
     def get(self, tenant: str, batch_id: str) -> Batch | None:
         """Return a batch, detached, or None."""
@@ -190,20 +159,13 @@ class Batches:
         with self._database.session() as session:
             return session.scalar(select(Batch).where(*_the_one(tenant, batch_id)))
 
-    def list(self, tenant: str, limit: int, cursor: str | None = None) -> Page:
+    def list(self, tenant: str, limit: int, cursor: str | None = None) -> Page[Batch]:
         """Return at most `limit` batches, newest first; with `cursor`, those after the page that gave it.
 
         Raises:
             UnknownCursorError: no page gave that cursor.
         """
-        query = select(Batch).where(Batch.tenant == tenant)
-        query = query.order_by(Batch.created.desc(), Batch.id.desc()).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(tuple_(Batch.created, Batch.id) < tuple_(*_position(cursor)))
-        with self._database.session() as session:
-            found = session.scalars(query).all()
-        more = len(found) > limit
-        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+        return page_of(self._database, Batch, [Batch.tenant == tenant], limit, cursor)
 
     def unfinished(self) -> Sequence[tuple[str, str]]:
         """Return the tenants and ids of the batches of all tenants that are not final, oldest first."""
@@ -336,12 +298,6 @@ class Batches:
             session.merge(batch)
             act.record(session, batch.id, "undone")
 
-    def _by_key(self, tenant: str, key: str | None) -> Batch | None:
-        if key is None:
-            return None
-        with self._database.session() as session:
-            return session.scalar(select(Batch).where(Batch.tenant == tenant, Batch.idempotency_key == key))
-
     def _change(
         self,
         tenant: str,
@@ -361,11 +317,6 @@ class Batches:
         return changed
 
 
-def _is_same_request(found: Batch, batch: Batch) -> bool:
-    """Compare the bodies too, as long as they are there: the secret of the hashes may have been lost."""
-    return found.request_hash == batch.request_hash or (not found.texts_gone and found.job == batch.job)
-
-
 def _without_texts(job: str) -> str:
     """Return the spec of a job whose posts have no texts, but still their ids and languages."""
     spec = json.loads(job)
@@ -377,13 +328,3 @@ def _without_texts(job: str) -> str:
 def _the_one(tenant: str, batch_id: str) -> tuple[Any, Any]:
     """Return the conditions of the batch: another tenant's is found as little as one that does not exist."""
     return Batch.id == batch_id, Batch.tenant == tenant
-
-
-def _cursor(batch: Batch) -> str:
-    return f"{batch.created!r}~{batch.id}"
-
-
-def _position(cursor: str) -> tuple[float, str]:
-    if (found := _CURSOR.fullmatch(cursor)) is None:
-        raise UnknownCursorError(f"{cursor[:60]!r} is not a cursor that a page of batches gave.")
-    return float(found[1]), found[2]

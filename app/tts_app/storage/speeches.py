@@ -1,15 +1,18 @@
 """Metadata of durable speeches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, delete, func, null, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, Index, UniqueConstraint, delete, func, null, select, update
+from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
+from tts_app.storage.idempotency import Once, add_once, repeated
+from tts_app.storage.pages import Listed, Page, page_of
 from tts_app.tenants import DEFAULT_TENANT
 
 
@@ -31,11 +34,15 @@ Blob = bytes
 """The type, which `Speech.bytes` hides within the class."""
 
 
-class Speech(Base):
+class Speech(Once, Listed, Base):
     """A durable speech. Its text is kept only until it was spoken."""
 
     __tablename__ = "speeches"
-    __table_args__ = (Index("ix_speeches_tenant_bytes", "tenant", "bytes"),)
+    __table_args__ = (
+        UniqueConstraint("tenant", "idempotency_key", name="uq_speeches_tenant_idempotency_key"),
+        Index("ix_speeches_tenant_bytes", "tenant", "bytes"),
+        Index("ix_speeches_tenant_created_id", "tenant", "created", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant: Mapped[str] = mapped_column(server_default=DEFAULT_TENANT)
@@ -62,6 +69,12 @@ class Speech(Base):
     frames: Mapped[Blob | None]
     """Digests of the file's frames (`tts_app.storage.audio`); None if an earlier version stored it."""
     error: Mapped[str | None]
+    request_hash: Mapped[str | None]
+    """Keyed hash of the request's body, where it has an idempotency key."""
+
+    def is_of_request(self, other: "Speech") -> bool:
+        """Compare the hashes of the bodies."""
+        return self.request_hash == other.request_hash
 
     @property
     def created_at(self) -> datetime:
@@ -74,6 +87,33 @@ class Speech(Base):
         return None if self.finished is None else datetime.fromtimestamp(self.finished, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which speeches are listed; None: all."""
+
+    status: str | None = None
+    model: str | None = None
+    voice: str | None = None
+    start: float | None = None
+    """Seconds since the epoch: those that were requested then or later."""
+    end: float | None = None
+    """Those that were requested before."""
+
+    def conditions(self) -> Iterator[Any]:
+        """Yield what must hold of a speech."""
+        for name in ("status", "model", "voice"):
+            if (value := getattr(self, name)) is not None:
+                yield getattr(Speech, name) == value
+        if self.start is not None:
+            yield Speech.created >= self.start
+        if self.end is not None:
+            yield Speech.created < self.end
+
+
+_BODIES = (defer(Speech.text), defer(Speech.options), defer(Speech.frames))
+"""What may be long and a list does not need."""
+
+
 class Speeches:
     """The table of speeches. Blocking: call it in a thread.
 
@@ -83,12 +123,32 @@ class Speeches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> None:
-        """Store a new speech. Raises AuditError."""
+    def add(self, tenant: str, speech: Speech, act: Act = UNRECORDED) -> Speech:
+        """Store a new speech and return it; if its request is a repeated one, return the stored speech.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is stored for another request.
+            AuditError: it cannot be recorded.
+        """
         speech.tenant = tenant
-        with self._database.session(act) as session:
-            session.add(speech)
-            act.record(session, speech.id)
+        return add_once(self._database, speech, act)
+
+    def repeated(self, tenant: str, speech: Speech) -> Speech | None:
+        """Return the speech that the same request made before; None if it is the first with its key.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is stored for another request.
+        """
+        speech.tenant = tenant
+        return repeated(self._database, speech)
+
+    def list(self, tenant: str, wanted: Wanted, limit: int, cursor: str | None = None) -> Page[Speech]:
+        """Return at most `limit` of the speeches that are wanted, newest first, without texts and options.
+
+        With `cursor`, those after the page that gave it. Raises UnknownCursorError.
+        """
+        conditions = [Speech.tenant == tenant, *wanted.conditions()]
+        return page_of(self._database, Speech, conditions, limit, cursor, options=_BODIES)
 
     def get(self, tenant: str, speech_id: str) -> Speech | None:
         """Return a speech, detached, or None."""

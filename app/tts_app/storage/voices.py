@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from tts_app.storage.acts import UNRECORDED, Act
 from tts_app.storage.database import Base, Database, storable
+from tts_app.storage.idempotency import Once, add_once, repeated
 
 
-class ClonedVoice(Base):
+class ClonedVoice(Once, Base):
     """A cloned voice."""
 
     __tablename__ = "voices"
+    __table_args__ = (UniqueConstraint("tenant", "idempotency_key", name="uq_voices_tenant_idempotency_key"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant: Mapped[str] = mapped_column(index=True)
@@ -35,8 +37,16 @@ class ClonedVoice(Base):
     """Its name, transcript, consent and what was measured."""
     clip: Mapped[bytes | None]
     consent_clip: Mapped[bytes | None]
+    request_hash: Mapped[str | None]
+    """Keyed hash of the request, where it has an idempotency key. Both are forgotten with the voice."""
+
+    def is_of_request(self, other: "ClonedVoice") -> bool:
+        """Compare the hashes of the requests."""
+        return self.request_hash == other.request_hash
 
 
+_FORGOTTEN = ("wrapped_key", "record", "clip", "consent_clip", "idempotency_key", "request_hash")
+"""What a voice that was revoked does not keep."""
 _CLIPS = (defer(ClonedVoice.clip), defer(ClonedVoice.consent_clip))
 
 
@@ -49,12 +59,24 @@ class ClonedVoices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, voice: ClonedVoice, act: Act = UNRECORDED) -> None:
-        """Store a new voice. Raises AuditError."""
+    def add(self, tenant: str, voice: ClonedVoice, act: Act = UNRECORDED) -> ClonedVoice:
+        """Store a new voice and return it; if its request is a repeated one, return the stored voice.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is stored for another request.
+            AuditError: it cannot be recorded.
+        """
         voice.tenant = tenant
-        with self._database.session(act) as session:
-            session.add(voice)
-            act.record(session, voice.id)
+        return add_once(self._database, voice, act)
+
+    def repeated(self, tenant: str, voice: ClonedVoice) -> ClonedVoice | None:
+        """Return the voice that the same request made before; None if it is the first with its key.
+
+        Raises:
+            IdempotencyConflictError: the idempotency key is stored for another request.
+        """
+        voice.tenant = tenant
+        return repeated(self._database, voice)
 
     def get(self, tenant: str, voice_id: str, *, with_clip: bool = False) -> ClonedVoice | None:
         """Return a voice, revoked or not, detached; None if the tenant never had it.
@@ -86,7 +108,7 @@ class ClonedVoices:
         """
         if not storable(voice_id):
             return None
-        nothing = dict.fromkeys(("wrapped_key", "record", "clip", "consent_clip"))
+        nothing = dict.fromkeys(_FORGOTTEN)
         change = update(ClonedVoice).where(*_the_one(tenant, voice_id), ClonedVoice.revoked.is_(None))
         change = change.values(revoked=now, **nothing)
         with self._database.forgetting(act) as session:

@@ -36,8 +36,13 @@ BATCH = {
     "avatars": {"locales": ["en-US"]},
     "retries": 0,
 }
+SHOWN_ELSEWHERE = {"/v1/audio/speech/stream"}
+"""Routes that OpenAPI cannot list: a WebSocket."""
 ROUTES = [
-    (f"{method} {route.path}", route.include_in_schema or route.path.startswith("/ray"))
+    (
+        f"{method} {route.path}",
+        route.include_in_schema or route.path in SHOWN_ELSEWHERE or route.path.startswith("/ray"),
+    )
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute) and route.path.startswith(("/v1", "/ray"))

@@ -581,3 +581,119 @@ async def test_damaged_audio_is_not_sent(api: Any) -> None:
     for headers in ({}, {"range": f"bytes={len(whole) - 1}-"}):
         answer = await api.client.get(address, headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "file_damaged")
+
+
+# Lists
+
+
+async def listed(api: Any, **query: Any) -> dict[str, Any]:
+    answer = await api.client.get(PATH, params=query)
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+async def test_speeches_are_listed_page_by_page_newest_first(api: Any) -> None:
+    assert await listed(api) == {"object": "list", "data": [], "has_more": False, "next": None}
+    speeches = [await made(api, text=f"one {number}") for number in range(5)]
+    first = await listed(api, limit=2)
+    await made(api, text="a newer one shifts nothing")
+    second = await listed(api, limit=2, cursor=first["next"])
+    last = await listed(api, limit=2, cursor=second["next"])
+    assert first["data"] + second["data"] + last["data"] == speeches[::-1]
+    assert [page["has_more"] for page in (first, second, last)] == [True, True, False]
+    assert last["next"] is None
+
+
+async def test_speeches_are_filtered(api: Any, until: Any) -> None:
+    female = await made(api)
+    male = await made(api, gender="male")
+    api.model.gate.clear()
+    running = (await api.client.post(PATH, json=BODY)).json()
+    await until(lambda: running["id"] in api.context.durable._progress)
+
+    async def found(**query: Any) -> list[str]:
+        return [speech["id"] for speech in (await listed(api, **query))["data"]]
+
+    assert await found(status="done") == [male["id"], female["id"]]
+    assert await found(status="running") == [running["id"]]
+    assert await found(voice="male_en-US") == [male["id"]]
+    assert await found(model="kokoro", status="done", voice="female_en-US") == [female["id"]]
+    assert await found(model="other") == []
+    assert await found(**{"from": male["created"], "to": running["created"]}) == [male["id"]]
+    assert await found(to=female["created"]) == []
+    api.model.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("query", "param", "code"),
+    [
+        ({"status": "sung"}, "status", "invalid_value"),
+        ({"limit": 0}, "limit", "invalid_value"),
+        ({"limit": 101}, "limit", "invalid_value"),
+        ({"from": "yesterday"}, "from", "invalid_value"),
+        ({"to": "2026-01-01T00:00:00"}, "to", "invalid_value"),
+        ({"cursor": "7"}, "cursor", "unknown_cursor"),
+        ({"cursor": "1e400~speech_1"}, "cursor", "unknown_cursor"),
+        ({"locale": "en"}, "locale", "unknown_parameter"),
+    ],
+)
+async def test_a_wrong_filter_is_named(api: Any, query: dict[str, Any], param: str, code: str) -> None:
+    answer = await api.client.get(PATH, params=query)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, param, code)
+
+
+# Repeated requests
+
+NAMED = {"Idempotency-Key": "welcome of 7 May"}
+
+
+async def test_a_repeated_request_makes_no_second_speech(api: Any) -> None:
+    first = await api.client.post(PATH, json=BODY, headers=NAMED)
+    assert first.status_code == 202
+    again = await api.client.post(PATH, json=BODY, headers={**NAMED, "prefer": "wait=20"})
+    assert again.status_code == 200
+    assert again.headers["location"] == first.headers["location"]
+    assert (again.json()["id"], again.json()["status"]) == (first.json()["id"], "done")
+    late = await api.client.post(PATH, json=BODY, headers=NAMED)
+    assert (late.status_code, late.json()) == (200, again.json()), "also when its text is forgotten"
+    assert len((await listed(api))["data"]) == 1
+
+
+async def test_a_repeated_request_gets_its_speech_though_its_voice_has_gone(api: Any) -> None:
+    speech = (await api.client.post(PATH, json=BODY, headers={**NAMED, "prefer": "wait=20"})).json()
+    api.context.service.reconfigure([])
+    assert (await api.client.post(PATH, json=BODY, headers=NAMED)).json() == speech
+
+
+async def test_a_key_is_of_one_request(api: Any) -> None:
+    await api.client.post(PATH, json=BODY, headers=NAMED)
+    other = await api.client.post(PATH, json={**BODY, "speed": 1.5}, headers=NAMED)
+    error = other.json()["error"]
+    assert (other.status_code, error["code"], error["param"]) == (
+        409,
+        "idempotency_conflict",
+        "Idempotency-Key",
+    )
+    assert NAMED["Idempotency-Key"] in error["message"]
+    renamed = await api.client.post(PATH, json=BODY, headers={"Idempotency-Key": "another"})
+    assert renamed.status_code == 202
+
+
+async def test_a_key_is_free_again_when_its_speech_is_deleted(api: Any) -> None:
+    first = await api.client.post(PATH, json=BODY, headers={**NAMED, "prefer": "wait=20"})
+    await api.client.delete(first.headers["location"])
+    again = await api.client.post(PATH, json=BODY, headers=NAMED)
+    assert again.status_code == 202
+    assert again.json()["id"] != first.json()["id"]
+
+
+async def test_of_requests_at_the_same_time_one_makes_the_speech_and_reserves(api: Any) -> None:
+    api.model.gate.clear()
+    answers = await asyncio.gather(*(api.client.post(PATH, json=BODY, headers=NAMED) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
+    (speech,) = {answer.json()["id"] for answer in answers}
+    assert list(api.context.metering._held) == [speech]
+    api.model.gate.set()
+    assert (await ended(api, f"{PATH}/{speech}"))["status"] == "done"

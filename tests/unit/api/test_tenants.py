@@ -42,12 +42,15 @@ SHARED = {
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/completions"),
     ("GET", "/v1/audio/voices"),
+    ("GET", "/v1/audio/models"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/audio/models"),
     ("GET", "/v1/models/{name}"),
 }
 """Routes that show and keep nothing of a tenant: the models are everybody's."""
 MADE_AND_LISTED = {
     ("POST", "/v1/speech"),
+    ("GET", "/v1/speech"),
     ("POST", "/v1/batches"),
     ("GET", "/v1/batches"),
     ("POST", "/v1/keys"),
@@ -321,3 +324,15 @@ async def test_full_queue_of_stored_speeches_takes_another_tenant_s(start: Start
     statuses = [(await tenant.ask("POST", "/v1/speech", SPEECH)).status_code
                 for tenant in (flood, flood, flood, flood, hotel, hotel, hotel)]  # fmt: skip
     assert statuses == [202, 202, 202, 429, 202, 202, 429]
+
+
+async def test_speeches_and_their_keys_are_each_tenant_s_own(still: Any) -> None:
+    hotel, clinic = Tenant(still, "hotel"), Tenant(still, "clinic")
+    ours, theirs = [
+        await tenant.ask("POST", "/v1/speech", SPEECH, **{"Idempotency-Key": "same"})
+        for tenant in (hotel, clinic)
+    ]
+    assert (ours.status_code, theirs.status_code) == (202, 202)
+    for tenant, made in ((hotel, ours), (clinic, theirs)):
+        page = (await tenant.ask("GET", "/v1/speech")).json()
+        assert [speech["id"] for speech in page["data"]] == [made.json()["id"]]

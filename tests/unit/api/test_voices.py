@@ -345,3 +345,45 @@ async def test_acts_are_audited(start: Start) -> None:
         ("voice.clone", voice["id"], "done"),
         ("voice.revoke", voice["id"], "done"),
     ]
+
+
+async def post_named(api: Any, key: str, **fields: str) -> httpx.Response:
+    files = {name: (f"{name}.bin", data) for name, data in FILES.items()}
+    data = {**FIELDS, **fields}
+    answer: httpx.Response = await api.client.post(
+        "/v1/voices", data=data, files=files, headers={"Idempotency-Key": key}
+    )
+    return answer
+
+
+async def test_a_repeated_request_makes_no_second_voice(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await post_named(api, "front desk")
+    assert first.status_code == 201, first.text
+
+    def decoded_again(*_: Any) -> None:
+        raise AssertionError("a repeated request costs no decoding")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tts_app.api.voices.check_recording", decoded_again)
+        again = await post_named(api, "front desk")
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert again.headers["Location"] == first.headers["Location"]
+    other = await post_named(api, "front desk", name="Back office")
+    assert refusal(other) == (409, "Idempotency-Key", "idempotency_conflict")
+    assert len((await api.client.get("/v1/voices")).json()["data"]) == 1
+
+
+async def test_a_key_is_free_again_when_its_voice_is_revoked(api: Any, tmp_path: Path) -> None:
+    first = await post_named(api, "front desk")
+    await api.client.delete(first.headers["Location"])
+    assert b"front desk" not in written(tmp_path)
+    again = await post_named(api, "front desk")
+    assert again.status_code == 201
+    assert again.json()["id"] != first.json()["id"]
+
+
+async def test_a_repeated_request_is_answered_where_there_is_no_room_for_another(start: Start) -> None:
+    api = await start(max_voices=1)
+    first = await post_named(api, "front desk")
+    assert (await post_named(api, "front desk")).json() == first.json()
+    assert (await post_named(api, "back office")).status_code == 429

@@ -9,6 +9,7 @@ from tts_app.language.arabic.counting import oblique
 from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.numbers import ArabicVerbaliser
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import CODES
 from tts_app.language.notation import CURRENCIES
 
 STANDARD, EGYPT, EMIRATES = (ArabicVerbaliser(locale) for locale in ("ar-SA", "ar-EG", "ar-AE"))
@@ -153,3 +154,82 @@ def test_verbaliser_says_every_unit_and_currency_in_arabic_letters(locale):
     for reading in said:
         assert reading.strip()
         assert not any(char.isascii() and not char.isspace() for char in reading), reading
+
+
+@pytest.mark.parametrize("locale", ["ar-SA", "ar-EG", "ar-AE"])
+def test_every_currency_in_use_has_an_arabic_name_that_is_counted(locale):
+    verbaliser = ArabicVerbaliser(locale)
+    for code in CODES:
+        for amount in ("1", "2", "7", "11", "100", "3.5"):
+            said = bare(verbaliser.money(Decimal(amount), code))
+            assert not any(char.isascii() and char.isalnum() for char in said), (code, said)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        ("1", "KWD", "دينار كويتي واحد"),
+        ("2", "KWD", "ديناران كويتيان"),
+        ("9", "BHD", "تسعة دنانير بحرينية"),
+        ("30", "JOD", "ثلاثون دينارا أردنيا"),
+        ("3", "TRY", "ثلاث ليرات تركية"),
+        ("2", "TRY", "ليرتان تركيتان"),
+        ("12", "SEK", "اثنتا عشرة كرونة سويدية"),
+        ("5", "HKD", "خمسة دولارات هونغ كونغ"),
+        ("1.250", "OMR", "ريال عماني واحد ومئتان وخمسون بيسة"),
+        ("0.5", "TND", "خمسمئة مليم"),
+        ("2.345", "SAR", "اثنان فاصلة ثلاثة أربعة خمسة ريال"),
+        ("1000000", "EGP", "مليون جنيه مصري"),
+        ("12000", "USD", "اثنا عشر ألف دولار"),
+        ("200", "QAR", "مئتا ريال قطري"),
+    ],
+)
+def test_money_of_any_country_is_counted(amount, currency, said):
+    assert bare(STANDARD.money(Decimal(amount), currency)) == said
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "said"),
+    [
+        (1, 2, "نصف"),
+        (2, 3, "ثلثان"),
+        (3, 4, "ثلاثة أرباع"),
+        (7, 10, "سبعة أعشار"),
+        (5, 16, "خمسة على ستة عشر"),
+    ],
+)
+def test_fraction_has_its_name_up_to_tenths(above, below, said):
+    assert bare(STANDARD.fraction(Decimal(above), Decimal(below))) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "masculine", "feminine"),
+    [
+        (1, "الأول", "الأولى"),
+        (3, "الثالث", "الثالثة"),
+        (11, "الحادي عشر", "الحادية عشرة"),
+        (19, "التاسع عشر", "التاسعة عشرة"),
+        (42, "الثاني والأربعون", "الثانية والأربعون"),
+        (100, "المئة", "المئة"),
+        (101, "الأول بعد المئة", "الأولى بعد المئة"),
+    ],
+)
+def test_ordinal_has_the_gender_of_its_noun(value, masculine, feminine):
+    assert bare(STANDARD.counting.ordinal(value)) == masculine
+    assert bare(STANDARD.counting.ordinal(value, feminine=True)) == feminine
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "said"),
+    [
+        (14, "لويس", "الرابع عشر"),
+        (2, "العالمية", "الثانية"),
+        (2, "إليزابيث", "الثانية"),
+        (1, "القرن", "الأول"),
+        (10, "مالكوم", None),
+        (3, "Rocky", None),
+    ],
+)
+def test_roman_numeral_is_an_ordinal_after_a_word_that_is_numbered(value, before, said):
+    words = STANDARD.roman(value, before)
+    assert words is None if said is None else bare(words) == said

@@ -10,11 +10,11 @@ from tts_app.storage.batches import (
     Batch,
     Batches,
     BatchStatus,
-    IdempotencyConflictError,
     OpenBatches,
-    UnknownCursorError,
 )
 from tts_app.storage.database import Database
+from tts_app.storage.idempotency import IdempotencyConflictError
+from tts_app.storage.pages import UnknownCursorError
 
 TENANT = "hotel"
 FINAL = [status for status in BatchStatus if status.final]
@@ -190,14 +190,14 @@ def test_batches_pages_have_each_batch_once_newest_first(batches: Batches) -> No
     sizes = []
     while True:
         page = batches.list(TENANT, 2, cursor)
-        seen += [found.id for found in page.batches]
-        sizes.append(len(page.batches))
+        seen += [found.id for found in page.rows]
+        sizes.append(len(page.rows))
         if page.next is None:
             break
         cursor = page.next
-        batches.finish(TENANT, page.batches[-1].id, BatchStatus.FAILED, finished=1.0)
+        batches.finish(TENANT, page.rows[-1].id, BatchStatus.FAILED, finished=1.0)
         batches.delete_ended(
-            TENANT, page.batches[-1].id
+            TENANT, page.rows[-1].id
         )  # a page goes on though the batch it ended with is gone
         batches.add(TENANT, batch(100 + len(seen), created=9000.0))  # and newer ones do not shift it
     assert seen == [f"batch_{number:04x}" for number in range(6, -1, -1)]
@@ -205,7 +205,7 @@ def test_batches_pages_have_each_batch_once_newest_first(batches: Batches) -> No
 
 
 def test_batches_has_no_page_after_a_page_that_is_just_full(batches: Batches) -> None:
-    assert (batches.list(TENANT, 2).batches, batches.list(TENANT, 2).next) == ([], None)
+    assert (batches.list(TENANT, 2).rows, batches.list(TENANT, 2).next) == ([], None)
     for number in range(2):
         batches.add(TENANT, batch(number))
     assert batches.list(TENANT, 2).next is None
@@ -260,7 +260,7 @@ def test_batches_adds_one_batch_for_many_requests_with_one_key(batches: Batches)
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(add, range(8)))
     assert len(ids) == 1
-    assert [found.id for found in batches.list(TENANT, 10).batches] == list(ids)
+    assert [found.id for found in batches.list(TENANT, 10).rows] == list(ids)
 
 
 def test_batches_of_another_tenant_are_not_there(batches: Batches) -> None:
@@ -269,7 +269,7 @@ def test_batches_of_another_tenant_are_not_there(batches: Batches) -> None:
     before = batches.get(TENANT, "batch_0001")
     for tenant in ("clinic", "default", ""):
         assert batches.get(tenant, "batch_0001") is None
-        assert batches.list(tenant, 10).batches == []
+        assert batches.list(tenant, 10).rows == []
         assert not batches.running(tenant, "batch_0001", started=2.0)
         assert not batches.progress(tenant, "batch_0001", total=9, done=9, failed=0, skipped=0)
         assert not batches.finish(tenant, "batch_0001", BatchStatus.CANCELLED, finished=2.0)

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from tts_app.settings import Settings
-from tts_app.storage import api_keys, audit, usage  # noqa: F401 - their tables are part of the metadata
+from tts_app.storage import api_keys, audit, usage, voices  # noqa: F401 - their tables are part of the metadata
 from tts_app.storage.batches import Batch, Batches
 from tts_app.storage.database import Base, Database, DatabaseError, migrations
 from tts_app.storage.speeches import Speech, Speeches
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012"]
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_migrations_go_up_and_down_through_every_revision(engine: Engine) -> Non
         "0009": {"alembic_version", "speeches", "batches", "api_keys", "audit"},
         "0010": {"alembic_version", "speeches", "batches", "api_keys", "audit", "usage"},
         "0011": {"alembic_version", "speeches", "batches", "api_keys", "audit", "usage", "voices"},
+        "0012": {"alembic_version", "speeches", "batches", "api_keys", "audit", "usage", "voices"},
     }
     with engine.begin() as connection:
         config = migrations(connection)

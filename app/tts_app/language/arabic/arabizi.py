@@ -57,6 +57,12 @@ _INITIAL = re.compile(r"(?<![A-Za-z0-9'])[357][aeiou][a-z]{2,}")
 _PARTICIPLE = re.compile(r"^([^aeiou']{1,2})a([^aeiou']{1,2}[ei][^aeiou']{1,2})$")
 """3amel, 3aref: the first vowel of an active participle is long."""
 _AMOUNTS = word_set("eur euro euros aed egp aud inch inches ounces items options evenings elements")
+_LIKELY = re.compile(r"[a-z]{3,}[357]|[a-z]+[28][a-z]*|[235789][a-z]{3,}|[a-z]{1,2}[357]", re.IGNORECASE)
+"""What may be Arabizi or an English word with a number: only beside one of `_OWN_WORDS`."""
+_OWN_WORDS = word_set(
+    "ana enta enti inta inti el ya mesh msh mish fel awy awi keda kda bas eh eih leh fen feen da dah dol "
+    "lel 3ala 3ayez 3ayz ma3 shokran yalla kwayes habibi wallah howa heya e7na bokra delwa2ty gedan"
+)
 _TOKEN = re.compile(r"[A-Za-z0-9'][A-Za-z0-9']*+")
 _ROW = re.compile(r"[A-Za-z0-9'][A-Za-z0-9' ]*+")
 _ARABIZI_WORD = re.compile(r"(?=[235-9']*[a-z])[A-Z]?[a-z235-9']{1,24}", re.IGNORECASE)
@@ -70,9 +76,11 @@ class Arabizi:
 
     def written(self, text: str) -> str:
         """Return the text with its Arabizi in Arabic letters; English words with digits stay."""
-        if not any(char in text for char in "2356789") or not any(map(_is_certain, _TOKEN.findall(text))):
+        if not any(char in text for char in "2356789"):
             return text
-        return _ROW.sub(self._row, text)
+        tokens = _TOKEN.findall(text)
+        likely = any(map(_is_likely, tokens)) and any(token.lower() in _OWN_WORDS for token in tokens)
+        return _ROW.sub(self._row, text) if likely or any(map(_is_certain, tokens)) else text
 
     def _row(self, match: re.Match[str]) -> str:
         row = match[0]
@@ -110,6 +118,11 @@ def _is_certain(token: str) -> bool:
     if "8" in token and not any(digit in token for digit in "35679"):
         return False
     return not any(part in latin.WORDS and len(part) > 2 for part in parts)
+
+
+def _is_likely(token: str) -> bool:
+    rest = re.sub(r"\d", "", token.lower())
+    return bool(_LIKELY.fullmatch(token)) and rest not in latin.WORDS and rest not in _AMOUNTS
 
 
 def spelled(word: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from unicodedata import normalize
 
 from tts_app.language.arabic import nouns, words
 from tts_app.language.arabic.counting import oblique
@@ -9,9 +10,10 @@ from tts_app.language.text import word_set
 
 _VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0650\u0652][ء-ي\u064b-\u0652\u0670]*+"
 _PREPOSITIONS = word_set(
-    "في مع من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين عند دون فوق تحت ضمن "
-    "طوال طيلة مدار مدى كل عام سنة لعام لسنة بعام مدة لمدة بمدة بسعر لسعر بقيمة بمبلغ مبلغ لعدد بعدد "
-    "بعمر عمر بنسبة بخصم بتكلفة بوزن بطول بعرض بارتفاع بمساحة بسعة بمسافة لفترة بحوالي بنحو لحوالي"
+    "في مع من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين يوم عند "
+    "دون فوق تحت ضمن طوال طيلة مدار مدى كل عام سنة لعام لسنة بعام أفضل أكبر أهم أجمل أشهر أول "
+    "آخر أقوى أسرع أعلى أطول أحدث أقرب مدة لمدة بمدة بسعر لسعر بقيمة بمبلغ مبلغ لعدد بعدد بعمر "
+    "عمر بنسبة بخصم بتكلفة بوزن بطول بعرض بارتفاع بمساحة بسعة بمسافة لفترة بحوالي بنحو لحوالي"
 )
 """Prepositions, and nouns that a number directly after them belongs to."""
 _VERBS = word_set(
@@ -24,7 +26,7 @@ _VERBS = word_set(
 """Verbs that have their subject in them, so that a number directly after them is their object."""
 _VERB = rf"[وف]?(?:{'|'.join(sorted(_VERBS))}|[ء-ي]{{2,10}}وا)"
 _AFTER_ONE = rf"[وف]?(?:{'|'.join(sorted(_PREPOSITIONS))})(?:[ ][وف]?ال[ء-ي]{{2,20}}(?=[ ]ال))?"
-_WITH_ONE = r"(?=(?:وَ)?[بل]ِ)"
+_WITH_ONE = r"(?=(?:وَ)?(?:[بل]ِ|كَ))"
 _GOVERNED = re.compile(
     rf"(?<!\S)(?:{_AFTER_ONE}|{_VERB}|{_WITH_ONE})(?P<said>(?:[ ]?{_VOWELLED})(?:[ ]{_VOWELLED})*+)"
 )
@@ -68,11 +70,13 @@ def _number_words() -> frozenset[str]:
     ]
     counted = [*words.UNITS.values(), *words.CURRENCIES.values(), *words.FRACTIONS["ar-SA"].values()]
     said += [noun.two for noun in (*counted, *nouns.COUNTED.values(), *nouns.HEADS.values())]
+    said += [noun.two.removesuffix("ن") for noun in nouns.COUNTED.values()]
     said += ["مِئَتَا", "أَلْفَا", "مِلْيُونَا", "مِلْيَارَا", words.NUMBER_WORDS["ar-SA"]["minus"]]
-    return frozenset(phrase.split(" ")[0].removeprefix("ال") for phrase in said)
+    return frozenset(normalize("NFC", phrase.split(" ")[0].removeprefix("ال")) for phrase in said)
 
 
 def _is_number_word(word: str) -> bool:
+    word = normalize("NFC", word)
     for prefix in ("وَ", "بِ", "لِ", "كَ", "ال"):
         word = word.removeprefix(prefix)
     return word in _number_words() or word.endswith("َتَان")

@@ -60,6 +60,21 @@ _SCALES = MappingProxyType(
     }
 )
 _PERCENT_FIRST = re.compile(rf"(?<![\d%])%[ ]?(?P<number>{NUMBER})(?![%\d])")
+_GLUED = re.compile(r"(?<=[ء-ي]{2})(?<!كم)(?<!سم)(?<!مم)(?=\d)")
+"""Between a word and a number that follows without a blank (السعر200); و ب ل ف ك are one word with it."""
+_MORE_THAN = re.compile(
+    rf"(?P<of>من[ ])?(?<![\w)\].,+])(?:\+(?P<after>{NUMBER})|(?P<before>{NUMBER})\+)"
+    rf"(?=[ ]?(?!درج){LETTER}{{3}})"
+)
+"""A plus beside a number of things: +500 عميل, 50+ فرعا."""
+_ABROAD = re.compile(r"(?<![\w+])\+(?P<groups>\d{1,3}(?:[ .-]?\(?\d{1,9}\)?){1,6}+)(?![\w%])")
+_LINE = re.compile(r"(?<![\w+])(?P<area>0\d{1,3})[- /](?P<number>\d{6,8})(?![\w%])")
+_RATIO = re.compile(
+    rf"(?P<word>{WORD_START}[وفب]?(?:نسبة|مقياس|معدل)[ ])(?P<first>\d{{1,4}}):(?P<second>\d{{1,6}})(?!\d)"
+)
+_SQUARED = re.compile(rf"{WORD_START}(?P<unknown>[سصع])\^(?P<power>\d{{1,2}})")
+_VOLUME = re.compile(rf"{WORD_START}ج[.]?[ ]?(?P<number>\d{{1,2}})[ ]?[،,]?[ ]?(?=ص)")
+_EDITION = re.compile(rf"{WORD_START}ط[.]?[ ]?(?=\d)")
 _ARTICLE_BEFORE = re.compile(r"(?<=[ء-ي]ـ)(?=\d)")
 """Between an article and a number, so that the scan sees where the number starts: الـ90s."""
 _UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^])|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
@@ -70,7 +85,7 @@ _BRACKETED = re.compile(rf"\((?P<number>\d{{1,4}})\)(?=[ ]?(?P<noun>{LETTER}{{2,
 _STRETCHED = re.compile(r"([ء-غف-ي])\1{2,}+")
 _ALLAH = re.compile(r"(?<=[اأو])ل{3,}+(?=ه)")
 _LAUGHTER = re.compile(rf"{WORD_START}ه{{3,}}+{WORD_END}")
-_TATWEEL = re.compile(r"(?<=[ء-ي\u064b-\u0652])ـ++(?=[ء-ي])|(?<=[ء-ي]{3})ـ++|ـ++(?=ـ)")
+_TATWEEL = re.compile(r"(?<=[ء-ي\u064b-\u0652])ـ++(?=[ء-ي])|(?<=[ء-ي]{3})(?<!ال)(?<!لل)ـ++|ـ++(?=ـ)")
 _TITLE = re.compile(
     rf"{WORD_START}(?P<title>أ\.?[ ]?د|ا\.?[ ]?د|د|أ|م|ا)[ ]?/[ ]?(?=(?P<name>{LETTER}{{3,20}}))"
     rf"|{WORD_START}(?P<dotted>(?:أ\.[ ]?)?د)\.[ ]?(?=(?P<named>{LETTER}{{2,20}}))"
@@ -90,8 +105,9 @@ _CALL = re.compile(
 _SERVICE = re.compile(rf"{FREE}(?P<first>9200|800)(?P<rest>\d{{5,7}}){ALONE}(?![ ]?[ء-ي]{{2}})")
 _ORDINAL = re.compile(
     rf"{WORD_START}(?:(?P<before>{LETTER}{{2,20}})[ ])?(?P<article>[وف]?(?:لل|[بك]?ال))ـ?[ ]?"
-    rf"(?P<value>\d{{1,4}}){ALONE}(?![A-Za-z])(?:[ ](?P<after>{LETTER}{{2,20}}){WORD_END})?"
+    rf"(?P<value>\d{{1,4}}){ALONE}(?![A-Za-z])(?:[ ](?P<after>{LETTER}{{2,20}}){WORD_END}(?!ـ))?"
 )
+_FIRST_OF_TWO = re.compile(rf"({LETTER}{{2,20}})[ ]الـ?[ ]?\d{{1,3}}[ ]$")
 _NUMBERED = re.compile(
     rf"{WORD_START}(?P<before>[وفب]?(?:الدور|الطابق|القرن|الدورة|النسخة|الذكرى|المرتبة|الجولة|للمرة|المرة)"
     rf"|للدور|للطابق|للقرن)[ ](?P<value>\d{{1,3}}){ALONE}(?![ ]?[-–])(?![A-Za-zء-ي])"
@@ -107,7 +123,7 @@ _LENGTH_AFTER = re.compile(rf"[ ](?:عمقا|طولا|عرضا|ارتفاعا|م
 _SIDE_METRES = re.compile(rf"(?<=[×xX*])(?P<number>[ ]?{NUMBER})[ ]?م(?!{LETTER}|[\d^ـ])")
 _JOINT = r"[ ]?[-–][ ]?|[ ](?:إلى|الى|حتى|أو|او|و)[ ]?"
 _COUNT = re.compile(
-    rf"(?:(?<![\w)\].,:/-])(?P<sign>-)|{FREE})(?:(?P<low>{NUMBER})(?P<joint>{_JOINT}))?(?P<amount>{NUMBER})(?!/\d)"
+    rf"(?:(?<![\w)\].,/-])(?P<sign>[-+])|{FREE})(?:(?P<low>{NUMBER})(?P<joint>{_JOINT}))?(?P<amount>{NUMBER})(?!/\d)"
     rf"(?:[ -](?P<above>\d)/(?P<below>\d{{1,2}})(?!\d)|[ ]?(?P<glyph>[{''.join(FRACTIONS)}]))?"
     rf"(?:[ ]?(?P<scale>{any_of(_SCALES)})(?!{LETTER}|[A-Za-z]))?"
     rf"(?:[ ]?(?P<noun>{LETTER}{{2,20}}){WORD_END}"
@@ -133,10 +149,16 @@ class Context:
         text = _TITLE.sub(_title, self._cleaned(text))
         if not any(map(str.isdigit, text)):
             return text
+        text = _ABROAD.sub(self._abroad, _GLUED.sub(" ", text))
+        text = _LINE.sub(lambda match: self._say.telephone([match["area"], match["number"]], False), text)
+        text = _RATIO.sub(r"\g<word>\g<first> إلى \g<second>", text)
+        text = _SQUARED.sub(self._squared, text)
+        text = _MORE_THAN.sub(_more_than, text)
         text = _UNKNOWN.sub(lambda match: words.LETTER_NAMES[match[0]], text)
         text = _PERCENT_FIRST.sub(r"\g<number>%", text)
         text = _HASH.sub(self._hash, _BOX.sub(self._box, text))
         text = _BRACKETED.sub(self._bracketed, text)
+        text = _VOLUME.sub(r"جُزْء \g<number>, ", _EDITION.sub("طَبْعَة ", text))
         text = _PAGE.sub("صَفْحَة ", _STREET.sub(_street, text))
         text = _CALL.sub(lambda match: f"{match['call']}{self._say.digits(match['number'])}", text)
         text = _SERVICE.sub(lambda match: self._say.telephone([match["first"], match["rest"]], False), text)
@@ -159,6 +181,17 @@ class Context:
         said = self._say.digits(number) if len(number) > 3 else number
         return f"{match['named']}{said}" if match["named"] else f"{words.SYMBOLS['#']} {said}"
 
+    def _abroad(self, match: re.Match[str]) -> str:
+        """Say a number with the code of its country in the groups in which it is written."""
+        groups = re.findall(r"\d+", match["groups"])
+        if len(groups) < 2 or not 8 <= sum(map(len, groups)) <= 15:
+            return match[0]
+        return self._say.telephone(groups, True)
+
+    def _squared(self, match: re.Match[str]) -> str:
+        letter, power = words.LETTER_NAMES[match["unknown"]], Decimal(match["power"])
+        return self._say.power(letter, self._say.number(power), power)
+
     def _box(self, match: re.Match[str]) -> str:
         return f"{words.ABBREVIATIONS['ص.ب']} {self._say.digits(match['number'])}"
 
@@ -174,7 +207,7 @@ class Context:
         if after and fold(after) in {fold(part) for part in (*words.AM_FORMS, *words.PM_FORMS)}:
             return match[0]
         counted = self._known.get(fold(after)) if after else None
-        owner = self._owner(before)
+        owner = self._owner(before or self._one_before(match))
         lead = f"{before} " if before else ""
         tail = f" {after}" if after else ""
         if counted and value > 2 and counted.plural == (3 <= value % 100 <= 10):
@@ -193,6 +226,12 @@ class Context:
             )
             said = self._count.ordinal(value, feminine=feminine)
         return f"{lead}{_attached(match['article'], said)}{tail}"
+
+    @staticmethod
+    def _one_before(match: re.Match[str]) -> str:
+        """Return the noun whose first number stands before another: الحلقة الـ 2 والـ 3."""
+        found = _FIRST_OF_TWO.search(match.string, max(0, match.start() - 40), match.start())
+        return found[1] if found and match["article"].startswith("و") else ""
 
     def _owner(self, before: str) -> Counted | None:
         """Return the definite noun before a number: a counted plural, or a numbered singular."""
@@ -214,7 +253,9 @@ class Context:
     def _lettered(self, match: re.Match[str]) -> str:
         """Say an Arabic letter after a number by its name: `شقة 12 باء`."""
         letter = (match["letter"] or match["apart"]).replace("أ", "ا")
-        if match["letter"] in {"م", "ص", "ه", "ج", "غ", "ك", "ل", "س"} and not self._at_place(match):
+        if match["letter"] in {"م", "ص", "ه", "ج", "غ", "ك", "ل", "س", "د", "ث"} and not self._at_place(
+            match
+        ):
             return match[0]  # a time of day, a currency or a unit
         return f"{match['glued'] or match['place']} {words.LETTER_NAMES[letter]}"
 
@@ -243,13 +284,13 @@ class Context:
             or self._is_year(match, amount, known)
         ):
             return match[0]
-        tail = match["per"].replace("/", f" {self._say.per} ") if match["per"] else ""
+        per = "فِي" if match.string.startswith("ال", match.end()) else self._say.per
+        tail = f" {per} " if match["per"] else ""
         if known is None:
             return self._scaled_alone(match, amount)
         agreed, rest = self._agreed(known, match["adjective"])
         said = self._quantity(match, amount, agreed, known)
-        if match["sign"]:
-            said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
+        said = self._signed(match["sign"], said)
         low = self._amount(match["low"]) if match["low"] else None
         if low is not None:
             said = self._ranged(
@@ -270,6 +311,12 @@ class Context:
             return None
         return self._known.get(fold(written)) or _guessed(written, int(amount), numbered)
 
+    def _signed(self, sign: str | None, said: str) -> str:
+        if not sign:
+            return said
+        word = words.SYMBOLS["+"] if sign == "+" else words.NUMBER_WORDS[self._say.locale]["minus"]
+        return f"{word} {said}"
+
     def _quantity(self, match: re.Match[str], amount: Decimal, noun: Noun, known: Counted) -> str:
         if match["scale"]:
             return self._count.scaled(amount, getattr(self._count.numerals, _SCALES[match["scale"]]), noun)
@@ -289,6 +336,8 @@ class Context:
             and bare(match["noun"]).endswith("ين")
         ):
             return oblique(noun.two)
+        if amount == 2 and self._say.locale == "ar-SA" and _measured(match["adjective"], known):
+            return noun.two.removesuffix("ن")
         return self._count.count(int(amount), noun)
 
     def _fraction(self, match: re.Match[str]) -> str | None:
@@ -321,8 +370,7 @@ class Context:
             if low is None:
                 return match[0]
             said = self._ranged(match, self._say.number(low), said)
-        if match["sign"]:
-            said = f"{words.NUMBER_WORDS[self._say.locale]['minus']} {said}"
+        said = self._signed(match["sign"], said)
         end = match.end("scale")
         return f"{said}{match.string[end : match.end()]}"
 
@@ -407,6 +455,19 @@ def _title(match: re.Match[str]) -> str:
     if len(title) > 1:
         return f"أُسْتَاذ{ending} دُكْتُور{ending} "
     return f"{_TITLES[title]}{ending} "
+
+
+def _measured(word: str | None, known: Counted) -> bool:
+    """Return whether a word is what is measured with a noun: 2 كوب أرز, not 2 كوب يوميا."""
+    if word is None or known.singular not in nouns.CONTAINERS or word in _NOT_OWNED:
+        return False
+    return not (
+        word.startswith(("ال", "و", "لل")) or word.endswith(("ا", "ً")) or money.is_adjective(bare(word))
+    )
+
+
+def _more_than(match: re.Match[str]) -> str:
+    return f"{match['of'] or 'أكثر من '}{match['after'] or match['before']}"
 
 
 def _street(match: re.Match[str]) -> str:

@@ -7,8 +7,10 @@ words of `arabic.words`, which are vowelled: the diacritiser need not guess them
 
 import re
 from decimal import Decimal
+from unicodedata import normalize
 
 from tts_app.language.arabic import nouns, words
+from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.words import Noun
 
 LARGEST = 10**12
@@ -125,10 +127,11 @@ class Counting:
     # -- fractions
 
     def fraction(self, above: int, below: int) -> str:
-        """Say a fraction by its name up to tenths: `ثلاثة أرباع`; then `خمسة من ستة عشر`."""
+        """Say a fraction by its name up to tenths: `ثلاثة أرباع`; then `خمسة على ستة عشر`."""
         named = words.FRACTIONS[self.locale].get(below)
         if named is None or not 0 < above < below:
-            return f"{self.cardinal(above)} {words.NUMBER_WORDS[self.locale]['of']} {self.cardinal(below)}"
+            say = words.NUMBER_WORDS[self.locale]["of"] if below in {10, 100, 1000} else words.SYMBOLS["/"]
+            return f"{self.cardinal(above)} {say} {self.cardinal(below)}"
         return named.one if above == 1 else self.count(above, named)
 
     # -- words of the dialects
@@ -192,8 +195,11 @@ def _numerals_that_decline() -> dict[str, str]:
     forms |= {word for noun in counted if not noun.invariant for word in noun.two.split(" ")}
     forms |= {dual.removesuffix("ن") for dual in _INDEFINITE_DUALS}
     forms |= {"اِثْنَا", "اِثْنَتَا"}
+    forms |= {
+        noun.two.removesuffix("ن") for one, noun in nouns.COUNTED.items() if bare(one) in nouns.CONTAINERS
+    }
     return {
-        form: form.removesuffix(ending) + oblique
+        normalize("NFC", form): form.removesuffix(ending) + oblique
         for form in forms
         for ending, oblique in _OBLIQUE_ENDINGS
         if form.endswith(ending)
@@ -207,7 +213,7 @@ _PREFIXES = ("وَ", "بِ", "لِ", "كَ", "ال")
 
 def oblique(word: str) -> str:
     """Return a standard numeral or counted dual, with `and` or the article, as after a preposition."""
-    stem, prefix = word, ""
+    stem, prefix = normalize("NFC", word), ""
     for start in _PREFIXES:
         if stem.startswith(start):
             stem, prefix = stem.removeprefix(start), prefix + start

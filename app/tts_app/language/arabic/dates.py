@@ -21,6 +21,7 @@ from tts_app.language.arabic.script import (
     any_of,
     fold,
 )
+from tts_app.language.base import Time
 
 _MONTHS = MappingProxyType(
     {fold(form): month for month, forms in words.HIJRI_MONTH_FORMS.items() for form in forms}
@@ -52,6 +53,22 @@ _ERA = re.compile(
     rf"|[ ]?ق\.?[ ]?م{WORD_END}(?:\.(?=[ ]?[ء-ي]))?|[ ]?ق\.?[ ]?{_HIJRA}|[ ]?م(?!{LETTER}|\d|[²³/]))"
 )
 _ERA_OF_SECOND = re.compile(rf"(?<=/)(?P<blank>[ ]?)(?P<year>\d{{4}})[ ]?(?P<era>{_HIJRA}|م(?!{LETTER}))")
+_OF_MONTH = re.compile(rf"{FREE}(?P<day>[12]?\d|3[01])(?=[ ]من[ ](?:هذا |كل |نفس )?(?:الشهر|شهر){WORD_END})")
+_TWO_YEARS = re.compile(r"(?<![\d/.-])(?P<first>(?:19|20)\d\d)/(?P<second>(?:19|20)\d\d)(?![\d/-])")
+_ERAS_APART = re.compile(
+    rf"(?<=\d)(?P<first>[ ]?)(?P<era>م|{_HIJRA})[ ]?[-–][ ]?(?=\d{{3,4}}[ ]?(?P=era)(?!{LETTER}))"
+)
+_SHORT_SPAN = re.compile(
+    rf"(?:(?P<before>{LETTER}{{2,20}})[ ])?{FREE}"
+    r"(?P<low>1[0-2]|0?[1-9])(?::(?P<low_minute>[0-5]\d))?[ ]?[-–][ ]?"
+    rf"(?P<hour>1[0-2]|0?[1-9])(?::(?P<minute>[0-5]\d))?[ ]?(?P<half>[صم])(?!{LETTER}|[./ـ^²³\d])"
+)
+_PART_SPAN = re.compile(rf"(?<=[ \d])(?P<part>{_DAY_PART})[ ]?[-–][ ]?(?=\d)")
+_HOUR_SPAN = re.compile(
+    rf"(?P<clock>{WORD_START}[وفب]?(?:ال|لل)ساع[ةه][ ])(?P<low>1?\d|2[0-3])(?::(?P<low_minute>[0-5]\d))?"
+    r"[ ]?(?P<to>إلى|الى|حتى|[-–])[ ]?(?P<hour>1?\d|2[0-3])(?::(?P<minute>[0-5]\d))?"
+    rf"(?=[ ]?(?:[.,;:!?،؛)\n]|$|(?:{_DAY_PART}|يوميا|كل|في|من){WORD_END}))(?!:\d|[.,]\d)"
+)
 _ERA_AFTER_HIJRI = re.compile(rf"(?<=هـ)(?P<slash>[ ]?/[ ]?)(?P<year>\d{{3,4}})[ ]?(?P<era>م)(?!{LETTER})")
 _HOUR = re.compile(
     rf"(?P<clock>{WORD_START}[وفب]?(?:ال|لل)ساع[ةه][ ])(?:الـ?[ ]?)?(?P<hour>[01]?\d|2[0-3])"
@@ -74,17 +91,25 @@ class Dates:
     def __call__(self, text: str) -> str:
         """Return the text with those words."""
         if self._say.locale == "ar-SA":  # the dialects count days
+            text = _OF_MONTH.sub(lambda match: self._say.ordinal(int(match["day"])), text)
             text = _FIRST_DAY.sub(lambda match: f"{self._say.ordinal(int(match['day']))} ", text)
+        text = _TWO_YEARS.sub(self._two_years, text)
         text = _HIJRI_DATE.sub(self._hijri_date, text)
         text = _HIJRI_NAMED.sub(self._hijri_named, text)
         text = _HIJRI_MONTH_OF.sub(self._month_of, text)
+        text = _ERAS_APART.sub(r"\g<first>\g<era> إِلَى ", text)
         text = _ERA_AFTER_HIJRI.sub(lambda match: f"{match['slash']}{match['year']} {_era('م', '')}", text)
         text = _ERA_OF_SECOND.sub(
             lambda match: f"{match['blank']}{match['year']} {_era(match['era'], '')}", text
         )
         text = _ERA.sub(self._of_era, text)
+        text = _SHORT_SPAN.sub(self._short_span, _PART_SPAN.sub(r"\g<part> إِلَى ", text))
+        text = _HOUR_SPAN.sub(self._hour_span, text)
         text = _HOUR.sub(self._hour, text)
         return _TIME.sub(self._time, text)
+
+    def _two_years(self, match: re.Match[str]) -> str:
+        return f"{self._say.year(int(match['first']))} {self._say.year(int(match['second']))}"
 
     def _hijri_date(self, match: re.Match[str]) -> str:
         day = int(match["day"] or match["day_last"])
@@ -118,6 +143,23 @@ class Dates:
         part = match["part"] or (self._say.day_part(hour) if hour > 12 or hour == 0 else "")
         said = self._say.clock(hour, int(match["minute"] or 0))
         return f"{match['clock']}{said} {part}".rstrip()
+
+    def _hour_span(self, match: re.Match[str]) -> str:
+        low = self._say.clock(int(match["low"]), int(match["low_minute"] or 0))
+        high = self._say.clock(int(match["hour"]), int(match["minute"] or 0))
+        said = self._say.span(low, high) if match["to"] in "-–" else f"{low} {match['to']} {high}"
+        return f"{match['clock']}{said}"
+
+    def _short_span(self, match: re.Match[str]) -> str:
+        """Say `8-10 ص`; before م, two numbers after a word of length are metres."""
+        before, hour = match["before"] or "", int(match["hour"])
+        if before in LENGTH_WORDS:
+            return match[0]
+        last = Time(hour % 12 + (12 if match["half"] == "م" else 0), int(match["minute"] or 0), twelve=True)
+        said = self._say.span(
+            self._say.clock(int(match["low"]), int(match["low_minute"] or 0)), self._say.time(last)
+        )
+        return f"{before} {said}".lstrip()
 
     def _time(self, match: re.Match[str]) -> str:
         """Say a time before a written part of the day: `التاسعة إلى الحادية عشرة صباحا`."""

@@ -60,15 +60,15 @@ _HERS = MappingProxyType(
 WOMEN = word_set(
     "مريم زينب سكينة هاجر سارة آسية رقية حليمة صفية ميمونة سودة جويرية أسماء بلقيس سمية نور "
     "منى هدى ليلى سلمى ريم هند دينا سعاد أمل هناء رانيا نادية دانة شيماء إيمان مها ندى لينا "
-    "رنا ياسمين منال"
+    "رنا ياسمين منال الزهراء"
 )
 """Women's names; those that end in ta marbuta are known by it, but for `_MEN`."""
 _MEN = word_set("حمزة أسامة طلحة عبادة معاوية عروة خليفة قتادة عكرمة حذيفة عطية نخلة جمعة ربيعة ثعلبة")
 
-_SIGN = re.compile(f"[{''.join(_SIGNS)}]")
+_SIGN = re.compile(f"\\(?[ ]?([{''.join(_SIGNS)}])[ ]?\\)?")
 _NAME = r"(?P<name>[ء-ي\u064b-\u0652]{2,20}+)"
 _AFTER_NAME = re.compile(
-    rf"{_NAME}(?:[ ]?(?P<sign>[{''.join(_SIGNS)}])|[ ]?\((?P<letters>{'|'.join(_BRACKETED)})\))"
+    rf"{_NAME}(?:[ ]?\(?(?P<sign>[{''.join(_SIGNS)}])\)?|[ ]?\((?P<letters>{'|'.join(_BRACKETED)})\))"
 )
 
 
@@ -80,11 +80,12 @@ def is_woman(name: str) -> bool:
 def spoken_honorifics(text: str) -> str:
     """Return the text with its honorific signs, and (ص) and the like after a name, as words."""
     text = _AFTER_NAME.sub(_after_name, text)
-    return _SIGN.sub(lambda match: f" {_SIGNS[match[0]]} ", text)
+    return _SIGN.sub(lambda match: f" {_SIGNS[match[1]]} ", text)
 
 
 def _after_name(match: re.Match[str]) -> str:
     said = _SIGNS[match["sign"]] if match["sign"] else _BRACKETED[match["letters"]]
-    if is_woman(match["name"]):
+    before = match.string[max(0, match.start() - 40) : match.start()].split(" ")[-4:]
+    if is_woman(match["name"]) or {"بنت", "السيدة", "أم"} & set(before):
         said = _HERS.get(said, said)
     return f"{match['name']} {said} "

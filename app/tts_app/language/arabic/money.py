@@ -4,6 +4,7 @@ CLDR has one form of most names (`دينار كويتي`). The grammar is here: 
 `nouns.HEADS`, and each other word that is an adjective of a country agrees with it.
 """
 
+import re
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -83,9 +84,14 @@ def code_of(name: str, locale: str) -> str:
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
     try:
-        return dict(Locale("ar").currencies)
+        names = dict(Locale("ar").currencies)
     except UnknownLocaleError as error:
         raise RuntimeError("Babel has no Arabic: install it with its locale data") from error
+    return {code: _YEARS.sub("", name) for code, name in names.items()}
+
+
+_YEARS = re.compile(r" (?:- )?\d.*$")
+"""CLDR puts the years of an old currency behind its name."""
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from tts_app.language.text import word_set
 
 LETTER = r"[ء-غف-يٱپچڤگژڨ\u064b-\u0652\u0670]"
 NUMBER = r"\d++(?:[.,]\d++)*+"
-FREE = r"(?<![A-Za-z0-9_.,:/+*×-])"
+FREE = r"(?<![A-Za-z0-9_.,/+*×-])(?<!\d:)"
 """A number starts here: no part of a code, a date or a longer number. Arabic writes and-5 as one word."""
 ALONE = r"(?![\d/]|[.,:-]\d|[ ]?%)"
 """The number ends here, and is no part of a date, a time, a range or a percentage."""

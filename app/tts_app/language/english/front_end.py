@@ -54,7 +54,7 @@ class English(ReadsMarkup):
         self.locale = locale
         self._lexicon = lexicon
         self.verbaliser = EnglishVerbaliser(locale, self._capitals)
-        self._written = Written(self.verbaliser.digits, self.verbaliser.house_number)
+        self._written = Written(self.verbaliser.digits, self.verbaliser.house_number, self.verbaliser.ordinal)
 
     def words(self, text: str) -> str:
         """Return `text` as English words with . , ; : ? ! as the only punctuation."""

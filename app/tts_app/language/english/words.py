@@ -104,6 +104,7 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ghz": ("gigahertz", "gigahertz"),
         "kcal": ("kilocalorie", "kilocalories"),
         "mp": ("megapixel", "megapixels"),
+        "psi": ("pound per square inch", "pounds per square inch"),
         "star": ("star", "star"),
         "times": ("times", "times"),
     }
@@ -153,7 +154,17 @@ SYMBOLS = MappingProxyType(
         "$": "dollar",
         "€": "euro",
         "£": "pound",
-        "π": "pi",
+        **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "θ": "theta", "λ": "lambda"},
+        **{
+            "µ": "mu",
+            "μ": "mu",
+            "π": "pi",
+            "σ": "sigma",
+            "Σ": "sigma",
+            "φ": "phi",
+            "ω": "omega",
+            "Ω": "omega",
+        },
         "^": "",
         ".": "dot",
         "_": "underscore",
@@ -301,6 +312,8 @@ ABBREVIATIONS = MappingProxyType(
         "WiFi": "wifi",
         "Wifi": "wifi",
         "kms": "kilometres",
+        "kr": "kroner",
+        "kr.": "kroner",
         "4x4": "four by four",
     }
 )
@@ -315,6 +328,8 @@ _OH = "oh"
 _FACTORED = 100
 """Its multiples have noughts after the point only from a scale: 2.5k is 2500.0."""
 _FRACTIONS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_LARGEST_PART = 20
+"""The largest denominator of fractions over one that have a name: 120/80 is a pressure."""
 _ARTICLED = frozenset({2, 3, 4, 5, 8})
 """Parts that are said with an article after a whole number: two and a half."""
 _FREE = frozenset({"800", "300", "500", "900", "1300", "1800", "0800"})
@@ -336,6 +351,7 @@ _RULERS = word_set(
 
 
 YEAR_WORDS = word_set(
+    "born died founded built established opened est written rebuilt anno ad bc "
     "in since of year circa early late mid around by until till before after from between spring summer "
     "autumn winter fall january february march april may june july august september october november december"
 )
@@ -442,7 +458,9 @@ class EnglishVerbaliser:
 
     def fraction(self, above: Decimal, below: Decimal) -> str:
         """Say 3/4 as three quarters, 9/10 and 4.5/5 as marks, others number by number."""
-        if above != int(above) or below < 2:
+        if above == below:
+            return f"{self.number(above)} {self.number(below)}"
+        if above != int(above) or below < 2 or (above > below > _LARGEST_PART):
             return f"{self.number(above)} over {self.number(below)}"
         one, many = _FRACTIONS.get(int(below), (self.ordinal(int(below)), f"{self.ordinal(int(below))}s"))
         return f"{'one' if above == 1 else self.number(above)} {one if above == 1 else many}"
@@ -622,7 +640,7 @@ class EnglishVerbaliser:
         if unit not in UNIT_WORDS:
             return unit_name(self.locale, unit, amount)
         word = UNIT_WORDS[unit][0 if amount == 1 else 1]
-        return word.replace("metre", "meter").replace("litre", "liter") if self._american else word
+        return american(word) if self._american else word
 
     def span(self, first: str, second: str) -> str:
         """Say 10-15 as ten to fifteen."""
@@ -637,8 +655,12 @@ class EnglishVerbaliser:
         return SYMBOLS.get(symbol, "")
 
     def abbreviation(self, written: str) -> str | None:
-        """Return the words of an abbreviation."""
-        return ABBREVIATIONS.get(written)
+        """Return the words of an abbreviation, also where it starts a sentence."""
+        said = ABBREVIATIONS.get(written)
+        if said is None and len(written) > 3 and written[0].isupper() and written[-1] == ".":
+            said = ABBREVIATIONS.get(written.lower())
+            said = said and said.capitalize()
+        return said
 
     def _decimal(self, value: Decimal) -> str:
         whole, _, fraction = f"{value:f}".partition(".")
@@ -650,6 +672,11 @@ class EnglishVerbaliser:
     def _words(self, value: int, to: str = "cardinal") -> str:
         said = _number_words(value, to)
         return said.replace(" and ", " ") if self._american else said
+
+
+def american(unit: str) -> str:
+    """Return the name of a unit in American spelling."""
+    return unit.replace("metre", "meter").replace("litre", "liter")
 
 
 def _roman(value: int) -> str:

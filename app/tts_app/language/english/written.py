@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import regex
 
+from tts_app.language.english.words import CURRENCIES, UNIT_WORDS, american
+from tts_app.language.semiotics import roman_value
 from tts_app.language.text import word_set
 
 _NAME = r"\p{Lu}[\p{L}\p{M}']{1,30}+"
@@ -69,22 +71,23 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 """Titles before a name."""
 
-PARTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+PARTS: Mapping[str, str] = MappingProxyType(
     {
         **{
-            "p": ("page", "page"),
-            "pp": ("pages", "pages"),
-            "pg": ("page", "page"),
-            "ch": ("chapter", "chapter"),
+            "p": "page",
+            "pp": "pages",
+            "pg": "page",
+            "ch": "chapter",
         },
-        **{"chap": ("chapter", "chapter"), "vol": ("volume", "volume"), "vols": ("volumes", "volumes")},
-        **{"fig": ("figure", "figure"), "figs": ("figures", "figures"), "sec": ("section", "section")},
-        **{"eq": ("equation", "equation"), "ex": ("exercise", "exercise"), "art": ("article", "article")},
-        **{"ed": ("edition", "edition"), "ver": ("version", "version"), "para": ("paragraph", "paragraph")},
-        **{"ln": ("line", "line"), "apt": ("apartment", "apartment"), "rm": ("room", "room")},
-        **{"flt": ("flight", "flight"), "ste": ("suite", "suite"), "nos": ("numbers", "numbers")},
-        **{"tel": ("telephone", "telephone"), "ext": ("extension", "extension"), "ca": ("circa", "circa")},
-        **{"c": ("circa", "circa"), "est": ("established", "established"), "bldg": ("building", "building")},
+        **{"chap": "chapter", "vol": "volume", "vols": "volumes"},
+        **{"fig": "figure", "figs": "figures", "sec": "section"},
+        **{"eq": "equation", "ex": "exercise", "art": "article"},
+        **{"ed": "edition", "ver": "version", "para": "paragraph"},
+        **{"ln": "line", "apt": "apartment", "rm": "room"},
+        **{"hwy": "highway", "rte": "route"},
+        **{"flt": "flight", "ste": "suite", "nos": "numbers"},
+        **{"tel": "telephone", "ext": "extension", "ca": "circa"},
+        **{"c": "circa", "est": "established", "bldg": "building"},
     }
 )
 """Abbreviations before a number."""
@@ -119,6 +122,10 @@ _LATIN = regex.compile(
     r"(?<![\p{L}\p{N}.])(?:(?P<aka>[aA]\.?[kK]\.?[aA]\.?)|(?P<al>et al\.)|(?P<cf>cf\.)|(?P<viz>viz\.)"
     r"|(?P<asap>(?:ASAP|asap|a\.s\.a\.p\.)))(?![\p{L}\p{N}])"
 )
+_AFTER_AMOUNTS = (
+    "long|wide|tall|high|deep|away|ago|from|of|and|or|per|to|in|on|at|for|with|the|than|more|less|each|old|off"
+    "|before|after|by|is|was|are|were|will|every|all|later|early|late|into"
+)
 _LATIN_WORDS = {
     "aka": "also known as",
     "al": "and others",
@@ -131,6 +138,18 @@ _SECRET = regex.compile(
     r"(?i:(?<=\b(?:code|zip|zip code|postcode|pin|otp|password|passcode|pin code)(?: is|:| is:)? )"
     r"|(?<=\bending (?:in|with) ))(\d{3,8})(?![\d.,:/-]\d|\p{L}|%)"
 )
+_CENTURY = regex.compile(rf"{_START}([IVX]{{1,6}})(?:st|nd|rd|th)?(?=[ ](?:[Cc]entur(?:y|ies)|[Dd]ynasty)\b)")
+_SINGULARS = {
+    spelled(many): spelled(one)
+    for one, many, *_ in (*UNIT_WORDS.values(), *CURRENCIES.values(), ("dollar", "dollars"))
+    for spelled in (str, american)
+    if one != many
+}
+_ATTRIBUTE = regex.compile(
+    rf"\b([Aa]n?) ((?:[a-z]++ ){{1,12}}?)({'|'.join(sorted(_SINGULARS, key=len, reverse=True))})"
+    rf" (?!(?:{_AFTER_AMOUNTS})\b)(?=\p{{L}}{{2}}|\p{{Lu}})"
+)
+"""An amount between an article and a noun, which is in the singular: a twenty dollar voucher."""
 _HALVES = regex.compile(
     r"\bone half (price|board|day|off|hour|time|term|marathon|an?|full|empty|dozen|way)\b"
 )
@@ -140,10 +159,16 @@ _TWICE = regex.compile(r"\b([Tt]he),? the\b")
 class Written:
     """Puts into words what only English writes so, with the words of one locale's verbaliser."""
 
-    def __init__(self, digits: Callable[[str], str], house_number: Callable[[str], str]) -> None:
-        """`digits` says digits one by one, `house_number` the number of a house."""
+    def __init__(
+        self,
+        digits: Callable[[str], str],
+        house_number: Callable[[str], str],
+        ordinal: Callable[[int], str],
+    ) -> None:
+        """`digits` says digits one by one, `house_number` the number of a house, `ordinal` a century."""
         self._digits = digits
         self._house_number = house_number
+        self._ordinal = ordinal
 
     def explain(self, text: str) -> str:
         """Return the text with addresses, titles and abbreviations in words."""
@@ -151,8 +176,10 @@ class Written:
             text = self._with_numbers(text)
         text = _WAY_NAME.sub(_way, text)
         text = _STATE.sub(self._state, text)
+        text = _CENTURY.sub(lambda match: self._ordinal(roman_value(match[1])), text)
         text = _TITLE.sub(lambda match: f"{TITLES[match['title']]} ", text)
         text = _SAINT.sub("Saint ", text)
+        text = _DEGREE.sub(lambda match: " ".join(filter(str.isalpha, match[1].upper())), text)
         return _LATIN.sub(lambda match: _LATIN_WORDS[match.lastgroup or "aka"], text)
 
     def _with_numbers(self, text: str) -> str:
@@ -184,6 +211,7 @@ class Written:
 
 def smoothed(spoken: str) -> str:
     """Return words of a text without what reading part by part doubles: the the first of May."""
+    spoken = _ATTRIBUTE.sub(lambda match: f"{match[1]} {match[2]}{_SINGULARS[match[3]]} ", spoken)
     return _TWICE.sub(r"\1", _HALVES.sub(r"half \1", spoken))
 
 
@@ -206,8 +234,8 @@ def _part(match: "regex.Match[str]") -> str:
     written = match["part"]
     if not match["point"] and written not in _WITHOUT_POINT:
         return match[0]
-    words = PARTS[written.lower()][0]
+    words = PARTS[written.lower()]
     return f"{words.capitalize() if written[0].isupper() else words} "
 
 
-_WITHOUT_POINT = word_set("pp Apt apt Ch Vol Fig Sec Rm Tel tel Ext ext ca vol fig pg Flt Ste Bldg")
+_WITHOUT_POINT = word_set("Hwy Rte pp Apt apt Ch Vol Fig Sec Rm Tel tel Ext ext ca vol fig pg Flt Ste Bldg")

@@ -63,7 +63,8 @@ class Amounts:
         between = rf"(?:{DASH}|[ ]{to}[ ])"
         scale = rf"(?:{any_of(self._scales)})"
         self._scaled = regex.compile(
-            rf"(?P<low>{NUMBER})(?:(?:[ ]?(?P<first_scale>{scale}))?{between}(?P<high>{NUMBER}))?"
+            rf"(?P<low>{NUMBER})(?:(?:[ ]?(?P<first_scale>{scale}))?{between}"
+            rf"(?:(?:{currencies.written})[ ]?)?(?P<high>{NUMBER}))?"
             rf"[ ]?(?P<scale>{scale}(?:[ ]{scale})?){END}"
             rf"(?:\.(?=[ ][\p{{L}}\d]))?(?:[ ]?(?P<after>{currencies.written})(?![\p{{L}}\p{{M}}]))?"
         )

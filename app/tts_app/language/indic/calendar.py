@@ -7,7 +7,7 @@ import regex
 from tts_app.language.base import Date
 from tts_app.language.grammar import Forms
 from tts_app.language.indic.amounts import Currencies
-from tts_app.language.indic.notation import DASH, END, START, Notation, any_of
+from tts_app.language.indic.notation import CLAUSE_END, DASH, END, START, Notation, any_of
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 
 _ALONE = r"(?<![\p{L}\p{M}\p{N}.,:/-])"
@@ -15,7 +15,7 @@ _LAST = r"(?![\p{L}\p{M}\p{N}]|[.,:/-]\d|[ ]?%)"
 _YEARS = regex.compile(rf"{_ALONE}(1[1-9]\d\d|20\d\d)[-–](1[1-9]\d\d|20\d\d){_LAST}")
 _SHORT_YEARS = regex.compile(rf"{_ALONE}(1[5-9]\d\d|20\d\d)[-–/](\d\d){_LAST}")
 _MONTH_FIRST = regex.compile(
-    rf"{_ALONE}(0[1-9]|1[0-2])-(1[3-9]|2\d|3[01])(?:-(\d{{4}})|(?<=0\d-\d\d)(?=[ ]*+(?:$|[.,;:?!\n)])))"
+    rf"{_ALONE}(0[1-9]|1[0-2])-(1[3-9]|2\d|3[01])(?:-(\d{{4}})|(?<=0\d-\d\d){CLAUSE_END})"
     rf"{_LAST}"
 )
 _MONTH_YEAR = regex.compile(rf"{_ALONE}(0[1-9]|1[0-2])[-/]((?:19|20)\d\d){_LAST}")
@@ -48,7 +48,7 @@ class Calendar:
         cases = any_of((*notation.postpositions, *notation.year_after))
         self._short = regex.compile(
             rf"{_ALONE}(0[1-9]|[12]\d|3[01])-(0[1-9]|1[0-2]){_LAST}"
-            rf"(?=[ ]*+(?:$|[.,;:?!\n)]|(?:{cases}){END}))"
+            rf"(?:{CLAUSE_END}|(?=[ ](?:{cases}){END}))"
         )
         self._slash_date = regex.compile(
             rf"{_ALONE}(0?[1-9]|[12]\d|3[01])/(0?[1-9]|1[0-2])(?=[ ](?:{any_of(notation.date_after)}){END})"

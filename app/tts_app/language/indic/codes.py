@@ -5,7 +5,7 @@ from decimal import Decimal
 import regex
 
 from tts_app.language.indic.amounts import Currencies
-from tts_app.language.indic.notation import END, START, Notation, any_of
+from tts_app.language.indic.notation import CLAUSE_START, END, START, Notation, any_of
 from tts_app.language.indic.verbaliser import IndicVerbaliser
 from tts_app.language.telephones import groups_of, region_of
 
@@ -128,7 +128,7 @@ class Addresses:
         )
         self._street = regex.compile(START + streets)
         self._house = regex.compile(
-            rf"(?P<before>(?:^|[,;:])[ ]*+)(?P<code>\d{{3,5}})"
+            rf"{CLAUSE_START}(?P<code>\d{{3,5}})"
             rf"(?=(?:[ ][\p{{L}}\p{{M}}\p{{N}}'.-]{{1,30}}+){{0,3}}?[ ]{streets}){unit}"
         )
         self._last = regex.compile(r"(?<=[\p{L}\p{M}][,]?[ ])(?P<code>\d{5,6})(?=[ ]*+$)")
@@ -151,7 +151,7 @@ class Addresses:
         clause = match[0]
         if not self._street.search(clause):
             return clause
-        clause = self._house.sub(lambda found: found["before"] + self._say.digits(found["code"]), clause)
+        clause = self._house.sub(lambda found: self._say.digits(found["code"]), clause)
         clause = self._last.sub(lambda found: self._in_threes(found["code"]), clause)
         return self._over.sub(
             lambda found: f"{self._part(found[1])} {self._say.over} {self._part(found[2])}", clause

@@ -11,7 +11,7 @@ from tts_app.language.indic.amounts import Amounts, Currencies
 from tts_app.language.indic.calendar import Calendar
 from tts_app.language.indic.codes import Addresses, Codes
 from tts_app.language.indic.files import Files
-from tts_app.language.indic.notation import DASH, END, START, Notation, any_of
+from tts_app.language.indic.notation import CLAUSE_END, CLAUSE_START, DASH, END, START, Notation, any_of
 from tts_app.language.indic.numerals import Numerals
 from tts_app.language.indic.verbaliser import IndicVerbaliser, Vocabulary
 from tts_app.language.semiotics import normalise
@@ -46,7 +46,7 @@ _LARGE_FRACTION = regex.compile(
     r"(?<![\d/.,])(?!(?:1[5-9]|20)\d\d/\d\d(?!\d))(\d{1,18})/(\d{1,18})(?![\d/]|[.,]\d)(?<=\d{4}/\d{1,18}|/\d{4,18}|/0)"
 )
 """Fractions of numbers over 999, and by nought, which are not a mark or a date."""
-_SPACED_UNITS = regex.compile(r"(?<=\d)[ ](K|in)(?=[ ]*+(?:[.,;:?!)]|$))")
+_SPACED_UNITS = regex.compile(rf"(?<=\d)[ ](K|in){CLAUSE_END}")
 """Letters that are a unit only at the end of a clause: 300 K, 34 in."""
 _SPACED_UNIT_KEYS = {"K": "kelvin", "in": "inch"}
 
@@ -98,9 +98,7 @@ class IndicNormaliser:
         dotted = any_of(form for form in vocabulary.abbreviations if "." in form.rstrip("."))
         self._dotted = regex.compile(rf"{START}(?:{dotted}){END}")
         self._titles = notation.titles
-        self._title = regex.compile(
-            rf"(?:^|(?<=[.!?,;:\n][ ]?))(?:{any_of(notation.titles)})(?=[ ]?{script.letters})"
-        )
+        self._title = regex.compile(rf"{CLAUSE_START}(?:{any_of(notation.titles)})(?=[ ]?{script.letters})")
         self._abbreviations = vocabulary.abbreviations
         letter = any_of((*vocabulary.letters.values(), *script.other_letters))
         self._initials = regex.compile(

@@ -9,6 +9,8 @@ NUMBER = r"\d{1,15}+(?:[.,]\d{1,15}+){0,6}+"
 START = r"(?<![\p{L}\p{M}\p{N}])"
 END = r"(?![\p{L}\p{M}\p{N}])"
 DASH = r"[ ]?[-–—][ ]?"
+CLAUSE_START = r"(?:^|(?<=^[ ]{1,2}|[.!?,;:(\[\"'\n–—][ ]{0,2})|(?<=^-[ ]))"
+CLAUSE_END = r"(?=[ ]*+(?:$|[.,;:?!)\]\"'\n–—]))"
 
 
 @dataclass(frozen=True, slots=True)

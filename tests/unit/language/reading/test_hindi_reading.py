@@ -369,6 +369,12 @@ Plan A => प्लैन ए
 100₹-200₹ => एक सौ से दो सौ रुपये
 ₹1,000-1,500/रात => एक हज़ार से एक हज़ार पाँच सौ रुपये प्रति रात
 5,000 रु./माह => पाँच हज़ार रुपये प्रति माह
+
+# ranges with a sign at both ends
+₹2.5 लाख - ₹3 लाख => ढाई लाख से तीन लाख रुपये
+₹2.5-₹3 लाख => ढाई से तीन लाख रुपये
+$2M-$3M का => दो मिलियन से तीन मिलियन डॉलर का
+Rs 2.5 लाख से Rs 3 लाख => ढाई लाख से तीन लाख रुपये
 """
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
@@ -383,3 +389,16 @@ def rows() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("text", "words"), rows())
 def test_a_text_is_read(text: str, words: str) -> None:
     assert front_end("hi-IN").normalise(text) == words
+
+
+@pytest.mark.parametrize("around", ["“{}”", "{}, {}", "*{}*", "{}। {}।"])
+def test_marks_around_a_text_do_not_change_how_it_is_read(around: str) -> None:
+    front = front_end("hi-IN")
+    for text, words in rows():
+        said = front.normalise(around.format(text.strip("।۔!"), text.strip("।۔!")))
+        assert plain(said).count(plain(words)) == around.count("{}"), text
+
+
+def plain(words: str) -> str:
+    """Return words without their marks."""
+    return " ".join(words.translate(str.maketrans(".,;:?!", "      ")).split())

@@ -287,6 +287,10 @@ B.Sc. پاس => بی ایس سی پاس
 تناسب 2:3 => تناسب دو نسبت تین
 5'6" قد => پانچ فٹ چھ انچ قد
 5,000 روپے/ماہ => پانچ ہزار روپے فی ماہ
+
+# ranges with a sign at both ends
+Rs 2.5 لاکھ - Rs 3 لاکھ کے => ڈھائی لاکھ سے تین لاکھ روپے کے
+2.5 لاکھ سے 3 لاکھ روپے => ڈھائی لاکھ سے تین لاکھ روپے
 """
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
@@ -301,3 +305,16 @@ def rows() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("text", "words"), rows())
 def test_a_text_is_read(text: str, words: str) -> None:
     assert front_end("ur-PK").normalise(text) == words
+
+
+@pytest.mark.parametrize("around", ["“{}”", "{}, {}", "*{}*", "{}۔ {}۔"])
+def test_marks_around_a_text_do_not_change_how_it_is_read(around: str) -> None:
+    front = front_end("ur-PK")
+    for text, words in rows():
+        said = front.normalise(around.format(text.strip("।۔!"), text.strip("।۔!")))
+        assert plain(said).count(plain(words)) == around.count("{}"), text
+
+
+def plain(words: str) -> str:
+    """Return words without their marks."""
+    return " ".join(words.translate(str.maketrans(".,;:?!", "      ")).split())
