@@ -66,6 +66,13 @@ _POINTED_FROM = regex.compile(
     r"\d{1,2}[.:][0-5]\d[ \u00a0]?h(?![\p{L}/]))"
 )
 """The first of two hours with points: 9.30 a 13.30 h."""
+_BOUNDS = {"<": "menos de", ">": "más de", "≤": "como máximo", "≥": "al menos"}
+_BOUND = regex.compile(
+    r"(?<=^|[\n(:;,][ ]?|\p{L}{2}[ ]|(?<!\p{L})[ay][ ])(?P<sign>[<>≤≥])[ ]?"
+    r"(?=\d[\d.,]{0,15}+[ ]?(?:[%€$£°º]|\p{L}{3}|(?:km|cm|mm|m|kg|g|h|min|l|ml)(?!\p{L})))"
+)
+"""A bound of an amount, which is no formula: a < 1 km."""
+_YEARS = regex.compile(r"(?<![\d.,/-])(?P<first>1[5-8]\d\d)[-–](?P<last>\d\d)(?![\d.,/-])")
 _DEGREES = regex.compile(
     r"(?<=(?<!\p{L})(?i:hacen?|(?:temperatura|máxima|mínima)s?(?: de)?|unos|casi|hasta los)[ ])"
     r"(?P<degrees>-?\d{1,2})º|(?P<degrees>(?<![\d.,])-?\d{1,2})º"
@@ -113,10 +120,13 @@ _BETWEEN = regex.compile(
 )
 _MILLIONS = regex.compile(r"(?<=\d)[ \u00a0]?M(?=[ \u00a0]de[ \u00a0]\p{Ll})")
 _POSTCODE = regex.compile(
-    r"(?:(?<=^|[,(«\"\n][ ]?|código postal[ ]))(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
+    r"(?:(?<=^|[,;(«\"\n][ ]?|código postal[ ]|CP[ ]))"
+    r"(?P<code>(?:0[1-9]|[1-4]\d|5[0-2])\d{3})(?=[ ]\p{Lu}\p{Ll})"
 )
 """A postal code of Spain, before its town."""
 _DIALLED = regex.compile(r"(?<![\d.,-])(?P<first>\d{4})-(?P<second>\d{4})(?![\d-]|[.,]\d)")
+_EXTENSION = regex.compile(r"(?<=\d{3}[)]?[ -])(?P<number>\d{3}-\d{4})-(?P<extension>\d{1,4})(?![\d-])")
+"""An extension after a whole number of North America: 555-123-4567-12."""
 _EVERY_HUNDRED = regex.compile(r"(?<=\d[ \u00a0]?l)/100[ \u00a0]?(?=km(?!\p{L}))")
 _ZONE = regex.compile(
     r"(?<=[\dmhMHs.][ \u00a0]?)(?P<zone>(?i:gmt|utc))(?:[ ]?(?P<sign>[-+−])(?=\d))?(?![\p{L}])"
@@ -150,6 +160,8 @@ def say_written(text: str) -> str:
     text = _MILLIONS.sub(" millones", text)
     text = _POSTCODE.sub(lambda match: _digits(match["code"]), text)
     text = _EVERY_HUNDRED.sub(" a los 100 ", text)
+    text = _BOUND.sub(lambda match: f"{_BOUNDS[match['sign']]} ", text)
+    text = _YEARS.sub(_years, text)
     text = _DEGREES.sub(r"\g<degrees>°", text)
     text = _PARTS_OF.sub(lambda match: match[0].replace(".", " punto "), text)
     text = _SIGN_AND_CODE.sub("", text)
@@ -161,8 +173,9 @@ def say_written(text: str) -> str:
     text = _POINTED_TIME.sub(r"\g<hour>:\g<minute>", text)
     text = _FROM_HOUR.sub(lambda match: f"{match['lead']}{int(match['hour'])}", text)
     text = _HOUR.sub(_hour, text)
-    text = _DAY_NAME.sub(lambda match: f"{match['day']} {LETTERS[match['letter']]}", text)
+    text = _DAY_NAME.sub(lambda match: f"{cardinal(int(match['day']))} {LETTERS[match['letter']]}", text)
     text = _FRACTION.sub(_fraction, text)
+    text = _EXTENSION.sub(_extension, text)
     text = _DIALLED.sub(_dialled, text)
     text = _PER.sub(_per, text)
     text = _ZONE.sub(_zone, text)
@@ -226,6 +239,16 @@ def _hour(match: "regex.Match[str]") -> str:
     if single and (hour != 1 or lead != "la"):
         return match[0]
     return f"{lead}{match['blank']}{feminine(cardinal(hour))}"
+
+
+def _years(match: "regex.Match[str]") -> str:
+    """Say 1884-85 as a span; of later years the shared scan knows it."""
+    first, last = match["first"], match["last"]
+    return f"{first} a {last}" if int(last) > int(first[2:]) else match[0]
+
+
+def _extension(match: "regex.Match[str]") -> str:
+    return f"{match['number']}, extensión {_digits(match['extension'])}"
 
 
 def _dialled(match: "regex.Match[str]") -> str:
