@@ -1,6 +1,7 @@
 """Speech over HTTP from the real models, also as OpenAI's client asks for it."""
 
 import io
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from websockets.sync.client import connect
 
 TEXT = "Good evening! Your table for four is ready at 7:30 pm, and the kitchen is open until eleven."
 
@@ -204,3 +206,37 @@ def test_a_stored_file_knows_how_long_it_is(client: httpx.Client, name: str) -> 
     with av.open(io.BytesIO(file)) as container:
         assert container.duration / 1_000_000 == pytest.approx(made["seconds"], abs=0.01)
     client.delete(made["links"]["self"])
+
+
+def test_text_is_spoken_over_a_websocket_while_it_is_written(playground: Any) -> None:
+    address = playground.url.replace("http", "ws", 1) + "/v1/audio/speech/stream"
+    with connect(address, max_size=None) as socket:
+
+        def say(**message: Any) -> None:
+            socket.send(json.dumps(message))
+
+        def turn() -> tuple[bytes, dict[str, Any]]:
+            audio = b""
+            while isinstance(message := socket.recv(timeout=60), bytes):
+                audio += message
+            return audio, json.loads(message)
+
+        say(type="start", voice="alloy", response_format="pcm", sample_rate=16_000)
+        assert turn()[1]["type"] == "started"
+        say(type="text", text="Your table for four is ready at half past seven. And the ki")
+        assert isinstance(socket.recv(timeout=60), bytes), "before the text is whole"
+        say(type="text", text="tchen is open.")
+        say(type="flush")
+        audio, done = turn()
+        assert done["type"] == "done"
+        assert 2 < done["seconds"] < 8
+        assert len(audio) / 2 / 16_000 < done["seconds"]
+        say(type="text", text=TEXT * 3)
+        assert isinstance(socket.recv(timeout=60), bytes)
+        say(type="cancel")
+        assert turn()[1] == {"type": "cancelled"}
+        say(type="text", text="Sorry?")
+        say(type="end")
+        audio, done = turn()
+        assert done["characters"] == 6
+        assert np.abs(np.frombuffer(audio, "<i2")).max() > 3_000

@@ -33,7 +33,7 @@ LOCALES = ("en-US", "es-ES", "ar-SA", "hi-IN", "ur-PK")
 SHORT, LONG = 125, 4000
 """Characters of a text."""
 SHORT_TEXTS = 5
-SPOKEN = 16
+SPOKEN = 24
 """Kokoro speaks one segment in so many of a long text; its time is scaled to all phonemes."""
 MOST = 0.03
 """The front-end's largest share of Kokoro's CPU time."""

@@ -18,10 +18,10 @@ from tts_app.api.errors import ApiError
 from tts_app.api.examples import SPEECH
 from tts_app.api.meter import Metered
 from tts_app.api.requests import tell_ignored
-from tts_app.api.resolve import in_language, voice_of, voices_of
+from tts_app.api.resolve import AUTO, in_language, language_of_text, voice_of, voices_of
 from tts_app.api.schemas import ERRORS, SpeechRequest, SpokenRequest
 from tts_app.api.scopes import need
-from tts_app.api.speech_options import follows, options_of
+from tts_app.api.speech_options import follows, options_of, tell_warnings, warnings_about
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream
 from tts_app.audio.encode import completed
@@ -62,36 +62,49 @@ async def create_speech(
 
     The header `x-ignored-parameters` names what was not followed: fields that are not known, `instructions`
     where the model's engine does not follow them, a `language` that the voice has no avatar of. Marks or an
-    emoji alone are answered with a short silence.
+    emoji alone are answered with a short silence. `x-warnings` has codes of what
+    is not spoken as the text asks.
     """
     _check(request, playground)
-    voice, ignored = await chosen_voice(request, tenant, playground)
+    voice, ignored, codes = await chosen_voice(request, request.input, tenant, playground)
     marks = _MARK.search(request.input) is not None
     utterance = Utterance(request.input, voice, options_of(request, voice), or_silence=marks)
     note(model=voice.model)
     log("speech", voice=voice.id, characters=len(request.input), text=playground.fingerprint(request.input))
+    codes += await warnings_about(utterance, "input")
     chunks = await PrimedStream.prime(meter.spoken(utterance, playground.service.speak(tenant, utterance)))
     await playground.recording.write(http, f"{voice.model}/{voice.id}", chunks)
     answer = await _answer(request, chunks)
     if not follows(request, voice):
         ignored.append("instructions")
     tell_ignored(answer, [*ignored, *request.ignored])
+    tell_warnings(answer, codes)
     return answer
 
 
 async def chosen_voice(
-    request: SpokenRequest, tenant: str, playground: Context
-) -> tuple[CatalogueVoice, list[str]]:
-    """Return who speaks, and which of the request's languages say otherwise, because nobody speaks them."""
+    request: SpokenRequest, text: str, tenant: str, playground: Context
+) -> tuple[CatalogueVoice, list[str], list[str]]:
+    """Return who speaks, which of the request's languages nobody speaks, and codes of warnings.
+
+    `text` is that of which the language `auto` is found.
+    """
     voice = await voice_of(playground, tenant, request.model, request.voice)
-    ignored = []
+    ignored: list[str] = []
+    codes: list[str] = []
+    catalogue = voices_of(playground.service, request.model)
     for name in ("lang_code", "language"):
         if wanted := getattr(request, name):
-            found = in_language(voices_of(playground.service, request.model), voice, wanted)
+            if wanted.strip().lower() == AUTO:
+                wanted = await language_of_text(text, request.input_format, catalogue)
+                if wanted is None:
+                    codes.append("language-unsure")
+                    continue
+            found = in_language(catalogue, voice, wanted)
             voice = found or voice
             if found is None:
                 ignored.append(name)
-    return voice, ignored
+    return voice, ignored, codes
 
 
 async def _answer(request: SpeechRequest, chunks: PrimedStream[Chunk]) -> Response:

@@ -6,6 +6,8 @@ import re
 from tts_app.api.deps import Context
 from tts_app.api.errors import ApiError
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
+from tts_app.language.detect import find_language
+from tts_app.language.markup import InputFormat, MarkupError, parse
 from tts_app.resources import resolve_locale
 from tts_app.resources.locales import default_locale
 from tts_app.serving.service import SpeechService, UnknownModelError
@@ -19,6 +21,8 @@ OPENAI_SNAPSHOTS = (
     "gpt-4o-mini-tts-2025-12-15",
 )
 """OpenAI's names of dated versions of its models, which mean the same; those of other dates do so too."""
+AUTO = "auto"
+"""The `language` of a request that has it found in its text."""
 _DATED = re.compile(rf"(?:{'|'.join(map(re.escape, OPENAI_MODELS))})(?:-\d{{4}}(?:-\d\d-\d\d)?)?", re.ASCII)
 _KOKORO_LANGUAGES = {
     "a": "en-US",
@@ -119,6 +123,24 @@ def in_language(catalogue: Catalogue, voice: CatalogueVoice, wanted: str) -> Cat
     gender = voice.voice.gender
     found = catalogue.select(locale=default, gender=gender) or catalogue.select(asked, gender=gender)
     return found[0] if found else None
+
+
+async def language_of_text(text: str, input_format: InputFormat, catalogue: Catalogue) -> str | None:
+    """Return the language of a text, of those that `catalogue` speaks; None where it cannot be told.
+
+    Raises:
+        ApiError: the text is not of its format.
+    """
+    languages = {voice.voice.locale.partition("-")[0] for voice in catalogue}
+
+    def find() -> str | None:
+        spoken = " ".join(span.text for span in parse(text, input_format).spans)
+        return find_language(spoken, languages)
+
+    try:
+        return await asyncio.to_thread(find)
+    except MarkupError as error:
+        raise ApiError(400, str(error), code="invalid_markup") from None
 
 
 def by_name(catalogue: Catalogue, name: str, param: str = "voice") -> CatalogueVoice:

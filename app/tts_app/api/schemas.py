@@ -17,6 +17,7 @@ from pydantic import (
 
 from tts_app.api.requests import Forgiving, Strict, without_nulls
 from tts_app.audio.formats import SAMPLE_RATES
+from tts_app.language.markup import InputFormat, Urls
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -82,6 +83,25 @@ class WithOptions(Strict):
         Annotated[Text, StringConstraints(max_length=4096)] | None,
         Field(description="How to speak, in words: for models whose engine follows instructions."),
     ] = None
+    volume: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=2,
+            allow_inf_nan=False,
+            description="Factor of the loudness, from 0 (silence) to 2; 1 is -16 LUFS. Peaks are limited.",
+        ),
+    ] = 1.0
+    input_format: Annotated[
+        InputFormat, Field(description="What markup the text has; docs/reading.md says what is read of it.")
+    ] = "text"
+    urls: Annotated[
+        Urls, Field(description="What is said of a bare web address: all of it, its domain, or nothing.")
+    ] = "say"
+    normalize: Annotated[
+        bool,
+        Field(description="False: the text is spoken as it is: markup, numbers and signs are not read."),
+    ] = True
     parameters: Annotated[
         dict[Word, JsonValue],
         Field(
@@ -110,8 +130,8 @@ class SpokenRequest(WithOptions, Forgiving):
     language: Annotated[
         Word | None,
         Field(
-            description="A language such as `ar`, or a locale: if the voice is of another one, the avatar of "
-            "that one and of its gender speaks. Where there is none, this is ignored."
+            description="A language such as `ar`, a locale, or `auto`: the text's. If the voice is of "
+            "another one, the avatar of that one and of its gender speaks. If there is none, this is ignored."
         ),
     ] = None
     lang_code: Annotated[
@@ -136,7 +156,11 @@ class DurableRequest(WithOptions):
 
     text: Annotated[Text, Field(description="The text to speak.")]
     language: Annotated[
-        Word | None, Field(description="A language such as `ar`, or a locale such as `ar-EG`.")
+        Word | None,
+        Field(
+            description="A language such as `ar`, a locale such as `ar-EG`, or `auto`: the text's. `auto` "
+            "may stand beside `voice`: the avatar of the text's language and of the voice's gender speaks."
+        ),
     ] = None
     dialect: Annotated[Word | None, Field(description="A locale (`en-GB`) or its region (`GB`).")] = None
     gender: Annotated[
@@ -201,6 +225,7 @@ class SpeechAnswer(BaseModel):
     bytes: int | None
     sha256: str | None
     error: str | None
+    warnings: list[str] = []
     links: SpeechLinks
 
 

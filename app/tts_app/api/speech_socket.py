@@ -201,7 +201,10 @@ class _Session:
 
     async def _start(self, asked: Start) -> None:
         self._flush()
-        voice, ignored = await chosen_voice(asked, self._caller.tenant, self._playground)
+        if asked.input_format != "text":
+            message = "Text that is still being written has the input_format 'text'."
+            raise ApiError(400, message, param="input_format", code="unsupported_parameter")
+        voice, ignored, warnings = await chosen_voice(asked, "", self._caller.tenant, self._playground)
         if not follows(asked, voice):
             ignored.append("instructions")
         options = options_of(asked, voice)
@@ -214,6 +217,7 @@ class _Session:
                 "model": voice.model,
                 "response_format": options.format,
                 "ignored": [*ignored, *asked.ignored],
+                "warnings": warnings,
             }
         )
 

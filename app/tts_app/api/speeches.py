@@ -5,7 +5,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from datetime import datetime
@@ -23,7 +23,14 @@ from tts_app.api.examples import DURABLE
 from tts_app.api.idempotency import REPEATED, IdempotencyKey
 from tts_app.api.meter import Meter, Metered
 from tts_app.api.ranges import byte_range
-from tts_app.api.resolve import by_description, voice_of, voices_of
+from tts_app.api.resolve import (
+    AUTO,
+    by_description,
+    in_language,
+    language_of_text,
+    voice_of,
+    voices_of,
+)
 from tts_app.api.schemas import (
     ERRORS,
     DurableRequest,
@@ -34,12 +41,12 @@ from tts_app.api.schemas import (
     SpeechQuery,
 )
 from tts_app.api.scopes import need
-from tts_app.api.speech_options import follows, options_of
+from tts_app.api.speech_options import follows, options_of, warnings_about
 from tts_app.api.sse import event
 from tts_app.api.streams import ClosingStream, PrimedStream, kept_alive
 from tts_app.api.uninterrupted import uninterrupted
 from tts_app.audio.formats import FORMATS
-from tts_app.catalogue import CatalogueVoice
+from tts_app.catalogue import Catalogue, CatalogueVoice
 from tts_app.security.principal import Scope
 from tts_app.serving.durable import BrokenOffError, file_name
 from tts_app.speech import SpeechOptions, TextError, Utterance
@@ -90,11 +97,12 @@ async def create_stored_speech(
     if speech is None:
         voice = await _voice(tenant, body, playground)
         utterance = Utterance(body.text, voice, _options(body, voice))
+        warnings = await warnings_about(utterance, "text")
         try:
             await unless_left(_check_text(tenant, utterance, playground), request)
         except CallerLeftError:
             return left_response()
-        _fill(asked, body, utterance, playground)
+        _fill(asked, body, utterance, warnings, playground)
         speech = await uninterrupted(_accept(asked, utterance, request, tenant, playground, meter))
     is_new = speech.id == asked.id
     headers = {"Location": f"/v1/speech/{speech.id}"}
@@ -280,14 +288,16 @@ async def _accept(
     return kept
 
 
-def _fill(speech: Speech, body: DurableRequest, utterance: Utterance, playground: Context) -> None:
+def _fill(
+    speech: Speech, body: DurableRequest, utterance: Utterance, warnings: Sequence[str], playground: Context
+) -> None:
     """Put into a new speech what is asked for."""
     voice = utterance.voice
     speech.status = Status.QUEUED.value
     speech.created = time.time()
     speech.model, speech.voice, speech.locale = voice.model, voice.id, voice.voice.locale
     speech.format, speech.speed = body.response_format, body.speed
-    speech.options = asdict(utterance.options)
+    speech.options = {**asdict(utterance.options), "warnings": list(warnings)}
     speech.text, speech.characters = body.text, len(body.text)
     speech.text_hash = playground.fingerprint(body.text)
 
@@ -304,18 +314,34 @@ async def _events(tenant: str, speech_id: str, playground: Context) -> AsyncGene
 
 
 async def _voice(tenant: str, body: DurableRequest, playground: Context) -> CatalogueVoice:
+    catalogue = voices_of(playground.service, body.model)
+    auto = (body.language or "").strip().lower() == AUTO
+    language = await _language(body, catalogue) if auto else body.language
     if body.voice is None:
-        catalogue = voices_of(playground.service, body.model)
-        return by_description(catalogue, body.language, body.dialect, body.gender)
+        return by_description(catalogue, language, body.dialect, body.gender)
     for name in ("language", "dialect", "gender"):
-        if getattr(body, name) is not None:
+        if getattr(body, name) is not None and not (auto and name == "language"):
             raise ApiError(
                 400,
                 f"Parameter {name!r} must be left out where 'voice' is given: a voice has its own.",
                 param=name,
                 code="conflicting_parameter",
             )
-    return await voice_of(playground, tenant, body.model, body.voice)
+    voice = await voice_of(playground, tenant, body.model, body.voice)
+    return in_language(catalogue, voice, language) or voice if auto and language else voice
+
+
+async def _language(body: DurableRequest, catalogue: Catalogue) -> str:
+    """Return the language of the text.
+
+    Raises:
+        ApiError: it cannot be told.
+    """
+    found = await language_of_text(body.text, body.input_format, catalogue)
+    if found is None:
+        message = "The language of the text cannot be told: name it in 'language', such as en."
+        raise ApiError(400, message, param="language", code="unknown_language")
+    return found
 
 
 def _options(body: DurableRequest, voice: CatalogueVoice) -> SpeechOptions:
@@ -400,5 +426,6 @@ def _answer(speech: Speech, playground: Context) -> SpeechAnswer:
         bytes=size,
         sha256=speech.sha256,
         error=speech.error,
+        warnings=(speech.options or {}).get("warnings", []),
         links=SpeechLinks(self=address, audio=f"{address}/audio", events=f"{address}/events"),
     )

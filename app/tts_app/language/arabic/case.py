@@ -8,12 +8,12 @@ from tts_app.language.arabic import nouns, words
 from tts_app.language.arabic.counting import oblique
 from tts_app.language.text import word_set
 
-_VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0650\u0652][ء-ي\u064b-\u0652\u0670]*+"
+_VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0652][ء-ي\u064b-\u0652\u0670]*+"
 _PREPOSITIONS = word_set(
     "في مع من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين يوم عند "
-    "دون فوق تحت ضمن طوال طيلة مدار مدى كل عام سنة لعام لسنة بعام مدة لمدة بمدة بسعر لسعر بقيمة "
-    "بمبلغ مبلغ لعدد بعدد بعمر عمر بنسبة بخصم بتكلفة بوزن بطول بعرض بارتفاع بمساحة بسعة بمسافة "
-    "لفترة بحوالي بنحو لحوالي"
+    "دون فوق تحت ضمن طوال طيلة مدار مدى كل عام سنة لعام لسنة بعام أفضل أكبر أهم أجمل أشهر أول "
+    "آخر أقوى أسرع أعلى أطول أحدث أقرب مدة لمدة بمدة بسعر لسعر بقيمة بمبلغ مبلغ لعدد بعدد بعمر "
+    "عمر بنسبة بخصم بتكلفة بوزن بطول بعرض بارتفاع بمساحة بسعة بمسافة لفترة بحوالي بنحو لحوالي"
 )
 """Prepositions, and nouns that a number directly after them belongs to."""
 _VERBS = word_set(
@@ -70,6 +70,7 @@ def _number_words() -> frozenset[str]:
     ]
     counted = [*words.UNITS.values(), *words.CURRENCIES.values(), *words.FRACTIONS["ar-SA"].values()]
     said += [noun.two for noun in (*counted, *nouns.COUNTED.values(), *nouns.HEADS.values())]
+    said += [noun.two.removesuffix("ن") for noun in nouns.COUNTED.values()]
     said += ["مِئَتَا", "أَلْفَا", "مِلْيُونَا", "مِلْيَارَا", words.NUMBER_WORDS["ar-SA"]["minus"]]
     return frozenset(normalize("NFC", phrase.split(" ")[0].removeprefix("ال")) for phrase in said)
 

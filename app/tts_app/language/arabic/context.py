@@ -68,6 +68,13 @@ _MORE_THAN = re.compile(
 )
 """A plus beside a number of things: +500 عميل, 50+ فرعا."""
 _ABROAD = re.compile(r"(?<![\w+])\+(?P<groups>\d{1,3}(?:[ .-]?\(?\d{1,9}\)?){1,6}+)(?![\w%])")
+_LINE = re.compile(r"(?<![\w+])(?P<area>0\d{1,3})[- /](?P<number>\d{6,8})(?![\w%])")
+_RATIO = re.compile(
+    rf"(?P<word>{WORD_START}[وفب]?(?:نسبة|مقياس|معدل)[ ])(?P<first>\d{{1,4}}):(?P<second>\d{{1,6}})(?!\d)"
+)
+_SQUARED = re.compile(rf"{WORD_START}(?P<unknown>[سصع])\^(?P<power>\d{{1,2}})")
+_VOLUME = re.compile(rf"{WORD_START}ج[.]?[ ]?(?P<number>\d{{1,2}})[ ]?[،,]?[ ]?(?=ص)")
+_EDITION = re.compile(rf"{WORD_START}ط[.]?[ ]?(?=\d)")
 _ARTICLE_BEFORE = re.compile(r"(?<=[ء-ي]ـ)(?=\d)")
 """Between an article and a number, so that the scan sees where the number starts: الـ90s."""
 _UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^])|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
@@ -143,11 +150,15 @@ class Context:
         if not any(map(str.isdigit, text)):
             return text
         text = _ABROAD.sub(self._abroad, _GLUED.sub(" ", text))
+        text = _LINE.sub(lambda match: self._say.telephone([match["area"], match["number"]], False), text)
+        text = _RATIO.sub(r"\g<word>\g<first> إلى \g<second>", text)
+        text = _SQUARED.sub(self._squared, text)
         text = _MORE_THAN.sub(_more_than, text)
         text = _UNKNOWN.sub(lambda match: words.LETTER_NAMES[match[0]], text)
         text = _PERCENT_FIRST.sub(r"\g<number>%", text)
         text = _HASH.sub(self._hash, _BOX.sub(self._box, text))
         text = _BRACKETED.sub(self._bracketed, text)
+        text = _VOLUME.sub(r"جُزْء \g<number>, ", _EDITION.sub("طَبْعَة ", text))
         text = _PAGE.sub("صَفْحَة ", _STREET.sub(_street, text))
         text = _CALL.sub(lambda match: f"{match['call']}{self._say.digits(match['number'])}", text)
         text = _SERVICE.sub(lambda match: self._say.telephone([match["first"], match["rest"]], False), text)
@@ -176,6 +187,10 @@ class Context:
         if len(groups) < 2 or not 8 <= sum(map(len, groups)) <= 15:
             return match[0]
         return self._say.telephone(groups, True)
+
+    def _squared(self, match: re.Match[str]) -> str:
+        letter, power = words.LETTER_NAMES[match["unknown"]], Decimal(match["power"])
+        return self._say.power(letter, self._say.number(power), power)
 
     def _box(self, match: re.Match[str]) -> str:
         return f"{words.ABBREVIATIONS['ص.ب']} {self._say.digits(match['number'])}"
@@ -321,6 +336,8 @@ class Context:
             and bare(match["noun"]).endswith("ين")
         ):
             return oblique(noun.two)
+        if amount == 2 and self._say.locale == "ar-SA" and _measured(match["adjective"], known):
+            return noun.two.removesuffix("ن")
         return self._count.count(int(amount), noun)
 
     def _fraction(self, match: re.Match[str]) -> str | None:
@@ -438,6 +455,15 @@ def _title(match: re.Match[str]) -> str:
     if len(title) > 1:
         return f"أُسْتَاذ{ending} دُكْتُور{ending} "
     return f"{_TITLES[title]}{ending} "
+
+
+def _measured(word: str | None, known: Counted) -> bool:
+    """Return whether a word is what is measured with a noun: 2 كوب أرز, not 2 كوب يوميا."""
+    if word is None or known.singular not in nouns.CONTAINERS or word in _NOT_OWNED:
+        return False
+    return not (
+        word.startswith(("ال", "و", "لل")) or word.endswith(("ا", "ً")) or money.is_adjective(bare(word))
+    )
 
 
 def _more_than(match: re.Match[str]) -> str:

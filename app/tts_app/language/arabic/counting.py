@@ -10,6 +10,7 @@ from decimal import Decimal
 from unicodedata import normalize
 
 from tts_app.language.arabic import nouns, words
+from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.words import Noun
 
 LARGEST = 10**12
@@ -194,6 +195,9 @@ def _numerals_that_decline() -> dict[str, str]:
     forms |= {word for noun in counted if not noun.invariant for word in noun.two.split(" ")}
     forms |= {dual.removesuffix("ن") for dual in _INDEFINITE_DUALS}
     forms |= {"اِثْنَا", "اِثْنَتَا"}
+    forms |= {
+        noun.two.removesuffix("ن") for one, noun in nouns.COUNTED.items() if bare(one) in nouns.CONTAINERS
+    }
     return {
         normalize("NFC", form): form.removesuffix(ending) + oblique
         for form in forms
@@ -214,9 +218,15 @@ def oblique(word: str) -> str:
         if stem.startswith(start):
             stem, prefix = stem.removeprefix(start), prefix + start
     found = _OBLIQUE.get(stem)
-    if found is None and stem.endswith(("يَّان", "َتَان")):  # an adjective, or a noun that no table has
-        found = stem.removesuffix("ان") + "يْن"
+    if found is None and stem.endswith("ان") and _is_dual(bare(stem)):
+        found = f"{stem.removesuffix('ان')}ين"
     return word if found is None else prefix + found
+
+
+def _is_dual(plain: str) -> bool:
+    """Return whether a word that no table has is a dual: an adjective, or a noun in ta marbuta."""
+    one = plain.removesuffix("ان")
+    return plain.endswith("تان") or one.endswith("ي") or one in nouns.ADJECTIVES
 
 
 def all_oblique(said: str) -> str:

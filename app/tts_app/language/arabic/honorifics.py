@@ -60,7 +60,7 @@ _HERS = MappingProxyType(
 WOMEN = word_set(
     "مريم زينب سكينة هاجر سارة آسية رقية حليمة صفية ميمونة سودة جويرية أسماء بلقيس سمية نور "
     "منى هدى ليلى سلمى ريم هند دينا سعاد أمل هناء رانيا نادية دانة شيماء إيمان مها ندى لينا "
-    "رنا ياسمين منال"
+    "رنا ياسمين منال الزهراء"
 )
 """Women's names; those that end in ta marbuta are known by it, but for `_MEN`."""
 _MEN = word_set("حمزة أسامة طلحة عبادة معاوية عروة خليفة قتادة عكرمة حذيفة عطية نخلة جمعة ربيعة ثعلبة")
@@ -85,6 +85,7 @@ def spoken_honorifics(text: str) -> str:
 
 def _after_name(match: re.Match[str]) -> str:
     said = _SIGNS[match["sign"]] if match["sign"] else _BRACKETED[match["letters"]]
-    if is_woman(match["name"]):
+    before = match.string[max(0, match.start() - 40) : match.start()].split(" ")[-4:]
+    if is_woman(match["name"]) or {"بنت", "السيدة", "أم"} & set(before):
         said = _HERS.get(said, said)
     return f"{match['name']} {said} "

@@ -57,7 +57,10 @@ _HEADS = """
 هَلَلَة|هَلَلَات فِلْس|فُلُوس قِرْش|قُرُوش سِنْت|سِنْتَات بِنْس|بِنْسَات مِلِّيم|مَلَالِيم بَيْسَة|بَيْسَات سَنْتِيم|سَنْتِيمَات
 """
 
-_TIMES = "سنة عام يوم شهر قرن"
+CONTAINERS = word_set(
+    "كوب ملعقة فنجان كأس قطعة حبة شريحة علبة كيس زجاجة طبق صحن لتر رغيف كيلوغرام غرام متر طن"
+)
+"""Nouns before what is measured with them: كوبا أرز."""
 ADJECTIVES = word_set(
     "مربع مربعة مكعب مكعبة كبير كبيرة صغير صغيرة مفرد مفردة مزدوج مزدوجة فردي فردية إضافي "
     "إضافية جديد جديدة فاخر فاخرة مجاني مجانية كامل كاملة متتال متتالية سياحي سياحية عائلي "
@@ -91,5 +94,5 @@ HEADS = MappingProxyType({one: noun for one, (noun, _) in _MONEY.items()})
 OTHER_PLURALS = MappingProxyType({one: others for one, (_, others) in {**_ALL, **_MONEY}.items()})
 """Plurals beside the first: what a writer chose is said."""
 INVARIANT = frozenset(_SAME.split())
-TIMES = frozenset(_TIMES.split())
+TIMES = word_set("سنة عام يوم شهر قرن")
 """Nouns before which a number of four digits may be a year: 2026 سنة الخير."""

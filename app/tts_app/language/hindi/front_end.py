@@ -9,11 +9,14 @@ from tts_app.language.hindi.letters import in_devanagari, load, phonemes_of_hind
 from tts_app.language.hindi.notation import (
     CENT_FORMS,
     CURRENCY_FORMS,
+    DATE_WORDS,
     DIGIT_WORDS,
     HINDI_NOTATION,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    OF_WORDS,
     PLACE_WORDS,
+    UNCOUNTED_WORDS,
     UNIT_FORMS,
     WEEKDAY_FORMS,
 )
@@ -54,6 +57,9 @@ class HindiVerbaliser(IndicVerbaliser):
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
     place_words = PLACE_WORDS
+    uncounted_words = UNCOUNTED_WORDS
+    date_words = DATE_WORDS
+    of_words = OF_WORDS
     cent_forms = CENT_FORMS
 
     def __init__(self) -> None:

@@ -72,6 +72,19 @@ PLACE_WORDS = listed(
     """
 )
 """Words for places, after which a letter behind a number is that letter: seat 12K."""
+UNCOUNTED_WORDS = listed(
+    """
+    खाली | ख़ाली | तैयार | उपलब्ध | बंद | खुला | खुली | आपकी | आपका | मेरी | मेरा | हमारा | हमारी | बुक | वाला
+    वाली | वाले | लेकिन | मगर | मिला | मिली
+    """
+)
+"""Words that may follow a number with a letter and are not what it counts: 12K is free."""
+DATE_WORDS = ("दिनांक", "तारीख", "तारीख़", "तिथि")
+"""Words after which 10/10 is a date."""
+OF_WORDS = listed(
+    "भाग | हिस्सा | हिस्से | अंश | कप | चम्मच | किलो | लीटर | मीटर | घंटा | घंटे | इंच | मील | एकड़ | बीघा"
+)
+"""Words before which 3/5 is a fraction and no mark."""
 
 
 HINDI_NOTATION = Notation(

@@ -139,7 +139,9 @@ class IndicNormaliser:
             rf"(?P<first>{START}(?:{parts})[ ]\d{{1,2}}(?::\d\d)?){DASH}"
             rf"(?=\d{{1,2}}(?::\d\d)?(?![\p{{N}}:%/-]))"
         )
-        self._clock_range = regex.compile(rf"(?<={hour}){DASH}(?=(?:{parts}|\d))")
+        self._clock_range = regex.compile(
+            rf"(?<={hour}){DASH}(?=(?:{parts}|\d))|(?<=\d){DASH}(?=(?:{parts})[ ]\d)"
+        )
         edge = rf"(?!{script.letters})"
         cases = any_of(notation.postpositions)
         of = vocabulary.mathematics.square.partition(" ")[0]

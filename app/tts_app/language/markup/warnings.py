@@ -13,6 +13,7 @@ CODES = MappingProxyType(
         "phonemes-ignored": "The voice's engine reads text, and finds the pronunciation itself.",
         "language-ignored": "The voice's engine reads text, and finds the pronunciation itself.",
         "other-script": "Words of another script are spoken by their language's rules, with this voice.",
+        "language-unsure": "The language of the text could not be told: the voice that was asked for speaks.",
         "script-not-spoken": "Words of another script are romanised or left out.",
     }
 )

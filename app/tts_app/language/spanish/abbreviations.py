@@ -52,6 +52,13 @@ _TITLES = {
     "Vd.": "usted",
     "Vds.": "ustedes",
     "Ldo.": "licenciado",
+    "Lcdo.": "licenciado",
+    "Lcda.": "licenciada",
+    "Pte.": "presidente",
+    "Gte.": "gerente",
+    "Vda.": "viuda",
+    "Afmo.": "afectísimo",
+    "Afma.": "afectísima",
     "Lda.": "licenciada",
     "Sr": "señor",
     "Sra": "señora",
@@ -92,6 +99,14 @@ _PLACES = {
     "Cía.": "compañía",
     "Univ.": "universidad",
     "Esc.": "escalera",
+    "Bco.": "banco",
+    "Blvr.": "bulevar",
+    "Blvd.": "bulevar",
+    "Bulev.": "bulevar",
+    "Cdad.": "ciudad",
+    "Sdad.": "sociedad",
+    "Coop.": "cooperativa",
+    "Bibl.": "biblioteca",
     "Pto.": "puerto",
     "Pso.": "paseo",
     "Avda": "avenida",
@@ -138,6 +153,9 @@ _COMMON = {
     "pax": "personas",
     "tel.": "teléfono",
     "tel": "teléfono",
+    "Tel": "teléfono",
+    "Tfno": "teléfono",
+    "Tlf": "teléfono",
     "tfno.": "teléfono",
     "tfno": "teléfono",
     "tlf.": "teléfono",
@@ -153,6 +171,23 @@ _COMMON = {
     "pdte.": "pendiente",
     "ppal.": "principal",
     "cta.": "cuenta",
+    "telf.": "teléfono",
+    "tlfno.": "teléfono",
+    "cód.": "código",
+    "vto.": "vencimiento",
+    "obs.": "observaciones",
+    "sig.": "siguiente",
+    "mill.": "millones",
+    "cda.": "cucharada",
+    "cdas.": "cucharadas",
+    "cdta.": "cucharadita",
+    "cdtas.": "cucharaditas",
+    "ptos.": "puntos",
+    "dorm.": "dormitorio",
+    "CP": "código postal",
+    "sigs.": "siguientes",
+    "máxs.": "máximos",
+    "Jr.": "júnior",
     "rte.": "remitente",
     "vs.": "contra",
     "vs": "contra",
@@ -208,6 +243,19 @@ def abbreviation(written: str) -> str | None:
 
 _B = r"[ \u00a0\u202f]?"
 _NO_LETTER = r"(?<![\p{L}\p{M}\p{N}.@/_-])"
+_SEVERAL_OF = r"(?<![\d,])(?:[2-9]|\d{2,9})[ \u00a0]"
+_PLURALS = {
+    "hab": "habitaciones",
+    "dorm": "dormitorios",
+    "pág": "páginas",
+    "vol": "volúmenes",
+    "cap": "capítulos",
+    "art": "artículos",
+    "cda": "cucharadas",
+    "cdta": "cucharaditas",
+    "pto": "puntos",
+}
+"""Abbreviations that have no plural of their own, after a number: 3 hab."""
 _PARTS: tuple[tuple[str, str], ...] = (
     (rf"[Ee][Ee]\.{_B}[Uu][Uu]\.?", "Estados Unidos"),
     (rf"CC\.{_B}AA\.?", "comunidades autónomas"),
@@ -224,11 +272,19 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (rf"(?<=[IVXL]{_B})d\.{_B}(?:de{_B})?C\.", "después de Cristo"),
     (rf"q\.{_B}e\.{_B}p\.{_B}d\.|Q\.{_B}E\.{_B}P\.{_B}D\.", "que en paz descanse"),
     (rf"[Pp]\.{_B}[Dd]\.", "posdata"),
+    (rf"[Ee]\.{_B}[Pp]\.{_B}[Dd]\.", "en paz descanse"),
+    (rf"[Vv]\.{_B}[Gg]r\.", "verbigracia"),
+    (rf"R\.{_B}D\.{_B}(?=\d)", "real decreto "),
+    (rf"[Ss]\.{_B}[Ss]\.(?={_B}el papa)", "su santidad"),
+    (rf"VV\.{_B}AA\.?|AA\.{_B}VV\.?", "varios autores"),
+    (rf"FF\.{_B}CC\.?", "ferrocarriles"),
     (rf"[Vv]\.{_B}[Oo]\.{_B}[Ss]\.{_B}[Ee]\.", "versión original subtitulada"),
     (rf"[Oo]p\.{_B}cit\.", "obra citada"),
     (rf"[Ss]\.{_B}[Aa]\.(?:{_B}[Uu]\.)?(?![\p{{L}}])", "ese a"),
     (rf"[Ss]\.{_B}[Ll]\.(?:{_B}[Uu]\.)?(?![\p{{L}}])", "ese ele"),
     (rf"[Cc]\.{_B}[Pp]\.", "código postal"),
+    *((rf"(?<={_SEVERAL_OF}){short}\.", many) for short, many in _PLURALS.items()),
+    (rf"min\.{_B}(?=\d)", "minuto "),
     (r"[Ss]/[Nn](?![\p{L}/])", "sin número"),
     (rf"[Cc]/\.?{_B}(?=\p{{Lu}}|\d)", "calle "),
     (rf"[Pp]\.?º{_B}(?=\p{{Lu}}|del? )", "paseo "),
@@ -274,6 +330,8 @@ _FIRST_WORDS = word_set(
     "El La Los Las Lo Un Una Unos Unas Es Son En De Del A Al Y O Si No Se Su Sus Con Por Para Pero Que Como "
     "Cuando Este Esta Esto Hay Más Muy Tu Tus Mi Mis Nos Ya También Todo Todos Toda Todas"
 )
+_LETTER_OF_DOOR = regex.compile(r"(?<=[\dºª][ \u00a0]?)(?P<letter>\p{Lu})\.(?=[ \u00a0]\p{Lu})")
+"""A letter after a number ends its sentence too: 4.º B. Precio."""
 _LETTER_AT_END = regex.compile(
     r"(?<=\p{Ll}[ \u00a0])(?P<letter>\p{Lu})\."
     rf"(?=[ \u00a0](?:{'|'.join(sorted(_FIRST_WORDS))})(?!\p{{L}}))"
@@ -292,6 +350,7 @@ def say_abbreviations(text: str) -> str:
             end = match.end()
     text = "".join([*out, text[end:]]) if out else text
     text = _DON.sub(lambda match: match[0] if match[1] in _FIRST_WORDS else "don ", text)
+    text = _LETTER_OF_DOOR.sub(r"\g<letter> .", text)
     return _LETTER_AT_END.sub(r"\g<letter> .", text)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tts_app.language.currencies import CODES, CODES_THAT_ARE_WORDS
+
 MONTHS = (
     *("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre"),
     *("octubre", "noviembre", "diciembre"),
@@ -96,34 +98,28 @@ SMALL_CURRENCIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Names of the small unit; that of any other currency is centavo."""
 CENTAVO = _CENT
-CURRENCY_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_CODES_THAT_ARE_WORDS = CODES_THAT_ARE_WORDS | {"AMD", "CAD", "PHP", "STD"}
+"""Codes that in small letters are rather other words: php 8."""
+_SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "EUR": ("euros", "euro", "eur", "Euros"),
-        "USD": ("dólares", "us$", "u$s", "U$S", "usd"),
-        "GBP": ("libras", "gbp"),
+        "EUR": ("euros", "euro", "Euros"),
+        "USD": ("dólares", "us$", "u$s", "U$S"),
+        "GBP": ("libras",),
         "ESP": ("₧", "ptas.", "ptas", "Pta.", "Ptas."),
-        "NIO": ("nio",),
         "PYG": ("Gs.",),
         "VES": ("Bs.S", "Bs.D"),
-        "CHF": ("chf",),
-        "CAD": ("cad",),
-        "MXN": ("mxn", "MXN$"),
-        "ARS": ("ars", "AR$"),
-        "CLP": ("clp", "CLP$"),
+        "MXN": ("MXN$",),
+        "ARS": ("AR$",),
+        "CLP": ("CLP$",),
         "COP": ("COL$",),
-        "HKD": ("hkd",),
-        "JPY": ("jpy",),
-        "CNY": ("cny",),
-        "BRL": ("brl",),
-        "AWG": ("awg",),
-        "PAB": ("pab", "B/.", "B/"),
-        "CRC": ("crc",),
-        "DOP": ("RD$", "dop"),
-        "UYU": ("$U", "uyu"),
-        "SEK": ("sek",),
-        "DKK": ("dkk",),
-        "NOK": ("nok",),
+        "PAB": ("B/.", "B/"),
+        "DOP": ("RD$",),
+        "UYU": ("$U",),
     }
+)
+CURRENCY_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {code: (code.lower(),) for code in sorted(CODES - _CODES_THAT_ARE_WORDS)}
+    | {code: (*signs, code.lower()) for code, signs in _SIGNS.items()}
 )
 """How Spanish texts write currencies, in addition to the codes and signs of all languages."""
 UNIT_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -134,6 +130,7 @@ UNIT_FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "celsius": ("° c", "°c", "ºc", "º c"),
         "fahrenheit": ("° f", "ºf"),
         "m2": ("mts2", "mt2"),
+        "pb": ("pb",),
         "rpm": ("rpm", "RPM", "r. p. m."),
         "mps2": ("m/s^2", "m/s2"),
         "dm": ("dm",),
@@ -179,6 +176,7 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "celsius": ("grado", "grados"),
         "fahrenheit": ("grado Fahrenheit", "grados Fahrenheit"),
         "degree": ("grado", "grados"),
+        "pb": ("punto básico", "puntos básicos"),
         "rpm": ("revolución por minuto", "revoluciones por minuto"),
         "mps2": ("metro por segundo al cuadrado", "metros por segundo al cuadrado"),
         "kmh": ("kilómetro por hora", "kilómetros por hora"),

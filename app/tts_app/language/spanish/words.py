@@ -135,7 +135,10 @@ class SpanishVerbaliser:
     dial_words = word_set(
         "llama llame llamar llámanos llámenos llamen llamando marca marque teléfono tfno tel móvil"
     )
-    date_words = word_set("fecha día hoy hasta desde el al del")
+    date_words = word_set(
+        "fecha día hoy hasta desde el al del lunes martes miércoles jueves viernes sábado domingo "
+        "lun mar mié jue vie sáb dom"
+    )
     of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {

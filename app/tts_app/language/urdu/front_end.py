@@ -18,10 +18,13 @@ from tts_app.language.urdu.honorifics import in_words
 from tts_app.language.urdu.notation import (
     CENT_FORMS,
     CURRENCY_FORMS,
+    DATE_WORDS,
     DIGIT_WORDS,
     MAGNITUDE_FORMS,
     MONTH_FORMS,
+    OF_WORDS,
     PLACE_WORDS,
+    UNCOUNTED_WORDS,
     UNIT_FORMS,
     URDU_NOTATION,
     WEEKDAY_FORMS,
@@ -64,6 +67,9 @@ class UrduVerbaliser(IndicVerbaliser):
     magnitude_forms = MAGNITUDE_FORMS
     digit_words = DIGIT_WORDS
     place_words = PLACE_WORDS
+    uncounted_words = UNCOUNTED_WORDS
+    date_words = DATE_WORDS
+    of_words = OF_WORDS
     cent_forms = CENT_FORMS
 
     def __init__(self) -> None:

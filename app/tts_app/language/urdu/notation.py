@@ -54,6 +54,14 @@ PLACE_WORDS = listed(
     """
 )
 """Words for places, after which a letter behind a number is that letter: seat 12K."""
+UNCOUNTED_WORDS = listed(
+    "خالی | تیار | دستیاب | بند | کھلا | کھلی | آپ | میری | میرا | ہماری | ہمارا | بک | والا | والی"
+)
+"""Words that may follow a number with a letter and are not what it counts: 12K is free."""
+DATE_WORDS = ("تاریخ", "بتاریخ", "مورخہ")
+"""Words after which 10/10 is a date."""
+OF_WORDS = listed("حصہ | حصے | کپ | چمچ | کلو | لیٹر | میٹر | گھنٹہ | گھنٹے | انچ | میل | ایکڑ | کنال")
+"""Words before which 3/5 is a fraction and no mark."""
 
 
 URDU_NOTATION = Notation(

@@ -6,6 +6,138 @@ import regex
 from tts_app.language import front_end
 
 READINGS: dict[str, list[tuple[str, str]]] = {
+    "whole sentences": [
+        (
+            "La inflación subió un 3,4% en enero, frente al 2,8 % de diciembre; la subyacente cayó al "
+            "-0,2 %.",
+            "La inflación subió un tres coma cuatro por ciento en enero, frente al dos coma ocho por "
+            "ciento de diciembre; la subyacente cayó al menos cero coma dos por ciento.",
+        ),
+        (
+            "España ganó 3-1 a Italia en la final de la Eurocopa 2024; gol en el min. 45+2.",
+            "España ganó tres uno a Italia en la final de la Eurocopa dos mil veinticuatro; gol en el "
+            "minuto cuarenta y cinco más dos.",
+        ),
+        (
+            "El Real Madrid (1.º, 68 ptos.) visita al Betis (7.º) el sáb. 12/4 a las 21.00 h.",
+            "El Real Madrid, primero, sesenta y ocho puntos, visita al Betis, séptimo, el sábado doce "
+            "de abril a las veintiuna horas.",
+        ),
+        (
+            "Se vende piso de 85 m², 3 hab., 2 baños, 4.º con ascensor, c/ Arenal, 15, 4.º B. Precio: "
+            "245.000 € (2.882 €/m²). Tel.: 600 12 34 56.",
+            "Se vende piso de ochenta y cinco metros cuadrados, tres habitaciones, dos baños, cuarto "
+            "con ascensor, calle Arenal, quince, cuarto B. Precio: doscientos cuarenta y cinco mil "
+            "euros, dos mil ochocientos ochenta y dos euros por metro cuadrado. teléfono: seis cero "
+            "cero, uno dos, tres cuatro, cinco seis.",
+        ),
+        (
+            "Receta: 1/2 kg de harina, 2 huevos (tamaño L), 1 1/2 vaso de leche, 200 g de azúcar, 1 "
+            "cda. de aceite. Horno a 180 °C, 25-30 min.",
+            "Receta: medio kilogramo de harina, dos huevos, tamaño L, un vaso y medio de leche, "
+            "doscientos gramos de azúcar, una cucharada de aceite. Horno a ciento ochenta grados, "
+            "veinticinco a treinta minutos.",
+        ),
+        (
+            "La Fed subió los tipos 25 pb, hasta el 5,25-5,50 %.",
+            "La Fed subió los tipos veinticinco puntos básicos, hasta el cinco coma veinticinco a "
+            "cinco coma cincuenta por ciento.",
+        ),
+        (
+            "En el s. XVI, Carlos V (I de España) y Felipe II gobernaron media Europa; en 1588 perdió "
+            "la Armada.",
+            "En el siglo dieciséis, Carlos quinto, I de España, y Felipe segundo gobernaron media "
+            "Europa; en mil quinientos ochenta y ocho perdió la Armada.",
+        ),
+        (
+            "El iPhone 15 Pro Max (256 GB) cuesta 1.469 €; el S24, desde 909 €.",
+            "El iPhone quince Pro Max, doscientos cincuenta y seis gigabytes, cuesta mil "
+            "cuatrocientos sesenta y nueve euros; el ese veinticuatro, desde novecientos nueve euros.",
+        ),
+        (
+            "La temperatura media fue de 14,5 ºC; la máxima, de 38,2ºC el 23/7.",
+            "La temperatura media fue de catorce coma cinco grados; la máxima, de treinta y ocho coma "
+            "dos grados el veintitrés de julio.",
+        ),
+        (
+            "Art. 14 CE: «Los españoles son iguales ante la ley».",
+            "artículo catorce ce e: Los españoles son iguales ante la ley.",
+        ),
+        (
+            "Más info en www.ejemplo.es/ayuda o en el 900 123 456 (L-V, 9-18 h).",
+            "Más info en ejemplo punto es barra ayuda o en el nueve cero cero, uno dos tres, cuatro "
+            "cinco seis, lunes a viernes, nueve a dieciocho horas.",
+        ),
+        (
+            "Un 1 % de la población (aprox. 480.000 pers.) vive a < 1 km del mar.",
+            "Un uno por ciento de la población, aproximadamente cuatrocientas ochenta mil personas, "
+            "vive a menos de un kilómetro del mar.",
+        ),
+        (
+            "Pedro, 45 años, y su hijo, de 1 año y 2 meses.",
+            "Pedro, cuarenta y cinco años, y su hijo, de un año y dos meses.",
+        ),
+        (
+            "A 2,5 km del centro, 10 min a pie; 2 ascensores; 1ª línea de playa.",
+            "A dos coma cinco kilómetros del centro, diez minutos a pie; dos ascensores; primera "
+            "línea de playa.",
+        ),
+        (
+            "Descuento del 15% con el código VERANO24. ¡Solo hasta el 31/08!",
+            "Descuento del quince por ciento con el código verano veinticuatro. Solo hasta el treinta "
+            "y uno de agosto!",
+        ),
+        (
+            "El 5G llega a 4.000 municipios; velocidad de 1 Gb/s.",
+            "El cinco ge llega a cuatro mil municipios; velocidad de un gigabit por segundo.",
+        ),
+        (
+            "Lunes cerrado. M-D: 13-16 h y 20-23:30 h.",
+            "Lunes cerrado. martes a domingo: trece a dieciséis horas y veinte a veintitrés treinta.",
+        ),
+        (
+            "20 de noviembre de 1975, 20-N, s. XXI, 500 a.C.",
+            "veinte de noviembre de mil novecientos setenta y cinco, veinte ene, siglo veintiuno, "
+            "quinientos antes de Cristo.",
+        ),
+        (
+            "El PIB creció un 2,5% en el 2.º trimestre, hasta los 1,46 billones de €.",
+            "El pib creció un dos coma cinco por ciento en el segundo trimestre, hasta los uno coma "
+            "cuarenta y seis billones de euros.",
+        ),
+        (
+            'Cap. 1, pág. 23: "La Regenta" (1884-85), de L. Alas «Clarín».',
+            "capítulo uno, página veintitrés: La Regenta, mil ochocientos ochenta y cuatro a ochenta "
+            "y cinco, de ele Alas Clarín.",
+        ),
+        (
+            "Juegos Olímpicos de 1992, 4x100 m, récord: 37,40 s; 9,58 s en los 100 m.",
+            "Juegos Olímpicos de mil novecientos noventa y dos, cuatro por cien metros, récord: "
+            "treinta y siete coma cuarenta segundos; nueve coma cincuenta y ocho segundos en los cien "
+            "metros.",
+        ),
+        (
+            "El n.º 10 marcó 2 goles en 5 minutos (min. 80 y 85).",
+            "El número diez marcó dos goles en cinco minutos, minuto ochenta y ochenta y cinco.",
+        ),
+        (
+            "Nota media: 7,8. Sobresaliente (9-10), notable (7-8,9).",
+            "Nota media: siete coma ocho. Sobresaliente, nueve a diez, notable, siete a ocho coma nueve.",
+        ),
+        (
+            "Kilos: 2kg, 3 kg., 500gr, 1l.",
+            "Kilos: dos kilogramos, tres kilogramos, quinientos gramos, un litro.",
+        ),
+        (
+            "CP 41001 Sevilla; C.P. 28013 Madrid; 08001 Barcelona",
+            "código postal cuatro uno cero cero uno Sevilla; código postal dos ocho cero uno tres "
+            "Madrid; cero ocho cero cero uno Barcelona",
+        ),
+        (
+            "Usuarios: 1,2 mill.; ventas: 3.400 uds.",
+            "Usuarios: uno coma dos millones; ventas: tres mil cuatrocientas unidades.",
+        ),
+    ],
     "a number and a letter": [
         ("Abierto el plan C y la clase D hoy.", "Abierto el plan C y la clase D hoy."),
         ("Vive en el piso 3A.", "Vive en el piso tres a."),
@@ -187,6 +319,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         (".5", "cero coma cinco"),
     ],
     "powers, roots and signs": [
+        ("x < 1", "x menor que uno"),
+        ("Para > 5 años y ≤ 10 €", "Para más de cinco años y como máximo diez euros"),
         ("10² = 100", "diez al cuadrado igual a cien"),
         ("2³", "dos al cubo"),
         ("10⁻⁶", "diez elevado a menos seis"),
@@ -291,6 +425,19 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("cf. pág. 8", "confróntese página ocho"),
     ],
     "telephones": [
+        (
+            "tarjeta 4111 1111 1111 1111",
+            "tarjeta cuatro uno uno uno, uno uno uno uno, uno uno uno uno, uno uno uno uno",
+        ),
+        (
+            "ES91 2100 0418 4502 0005 1332",
+            "e ese nueve uno, dos uno cero cero, cero cuatro uno ocho, cuatro cinco cero dos, "
+            "cero cero cero cinco, uno tres tres dos",
+        ),
+        (
+            "+58 (123) 123-5678-12",
+            "más cincuenta y ocho, uno dos tres, uno dos tres, cinco seis siete ocho, extensión uno dos",
+        ),
         ("Llama al 912 345 678.", "Llama al nueve uno dos, tres cuatro cinco, seis siete ocho."),
         ("Móvil: 612 34 56 78", "Móvil: seis uno dos, tres cuatro, cinco seis, siete ocho"),
         ("+34 955 12 34 56", "más treinta y cuatro, nueve cinco cinco, uno dos, tres cuatro, cinco seis"),
@@ -307,6 +454,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("28013 Madrid", "dos ocho cero uno tres Madrid"),
     ],
     "ordinals": [
+        ("2DO PREMIO, 3RA FILA, 3ER PISO", "segundo premio, tercera fila, tercer piso"),
+        ("los 3os puestos y las 2as filas", "los terceros puestos y las segundas filas"),
         ("1er. piso", "primer piso"),
         ("hace 25º, 30º a la sombra", "hace veinticinco grados, treinta grados a la sombra"),
         ("el 25º puesto", "el vigesimoquinto puesto"),
@@ -343,6 +492,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("9no piso", "noveno piso"),
     ],
     "Roman numerals": [
+        ("FELIPE VI Y ALFONSO XIII", "felipe sexto Y alfonso trece"),
+        ("Tema I, unidad II", "Tema uno, unidad dos"),
         ("El siglo XIX y el siglo V.", "El siglo diecinueve y el siglo quinto."),
         (
             "Los siglos XVI y XVII, siglos XV-XVI",
@@ -386,6 +537,9 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("IV Centenario", "cuarto Centenario"),
     ],
     "currencies": [
+        ("czk21, 5 zar, usd 8", "veintiuna coronas checas, cinco rands sudafricanos, ocho dólares"),
+        ("5,50 billones de pesos", "cinco coma cincuenta billones de pesos"),
+        ("top 10, gel 5, sos 2", "top diez, gel cinco, sos dos"),
         ("50¢", "cincuenta centavos"),
         ("$20 USD, 10 $ USD", "veinte dólares, diez dólares"),
         ("1,5 mill. de €", "uno coma cinco millones de euros"),
@@ -444,6 +598,10 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("2,345 €", "dos coma trescientos cuarenta y cinco euros"),
     ],
     "units": [
+        (
+            "Km 5 de la A-4, a 5 km 300 m",
+            "kilómetro cinco de la a cuatro, a cinco kilómetros trescientos metros",
+        ),
         ("20 km/h", "veinte kilómetros por hora"),
         ("5 kg/m³", "cinco kilogramos por metro cúbico"),
         ("100 Mb/s, 16 GB, 2 TB", "cien megabits por segundo, dieciséis gigabytes, dos terabytes"),
@@ -485,6 +643,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 GB/s", "un gigabyte por segundo"),
     ],
     "years and dates": [
+        ("21/2 - 25/2", "veintiuno al veinticinco de febrero"),
+        ("3/4-5/6", "tres de abril al cinco de junio"),
         ("Del 24/12 al 6/1", "Del veinticuatro de diciembre al seis de enero"),
         ("entre 1936-1939", "entre mil novecientos treinta y seis y mil novecientos treinta y nueve"),
         ("verano '98", "verano noventa y ocho"),

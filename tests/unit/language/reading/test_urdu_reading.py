@@ -291,6 +291,13 @@ B.Sc. پاس => بی ایس سی پاس
 # ranges with a sign at both ends
 Rs 2.5 لاکھ - Rs 3 لاکھ کے => ڈھائی لاکھ سے تین لاکھ روپے کے
 2.5 لاکھ سے 3 لاکھ روپے => ڈھائی لاکھ سے تین لاکھ روپے
+
+# words that decide between marks, dates and fractions
+تاریخ 10/10 ہے => تاریخ دس اکتوبر ہے
+3/5 حصہ => تین بٹا پانچ حصہ
+گاڑی 4K تیار ہے => گاڑی چار کے تیار ہے
+صبح 9-شام 6 بجے => صبح نو سے شام چھ بجے
+50k-60k روپے => پچاس ہزار سے ساٹھ ہزار روپے
 """
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
