@@ -85,13 +85,19 @@ async def voice_of(
 ) -> CatalogueVoice:
     """Return the voice called `name` of the request's `model`, or the tenant's cloned voice of that id.
 
+    Where no avatar has that name, it may be a speaker of Kokoro's, or a mix of them.
+
     Raises:
         ApiError: there is none; the message says what there is.
         NoVaultError, VaultError: a cloned voice cannot be read.
     """
     catalogue = voices_of(playground.service, model)
     if not is_clone(name):
-        return by_name(catalogue, name, param)
+        try:
+            return catalogue.find(name)
+        except UnknownVoiceError:
+            speaker = await playground.service.speaker(name, None if is_openai_model(model) else model)
+            return speaker or by_name(catalogue, name, param)
     try:
         found = await asyncio.to_thread(playground.clones.find, tenant, name, playground.service.models)
     except UnknownVoiceError as error:
