@@ -116,13 +116,13 @@ def in_language(catalogue: Catalogue, voice: CatalogueVoice, wanted: str) -> Cat
     """Return who of `catalogue` speaks the language or locale `wanted` in place of `voice`.
 
     That is the voice itself where it is of that language, else the avatar of the same gender. None: there is
-    no such avatar. A cloned voice has no place but its own.
+    no such avatar. A cloned voice and a model's speaker have no place but their own.
     """
     asked = _KOKORO_LANGUAGES.get(wanted.strip().lower(), wanted.strip().replace("_", "-")).lower()
     own = voice.voice.locale.lower()
     if asked in (own, own.partition("-")[0]):
         return voice
-    if voice.clone:
+    if voice.clone or voice.speaker:
         return None
     spoken = {one.voice.locale for one in catalogue}
     default = asked if "-" in asked else default_locale(asked, spoken) or asked
