@@ -51,13 +51,20 @@ class Forgiving(Strict):
     @model_validator(mode="wrap")
     @classmethod
     def _leave_unknown_out(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        unknown: list[Place] = []
+        if isinstance(given, dict):  # most are here, and an error for each would take long
+            known = {name: value for name, value in given.items() if name in cls.model_fields}
+            unknown = [(name,) for name, value in given.items() if name not in known and value is not None]
+            given = known
         try:
-            return handler(given)
+            request = handler(given)
         except ValidationError as error:
-            unknown = [fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"]
-            if not unknown:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            deeper = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+            if not deeper:
                 raise
-        request = handler(_without(given, unknown))
+            request = handler(_without(given, deeper))
+            unknown += deeper
         request._ignored = tuple(".".join(map(str, place)) for place in unknown)
         return request
 

@@ -429,19 +429,22 @@ class _Scan:
         With a year it is meant as a date even where the month has fewer days: 31/4/2026.
         """
         parts = [int(part) for part in _DATE_MARK.split(written)]
+        european = False
         if year_first:
             year, month, day = parts
         else:
             day, month = parts[:2] if self._say.day_first else parts[1::-1]
-            if month > 12:
+            swapped = month > 12
+            if swapped:
                 day, month = month, day
+            european = swapped and "." in written
             year = parts[2] if len(parts) == 3 else 0
             if len(parts) == 3 and year < 100:
                 year += 2000 if year < 70 else 1900
         longest = 31 if year else _MONTH_DAYS[month - 1] if 1 <= month <= 12 else 0
         if not (1 <= month <= 12 and 1 <= day <= longest):
             return None
-        return Date(day=day, month=month, year=year or None)
+        return Date(day=day, month=month, year=year or None, day_first=european)
 
     def _weekday(self, match: "regex.Match[str]") -> Piece:
         first = Date(weekday=self._forms.weekdays[match["first"]])

@@ -69,7 +69,7 @@ _ARABIZI_WORD = re.compile(r"(?=[235-9']*[a-z])[A-Z]?[a-z235-9']{1,24}", re.IGNO
 
 
 class Arabizi:
-    """Writes Arabizi in Arabic letters; the lexicon of a dialect gives the usual spelling."""
+    """Writes Arabizi in Arabic letters; vowelled words give the usual spelling, the later the better."""
 
     def __init__(self, vowelled: Iterable[str]) -> None:
         self._by_sound: Mapping[str, str] = {sound(word): word for word in vowelled}

@@ -8,7 +8,7 @@ from tts_app.language.arabic import nouns, words
 from tts_app.language.arabic.counting import oblique
 from tts_app.language.text import word_set
 
-_VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0650\u0652][ء-ي\u064b-\u0652\u0670]*+"
+_VOWELLED = r"[ء-ي\u0670]*+[\u064b-\u0652][ء-ي\u064b-\u0652\u0670]*+"
 _PREPOSITIONS = word_set(
     "في مع من إلى الى على عن حتى منذ بعد قبل خلال حوالي حوالى نحو قرابة زهاء مقابل بين يوم عند "
     "دون فوق تحت ضمن طوال طيلة مدار مدى كل عام سنة لعام لسنة بعام أفضل أكبر أهم أجمل أشهر أول "

@@ -218,9 +218,15 @@ def oblique(word: str) -> str:
         if stem.startswith(start):
             stem, prefix = stem.removeprefix(start), prefix + start
     found = _OBLIQUE.get(stem)
-    if found is None and stem.endswith(("يَّان", "َتَان")):  # an adjective, or a noun that no table has
-        found = stem.removesuffix("ان") + "يْن"
+    if found is None and stem.endswith("ان") and _is_dual(bare(stem)):
+        found = f"{stem.removesuffix('ان')}ين"
     return word if found is None else prefix + found
+
+
+def _is_dual(plain: str) -> bool:
+    """Return whether a word that no table has is a dual: an adjective, or a noun in ta marbuta."""
+    one = plain.removesuffix("ان")
+    return plain.endswith("تان") or one.endswith("ي") or one in nouns.ADJECTIVES
 
 
 def all_oblique(said: str) -> str:

@@ -119,7 +119,10 @@ class ArabicFrontEnd(ReadsMarkup):
         self._lexicon = _read_lexicon(locale)
         self._context = Context(numbers)
         self._arabizi = Arabizi(
-            entry.rpartition("=")[2] for listing in LEXICONS[locale] for entry in listing.split()
+            entry.rpartition("=")[2]
+            for listings in (*LEXICONS.values(), LEXICONS[locale])
+            for listing in listings
+            for entry in listing.split()
         )
 
     def words(self, text: str) -> str:

@@ -102,16 +102,13 @@ def _codes() -> dict[str, str]:
 
 def _agreeing(word: str, noun: Noun) -> tuple[str, str, str, str]:
     """Return an adjective in the forms of its noun: `كويتي، كويتيان، كويتية، كويتيا`."""
-    stem = word.removesuffix("ة")
     if not is_adjective(word):
         return word, word, word, word
-    nisba = stem.endswith("ي")
-    mark = "ِيّ" if nisba else ""
-    base = stem[:-1] if nisba else stem
-    female = f"{base}{mark}َة"
+    base = word.removesuffix("ة")
+    base += "\N{ARABIC SHADDA}" if base.endswith("ي") else ""  # the diacritiser knows the other vowels
     if noun.feminine:
-        return female, f"{female[:-1]}تَان", female, female
-    return f"{base}{mark}", f"{base}{mark}َان", female, f"{base}{mark}ًا"
+        return f"{base}ة", f"{base}َتَان", f"{base}ة", f"{base}ة"
+    return base, f"{base}َان", f"{base}ة", f"{base}ًا"
 
 
 def is_adjective(word: str) -> bool:

@@ -214,7 +214,7 @@ From 5–9 June 2027. => From the fifth to the ninth of June twenty twenty seven
 Feb 27 - Mar 2 only. => February twenty seventh to March second only.
 Apr-Jun 2027 => April to June twenty twenty seven
 2027-03-05 => March fifth twenty twenty seven
-31.12.2027 => December thirty first twenty twenty seven
+31.12.2027 => the thirty first of December twenty twenty seven
 July 4th => July fourth
 -- money
 It is $1,250.75 in all. => It is one thousand two hundred fifty dollars and seventy five cents in all.
