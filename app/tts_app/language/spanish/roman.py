@@ -19,12 +19,14 @@ _OF_SEVERAL_LETTERS = frozenset(range(2, 40)) - {5, 10}
 _LARGE_LETTERS = frozenset({50, 100, 500, 1000})
 """Values of one letter that after a noun is rather a letter: plan C."""
 _NUMBERED = word_set(
-    "acto anexo apartado apéndice artículo bloque escena canto capítulo estrofa fase fascículo grado "
-    "grupo legislatura libro lección nivel parte plan sección serie siglo siglos sonda tabla temporada "
-    "tipo título tomo volumen"
+    "acto tema unidad módulo anexo apartado apéndice artículo bloque escena canto capítulo estrofa fase "
+    "fascículo grado grupo legislatura libro lección nivel parte plan sección serie siglo siglos sonda "
+    "tabla temporada tipo título tomo volumen"
 )
 """Nouns that a Roman numeral follows: capítulo IV, siglo XIX."""
-_CARDINAL_NOUNS = word_set("anexo apéndice fase grupo nivel plan tabla tipo apartado bloque")
+_CARDINAL_NOUNS = word_set(
+    "tema unidad módulo anexo apéndice fase grupo nivel plan tabla tipo apartado bloque"
+)
 """Of those, the ones that are numbered with cardinals throughout: fase dos, tipo dos."""
 _RULERS = word_set(
     "Adriano Alberto Alejandro Alfonso Amadeo Ana Balduino Beatriz Benedicto Bonifacio Carlos "
@@ -48,7 +50,7 @@ _EVENTS = word_set(
 )
 """Nouns that a Roman numeral precedes: XXI Congreso, II Guerra Mundial."""
 _AFTER = regex.compile(
-    r"(?<![\p{L}\p{M}])(?P<before>\p{Lu}[\p{Ll}]{2,12}|\p{Ll}{3,12})(?P<blank>[ \u00a0])"
+    r"(?<![\p{L}\p{M}])(?P<before>\p{Lu}[\p{Ll}]{2,12}|\p{Ll}{3,12}|\p{Lu}{4,12})(?P<blank>[ \u00a0])"
     r"(?P<numeral>[IVXLCDM]{1,9}+|(?<=sig[lL]os?[ \u00a0])[ivxlcdm]{1,9}+)(?![\p{L}\p{M}\d'’]|-(?![IVXLCDM]))"
 )
 _BEFORE = regex.compile(
@@ -93,6 +95,7 @@ def roman(value: int, before: str) -> str | None:
 
 def _after_name(value: int, name: str) -> str | None:
     """Say the numeral of a king or a pope, or of anything else with a name: Rocky IV."""
+    name = name.capitalize() if name.isupper() and len(name) > 2 else name
     if name in _RULERS and value <= _ORDINAL_UP_TO:
         return _low_ordinal(value, name in _WOMEN)
     is_name = name[0].isupper() and name[1:].islower()

@@ -28,8 +28,8 @@ _BLANK = r"[ \u00a0\u202f]"
 _WHOLE = r"(?<![\d.,:/\p{L}-])(?P<amount>\d{1,3}(?:[. \u00a0\u202f]\d{3})|\d{1,4})"
 _NO_WORD = r"(?![\p{L}\p{M}\d])"
 _ORDINAL = regex.compile(
-    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|er)|(?P<mark>os|as)"
-    r"|\.?(?P<mark>ᵉʳ|er|ero|ro|ra|do|da|ero|era|to|ta|mo|ma|vo|va|no|na))"
+    rf"{_WHOLE}(?:\.?(?P<mark>[ºª°])(?P<plural>s)?|\.(?P<mark>os|as|o|a|(?i:er))|(?P<mark>os|as)"
+    r"|\.?(?P<mark>ᵉʳ|(?i:er|ero|era|ro|ra|do|da|to|ta|mo|ma|vo|va|no|na)))"
     rf"(?!{_BLANK}?[CFKcf](?!\p{{L}})){_NO_WORD}(?:\.(?=[ ]\p{{Ll}}))?"
     rf"(?P<next>{_BLANK}(?P<noun>\p{{L}}[\p{{L}}\p{{M}}]*+))?"
 )
@@ -66,12 +66,23 @@ _POINTED_FROM = regex.compile(
     r"\d{1,2}[.:][0-5]\d[ \u00a0]?h(?![\p{L}/]))"
 )
 """The first of two hours with points: 9.30 a 13.30 h."""
+_KILOMETRE = regex.compile(r"(?<![\p{L}\d]|\d[ \u00a0])[Kk]m[ \u00a0](?=\d)")
+_ACCOUNT = regex.compile(
+    r"(?<![\p{L}\p{N}])(?:(?P<country>\p{Lu}{2})(?P<check>\d\d)(?=(?:[ ]\d{4}){3})|(?=\d{4}(?:[ ]\d{4}){3}))"
+    r"(?P<groups>[ ]?\d{4}(?:[ ]\d{4}){2,6}+(?:[ ]\d{1,3}(?!\d))?)(?![\p{L}\d])"
+)
+"""An account (IBAN) or a card, in groups of four figures."""
+_TWO_DATES = regex.compile(
+    r"(?<![\d/.,])(?P<day>\d{1,2})/(?P<month>\d{1,2})(?P<dash>[ ]?[-–][ ]?)"
+    r"(?P<last>\d{1,2})/(?P<other>\d{1,2})(?![\d/]|[.,]\d)"
+)
+"""Dates without years around a dash: 21/2 - 25/2."""
 _BOUNDS = {"<": "menos de", ">": "más de", "≤": "como máximo", "≥": "al menos"}
 _BOUND = regex.compile(
-    r"(?<=^|[\n(:;,][ ]?|\p{L}{2}[ ]|(?<!\p{L})[ay][ ])(?P<sign>[<>≤≥])[ ]?"
+    r"(?<=^|[\n(:;,][ ]?|\p{L}{2}[ ]|(?<!\p{L})[ay][ ])(?P<sign>(?!<3[ ]\p{L}{3})[<>≤≥])[ ]?"
     r"(?=\d[\d.,]{0,15}+[ ]?(?:[%€$£°º]|\p{L}{3}|(?:km|cm|mm|m|kg|g|h|min|l|ml)(?!\p{L})))"
 )
-"""A bound of an amount, which is no formula: a < 1 km."""
+"""A bound of an amount, which is no formula: a < 1 km. A heart is none (os <3 mucho)."""
 _YEARS = regex.compile(r"(?<![\d.,/-])(?P<first>1[5-8]\d\d)[-–](?P<last>\d\d)(?![\d.,/-])")
 _DEGREES = regex.compile(
     r"(?<=(?<!\p{L})(?i:hacen?|(?:temperatura|máxima|mínima)s?(?: de)?|unos|casi|hasta los)[ ])"
@@ -160,6 +171,9 @@ def say_written(text: str) -> str:
     text = _MILLIONS.sub(" millones", text)
     text = _POSTCODE.sub(lambda match: _digits(match["code"]), text)
     text = _EVERY_HUNDRED.sub(" a los 100 ", text)
+    text = _KILOMETRE.sub("kilómetro ", text)
+    text = _ACCOUNT.sub(_account, text)
+    text = _TWO_DATES.sub(_two_dates, text)
     text = _BOUND.sub(lambda match: f"{_BOUNDS[match['sign']]} ", text)
     text = _YEARS.sub(_years, text)
     text = _DEGREES.sub(r"\g<degrees>°", text)
@@ -187,7 +201,7 @@ _DIGIT = regex.compile(r"\d|[¼-¾⅐-⅞]")
 
 def _ordinal(match: "regex.Match[str]") -> str:
     value = int(_NOT_DIGITS.sub("", match["amount"]))
-    mark, noun = match["mark"], match["noun"] or ""
+    mark, noun = match["mark"].lower(), match["noun"] or ""
     if mark in _ENDINGS and value % 10 not in _ENDINGS[mark]:
         return match[0]
     of_month = value == 1 and noun == "de" and _MONTH.match(match.string, match.end())
@@ -245,6 +259,20 @@ def _years(match: "regex.Match[str]") -> str:
     """Say 1884-85 as a span; of later years the shared scan knows it."""
     first, last = match["first"], match["last"]
     return f"{first} a {last}" if int(last) > int(first[2:]) else match[0]
+
+
+def _account(match: "regex.Match[str]") -> str:
+    named = " ".join(LETTERS[letter] for letter in match["country"] or "")
+    groups = [*([match["check"]] if match["check"] else []), *match["groups"].split()]
+    return f"{named} {', '.join(map(_digits, groups))}".strip()
+
+
+def _two_dates(match: "regex.Match[str]") -> str:
+    days, months = (match["day"], match["last"]), (int(match["month"]), int(match["other"]))
+    if not all(1 <= int(day) <= 31 for day in days) or not all(1 <= month <= 12 for month in months):
+        return match[0]
+    first, last = (f"{int(day)} de {MONTHS[month - 1]}" for day, month in zip(days, months, strict=True))
+    return f"{first}{match['dash']}{last}"
 
 
 def _extension(match: "regex.Match[str]") -> str:

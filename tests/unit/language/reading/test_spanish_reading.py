@@ -426,6 +426,15 @@ READINGS: dict[str, list[tuple[str, str]]] = {
     ],
     "telephones": [
         (
+            "tarjeta 4111 1111 1111 1111",
+            "tarjeta cuatro uno uno uno, uno uno uno uno, uno uno uno uno, uno uno uno uno",
+        ),
+        (
+            "ES91 2100 0418 4502 0005 1332",
+            "e ese nueve uno, dos uno cero cero, cero cuatro uno ocho, cuatro cinco cero dos, "
+            "cero cero cero cinco, uno tres tres dos",
+        ),
+        (
             "+58 (123) 123-5678-12",
             "más cincuenta y ocho, uno dos tres, uno dos tres, cinco seis siete ocho, extensión uno dos",
         ),
@@ -445,6 +454,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("28013 Madrid", "dos ocho cero uno tres Madrid"),
     ],
     "ordinals": [
+        ("2DO PREMIO, 3RA FILA, 3ER PISO", "segundo premio, tercera fila, tercer piso"),
         ("los 3os puestos y las 2as filas", "los terceros puestos y las segundas filas"),
         ("1er. piso", "primer piso"),
         ("hace 25º, 30º a la sombra", "hace veinticinco grados, treinta grados a la sombra"),
@@ -482,6 +492,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("9no piso", "noveno piso"),
     ],
     "Roman numerals": [
+        ("FELIPE VI Y ALFONSO XIII", "felipe sexto Y alfonso trece"),
+        ("Tema I, unidad II", "Tema uno, unidad dos"),
         ("El siglo XIX y el siglo V.", "El siglo diecinueve y el siglo quinto."),
         (
             "Los siglos XVI y XVII, siglos XV-XVI",
@@ -586,6 +598,10 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("2,345 €", "dos coma trescientos cuarenta y cinco euros"),
     ],
     "units": [
+        (
+            "Km 5 de la A-4, a 5 km 300 m",
+            "kilómetro cinco de la a cuatro, a cinco kilómetros trescientos metros",
+        ),
         ("20 km/h", "veinte kilómetros por hora"),
         ("5 kg/m³", "cinco kilogramos por metro cúbico"),
         ("100 Mb/s, 16 GB, 2 TB", "cien megabits por segundo, dieciséis gigabytes, dos terabytes"),
@@ -627,6 +643,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("1 GB/s", "un gigabyte por segundo"),
     ],
     "years and dates": [
+        ("21/2 - 25/2", "veintiuno al veinticinco de febrero"),
+        ("3/4-5/6", "tres de abril al cinco de junio"),
         ("Del 24/12 al 6/1", "Del veinticuatro de diciembre al seis de enero"),
         ("entre 1936-1939", "entre mil novecientos treinta y seis y mil novecientos treinta y nueve"),
         ("verano '98", "verano noventa y ocho"),
@@ -699,6 +717,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("temperatura: -12°C", "temperatura: menos doce grados"),
     ],
     "emoticons and stretched words": [
+        ("Yo <3 siempre el mar.", "Yo amo siempre el mar."),
+        ("Está a <3 km.", "Está a menos de tres kilómetros."),
         ("¡Holaaaaa! Qué ricoooo, síííí", "Hola! Qué rico, sí"),
         ("GRACIASSSS por leer", "gracias por leer"),
         ("un perrrro, buuuu", "un perro, bu"),
