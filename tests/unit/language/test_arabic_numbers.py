@@ -133,7 +133,7 @@ def test_ordinal_in_standard_arabic(value, said):
 
 def test_verbaliser_says_percent_span_letters_and_digits():
     assert bare(STANDARD.percent(Decimal(25))) == "خمسة وعشرون بالمئة"
-    assert bare(STANDARD.span("مئة", "مئتان")) == "مئة إلى مئتان"
+    assert bare(STANDARD.span("مئة", "مئتان")) == "مئة إلى مئتين"
     assert bare(STANDARD.letters("SPA")) == "إس پي إيه"
     assert bare(STANDARD.digits("050")) == "صفر خمسة صفر"
 
