@@ -46,6 +46,8 @@ class CatalogueVoice:
     license: License
     clone: str = ""
     """Id of the cloned voice that this is; empty: it is one of the model's own."""
+    speaker: str = ""
+    """The model's own speaker, or mix of them, that a caller named; empty: it is an avatar or a clone."""
     consent: str = ""
     """Id of the speaker's consent, of a voice that imitates a clip."""
     clip: str = ""
@@ -53,8 +55,8 @@ class CatalogueVoice:
 
     @property
     def id(self) -> str:
-        """The avatar id, such as `female_en-US`, or that of the cloned voice."""
-        return self.clone or self.voice.avatar
+        """The avatar id, such as `female_en-US`, that of the cloned voice, or the model's speaker."""
+        return self.clone or self.speaker or self.voice.avatar
 
     @property
     def label(self) -> str:

@@ -12,7 +12,7 @@ from metrics_page import Scrape, documented
 from tts_app.api.app import ROUTERS
 from tts_app.telemetry.metrics import batch, engine, governor, labels, queue, storage
 from tts_app.telemetry.metrics.http import METHODS, OTHER_METHOD, UNMATCHED, Refusal
-from tts_app.telemetry.metrics.speech import CLONED
+from tts_app.telemetry.metrics.speech import CLONED, SPEAKER
 
 WORD = "Platypus"
 CANARY = f"{WORD} zebra"
@@ -106,7 +106,7 @@ def test_labels_have_values_of_closed_lists_alone(scrape: Scrape, playground: An
         "route": "|".join([*map(re.escape, {*routes, UNMATCHED}), r"/(docs|static|openapi)[\w./{}:-]*"]),
         "method": "|".join({*METHODS, OTHER_METHOD}),
         "status": r"[1-5]\d\d",
-        "voice": rf"(female|male)_[a-z]{{2}}-[A-Z]{{2}}|{CLONED}",
+        "voice": rf"(female|male)_[a-z]{{2}}-[A-Z]{{2}}|{CLONED}|{SPEAKER}",
         "version": r"\d+\.\d+\.\d+",
         "python": r"3\.\d+\.\d+",
         "ray": r"\d+\.\d+\.\d+",

@@ -85,13 +85,19 @@ async def voice_of(
 ) -> CatalogueVoice:
     """Return the voice called `name` of the request's `model`, or the tenant's cloned voice of that id.
 
+    Where no avatar has that name, it may be a speaker of Kokoro's, or a mix of them.
+
     Raises:
         ApiError: there is none; the message says what there is.
         NoVaultError, VaultError: a cloned voice cannot be read.
     """
     catalogue = voices_of(playground.service, model)
     if not is_clone(name):
-        return by_name(catalogue, name, param)
+        try:
+            return catalogue.find(name)
+        except UnknownVoiceError:
+            speaker = await playground.service.speaker(name, None if is_openai_model(model) else model)
+            return speaker or by_name(catalogue, name, param)
     try:
         found = await asyncio.to_thread(playground.clones.find, tenant, name, playground.service.models)
     except UnknownVoiceError as error:
@@ -110,13 +116,13 @@ def in_language(catalogue: Catalogue, voice: CatalogueVoice, wanted: str) -> Cat
     """Return who of `catalogue` speaks the language or locale `wanted` in place of `voice`.
 
     That is the voice itself where it is of that language, else the avatar of the same gender. None: there is
-    no such avatar. A cloned voice has no place but its own.
+    no such avatar. A cloned voice and a model's speaker have no place but their own.
     """
     asked = _KOKORO_LANGUAGES.get(wanted.strip().lower(), wanted.strip().replace("_", "-")).lower()
     own = voice.voice.locale.lower()
     if asked in (own, own.partition("-")[0]):
         return voice
-    if voice.clone:
+    if voice.clone or voice.speaker:
         return None
     spoken = {one.voice.locale for one in catalogue}
     default = asked if "-" in asked else default_locale(asked, spoken) or asked

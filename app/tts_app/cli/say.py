@@ -8,10 +8,12 @@ from tts_app.audio.encode import completed
 from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.loading import load_model
 from tts_app.files import whole_file
+from tts_app.language.markup import MarkupError
+from tts_app.language.markup.warnings import CODES
 from tts_app.resources import VoiceModel
 from tts_app.sources import Progress
 from tts_app.sources.base import no_progress
-from tts_app.speech import Chunk, SpeechOptions, Utterance, speak
+from tts_app.speech import Chunk, SpeechOptions, TextError, Utterance, speak, warnings_of
 
 
 async def say(
@@ -19,27 +21,31 @@ async def say(
     voice: CatalogueVoice,
     text: str,
     output: Path | None,
-    format: str,  # noqa: A002 - the API's word
-    speed: float,
+    options: SpeechOptions,
     progress: Progress = no_progress,
 ) -> float:
     """Speak `text` into the file `output`, or to standard output; return the seconds of audio.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. What is not spoken as the text asks is told on standard error.
 
     Raises:
         SourceError, EngineError: the model cannot be fetched or loaded.
         TextError: the text holds nothing that can be spoken.
         OSError: the file cannot be written.
     """
+    utterance = Utterance(text, voice, options)
+    try:
+        codes = warnings_of(utterance)
+    except MarkupError as error:
+        raise TextError(str(error)) from None
+    for code in codes:
+        sys.stderr.write(f"{code}: {CODES[code]}\n")
     pool = load_model(model, progress)
     try:
-        chunks = speak(
-            Utterance(text, voice, SpeechOptions(format, speed)), pool.capabilities, pool.synthesise
-        )
+        chunks = speak(utterance, pool.capabilities, pool.synthesise)
         if output is None:
             return await _to_stdout(chunks)
-        return await _to_file(chunks, output, format)
+        return await _to_file(chunks, output, options.format)
     finally:
         pool.close()
 

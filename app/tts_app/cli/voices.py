@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,22 @@ from tts_app.manifests import ManifestError, load_voice_models
 from tts_app.resources import VoiceModel
 
 
+class Markup(StrEnum):
+    """What markup a text has."""
+
+    text = "text"
+    markdown = "markdown"
+    ssml = "ssml"
+
+
+class Addresses(StrEnum):
+    """What is said of a bare web address."""
+
+    say = "say"
+    domain = "domain"
+    skip = "skip"
+
+
 def say(
     text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
     voice: Annotated[
@@ -29,11 +46,19 @@ def say(
         str | None, typer.Option(help="Audio format. Default: by the file's extension, else mp3.")
     ] = None,
     speed: Annotated[float, typer.Option(help="Tempo, 0.25 to 4; pitch stays.")] = 1.0,
+    volume: Annotated[float, typer.Option(min=0, max=2, help="Factor of the loudness; 0 is silence.")] = 1.0,
+    input_format: Annotated[
+        Markup, typer.Option("--input-format", help="What markup the text has: docs/reading.md.")
+    ] = Markup.text,
+    urls: Annotated[Addresses, typer.Option(help="What is said of bare web addresses.")] = Addresses.say,
+    normalize: Annotated[
+        bool, typer.Option(help="Read markup, numbers and signs; --no-normalize speaks the text as it is.")
+    ] = True,
     file: VoiceFiles = None,
 ) -> None:
     """Speak a text into an audio file. No server is needed."""
     from tts_app.cli.say import say as speak_into
-    from tts_app.speech import SPEEDS
+    from tts_app.speech import SPEEDS, SpeechOptions
 
     to_stdout = str(output) == "-"
     name = format or ("" if to_stdout else output.suffix.lstrip(".").lower()) or "mp3"
@@ -47,11 +72,17 @@ def say(
     except UnknownVoiceError as error:
         fail(str(error), WRONG_USAGE)
     spoken = sys.stdin.read() if text == "-" else text
+    options = SpeechOptions(
+        name,
+        speed,
+        volume=volume,
+        input_format=input_format.value,
+        urls=urls.value,
+        normalize=normalize,
+    )
     model = next(m for m in models if m.name == chosen.model)
     with reported(), progress() as show:
-        seconds = asyncio.run(
-            speak_into(model, chosen, spoken, None if to_stdout else output, name, speed, show)
-        )
+        seconds = asyncio.run(speak_into(model, chosen, spoken, None if to_stdout else output, options, show))
     if not to_stdout:
         err.print(f"{output}: {seconds:.1f} s of {chosen.id}")
 

@@ -24,6 +24,8 @@ class Capabilities:
     """Whether calls may run side by side, one for each core; else the engine gets one call at a time."""
     max_batch: int = 1
     """Most segments of one call; above 1, the engine is a `BatchingEngine`."""
+    speakers: tuple[str, ...] = ()
+    """The speakers in the model's files that a caller may name."""
     max_frames: float = float("inf")
     """Most frames of one call, padding included, in the engine's own frames (`Size.frames`)."""
 

@@ -11,7 +11,8 @@ from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_c
 from tts_app.cloning.clips import GetClip
 from tts_app.engines.base import Segment
 from tts_app.fair_queue import NO_WEIGHTS
-from tts_app.resources import VoiceModel
+from tts_app.resources import Voice, VoiceModel
+from tts_app.resources.engines.kokoro_speakers import read_mix
 from tts_app.serving.admission import Admission, OverloadedError
 from tts_app.serving.client import PATIENCE, ModelUnavailableError, VoiceClient
 from tts_app.serving.clones import Clones
@@ -176,7 +177,35 @@ class SpeechService:
         """
         if self._clones is not None and is_clone(name):
             return await asyncio.to_thread(self._clones.find, tenant, name, self.models)
-        return self.catalogue_of(model).find(name)
+        try:
+            return self.catalogue_of(model).find(name)
+        except UnknownVoiceError:
+            found = await self.speaker(name, model)
+            if found is None:
+                raise
+            return found
+
+    async def speaker(self, name: str, model: str | None = None) -> CatalogueVoice | None:
+        """Return the voice of Kokoro's own speaker, or mix of speakers, called `name`; None: there is none.
+
+        The first model that has them speaks it, or `model`. Its language is that of the first speaker.
+
+        Raises:
+            ModelUnavailableError: a model does not say what speakers it has.
+        """
+        mix = read_mix(name)
+        if mix is None:
+            return None
+        for resource in self.models:
+            if resource.spec.engine != "kokoro" or model not in (None, resource.name):
+                continue
+            capabilities = await self.served.find(resource.name).client.capabilities(PATIENCE)
+            if set(mix.names) <= set(capabilities.speakers):
+                voice = Voice(locale=mix.locale, gender=mix.gender, speaker=mix.expression)
+                return CatalogueVoice(
+                    resource.name, resource.spec.engine, voice, resource.spec.license, speaker=mix.expression
+                )
+        return None
 
     def _clip(self, tenant: str, utterance: Utterance) -> GetClip | None:
         """Return what reads the clip of an utterance's voice, if it is a cloned one."""

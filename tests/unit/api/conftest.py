@@ -51,7 +51,7 @@ from tts_app.telemetry.metrics.speech import SpeechMetrics
 from tts_app.telemetry.metrics.text import TextMetrics
 from tts_app.telemetry.showing import Showing
 
-CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0))
+CAPABILITIES = Capabilities(24_000, "text", 100, (1.0, 1.0), speakers=("af_heart", "af_sky"))
 
 
 @dataclass

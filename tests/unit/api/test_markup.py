@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 PATH = "/v1/audio/speech"
+NOBODY = ["af_nobody", "af_heart+af_nobody", "af_heart*0+af_sky", "xf_heart", "af_heart+"]
 
 
 def body(text: str, **changes: Any) -> dict[str, Any]:
@@ -76,3 +77,27 @@ async def test_a_text_without_words_has_no_language(api: Any) -> None:
 async def test_values_out_of_range_are_refused(api: Any, field: str, value: Any) -> None:
     answer = await api.client.post(PATH, json=body("Come in", **{field: value}))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
+@pytest.mark.parametrize(
+    ("voice", "expression"),
+    [
+        ("af_heart", "af_heart"),
+        ("AF_heart", "af_heart"),
+        ("af_heart*0.6+af_sky*0.4", "af_heart*0.6+af_sky*0.4"),
+        ("af_heart+af_sky", "af_heart*0.5+af_sky*0.5"),
+        ("af_heart(3)+af_sky(1)", "af_heart*0.75+af_sky*0.25"),
+    ],
+)
+async def test_kokoros_speakers_and_mixes_are_voices(api: Any, voice: str, expression: str) -> None:
+    answer = await api.client.post(PATH, json=body("Come in", voice=voice))
+    assert answer.content.endswith(f"@{expression};".encode()), answer.text
+    stored = await api.client.post("/v1/speech", json={"text": "Come in", "voice": voice})
+    assert (stored.status_code, stored.json()["voice"], stored.json()["locale"]) == (202, expression, "en-US")
+
+
+@pytest.mark.parametrize("voice", NOBODY)
+async def test_speakers_that_do_not_exist_are_refused_with_the_voices(api: Any, voice: str) -> None:
+    answer = await api.client.post(PATH, json=body("Come in", voice=voice))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_voice")
+    assert "female_en-US" in answer.json()["error"]["message"]

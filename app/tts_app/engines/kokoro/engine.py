@@ -81,6 +81,7 @@ class KokoroEngine:
             parallel=self._model.parallel,
             max_batch=self._model.max_batch,
             max_frames=self._model.max_frames,
+            speakers=self._voices.names,
         )
 
     def check_speaker(self, speaker: str) -> None:

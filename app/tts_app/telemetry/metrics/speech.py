@@ -6,6 +6,8 @@ from tts_app.telemetry.metrics.labels import Failure, Outcome, Priority
 
 CLONED = "cloned"
 """The name that all cloned voices share: there is no bound to their number."""
+SPEAKER = "speaker"
+"""The label of the models' own speakers, and of mixes of them."""
 _FACTORS = (
     0.02,
     0.05,
@@ -31,8 +33,8 @@ _SILENCE = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 
 
 
 def metered_voice(voice: CatalogueVoice) -> str:
-    """Return the name of a voice in metrics: its avatar, or CLONED."""
-    return CLONED if voice.clone else voice.id
+    """Return the name of a voice in metrics: its avatar, CLONED, or SPEAKER: callers make up mixes."""
+    return CLONED if voice.clone else SPEAKER if voice.speaker else voice.id
 
 
 class SpokenMetrics:
