@@ -79,10 +79,10 @@ _TWO_DATES = regex.compile(
 """Dates without years around a dash: 21/2 - 25/2."""
 _BOUNDS = {"<": "menos de", ">": "más de", "≤": "como máximo", "≥": "al menos"}
 _BOUND = regex.compile(
-    r"(?<=^|[\n(:;,][ ]?|\p{L}{2}[ ]|(?<!\p{L})[ay][ ])(?P<sign>[<>≤≥])[ ]?"
+    r"(?<=^|[\n(:;,][ ]?|\p{L}{2}[ ]|(?<!\p{L})[ay][ ])(?P<sign>(?!<3[ ]\p{L}{3})[<>≤≥])[ ]?"
     r"(?=\d[\d.,]{0,15}+[ ]?(?:[%€$£°º]|\p{L}{3}|(?:km|cm|mm|m|kg|g|h|min|l|ml)(?!\p{L})))"
 )
-"""A bound of an amount, which is no formula: a < 1 km."""
+"""A bound of an amount, which is no formula: a < 1 km. A heart is none (os <3 mucho)."""
 _YEARS = regex.compile(r"(?<![\d.,/-])(?P<first>1[5-8]\d\d)[-–](?P<last>\d\d)(?![\d.,/-])")
 _DEGREES = regex.compile(
     r"(?<=(?<!\p{L})(?i:hacen?|(?:temperatura|máxima|mínima)s?(?: de)?|unos|casi|hasta los)[ ])"

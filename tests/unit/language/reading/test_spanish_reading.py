@@ -717,6 +717,8 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("temperatura: -12°C", "temperatura: menos doce grados"),
     ],
     "emoticons and stretched words": [
+        ("Yo <3 siempre el mar.", "Yo amo siempre el mar."),
+        ("Está a <3 km.", "Está a menos de tres kilómetros."),
         ("¡Holaaaaa! Qué ricoooo, síííí", "Hola! Qué rico, sí"),
         ("GRACIASSSS por leer", "gracias por leer"),
         ("un perrrro, buuuu", "un perro, bu"),
