@@ -116,6 +116,22 @@ class WithOptions(Strict):
     def _null_is_left_out(cls, fields: Any) -> Any:
         return without_nulls(fields)
 
+    @property
+    def factor(self) -> float:
+        """The factor of the loudness, by whatever name it was given."""
+        return self.volume
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether markup, numbers and signs are read, by whatever name that was said."""
+        return self.normalize
+
+
+class Normalization(Strict):
+    """What Kokoro's servers are told of reading numbers and signs; the rest of it means nothing here."""
+
+    normalize: bool = True
+
 
 class SpokenRequest(WithOptions, Forgiving):
     """Who speaks and how, as OpenAI has it, with fields of other servers that mean something here."""
@@ -137,6 +153,24 @@ class SpokenRequest(WithOptions, Forgiving):
     lang_code: Annotated[
         Word | None, Field(description="The same, as Kokoro's servers call it: also its letters, as `b`.")
     ] = None
+    volume_multiplier: Annotated[
+        float | None,
+        Field(ge=0, le=2, allow_inf_nan=False, description="`volume`, as Kokoro's servers call it."),
+    ] = None
+    normalization_options: Annotated[
+        Normalization | None, Field(description="Its `normalize`, as Kokoro's servers have it.")
+    ] = None
+
+    @property
+    def factor(self) -> float:
+        """The factor of the loudness; `volume` is the one that counts if both are given."""
+        given = "volume" in self.model_fields_set or self.volume_multiplier is None
+        return self.volume if given else self.volume_multiplier or 0.0
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether markup, numbers and signs are read: not if either field says no."""
+        return self.normalize and (self.normalization_options or Normalization()).normalize
 
 
 class SpeechRequest(SpokenRequest):

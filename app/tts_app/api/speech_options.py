@@ -40,10 +40,10 @@ def options_of(request: WithOptions, voice: CatalogueVoice) -> SpeechOptions:
         sample_rate=sample_rate,
         parameters=request.parameters,
         instructions=request.instructions or "" if engine.follows_instructions else "",
-        volume=request.volume,
+        volume=request.factor,
         input_format=request.input_format,
         urls=request.urls,
-        normalize=request.normalize,
+        normalize=request.is_normalized,
     )
 
 

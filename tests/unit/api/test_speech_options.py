@@ -1,5 +1,7 @@
 """How requests for speech want it spoken, as the pipeline gets it."""
 
+from typing import Any
+
 import pytest
 
 from tts_app.api.errors import ApiError
@@ -21,6 +23,29 @@ VOICE = Catalogue(load_voice_models()).find("female_en-US")
 )
 def test_the_options_are_those_of_the_request(request_: SpeechRequest | DurableRequest) -> None:
     assert options_of(request_, VOICE) == SpeechOptions("wav", 2.0, parameters={"speed": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("fields", "volume", "normalize"),
+    [
+        ({}, 1.0, True),
+        ({"volume": 0.5}, 0.5, True),
+        ({"volume_multiplier": 1.5}, 1.5, True),
+        ({"volume_multiplier": 0}, 0.0, True),
+        ({"volume_multiplier": None}, 1.0, True),
+        ({"volume": 1.0, "volume_multiplier": 1.5}, 1.0, True),
+        ({"normalize": False}, 1.0, False),
+        ({"normalization_options": {"normalize": False}}, 1.0, False),
+        ({"normalization_options": {"normalize": True, "unit_normalization": False}}, 1.0, True),
+        ({"normalization_options": None}, 1.0, True),
+    ],
+)
+def test_names_of_other_servers_mean_ours(fields: dict[str, Any], volume: float, normalize: bool) -> None:
+    request = SpeechRequest.model_validate({"input": "a", "voice": "alloy", **fields})
+    options = options_of(request, VOICE)
+    assert (options.volume, options.normalize) == (volume, normalize)
+    unknown = "unit_normalization" in (fields.get("normalization_options") or {})
+    assert request.ignored == (("normalization_options.unit_normalization",) if unknown else ())
 
 
 def test_parameters_are_those_of_the_voices_engine() -> None:
