@@ -66,7 +66,7 @@ def measure_share(findings: Findings, options: argparse.Namespace) -> None:
     """Measure both for short and for long texts, in every language."""
     engine = KokoroEngine.load(cache_folder() / "models" / "kokoro-82m" / "int8", "int8", {})
     findings.note = (
-        f"CPU seconds for a text; the median of {SHORT_TEXTS} short texts, and one long one, of which Kokoro "
+        f"CPU time for a text; the median of {SHORT_TEXTS} short texts, and one long one, of which Kokoro "
         f"speaks one segment in {SPOKEN}: its time is scaled by the phonemes."
     )
     findings.rows = [["Locale", "Characters", "Front-end, ms", "Kokoro, ms", "Share"]]
