@@ -80,6 +80,7 @@ Tue–Thu only. => Tuesday to Thursday only.
 -- grouped digits
 About 48 000 trees. => About forty eight thousand trees.
 It seats 1'250 people. => It seats one thousand two hundred fifty people.
+It sold 1,234,567. => It sold one million two hundred thirty four thousand five hundred sixty seven.
 It cost 12 500,75 €. => It cost twelve thousand five hundred euros and seventy five cents.
 A lakh is 1,00,000. => A lakh is one hundred thousand.
 Paid 2.450,90 EUR. => Paid two thousand four hundred fifty euros and ninety cents.
@@ -358,33 +359,6 @@ ISBN 978-3-16-148410-0 => I S B N nine seven eight, three, one six, one four eig
 5 GB/month => five gigabytes per month
 BP 120/80, odds 50/50 => B P one hundred twenty over eighty, odds fifty fifty
 (12K) "4B" [9/10] 2 1/2 => twelve K, four B, nine out of ten, two and a half
-He earns 80K a year. => He earns eighty thousand a year.
-See #6C for keys. => See number six C for keys.
-About 2.5m users left. => About two point five million users left.
-E = mc² => E equals M C squared
-f(x) = 3x + 2 => f, x, equals three x plus two
-It falls at 9.8 m/s². => It falls at nine point eight meters per second squared.
-5 * 6 = 30, 60 / 5 = 12 => five times six equals thirty, sixty divided by five equals twelve
-No. of beds: 3 => Number of beds: three
-Read Ch. IX now. => Read Chapter nine now.
-We open at a.m. or p.m. times. => We open at A M or P M times.
-Ave Maria on Park Ave. => Ave Maria on Park Avenue.
-Call +44 (0)20 7946 0123 => Call plus four four, two zero, seven nine four six, zero one two three
-PO Box 2210 => P O Box two two one zero
-Order no. 550123 => Order number five five zero one two three
-$8 CAD or $8 USD => eight Canadian dollars or eight dollars
-Rent is 9 €/m². => Rent is nine euros per square meter.
-It is $3 per lb. => It is three dollars per pound.
-She is 5ft 6in. => She is five feet six inches.
-Up to 3000rpm and 60 fps. => Up to three thousand revolutions per minute and sixty frames per second.
-He is Sam Reed Jr. He won. => He is Sam Reed Junior. He won.
-We like Acme Inc. The staff is kind. => We like Acme Incorporated. The staff is kind.
-On (2027-03-08) only => On, March eighth twenty twenty seven, only
-Use a 3/8-inch bolt. => Use a three eighths inch bolt.
-Dec. 24–26, 2027 => December twenty fourth to twenty sixth twenty twenty seven
-the 1960's and mid-'90s => the nineteen sixties and mid nineties
-tel:+33 1 23 45 67 89 => telephone: plus three three, one, two three, four five, six seven, eight nine
-Vitamin K. Also zinc. => Vitamin K. Also zinc.
 """
 """`text => words` in en-US, by kind."""
 
