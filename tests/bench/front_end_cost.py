@@ -27,7 +27,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-front-end.md"
 ABOUT = (
     "`make bench-front-end` writes this page. The front-end's CPU time is all from a text to phonemes, "
     "espeak-ng's process included; Kokoro's is that of the int8 model on onnxruntime for the same text, in "
-    "the same run. The texts are the sample's posts; none is read twice, so nothing comes out of a cache."
+    "the same run. The texts are the sample's posts; beside Kokoro none is read twice, so nothing comes out "
+    "of a cache."
 )
 LOCALES = ("en-US", "es-ES", "ar-SA", "hi-IN", "ur-PK")
 SHORT, LONG = 125, 4000
@@ -66,7 +67,7 @@ def measure_share(findings: Findings, options: argparse.Namespace) -> None:
     """Measure both for short and for long texts, in every language."""
     engine = KokoroEngine.load(cache_folder() / "models" / "kokoro-82m" / "int8", "int8", {})
     findings.note = (
-        f"CPU seconds for a text; the median of {SHORT_TEXTS} short texts, and one long one, of which Kokoro "
+        f"CPU time for a text; the median of {SHORT_TEXTS} short texts, and one long one, of which Kokoro "
         f"speaks one segment in {SPOKEN}: its time is scaled by the phonemes."
     )
     findings.rows = [["Locale", "Characters", "Front-end, ms", "Kokoro, ms", "Share"]]

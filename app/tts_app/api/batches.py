@@ -29,7 +29,7 @@ from tts_app.batch.items import Filter
 from tts_app.batch.plan import PlanError
 from tts_app.batch.spool import SpoolError
 from tts_app.resources.base import Resource
-from tts_app.resources.tts_job import Avatars, Post, TTSJobSpec
+from tts_app.resources.tts_job import Avatars, Post, Reading, TTSJobSpec
 from tts_app.security.principal import Scope
 from tts_app.storage.batches import Batch, BatchStatus
 from tts_app.storage.output import LockedError, OutputError, describe
@@ -66,6 +66,8 @@ class BatchRequest(Resource):
     """Format and names of the files."""
     parameters: dict[str, JsonValue] | None = None
     """Settings of the voices' engines, as `/v1/models/{id}` has them."""
+    reading: Reading = Reading()
+    """How the texts are read; default: as plain text."""
     on_missing_text: Literal["fail", "skip"] = "fail"
     """What a post means that has no text for a wanted locale."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2

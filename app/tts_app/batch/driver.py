@@ -309,7 +309,11 @@ class Driver:
                 await self._settle(item, clip._replace(number=item.number))
                 continue
             ready.append(item)
-            orders.append(Order(item.number, item.text, item.voice, self._plan.format, item.file, clip))
+            plan = self._plan
+            order = Order(
+                item.number, item.text, item.voice, plan.format, item.file, clip, reading=plan.reading
+            )
+            orders.append(order)
         return ready, orders
 
     async def _clip(self, item: Item) -> Clip | Fault:

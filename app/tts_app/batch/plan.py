@@ -22,11 +22,12 @@ from tts_app.batch.names import file_name, parse_label
 from tts_app.batch.post_record import Fault, PostsError
 from tts_app.batch.posts import read_posts
 from tts_app.catalogue import Catalogue, CatalogueVoice, UnknownVoiceError, is_clone
+from tts_app.language.markup import MarkupError, parse
 from tts_app.resources import VoiceModel
 from tts_app.resources.engines import ENGINES
 from tts_app.resources.licensing import license_fault
 from tts_app.resources.locales import characters_per_second
-from tts_app.resources.tts_job import Post, TTSJobSpec
+from tts_app.resources.tts_job import Post, Reading, TTSJobSpec
 
 _SPOKEN = regex.compile(r"[\p{L}\p{N}]")
 _BLOCK = 1 << 20
@@ -88,6 +89,8 @@ class Plan:
     """Of their texts."""
     seconds: float = 0.0
     """Estimate of their audio."""
+    reading: Reading = field(default_factory=Reading)
+    """How the texts are read."""
     aside: KeptAside = field(default_factory=KeptAside)
     """What the posts have beside their texts."""
     _avatars: dict[str, int] = field(init=False)
@@ -187,9 +190,11 @@ def plan_batch(
     used = {voice.model for voice in voices}
     forbidden = (license_fault(model, commercial=commercial) for model in models if model.name in used)
     faults += [Fault("license", sentence) for sentence in forbidden if sentence]
-    seeds = [_seed(voice, spec.output.format, models) for voice in voices]
+    seeds = [_seed(voice, spec.output.format, spec.reading, models) for voice in voices]
     records = _records()
-    plan = Plan(voices, spec.output.name_template, spec.output.format, records, seeds, secret)
+    plan = Plan(
+        voices, spec.output.name_template, spec.output.format, records, seeds, secret, reading=spec.reading
+    )
     try:
         for post in read_posts(spec.posts, config_maps, plan.aside.add):
             if isinstance(post, Fault):
@@ -299,6 +304,11 @@ def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
         Fault(where, f"its text in {key} has nothing to speak: give at least one word or number")
         for key in empty
     ]
+    faults += [
+        Fault(where, f"its text in {key}: {fault}")
+        for key, text in post.text.items()
+        if (fault := _markup_fault(text, spec.reading))
+    ]
     texts = [text_for(post.text, voice.voice.locale) for voice in plan.voices]
     lacking = sorted({v.voice.locale for v, text in zip(plan.voices, texts, strict=True) if text is None})
     if lacking and spec.on_missing_text == "fail":
@@ -311,12 +321,30 @@ def _add(plan: Plan, post: Post, spec: TTSJobSpec, faults: list[Fault]) -> None:
     plan.add(post.id, texts)
 
 
-def _seed(voice: CatalogueVoice, format: str, models: Iterable[VoiceModel]) -> "hashlib._Hash":  # noqa: A002
+def _markup_fault(text: str, reading: Reading) -> str:
+    """Return what is wrong with the markup of a text, or an empty string."""
+    if not reading.normalize or reading.input_format != "ssml":
+        return ""
+    try:
+        parse(text, reading.input_format)
+    except MarkupError as error:
+        return str(error)
+    return ""
+
+
+def _seed(
+    voice: CatalogueVoice,
+    format: str,  # noqa: A002
+    reading: Reading,
+    models: Iterable[VoiceModel],
+) -> "hashlib._Hash":
     """Return the hash of everything except the text that a voice's audio depends on."""
     spec = next(model.spec for model in models if model.name == voice.model)
     spoken = voice.voice.model_dump(mode="json", include=_OF_VOICE)
     served = spec.model_dump(mode="json", include=_OF_MODEL)
     what = [speech.VERSION, voice.id, spoken, served, format, *([voice.clip] if voice.clone else [])]
+    if reading != Reading():
+        what.append(reading.model_dump(mode="json"))
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode() + b"\n")
 
 

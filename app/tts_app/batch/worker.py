@@ -13,6 +13,7 @@ from tts_app.catalogue import CatalogueVoice
 from tts_app.engines.base import Clip, EngineError
 from tts_app.engines.priority import yield_process
 from tts_app.resources import VoiceModel
+from tts_app.resources.tts_job import Reading
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.settings import Settings
 from tts_app.speech import SpeechOptions, TextError, Utterance
@@ -20,6 +21,8 @@ from tts_app.storage.output import describe, open_output
 from tts_app.telemetry import traces
 from tts_app.telemetry.about import Carried, about
 from tts_app.telemetry.logs import log, set_up
+
+PLAIN_READING = Reading()
 
 
 class Order(NamedTuple):
@@ -34,11 +37,14 @@ class Order(NamedTuple):
     """The clip of a cloned voice."""
     trace: traces.Carrier | None = None
     """The item's trace."""
+    reading: Reading = PLAIN_READING
+    """How its text is read."""
 
     @property
     def utterance(self) -> Utterance:
         """What is spoken: nobody waits for its first sound."""
-        return Utterance(self.text, self.voice, SpeechOptions(self.format), low_latency=False)
+        options = SpeechOptions(self.format, **self.reading.model_dump())
+        return Utterance(self.text, self.voice, options, low_latency=False)
 
 
 class Spoken(NamedTuple):

@@ -11,7 +11,7 @@ from babel.numbers import get_currency_name, get_currency_precision, get_territo
 
 from tts_app.language.text import word_set
 
-_LATELY = word_set("ANG BGN BYR CUC HRK LTL LVL EEK MRO SLL STD VEF VED ZMK ZWL CLF COU CNH")
+_LATELY = word_set("ANG BGN BYR CUC HRK LTL LVL EEK MRO SLL STD VEF ZMK CNH")
 """Codes of currencies that went out of use lately, or that no country has as its own."""
 CODES = _LATELY | {
     code for land in get_global("territory_currencies") for code in get_territory_currencies(land)

@@ -203,7 +203,8 @@ def _of_the_web() -> dict[str, str]:
         rf"(?:[/?#]{rest})?",
         "email": r"(?<![\p{L}\p{N}.@_+-])[\p{L}\p{N}_+-]++(?:\.[\p{L}\p{N}_+-]++)*+"
         r"@[\p{L}\p{N}-]++(?:\.[\p{L}\p{N}-]++)++",
-        "hashtag": rf"(?<![\p{{L}}\p{{N}}&])[#＃]\p{{N}}*+(?=[\p{{L}}_]){_TAG}++",
+        "hashtag": rf"(?<![\p{{L}}\p{{N}}&])[#＃](?!\d{{1,4}}\p{{Lu}}(?!{_TAG}))"
+        rf"\p{{N}}*+(?=[\p{{L}}_]){_TAG}++",
         "mention": r"(?<![\p{L}\p{N}])@[\p{L}_]\w*+(?:\.\w++)*+",
     }
 
@@ -229,7 +230,7 @@ def _money(forms: Forms) -> dict[str, str]:
     return {
         "money_span": rf"{before}[ ]?{numbers}[ ]?(?P<factor>{_any(forms.factors)}){_END}"
         rf"|{numbers}[ ]?(?P<factor>{_any(forms.factors)})(?!\p{{Latin}})[ ]?{after}",
-        "money": rf"{_SIGN}{before}[ ]?(?P<amount>{_NUMBER}){factor}"
+        "money": rf"{_SIGN}{before}[ ]?(?P<amount>{_NUMBER}){factor}(?:[ ]?(?P<code>{codes}){_END})?"
         rf"|{_SIGN}(?P<amount>{_NUMBER}){glued_factor}[ ]?{after}",
     }
 
@@ -247,9 +248,10 @@ def _amounts(forms: Forms) -> dict[str, str]:
         rf"(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})(?![\d/]|[.,]\d)"
         rf"(?:[ -]?(?P<unit>{unit}){_END}{_ABBREVIATED})?",
         "measure": rf"{_SIGN}(?P<amount>{_NUMBER})"
-        rf"(?:(?:[ ]|-)?(?P<unit>{unit})(?:/(?P<per>{per}))?{_END}{_ABBREVIATED}|(?P<unit>[xX×]){_END})",
-        "feet": r"(?P<feet>\d{1,3})′[ ]?(?P<inches>\d{1,2})″",
-        "per": rf"(?<=\d)/(?P<per>{unit}){_END}",
+        rf"(?:(?:[ ]|-)?(?P<unit>{unit})(?:/(?P<per>{per}))?{_END}{_ABBREVIATED}"
+        rf"|(?P<unit>[xX×]){_END}(?![ ]?[+=−]))",
+        "feet": r"(?P<feet>\d{1,3})(?:′|[ ]?ft\.?)[ ]?(?P<inches>\d{1,2})(?:″|[ ]?in(?![\p{L}\p{N}]))",
+        "per": rf"(?<=[\d\p{{Sc}}])/(?P<per>{unit}){_END}",
     }
 
 
@@ -313,7 +315,7 @@ def _numbers() -> dict[str, str]:
 def _mathematics() -> dict[str, str]:
     exponent = r"\^\(?(?P<exponent>-?\d{1,4}|-?\p{Latin})\)?"
     return {
-        "power": rf"(?<![\p{{L}}\p{{M}}\p{{N}}_^.,])(?P<base>{_NUMBER}|\p{{L}}){exponent}{_END}",
+        "power": rf"(?<![\p{{L}}\p{{M}}\p{{N}}_^.,])(?P<base>{_NUMBER}|\p{{L}}{{1,2}}){exponent}{_END}",
         "root": rf"(?P<root>[√∛∜])[ ]?\(?(?P<of>{_NUMBER}|\p{{L}}(?![\p{{L}}\p{{M}}]))\)?",
         "footnote": r"(?<=[\p{L}\p{M}\p{N}.,;:!?)\"'])\^-?\d++",
     }
@@ -328,7 +330,8 @@ def _telephones(forms: Forms) -> dict[str, str]:
         "phone": rf"{_START}{_DIALLED}(?:\+|00)?\(?\d{{1,4}}\)?"
         r"(?:(?:[ .-]|(?<=\))|(?=\())\(?\d{1,4}\)?){1,6}+"
         r"(?!\d|[,.:/]\d|[ ]?%)|\+\d{7,15}(?!\d)",
-        "serial": rf"{_START}\d{{1,8}}(?:-\d{{1,8}}){{3,8}}+(?![\p{{L}}\p{{N}}-]|[.,:/]\d)",
+        "serial": rf"{_START}\d{{4}}(?: \d{{4}}){{2,4}}+(?: \d{{1,3}})?+(?![\p{{L}}\p{{N}}-]|[.,:/ ]\d)"
+        rf"|{_START}\d{{1,8}}(?:-\d{{1,8}}){{3,8}}+(?![\p{{L}}\p{{N}}-]|[.,:/]\d)",
         "dialled": rf"{_START}(?:{called}(?=\d{{3}})|(?!\d++-\d++(?!-|\d))(?=(?:[ -]?\d){{7}}))"
         rf"\d{{2,12}}(?:[ -]\d{{2,4}}){{0,5}}+"
         r"(?![\p{L}\p{N}%/-]|[,.:]\d)",

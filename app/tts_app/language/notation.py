@@ -68,6 +68,7 @@ UNITS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "kmh": ("km/h", "kmh", "kph", "Km/h", "KM/H", "kmph"),
         "mph": ("mph", "MPH"),
         "mps": ("m/s",),
+        "mps2": ("m/s2", "m/s^2"),
         "kn": ("kn", "kts"),
         # data
         "kb": ("KB", "kB"),
@@ -113,6 +114,9 @@ UNITS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "px": ("px",),
         "dpi": ("dpi", "DPI"),
         "ppm": ("ppm",),
+        "rpm": ("rpm", "RPM"),
+        "bpm": ("bpm", "BPM"),
+        "fps": ("fps", "FPS"),
         # counted things with a sign of their own
         "star": ("★", "☆", "⭐", "*"),
         "times": ("x", "X", "×"),

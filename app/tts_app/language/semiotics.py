@@ -20,7 +20,9 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `date_words`: words before 9/10 that make it a date (on, until); ()
 - `of_words`: words after 3/5 that make it a fraction and no mark; of, de, del
 - `year_words`: words before a number of four digits that make it a year, also before 1900 (in 1850); ()
-- `openers`: words that start sentences, after which initials with a full stop end one (Plan B. Then); ()
+- `rate_words`: words after 90K that make it a number (90K a year); ()
+- `never_last`: abbreviations that end no sentence (Mr., vs.); ()
+- `openers`: words that start sentences, after which an abbreviation ends one (Plan B. Then); ()
 - `opening_words`: words before 9-5 that make it hours (open); ()
 - `cent_forms`: {written: currency} of signs for hundredths, in addition to ¢: {"p": "GBP"}; {}
 - `spoken_labels`: parts of web addresses of two letters that are words here; co me my go in to be
@@ -156,6 +158,8 @@ class _Normaliser:
         self.openers = frozenset(option(verbaliser, "openers", ()))
         self.date_words = frozenset(option(verbaliser, "date_words", ()))
         self.of_words = frozenset(option(verbaliser, "of_words", ("of", "de", "del")))
+        self.rate_words = frozenset(option(verbaliser, "rate_words", ()))
+        self.never_last = frozenset(option(verbaliser, "never_last", ()))
         self.uncounted = frozenset(option(verbaliser, "uncounted_words", ()))
         self.region = region_of(verbaliser.locale)
         self.leaves_signs: bool = option(verbaliser, "leaves_signs", False)
@@ -280,7 +284,7 @@ class _Scan:
         amount = self._amount(match)
         if amount is None:
             return self._digits_of(match)
-        sign = match["before"] or match["after"]
+        sign = match["code"] or match["before"] or match["after"]
         currency = self._forms.currencies.get(sign)
         if currency is None:
             currency, amount = self._forms.cents[sign], amount / 100
@@ -481,6 +485,8 @@ class _Scan:
 
     def _phone(self, match: "regex.Match[str]") -> Piece | None:
         written = match[0]
+        if written.startswith("+"):
+            written = written.replace("(0)", " ")  # the prefix inside the country: +44 (0)20
         groups: Iterable[str] = _DIGITS.findall(written)
         if not 7 <= sum(map(len, groups)) <= 15:
             return self._number_at(match)
@@ -631,6 +637,8 @@ class _Scan:
         counted = noun is not None and noun[1] not in self._normaliser.uncounted
         if counted and factor in {"B", "b"} and noun is not None:
             counted = noun[1].endswith("s") or noun[1] == "people"
+        rate = _NEXT_WORD.match(self._text, match.end())
+        counted = counted or (rate is not None and rate[1] in self._normaliser.rate_words)
         decimal = not match["amount"].isdigit()
         named = self._word_before(match.start()) in self._normaliser.place_words
         if decimal or len(factor) > 1 or ((counted or factor == "k") and not named):
@@ -768,13 +776,15 @@ class _Scan:
         return said
 
     def _ends_sentence(self, written: str, start: int, end: int) -> bool:
-        """Return whether the full stop of initials also ends a sentence: Plan B. Then it rained.
+        """Return whether the full stop of an abbreviation also ends a sentence: Plan B. Then it rained.
 
         The next word is one that starts sentences, or what is before the letter has lettered kinds.
         """
         following = _NEXT_CAPITAL.match(self._text, end)
-        if following is None or not _INITIALISM.fullmatch(written):
+        if following is None or written in self._normaliser.never_last:
             return False
+        if not _INITIALISM.fullmatch(written):
+            return following[1].lower() in self._normaliser.openers
         lettered = len(written) == 2 and self._word_before(start) in self._normaliser.place_words
         return lettered or following[1].lower() in self._normaliser.openers
 
@@ -804,7 +814,9 @@ class _Scan:
         if mark == "-" and before.isalpha() and after.isalpha() and self._normaliser.leaves_signs:
             return None
         glued = before.isalnum() and after.isalnum()
-        if mark == "*" and before.isdigit() and after.isdigit():
+        if mark in _OPERATORS and _BETWEEN_NUMBERS.match(self._text, max(0, match.start() - 2)):
+            said = self._say.symbol(_OPERATORS[mark])
+        elif mark == "*" and before.isdigit() and after.isdigit():
             said = self._say.symbol("·")
         elif mark == "·" and before.isalpha() and after.isalpha():
             said = ""
@@ -859,6 +871,8 @@ _COUNTED = regex.compile(r" ([\p{Ll}\p{Lo}][\p{L}\p{M}\u200c\u200d]{2,}+)")
 _NEXT_WORD = regex.compile(r" ([\p{L}\p{M}]++)")
 _YEAR_BESIDE = regex.compile(r"[-–](?:1\d|20)\d\d(?!\d)")
 _YEARS_BEFORE = regex.compile(r"(?<!\d)1\d{3}[-–]$")
+_OPERATORS = {"*": "·", "/": "÷"}
+_BETWEEN_NUMBERS = regex.compile(r"\d .(?= \d)")
 _TERM = regex.compile(r" ?(?:\d|\p{L}(?![\p{L}\p{M}]))")
 _MARKS = frozenset({5, 10, 20, 100})
 """The best possible marks of ratings."""

@@ -34,7 +34,7 @@ _MOST_LOCALES = 100
 _MOST_VOICES = 100
 _TEMPLATE = r"([-A-Za-z0-9_.]|[{]post(:0[1-9]d)?[}]|[{]gender[}]|[{]locale[}]|[{]voice[}])+"
 _NUMBERED = r"[{]post(:0[1-9]d)?[}]"
-_OF_THE_AUDIO = ("service", "ephemeral", "posts", "avatars", "output", "parameters")
+_OF_THE_AUDIO = ("service", "ephemeral", "posts", "avatars", "output", "parameters", "reading")
 _WHY_NOT = "make a new TTSJob on the same output, which renders only what is missing"
 
 
@@ -168,6 +168,19 @@ class Output(Resource):
     {voice}: the avatar, or the id of a cloned voice."""
 
 
+class Reading(Resource):
+    """How the posts' texts are read and how loud they are spoken: docs/reading.md."""
+
+    input_format: Literal["text", "markdown", "ssml"] = "text"
+    """What markup the texts have."""
+    urls: Literal["say", "domain", "skip"] = "say"
+    """What is said of a bare web address: all of it, its domain, or nothing."""
+    normalize: bool = True
+    """Whether markup, numbers and signs are read at all; false speaks the texts as they are."""
+    volume: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 1.0
+    """Factor of the loudness: 1 is -16 LUFS, 0 silence; peaks are limited."""
+
+
 class Ephemeral(Resource):
     """A Ray cluster for this job alone, made when it starts and removed when it ends."""
 
@@ -213,7 +226,7 @@ class TTSJobSpec(Resource):
         ),
         *(
             immutable(field, _WHY_NOT)
-            for field in ("service", "ephemeral", "posts", "avatars", "output", "parameters")
+            for field in ("service", "ephemeral", "posts", "avatars", "output", "parameters", "reading")
         ),
     )
 
@@ -231,6 +244,8 @@ class TTSJobSpec(Resource):
     """Where the audio goes."""
     parameters: dict[str, JsonValue] | None = None
     """Settings of the engines for every voice, in place of the voices' own of the same names."""
+    reading: Reading = Reading()
+    """How the texts are read; default: as plain text."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an item that failed is tried again."""
     parallelism: Annotated[int, Field(ge=1, le=1024)] = 8

@@ -108,7 +108,7 @@ async def test_characters_are_counted_and_a_text_that_never_fits_is_400(start: S
 
 async def test_request_that_fails_gives_back_what_it_reserved(start: Start) -> None:
     api = await start(quotas="characters=10/day")
-    for wrong in ({**SPEECH, "input": "\u200b \u200b \u200b"}, {**SPEECH, "voice": "nobody"}):
+    for wrong in ({**SPEECH, "input": "   "}, {**SPEECH, "voice": "nobody"}):
         assert (await ask(api, "/v1/audio/speech", wrong)).status_code == 400
     await settled(api)
     answer = await ask(api, "/v1/audio/speech", {**SPEECH, "input": "one two 34"})

@@ -213,6 +213,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "model-parameters": {"model": {"parameters": {"threads": 2}}},
     "format": {"output": {"format": "wav"}},
     "parameters": {"parameters": {"speed": 0.9}},
+    "markup": {"reading": {"inputFormat": "markdown"}},
+    "addresses": {"reading": {"urls": "skip"}},
+    "as-it-is": {"reading": {"normalize": False}},
+    "volume": {"reading": {"volume": 0.5}},
 }
 
 
@@ -330,6 +334,13 @@ def test_plan_refuses_parameters_that_an_engine_does_not_have(make_plan: MakePla
     (reported,) = {fault.split(": ", 2)[2] for fault in faults(make_plan, parameters={"loud": True})}
     assert "parameters.loud" in reported
     assert "has: speed" in reported
+
+
+def test_plan_refuses_wrong_markup_with_its_place(make_plan: MakePlan) -> None:
+    posts = [{"id": 8, "text": {"en": "<speak>\n<audio/></speak>", "es": "<speak>Hola.</speak>"}}]
+    reported = faults(make_plan, posts, reading={"inputFormat": "ssml"})
+    assert len(reported) == 1
+    assert reported[0].startswith("post 8: its text in en: SSML, line 2, column 1: the element <audio>")
 
 
 @pytest.mark.parametrize("text", ["...", " ", "😀", "—", "\u200b", "¿?", "\n\n", "\u0301"])

@@ -23,6 +23,8 @@ IPA = regex.compile(r"[[\p{L}--\p{Lu}]\p{M}ˈˌ .,;:?!]*", regex.V1)
         ("fr-FR", "Bonjour ! 21 chambres", "Bonjour! vingt et un chambres"),
         ("fr-FR", "à 7:30, 19,99 € et 20 %", "à 7:30, 19,99 € et vingt %"),
         ("fr-FR", "à 10h00, 3,5 km, -5 °C", "à dix, 3,5 km, moins cinq °"),
+        ("fr-FR", "C$45, 25 m²", "quarante-cinq dollars canadiens, vingt-cinq mètres carrés"),
+        ("fr-FR", "80 km/h", "quatre-vingts kilomètres par heure"),
         ("fr-FR", "le 03/04/2026", "le trois quatre deux mille vingt-six"),
         ("fr-FR", "L'hôtel 😀 #Vacances Привет", "L'hôtel, Vacances privet"),
         ("fr-BE", "Il y en a 71", "Il y en a septante et un"),

@@ -51,6 +51,10 @@ def said(marked: Marked) -> str:
         ("5 * 3 is 15, a 4* hotel, snake_case", "5 * 3 is 15, a 4* hotel, snake_case"),
         ("Say **[it](https://a.example)** now", "Say it now"),
         ("[x] done, [ ] open", "[x] done, [ ] open"),
+        ("- one\n* two\n  + three\n- [x] four", "• one • two • three • four"),
+        ("![](pool.jpg)[](https://a.example) Done", "Done"),
+        ("a\\*b\\* \\[no link\\]", "a*b* no link"),
+        ("Before\n```js\nx = 1\n``` after", "Before after"),
         ("It costs $5 or $10, US$20/NZ$30.", "It costs $5 or $10, US$20/NZ$30."),
         ("($20)/($30), $HOME/$USER, $5-$10", "($20)/($30), $HOME/$USER, $5-$10"),
         (
@@ -85,6 +89,8 @@ def test_bare_addresses_are_said_by_a_setting(urls: str, spoken: str) -> None:
         ("[pause: 1,5 s]", 1.5),
         ("[PAUSE 250MS]", 0.25),
         ("[pause]", 0.5),
+        ("[pause=2s]", 2.0),
+        ("[pause 2]", 2.0),
         ("[pause 9999s]", LONGEST_PAUSE),
     ],
 )

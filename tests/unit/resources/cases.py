@@ -318,6 +318,7 @@ CHANGES = [
     Case("job", {"spec.avatars": {"genders": ["male"]}}, "avatars cannot be changed"),
     Case("job-of-a-service", {"spec.avatars.locales": None}, "avatars cannot be changed"),
     Case("job", {"spec.output.format": "wav"}, "output cannot be changed"),
+    Case("job", {"spec.reading": {"urls": "skip"}}, "reading cannot be changed"),
     Case("job", {"spec.parameters": {"speed": 1.1}}, "parameters cannot be changed"),
     Case("playground", {"spec.storage.audio.size": "9Gi"}, "size cannot become less: volumes only grow"),
     Case("playground", {"spec.storage.audio.storageClassName": None}, "storageClassName cannot be changed"),

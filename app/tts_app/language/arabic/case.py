@@ -44,7 +44,8 @@ def _in_oblique(match: re.Match[str]) -> str:
     start = match.start("said") - match.start()
     run = match["said"].split(" ")
     first = next((word for word in run if word), "")
-    if not _is_number_word(first):
+    alone = start == 0 and normalize("NFC", first) in _number_words()  # لتران begins like a preposition
+    if alone or not _is_number_word(first):
         return match[0]
     return match[0][:start] + " ".join(map(oblique, run))
 
@@ -77,6 +78,8 @@ def _number_words() -> frozenset[str]:
 
 def _is_number_word(word: str) -> bool:
     word = normalize("NFC", word)
-    for prefix in ("وَ", "بِ", "لِ", "كَ", "ال"):
+    for prefix in ("", "وَ", "بِ", "لِ", "كَ", "ال"):
         word = word.removeprefix(prefix)
-    return word in _number_words() or word.endswith("َتَان")
+        if word in _number_words():
+            return True
+    return word.endswith("َتَان")

@@ -75,6 +75,8 @@ _RATIO = re.compile(
 _SQUARED = re.compile(rf"{WORD_START}(?P<unknown>[سصع])\^(?P<power>\d{{1,2}})")
 _VOLUME = re.compile(rf"{WORD_START}ج[.]?[ ]?(?P<number>\d{{1,2}})[ ]?[،,]?[ ]?(?=ص)")
 _EDITION = re.compile(rf"{WORD_START}ط[.]?[ ]?(?=\d)")
+_POUNDS = re.compile(rf"(?<=\d)[ ]?ج(?!{LETTER}|[./ـ])")
+"""Pounds, as Egypt writes them: 50ج."""
 _ARTICLE_BEFORE = re.compile(r"(?<=[ء-ي]ـ)(?=\d)")
 """Between an article and a number, so that the scan sees where the number starts: الـ90s."""
 _UNKNOWN = re.compile(rf"{WORD_START}[سصع](?=[ ]?[=≠≤≥<>+×÷^])|(?<=[=≠≤≥<>+×÷][ ])[سصع]{WORD_END}")
@@ -115,7 +117,7 @@ _NUMBERED = re.compile(
 _PLACE = "غرفة|شقة|مبنى|بوابة|مقعد|فيلا|قاعة|طريق|صف|فئة|بلوك|عمارة|جناح|وحدة|مكتب"
 _NAMED_LETTER = rf"[أابتثجحخدذرزسشضطظعغفقكلمنوي]{WORD_END}(?![./ـ]|[ ]?\d)"
 _LETTERED = re.compile(
-    rf"(?P<glued>{FREE}\d{{1,4}})(?P<letter>{_NAMED_LETTER})"
+    rf"(?P<glued>{FREE}\d{{1,4}})[-/]?(?P<letter>{_NAMED_LETTER})"
     rf"|(?P<place>{WORD_START}[وفب]?(?:ال)?(?:{_PLACE})[ ]\d{{1,4}}[ ])(?P<apart>{_NAMED_LETTER})"
 )
 _METRES = re.compile(rf"(?P<number>{FREE}{NUMBER})[ ]?م(?:\^?(?P<power>[23]))?(?!{LETTER}|[\d^ـ])")
@@ -166,7 +168,7 @@ class Context:
         text = _NUMBERED.sub(self._numbered, text)
         text = _METRES.sub(self._metres, _SIDE_METRES.sub(r"\g<number> متر", text))
         text = _LETTERED.sub(self._lettered, text)
-        text = _COUNT.sub(self._counted, text)
+        text = _COUNT.sub(self._counted, _POUNDS.sub(" جنيه", text))
         return _ARTICLE_BEFORE.sub(" ", text)
 
     @staticmethod

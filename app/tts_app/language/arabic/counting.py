@@ -16,7 +16,13 @@ from tts_app.language.arabic.words import Noun
 LARGEST = 10**12
 """Numbers from here on are said digit by digit."""
 
-_OBLIQUE_ENDINGS = (("ُون", "ِين"), ("َان", "َيْن"), ("َا", "َيْ"))
+_OBLIQUE_ENDINGS = (
+    ("ُون", "ِين"),
+    ("\u064f\u0651ون", "\u0650\u0651ين"),
+    ("\u064e\u0651ان", "\u064e\u0651يْن"),
+    ("َان", "َيْن"),
+    ("َا", "َيْ"),
+)
 _DUAL = re.compile(r"\u064e?(\u0651?)\u064e?ان(?= |$)")
 _INDEFINITE_DUALS = ("مِئَتَان", "أَلْفَان", "مِلْيُونَان", "مِلْيَارَان", "ثُلُثَان", "خُمُسَان")
 
@@ -199,8 +205,8 @@ def _numerals_that_decline() -> dict[str, str]:
         noun.two.removesuffix("ن") for one, noun in nouns.COUNTED.items() if bare(one) in nouns.CONTAINERS
     }
     return {
-        normalize("NFC", form): form.removesuffix(ending) + oblique
-        for form in forms
+        form: form.removesuffix(ending) + oblique
+        for form in (normalize("NFC", form) for form in forms)
         for ending, oblique in _OBLIQUE_ENDINGS
         if form.endswith(ending)
     }
@@ -214,10 +220,11 @@ _PREFIXES = ("وَ", "بِ", "لِ", "كَ", "ال")
 def oblique(word: str) -> str:
     """Return a standard numeral or counted dual, with `and` or the article, as after a preposition."""
     stem, prefix = normalize("NFC", word), ""
-    for start in _PREFIXES:
-        if stem.startswith(start):
-            stem, prefix = stem.removeprefix(start), prefix + start
     found = _OBLIQUE.get(stem)
+    for start in _PREFIXES:
+        if found is None and stem.startswith(start):
+            stem, prefix = stem.removeprefix(start), prefix + start
+            found = _OBLIQUE.get(stem)
     if found is None and stem.endswith("ان") and _is_dual(bare(stem)):
         found = f"{stem.removesuffix('ان')}ين"
     return word if found is None else prefix + found

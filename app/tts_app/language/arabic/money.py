@@ -16,7 +16,6 @@ from tts_app.language.arabic.diacritise import bare
 from tts_app.language.arabic.words import Noun
 
 _HEADS = MappingProxyType({bare(one): noun for one, noun in nouns.HEADS.items()})
-_COINS = MappingProxyType({bare(one): noun for one, noun in nouns.HEADS.items()})
 _COIN_OF = MappingProxyType(
     {
         "GBP": "بنس",
@@ -73,7 +72,7 @@ def coin(code: str) -> tuple[Noun, int] | None:
     written = _COIN_OF.get(code) or _COIN_OF_HEAD.get((_names().get(code) or "").split(" ")[0])
     if written is None:
         return None
-    return words.CENTS.get(code) or _COINS[written], 10 ** get_currency_precision(code)
+    return words.CENTS.get(code) or _HEADS[written], 10 ** get_currency_precision(code)
 
 
 def code_of(name: str, locale: str) -> str:

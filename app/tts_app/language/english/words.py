@@ -202,7 +202,6 @@ ABBREVIATIONS = MappingProxyType(
         "Dr": "Doctor",
         "St.": "Street",
         "Ave.": "Avenue",
-        "Ave": "Avenue",
         "Rd.": "Road",
         "Blvd.": "Boulevard",
         "Blvd": "Boulevard",
@@ -313,6 +312,13 @@ ABBREVIATIONS = MappingProxyType(
         "Wifi": "wifi",
         "kms": "kilometres",
         "kr": "kroner",
+        "a.m.": "A M",
+        "p.m.": "P M",
+        "a.m": "A M",
+        "p.m": "P M",
+        "lb": "pound",
+        "lbs": "pounds",
+        "oz": "ounce",
         "kr.": "kroner",
         "4x4": "four by four",
     }
@@ -336,7 +342,8 @@ _FREE = frozenset({"800", "300", "500", "900", "1300", "1800", "0800"})
 """Groups of free and shared-cost numbers, which are said as hundreds."""
 _ARTICLES = frozenset({"the", "our", "their", "his", "her"})
 _COUNTED_PARTS = word_set(
-    "war chapter part act scene volume vol book section appendix phase type class level stage article "
+    "ch sec art pt no war chapter part act scene volume vol book section appendix phase type class level "
+    "stage article "
     "title figure fig table unit grade episode season bowl mark rocky apollo tier annex step category "
     "division group module lesson exhibit schedule page fantasy saturn titan"
 )
@@ -397,13 +404,35 @@ class EnglishVerbaliser:
     dial_words = ("call", "dial", "ring", "phone", "telephone", "tel", "mobile", "text", "whatsapp", "fax")
     date_words = frozenset({"on", "by", "until", "till", "from", "since", "before", "after", "due", "dated"})
     of_words = ("of",)
+    rate_words = ("a", "an", "per", "each")
+    never_last = frozenset(
+        {"vs.", "e.g.", "i.e.", "Mr.", "Mrs.", "Ms.", "Dr.", "Mt.", "Ft.", "approx.", "incl."}
+    )
     year_words = YEAR_WORDS
     openers = OPENERS
     month_forms = LOWER_MONTHS
     opening_words = frozenset({"open", "daily", "hours", "from", "weekdays", "weekends"})
     uncounted_words = WORDS_NOT_COUNTED
     digit_words = frozenset(
-        {"room", "suite", "villa", "code", "pin", "flight", "gate", "extension", "unit", "apartment"}
+        {
+            "room",
+            "suite",
+            "villa",
+            "box",
+            "no",
+            "number",
+            "order",
+            "invoice",
+            "booking",
+            "account",
+            "code",
+            "pin",
+            "flight",
+            "gate",
+            "extension",
+            "unit",
+            "apartment",
+        }
     )
     place_words = PLACES
 

@@ -115,7 +115,12 @@ _TITLE = regex.compile(
     rf"{_START}(?P<title>{'|'.join(TITLES)})\.?[ ](?=(?:\p{{Lu}}\.[ ]?){{0,3}}\p{{Lu}}\p{{Ll}})"
 )
 _PART = regex.compile(
-    rf"{_START}(?P<part>(?i:{'|'.join(sorted(PARTS, key=len, reverse=True))}))(?P<point>\.?)[ ]?(?=\d)"
+    rf"{_START}(?P<part>(?i:{'|'.join(sorted(PARTS, key=len, reverse=True))}))(?P<point>\.?)"
+    rf"[ ]?(?=\d|[IVXL]{{1,6}}{_END})"
+)
+_NUMBER_OF = regex.compile(r"(?<![\p{L}\p{N}])(N|n)o\. of(?!\p{L})")
+_MILLIONS = regex.compile(
+    r"(?<=\d)m (?=(?:people|users|followers|views|visitors|fans|downloads|subscribers|guests|viewers)\b)"
 )
 _DEGREE = regex.compile(r"(?<![\p{L}\p{N}])(Ph\.?[ ]?D|M\.?B\.?A|B\.?Sc|M\.?Sc|Ed\.?D)\.?(?![\p{L}\p{N}])")
 _LATIN = regex.compile(
@@ -174,6 +179,8 @@ class Written:
         """Return the text with addresses, titles and abbreviations in words."""
         if any(char.isdigit() for char in text):
             text = self._with_numbers(text)
+        text = _PART.sub(_part, text)
+        text = _NUMBER_OF.sub(r"\1umber of", text)
         text = _WAY_NAME.sub(_way, text)
         text = _STATE.sub(self._state, text)
         text = _CENTURY.sub(lambda match: self._ordinal(roman_value(match[1])), text)
@@ -184,11 +191,11 @@ class Written:
 
     def _with_numbers(self, text: str) -> str:
         text = _HOUSE.sub(self._house, text)
+        text = _MILLIONS.sub(" million ", text)
         text = _POSTCODE.sub(self._postcode, text)
         text = _STATE_OF_AUSTRALIA.sub(lambda match: f"{' '.join(match[1])} {self._digits(match[2])}", text)
         text = _PLAN.sub(lambda match: f"{self._house_number(match[1])} {match[2].upper()}", text)
-        text = _SECRET.sub(lambda match: self._digits(match[1]), text)
-        return _PART.sub(_part, text)
+        return _SECRET.sub(lambda match: self._digits(match[1]), text)
 
     def _house(self, match: "regex.Match[str]") -> str:
         number = self._house_number(match["number"])

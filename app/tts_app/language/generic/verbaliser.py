@@ -8,7 +8,9 @@ from types import MappingProxyType
 from num2words import CONVERTER_CLASSES, num2words
 
 from tts_app.language.base import Date, Time
+from tts_app.language.currencies import currency_name
 from tts_app.language.notation import UNITS
+from tts_app.language.units import unit_name
 from tts_app.resources.locales import decimal_mark, language_of
 
 SPOKEN_SIGNS = frozenset("&@+=#%°€$£")
@@ -71,8 +73,9 @@ class GenericVerbaliser:
         return self.number(Decimal(value))
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Say an amount; its currency is a sign that espeak-ng reads, or letters."""
-        return f"{self.number(amount)} {_CURRENCY_SIGNS.get(currency) or self.letters(currency)}"
+        """Say an amount; its currency is a sign that espeak-ng reads, or CLDR's name."""
+        sign = _CURRENCY_SIGNS.get(currency) or currency_name(self.locale, currency, amount)
+        return f"{self.number(amount)} {sign}"
 
     def percent(self, value: Decimal) -> str:
         """Say a percentage."""
@@ -91,6 +94,8 @@ class GenericVerbaliser:
     def measure(self, amount: Decimal, unit: str) -> str:
         """Say a quantity with the unit's sign, which espeak-ng reads; degrees are Celsius anyway."""
         sign = "°" if unit == "celsius" else UNITS[unit][0]
+        if sign[0].isalpha() and not sign.isalpha():  # m2, km/h: espeak-ng reads no such sign
+            return f"{self.number(amount)} {unit_name(self.locale, unit, amount)}"
         return f"{self.number(amount)} {sign}" if sign[0].isalpha() or sign[0] == "°" else self.number(amount)
 
     def span(self, first: str, second: str) -> str:

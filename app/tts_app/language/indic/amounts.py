@@ -17,6 +17,8 @@ _FEET = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/'])(\d{1,2})['′][ ]?(\d{1,2}(?
 _RATIO = regex.compile(r"(?<![\p{L}\p{M}\p{N}.,:/-])(\d{1,4}):(\d{1,4})(?![\p{L}\p{M}\p{N}:]|[.,]\d)")
 _HUNDRED, _THOUSAND = 100, 1000
 _HOURS, _MINUTES = 24, 60
+_LEAST_OF_A_RANGE = 10
+"""50K to 60K are thousands; 4K to 8K may be screens."""
 _HEART = regex.compile(r"<3(?![\d.,%])")
 _PLAIN_SIGNS = {"<=": "≤", ">=": "≥"}
 
@@ -112,7 +114,9 @@ class Amounts:
         if low is None or (match["high"] and high is None):
             return None
         money = sign or match["after"]
-        if written[0] in self._letters and not money and (written[0] in "Ll" or low == int(low)):
+        thousands = written[0] in "kK" and match["first_scale"] and low >= _LEAST_OF_A_RANGE
+        decimal = low != int(low) and written[0] not in "Ll"
+        if written[0] in self._letters and not (money or decimal or thousands):
             return None
         names = [self._scales[word] for word in written]
         if high is None:

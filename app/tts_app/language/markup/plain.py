@@ -23,7 +23,7 @@ from tts_app.language.markup.spans import (
 
 HIDDEN_TAGS = "think|thinking|thought|thoughts|reasoning|scratchpad|tool_call|function_call|script|style"
 """Tags whose content is not for listeners."""
-FENCE_END = r"^[ \t>]{0,20}(?P=fence)[`~]*+[ \t]*+$"
+FENCE_END = r"^[ \t>]{0,20}(?P=fence)[`~]*+(?=[ \t]|$)"
 _DEPTH = 4
 """Markup inside markup (a link in bold) that is read; deeper, its signs are read as text."""
 
@@ -36,8 +36,8 @@ _MARKUP = regex.compile(
     | (?P<fence>`{{3,40}}+|^[ \t>]{{0,20}}+\K~{{3,40}}+)[^`\n]{{0,200}}+
         (?:\n(?s:.*?)(?:{FENCE_END}|\Z)|\Z)
     | (?<!`)(?P<ticks>`{{1,9}}+)(?P<code>[^\n]{{1,500}}?)(?<!`)(?P=ticks)(?!`)
-    | (?P<pause>\[pause(?:[ ]?:?[ ]?(?P<time>\d{{1,6}}+(?:[.,]\d{{1,3}}+)?)[ ]?(?P<unit>ms|s))?\])
-    | (?<!\\)!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]{{0,200}}+\]){{1,500}}+)\]
+    | (?P<pause>\[pause(?:[ ]?[:=]?[ ]?(?P<time>\d{{1,6}}+(?:[.,]\d{{1,3}}+)?)[ ]?(?P<unit>ms|s)?)?\])
+    | (?<!\\)!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]{{0,200}}+\]){{0,500}}+)\]
         (?:\([ ]?<?(?P<target>(?:[^\s()<>]|\([^\s()<>]{{0,200}}+\)){{0,2000}}+)>?
            (?:[ ]++(?:"[^"\n]{{0,300}}+"|'[^'\n]{{0,300}}+'))?[ ]?\)
          | \[(?P<reference>[^\[\]\n]{{0,200}}+)\])
@@ -47,6 +47,8 @@ _MARKUP = regex.compile(
     | \\\[(?P<bracketed>(?s:[^\\]|\\(?![\[\]])){{1,2000}}+)\\\]
     | \\\((?P<inline>(?:[^\\\n]|\\(?![()])){{1,500}}+)\\\)
     | (?<![\w$\\])\$(?P<dollars>(?![\s$])(?:[^$\n\\]|\\.){{1,300}}+(?<!\s))\$(?![\w$])
+    | \\(?P<escaped>[*_\[\]()\#`~>$!|.+-])
+    | ^(?P<bullet>[ ]{{0,8}}[-*+•][ ]++(?:\[[ xX]\][ ]++)?)(?=\S)
     | <(?P<autolink>(?:https?://|mailto:)[^\s<>]{{1,2000}}+|[^\s<>@:]{{1,100}}+@[^\s<>@:]{{1,300}}+)>
     | (?P<block></?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6]|hr|blockquote|summary|details)\b
         [^<>\n]{{0,200}}+>)
@@ -60,12 +62,13 @@ _MARKUP = regex.compile(
     """,
     regex.VERBOSE | regex.MULTILINE | regex.IGNORECASE,
 )
-_SIGNS = regex.compile(r"[<`\[~$\\*_#>|【]|://")
+_SIGNS = regex.compile(r"[<`\[~$\\*_#>|【]|://|^ *+[-+•] ", regex.MULTILINE)
 _IPA = regex.compile(r"/(?=.{0,200}?[^\x00-\x7f])([^/\d?=&%#]{1,200}+)/")
 """Between slashes, with at least one letter or mark that is not ASCII: `/en/` is an address."""
 _NESTED = ("label", "starred", "lined", "struck")
 """What holds text that may have markup of its own."""
-_SAID = (*_NESTED, "code", "pause", "display", "bracketed", "inline", "dollars", "url", "autolink")
+_FORMULAS = ("display", "bracketed", "inline", "dollars")
+_SAID = (*_NESTED, "code", "pause", *_FORMULAS, "url", "autolink", "escaped")
 _LINE_BREAKS = frozenset({"hidden", "reasoning", "fence", "block"})
 _COMMAND = regex.compile(r"\\[a-zA-Z]|[\^_{}]")
 _WORD = regex.compile(r"[\p{L}]{2,}+")
@@ -124,13 +127,15 @@ def _found(  # noqa: PLR0911 - one for each kind
     if kind in _NESTED:
         start = place + match.start(kind)
         return list(_spans(match[kind], start, urls, manner, warnings, depth - 1))
+    if kind == "bullet":
+        return [Span("• ", here, manner)]
     if kind not in _SAID:
         return [Span("\n" if kind in _LINE_BREAKS else "", here, manner)]
     if kind in {"url", "autolink"}:
         return _address(match, here, urls, manner)
-    if kind == "dollars" and not _is_formula(match[kind]):
-        return None
-    return [Span(match[kind], place + match.start(kind), manner, mathematics=kind != "code")]
+    if kind in _FORMULAS and not _is_formula(match[kind]):
+        return None if kind == "dollars" else [Span(match[kind], place + match.start(kind), manner)]
+    return [Span(match[kind], place + match.start(kind), manner, mathematics=kind in _FORMULAS)]
 
 
 def _address(match: "regex.Match[str]", here: int, urls: Urls, manner: Manner) -> list[Span] | None:

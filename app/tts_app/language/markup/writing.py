@@ -114,6 +114,6 @@ class Listened:
 def _ending(opened: "regex.Match[str]") -> "regex.Pattern[str]":
     if opened["fence"]:
         fence = regex.escape(opened["fence"])
-        return regex.compile(rf"\n[ \t>]{{0,20}}{fence}[`~]{{0,40}}+[ \t]*+\n")
+        return regex.compile(rf"\n[ \t>]{{0,20}}{fence}[`~]{{0,40}}+(?=[ \t\n])")
     tag = opened["tag"] or opened["reasoning"]
     return regex.compile("-->" if not tag else rf"</{tag}\s*+>", regex.IGNORECASE)

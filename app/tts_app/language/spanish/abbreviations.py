@@ -177,6 +177,12 @@ _COMMON = {
     "vto.": "vencimiento",
     "obs.": "observaciones",
     "sig.": "siguiente",
+    "lun.": "lunes",
+    "mié.": "miércoles",
+    "jue.": "jueves",
+    "vie.": "viernes",
+    "sáb.": "sábado",
+    "dom.": "domingo",
     "mill.": "millones",
     "cda.": "cucharada",
     "cdas.": "cucharadas",
@@ -310,6 +316,7 @@ _SEVERAL = regex.compile(
 _SAID = [said for _, said in _PARTS]
 _ENDS = frozenset(
     {
+        *_PLURALS.values(),
         "Estados Unidos",
         "antes de Cristo",
         "después de Cristo",

@@ -87,9 +87,13 @@ def is_feminine(noun: str) -> bool:
     return noun in _FEMININE or (noun not in _MASCULINE and _FEMININE_ENDING.search(noun) is not None)
 
 
+_NO_NOUN = ("mente", "aron", "ieron", "ó")
+"""Endings of adverbs and of verbs in the past."""
+
+
 def is_noun(word: str) -> bool:
     """Return whether a word in small letters may be what a number counts."""
-    return word not in _NOT_COUNTED and not word.endswith("mente")
+    return word not in _NOT_COUNTED and not word.endswith(_NO_NOUN)
 
 
 def singular(noun: str) -> str:

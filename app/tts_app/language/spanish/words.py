@@ -125,7 +125,6 @@ class SpanishVerbaliser:
     unit_forms = UNIT_FORMS
     currency_forms = CURRENCY_FORMS
     cent_forms: Mapping[str, str] = MappingProxyType({"¢": "USD"})
-    digit_words: frozenset[str] = frozenset()
     place_words = word_set(
         "apartamento apto asiento autobús bus butaca fila habitación hab línea nave número nº pabellón "
         "parcela piso planta portal puerta sala salida terminal vagón vuelo carril edificio bloque"

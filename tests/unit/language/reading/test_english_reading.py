@@ -80,6 +80,7 @@ Tue–Thu only. => Tuesday to Thursday only.
 -- grouped digits
 About 48 000 trees. => About forty eight thousand trees.
 It seats 1'250 people. => It seats one thousand two hundred fifty people.
+It sold 1,234,567. => It sold one million two hundred thirty four thousand five hundred sixty seven.
 It cost 12 500,75 €. => It cost twelve thousand five hundred euros and seventy five cents.
 A lakh is 1,00,000. => A lakh is one hundred thousand.
 Paid 2.450,90 EUR. => Paid two thousand four hundred fifty euros and ninety cents.

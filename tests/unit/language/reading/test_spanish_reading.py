@@ -7,6 +7,14 @@ from tts_app.language import front_end
 
 READINGS: dict[str, list[tuple[str, str]]] = {
     "whole sentences": [
+        ("Es un piso de 3-4 hab.", "Es un piso de tres a cuatro habitaciones."),
+        ("El 2.º y el 3.º llegaron tarde.", "El segundo y el tercero llegaron tarde."),
+        ("Del lun. al vie., de 8 a 15 h.", "Del lunes al viernes, de ocho a quince horas."),
+        (
+            "El jueves 12/6 a las 17.15 h en la sala 3B.",
+            "El jueves doce de junio a las diecisiete quince en la sala tres be.",
+        ),
+        ("Gana 1.500-2.000 €/mes.", "Gana mil quinientos a dos mil euros por mes."),
         (
             "La inflación subió un 3,4% en enero, frente al 2,8 % de diciembre; la subyacente cayó al "
             "-0,2 %.",
