@@ -264,15 +264,16 @@ class _Session:
             await asyncio.wait([before])
             if self._socket.is_closed:  # what went wrong with it
                 return
-        seconds = 0.0
+        seconds, begun = 0.0, False
         spoken = self._playground.service.speak(self._caller.tenant, utterance, turn.texts())
         chunks = self._meter.as_written(utterance, lambda: turn.taken, spoken)
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    if not seconds:
+                    if not begun:
                         voice = utterance.voice
                         await self._playground.recording.write(self._request, f"{voice.model}/{voice.id}")
+                        begun = True
                     seconds += chunk.seconds
                     await self._socket.send_audio(chunk.data)
             log("speech", voice=utterance.voice.id, characters=turn.characters)
