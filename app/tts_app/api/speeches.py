@@ -297,7 +297,8 @@ def _fill(
     speech.created = time.time()
     speech.model, speech.voice, speech.locale = voice.model, voice.id, voice.voice.locale
     speech.format, speech.speed = body.response_format, body.speed
-    speech.options = {**asdict(utterance.options), "warnings": list(warnings)}
+    speech.options = asdict(utterance.options)
+    speech.warnings = list(warnings)
     speech.text, speech.characters = body.text, len(body.text)
     speech.text_hash = playground.fingerprint(body.text)
 
@@ -426,6 +427,6 @@ def _answer(speech: Speech, playground: Context) -> SpeechAnswer:
         bytes=size,
         sha256=speech.sha256,
         error=speech.error,
-        warnings=(speech.options or {}).get("warnings", []),
+        warnings=speech.warnings or [],
         links=SpeechLinks(self=address, audio=f"{address}/audio", events=f"{address}/events"),
     )

@@ -58,6 +58,8 @@ class Speech(Once, Listed, Base):
     options: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """The fields of its SpeechOptions until it was spoken: they may hold a caller's words. None also if a
     version stored it that knew only format and speed."""
+    warnings: Mapped[list[str] | None] = mapped_column(JSON)
+    """Codes of what is not spoken as the text asks; None if an earlier version stored it."""
     text: Mapped[str | None]
     """None once the speech is final."""
     characters: Mapped[int]

@@ -27,12 +27,15 @@ async def test_what_is_not_spoken_as_asked_is_told(
 ) -> None:
     answer = await api.client.post(PATH, json=body(text, **changes))
     assert (answer.status_code, answer.headers["x-warnings"]) == (200, codes)
-    stored = await api.client.post(
-        "/v1/speech", json={"voice": "female_en-US", "text": "Come [pause 60s] in"}
-    )
-    assert stored.json()["warnings"] == ["pause-shortened"]
-    again = await api.client.get(f"/v1/speech/{stored.json()['id']}")
+
+
+async def test_warnings_of_a_stored_speech_are_kept_when_it_is_done(api: Any) -> None:
+    body = {"voice": "female_en-US", "text": "Come [pause 60s] in"}
+    stored = await api.client.post("/v1/speech", json=body, headers={"Prefer": "wait=30"})
+    assert (stored.status_code, stored.json()["warnings"]) == (201, ["pause-shortened"])
+    again = await api.client.get(stored.headers["location"])
     assert again.json()["warnings"] == ["pause-shortened"]
+    assert (await api.client.get("/v1/speech")).json()["data"][0] == again.json()
 
 
 @pytest.mark.parametrize(

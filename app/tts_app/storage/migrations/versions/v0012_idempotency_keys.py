@@ -1,4 +1,4 @@
-"""Idempotency keys of speeches and voices; speeches can be listed."""
+"""Idempotency keys of speeches and voices; warnings of speeches, which can be listed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,12 +17,15 @@ def upgrade() -> None:
             changed.create_unique_constraint(
                 f"uq_{table}_tenant_idempotency_key", ["tenant", "idempotency_key"]
             )
+    op.add_column("speeches", sa.Column("warnings", sa.JSON()))
     op.create_index("ix_speeches_tenant_created_id", "speeches", ["tenant", "created", "id"])
 
 
 def downgrade() -> None:
     """Remove them."""
     op.drop_index("ix_speeches_tenant_created_id", "speeches")
+    with op.batch_alter_table("speeches") as changed:
+        changed.drop_column("warnings")
     for table in _TABLES:
         with op.batch_alter_table(table) as changed:
             changed.drop_constraint(f"uq_{table}_tenant_idempotency_key", type_="unique")
