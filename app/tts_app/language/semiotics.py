@@ -322,7 +322,10 @@ class _Scan:
         return self._piece(match, "number", _join(factors))
 
     def _dimension(self, match: "regex.Match[str]") -> Piece:
-        return self._piece(match, "dimension", _join([self._written(match["amount"]), self._say.symbol("×")]))
+        times = "·" if _POWER_OF_TEN.match(self._text, match.end()) else "×"
+        return self._piece(
+            match, "dimension", _join([self._written(match["amount"]), self._say.symbol(times)])
+        )
 
     def _stars(self, match: "regex.Match[str]") -> Piece:
         amount = Decimal(match["amount"].replace(",", "."))
@@ -403,9 +406,9 @@ class _Scan:
         if idiom is not None:
             return self._piece(match, "word", idiom)
         first, second = written.split("/")
-        dated = (
-            "0" in (first[0], second[0]) or self._word_before(match.start()) in self._normaliser.date_words
-        )
+        said_as_date = self._word_before(match.start()) in self._normaliser.date_words
+        is_part = self._of_follows(match.end(), _WORD_NEXT)
+        dated = "0" in (first[0], second[0]) or (said_as_date and not is_part)
         marked = second in {"5", "10"} and int(first) <= int(second) + 1
         shaped = len(second) == 2 and len(first) == 2
         date = self._numeric_date(written, False) if dated or (shaped and not marked) else None
@@ -548,16 +551,22 @@ class _Scan:
     def _share(self, match: "regex.Match[str]", above: Decimal, below: Decimal) -> Piece:
         """Say 3/4 as a fraction and 9/10 as a mark, except 1/10 and what is a part `of` something."""
         rating: Callable[[Decimal, Decimal], str] | None = option(self._say, "rating", None)
-        after = _NEXT_WORD.match(self._text, match.end())
         whole = above == int(above)
         marked = below in _MARKS and (not whole or 1 != above <= below * Decimal("1.1"))
-        if rating and marked and not (after and after[1] in self._normaliser.of_words):
+        if rating and marked and not self._of_follows(match.end()):
             return self._piece(match, "fraction", rating(above, below))
         fraction: Callable[[Decimal, Decimal], str] | None = option(self._say, "fraction", None)
         said = (
             fraction(above, below) if fraction else _join([self._say.number(above), self._say.number(below)])
         )
         return self._piece(match, "fraction", said)
+
+    def _of_follows(self, end: int, then: "regex.Pattern[str] | None" = None) -> bool:
+        """Return whether a part is meant: 3/4 of the guests. `then`: what must come next; not 1/5 of 2026."""
+        after = _NEXT_WORD.match(self._text, end)
+        if after is None or after[1] not in self._normaliser.of_words:
+            return False
+        return then is None or then.match(self._text, after.end()) is not None
 
     def _mixed(self, match: "regex.Match[str]") -> Piece | None:
         whole, above, below = int(match["whole"]), int(match["above"]), int(match["below"])
@@ -885,7 +894,9 @@ _NUMBER_PART = regex.compile(r"\d++|[.,]")
 _NAME_PART = regex.compile(r"\p{Latin}++|\d++|\.")
 _SENTENCE_NEXT = regex.compile(r"\s*+(?:$|\n)| \p{Lu}")
 _ERA = regex.compile(r" ?(?:AD|BC|CE|BCE)(?!\p{L})")
-_NEXT_CAPITAL = regex.compile(r" (\p{Lu}[\p{L}']*+)(?!\.)")
+_NEXT_CAPITAL = regex.compile(r"[\"')\]]?+ (\p{Lu}[\p{L}']*+)(?!\.)")
+_POWER_OF_TEN = regex.compile(r"10\^")
+_WORD_NEXT = regex.compile(r" \p{L}")
 _LINE_END = regex.compile(r" *+(?:\n|$)")
 _ADDRESS_NEXT = regex.compile(r" *+(?:https?:|www\.)")
 _TAG_NEXT = regex.compile(r"\s*+#\p{L}")

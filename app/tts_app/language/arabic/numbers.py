@@ -97,8 +97,9 @@ class ArabicVerbaliser:
     def roman(self, value: int, before: str) -> str | None:
         """Say a Roman numeral after a name or a numbered thing as an ordinal of its gender."""
         plain = bare(before)
-        single = value in {1, 5, 10, 50, 100, 500, 1000}
-        if not "ء" <= plain[:1] <= "ي" or (single and plain not in words.NUMBERED_BY_ROMAN):
+        if not "ء" <= plain[:1] <= "ي" or value in {50, 100, 500, 1000}:  # L, C, D and M are letters
+            return None
+        if value in {1, 5, 10} and plain not in words.NUMBERED_BY_ROMAN:
             return None
         return self.counting.ordinal(value, feminine=plain.endswith("ة") or plain in words.QUEENS)
 

@@ -533,9 +533,11 @@ class EnglishVerbaliser:
     def roman(self, value: int, before: str) -> str | None:
         """Say the II of World War II as two, and the VIII of Henry VIII as the eighth."""
         word = before.lower()
+        numeral = _roman(value)
+        if len(numeral) == 1 and value >= 50:  # Appendix C, Part D
+            return None
         if word in _COUNTED_PARTS:
             return self._words(value)
-        numeral = _roman(value)
         if word in _ARTICLES:
             return self.ordinal(value) if len(numeral) > 1 and set(numeral) <= set("IVX") else None
         named = before[0].isupper() and before[1:].islower() and len(before) > 2

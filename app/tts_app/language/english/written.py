@@ -104,6 +104,8 @@ _WAY_NAME = regex.compile(
     rf"{_START}(?P<name>{_NAME}|{_ORDINAL})[ ](?P<way>{'|'.join(STREETS)}){_END}"
     rf"(?P<point>\.?)(?=(?P<title>[ ]\p{{Lu}}[\p{{L}}.])?(?P<ends>\s*$)?)"
 )
+_LINES = regex.compile(rf"{_START}(?P<number>240|360|480|720|1080|1440|2160|4320)(?P<letter>[pi]){_END}")
+"""Lines of a picture: 1080p."""
 _STATE = regex.compile(
     rf"(?<=,[ ])(?P<state>{'|'.join(STATES)})(?:[ ](?P<zip>\d{{5}})(?P<more>-\d{{4}})?)?"
     r"(?=[\s.,;:!?)]|$)(?![ ]\p{Ll})"
@@ -190,12 +192,18 @@ class Written:
         return _LATIN.sub(lambda match: _LATIN_WORDS[match.lastgroup or "aka"], text)
 
     def _with_numbers(self, text: str) -> str:
+        text = _LINES.sub(
+            lambda match: f"{self._house_number(match['number'])} {match['letter'].upper()}", text
+        )
         text = _HOUSE.sub(self._house, text)
         text = _MILLIONS.sub(" million ", text)
         text = _POSTCODE.sub(self._postcode, text)
         text = _STATE_OF_AUSTRALIA.sub(lambda match: f"{' '.join(match[1])} {self._digits(match[2])}", text)
         text = _PLAN.sub(lambda match: f"{self._house_number(match[1])} {match[2].upper()}", text)
         return _SECRET.sub(lambda match: self._digits(match[1]), text)
+
+    def _lines(self, match: "regex.Match[str]") -> str:
+        return f"{self._house_number(match['number'])} {match['letter'].upper()}"
 
     def _house(self, match: "regex.Match[str]") -> str:
         number = self._house_number(match["number"])

@@ -7,6 +7,7 @@ their noun have ordinals throughout (XXI Congreso, vigesimoprimer); volumes and 
 
 import regex
 
+from tts_app.language.spanish.abbreviations import abbreviation
 from tts_app.language.spanish.agreement import cardinal, is_feminine
 from tts_app.language.spanish.ordinals import ordinal, ordinal_of_feminine, short_ordinal
 from tts_app.language.text import word_set
@@ -82,7 +83,7 @@ def value_of(numeral: str) -> int | None:
 
 def roman(value: int, before: str) -> str | None:
     """Return how a Roman numeral after the word `before` is said, or None where it is hardly one."""
-    noun = before.lower()
+    noun = (abbreviation(f"{before}.") or before).lower()
     if value in _LARGE_LETTERS:
         return None
     if noun in _CARDINAL_NOUNS:

@@ -138,6 +138,7 @@ class SpanishVerbaliser:
         "fecha día hoy hasta desde el al del lunes martes miércoles jueves viernes sábado domingo "
         "lun mar mié jue vie sáb dom"
     )
+    digit_words = frozenset({"postal", "cp"})
     of_words = ("de", "del")
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {

@@ -22,6 +22,13 @@ Bldg 6C is new. => Building six C is new.
 It earned $4M in May. => It earned four million dollars in May.
 Seat 11K was free. => Seat eleven K was free.
 He drew 80k people. => He drew eighty thousand people.
+-- letters that end a sentence in quotes, parts after on, powers of ten, lines of a picture
+She chose "Plan D." Then we left. => She chose Plan D. Then we left.
+(See Appendix C.) Then turn left. => See Appendix C. Then turn left.
+It rains on 2/5 of the days. => It rains on two fifths of the days.
+We open on 2/5 at noon. => We open on February fifth at noon.
+About 6 x 10^4 cells. => About six times ten to the power of four cells.
+Watch in 1080p or 720i. => Watch in ten eighty P or seven twenty I.
 -- ratings
 I give it 9/10. => I give it nine out of ten.
 A solid 4.5/5 stay. => A solid four point five out of five stay.

@@ -7,6 +7,11 @@ from tts_app.language import front_end
 
 READINGS: dict[str, list[tuple[str, str]]] = {
     "whole sentences": [
+        ("Llegó el 1/4 de los socios.", "Llegó el un cuarto de los socios."),
+        ("Vence el 1/6 de 2027.", "Vence el uno de junio de dos mil veintisiete."),
+        ("Véase el vol. III y el cap. IX.", "Véase el volumen tres y el capítulo noveno."),
+        ("Escriba a C. P. 41003.", "Escriba a código postal cuatro uno cero cero tres."),
+        ("El CP 50001 es Zaragoza.", "El código postal cinco cero cero cero uno es Zaragoza."),
         ("Es un piso de 3-4 hab.", "Es un piso de tres a cuatro habitaciones."),
         ("El 2.º y el 3.º llegaron tarde.", "El segundo y el tercero llegaron tarde."),
         ("Del lun. al vie., de 8 a 15 h.", "Del lunes al viernes, de ocho a quince horas."),
