@@ -341,7 +341,7 @@ def _telephones(forms: Forms) -> dict[str, str]:
 def _words() -> dict[str, str]:
     return {
         "idiom": rf"(?<![\d/])24[/x]7(?:/365)?(?![\d/])"
-        rf"|{_START}(?:w/o|w/|c/o|b/c|n/a|N/A|[Ww][Ii]-[Ff][Ii](?!\p{{L}}))"
+        rf"|{_START}(?:w/o|w/|c/o|b/c|n/a|N/A|A/C|[Ww][Ii]-[Ff][Ii](?!\p{{L}}))"
         rf"|{_START}(?P<left>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)/(?P<right>\p{{L}}[\p{{L}}\p{{M}}]{{0,4}}+)"
         r"(?![/.@_\p{L}\p{M}\p{N}-])",
         "numbered": rf"{_START}(?:(?:No|Nº|nº|N°|n°|Nro|Núm|núm|NO)\.?|no\.|[nN]\.º)[ ]?(?=\d)|#(?=\d)",

@@ -18,6 +18,7 @@ In addition to `base.Verbaliser`, a verbaliser may offer these, each with its de
 - `uncounted_words`: words in small letters after a number that it does not count (seat 10K was free); ()
 - `dial_words`: words before a phone number (call, dial), after which also short and unknown ones are; ()
 - `date_words`: words before 9/10 that make it a date (on, until); ()
+- `scale_words`: {factor: word} for a letter after a range of money ($3-5m): {1000000: "million"}; {}
 - `of_words`: words after 3/5 that make it a fraction and no mark; of, de, del
 - `year_words`: words before a number of four digits that make it a year, also before 1900 (in 1850); ()
 - `rate_words`: words after 90K that make it a number (90K a year); ()
@@ -60,7 +61,7 @@ for those that it does not say. `money` and `measure` may raise KeyError: the na
 `24/7`, `pp`, for what a slash joins (and/or) and for 9/11. `No. 5` is `symbol("#")` and the number.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import cast
@@ -157,6 +158,7 @@ class _Normaliser:
         self.year_words = frozenset(option(verbaliser, "year_words", ()))
         self.openers = frozenset(option(verbaliser, "openers", ()))
         self.date_words = frozenset(option(verbaliser, "date_words", ()))
+        self.scale_words: Mapping[int, str] = option(verbaliser, "scale_words", {})
         self.of_words = frozenset(option(verbaliser, "of_words", ("of", "de", "del")))
         self.rate_words = frozenset(option(verbaliser, "rate_words", ()))
         self.never_last = frozenset(option(verbaliser, "never_last", ()))
@@ -304,6 +306,8 @@ class _Scan:
         currency = self._forms.currencies[match["before"] or match["after"]]
         factor, word = self._forms.factors[match["factor"]], match["factor"].lower()
         low_factor = self._forms.factors[match["low_factor"]] if match["low_factor"] else factor
+        if len(word) < 3:  # 2-3m
+            word = self._normaliser.scale_words.get(factor, "")
         if len(word) < 3 or low_factor != factor or not option(self._say, "money_span", None):
             low, high, word = low * low_factor, high * factor, ""
         return self._piece(match, "range", say_money_span(low, high, word, currency, self._say))

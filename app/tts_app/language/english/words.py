@@ -190,6 +190,10 @@ ABBREVIATIONS = MappingProxyType(
         "c/o": "care of",
         "b/c": "because",
         "n/a": "not applicable",
+        "A/C": "A C",
+        "WW": "World War",
+        "WWI": "World War one",
+        "WWII": "World War two",
         "N/A": "not applicable",
         "Dr.": "Doctor",
         "Mr.": "Mister",
@@ -404,6 +408,9 @@ class EnglishVerbaliser:
     dial_words = ("call", "dial", "ring", "phone", "telephone", "tel", "mobile", "text", "whatsapp", "fax")
     date_words = frozenset({"on", "by", "until", "till", "from", "since", "before", "after", "due", "dated"})
     of_words = ("of",)
+    scale_words = MappingProxyType(
+        {10**3: "thousand", 10**6: "million", 10**9: "billion", 10**12: "trillion"}
+    )
     rate_words = ("a", "an", "per", "each")
     never_last = frozenset(
         {"vs.", "e.g.", "i.e.", "Mr.", "Mrs.", "Ms.", "Dr.", "Mt.", "Ft.", "approx.", "incl."}

@@ -104,6 +104,11 @@ _WAY_NAME = regex.compile(
     rf"{_START}(?P<name>{_NAME}|{_ORDINAL})[ ](?P<way>{'|'.join(STREETS)}){_END}"
     rf"(?P<point>\.?)(?=(?P<title>[ ]\p{{Lu}}[\p{{L}}.])?(?P<ends>\s*$)?)"
 )
+_INCHES = regex.compile(
+    r"(?<![\d.,])(\d{1,3}(?:\.\d{1,3})?|\.\d{1,3}) in(?=[,;:)]|[ ]?[x×]|[ ]*+$)", regex.MULTILINE
+)
+"""Inches at the end of a clause: elsewhere `in` is the word."""
+_KRONER = regex.compile(rf"{_START}kr\.?[ ](\d{{1,9}}+(?:[.,]\d{{1,3}}+)*+)")
 _LINES = regex.compile(rf"{_START}(?P<number>240|360|480|720|1080|1440|2160|4320)(?P<letter>[pi]){_END}")
 """Lines of a picture: 1080p."""
 _STATE = regex.compile(
@@ -195,6 +200,7 @@ class Written:
         text = _LINES.sub(
             lambda match: f"{self._house_number(match['number'])} {match['letter'].upper()}", text
         )
+        text = _INCHES.sub(r"\1″", _KRONER.sub(r"\1 kroner", text))
         text = _HOUSE.sub(self._house, text)
         text = _MILLIONS.sub(" million ", text)
         text = _POSTCODE.sub(self._postcode, text)

@@ -140,6 +140,7 @@ class SpanishVerbaliser:
     )
     digit_words = frozenset({"postal", "cp"})
     of_words = ("de", "del")
+    scale_words = MappingProxyType({10**3: "mil", 10**6: "millones"})
     magnitude_forms: Mapping[str, int] = MappingProxyType(
         {
             "mil": 10**3,

@@ -29,6 +29,14 @@ It rains on 2/5 of the days. => It rains on two fifths of the days.
 We open on 2/5 at noon. => We open on February fifth at noon.
 About 6 x 10^4 cells. => About six times ten to the power of four cells.
 Watch in 1080p or 720i. => Watch in ten eighty P or seven twenty I.
+-- ranges with a letter, inches, kroner, wars
+It will cost £4-6m. => It will cost four to six million pounds.
+They lost €1.5–2bn. => They lost one point five to two billion euros.
+The gap is 9 in, the wire 0.5 in => The gap is nine inches, the wire zero point five inches
+He has 2 in the car. => He has two in the car.
+It costs kr 250 here. => It costs two hundred fifty kroner here.
+Built after WWI, before WW2. => Built after World War one, before World War two.
+All rooms have A/C. => All rooms have A C.
 -- ratings
 I give it 9/10. => I give it nine out of ten.
 A solid 4.5/5 stay. => A solid four point five out of five stay.

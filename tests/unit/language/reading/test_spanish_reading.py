@@ -7,6 +7,7 @@ from tts_app.language import front_end
 
 READINGS: dict[str, list[tuple[str, str]]] = {
     "whole sentences": [
+        ("Costará 3-5 M€.", "Costará tres a cinco millones de euros."),
         ("Llegó el 1/4 de los socios.", "Llegó el un cuarto de los socios."),
         ("Vence el 1/6 de 2027.", "Vence el uno de junio de dos mil veintisiete."),
         ("Véase el vol. III y el cap. IX.", "Véase el volumen tres y el capítulo noveno."),
