@@ -372,7 +372,7 @@ def test_render_json_prints_faults_in_one_line(batch: Batch, dry_run: list[str])
         (["--on-missing-text", "ignore"], "'ignore' is not one of 'fail', 'skip'"),
         (["--output", "pvc://other/x"], "no claim 'other' is mounted"),
         (["--output", "file://out"], "absolute path"),
-        (["--posts", "pvc://../secret"], "no claim's name"),
+        (["--posts", "pvc://../secret"], "a pvc:// address is pvc://claim/path"),
         (["-f", "none.yaml"], "Cannot read none.yaml"),
         (["-f", "job.yaml"], "A batch is one TTSJob; the files have 2"),
     ],
