@@ -380,6 +380,8 @@ def _job(body: BatchRequest) -> str:
     """
     spec = body.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"text_ttl"})
     spec["posts"] = {"inline": spec["posts"]}
+    if body.reading == Reading():  # a version that had no `reading` stored the same request without it
+        spec.pop("reading")
     try:
         TTSJobSpec.model_validate({**spec, "output": {**spec["output"], "uri": "file:///nowhere-yet"}})
     except ValidationError as error:

@@ -183,6 +183,10 @@ def exceeded(message: str, wait: float) -> ApiError:
     return ApiError(429, message, code="rate_limit_exceeded", headers=headers)
 
 
+_COUNTED = ("/v1/", "/audio/")
+"""Beginnings of the paths that count: `/audio/speech` is another name of `/v1/audio/speech`."""
+
+
 class RequestQuota:
     """Counts requests under /v1, and tells callers what is left. Pure ASGI, behind the door."""
 
@@ -192,7 +196,7 @@ class RequestQuota:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not (scope["path"].startswith("/v1/") and caller_is_known(scope)):
+        if scope["type"] != "http" or not (scope["path"].startswith(_COUNTED) and caller_is_known(scope)):
             await self._app(scope, receive, send)
             return
         seen = seen_by(scope)

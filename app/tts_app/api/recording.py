@@ -49,6 +49,8 @@ ACTIONS = {
 }
 """The routes that are audited, each with its action and the kind of its object. The others only say what
 there is and how far it has come."""
+_OTHER_NAMES = dict.fromkeys(("POST /audio/speech", "POST /v1/audio/speech/"), "POST /v1/audio/speech")
+"""Routes that are the same as another one."""
 WRONG_KEY = "login.failed"
 REFUSED = "access.refused"
 _TICK = 1.0
@@ -227,7 +229,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 def _route(scope: AsgiScope) -> str:
     """Return the method and the pattern of the route: a path may hold what a caller wrote."""
-    return f"{scope['method']} {scope['route'].path}"
+    route = f"{scope['method']} {scope['route'].path}"
+    return _OTHER_NAMES.get(route, route)
 
 
 def _storable(name: str) -> str:

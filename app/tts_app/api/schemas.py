@@ -31,6 +31,20 @@ def _proper(text: str) -> str:
     return text
 
 
+def _proper_values(value: JsonValue) -> JsonValue:
+    """Refuse texts in JSON that are none, at any depth."""
+    if isinstance(value, str):
+        _proper(value)
+    elif isinstance(value, list):
+        for element in value:
+            _proper_values(element)
+    elif isinstance(value, dict):
+        for name, element in value.items():
+            _proper(name)
+            _proper_values(element)
+    return value
+
+
 Text = Annotated[str, AfterValidator(_proper)]
 Speed = Annotated[
     float,
@@ -104,6 +118,7 @@ class WithOptions(Strict):
     ] = True
     parameters: Annotated[
         dict[Word, JsonValue],
+        AfterValidator(_proper_values),
         Field(
             default_factory=dict,
             description="Settings of the model's engine: `/v1/models/{id}` has them.",

@@ -95,6 +95,7 @@ async def create_stored_speech(
     )
     speech = await playground.durable.repeated(tenant, asked)
     if speech is None:
+        _check_length(body.text, playground.settings.max_text)
         voice = await _voice(tenant, body, playground)
         utterance = Utterance(body.text, voice, _options(body, voice))
         warnings = await warnings_about(utterance, "text")
@@ -356,11 +357,13 @@ def _options(body: DurableRequest, voice: CatalogueVoice) -> SpeechOptions:
     return options_of(body, voice)
 
 
-async def _check_text(tenant: str, utterance: Utterance, playground: Context) -> None:
-    limit = playground.settings.max_text
-    if len(utterance.text) > limit:
-        message = f"Parameter 'text' has {len(utterance.text)} characters, and {limit} are allowed."
+def _check_length(text: str, limit: int) -> None:
+    if len(text) > limit:
+        message = f"Parameter 'text' has {len(text)} characters, and {limit} are allowed."
         raise ApiError(400, message, param="text", code="text_too_long")
+
+
+async def _check_text(tenant: str, utterance: Utterance, playground: Context) -> None:
     try:
         await playground.service.check(tenant, utterance)
     except TextError as error:

@@ -29,7 +29,7 @@ def _joined_parts(value: object) -> object:
     texts = []
     for part in value:
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind != "text" or set(part) != {"type", "text"} or not isinstance(part["text"], str):
+        if kind != "text" or not isinstance(part.get("text"), str):
             raise ValueError('a part must be {"type": "text", "text": "..."}: models here read text only')
         texts.append(part["text"])
     return "\n".join(texts)

@@ -21,6 +21,8 @@ from tts_app.sources.claims import local_path
 _TEXT_FILE = re.compile(
     rf"(?:post_)?(\d{{1,9}})[._](?P<language>{LOCALE_PATTERN.strip('^$').replace('(-', '([-_]')})\.txt"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+"""What no text has: one in UTF-16 without a byte order mark, read as UTF-8, has it."""
 _TABLES = (".csv", ".tsv", ".tab")
 
 
@@ -108,6 +110,9 @@ def _folder(store: Any, path: str, reading: Reading) -> Iterator[Post | Fault]:
             except UnicodeDecodeError as error:
                 known = encoding.upper()
                 yield Fault(name, f"it is not {known}: {error.reason} at byte {error.start}")
+                continue
+            if _CONTROL.search(text):
+                yield Fault(name, f"it is not {encoding.upper()}: it has control characters")
                 continue
             post = texts.setdefault(int(match[1]), {})
             language = canonical_locale(with_hyphens(match["language"]))

@@ -1,7 +1,7 @@
 """What every speech engine offers: the Protocol through which the rest of the app uses engines."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -24,10 +24,15 @@ class Capabilities:
     """Whether calls may run side by side, one for each core; else the engine gets one call at a time."""
     max_batch: int = 1
     """Most segments of one call; above 1, the engine is a `BatchingEngine`."""
-    speakers: tuple[str, ...] = ()
-    """The speakers in the model's files that a caller may name."""
     max_frames: float = float("inf")
     """Most frames of one call, padding included, in the engine's own frames (`Size.frames`)."""
+    # New fields come last: what is pickled has the fields by their places.
+    speakers: tuple[str, ...] = ()
+    """The speakers in the model's files that a caller may name."""
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Read what a replica of another version sent."""
+        _set_fields(self, state)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +76,24 @@ class Segment:
     """The clip of a voice that is cloned."""
     instructions: str = ""
     """How the caller wants it spoken, in words, where the engine follows such."""
-    parts: tuple[Pronounced, ...] = ()
-    """Where words of another locale than the voice's are in it: `phonemes` in parts of one locale each."""
     first: bool = False
     """Whether it is the first one of an utterance whose caller waits for its sound."""
+    # New fields come last: what is pickled has the fields by their places.
+    parts: tuple[Pronounced, ...] = ()
+    """Where words of another locale than the voice's are in it: `phonemes` in parts of one locale each."""
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Read what a gateway of another version sent."""
+        _set_fields(self, state)
+
+
+def _set_fields(made: Any, state: Sequence[Any]) -> None:
+    """Set the fields of an unpickled dataclass: those that an older sender lacks get their defaults."""
+    known = fields(made)
+    for one, value in zip(known, state, strict=False):
+        object.__setattr__(made, one.name, value)
+    for one in known[len(state) :]:
+        object.__setattr__(made, one.name, one.default)
 
 
 class Size(NamedTuple):

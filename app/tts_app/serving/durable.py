@@ -1,6 +1,7 @@
 """Durable speeches: accepted into the database, made by a few workers, resumed after a restart."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -370,4 +371,6 @@ def _options_of(speech: Speech) -> SpeechOptions:
 
 def file_name(speech: Speech) -> str:
     """Return the name of a speech's file."""
-    return f"{speech.id}_{speech.voice}.{FORMATS[speech.format].extension}"
+    # A mix of speakers has a `*`, which object stores take for a pattern.
+    voice = re.sub(r"[^\w.-]", "_", speech.voice)
+    return f"{speech.id}_{voice}.{FORMATS[speech.format].extension}"

@@ -198,14 +198,17 @@ class AudioFile:
                 self._frame = hashlib.sha256()
 
     def reader(self) -> IO[bytes] | None:
-        """Open the file to be read while it is written; None: it is not in a folder, so it cannot be.
+        """Open the file to be read while it is written; None: it is not in a folder, or was given up.
 
         It reads on when the file is published, or is removed.
         """
         if not self.is_local:
             return None
         with self._lock:
-            return Path(self._final if self._published else self._temporary).open("rb")
+            try:
+                return Path(self._final if self._published else self._temporary).open("rb")
+            except FileNotFoundError:
+                return None
 
     def correct_start(self, start_of: Callable[[IO[bytes]], bytes]) -> None:
         """Replace the first bytes by those that `start_of` returns, as many, for the whole file.

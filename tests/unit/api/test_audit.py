@@ -176,8 +176,14 @@ async def calls(start: Start) -> Calls:
 
 
 async def test_speech_and_text_are_recorded_without_their_text(calls: Calls) -> None:
-    for body in (SPOKEN, {**SPOKEN, "stream_format": "sse"}):
-        await calls("POST", "/v1/audio/speech", 200, json=body)
+    speech = "/v1/audio/speech"
+    for path, changes in (
+        (speech, {}),
+        (speech, {"stream_format": "sse"}),
+        (f"{speech}/", {}),
+        (speech[3:], {}),
+    ):
+        await calls("POST", path, 200, json={**SPOKEN, **changes})
         calls.expect("speech.stream", "kokoro/female_en-US", "began")
     for changes in ({}, {"stream": True}, ALOUD, {**ALOUD, "stream": True}):
         await calls("POST", "/v1/chat/completions", 200, json={**CHAT, **changes})

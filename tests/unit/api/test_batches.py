@@ -21,6 +21,7 @@ from simulated_pool import OpenGovernor, Pool
 from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from tts_app.api.batches import BatchRequest, _job
 from tts_app.batch import driver, hosted
 from tts_app.resources import VoiceModel
 from tts_app.serving.clones import NewVoice, Record
@@ -130,6 +131,13 @@ async def test_a_repeated_request_gets_its_batch_though_its_model_has_gone(api: 
     other = await api.client.post(PATH, json={**BODY, "retries": 1}, headers=KEY)
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
     assert folders(tmp_path) == [batch["id"]]
+
+
+async def test_what_is_stored_of_one_is_as_a_version_without_reading_had_it() -> None:
+    plain = BatchRequest.model_validate(BODY)
+    assert "reading" not in json.loads(_job(plain))
+    marked = BatchRequest.model_validate({**BODY, "reading": {"input_format": "ssml"}})
+    assert json.loads(_job(marked))["reading"]["inputFormat"] == "ssml"
 
 
 async def test_of_requests_with_one_key_at_the_same_time_one_makes_the_batch(

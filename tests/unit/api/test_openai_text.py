@@ -97,13 +97,16 @@ async def test_a_stream_is_sent_as_it_is_written_and_ends_with_done(api: Any) ->
     assert "usage" not in json.loads(lines[0])
 
 
+PART_B = {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}
+
+
 async def test_the_engine_is_asked_what_the_caller_asks(api: Any) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
     body = ask(
         messages=[
             {"role": "developer", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, PART_B]},
         ],
         max_completion_tokens=9,
         temperature=0,

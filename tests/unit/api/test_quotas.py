@@ -44,6 +44,12 @@ async def test_no_quotas_no_headers(api: Any) -> None:
     assert api.context.metering.guard._counts._local.storage == {}
 
 
+async def test_the_short_address_of_speech_counts_too(start: Start) -> None:
+    api = await start(quotas="requests=2/day")
+    answer = await ask(api, "/audio/speech", SPEECH)
+    assert (answer.status_code, rates(answer, "requests")) == (200, (2, 1))
+
+
 async def test_request_over_the_quota_is_429_and_says_when_it_may_come_back(start: Start) -> None:
     api = await start(quotas="requests=2/day")
     first = await api.client.get("/v1/models")

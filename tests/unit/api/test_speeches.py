@@ -25,7 +25,7 @@ from tts_app.serving import durable, service
 from tts_app.serving.client import ModelUnavailableError
 from tts_app.speech import PLANNERS, Chunk, Utterance
 from tts_app.storage.audio import AudioFile, AudioStore
-from tts_app.storage.speeches import Speeches
+from tts_app.storage.speeches import Speech, Speeches
 
 PATH = "/v1/speech"
 BODY = {"text": "one two three", "language": "en"}
@@ -647,6 +647,21 @@ async def test_a_wrong_filter_is_named(api: Any, query: dict[str, Any], param: s
 # Repeated requests
 
 NAMED = {"Idempotency-Key": "welcome of 7 May"}
+
+
+@pytest.mark.parametrize("parameters", [{"a": "\ud800"}, {"a": [{"b": "\0"}]}, {"\udfff": 1}])
+async def test_parameters_that_are_no_text_are_refused(api: Any, parameters: dict[str, Any]) -> None:
+    body = json.dumps({**BODY, "parameters": parameters})
+    headers = {**NAMED, "content-type": "application/json"}
+    answer = await api.client.post(PATH, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"][:10]) == (400, "parameters")
+
+
+async def test_the_name_of_a_mix_s_file_is_no_pattern() -> None:
+    mix = Speech(id="speech_1", voice="af_heart*0.6+af_sky*0.4", format="mp3")
+    assert durable.file_name(mix) == "speech_1_af_heart_0.6_af_sky_0.4.mp3"
+    avatar = Speech(id="speech_1", voice="female_en-US", format="wav")
+    assert durable.file_name(avatar) == "speech_1_female_en-US.wav"
 
 
 async def test_a_repeated_request_makes_no_second_speech(api: Any) -> None:

@@ -104,6 +104,16 @@ def test_read_posts_reads_a_folder_of_text_files(tmp_path: Path) -> None:
     assert read(tmp_path) == posts_of(ONE, TWO)
 
 
+@pytest.mark.parametrize("language", ["ar", "hi"])
+def test_read_posts_refuses_a_text_file_in_utf_16_without_a_mark(tmp_path: Path, language: str) -> None:
+    text = {"ar": "مرحبا بكم في فندقنا", "hi": "होटल में स्वागत है"}[language]
+    (tmp_path / f"1.{language}.txt").write_bytes(text.encode("utf-16-le"))
+    (tmp_path / "2.en.txt").write_text("Hello.")
+    fault, post = reported(read(tmp_path))
+    assert fault.startswith(f"1.{language}.txt: it is not UTF-8: ")
+    assert post == "2"
+
+
 def test_read_posts_reads_links_as_kubernetes_mounts_them(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "..data" / "1.en.txt").write_text("Hello.")

@@ -219,6 +219,11 @@ def test_a_file_is_read_while_it_is_written_and_to_its_end_when_it_is_published(
         assert late is not None
         with late:
             assert late.read() == b"onetwothree"
+    given_up = AudioStore(str(tmp_path)).write(TENANT, "b.mp3")
+    with pytest.raises(OSError, match="full"), given_up as file:
+        file.push(b"one")
+        raise OSError("full")
+    assert given_up.reader() is None
     with AudioStore("memory://grown").write(TENANT, "a.mp3") as elsewhere:
         assert elsewhere.reader() is None
 

@@ -51,8 +51,9 @@ def read_mix(written: str) -> Mix | None:
     names = tuple(term["name"] for term in found)
     expression = names[0]
     if len(names) > 1:
-        shares = [round(weight / sum(weights), 4) for weight in weights[:-1]]
-        shares.append(round(1 - sum(shares), 4))
-        expression = "+".join(f"{name}*{share:g}" for name, share in zip(names, shares, strict=True))
+        shares = [round(weight / sum(weights), 4) for weight in weights]
+        largest = shares.index(max(shares))
+        shares[largest] = round(shares[largest] + 1 - sum(shares), 4)
+        expression = "+".join(f"{name}*{share:g}" for name, share in zip(names, shares, strict=True) if share)
     gender: Literal["female", "male"] = "female" if found[0]["gender"] == "f" else "male"
     return Mix(names, expression, LOCALES[found[0]["locale"]], gender)
