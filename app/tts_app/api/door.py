@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tts_app.api.callers import Callers
 from tts_app.api.errors import ApiError, error_response
 from tts_app.api.scopes import admit
-from tts_app.api.websockets import is_handshake
+from tts_app.api.websockets import check_path, is_handshake
 from tts_app.api.wrong_keys import WrongKeys
 from tts_app.security.authenticator import Authenticator
 from tts_app.security.key_file import KeyFileError
@@ -73,7 +73,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] == _HEALTH:
+        if scope["path"] == _HEALTH and not is_handshake(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -81,40 +81,18 @@ class Door:
             _check_host(headers.get("host", ""), self._rules.hosts)
             if scope["method"] in _CHANGES or is_handshake(scope):
                 _check_origin(headers, self._rules.origins)
-            principal, reason = await self._principal(bearer_of(scope["path"], headers))
+            principal, reason = await principal_of(self._authenticator, bearer_of(scope["path"], headers))
             if principal is not None:
                 note(tenant=principal.tenant)
             admit(scope, principal)
             unknown = principal is None or (principal is ANONYMOUS and _is_ray(scope["path"]))
             if unknown and _asks_for_key(scope["path"]):
                 await self._refuse(scope, headers, reason)
+            check_path(scope)  # behind the key: who has none learns what a request learns
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-    async def _principal(self, key: str | None) -> tuple[Principal | None, str]:
-        """Return who calls with `key`, None if that is not known, and what is wrong with a token.
-
-        Raises:
-            ApiError: 503, the database or the file of the keys cannot be read, or the identity provider does
-                not answer.
-        """
-        try:
-            return await self._authenticator.principal(key), ""
-        except TokenError as error:
-            return None, str(error)
-        except AWAY as error:
-            log("database away", error=error)
-            message = "The database does not answer, which knows the keys: try again later."
-        except KeyFileError as error:
-            log("keys unreadable", level=logging.ERROR, reason=str(error))
-            message = "The keys cannot be read. The service's log has the reason."
-        except ProviderAwayError:
-            message = (
-                "The identity provider does not answer, without whose keys no token counts: try again later."
-            )
-        raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"})
 
     async def _refuse(self, scope: Scope, headers: Headers, reason: str) -> None:
         """Raise what a caller without the right key or token gets, later if it has sent many wrong ones."""
@@ -136,6 +114,30 @@ class Door:
             raise ApiError(429, message, code="too_many_wrong_keys", headers={"Retry-After": "10"})
         await asyncio.sleep(wait)
         raise _wrong_token(reason) if reason else missing
+
+
+async def principal_of(authenticator: Authenticator, key: str | None) -> tuple[Principal | None, str]:
+    """Return who calls with `key`, None if that is not known, and what is wrong with a token.
+
+    Raises:
+        ApiError: 503, the database or the file of the keys cannot be read, or the identity provider does
+            not answer.
+    """
+    try:
+        return await authenticator.principal(key), ""
+    except TokenError as error:
+        return None, str(error)
+    except AWAY as error:
+        log("database away", error=error)
+        message = "The database does not answer, which knows the keys: try again later."
+    except KeyFileError as error:
+        log("keys unreadable", level=logging.ERROR, reason=str(error))
+        message = "The keys cannot be read. The service's log has the reason."
+    except ProviderAwayError:
+        message = (
+            "The identity provider does not answer, without whose keys no token counts: try again later."
+        )
+    raise ApiError(503, message, code="unavailable", headers={"Retry-After": "5"})
 
 
 def _wrong_token(reason: str) -> ApiError:

@@ -10,9 +10,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
 from tts_app.api.callers import Callers
 from tts_app.api.connections import Connections, Full, Limits, Phase
@@ -25,6 +26,8 @@ _PIPELINED = 32
 """Requests that may follow each other in a connection before the first of them is answered."""
 _UNREAD = 262_144
 """Bytes that are read and dropped after an early answer, so that the caller can read it."""
+HANDSHAKE = 60.0
+"""Seconds in which a WebSocket's handshake is answered."""
 LINGER = 2.0
 """Seconds in which a refused caller can read the answer: TCP drops it if we close at once (RFC 9112, 9.6)."""
 _READ = 49_152
@@ -38,11 +41,24 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         """`ended` is called when the connection is lost."""
         super().__init__(**uvicorn)
         self._ended = ended
+        self._deadline = self.loop.call_later(HANDSHAKE, self._end_handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and tell the session."""
+        self._deadline.cancel()
         self._ended()
         super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the app says; a refusal completes a handshake, too (uvicorn would log it as an error)."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
+    def _end_handshake(self) -> None:
+        """End the connection if nothing has answered its handshake."""
+        if not self.handshake_complete:
+            self.transport.abort()
 
     def keepalive_timeout(self) -> None:
         """End the connection at once: what waits to be sent would wait for ever, and the session with it."""
@@ -247,6 +263,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._is_answered:  # it would write between the bytes of that answer
             self.transport.abort()
             return
+        if self._has_long_line:
+            self.refuse(_too_long_for_a_socket())
+            return
         self._is_socket = True
         self._note()
         super().handle_websocket_upgrade()
@@ -325,6 +344,13 @@ class GuardedProtocol(HttpToolsProtocol):
         return size > self._limits.header_bytes or self._lines > self._limits.header_lines
 
     @property
+    def _has_long_line(self) -> bool:
+        """Whether what reads a handshake would take one of its lines for an attack, and never answer."""
+        lines = [len(b"GET  HTTP/1.1\r\n") + len(self.url)]
+        lines += [len(name) + len(value) + len(b": \r\n") for name, value in self.headers]
+        return max(lines) > MAX_LINE_LENGTH or len(self.headers) > MAX_NUM_HEADERS
+
+    @property
     def _is_refusable(self) -> bool:
         return self._is_over or self._is_upgrade_with_body
 
@@ -342,6 +368,14 @@ def _no_room(full: Full) -> ApiError:
     if full is Full.ADDRESS:
         return ApiError(429, "Too many connections from this address: close some of them.", headers=retry)
     return ApiError(503, "Too many connections: try again later.", code="overloaded", headers=retry)
+
+
+def _too_long_for_a_socket() -> ApiError:
+    return ApiError(
+        431,
+        f"A WebSocket's handshake has lines of at most {MAX_LINE_LENGTH} bytes, its address included, and at "
+        f"most {MAX_NUM_HEADERS} headers.",
+    )
 
 
 def _too_slow(part: str, seconds: float) -> ApiError:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from tts_app.api.deps import Caller, Context, Playground
-from tts_app.api.door import bearer_of
+from tts_app.api.door import bearer_of, principal_of
 from tts_app.api.errors import ApiError, as_api_error, error_body
 from tts_app.api.meter import Meter, Metered
 from tts_app.api.openai_speech import chosen_voice
@@ -26,6 +26,7 @@ from tts_app.api.speech_options import follows, options_of
 from tts_app.api.websockets import (
     BROKEN,
     GOING_AWAY,
+    PATH,
     POLICY,
     Socket,
     SocketClosedError,
@@ -34,7 +35,6 @@ from tts_app.api.websockets import (
 )
 from tts_app.language.split import Sentences
 from tts_app.security.principal import Principal, Scope
-from tts_app.security.tokens import TokenError
 from tts_app.speech import Utterance
 from tts_app.telemetry.about import note
 from tts_app.telemetry.logs import log
@@ -44,7 +44,9 @@ router = APIRouter(tags=["speech"], dependencies=[need(Scope.SPEAK)])
 MESSAGE = 65_536
 """Most bytes of a caller's message."""
 TURN_IDLE = 10.0
-"""Seconds without text after which a turn that was begun is ended as by `flush`: it holds a model's slot."""
+"""Seconds without words after which a turn that was begun is ended as by `flush`: it holds a model's slot."""
+TURN = 600.0
+"""Seconds in which a turn is written, after which it is ended in the same way."""
 SESSION = 3600.0
 """Seconds that a session may last."""
 TURNS = 8
@@ -76,7 +78,7 @@ _KINDS: MappingProxyType[str, type[Start | Written | Command]] = MappingProxyTyp
 
 
 @router.get(
-    "/v1/audio/speech/stream",
+    PATH,
     include_in_schema=False,  # OpenAPI knows no WebSockets: docs/api.md has the messages
 )
 async def stream_speech(request: Request, caller: Caller, playground: Playground, meter: Metered) -> Response:
@@ -98,7 +100,11 @@ async def stream_speech(request: Request, caller: Caller, playground: Playground
 class _Turn:
     """A text that is being written, and spoken into one file."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        """`now` is the loop's time, in seconds."""
+        self.ends = now + TURN_IDLE
+        """When it is ended if no further words come, in the loop's time."""
+        self._longest = now + TURN
         self.characters = 0
         """Of the text that has arrived."""
         self.taken = 0
@@ -112,8 +118,10 @@ class _Turn:
         """Whether a sentence of it waits to be spoken."""
         return not self._sentences.empty()
 
-    def add(self, text: str) -> None:
-        """Take more of the text."""
+    def add(self, text: str, now: float) -> None:
+        """Take more of the text, at the loop's time `now`; blanks alone keep no turn alive."""
+        if text.strip():
+            self.ends = min(now + TURN_IDLE, self._longest)
         self.characters += len(text)
         for sentence in self._cutter.push(text):
             self._sentences.put_nowait(sentence)
@@ -151,14 +159,17 @@ class _Session:
     async def run(self) -> None:
         """Talk with the caller until one side ends it."""
         try:
-            async with asyncio.timeout(SESSION):
+            async with asyncio.timeout(SESSION) as whole:
                 while await self._step():
                     pass
-        except TimeoutError:
-            await self._socket.tell({"type": "end", "reason": f"A session lasts {SESSION:.0f} seconds."})
-            await self._socket.close(GOING_AWAY)
-        except ApiError as error:
-            await self._refuse(error)
+        except SocketClosedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the socket has begun: there is no status to answer with
+            if whole.expired():
+                await self._socket.tell({"type": "end", "reason": f"A session lasts {SESSION:.0f} seconds."})
+                await self._socket.close(GOING_AWAY)
+            else:
+                await self._tell_failure(error)
         finally:
             await self._cancel()
 
@@ -169,7 +180,11 @@ class _Session:
             ApiError: it cannot be done; the session ends.
             SocketClosedError: the caller has left.
         """
-        patience = TURN_IDLE if self._open else self._playground.settings.idle_timeout
+        patience = self._playground.settings.idle_timeout
+        if self._open is not None:
+            patience = self._open.ends - self._now
+            if patience <= 0:  # whatever else is said
+                return await self._heard_nothing()
         try:
             message = _parsed(await asyncio.wait_for(self._socket.read(), patience))
         except TimeoutError:
@@ -230,12 +245,12 @@ class _Session:
             self._speaking = [task for task in self._speaking if not task.done()]
             if len(self._speaking) >= TURNS:
                 raise ApiError(400, f"At most {TURNS} turns may wait to be spoken.", code="too_many_turns")
-            self._open = _Turn()
+            self._open = _Turn(self._now)
         limit = self._playground.settings.max_text
         if self._open.characters + len(text) > limit:
             message = f"A turn has at most {limit} characters: send 'flush' between turns."
             raise ApiError(400, message, param="text", code="text_too_long")
-        self._open.add(text)
+        self._open.add(text, self._now)
         self._begin(self._open, self._utterance)
 
     def _begin(self, turn: _Turn, utterance: Utterance) -> None:
@@ -282,27 +297,29 @@ class _Session:
         except SocketClosedError:
             return
         except Exception as error:  # noqa: BLE001 - the socket has begun: there is no status to answer with
-            known = as_api_error(error)
-            if known is None:
-                log("socket crashed", level=logging.ERROR, error=error)
-                known = ApiError(500, "Something went wrong here; the log has the request id.")
-            await self._refuse(known)
+            await self._tell_failure(error)
 
-    async def _refuse(self, error: ApiError) -> None:
-        await self._socket.tell({"type": "error", **error_body(error)})
-        await self._socket.close(BROKEN if error.status >= 500 else POLICY)
+    async def _tell_failure(self, error: Exception) -> None:
+        """Tell what went wrong, and close."""
+        known = as_api_error(error)
+        if known is None:
+            log("socket crashed", level=logging.ERROR, error=error)
+            known = ApiError(500, "Something went wrong here; the log has the request id.")
+        await self._socket.tell({"type": "error", **error_body(known)})
+        await self._socket.close(BROKEN if known.status >= 500 else POLICY)
+
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _check_caller(self) -> None:
         """Refuse a caller whose key or token no longer counts: a session may outlive it.
 
         Raises:
-            ApiError: 401.
+            ApiError: 401; 503, nobody can tell.
         """
         key = bearer_of(self._request.url.path, Headers(scope=self._request.scope))
-        try:
-            found = await self._playground.authenticator.principal(key)
-        except TokenError:
-            found = None
+        found, _ = await principal_of(self._playground.authenticator, key)
         if found is None or found.tenant != self._caller.tenant or not found.may([Scope.SPEAK]):
             raise ApiError(401, "The key or token no longer counts: connect with a new one.")
 

@@ -15,7 +15,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tts_app.api.errors import ApiError
+
 _SOCKET = "tts_app.socket"
+PATH = "/v1/audio/speech/stream"
+"""The only address that speaks WebSocket."""
 SUBPROTOCOL = "ttsp.v1"
 """What the messages are, as browsers must be told if they offer any subprotocol."""
 BEARER = "ttsp.bearer."
@@ -111,6 +115,17 @@ def is_handshake(scope: Scope) -> bool:
     return _SOCKET in scope
 
 
+def check_path(scope: Scope) -> None:
+    """Refuse a handshake where there is no WebSocket: other routes answer requests, not sockets.
+
+    Raises:
+        ApiError: 404.
+    """
+    if is_handshake(scope) and scope["path"] != PATH:
+        message = f"There is no WebSocket at this address: only {PATH} speaks it."
+        raise ApiError(404, message, code="no_websocket")
+
+
 class WebSocketsAsGet:
     """Shows the rest of the app a WebSocket's handshake as a GET request. Pure ASGI, around everything."""
 
@@ -127,8 +142,16 @@ class WebSocketsAsGet:
         answer = _Answer(send, SUBPROTOCOL if SUBPROTOCOL in offered else None, explains)
         await receive()  # websocket.connect
 
+        whole = False
+
         async def no_body() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            nonlocal whole
+            if not whole:
+                whole = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            while (await receive())["type"] != "websocket.disconnect":
+                pass  # what is said before the answer is no frame that counts
+            return {"type": "http.disconnect"}
 
         asked = {
             **scope,

@@ -175,6 +175,8 @@ class Sentences:
         """Where the next sentence's end may begin in the rest: what is before was looked at."""
         self._closed = 0
         """Up to where no markup is open in the rest."""
+        self._open_to = 0
+        """Up to where the markup is open that begins there; not after it: none is known to begin there."""
 
     def push(self, text: str) -> list[str]:
         """Return the sentences that `text` completes; a short one comes with the next.
@@ -206,16 +208,19 @@ class Sentences:
         self._rest = rest[start:]
         self._unread = max(self._unread - start, 1)
         self._closed = max(self._closed - start, 0)
+        self._open_to = max(self._open_to - start, 0)
         return whole
 
     def _is_closed(self, rest: str, end: int) -> bool:
         """Whether no markup is open at `end`."""
-        place = open_at(rest, self._closed, end)
-        self._closed = end if place is None else place
-        return place is None
+        if self._closed < end <= self._open_to:
+            return False
+        opened = open_at(rest, self._closed, end)
+        self._closed, self._open_to = opened or (end, end)
+        return opened is None
 
     def end(self) -> list[str]:
         """Return the rest, when nothing more is written."""
         whole = self._cut(self._listened.end())
-        rest, self._rest, self._unread, self._closed = self._rest, "", 1, 0
+        rest, self._rest, self._unread, self._closed, self._open_to = self._rest, "", 1, 0, 0
         return [*whole, rest] if rest.strip() else whole

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,16 +13,22 @@ from typing import Any
 import pytest
 import websockets
 from certificates import write_certificate
+from sqlalchemy.exc import OperationalError
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from cluster.process import free_port
 from tts_app.api import speech_socket
 from tts_app.api.connections import Limits
 from tts_app.api.listener import Address, listening
+from tts_app.api.websockets import WebSocketsAsGet
 from tts_app.certificates import Certificate
 from tts_app.engines.base import EngineError
+from tts_app.security.key_file import KeyFileError
 from tts_app.security.principal import Scope
+from tts_app.security.provider import ProviderAwayError
+from tts_app.serving.client import ModelUnavailableError
+from tts_app.serving.clones import NoVaultError
 
 Start = Callable[..., Any]
 PATH = "/v1/audio/speech/stream"
@@ -171,6 +178,25 @@ async def test_a_turn_that_no_text_comes_into_is_ended_and_then_the_session(
             await heard(socket)
 
 
+@pytest.mark.parametrize(("bound", "text"), [("TURN_IDLE", ""), ("TURN_IDLE", " \n"), ("TURN", "and ")])
+async def test_a_turn_is_not_kept_open_by_blanks_nor_for_ever(
+    api: Any, monkeypatch: pytest.MonkeyPatch, bound: str, text: str
+) -> None:
+    monkeypatch.setattr(speech_socket, bound, 0.3)
+    async with talking(api) as socket:
+        await say(socket, FIRST, "And")
+
+        async def keep_on() -> None:
+            while True:
+                await say(socket, text)
+                await asyncio.sleep(0.02)
+
+        keeping = asyncio.create_task(keep_on())
+        _, done = await asyncio.wait_for(turn(socket), 5)
+        keeping.cancel()
+        assert done["type"] == "done"
+
+
 async def test_a_session_ends_after_its_time(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech_socket, "SESSION", 0.3)
     async with talking(api) as socket:
@@ -251,6 +277,54 @@ async def test_what_fails_is_told_and_closes(api: Any, until: Any) -> None:
             assert said["error"]["code"] == code
             assert "secret" not in said["error"]["message"]
         await until(lambda: api.load == (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "closed_with"),
+    [
+        (ModelUnavailableError("It is starting."), "model_unavailable", 1011),
+        (NoVaultError(), "voice_key_missing", 1011),
+        (OperationalError("SELECT", {}, ConnectionError("secret")), "unavailable", 1011),
+        (TimeoutError("secret"), "internal_error", 1011),
+    ],
+)
+async def test_a_start_that_fails_is_told(
+    api: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str, closed_with: int
+) -> None:
+    async def fail(*_given: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(speech_socket, "chosen_voice", fail)
+    async with serving(api) as address, connect(address) as socket:
+        await socket.send(json.dumps(START))
+        said = await heard(socket)
+        assert (said["type"], said["error"]["code"]) == ("error", code)
+        assert "secret" not in said["error"]["message"]
+        with pytest.raises(ConnectionClosed) as closed:
+            await heard(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == closed_with
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderAwayError("It is away."),
+        KeyFileError("It is no file."),
+        OperationalError("SELECT", {}, ConnectionError("it is away")),
+    ],
+)
+async def test_a_turn_whose_caller_nobody_can_check_is_told_as_at_the_door(
+    api: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def away(_key: str | None) -> None:
+        raise error
+
+    async with talking(api) as socket:
+        monkeypatch.setattr(api.context.authenticator, "principal", away)
+        await say(socket, "Hello.")
+        said = await heard(socket)
+        assert (said["type"], said["error"]["code"]) == ("error", "unavailable")
 
 
 async def test_a_full_queue_is_told(api: Any, until: Any) -> None:
@@ -348,22 +422,97 @@ async def test_pages_of_other_sites_may_not_unless_they_are_named(start: Start) 
             pass
 
 
-async def test_other_addresses_answer_a_handshake_as_a_request(start: Start) -> None:
-    """Nothing is behind a socket that is not behind the door."""
+async def test_other_addresses_take_no_handshake_and_say_so_behind_the_door(start: Start) -> None:
     api = await start(api_key=SECRET)
     async with serving(api) as address:
         base = address.removesuffix(PATH)
         key = {"Authorization": f"Bearer {SECRET}"}
         for path, headers, status in (
             ("/v1/models", {}, 401),
-            ("/v1/models", key, 200),
+            ("/v1/models", key, 404),
+            ("/v1/speech/a/audio", {}, 401),
+            ("/v1/speech/a/audio", key, 404),
+            ("/healthz", {}, 404),
             ("/no/such", {}, 404),
-            ("/v1/audio/speech", key, 405),
+            ("/v1/audio/speech", key, 404),
         ):
             with pytest.raises(InvalidStatus) as refused:
                 async with connect(base + path, additional_headers=headers):
                     pass
             assert refused.value.response.status_code == status, path
+            if status == 404:
+                error = json.loads(refused.value.response.body)["error"]
+                assert error["code"] == "no_websocket"
+                assert PATH in error["message"]
+
+
+async def test_a_handshake_has_an_empty_body_once_and_then_ends_with_its_caller() -> None:
+    """Who watches for the caller's leaving must neither spin nor miss it."""
+    heard: list[str] = []
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        heard.extend([(await receive())["type"] for _ in range(2)])
+
+    said = asyncio.Queue[Any]()
+    for kind in ("connect", "receive"):
+        said.put_nowait({"type": f"websocket.{kind}"})
+    scope = {"type": "websocket", "path": PATH, "headers": []}
+
+    async def send(_message: Any) -> None:
+        """Nothing is answered."""
+
+    serving = asyncio.create_task(WebSocketsAsGet(app)(scope, said.get, send))
+    await asyncio.sleep(0.05)
+    assert not serving.done(), "the caller is still there"
+    said.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait_for(serving, 5)
+    assert heard == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"), [("?" + "x" * 9000, {}), ("", {"X-Long": "x" * 9000}), ("", {"Cookie": "y" * 8185})]
+)
+async def test_a_handshake_with_a_line_too_long_is_answered(api: Any, query: str, headers: Any) -> None:
+    async with serving(api) as address:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(address + query, additional_headers=headers, open_timeout=5):
+                pass
+        async with connect(address + "?" + "x" * 8000, additional_headers={"X-Long": "x" * 8000}):
+            pass
+    assert refused.value.response.status_code == 431
+    assert "8192 bytes" in json.loads(refused.value.response.body)["error"]["message"]
+
+
+async def test_a_handshake_that_nothing_answers_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_app.api.protocol.HANDSHAKE", 0.2)
+
+    async def silent(scope: Any, receive: Any, _send: Any) -> None:
+        while scope["type"] == "websocket" and (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    port = free_port("127.0.0.1")
+    async with listening(silent, Address(host="127.0.0.1", port=port)):
+        with pytest.raises((InvalidMessage, ConnectionClosed, OSError)) as ended:
+            async with connect(f"ws://127.0.0.1:{port}/", open_timeout=5):
+                pass
+    assert not isinstance(ended.value, TimeoutError)
+
+
+async def test_a_refused_handshake_is_no_error_of_ours(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = await start(api_key=SECRET)
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.addHandler(caplog.handler)
+    try:
+        async with serving(api) as address:
+            with pytest.raises(InvalidStatus):
+                async with connect(address):
+                    pass
+            await asyncio.sleep(0.1)
+    finally:
+        uvicorn.removeHandler(caplog.handler)
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_plain_request_is_told_to_upgrade(api: Any) -> None:

@@ -1,6 +1,7 @@
 """Markup of plain texts, Markdown and SSML: what is said of it, what is left out, and what is refused."""
 
 import random
+import time
 
 import pytest
 
@@ -152,6 +153,54 @@ def test_a_text_that_is_being_written_is_heard_as_the_whole_text() -> None:
             start += size
         heard += sentences.end()
         assert " ".join(said(parse(sentence)) for sentence in heard).split() == whole
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[a. ",
+        "[",
+        "`",
+        "[" + ("[" + "a. " * 66 + "]") * 400,
+        "[" + "word. " * 80,
+        "\\[ " + "a. " * 600,
+        "\\(a. ",
+        "$$ " + "a. " * 600,
+        "[a](x. ",
+        "<a. ",
+        "$a. ",
+    ],
+)
+def test_markup_that_never_ends_holds_nobody_up(piece: str) -> None:
+    """A message of a caller is cut on the event loop, where all others wait meanwhile."""
+    text = (piece * (65_536 // len(piece) + 1))[:65_536]
+    sentences = Sentences()
+    started = time.process_time()
+    heard = sentences.push(text)
+    heard += sentences.end()
+    assert time.process_time() - started < 1, "0.2 s, and 5 s with each place looked at anew"
+    assert "".join(heard) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "after"),
+    [
+        ("[our own page. Not bad at all](https://a.example/x)", "and more. "),
+        ("[![a picture. Of us](a.png) and us. All](https://a.example/x)", "and more. "),
+        ("$$a = b. And so on and so on. c$$", "and more. "),
+        ("\\[a = b. And so on and so on. c\\]", "and more. "),
+        ("`some code. And more code. And`", "and more. "),
+    ],
+)
+def test_no_sentence_ends_inside_markup_however_it_arrives(markup: str, after: str) -> None:
+    text = f"Here is what we have. {markup} {after}Then it goes on to the end. Bye"
+    for step in range(1, len(text) + 1):
+        sentences = Sentences()
+        heard = [one for at in range(0, len(text), step) for one in sentences.push(text[at : at + step])]
+        heard += sentences.end()
+        assert "".join(heard) == text
+        assert any(markup in one for one in heard), step
+        assert len(heard) > 1
 
 
 def test_a_long_thought_is_not_kept() -> None:

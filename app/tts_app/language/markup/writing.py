@@ -42,33 +42,37 @@ _CLOSED = regex.compile(
     """,
     regex.VERBOSE,
 )
-_OPEN = regex.compile(
-    r"\[(?:[^\[\]]|\[[^\[\]]{0,200}+\]?){0,500}+"
-    r"(?:\](?:\([^()\s]{0,2000}+(?:\s[^()\n]{0,300}+)?|\[[^\[\]\n]{0,200}+)?)?\Z"
-    r"|\$\$[^$]{0,2000}+\Z|\\[\[(](?s:[^\\]|\\(?![\]\[()])){0,2000}+\\?\Z"
-    r"|\$(?![\s\d$])[^$\n]{0,300}+\Z"
-    r"|`{1,9}+[^`\n]{0,500}+\Z|<(?=[a-z/!])[^<>\n]{0,200}+\Z",
+_BEGUN = regex.compile(
+    r"\[(?:[^\[\]]|\[[^\[\]]{0,200}+\]){0,500}+"
+    r"(?:\[[^\[\]]{0,200}+|\](?:\([^()\s]{0,2000}+(?:\s[^()\n]{0,300}+)?|\[[^\[\]\n]{0,200}+)?)?"
+    r"|\$\$[^$]{0,2000}+|\\[\[(](?s:[^\\]|\\(?![\]\[()])){0,2000}+\\?"
+    r"|\$(?![\s\d$])[^$\n]{0,300}+"
+    r"|`{1,9}+[^`\n]{0,500}+|<(?=[a-z/!])[^<>\n]{0,200}+",
     regex.IGNORECASE,
 )
+"""Markup as far as it goes without its end: it is open at each place of what is found."""
 
 
-def open_at(text: str, start: int, end: int) -> int | None:
-    """Return where markup begins in `text` that may end only after `end`; None: at `end` nothing is open.
+def open_at(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return where markup begins that may end only after `end`, and up to where it is open.
 
-    What is before `start` is known to be closed.
+    None: at `end` nothing is open. What is before `start` is known to be closed. Up to where it is open
+    nobody need ask again, so that the time is linear in the text however many places are asked about.
     """
     while found := _HINT.search(text, start, end):
-        closed = _CLOSED.match(text, found.start(), end)
-        if closed:
+        place = found.start()
+        closed = _CLOSED.match(text, place)
+        if closed and closed.end() <= end:
             start = closed.end()
-        elif _OPEN.match(text, found.start(), end):
-            return found.start()
-        else:
-            start = found.end()
+            continue
+        begun = _BEGUN.match(text, place)
+        if begun and begun.end() >= end:
+            return place, min(begun.end(), closed.end() - 1) if closed else begun.end()
+        start = found.end()
     return None
 
 
-_HINT = regex.compile(r"[`\[<]|\$|\\[\[(]")
+_HINT = regex.compile(r"`{1,9}+|[\[<]|\$|\\[\[(]")
 
 
 class Listened:
