@@ -1,12 +1,16 @@
 """Markup of plain texts, Markdown and SSML: what is said of it, what is left out, and what is refused."""
 
 import random
+import time
 
 import pytest
 
 from tts_app.language import front_end
 from tts_app.language.markup import MarkupError, parse
-from tts_app.language.markup.spans import LONGEST_PAUSE, Marked
+from tts_app.language.markup.latex import say_formula
+from tts_app.language.markup.reader import written_out
+from tts_app.language.markup.say_as import say_as
+from tts_app.language.markup.spans import LONGEST_PAUSE, Marked, SayAs, Span
 from tts_app.language.split import Sentences
 
 
@@ -127,6 +131,90 @@ def test_formulas_are_words_in_every_language(locale: str, formula: str) -> None
     assert spoken
     assert not set("$\\{}^_") & set(spoken)
     assert not any(command in spoken for command in ("frac", "sqrt", "leq", "sum_"))
+
+
+LOCALES = ["en-US", "es-ES", "ar-SA", "hi-IN", "ur-PK", "fr-FR"]
+ODD_NUMBERS = [
+    *("0", "-1", "1,000", "1.000", "1,00,000", "2,2", "-3", "1e30", "1e999999", "NaN", "Infinity", "²", "٣"),
+    *("9" * 15, "9" * 16, "9" * 400, "123456789012345.123456789012345", "-0", "100"),
+]
+ODD_FORMULAS = ["{}", r"\sqrt[{}]{{x}}", "x^{{{}}}", r"\frac{{{}}}{{2}}", r"\frac{{1}}{{{}}}"]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda number: number[:20])
+def test_no_number_breaks_a_formula_or_is_slow(locale: str, number: str) -> None:
+    verbaliser = front_end(locale).verbaliser
+    for formula in ODD_FORMULAS:
+        start = time.perf_counter()
+        say_formula(formula.format(number), verbaliser)
+        assert time.perf_counter() - start < 0.5, formula
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(
+    "number", [*ODD_NUMBERS, "1e40", "²/3", "1/0", "-1/2"], ids=lambda number: number[:20]
+)
+@pytest.mark.parametrize("kind", ["cardinal", "fraction", "ordinal", "date", "digits", "telephone"])
+def test_no_number_breaks_say_as_or_is_slow(locale: str, number: str, kind: str) -> None:
+    verbaliser = front_end(locale).verbaliser
+    for written in (number, f"{number}/3", f"1/{number}"):
+        start = time.perf_counter()
+        say_as(written, SayAs(kind), verbaliser)
+        assert time.perf_counter() - start < 0.5, written
+
+
+@pytest.mark.parametrize(
+    ("locale", "formula", "spoken"),
+    [
+        ("en-US", "n = 1,000", "N equals one thousand"),
+        ("en-US", "(1,2)", "one, two"),
+        ("en-US", "n = 0.125", "N equals zero point one two five"),
+        ("en-US", r"\frac{3}{4}", "three quarters"),
+        ("en-US", r"\sqrt[5]{8}", "the fifth root of eight"),
+        ("en-US", "2^{2.5}", "two to the power of two point five"),
+        ("es-ES", "1.000", "mil"),
+        ("es-ES", "1,5", "uno coma cinco"),
+        ("es-ES", "0.125", "cero coma ciento veinticinco"),
+        ("en-US", "9" * 16, " ".join(["nine"] * 16)),
+    ],
+)
+def test_numbers_of_formulas(locale: str, formula: str, spoken: str) -> None:
+    assert say_formula(formula, front_end(locale).verbaliser) == spoken
+
+
+@pytest.mark.parametrize(
+    ("locale", "written", "spoken"),
+    [
+        ("en-US", "1,234", "one thousand two hundred thirty four"),
+        ("en-US", "1e40", None),
+        ("en-US", "Infinity", None),
+        ("es-ES", "1.234", "mil doscientos treinta y cuatro"),
+        ("es-ES", "1 234", "mil doscientos treinta y cuatro"),
+        ("es-ES", "-2,5", "menos dos coma cinco"),
+    ],
+)
+def test_cardinals_of_say_as(locale: str, written: str, spoken: str | None) -> None:
+    said = say_as(written, SayAs("cardinal"), front_end(locale).verbaliser)
+    assert (said and said.replace("-", " ").replace(" and ", " ")) == (
+        spoken and spoken.replace(" and ", " ")
+    )
+
+
+@pytest.mark.parametrize("error", [ArithmeticError, ValueError, TypeError, RecursionError])
+def test_what_a_language_cannot_say_is_read_as_text(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    def fail(*_: object) -> str:
+        raise error("no words")
+
+    verbaliser = front_end("en-US").verbaliser
+    monkeypatch.setattr(type(verbaliser), "number", fail)
+    formula = Span(r"\frac{a}{2}", mathematics=True)
+    assert written_out(formula, verbaliser).split() == ["a", "2"]
+    assert written_out(Span("12", say_as=SayAs("cardinal")), verbaliser) == "12"
+    assert len(caplog.records) == 2
+    assert "frac" not in caplog.text
 
 
 STREAM = (
