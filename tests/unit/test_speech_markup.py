@@ -1,5 +1,7 @@
 """Markup in the pipeline: pauses, tempo and volume as they sound, pronunciations, words of other scripts."""
 
+from collections.abc import AsyncIterator
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,8 @@ def level(audio: Audio) -> float:
         ("Come in [pause 1s] [pause 1s] and sit down", [2.0]),
         ("[pause 1s] Come in and sit down", [1.0]),
         ("Come in and sit down [pause 1s]", [1.0]),
+        ("Come in." + "[pause 10s]" * 60 + "And sit down", [10.0]),
+        ("Come in. [pause 0ms] And sit down", []),
     ],
 )
 @pytest.mark.parametrize("speed", [1.0, 4.0])
@@ -61,6 +65,23 @@ async def test_pauses_last_what_was_asked(
     voice: CatalogueVoice, text: str, seconds: list[float], speed: float
 ) -> None:
     assert silences(await sound(text, voice, speed=speed)) == pytest.approx(seconds, abs=0.12)
+
+
+async def test_no_break_is_no_pause(voice: CatalogueVoice) -> None:
+    text = "<speak>Come in. <break strength='none'/> And sit down</speak>"
+    assert silences(await sound(text, voice, input_format="ssml")) == []
+
+
+async def test_pauses_of_a_text_in_pieces_are_bounded_together(voice: CatalogueVoice) -> None:
+    async def texts() -> AsyncIterator[str]:
+        for _ in range(70):
+            yield "Come in [pause 10s]"
+
+    utterance = Utterance("", voice, SpeechOptions(format="pcm"))
+    seconds = 0.0
+    async for chunk in speak(utterance, CAPABILITIES, hum, texts()):
+        seconds += chunk.seconds
+    assert 600 < seconds < 640
 
 
 @pytest.mark.parametrize(("volume", "decibels"), [(0.5, -6.0), (0.25, -12.0), (1.0, 0.0)])
