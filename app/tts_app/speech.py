@@ -61,6 +61,7 @@ _planners = ThreadPoolExecutor(PLANNERS, "planner")
 """Threads of planning alone: long texts must not keep files and the database waiting for a thread."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _LEADING_MARK = regex.compile(r"\s*+([.,;:?!،؛؟…])")
+_ENDING_MARKS = regex.compile(r"[.,;:?!،؛؟…।۔]++(?![\p{L}\p{N}])")
 _PLAIN_MARKS = MappingProxyType({"،": ",", "؛": ";", "؟": "?", "…": "."})
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
@@ -147,7 +148,9 @@ def warnings_of(utterance: Utterance) -> list[str]:
         MarkupError: the text is not of its format.
     """
     voice = utterance.voice
-    return codes_of(_marked(utterance), voice.voice.locale, ENGINES[voice.engine].alphabet is not None)
+    # A text that is not read is pronounced as it is, and all of it by the voice's own front-end.
+    others = ENGINES[voice.engine].alphabet is not None and utterance.options.normalize
+    return codes_of(_marked(utterance), voice.voice.locale, others)
 
 
 def _marked(utterance: Utterance) -> Marked:
@@ -170,7 +173,7 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Pa
     except MarkupError as error:
         raise TextError(str(error)) from None
     planner = _Planner(utterance, capabilities)
-    for (pause, rate, volume), stretch in groupby(spans, key=_manner):
+    for (pause, rate, volume), stretch in groupby(_with_marks_before(spans), key=_manner):
         if pause is not None:
             planner.pause = (planner.pause or 0.0) + pause * len(list(stretch))
         else:
@@ -183,6 +186,22 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Pa
 
 def _manner(span: Span) -> tuple[float | None, float, float]:
     return span.pause, span.manner.rate, span.manner.volume
+
+
+def _with_marks_before(spans: Sequence[Span]) -> Iterator[Span]:
+    """Yield the spans, with a mark at the beginning of a new manner moved to the words that it ends.
+
+    They are spoken before it, and the mark decides how they fall and what pause follows them.
+    """
+    before: Span | None = None
+    for span in spans:
+        mark = _ENDING_MARKS.match(span.text) if before is not None and span.is_words else None
+        if mark and before and before.pause is None and _manner(before) != _manner(span):
+            yield Span(mark[0], span.place, before.manner)
+            before = replace(span, text=span.text[mark.end() :], place=span.place + mark.end())
+        else:
+            before = span
+        yield before
 
 
 class _Words(NamedTuple):

@@ -160,6 +160,48 @@ def test_without_normalising_nothing_is_touched(voice: CatalogueVoice) -> None:
     assert warnings_of(Utterance(text, voice, SpeechOptions(normalize=False))) == []
 
 
+def test_a_text_that_is_not_read_is_not_spoken_in_other_scripts(voice: CatalogueVoice) -> None:
+    text = "Say مرحبا to us"
+    assert warnings_of(Utterance(text, voice)) == ["other-script"]
+    assert warnings_of(Utterance(text, voice, SpeechOptions(normalize=False))) == ["script-not-spoken"]
+
+
+@pytest.mark.parametrize(
+    ("document", "texts"),
+    [
+        ("<prosody rate='slow'>really</prosody>, really mean it", ["really,", "really mean it"]),
+        ("Do you <prosody volume='loud'>mean it</prosody>? I do", ["Do you", "mean it?", "I do"]),
+        (
+            "It is <prosody rate='slow'><say-as interpret-as='digits'>12</say-as></prosody>; no more",
+            ["It is", "one two;", "no more"],
+        ),
+        (
+            "It costs <prosody rate='slow'>about</prosody>.5 litres",
+            ["It costs", "about", "zero point five litres"],
+        ),
+        ("Stay <break time='1s'/>, please", ["Stay", "please"]),
+    ],
+)
+def test_a_mark_stays_with_the_words_before_it(
+    voice: CatalogueVoice, document: str, texts: list[str]
+) -> None:
+    segments = spoken(f"<speak>{document}</speak>", voice, CAPABILITIES, input_format="ssml")
+    assert [segment.text for segment in segments] == texts
+    assert [segment.phonemes[-1] for segment in segments if segment.text[-1] in ",;?"] == [
+        text[-1] for text in texts if text[-1] in ",;?"
+    ]
+
+
+async def test_silent_volume_is_silence(voice: CatalogueVoice) -> None:
+    hidden = (
+        "<prosody volume='silent'>Nobody hears this <prosody volume='+6dB'>or this</prosody> one</prosody>"
+    )
+    with np.errstate(all="raise"):
+        audio = await sound(f"<speak>{hidden}</speak>", voice, input_format="ssml")
+    assert len(audio) > RATE / 10
+    assert not audio.any()
+
+
 def test_wrong_markup_is_an_error_of_the_text(voice: CatalogueVoice) -> None:
     with pytest.raises(TextError, match="line 1, column 1"):
         spoken("no document", voice, CAPABILITIES, input_format="ssml")

@@ -1,5 +1,6 @@
 """Markup of plain texts, Markdown and SSML: what is said of it, what is left out, and what is refused."""
 
+import math
 import random
 import re
 import time
@@ -309,6 +310,45 @@ def test_ssml_is_spans() -> None:
     assert (manners["hola"].rate, manners["hola"].locale) == (1.5, "es")
     assert [span.phonemes for span in marked.spans if span.phonemes] == ["kˈɪn"]
     assert {code for code, _ in marked.warnings} == {"pause-shortened"}
+
+
+@pytest.mark.parametrize(
+    ("written", "locale"),
+    [
+        ("EN", "en"),
+        ("EN-GB", "en-GB"),
+        ("en-gb", "en-GB"),
+        ("en-GB-oxendict", "en-GB"),
+        ("en-NZ", "en"),
+        ("es-mx", "es"),
+        ("fr-a1x", None),
+        ("fr-1a1x", "fr"),
+        ("fr-ca-12345", "fr"),
+        ("PT-br-abcde", "pt-BR"),
+        ("sr-latn-rs", "sr-Latn"),
+        ("sr-cyrl-rs", "sr"),
+        ("zh-hk", "zh-HK"),
+    ],
+)
+def test_the_locale_of_ssml_is_one_that_is_read_differently(written: str, locale: str | None) -> None:
+    document = f"<speak><lang xml:lang='{written}'>a</lang></speak>"
+    if locale is None:
+        with pytest.raises(MarkupError, match="BCP-47"):
+            parse(document, "ssml")
+        return
+    (span,) = parse(document, "ssml").spans
+    assert span.manner.locale == locale
+
+
+def test_a_front_end_is_known_by_its_locale_in_any_case() -> None:
+    assert front_end("en-gb") is front_end("EN-GB") is front_end("en-GB")
+    with pytest.raises(ValueError, match="not a locale"):
+        front_end("fr-a1x")
+
+
+def test_silent_volume_is_no_quiet_one() -> None:
+    document = "<speak><prosody volume='silent'>a<prosody volume='loud'>b</prosody></prosody></speak>"
+    assert [span.manner.volume for span in parse(document, "ssml").spans] == [-math.inf]
 
 
 def test_ssml_warns_of_what_no_voice_follows() -> None:
