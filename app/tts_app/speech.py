@@ -32,6 +32,7 @@ from tts_app.engines.base import Capabilities, Pronounced, Segment
 from tts_app.language import front_end
 from tts_app.language.base import TIE, FrontEnd
 from tts_app.language.markup import InputFormat, Marked, MarkupError, Span, Urls, parse
+from tts_app.language.markup.spans import MOST_PAUSES
 from tts_app.language.markup.warnings import codes_of
 from tts_app.language.split import sentences, split
 from tts_app.language.wording import Passage, passages
@@ -60,6 +61,7 @@ _planners = ThreadPoolExecutor(PLANNERS, "planner")
 """Threads of planning alone: long texts must not keep files and the database waiting for a thread."""
 _SOUNDED = regex.compile(r"[\p{L}\p{N}]")
 _LEADING_MARK = regex.compile(r"\s*+([.,;:?!،؛؟…])")
+_ENDING_MARKS = regex.compile(r"[.,;:?!،؛؟…।۔]++(?![\p{L}\p{N}])")
 _PLAIN_MARKS = MappingProxyType({"،": ",", "؛": ";", "؟": "?", "…": "."})
 
 Synthesise = Callable[[Segment], Awaitable[Audio]]
@@ -112,8 +114,8 @@ class Part(NamedTuple):
     """What comes next in a speech: a segment, or silence alone at the end."""
 
     segment: Segment | None
-    pause: float
-    """Seconds of silence before it that its text asks for; 0: as long as it takes to breathe."""
+    pause: float | None
+    """Seconds of silence before it that its text asks for; None: as long as it takes to breathe."""
     speed: float
     """Tempo: the request's times the markup's."""
     volume_db: float
@@ -146,7 +148,9 @@ def warnings_of(utterance: Utterance) -> list[str]:
         MarkupError: the text is not of its format.
     """
     voice = utterance.voice
-    return codes_of(_marked(utterance), voice.voice.locale, ENGINES[voice.engine].alphabet is not None)
+    # A text that is not read is pronounced as it is, and all of it by the voice's own front-end.
+    others = ENGINES[voice.engine].alphabet is not None and utterance.options.normalize
+    return codes_of(_marked(utterance), voice.voice.locale, others)
 
 
 def _marked(utterance: Utterance) -> Marked:
@@ -169,9 +173,9 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Pa
     except MarkupError as error:
         raise TextError(str(error)) from None
     planner = _Planner(utterance, capabilities)
-    for (pause, rate, volume), stretch in groupby(spans, key=_manner):
+    for (pause, rate, volume), stretch in groupby(_with_marks_before(spans), key=_manner):
         if pause is not None:
-            planner.pause += pause * len(list(stretch))
+            planner.pause = (planner.pause or 0.0) + pause * len(list(stretch))
         else:
             yield from planner.spoken(list(stretch), rate, volume)
     if not planner.spoken_any:
@@ -182,6 +186,22 @@ def _steps(utterance: Utterance, capabilities: Capabilities) -> Iterator[list[Pa
 
 def _manner(span: Span) -> tuple[float | None, float, float]:
     return span.pause, span.manner.rate, span.manner.volume
+
+
+def _with_marks_before(spans: Sequence[Span]) -> Iterator[Span]:
+    """Yield the spans, with a mark at the beginning of a new manner moved to the words that it ends.
+
+    They are spoken before it, and the mark decides how they fall and what pause follows them.
+    """
+    before: Span | None = None
+    for span in spans:
+        mark = _ENDING_MARKS.match(span.text) if before is not None and span.is_words else None
+        if mark and before and before.pause is None and _manner(before) != _manner(span):
+            yield Span(mark[0], span.place, before.manner)
+            before = replace(span, text=span.text[mark.end() :], place=span.place + mark.end())
+        else:
+            before = span
+        yield before
 
 
 class _Words(NamedTuple):
@@ -199,8 +219,8 @@ class _Planner:
         self._utterance = utterance
         self._capabilities = capabilities
         self._locale = utterance.voice.voice.locale
-        self.pause = 0.0
-        """Seconds of silence due before the next part."""
+        self.pause: float | None = None
+        """Seconds of silence due before the next part; None: none was asked for."""
         self.spoken_any = False
 
     def spoken(self, spans: Sequence[Span], rate: float, volume_db: float) -> Iterator[list[Part]]:
@@ -285,7 +305,7 @@ class _Planner:
         voice, options = utterance.voice.voice, utterance.options
         clip = named_clip(utterance.voice.clip)
         speed = min(max(options.speed * rate, SPEEDS[0]), SPEEDS[1])
-        pause, self.pause = self.pause, 0.0
+        pause, self.pause = self.pause, None
         first = utterance.low_latency and not self.spoken_any
         self.spoken_any = True
         parts = tuple(Pronounced(phonemes, locale) for _, phonemes, locale in words if phonemes)
@@ -422,6 +442,7 @@ class _PostProcessor:
         self._tempo = Tempo(rate, self._factor)
         self._request_db = _decibels(utterance.options.volume)
         self._volume_db = self._request_db
+        self._pauses_left = MOST_PAUSES
         self._leveller = Leveller(rate, voice.gain)
         self._encoder = Encoder(
             utterance.options.format,
@@ -434,28 +455,35 @@ class _PostProcessor:
     def add(self, audio: Audio, text: str, part: Part) -> Chunk:
         """Take the audio of the segment that speaks `text`; return what is ready."""
         with self._lock:
-            before = self._turn_to(part)
-            if part.pause:
-                self._stitcher.pause(part.pause * self._factor)
-            spoken = self._level(self._tempo.push(self._stitcher.add(audio, text)))
-            data = b"".join(self._encoder.push(samples) for samples in (before, spoken))
-            return Chunk(data, (len(before) + len(spoken)) / self._rate)
+            pieces = [self._encoded(self._turn_to(part))]
+            self._pause(part)
+            pieces += [self._encoded(self._levelled(silent)) for silent in self._stitcher.due()]
+            pieces.append(self._encoded(self._levelled(self._stitcher.add(audio, text))))
+            return _joined(pieces)
 
     def pause(self, part: Part) -> None:
         """Take a pause at the end of the utterance."""
         with self._lock:
-            self._stitcher.pause(part.pause * self._factor)
+            self._pause(part)
 
     def end(self) -> Chunk:
         """Return the rest of the file."""
         with self._lock:
-            tail = [
-                self._level(self._tempo.push(self._stitcher.flush())),
+            pieces = [self._encoded(self._levelled(silent)) for silent in self._stitcher.due()]
+            tail = (
+                self._levelled(self._stitcher.flush()),
                 self._level(self._tempo.flush()),
                 self._leveller.flush(),
-            ]
-            data = b"".join([*(self._encoder.push(audio) for audio in tail), self._encoder.flush()])
-            return Chunk(data, sum(map(len, tail)) / self._rate)
+            )
+            pieces += map(self._encoded, tail)
+            return _joined([*pieces, Chunk(self._encoder.flush(), 0.0)])
+
+    def _pause(self, part: Part) -> None:
+        """Take the pause that a part asks for; of those of all streamed texts too, MOST_PAUSES are made."""
+        if part.pause is not None:
+            pause = min(part.pause, self._pauses_left)
+            self._pauses_left -= pause
+            self._stitcher.pause(pause * self._factor)
 
     def _turn_to(self, part: Part) -> Audio:
         """Set tempo and volume for a part; return what is left of the parts before it, at theirs."""
@@ -468,6 +496,12 @@ class _PostProcessor:
         self._tempo = Tempo(self._rate, factor)
         return rest
 
+    def _levelled(self, audio: Audio) -> Audio:
+        return self._level(self._tempo.push(audio))
+
+    def _encoded(self, audio: Audio) -> Chunk:
+        return Chunk(self._encoder.push(audio), len(audio) / self._rate)
+
     def _level(self, audio: Audio) -> Audio:
         return self._leveller.push(audio, self._volume_db)
 
@@ -475,6 +509,10 @@ class _PostProcessor:
         """Release the encoder; a file that has not ended is discarded."""
         with self._lock:
             self._encoder.close()
+
+
+def _joined(pieces: Sequence[Chunk]) -> Chunk:
+    return Chunk(b"".join(piece.data for piece in pieces), sum(piece.seconds for piece in pieces))
 
 
 def silence(utterance: Utterance, capabilities: Capabilities) -> Chunk:

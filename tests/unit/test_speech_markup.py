@@ -1,5 +1,7 @@
 """Markup in the pipeline: pauses, tempo and volume as they sound, pronunciations, words of other scripts."""
 
+from collections.abc import AsyncIterator
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,8 @@ def level(audio: Audio) -> float:
         ("Come in [pause 1s] [pause 1s] and sit down", [2.0]),
         ("[pause 1s] Come in and sit down", [1.0]),
         ("Come in and sit down [pause 1s]", [1.0]),
+        ("Come in." + "[pause 10s]" * 60 + "And sit down", [10.0]),
+        ("Come in. [pause 0ms] And sit down", []),
     ],
 )
 @pytest.mark.parametrize("speed", [1.0, 4.0])
@@ -61,6 +65,23 @@ async def test_pauses_last_what_was_asked(
     voice: CatalogueVoice, text: str, seconds: list[float], speed: float
 ) -> None:
     assert silences(await sound(text, voice, speed=speed)) == pytest.approx(seconds, abs=0.12)
+
+
+async def test_no_break_is_no_pause(voice: CatalogueVoice) -> None:
+    text = "<speak>Come in. <break strength='none'/> And sit down</speak>"
+    assert silences(await sound(text, voice, input_format="ssml")) == []
+
+
+async def test_pauses_of_a_text_in_pieces_are_bounded_together(voice: CatalogueVoice) -> None:
+    async def texts() -> AsyncIterator[str]:
+        for _ in range(70):
+            yield "Come in [pause 10s]"
+
+    utterance = Utterance("", voice, SpeechOptions(format="pcm"))
+    seconds = 0.0
+    async for chunk in speak(utterance, CAPABILITIES, hum, texts()):
+        seconds += chunk.seconds
+    assert 600 < seconds < 640
 
 
 @pytest.mark.parametrize(("volume", "decibels"), [(0.5, -6.0), (0.25, -12.0), (1.0, 0.0)])
@@ -137,6 +158,48 @@ def test_without_normalising_nothing_is_touched(voice: CatalogueVoice) -> None:
     (segment,) = spoken(text, voice, TEXT_CAPABILITIES, normalize=False)
     assert segment.text == text
     assert warnings_of(Utterance(text, voice, SpeechOptions(normalize=False))) == []
+
+
+def test_a_text_that_is_not_read_is_not_spoken_in_other_scripts(voice: CatalogueVoice) -> None:
+    text = "Say مرحبا to us"
+    assert warnings_of(Utterance(text, voice)) == ["other-script"]
+    assert warnings_of(Utterance(text, voice, SpeechOptions(normalize=False))) == ["script-not-spoken"]
+
+
+@pytest.mark.parametrize(
+    ("document", "texts"),
+    [
+        ("<prosody rate='slow'>really</prosody>, really mean it", ["really,", "really mean it"]),
+        ("Do you <prosody volume='loud'>mean it</prosody>? I do", ["Do you", "mean it?", "I do"]),
+        (
+            "It is <prosody rate='slow'><say-as interpret-as='digits'>12</say-as></prosody>; no more",
+            ["It is", "one two;", "no more"],
+        ),
+        (
+            "It costs <prosody rate='slow'>about</prosody>.5 litres",
+            ["It costs", "about", "zero point five litres"],
+        ),
+        ("Stay <break time='1s'/>, please", ["Stay", "please"]),
+    ],
+)
+def test_a_mark_stays_with_the_words_before_it(
+    voice: CatalogueVoice, document: str, texts: list[str]
+) -> None:
+    segments = spoken(f"<speak>{document}</speak>", voice, CAPABILITIES, input_format="ssml")
+    assert [segment.text for segment in segments] == texts
+    assert [segment.phonemes[-1] for segment in segments if segment.text[-1] in ",;?"] == [
+        text[-1] for text in texts if text[-1] in ",;?"
+    ]
+
+
+async def test_silent_volume_is_silence(voice: CatalogueVoice) -> None:
+    hidden = (
+        "<prosody volume='silent'>Nobody hears this <prosody volume='+6dB'>or this</prosody> one</prosody>"
+    )
+    with np.errstate(all="raise"):
+        audio = await sound(f"<speak>{hidden}</speak>", voice, input_format="ssml")
+    assert len(audio) > RATE / 10
+    assert not audio.any()
 
 
 def test_wrong_markup_is_an_error_of_the_text(voice: CatalogueVoice) -> None:

@@ -1,5 +1,7 @@
 """Joins the segments of an utterance: trims them, and puts the pauses between them that the text needs."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tts_app.audio.samples import SILENCE, Audio, AudioError, amplitude, checked, checked_rate, joined
@@ -20,6 +22,9 @@ _LEAD_S = 0.020
 """Silence at the beginning of an utterance: players drop the very first samples."""
 _TAIL_S = 0.120
 """Silence at its end; together with the audio kept after the speech it makes 150 ms."""
+
+_PIECE_S = 1.0
+"""Silence is returned in pieces of this length: a pause may last for ten seconds, and costs no more."""
 
 _CLAUSE_S = 0.180
 _HALF_STOP_S = 0.240
@@ -140,6 +145,15 @@ class Stitcher:
             self._owed = 0
         self._owed += samples
         self._asked = True
+
+    def due(self) -> Iterator[Audio]:
+        """Yield, in pieces, what of a long silence is due, but its last second: `add` or `flush` has that."""
+        piece = self._samples(_PIECE_S)
+        while self._owed > piece:
+            held, self._held = self._held, SILENCE
+            self._owed -= piece
+            self._silent += piece
+            yield joined([held, np.zeros(piece, np.float32)])
 
     def flush(self) -> Audio:
         """Return the end of the utterance: what was held back, and silence up to 150 ms after the speech.

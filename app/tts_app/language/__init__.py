@@ -5,7 +5,7 @@ from importlib import import_module
 from threading import Lock
 
 from tts_app.language.base import FrontEnd
-from tts_app.resources.locales import LOCALES, explain_unreadable, is_readable, language_of
+from tts_app.resources.locales import LOCALES, canonical_locale, explain_unreadable, is_readable, language_of
 
 _making = Lock()
 
@@ -16,9 +16,10 @@ def front_end(locale: str) -> FrontEnd:
     espeak-ng reads a locale that has no front-end of its own.
 
     Raises:
-        ValueError: espeak-ng does not read it either; the message lists the supported languages.
+        ValueError: it is no locale, or espeak-ng does not read it either; the message says what is read.
         EspeakError: the espeak-ng program is missing.
     """
+    locale = canonical_locale(locale)
     if not is_readable(locale):
         raise ValueError(explain_unreadable([locale]))
     with _making:

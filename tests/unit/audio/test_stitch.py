@@ -161,6 +161,24 @@ def test_stitcher_joins_very_short_segments():
     assert np.abs(audio).max() < 1
 
 
+@pytest.mark.parametrize("last", ["mid clause", "stop."])
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 3.0, 10.0])
+def test_a_long_pause_comes_in_pieces_of_a_second(last, seconds):
+    def spoken(pieces):
+        stitcher = Stitcher(RATE)
+        out = [stitcher.add(segment(), last)]
+        stitcher.pause(seconds)
+        out += stitcher.due() if pieces else []
+        out.append(stitcher.add(segment(), "stop."))
+        stitcher.pause(seconds)
+        out += stitcher.due() if pieces else []
+        return [*out, stitcher.flush()]
+
+    pieces = spoken(True)
+    assert np.array_equal(np.concatenate(pieces), np.concatenate(spoken(False)))
+    assert max(piece.size for piece in pieces) <= 2 * RATE
+
+
 def test_stitcher_of_nothing_is_empty():
     assert stitched().size == 0
 

@@ -1,13 +1,18 @@
 """Markup of plain texts, Markdown and SSML: what is said of it, what is left out, and what is refused."""
 
+import math
 import random
+import re
 import time
 
 import pytest
 
 from tts_app.language import front_end
 from tts_app.language.markup import MarkupError, parse
-from tts_app.language.markup.spans import LONGEST_PAUSE, Marked
+from tts_app.language.markup.latex import say_formula
+from tts_app.language.markup.reader import written_out
+from tts_app.language.markup.say_as import say_as
+from tts_app.language.markup.spans import LONGEST_PAUSE, MOST_PAUSES, Marked, SayAs, Span
 from tts_app.language.split import Sentences
 
 
@@ -101,6 +106,28 @@ def test_pauses_of_plain_text(written: str, seconds: float) -> None:
     assert [code for code, _ in marked.warnings] == ["pause-shortened"] * (written == "[pause 9999s]")
 
 
+@pytest.mark.parametrize(
+    ("text", "total"),
+    [
+        ("Hi." + "[pause 10s]" * 60 + "You.", LONGEST_PAUSE),
+        ("Hi." + "[pause 3s] ... " * 5, LONGEST_PAUSE),
+        ("a[pause 10s]" * 2000, MOST_PAUSES),
+        ("a[pause 6s]" * 150, MOST_PAUSES),
+    ],
+)
+def test_pauses_do_not_add_up_without_bound(text: str, total: float) -> None:
+    marked = parse(text)
+    assert sum(span.pause or 0 for span in marked.spans) == pytest.approx(total)
+    assert "pause-shortened" in {code for code, _ in marked.warnings}
+    assert said(marked) == said(parse(re.sub(r"\[pause[^]]*]", " ", text)))
+
+
+def test_pauses_within_the_bounds_are_kept() -> None:
+    marked = parse("[pause 6s]a[pause 6s]b[pause 0ms][pause 4s] [pause 6s]c")
+    assert [span.pause for span in marked.spans if span.pause is not None] == [6, 6, 0, 4, 6]
+    assert marked.warnings == ()
+
+
 def test_phonemes_of_plain_text_are_no_addresses() -> None:
     marked = parse("[Nguyen](/ŋwˈin/) met [us](/about/) in [Reading](/ɹˈɛdɪŋ/).")
     assert [(span.text, span.phonemes) for span in marked.spans] == [
@@ -128,6 +155,90 @@ def test_formulas_are_words_in_every_language(locale: str, formula: str) -> None
     assert spoken
     assert not set("$\\{}^_") & set(spoken)
     assert not any(command in spoken for command in ("frac", "sqrt", "leq", "sum_"))
+
+
+LOCALES = ["en-US", "es-ES", "ar-SA", "hi-IN", "ur-PK", "fr-FR"]
+ODD_NUMBERS = [
+    *("0", "-1", "1,000", "1.000", "1,00,000", "2,2", "-3", "1e30", "1e999999", "NaN", "Infinity", "²", "٣"),
+    *("9" * 15, "9" * 16, "9" * 400, "123456789012345.123456789012345", "-0", "100"),
+]
+ODD_FORMULAS = ["{}", r"\sqrt[{}]{{x}}", "x^{{{}}}", r"\frac{{{}}}{{2}}", r"\frac{{1}}{{{}}}"]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda number: number[:20])
+def test_no_number_breaks_a_formula_or_is_slow(locale: str, number: str) -> None:
+    verbaliser = front_end(locale).verbaliser
+    for formula in ODD_FORMULAS:
+        start = time.perf_counter()
+        say_formula(formula.format(number), verbaliser)
+        assert time.perf_counter() - start < 0.5, formula
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(
+    "number", [*ODD_NUMBERS, "1e40", "²/3", "1/0", "-1/2"], ids=lambda number: number[:20]
+)
+@pytest.mark.parametrize("kind", ["cardinal", "fraction", "ordinal", "date", "digits", "telephone"])
+def test_no_number_breaks_say_as_or_is_slow(locale: str, number: str, kind: str) -> None:
+    verbaliser = front_end(locale).verbaliser
+    for written in (number, f"{number}/3", f"1/{number}"):
+        start = time.perf_counter()
+        say_as(written, SayAs(kind), verbaliser)
+        assert time.perf_counter() - start < 0.5, written
+
+
+@pytest.mark.parametrize(
+    ("locale", "formula", "spoken"),
+    [
+        ("en-US", "n = 1,000", "N equals one thousand"),
+        ("en-US", "(1,2)", "one, two"),
+        ("en-US", "n = 0.125", "N equals zero point one two five"),
+        ("en-US", r"\frac{3}{4}", "three quarters"),
+        ("en-US", r"\sqrt[5]{8}", "the fifth root of eight"),
+        ("en-US", "2^{2.5}", "two to the power of two point five"),
+        ("es-ES", "1.000", "mil"),
+        ("es-ES", "1,5", "uno coma cinco"),
+        ("es-ES", "0.125", "cero coma ciento veinticinco"),
+        ("en-US", "9" * 16, " ".join(["nine"] * 16)),
+    ],
+)
+def test_numbers_of_formulas(locale: str, formula: str, spoken: str) -> None:
+    assert say_formula(formula, front_end(locale).verbaliser) == spoken
+
+
+@pytest.mark.parametrize(
+    ("locale", "written", "spoken"),
+    [
+        ("en-US", "1,234", "one thousand two hundred thirty four"),
+        ("en-US", "1e40", None),
+        ("en-US", "Infinity", None),
+        ("es-ES", "1.234", "mil doscientos treinta y cuatro"),
+        ("es-ES", "1 234", "mil doscientos treinta y cuatro"),
+        ("es-ES", "-2,5", "menos dos coma cinco"),
+    ],
+)
+def test_cardinals_of_say_as(locale: str, written: str, spoken: str | None) -> None:
+    said = say_as(written, SayAs("cardinal"), front_end(locale).verbaliser)
+    assert (said and said.replace("-", " ").replace(" and ", " ")) == (
+        spoken and spoken.replace(" and ", " ")
+    )
+
+
+@pytest.mark.parametrize("error", [ArithmeticError, ValueError, TypeError, RecursionError])
+def test_what_a_language_cannot_say_is_read_as_text(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    def fail(*_: object) -> str:
+        raise error("no words")
+
+    verbaliser = front_end("en-US").verbaliser
+    monkeypatch.setattr(type(verbaliser), "number", fail)
+    formula = Span(r"\frac{a}{2}", mathematics=True)
+    assert written_out(formula, verbaliser).split() == ["a", "2"]
+    assert written_out(Span("12", say_as=SayAs("cardinal")), verbaliser) == "12"
+    assert len(caplog.records) == 2
+    assert "frac" not in caplog.text
 
 
 STREAM = (
@@ -238,13 +349,54 @@ SSML = """<?xml version="1.0"?>
 def test_ssml_is_spans() -> None:
     marked = parse(SSML, "ssml")
     assert said(marked).startswith("Welcome home & café slowly and hola One. Two. World Wide Web Kinzle AB1")
-    assert [span.pause for span in marked.spans if span.pause] == [1.5, 0.8, LONGEST_PAUSE]
+    assert [span.pause for span in marked.spans if span.pause] == pytest.approx(
+        [1.5, 0.8, LONGEST_PAUSE - 0.8]
+    )
     manners = {span.text.strip(): span.manner for span in marked.spans}
     assert (manners["slowly"].rate, manners["slowly"].volume) == (0.75, -6.0)
     assert (manners["and"].rate, manners["and"].volume, manners["and"].locale) == (1.5, -4.0, "")
     assert (manners["hola"].rate, manners["hola"].locale) == (1.5, "es")
     assert [span.phonemes for span in marked.spans if span.phonemes] == ["kˈɪn"]
-    assert [code for code, _ in marked.warnings] == ["pause-shortened"]
+    assert {code for code, _ in marked.warnings} == {"pause-shortened"}
+
+
+@pytest.mark.parametrize(
+    ("written", "locale"),
+    [
+        ("EN", "en"),
+        ("EN-GB", "en-GB"),
+        ("en-gb", "en-GB"),
+        ("en-GB-oxendict", "en-GB"),
+        ("en-NZ", "en"),
+        ("es-mx", "es"),
+        ("fr-a1x", None),
+        ("fr-1a1x", "fr"),
+        ("fr-ca-12345", "fr"),
+        ("PT-br-abcde", "pt-BR"),
+        ("sr-latn-rs", "sr-Latn"),
+        ("sr-cyrl-rs", "sr"),
+        ("zh-hk", "zh-HK"),
+    ],
+)
+def test_the_locale_of_ssml_is_one_that_is_read_differently(written: str, locale: str | None) -> None:
+    document = f"<speak><lang xml:lang='{written}'>a</lang></speak>"
+    if locale is None:
+        with pytest.raises(MarkupError, match="BCP-47"):
+            parse(document, "ssml")
+        return
+    (span,) = parse(document, "ssml").spans
+    assert span.manner.locale == locale
+
+
+def test_a_front_end_is_known_by_its_locale_in_any_case() -> None:
+    assert front_end("en-gb") is front_end("EN-GB") is front_end("en-GB")
+    with pytest.raises(ValueError, match="not a locale"):
+        front_end("fr-a1x")
+
+
+def test_silent_volume_is_no_quiet_one() -> None:
+    document = "<speak><prosody volume='silent'>a<prosody volume='loud'>b</prosody></prosody></speak>"
+    assert [span.manner.volume for span in parse(document, "ssml").spans] == [-math.inf]
 
 
 def test_ssml_warns_of_what_no_voice_follows() -> None:

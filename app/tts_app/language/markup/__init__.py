@@ -7,7 +7,14 @@ take time linear in the text. `reader` has a front-end say spans; `writing` is f
 
 from tts_app.language.markup.markdown import parse_markdown
 from tts_app.language.markup.plain import parse_plain
-from tts_app.language.markup.spans import InputFormat, Marked, MarkupError, Span, Urls
+from tts_app.language.markup.spans import (
+    InputFormat,
+    Marked,
+    MarkupError,
+    Span,
+    Urls,
+    with_bounded_pauses,
+)
 from tts_app.language.markup.ssml import parse_ssml
 
 __all__ = ["InputFormat", "Marked", "MarkupError", "Span", "Urls", "parse"]
@@ -20,5 +27,7 @@ def parse(text: str, input_format: InputFormat = "text", urls: Urls = "say") -> 
         MarkupError: it is no SSML that is read here; the message has line and column.
     """
     if input_format == "ssml":
-        return parse_ssml(text)
-    return parse_markdown(text, urls) if input_format == "markdown" else parse_plain(text, urls)
+        marked = parse_ssml(text)
+    else:
+        marked = parse_markdown(text, urls) if input_format == "markdown" else parse_plain(text, urls)
+    return with_bounded_pauses(marked)

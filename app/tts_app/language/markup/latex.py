@@ -6,7 +6,7 @@ the letters of Greek and functions.
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 
 import regex
@@ -23,10 +23,13 @@ from pylatexenc.latexwalker import (
 )
 
 from tts_app.language.base import Verbaliser, option
-from tts_app.language.text import word_set
+from tts_app.language.markup.figures import number_of
+from tts_app.language.text import ascii_digits, word_set
 
 LONGEST = 2000
 """Characters of the longest formula that is read; what is longer is left out."""
+_HIGHEST_ROOT = 99
+"""Degree of the highest root that has a name."""
 _DEEPEST = 40
 """Braces inside braces that are read: the parser recurses."""
 
@@ -109,7 +112,8 @@ class _Formula:
             return f"{base} {self._say.symbol('′')}"
         if self._power is None:
             return f"{base} {words}"
-        return self._power(base, words, _number(_source(exponent)))
+        value = self._number(exponent)
+        return self._power(base, words, value if value is not None and not value % 1 else None)
 
     def _node(self, node: LatexNode | None) -> str:
         if node is None or isinstance(node, LatexSpecialsNode):
@@ -126,10 +130,7 @@ class _Formula:
         if name in _FRACTIONS and len(arguments) == 2:
             return self._over(*arguments)
         if name == "sqrt" and arguments:
-            of, degree = self._node(arguments[-1]), 2
-            if len(arguments) == 2:
-                degree = int(_number(_source(arguments[0])) or 2)
-            return self._root(of, degree) if self._root else f"{self._say.symbol('√')} {of}"
+            return self._rooted(self._node(arguments[-1]), arguments[0] if len(arguments) == 2 else None)
         if name in _TEXT:
             return " ".join(_source(argument).strip("{}") for argument in arguments)
         if name in _SIGNS:
@@ -137,23 +138,39 @@ class _Formula:
         words = name.removeprefix("var").lower() if name in _NAMES else ""
         return " ".join([words, *map(self._node, arguments)])
 
+    def _rooted(self, of: str, written: LatexNode | None) -> str:
+        degree = Decimal(2) if written is None else self._number(written)
+        if self._root and degree is not None and 2 <= degree <= _HIGHEST_ROOT and not degree % 1:
+            return self._root(of, int(degree))
+        return f"{self._node(written)} {self._say.symbol('√')} {of}"
+
     def _over(self, above: LatexNode, below: LatexNode) -> str:
-        numbers = _number(_source(above)), _number(_source(below))
-        if self._fraction and numbers[0] is not None and numbers[1] and not numbers[1] % 1:
-            return self._fraction(numbers[0], numbers[1])
+        upper, lower = self._number(above) or 0, self._number(below) or 0
+        if self._fraction and upper > 0 and lower > 0 and not lower % 1:
+            return self._fraction(Decimal(upper), Decimal(lower))
         return f"{self._node(above)} {self._say.symbol('÷')} {self._node(below)}"
 
     def _characters(self, characters: str) -> str:
         said = []
         for member in _MEMBERS.finditer(characters):
             if member["number"]:
-                value = _number(member["number"])
-                said.append(self._say.digits(member[0]) if value is None else self._say.number(value))
+                said.append(self._figures(ascii_digits(member[0])))
             elif member["letter"]:
                 said.append(self._say.letters(member[0].upper()) if member[0].isascii() else member[0])
             else:
                 said.append(self._sign(member[0]))
         return " ".join(said)
+
+    def _figures(self, written: str) -> str:
+        """Say a number, or several between marks (the `1,2` of a point), or the digits of a long one."""
+        value = number_of(written, self._say.decimal_mark)
+        if value is not None:
+            return self._say.number(value)
+        parts = [part for part in _MARKS.split(written) if part]
+        return ", ".join(self._figures(part) if part != written else self._say.digits(part) for part in parts)
+
+    def _number(self, node: LatexNode) -> Decimal | None:
+        return number_of(_source(node).strip("{}[] "), self._say.decimal_mark)
 
     def _sign(self, sign: str) -> str:
         if sign in "()[]{}|.":
@@ -178,6 +195,7 @@ def _flat(nodes: Sequence[LatexNode | None]) -> list[LatexNode]:
     return out
 
 
+_MARKS = regex.compile(r"[.,]")
 _PARTS = regex.compile(r"\d++(?:[.,]\d++)*+|\S")
 
 
@@ -195,13 +213,6 @@ def _source(node: LatexNode) -> str:
     if isinstance(node, LatexCharsNode):
         return str(node.chars)
     return str(node.latex_verbatim())
-
-
-def _number(written: str) -> Decimal | None:
-    try:
-        return Decimal(written.strip("{}[] ").replace(_MINUS, "-"))
-    except InvalidOperation:
-        return None
 
 
 def _depth(source: str) -> int:

@@ -1,12 +1,13 @@
 """SSML's `say-as`: what a text is, whatever it looks like, said by a language's verbaliser."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 
 import regex
 
 from tts_app.language.base import Date, Verbaliser
+from tts_app.language.markup.figures import number_of
 from tts_app.language.markup.spans import SayAs
 from tts_app.language.text import ascii_digits
 
@@ -50,11 +51,8 @@ def _telephone(text: str, _form: str, say: Verbaliser) -> str | None:
 
 
 def _number(text: str, _form: str, say: Verbaliser) -> str | None:
-    other = "," if say.decimal_mark == "." else "."
-    try:
-        return say.number(Decimal(text.replace(other, "").replace(" ", "").replace(say.decimal_mark, ".")))
-    except InvalidOperation:
-        return None
+    value = number_of(text.replace(" ", ""), say.decimal_mark)
+    return None if value is None else say.number(value)
 
 
 def _ordinal(text: str, _form: str, say: Verbaliser) -> str | None:
@@ -63,11 +61,12 @@ def _ordinal(text: str, _form: str, say: Verbaliser) -> str | None:
 
 
 def _fraction(text: str, _form: str, say: Verbaliser) -> str | None:
-    above, slash, below = text.partition("/")
+    above, _, below = text.partition("/")
     fraction: Callable[[Decimal, Decimal], str] | None = getattr(say, "fraction", None)
-    if not slash or fraction is None or not (above.strip().isdigit() and below.strip().isdigit()):
+    upper, lower = (number_of(part, say.decimal_mark) or Decimal(0) for part in (above, below))
+    if fraction is None or upper <= 0 or lower <= 0 or upper % 1 or lower % 1:
         return None
-    return fraction(Decimal(above), Decimal(below))
+    return fraction(upper, lower)
 
 
 def _date(text: str, form: str, say: Verbaliser) -> str | None:

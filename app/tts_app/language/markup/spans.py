@@ -1,16 +1,23 @@
 """What parsers of markup return: spans of text, each with how it is spoken. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
+
+import regex
 
 InputFormat = Literal["text", "markdown", "ssml"]
 Urls = Literal["say", "domain", "skip"]
 
 LONGEST_PAUSE = 10.0
-"""Seconds of the longest pause; a longer one is shortened to it, with a warning."""
+"""Seconds of the longest pause; a longer one is shortened to it, with a warning. Neighbours count as one."""
+MOST_PAUSES = 600.0
+"""Seconds of all pauses of a text; what is over is left out, with a warning."""
 NATURAL_PAUSE = 0.5
 """Seconds of `[pause]` and of a break that gives no time."""
+
+_SPOKEN = regex.compile(r"[\p{L}\p{N}\p{Sc}\p{Sm}%&@]")
+"""What has words: pauses with nothing of it between them are neighbours."""
 
 
 class MarkupError(ValueError):
@@ -109,3 +116,23 @@ def bounded_pause(seconds: float, place: int, warnings: list[Warned]) -> float:
         warnings.append(Warned("pause-shortened", place))
         return LONGEST_PAUSE
     return seconds
+
+
+def with_bounded_pauses(marked: Marked) -> Marked:
+    """Return a text with neighbouring pauses of at most LONGEST_PAUSE together, and all of MOST_PAUSES."""
+    spans: list[Span] = []
+    warnings = list(marked.warnings)
+    beside = total = 0.0
+    for span in marked.spans:
+        if span.pause is None:
+            beside = 0.0 if _SPOKEN.search(span.text) else beside
+            spans.append(span)
+            continue
+        seconds = min(span.pause, LONGEST_PAUSE - beside, MOST_PAUSES - total)
+        if seconds < span.pause:
+            warnings.append(Warned("pause-shortened", span.place))
+        beside, total = beside + seconds, total + seconds
+        # Where nothing is left of a pause, it is as if none was asked for: 0 would close the text's own.
+        kept = seconds > 0 or not span.pause
+        spans.append(replace(span, pause=seconds) if kept else Span(" ", span.place, span.manner))
+    return Marked(tuple(spans), tuple(warnings))

@@ -25,7 +25,13 @@ from tts_app.language.markup.spans import (
     bounded_pause,
     merged,
 )
-from tts_app.resources.locales import is_readable
+from tts_app.resources.locales import (
+    LOCALES,
+    canonical_locale,
+    is_readable,
+    language_of,
+    script_of,
+)
 
 DEEPEST = 32
 """Elements inside elements."""
@@ -76,6 +82,27 @@ _TIME = regex.compile(r"\+?(\d{1,6}(?:\.\d{1,6})?)(ms|s)")
 _PERCENT = regex.compile(r"([+-]?)(\d{1,4}(?:\.\d{1,3})?)%")
 _FACTOR = regex.compile(r"\d{1,2}(?:\.\d{1,3})?")
 _DECIBELS = regex.compile(r"([+-]?\d{1,3}(?:\.\d{1,3})?)dB")
+
+
+def _bounded_gain(gain: float) -> float:
+    """Return a gain in dB that is within GAIN_RANGE, or silence: that of the quietest can be heard."""
+    return gain if gain == -math.inf else min(max(gain, GAIN_RANGE[0]), GAIN_RANGE[1])
+
+
+def _read_as(locale: str) -> str:
+    """Return a tag, in canonical case, without what no front-end reads differently.
+
+    Each locale has a front-end that stays, with a program of its own: callers must not be able to have more
+    made than there are languages, their scripts, and regions that are read differently.
+    """
+    language = language_of(locale)
+    tag = locale
+    while "-" in tag and tag not in LOCALES and tag not in language.espeak_regions:
+        tag = tag.rpartition("-")[0]
+    if "-" in tag:
+        return tag
+    script = locale.split("-")[1] if script_of(locale) != language.script else ""
+    return f"{tag}-{script}" if script else tag
 
 
 def parse_ssml(source: str) -> Marked:
@@ -208,15 +235,19 @@ class _Document:
             if "rate" in attributes:
                 rate = min(max(rate * self._rate(attributes["rate"]), RATE_RANGE[0]), RATE_RANGE[1])
             if "volume" in attributes:
-                volume = min(max(volume + self._gain(attributes["volume"]), GAIN_RANGE[0]), GAIN_RANGE[1])
+                volume = _bounded_gain(volume + self._gain(attributes["volume"]))
             if "pitch" in attributes and attributes["pitch"] not in {"medium", "default"}:
                 self._warn("pitch-ignored")
         return Manner(locale, rate, volume)
 
     def _locale(self, written: str) -> str:
-        if not is_readable(written):
+        try:
+            locale = canonical_locale(written)
+        except ValueError:
+            locale = ""
+        if not is_readable(locale):
             self._fail(f"no language here reads xml:lang={written!r}: give a BCP-47 tag such as es or en-GB")
-        return written
+        return _read_as(locale)
 
     def _rate(self, written: str) -> float:
         if written in RATES:

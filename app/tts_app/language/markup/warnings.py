@@ -9,7 +9,7 @@ CODES = MappingProxyType(
     {
         "emphasis-ignored": "No voice here stresses words when it is told to.",
         "pitch-ignored": "No voice here changes its pitch.",
-        "pause-shortened": "A pause was longer than the longest that is made.",
+        "pause-shortened": "A pause, or all pauses of the text together, were longer than what is made.",
         "phonemes-ignored": "The voice's engine reads text, and finds the pronunciation itself.",
         "language-ignored": "The voice's engine reads text, and finds the pronunciation itself.",
         "other-script": "Words of another script are spoken by their language's rules, with this voice.",
