@@ -32,8 +32,9 @@ def test_fetch_from_a_claim_uses_its_folder_in_place(claims: Path) -> None:
     ],
 )
 def test_fetch_from_a_claim_names_what_is_not_there(claims: Path, uri: str, words: str) -> None:
+    unchecked = Source.model_construct(uri=uri)  # the last ones are refused by its rules, too
     with pytest.raises(SourceError, match=words):
-        fetch(Source(uri=uri))
+        fetch(unchecked)
 
 
 def test_fetch_from_a_claim_follows_no_link_out_of_it(claims: Path, tmp_path: Path) -> None:

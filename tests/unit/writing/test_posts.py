@@ -239,6 +239,6 @@ def test_posts_check_reports_every_fault(tmp_path: Path) -> None:
     assert bad.exit_code == 1
     assert bad.stdout.splitlines() == [
         "post 1 in en: it has 1 words, not 15 to 60",
-        "line 3: id must be a number, not 'x'",
+        "line 3: id: it must be a number of at most nine digits, not 'x'",
     ]
     assert CliRunner().invoke(app, ["posts", "check", str(tmp_path / "none")]).exit_code == 2
