@@ -239,6 +239,7 @@ def test_posts_check_reports_every_fault(tmp_path: Path) -> None:
     assert bad.exit_code == 1
     assert bad.stdout.splitlines() == [
         "post 1 in en: it has 1 words, not 15 to 60",
-        "line 3: id: it must be a number of at most nine digits, not 'x'",
+        "line 3: id: it must be a number of at most nine digits, not 'x'; "
+        "text: Dictionary should have at least 1 item after validation, not 0",
     ]
     assert CliRunner().invoke(app, ["posts", "check", str(tmp_path / "none")]).exit_code == 2
