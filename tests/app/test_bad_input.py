@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 SPEECH = "/v1/audio/speech"
+STORED = "/v1/speech"
 JSON = {"content-type": "application/json"}
 
 
@@ -19,7 +20,7 @@ CASES: list[tuple[str, str, str, bytes | None, dict[str, str], int, str | None]]
     ("empty", "POST", SPEECH, b'{"input": "", "voice": "alloy"}', JSON, 400, "input"),
     ("blank", "POST", SPEECH, b'{"input": " \\n\\t\\u00a0", "voice": "alloy"}', JSON, 400, "input"),
     ("control", "POST", SPEECH, b'{"input": "\\u0001\\u0007\\u200b", "voice": "alloy"}', JSON, 400, "input"),
-    ("punctuation", "POST", SPEECH, b'{"input": "?! ...", "voice": "alloy"}', JSON, 400, "input"),
+    ("punctuation", "POST", STORED, b'{"text": "?! ...", "language": "en"}', JSON, 400, "text"),
     ("null byte", "POST", SPEECH, b'{"input": "a\\u0000b", "voice": "alloy"}', JSON, 400, "input"),
     ("too long", "POST", SPEECH, b'{"input": "' + b"x" * 4097 + b'", "voice": "alloy"}', JSON, 400, "input"),
     ("no input", "POST", SPEECH, b'{"voice": "alloy"}', JSON, 400, "input"),
@@ -32,7 +33,7 @@ CASES: list[tuple[str, str, str, bytes | None, dict[str, str], int, str | None]]
     ("speed range", "POST", SPEECH, speech('"speed": 99'), JSON, 400, "speed"),
     ("speed NaN", "POST", SPEECH, speech('"speed": NaN'), JSON, 400, "speed"),
     ("speed infinite", "POST", SPEECH, speech('"speed": -Infinity'), JSON, 400, "speed"),
-    ("unknown field", "POST", SPEECH, speech('"colour": 1'), JSON, 400, "colour"),
+    ("unknown field", "POST", STORED, b'{"text": "a", "language": "en", "colour": 1}', JSON, 400, "colour"),
     ("parameters", "POST", SPEECH, speech('"parameters": {"loud": 1}'), JSON, 400, "parameters"),
     ("JSON", "POST", SPEECH, b'{"input": ', JSON, 400, None),
     ("JSON list", "POST", SPEECH, b"[1]", JSON, 400, None),

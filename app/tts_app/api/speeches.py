@@ -104,6 +104,7 @@ async def create_stored_speech(
         except CallerLeftError:
             return left_response()
         _fill(asked, body, utterance, warnings, playground)
+        note(model=asked.model, speech=asked.id)
         speech = await uninterrupted(_accept(asked, utterance, request, tenant, playground, meter))
     is_new = speech.id == asked.id
     headers = {"Location": f"/v1/speech/{speech.id}"}
@@ -270,7 +271,6 @@ async def _accept(
     speech: Speech, utterance: Utterance, request: Request, tenant: str, playground: Context, meter: Meter
 ) -> Speech:
     """Reserve for the speech, store it and have it made; return it, or what its key has made meanwhile."""
-    note(model=speech.model, speech=speech.id)
     act = playground.recording.act(request)
     try:
         async with meter.accepting(speech, utterance):
