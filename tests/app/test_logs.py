@@ -15,6 +15,7 @@ import pytest
 import yaml
 from otel_collector import OtelCollector, attributes, log_records
 
+from tts_app.manifests import load_models
 from tts_app.telemetry.log_file import SharedFile
 from tts_app.telemetry.logs import JsonFormatter, log
 
@@ -58,6 +59,18 @@ def test_one_request_is_found_in_the_gateway_and_the_replica(playground: Any, cl
     assert len({line["pid"] for line in lines}) == 2
 
 
+@pytest.fixture
+def embedded(playground: Any) -> Iterator[None]:
+    """Serve the embedded models, the text model among them, which other tests may have taken away."""
+    models, served = load_models(), playground.models
+    playground.apply(playground.config(models))
+    playground.wait_for(sorted(model.name for model in models))
+    yield
+    playground.apply(playground.config([model for model in models if model.name in served]))
+    playground.wait_for(served)
+
+
+@pytest.mark.usefixtures("embedded")
 def test_a_written_answer_is_found_in_the_replica_too(playground: Any, client: httpx.Client) -> None:
     body = {"model": "smollm", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 3}
     answer = client.post("/v1/chat/completions", json=body)
