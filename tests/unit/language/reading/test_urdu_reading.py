@@ -1,8 +1,7 @@
 """How Urdu texts are read: sentences of our own of each kind, and their words."""
 
-from collections.abc import Iterator
-
 import pytest
+from readings import rows_of, without_marks
 
 from tts_app.language import front_end
 
@@ -303,14 +302,7 @@ Rs 2.5 لاکھ - Rs 3 لاکھ کے => ڈھائی لاکھ سے تین لاکھ
 """`text => words`, by kind. Words of a row may be on a line of their own."""
 
 
-def rows() -> Iterator[tuple[str, str]]:
-    for row in ROWS.replace("\n    =>", " =>").splitlines():
-        text, arrow, words = row.partition(" => ")
-        if arrow:
-            yield text, words
-
-
-@pytest.mark.parametrize(("text", "words"), rows())
+@pytest.mark.parametrize(("text", "words"), rows_of(ROWS))
 def test_a_text_is_read(text: str, words: str) -> None:
     assert front_end("ur-PK").normalise(text) == words
 
@@ -318,11 +310,6 @@ def test_a_text_is_read(text: str, words: str) -> None:
 @pytest.mark.parametrize("around", ["“{}”", "{}, {}", "*{}*", "{}۔ {}۔"])
 def test_marks_around_a_text_do_not_change_how_it_is_read(around: str) -> None:
     front = front_end("ur-PK")
-    for text, words in rows():
+    for text, words in rows_of(ROWS):
         said = front.normalise(around.format(text.strip("।۔!"), text.strip("।۔!")))
-        assert plain(said).count(plain(words)) == around.count("{}"), text
-
-
-def plain(words: str) -> str:
-    """Return words without their marks."""
-    return " ".join(words.translate(str.maketrans(".,;:?!", "      ")).split())
+        assert without_marks(said).count(without_marks(words)) == around.count("{}"), text
